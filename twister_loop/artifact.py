@@ -1,0 +1,205 @@
+"""How an artifact comes to be: whole, once, and signed.
+
+Every artifact is a folder. A stage works under a hidden name and renames it when it is
+finished, so a folder that can be seen is complete. Its `made.json` says what it was made
+from (the stage and its version, the options that change results, the digests of what was
+read) and what came out; the next stage signs that file, a chain like git's. Made from the
+same things an artifact is read back; made from other things it is refused and not touched.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
+
+from . import schema
+from .errors import SpaceError, StaleError
+
+MADE = "made.json"
+RUN = "run.json"
+"""Marks the root of a run; paths below it are kept relative, so a run can be moved."""
+
+
+class Artifact(Protocol):
+    """Something that lies in a folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read it back."""
+
+
+P = ParamSpec("P")
+A = TypeVar("A", bound=Artifact)
+T = TypeVar("T")
+
+
+def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
+    """Turn `make(..., out=folder)` into a step that is done once and can be interrupted.
+
+    Raise the version when the same input would give another output than before.
+    """
+
+    def decorate(make: Callable[P, A]) -> Callable[P, A]:
+        kind = cast(type[A], get_type_hints(make)["return"])
+        form = inspect.signature(make)
+
+        @wraps(make)
+        def step(*args: P.args, **kwargs: P.kwargs) -> A:
+            given = form.bind(*args, **kwargs).arguments
+            out = cast(Path, given.pop("out"))
+            recipe = {
+                "stage": make.__name__,
+                "version": version,
+                "from": {name: signature(value) for name, value in given.items()},
+            }
+            if not out.exists():
+                kwargs["out"] = scratch = out.with_name(f".{out.name}")
+                began = time.monotonic()
+                with _room_on_disk(out):
+                    _begin(scratch, recipe)
+                    make(*args, **kwargs)
+                    _finish(scratch, recipe, time.monotonic() - began)
+                scratch.rename(out)
+            elif changed := _changes(read_json(out / MADE), recipe):
+                raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
+            return kind.load(out)
+
+        return step
+
+    return decorate
+
+
+def unsigned(default: T, /) -> T:
+    """Give a part's option that does not change results, such as a batch size, its default."""
+    return cast(T, field(default=default, metadata={"signed": False}))
+
+
+def signature(value: object) -> Any:
+    """Plain data that changes whenever the value, or what it points to, changes."""
+    if isinstance(value, Path):
+        return digest_of(value)
+    folder = getattr(value, "folder", None) or getattr(value, "location", None)
+    if isinstance(folder, Path) and (folder / MADE).is_file():
+        return digest_of(folder / MADE)
+    if is_dataclass(value) and not isinstance(value, type):
+        signed = (each for each in fields(value) if each.metadata.get("signed", True))
+        options = {each.name: signature(getattr(value, each.name)) for each in signed}
+        return {"use": getattr(value, "name", type(value).__name__), **options}
+    if isinstance(value, Mapping):
+        return {str(key): signature(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [signature(each) for each in value]
+    return value
+
+
+def digest_of(path: Path) -> str:
+    """The first 16 hexadecimal digits of a file's sha256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def same_recipe(one: Path, other: Mapping[str, Any]) -> bool:
+    """Whether a finished artifact was made as this recipe says."""
+    return (one / MADE).is_file() and not _changes(read_json(one / MADE), other)
+
+
+def root_of(folder: Path) -> Path:
+    """The run that a folder belongs to, or the folder itself."""
+    whole = folder.absolute()
+    return next((each for each in (whole, *whole.parents) if (each / RUN).is_file()), whole)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a small file whole or not at all."""
+    scratch = path.with_name(f".{path.name}")
+    scratch.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+class Saved:
+    """A small dataclass kept in a JSON file named after its class."""
+
+    def save(self, folder: Path) -> Self:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(schema.plain(self), self._path(folder))
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return schema.parse(cls, cls._path(folder).read_bytes())
+
+    @classmethod
+    def _path(cls, folder: Path) -> Path:
+        return folder / f"{cls.__name__.lower()}.json"
+
+
+def _begin(scratch: Path, recipe: Mapping[str, Any]) -> None:
+    """Go on with unfinished work if it was begun from the same things, else start afresh."""
+    note = scratch / MADE
+    if scratch.exists() and not (note.is_file() and not _changes(read_json(note), recipe)):
+        shutil.rmtree(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    write_json(recipe, note)
+
+
+def _finish(scratch: Path, recipe: Mapping[str, Any], seconds: float) -> None:
+    """Sign what came out, and note the time it took, which is not signed."""
+    came_out = sorted(each for each in scratch.rglob("*") if each.is_file() and _signed(each))
+    content = {each.relative_to(scratch).as_posix(): digest_of(each) for each in came_out}
+    write_json({**recipe, "content": content}, scratch / MADE)
+    write_json({"seconds": round(seconds, 1)}, scratch / "timing.json")
+
+
+def _signed(path: Path) -> bool:
+    """Audio is signed by the manifest that lists it; notes on how it went are not results."""
+    return path.suffix not in {".wav", ".log", ".html"} and path.name not in {MADE, "timing.json"}
+
+
+def _changes(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+    """What differs between two recipes, as `place: before -> now`."""
+    return [f"{place}: {old!r} -> {new!r}" for place, old, new in _differences(made, recipe)]
+
+
+def _differences(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new} - {"content"}):
+            yield from _differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+    elif old != new:
+        yield at, old, new
+
+
+class _room_on_disk:  # noqa: N801  (reads as a statement)
+    """Turn a full disk into a sentence."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise SpaceError(
+                f"{self.out}: the disk is full; make room and run the same command again, "
+                "what is finished is kept"
+            ) from error
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(
+        os.lstat(Path(at) / name).st_size for at, _, names in os.walk(folder) for name in names
+    )

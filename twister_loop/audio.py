@@ -1,0 +1,71 @@
+"""Speech in and out: mono, 16 kHz, float32 in [-1, 1]; the only door to soundfile and soxr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from .errors import AudioError
+from .records import Hertz, Seconds, Utterance
+
+SAMPLE_RATE = 16_000
+"""Hertz, everywhere in this library."""
+
+Samples = NDArray[np.float32]
+"""Shape (n_samples,)."""
+
+
+def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> Samples:
+    """Read a stretch of any file that libsndfile reads, mixed down and resampled.
+
+    Raises:
+        AudioError: the file is missing, unreadable, or empty.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            file.seek(min(round(offset * rate), file.frames))
+            frames = -1 if duration is None else round(duration * rate)
+            samples = file.read(frames, dtype="float32", always_2d=True)  # (n_samples, channels)
+    except (soundfile.LibsndfileError, OSError) as cause:
+        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+    if not len(samples):
+        raise AudioError(f"{path}: empty")
+    return resample(samples.mean(axis=1), rate)
+
+
+def of(utterance: Utterance) -> Samples:
+    """The speech of one utterance."""
+    return read(utterance.audio_filepath, utterance.offset, utterance.duration)
+
+
+def resample(samples: Samples, rate: Hertz, to: Hertz = SAMPLE_RATE) -> Samples:
+    """Bring mono samples to another rate."""
+    if rate == to:
+        return np.ascontiguousarray(samples, dtype=np.float32)
+    resampled: Samples = soxr.resample(samples, rate, to).astype(np.float32)
+    return resampled
+
+
+def write(samples: Samples, path: Path, rate: int = SAMPLE_RATE) -> Seconds:
+    """Write 16-bit samples and return their duration; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.clip(samples, -1.0, 1.0), rate, subtype="PCM_16")
+    return len(samples) / rate
+
+
+def duration_of(path: Path) -> Seconds:
+    """Raises AudioError where there is nothing to read."""
+    try:
+        return float(soundfile.info(path).duration)
+    except (soundfile.LibsndfileError, OSError) as cause:
+        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+
+
+def loudness(samples: Samples) -> float:
+    """Root mean square in decibels below full scale."""
+    return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-10))

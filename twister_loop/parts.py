@@ -1,0 +1,258 @@
+"""The kinds of part, and how a name in the plan becomes one.
+
+The name in the YAML is the name of the file: `{use: whisper}` under `asr:` is the one
+`Recognizer` defined in `twister_loop/asr/whisper.py`. A part is a frozen dataclass; its
+fields are its options. To add a part, add a file; nothing else changes. A part has no
+state: models live in the frame of the generator that uses them, and die with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from . import schema
+from .errors import ConfigError
+from .manifest import Manifest
+from .records import Checkpoint, ErrorCount, Language, Score, SetKind, Utterance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .audio import Samples
+
+
+class Part(ABC):
+    """Something a plan can name."""
+
+    home: ClassVar[str]
+    """The package whose files are the parts of this kind."""
+    name: ClassVar[str]
+    """The name of the part's file."""
+    __pydantic_config__ = schema.STRICT
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """All parts of this kind; files that begin with `_` are not parts."""
+        found = iter_modules(import_module(cls.home).__path__)
+        return sorted(module.name for module in found if not module.name.startswith("_"))
+
+    @classmethod
+    def find(cls, name: str) -> type[Self]:
+        """The one part of this kind that lives in the file of that name."""
+        kind = cls.__name__.lower()
+        if name not in cls.names():
+            raise ConfigError(f"no {kind} is called {name!r}; {schema.nearest(name, cls.names())}")
+        try:
+            module = import_module(f"{cls.home}.{name}")
+        except ModuleNotFoundError as cause:
+            raise ConfigError(
+                f"{kind} {name!r} needs the package {cause.name!r}: "
+                "pip install 'twister-loop[all]', or see the extras in pyproject.toml"
+            ) from cause
+        [part] = (
+            thing
+            for thing in vars(module).values()
+            if isinstance(thing, type)
+            and issubclass(thing, cls)
+            and thing.__module__ == module.__name__
+        )
+        return part
+
+    @classmethod
+    def build(cls, spec: Mapping[str, Any], folder: Path = Path()) -> Self:
+        """`{use: NAME, option: value}` -> the part, its options checked.
+
+        Paths among the options are relative to `folder`. Raises ConfigError.
+        """
+        options = dict(spec)
+        name = options.pop("use", None)
+        if not isinstance(name, str):
+            raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
+        try:
+            part = schema.read(cls.find(name), options)
+        except ValueError as cause:
+            raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
+        paths = {
+            field.name: folder / value
+            for field in dataclasses.fields(part)  # type: ignore[arg-type]
+            if isinstance(value := getattr(part, field.name), Path)
+        }
+        return dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
+
+
+class Recognizer(Part):
+    """An ASR engine: hears speech."""
+
+    home = "twister_loop.asr"
+
+    @abstractmethod
+    def base(self) -> Checkpoint:
+        """The checkpoint to start the first round from: the model as it came."""
+
+    @abstractmethod
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        """Yield every utterance, in order, with `pred_text` and the decoder's statistics.
+
+        `lang` is forced where the utterance has one, else detected and filled in. It reads
+        ahead no further than a window; an utterance it cannot handle comes back with `error`.
+        """
+
+    @abstractmethod
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        """Yield every utterance, in order, with the `words` of its `text`: forced decoding."""
+
+    @abstractmethod
+    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+        """Learn from labeled speech, beginning at `start`, and leave the weights in `out`.
+
+        What is needed to go on after a kill lies in `out / "resume"`, which is gone at the end.
+        """
+
+    def decoding(self) -> str:
+        """What is to be known of the decoder to compare two scores: margin, guard, precision."""
+        return self.name
+
+    def usual(self) -> Self | None:
+        """The same, decoding as everybody does; None where that is no different."""
+        return None
+
+    def disk(self, base: Checkpoint) -> int:
+        """Bytes that training needs at its peak."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A recognizer with the weights it hears by: the champion, as a voice meets it."""
+
+    recognizer: Recognizer
+    checkpoint: Checkpoint
+
+    def transcribe(self, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        return self.recognizer.transcribe(self.checkpoint, speech)
+
+    def align(self, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        return self.recognizer.align(self.checkpoint, speech)
+
+
+class Synthesizer(Part):
+    """A TTS engine: speaks texts."""
+
+    home = "twister_loop.tts"
+    continues: ClassVar[bool] = True
+    """Whether a later round starts from this round's voice, if that passed its trial."""
+
+    @abstractmethod
+    def train(
+        self,
+        start: Checkpoint | None,
+        lesson: Manifest,
+        texts: Manifest,
+        champion: Listener,
+        out: Path,
+        seed: int,
+    ) -> Checkpoint:
+        """Learn to speak from the lesson, and leave the voice in `out`.
+
+        `start` is the voice of an earlier round, None for the first. `texts` is what will be
+        asked of it (for its vocabulary), `champion` may be asked for word times.
+        """
+
+    @abstractmethod
+    def synthesize(
+        self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
+    ) -> Iterator[Utterance]:
+        """Yield one utterance for every text, in order and with its id, its WAV in `out`.
+
+        A text it cannot speak comes back with `error`. What is random is seeded by the id.
+        """
+
+
+class Corpus(Part):
+    """A source of speech, of texts, or of both."""
+
+    home = "twister_loop.corpora"
+
+    @abstractmethod
+    def utterances(self) -> Iterator[Utterance]:
+        """Yield what there is, in a fixed order; ids are given later, from the content."""
+
+
+class Filter(Part):
+    """Objects to an utterance."""
+
+    home = "twister_loop.filters"
+
+    @abstractmethod
+    def objection(self, utterance: Utterance) -> str | None:
+        """Why this utterance must be dropped, or None to keep it."""
+
+    def study(self, manifest: Manifest) -> Self:
+        """The same filter, knowing the corpus it is about to judge."""
+        return self
+
+
+class Effect(Part):
+    """Perturbs speech."""
+
+    home = "twister_loop.effects"
+
+    @abstractmethod
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        """Return other samples, (n_samples,) at 16 kHz; all that is random comes from `rng`."""
+
+
+class Normalizer(Part):
+    """Brings texts to the form in which they are compared."""
+
+    home = "twister_loop.normalizers"
+
+    @abstractmethod
+    def normalize(self, text: str, lang: Language | None) -> str:
+        """Words separated by single spaces."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one checkpoint did on one set: the score, and the counts of every utterance."""
+
+    score: Score
+    words: Sequence[ErrorCount]
+    characters: Sequence[ErrorCount]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a gate may look at: development and retention sets, never a test set."""
+
+    untouched: Mapping[str, Outcome]
+    champion: Mapping[str, Outcome]
+    candidate: Mapping[str, Outcome]
+    seed: int
+
+    def sets(self, *kinds: SetKind) -> list[str]:
+        """Names of the sets of these kinds, of all when none is named."""
+        found = self.candidate.items()
+        return [name for name, each in found if not kinds or each.score.kind in kinds]
+
+
+class Gate(Part):
+    """Objects to a candidate."""
+
+    home = "twister_loop.gates"
+
+    @abstractmethod
+    def objection(self, evidence: Evidence) -> str | None:
+        """Why this candidate must be refused, or None to accept it."""

@@ -1,0 +1,234 @@
+"""The nouns of the loop: small frozen values that travel between stages.
+
+What is big (speech, weights) stays in folders; the values here only point to it or sum it
+up, so each of them is cheap to copy, to compare and to print.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from .artifact import Saved
+
+Seconds = float
+Hertz = float
+Share = float
+"""A part of a whole, 0..1."""
+Language = str
+"""ISO 639-1, as Whisper spells it: `it`, `en`, `ko`, `zh`."""
+Origin = Literal["human", "pseudo", "synthetic"]
+UNSPOKEN = Path()
+"""The audio of a text that nobody has spoken yet: so lines of a text corpus are utterances too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """One word of a text, found in its audio."""
+
+    word: str
+    start: Seconds
+    """From the beginning of the utterance, not of the file."""
+    end: Seconds
+    logprob: float
+    """Natural logarithm of the probability that the recognizer gives the whole word."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """An utterance that became part of a packed one."""
+
+    id: str
+    origin: Origin
+    lang: Language | None = None
+    text: str
+    start: Seconds
+    end: Seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Utterance:
+    """One stretch of speech and what is believed of it: a line of a manifest.
+
+    The names are the NeMo manifest's where that has one (`audio_filepath`, `offset`,
+    `duration`, `text`, `pred_text`, `lang`, `speaker`), so that other tools read it.
+    """
+
+    id: str
+    """Unique within a run; for audio of the pool it is derived from the content."""
+    audio_filepath: Path = UNSPOKEN
+    offset: Seconds = 0.0
+    """Where in the file it begins."""
+    duration: Seconds = 0.0
+    text: str | None = None
+    """What a model may be trained on; None while nobody has labeled it."""
+    pred_text: str | None = None
+    """What the last recognizer heard; None before it was asked."""
+    lang: Language | None = None
+    speaker: str | None = None
+    origin: Origin = "human"
+    """Where `text` comes from: a person, the recognizer, or the text corpus."""
+    confidence: float | None = None
+    """Average natural log-probability of a token of `pred_text`; 0 is certain."""
+    compression_ratio: float | None = None
+    """Bytes of `pred_text` over its gzip'd bytes; above 2.4 it repeats itself."""
+    no_speech: Share | None = None
+    """Probability that the recognizer gives to there being no speech at all."""
+    hit_limit: bool = False
+    """Whether the recognizer stopped because of its length limit."""
+    fallback: bool = False
+    """Whether the recognizer had to decode it again, because the first decode looked insane."""
+    words: tuple[Word, ...] = ()
+    """The words of the text with their times, where they were asked for."""
+    pieces: tuple[Piece, ...] = ()
+    """What a packed utterance is made of."""
+    made_by: str | None = None
+    """The voice that spoke it, or the effects that perturbed it."""
+    rejected_by: str | None = None
+    """The filter that dropped it; only ever set in `rejected/`."""
+    objection: str | None = None
+    """Why it was dropped."""
+    error: str | None = None
+    """Why an engine could not handle it; such a line is kept, and rejected by the next sift."""
+
+
+@dataclass(frozen=True)
+class Checkpoint(Saved):
+    """Trained weights: which engine reads them, and where they are."""
+
+    engine: str
+    """The part that reads them: `whisper`, `coqui`, ..."""
+    location: Path = Path()
+    """The folder that holds the weights."""
+    source: str | None = None
+    """In words, where pretrained weights were found; None for our own."""
+    digest: str | None = None
+    """Of pretrained weights; our own are signed by the artifact they lie in."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read back a checkpoint of our own: the weights lie beside the note."""
+        return replace(super().load(folder), location=folder)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCount:
+    """Counted errors. Counts add up; rates do not."""
+
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    hits: int = 0
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def length(self) -> int:
+        """Tokens of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference token; an insertion into silence counts as 1.0."""
+        return self.errors / self.length if self.length else float(self.errors > 0)
+
+    def __add__(self, other: ErrorCount) -> ErrorCount:
+        return ErrorCount(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.hits + other.hits,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rate:.2%}"
+
+
+SetKind = Literal["development", "test", "retention"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one checkpoint did on one set under one way of decoding."""
+
+    name: str
+    kind: SetKind
+    decoding: str
+    """How it was decoded, in words: margin, window, guard, precision."""
+    lang: Language | None
+    """The language that was forced; None where the recognizer detected it."""
+    normalizer: str
+    utterances: int
+    duration: Seconds
+    words: ErrorCount
+    characters: ErrorCount
+    raw_words: ErrorCount
+    """The same words before numbers were brought to one form."""
+    empty: int = 0
+    """Utterances with a reference in which nothing was heard."""
+    hit_limit: int = 0
+    fallback: int = 0
+
+
+@dataclass(frozen=True)
+class Report(Saved):
+    """How one checkpoint did on every held-out and retention set."""
+
+    scores: tuple[Score, ...]
+    """As the loop decodes: one for every set."""
+    usual: tuple[Score, ...] = ()
+    """The same sets decoded as everybody does, in a window of 30 s."""
+
+    def score(self, name: str) -> Score:
+        return next(score for score in self.scores if score.name == name)
+
+
+@dataclass(frozen=True)
+class Trial(Saved):
+    """How well the champion understood a voice on a few dozen texts."""
+
+    voice: str
+    texts: int
+    spoken: int
+    """Texts that the voice could speak at all."""
+    characters: ErrorCount
+    limit: Share
+    """The character error rate above which the voice is not used."""
+
+    @property
+    def passed(self) -> bool:
+        return self.spoken > 0 and self.characters.rate <= self.limit
+
+    def __str__(self) -> str:
+        said = "passed" if self.passed else "not used"
+        return (
+            f"voice {self.voice}: CER {self.characters.rate:.2f} on {self.spoken} of "
+            f"{self.texts} trial texts, limit {self.limit:.2f}: {said}"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict(Saved):
+    """What the gates said; no objection means that the candidate is accepted."""
+
+    objections: tuple[str, ...] = ()
+    """Each begins with the name of the gate."""
+
+    @property
+    def accepted(self) -> bool:
+        return not self.objections
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the loop, complete."""
+
+    number: int
+    folder: Path
+    candidate: Checkpoint
+    report: Report
+    verdict: Verdict
+    trials: tuple[Trial, ...] = field(default=())

@@ -1,0 +1,74 @@
+"""Plain data <-> dataclasses, checked: the only place that knows pydantic."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(extra="forbid")
+"""Set as `__pydantic_config__` on a dataclass that must refuse unknown fields."""
+
+
+def read(kind: type[T], data: Any) -> T:
+    """Build a `kind` from parsed YAML or JSON, or say in one `ValueError` all that is wrong."""
+    try:
+        value: T = _adapters[kind].validate_python(data)
+    except ValidationError as cause:
+        raise ValueError("; ".join(_wrongs(kind, cause))) from cause
+    return value
+
+
+def parse(kind: type[T], text: str | bytes) -> T:
+    """Build a `kind` from JSON text, or say in one `ValueError` all that is wrong."""
+    try:
+        value: T = _adapters[kind].validate_json(text)
+    except ValidationError as cause:
+        raise ValueError("; ".join(_wrongs(kind, cause))) from cause
+    return value
+
+
+def plain(value: object) -> Any:
+    """Turn a dataclass into JSON-ready data, leaving out what is None."""
+    return _adapters[type(value)].dump_python(value, mode="json", exclude_none=True)
+
+
+def line(value: object) -> str:
+    """Turn a dataclass into one line of JSON, leaving out what is None or at its default."""
+    return _adapters[type(value)].dump_json(value, exclude_none=True, exclude_defaults=True).decode()
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Say which known name an unknown one was probably meant to be."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+
+
+class _Adapters(dict[type, TypeAdapter[Any]]):
+    """Built once for every type: building is slow, using is fast."""
+
+    def __missing__(self, kind: type) -> TypeAdapter[Any]:
+        return self.setdefault(kind, TypeAdapter(kind))
+
+
+_adapters = _Adapters()
+
+
+def _wrongs(kind: type, cause: ValidationError) -> Iterable[str]:
+    known = getattr(kind, "__dataclass_fields__", {})
+    for wrong in cause.errors():
+        place = ".".join(map(str, wrong["loc"]))
+        if wrong["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+            hint = nearest(place, known) if place in {str(at) for at in wrong["loc"]} else ""
+            yield f"{place}: unknown{'; ' + hint if hint else ''}"
+        elif wrong["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+            yield f"{place}: missing"
+        else:
+            given = wrong.get("input")
+            said = "" if isinstance(given, dict | list) else f", not {given!r}"
+            yield f"{place}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}{said}"
