@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -53,15 +53,15 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
         kind = cast(type[A], get_type_hints(make)["return"])
         form = inspect.signature(make)
 
+        def recipe_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
+            given = form.bind_partial(*args, **kwargs).arguments
+            signed = {name: signature(value) for name, value in given.items() if name != "out"}
+            return {"stage": make.__name__, "version": version, "from": signed}
+
         @wraps(make)
         def step(*args: P.args, **kwargs: P.kwargs) -> A:
-            given = form.bind(*args, **kwargs).arguments
-            out = cast(Path, given.pop("out"))
-            recipe = {
-                "stage": make.__name__,
-                "version": version,
-                "from": {name: signature(value) for name, value in given.items()},
-            }
+            recipe = recipe_of(*args, **kwargs)
+            out = cast(Path, kwargs["out"])
             if not out.exists():
                 kwargs["out"] = scratch = out.with_name(f".{out.name}")
                 began = time.monotonic()
@@ -74,6 +74,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                 raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
             return kind.load(out)
 
+        step.recipe_of = recipe_of  # type: ignore[attr-defined]
         return step
 
     return decorate
@@ -108,9 +109,23 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def same_recipe(one: Path, other: Mapping[str, Any]) -> bool:
-    """Whether a finished artifact was made as this recipe says."""
-    return (one / MADE).is_file() and not _changes(read_json(one / MADE), other)
+def carry_over(
+    step: Callable[..., Artifact], arguments: Sequence[Any], out: Path, among: Iterable[Path]
+) -> None:
+    """Copy to `out` what the same step already made elsewhere from the same things, if it did.
+
+    `among` are files that lie in the folders to look at.
+    """
+    if out.exists():
+        return
+    recipe = step.recipe_of(*arguments)  # type: ignore[attr-defined]
+    for folder in sorted(file.parent for file in among):
+        if (folder / MADE).is_file() and not _changes(read_json(folder / MADE), recipe):
+            scratch = out.with_name(f".{out.name}")
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.copytree(folder, scratch)
+            scratch.rename(out)
+            return
 
 
 def root_of(folder: Path) -> Path:
@@ -171,13 +186,14 @@ def _signed(path: Path) -> bool:
 
 def _changes(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
     """What differs between two recipes, as `place: before -> now`."""
-    return [f"{place}: {old!r} -> {new!r}" for place, old, new in _differences(made, recipe)]
+    return [f"{place}: {old!r} -> {new!r}" for place, old, new in differences(made, recipe)]
 
 
-def _differences(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two pieces of plain data: place, old, new."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new} - {"content"}):
-            yield from _differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+            yield from differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
     elif old != new:
         yield at, old, new
 

@@ -9,6 +9,7 @@
   - StaleError      a folder was made from other things than it would be made from now
   - SpaceError      the disk is, or would be, full
   - BusyError       another process is at work on the same run
+  - NothingNew      a round would repeat one that was refused
 """
 
 from __future__ import annotations
@@ -55,3 +56,9 @@ class SpaceError(TwisterError):
 
 class BusyError(TwisterError):
     """Another process is at work on the same run."""
+
+
+class NothingNew(TwisterError):  # noqa: N818  (not an error, a reason to go home)
+    """Pool, plan and voices are what they were when the last round was refused."""
+
+    exit_code = 0

@@ -223,6 +223,10 @@ class Normalizer(Part):
     def normalize(self, text: str, lang: Language | None) -> str:
         """Words separated by single spaces."""
 
+    def as_spelled(self) -> Self:
+        """The same, but numbers keep the form in which they were written."""
+        return self
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from .artifact import Saved
+from .artifact import Saved, unsigned
 
 Seconds = float
 Hertz = float
@@ -99,16 +99,19 @@ class Checkpoint(Saved):
 
     engine: str
     """The part that reads them: `whisper`, `coqui`, ..."""
-    location: Path = Path()
-    """The folder that holds the weights."""
-    source: str | None = None
+    location: Path = unsigned(Path())
+    """The folder that holds the weights; kept out of the note, which lies in it."""
+    source: str | None = unsigned(None)
     """In words, where pretrained weights were found; None for our own."""
     digest: str | None = None
     """Of pretrained weights; our own are signed by the artifact they lie in."""
 
+    def save(self, folder: Path) -> Self:
+        super(Checkpoint, replace(self, location=Path())).save(folder)
+        return self
+
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read back a checkpoint of our own: the weights lie beside the note."""
         return replace(super().load(folder), location=folder)
 
 
@@ -150,7 +153,7 @@ class ErrorCount:
 SetKind = Literal["development", "test", "retention"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """How one checkpoint did on one set under one way of decoding."""
 
@@ -158,7 +161,7 @@ class Score:
     kind: SetKind
     decoding: str
     """How it was decoded, in words: margin, window, guard, precision."""
-    lang: Language | None
+    lang: Language | None = None
     """The language that was forced; None where the recognizer detected it."""
     normalizer: str
     utterances: int
@@ -181,9 +184,39 @@ class Report(Saved):
     """As the loop decodes: one for every set."""
     usual: tuple[Score, ...] = ()
     """The same sets decoded as everybody does, in a window of 30 s."""
+    folder: Path = Path()
+    """Where it lies, with what was heard; kept out of the note, which lies in it."""
+
+    def save(self, folder: Path) -> Self:
+        super(Report, replace(self, folder=Path())).save(folder)
+        return self
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return replace(super().load(folder), folder=folder)
 
     def score(self, name: str) -> Score:
         return next(score for score in self.scores if score.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """So many utterances, so many seconds of speech."""
+
+    utterances: int = 0
+    duration: Seconds = 0.0
+
+    def plus(self, duration: Seconds) -> Tally:
+        return Tally(self.utterances + 1, round(self.duration + duration, 3))
+
+
+@dataclass(frozen=True)
+class Funnel(Saved):
+    """What went into a sift, what stayed, and what each reason took away."""
+
+    kept: Tally
+    rejected: dict[str, Tally]
+    """By the name of the filter, or `error`, `held_out_text`, `duplicate`."""
 
 
 @dataclass(frozen=True)

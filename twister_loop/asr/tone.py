@@ -1,0 +1,52 @@
+"""Hears the toy language of `twister_loop.tone`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import audio, tone
+from ..errors import AudioError
+from ..manifest import Manifest
+from ..parts import Recognizer
+from ..records import Checkpoint, Utterance, Word
+
+
+@dataclass(frozen=True)
+class ToneRecognizer(Recognizer):
+    letters: str = "aeiou "
+    """What it can hear before it has learnt anything."""
+
+    def base(self) -> Checkpoint:
+        return Checkpoint("tone", source="the toy language", digest=self.letters)
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        codebook = self._codebook(checkpoint)
+        for utterance in speech:
+            try:
+                heard, confidence = tone.hear(audio.of(utterance), codebook)
+            except AudioError as error:
+                yield replace(utterance, error=str(error))
+            else:
+                yield replace(utterance, pred_text=heard, confidence=confidence)
+
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        for utterance in speech:
+            words, at = [], 0.0
+            for word in (utterance.text or "").split(" "):
+                end = at + len(word) * tone.SLOT / audio.SAMPLE_RATE
+                words.append(Word(word=word, start=at, end=end, logprob=-0.1 * len(word)))
+                at = end + tone.SLOT / audio.SAMPLE_RATE
+            yield replace(utterance, words=tuple(words))
+
+    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+        tone.save(tone.learn(self._codebook(start), lesson), out)
+        return Checkpoint("tone", out)
+
+    def _codebook(self, checkpoint: Checkpoint) -> tone.Codebook:
+        if checkpoint.source:
+            return tone.standard(self.letters)
+        return tone.load(checkpoint.location)

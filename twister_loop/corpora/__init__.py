@@ -1,0 +1,1 @@
+"""Sources of speech and of texts, one a file."""

@@ -1,0 +1,66 @@
+"""A folder of audio, searched through; with transcripts where a `metadata.jsonl` or `.csv` has them.
+
+The layout is the audiofolder's of Hugging Face datasets: `file_name` relative to the
+metadata file, `text` (or `transcription`, `sentence`), optionally `lang` and `speaker`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import audio
+from ..errors import AudioError, ConfigError, ManifestError
+from ..parts import Corpus
+from ..records import Language, Utterance
+
+SUFFIXES = frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm".split()
+)
+"""What libsndfile reads and people have."""
+TEXT_COLUMNS = ("text", "transcription", "sentence")
+
+
+@dataclass(frozen=True)
+class AudioFolder(Corpus):
+    folder: Path = field(metadata={"signed": False})
+    lang: Language | None = None
+    """Of all of it; left open, the recognizer detects it utterance by utterance."""
+
+    def utterances(self) -> Iterator[Utterance]:
+        if not self.folder.is_dir():
+            raise ConfigError(f"{self.folder}: no such folder of audio")
+        known = dict(self._metadata())
+        for path in sorted(self.folder.rglob("*")):
+            if path.suffix.lower() not in SUFFIXES or not path.is_file():
+                continue
+            row = known.get(path.resolve(), {})
+            text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
+            try:
+                duration, error = audio.duration_of(path), None
+            except AudioError as cause:
+                duration, error = 0.0, str(cause)
+            yield Utterance(
+                id=path.relative_to(self.folder).as_posix(),
+                audio_filepath=path.absolute(),
+                duration=duration,
+                text=text,
+                lang=row.get("lang") or self.lang,
+                speaker=row.get("speaker"),
+                error=error,
+            )
+
+    def _metadata(self) -> Iterator[tuple[Path, Mapping[str, str]]]:
+        for path in sorted(self.folder.rglob("metadata.*")):
+            if path.suffix not in {".jsonl", ".csv"}:
+                continue
+            with path.open(encoding="utf-8", newline="") as lines:
+                rows = csv.DictReader(lines) if path.suffix == ".csv" else map(json.loads, lines)
+                try:
+                    for row in rows:
+                        yield (path.parent / row["file_name"]).resolve(), row
+                except (ValueError, KeyError) as cause:
+                    raise ManifestError(f"{path}: a row without file_name ({cause})") from cause

@@ -1,0 +1,1 @@
+"""Perturbations of speech, one a file."""

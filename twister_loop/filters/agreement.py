@@ -1,0 +1,22 @@
+"""Drop speech in which the recognizer does not hear the text: the round-trip check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import measure
+from ..parts import Filter
+from ..records import Share, Utterance
+
+
+@dataclass(frozen=True)
+class Agreement(Filter):
+    at_most: Share = 0.35
+    """Character error rate of `pred_text` against `text`. For synthetic speech it is to catch
+    gross errors only, or exactly the sentences that teach the champion something are dropped."""
+
+    def objection(self, utterance: Utterance) -> str | None:
+        error = measure.agreement(utterance).rate
+        if error <= self.at_most:
+            return None
+        return f"character error rate {error:.2f} > {self.at_most:g}"

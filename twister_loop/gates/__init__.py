@@ -1,0 +1,1 @@
+"""Reasons to refuse a candidate, one a file."""

@@ -1,0 +1,157 @@
+"""The folder of a run is its ledger: rounds, champion and verdicts are read from it, never kept twice.
+
+    run/
+    ├── run.json          marks the root; paths below it are relative
+    ├── round-01/         plan.yaml, and one folder a stage
+    ├── round-02/         ...
+    └── round-03.aside-1/ a round that was set aside by --restart
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .artifact import RUN, write_json
+from .errors import BusyError, ConfigError
+from .records import Checkpoint, Report, Round, Trial, Verdict
+
+FORMAT = 1
+"""Of the run folder."""
+RESULTS = frozenset(".json .jsonl .yaml .html .log".split())
+"""What `thin` leaves of an old round."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which rounds stay whole; the others are thinned to manifests, reports and verdicts."""
+
+    last: int = 2
+    champion: bool = True
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a run folder says of itself."""
+
+    run: Path
+
+    @classmethod
+    def open(cls, run: Path) -> Ledger:
+        """Make the run folder if it is not there yet. Raises ConfigError."""
+        if run.exists() and not (run / RUN).is_file() and (not run.is_dir() or any(run.iterdir())):
+            raise ConfigError(f"{run}: not a run, and not empty; name another folder")
+        run.mkdir(parents=True, exist_ok=True)
+        if not (run / RUN).is_file():
+            write_json({"format": FORMAT}, run / RUN)
+        return cls(run)
+
+    @classmethod
+    def read(cls, run: Path) -> Ledger:
+        """Raises ConfigError where there is no run."""
+        if not (run / RUN).is_file():
+            raise ConfigError(f"{run}: no run here; `twister run PLAN {run}` begins one")
+        return cls(run)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Of all rounds, finished or not, in order."""
+        return sorted(each for each in self.run.glob("round-[0-9]*") if each.suffix == "")
+
+    @property
+    def finished(self) -> list[Path]:
+        return [each for each in self.folders if is_finished(each)]
+
+    @property
+    def in_progress(self) -> Path | None:
+        """The round that was begun and has no verdict yet."""
+        return next((each for each in self.folders if not is_finished(each)), None)
+
+    @property
+    def champion(self) -> Checkpoint | None:
+        """The candidate of the last accepted round; None while the model as it came is in use."""
+        folder = self.champion_folder
+        return Checkpoint.load(folder / "candidate") if folder else None
+
+    @property
+    def champion_folder(self) -> Path | None:
+        accepted = (each for each in reversed(self.finished) if verdict_of(each).accepted)
+        return next(accepted, None)
+
+    def next_folder(self) -> Path:
+        return self.run / f"round-{len(self.folders) + 1:02d}"
+
+    def set_aside(self) -> Path | None:
+        """Rename the round in progress, so that the next begins anew; give its new name."""
+        folder = self.in_progress
+        if folder is None:
+            return None
+        taken = len(list(self.run.glob(f"{folder.name}.aside-*")))
+        return folder.rename(folder.with_name(f"{folder.name}.aside-{taken + 1}"))
+
+    def voice(self, name: str) -> Checkpoint | None:
+        """The last voice of that name that passed its trial, whatever became of the candidate."""
+        for folder in reversed(self.finished):
+            home = folder / "voices" / name
+            weights = home / "voice" / "checkpoint.json"
+            if (home / "trial").is_dir() and weights.is_file() and Trial.load(home / "trial").passed:
+                return Checkpoint.load(home / "voice")
+        return None
+
+    def thin(self, keep: Keep) -> int:
+        """Take weights and audio out of older rounds; give the bytes that were freed."""
+        whole = set(self.finished[-max(keep.last, 1) :])
+        if keep.champion and self.champion_folder:
+            whole.add(self.champion_folder)
+        freed = 0
+        for folder in set(self.finished) - whole:
+            for path in folder.rglob("*"):
+                if path.is_file() and (path.suffix not in RESULTS or _is_model_file(path)):
+                    freed += path.stat().st_size
+                    path.unlink()
+        return freed
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out; the lock dies with its holder. Raises BusyError."""
+        with (self.run / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as cause:
+                raise BusyError(
+                    f"{self.run}: another process is at work on this run; wait for it, or end it"
+                ) from cause
+            yield
+
+
+def is_finished(folder: Path) -> bool:
+    return (folder / "verdict").is_dir()
+
+
+def verdict_of(folder: Path) -> Verdict:
+    return Verdict.load(folder / "verdict")
+
+
+def number_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("round-"))
+
+
+def round_of(folder: Path) -> Round:
+    """A finished round, read back."""
+    trials = sorted(folder.glob("voices/*/trial"))
+    return Round(
+        number=number_of(folder),
+        folder=folder,
+        candidate=Checkpoint.load(folder / "candidate"),
+        report=Report.load(folder / "report"),
+        verdict=verdict_of(folder),
+        trials=tuple(Trial.load(each) for each in trials),
+    )
+
+
+def _is_model_file(path: Path) -> bool:
+    """A tokenizer is JSON and large, and of no use without its weights."""
+    return path.name in {"tokenizer.json", "vocab.json"}

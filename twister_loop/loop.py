@@ -1,0 +1,143 @@
+"""The loop itself, in plain Python: read `take` first, it is the figure of the paper.
+
+One name, three places: a variable here is a folder on disk and a task in an orchestrator.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+from .artifact import carry_over
+from .errors import NothingNew
+from .evaluation import evaluate, judge
+from .ledger import Ledger, number_of, round_of
+from .manifest import Manifest
+from .outset import Given, begin, starting_voice
+from .parts import Listener
+from .plan import Plan, Voice
+from .records import Checkpoint, Report, Round
+from .stages import (
+    augment,
+    label,
+    mix,
+    pack,
+    scan,
+    sift,
+    speak,
+    train,
+    train_voice,
+    try_voice,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+
+class Do(Protocol):
+    """How a stage is carried out. Plain by default; an orchestrator passes its own."""
+
+    def __call__(self, stage: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+def plainly(stage: Callable[P, R], /) -> Callable[P, R]:
+    return stage
+
+
+def refine(plan: Plan, run: Path, do: Do = plainly) -> Iterator[Round]:
+    """Round after round, until there are as many as the plan wants, or nothing new to learn."""
+    ledger = Ledger.open(run)
+    yield from (round_of(folder) for folder in ledger.finished[: plan.rounds])
+    while len(ledger.finished) < plan.rounds:
+        try:
+            yield next_round(plan, run, do)
+        except NothingNew as reason:
+            log.warning("%s", reason)
+            return
+
+
+def next_round(plan: Plan, run: Path, do: Do = plainly) -> Round:
+    """Finish the round in progress, or begin and finish the next.
+
+    Raises what `outset.begin` raises, and BusyError while another process is at it.
+    """
+    ledger = Ledger.open(run)
+    with ledger.locked():
+        given = begin(plan, ledger)
+        log.info("round %d in %s", number_of(given.at), given.at)
+        done = take(plan, ledger, given, do)
+        if freed := ledger.thin(plan.keep):
+            log.info("older rounds were thinned: %.2f GB freed", freed / 1e9)
+        return done
+
+
+def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
+    """Label, learn to speak, speak, learn to hear, and be judged."""
+    at, seed, held_out = given.at, given.seed, given.held_out
+    base = plan.asr.base()
+    best = ledger.champion or base
+    champion = Listener(plan.asr, best)
+
+    untouched = _measured(plan, ledger, given, base, at / "untouched", do)
+    current = _measured(plan, ledger, given, best, at / "champion", do)
+
+    pool = do(scan)(plan.scan, given.listing, out=at / "pool")
+    pseudo = do(label)(plan.asr, best, pool, out=at / "pseudo")
+    lesson = do(sift)(plan.pseudo_filters, pseudo, given.human, held_out, out=at / "lesson")
+    texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
+    voiced = (
+        _voiced(plan, ledger, given, voice, lesson, texts, champion, do) for voice in plan.voices
+    )
+    synthetic = [speech for speech in voiced if speech]
+    mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, out=at / "mixture")
+    packed = do(pack)(plan.pack, mixture, out=at / "packed") if plan.pack else mixture
+    augmented = (
+        do(augment)(plan.augment, packed, seed, out=at / "augmented") if plan.augment else packed
+    )
+    start = best if plan.start == "champion" else base
+    candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
+    report = _measured(plan, ledger, given, candidate, at / "report", do)
+    do(judge)(
+        plan.gates, untouched, current, report, plan.normalizer, seed, out=at / "verdict"
+    )
+    return round_of(at)
+
+
+def _voiced(
+    plan: Plan,
+    ledger: Ledger,
+    given: Given,
+    voice: Voice,
+    lesson: Manifest,
+    texts: Manifest,
+    champion: Listener,
+    do: Do,
+) -> Manifest | None:
+    """What one voice adds to the mixture; None if it did not pass its trial."""
+    at, seed, speaker = given.at / "voices" / voice.name, given.seed, voice.synthesizer
+    if voice.filters:
+        lesson = do(sift)(voice.filters, lesson, None, (), out=at / "lesson")
+    start = starting_voice(ledger, voice.name) if speaker.continues else None
+    learned = do(train_voice)(speaker, start, lesson, texts, champion, seed, out=at / "voice")
+    trial = do(try_voice)(
+        speaker, learned, voice.name, texts, champion, plan.trial, seed, out=at / "trial"
+    )
+    log.info("%s", trial)
+    if not trial.passed:
+        return None
+    spoken = do(speak)(speaker, learned, texts, voice.takes, out=at / "spoken")
+    verified = do(label)(plan.asr, champion.checkpoint, spoken, out=at / "verified")
+    return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
+
+
+def _measured(
+    plan: Plan, ledger: Ledger, given: Given, checkpoint: Checkpoint, out: Path, do: Do
+) -> Report:
+    """A report; read over from where the same was measured before, if it was."""
+    arguments = (plan.asr, checkpoint, given.sets, plan.normalizer)
+    carry_over(evaluate, arguments, out, ledger.run.glob("round-*/[ucr]*/report.json"))
+    return do(evaluate)(*arguments, out=out)

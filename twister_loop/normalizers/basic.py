@@ -1,0 +1,39 @@
+"""Case, punctuation, width and the spelling of numbers do not count."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Self
+
+from num2words import num2words
+
+from ..parts import Normalizer
+from ..records import Language
+
+PUNCTUATION = re.compile(r"[^\w\s]|_")
+NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class Basic(Normalizer):
+    numbers: bool = True
+    """Whether digits are spelled out in the language of the text: "2" and "due" are then equal."""
+
+    def normalize(self, text: str, lang: Language | None) -> str:
+        text = PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+        if self.numbers and lang:
+            text = NUMBER.sub(lambda digits: f" {_spelled(digits[0], lang)} ", text)
+        return " ".join(PUNCTUATION.sub(" ", text).split())
+
+    def as_spelled(self) -> Self:
+        return replace(self, numbers=False)
+
+
+def _spelled(digits: str, lang: Language) -> str:
+    """Leave the digits where num2words does not speak the language, or the number is absurd."""
+    try:
+        return str(num2words(int(digits), lang=lang)) if len(digits) < 16 else digits
+    except (NotImplementedError, OverflowError):
+        return digits

@@ -1,0 +1,195 @@
+"""What happens before the first stage of a round: looking, checking, and refusing in time.
+
+A round is prepared under a hidden name and appears with its plan, its listing of the pool,
+its texts and its sets; what arrives later belongs to the next round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .artifact import digest_of, differences, read_json, signature, write_json
+from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError
+from .evaluation import HeldOut
+from .ledger import Ledger, number_of, verdict_of
+from .manifest import Manifest
+from .plan import Plan
+from .records import Checkpoint
+from .stages import gather
+
+log = logging.getLogger(__name__)
+
+SPOKEN_TEXT = 4.0
+"""Seconds that a text of the corpus takes on average; for the estimate of space only."""
+BYTES_A_SECOND = 32_000
+"""Of 16-bit speech at 16 kHz."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a round begins with."""
+
+    at: Path
+    seed: int
+    listing: Manifest
+    texts: Manifest
+    human: Manifest
+    sets: Mapping[str, HeldOut]
+
+    @property
+    def held_out(self) -> list[Manifest]:
+        return [each.speech for each in self.sets.values()]
+
+
+def begin(plan: Plan, ledger: Ledger) -> Given:
+    """Go on with the round in progress, or prepare the next.
+
+    Raises:
+        StaleError: the plan is not the one that the round in progress was begun with.
+        LeakError: held-out speech or texts are in what would be trained on.
+        NothingNew: the last round was refused, and nothing has changed since.
+        SpaceError: the disk has not the room that the round needs.
+    """
+    if at := ledger.in_progress:
+        _same_plan(plan, at)
+        return _given(plan, at)
+    at = ledger.next_folder()
+    scratch = at.with_name(f".{at.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    (scratch / "plan.yaml").write_text(plan.source, encoding="utf-8")
+    write_json({"plan": signature(plan), "voices": _starts(plan, ledger)}, scratch / "plan.json")
+    given = _given(plan, scratch)
+    try:
+        _check_sizes(plan, given)
+        _check_leaks(given)
+        _check_news(ledger, given)
+        _check_space(plan, ledger, given)
+    except Exception:
+        shutil.rmtree(scratch)
+        raise
+    scratch.rename(at)
+    return _given(plan, at)
+
+
+def _given(plan: Plan, at: Path) -> Given:
+    """List everything, or read back the lists."""
+    number = int(at.name.lstrip(".").removeprefix("round-"))
+    # Retention sets are about everything else, so the language of the plan says nothing of them.
+    language = {"development": plan.language, "test": plan.language, "retention": None}
+    return Given(
+        at=at,
+        seed=int(hashlib.sha256(f"{plan.seed} {number}".encode()).hexdigest()[:8], 16),
+        listing=gather(plan.pool, plan.language, out=at / "given" / "pool"),
+        texts=gather(plan.texts, plan.language, out=at / "given" / "texts"),
+        human=gather(plan.human, plan.language, out=at / "given" / "human"),
+        sets={
+            name: HeldOut(kind, gather((corpus,), language[kind], out=at / "given" / kind / name))
+            for name, (kind, corpus) in plan.sets.items()
+        },
+    )
+
+
+def _same_plan(plan: Plan, at: Path) -> None:
+    before, now = read_json(at / "plan.json")["plan"], signature(plan)
+    if changed := [f"{place}: {old!r} -> {new!r}" for place, old, new in differences(before, now)]:
+        raise StaleError(
+            f"{at} was begun with another plan ({'; '.join(changed)}). Run it with the plan in "
+            f"{at / 'plan.yaml'}, or set the round aside with `twister round PLAN RUN --restart`"
+        )
+
+
+def _check_sizes(plan: Plan, given: Given) -> None:
+    if not len(given.listing):
+        raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
+    if plan.voices and not len(given.texts):
+        raise ConfigError("texts: no text found; a voice needs something to say")
+    for name, each in given.sets.items():
+        unlabeled = sum(1 for utterance in each.speech if not utterance.text)
+        if not len(each.speech):
+            raise ConfigError(f"{each.kind}.{name}: no speech found")
+        if unlabeled:
+            raise ConfigError(
+                f"{each.kind}.{name}: {unlabeled} of {len(each.speech)} utterances have no "
+                "reference; a held-out set needs what was really said"
+            )
+
+
+def _check_leaks(given: Given) -> None:
+    """No held-out audio in the pool or in human speech, no audio in two sets."""
+    owner = {each.id: "pool" for each in given.listing}
+    owner |= {each.id: "human" for each in given.human}
+    for name, held_out in given.sets.items():
+        leaked = [each for each in held_out.speech if each.id in owner]
+        if leaked:
+            places = sorted({owner[each.id] for each in leaked})
+            raise LeakError(
+                f"{held_out.kind}.{name}: {len(leaked)} of its utterances are also in "
+                f"{', '.join(places)}, such as {leaked[0].audio_filepath}; take them out of one"
+            )
+        owner |= {each.id: f"{held_out.kind}.{name}" for each in held_out.speech}
+    references = {each.text for held_out in given.held_out for each in held_out}
+    said = [each for each in given.human if each.text in references and _sentence(each.text)]
+    if said:
+        raise LeakError(
+            f"human: {len(said)} texts are also references of held-out sets, such as "
+            f"{said[0].text!r}; take them out of one"
+        )
+
+
+def _sentence(text: str | None) -> bool:
+    """Whether a text is long enough that two people do not say it by chance."""
+    return len((text or "").split()) >= 5 or len(text or "") >= 24
+
+
+def _check_news(ledger: Ledger, given: Given) -> None:
+    if not ledger.finished or verdict_of(ledger.finished[-1]).accepted:
+        return
+    refused = ledger.finished[-1]
+    if _what_a_round_is_made_of(refused) == _what_a_round_is_made_of(given.at):
+        raise NothingNew(
+            f"round {number_of(refused)} was refused, and pool, plan and voices are the same "
+            "since: there is nothing new to learn from. Add audio or texts, or change the plan"
+        )
+
+
+def _what_a_round_is_made_of(at: Path) -> Any:
+    files = sorted((at / "given").rglob("manifest.jsonl"))
+    lists = {path.relative_to(at).as_posix(): digest_of(path) for path in files}
+    return [read_json(at / "plan.json"), lists]
+
+
+def _starts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
+    """The voices of earlier rounds that the next would start from."""
+    return {
+        voice.name: signature(starting_voice(ledger, voice.name))
+        for voice in plan.voices
+        if voice.synthesizer.continues
+    }
+
+
+def starting_voice(ledger: Ledger, name: str) -> Checkpoint | None:
+    """What a voice that continues goes on from."""
+    return ledger.voice(name)
+
+
+def _check_space(plan: Plan, ledger: Ledger, given: Given) -> None:
+    base = ledger.champion or plan.asr.base()
+    takes = sum(voice.takes for voice in plan.voices)
+    spoken = takes * len(given.texts) * SPOKEN_TEXT
+    copies = (plan.pack is not None) + (plan.augment is not None)
+    speech = spoken + copies * (spoken + given.listing.duration + given.human.duration)
+    needed = plan.asr.disk(base) + round(speech * BYTES_A_SECOND)
+    free = shutil.disk_usage(ledger.run).free
+    log.info("a round needs about %.1f GB of disk, %.1f GB are free", needed / 1e9, free / 1e9)
+    if needed > free:
+        raise SpaceError(
+            f"{ledger.run}: a round needs about {needed / 1e9:.1f} GB of disk and only "
+            f"{free / 1e9:.1f} GB are free; make room, or let `keep` thin older rounds"
+        )

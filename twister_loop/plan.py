@@ -1,0 +1,259 @@
+"""YAML -> Plan: everything is checked here, at the door, and trusted inside.
+
+The only place that knows yaml. All that is wrong with a plan is said at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from . import schema
+from .artifact import unsigned
+from .errors import ConfigError
+from .ledger import Keep
+from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
+from .records import Language, SetKind, Share
+from .stages import Mix, Pack, Perturb, Scan, TrialTerms
+
+Spec = dict[str, Any]
+"""`{use: NAME, option: value}`, as in the YAML."""
+P = TypeVar("P", bound=Part)
+
+PSEUDO_FILTERS = (
+    "duration confidence compression no_speech length_limit repetition char_rate"
+).split()
+SYNTHETIC_FILTERS = "duration agreement".split()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One synthesizer of a plan."""
+
+    name: str
+    synthesizer: Synthesizer
+    takes: int = 1
+    """How many times it speaks every text."""
+    filters: tuple[Filter, ...] = ()
+    """What it drops from the lesson, beyond what the plan does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run, decided."""
+
+    rounds: int = unsigned(1)
+    seed: int
+    language: Language | None
+    pool: tuple[Corpus, ...]
+    texts: tuple[Corpus, ...]
+    human: tuple[Corpus, ...]
+    sets: Mapping[str, tuple[SetKind, Corpus]]
+    """Development, test and retention sets by their names."""
+    asr: Recognizer
+    start: Literal["champion", "untouched"]
+    voices: tuple[Voice, ...]
+    scan: Scan
+    pseudo_filters: tuple[Filter, ...]
+    synthetic_filters: tuple[Filter, ...]
+    trial: TrialTerms
+    mix: Mix
+    pack: Pack | None
+    augment: Perturb | None
+    normalizer: Normalizer
+    gates: tuple[Gate, ...]
+    keep: Keep = unsigned(Keep())  # noqa: RUF009  (frozen)
+    source: str = unsigned("")
+    """The YAML as it was written."""
+
+
+@dataclass(frozen=True)
+class _Filters:
+    pseudo: list[Spec | str] = field(default_factory=lambda: list(PSEUDO_FILTERS))
+    synthetic: list[Spec | str] = field(default_factory=lambda: list(SYNTHETIC_FILTERS))
+
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True)
+class _Augment:
+    effects: list[Spec | str]
+    probability: Share = 0.5
+
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True)
+class _Keep(Keep):
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """The YAML as written."""
+
+    pool: list[Spec | str] | Spec | str
+    asr: Spec | str
+    development: dict[str, Spec | str]
+    rounds: int = 1
+    seed: int = 13
+    language: Language | None = None
+    texts: list[Spec | str] | Spec | str = field(default_factory=list)
+    human: list[Spec | str] | Spec | str = field(default_factory=list)
+    test: dict[str, Spec | str] = field(default_factory=dict)
+    retention: dict[str, Spec | str] = field(default_factory=dict)
+    start: Literal["champion", "untouched"] = "champion"
+    voices: dict[str, Spec | str] = field(default_factory=dict)
+    scan: Scan = field(default_factory=Scan)
+    filters: _Filters = field(default_factory=_Filters)
+    trial: TrialTerms = field(default_factory=TrialTerms)
+    mix: Mix = field(default_factory=Mix)
+    pack: Pack | None = None
+    augment: _Augment | None = None
+    normalizer: Spec | str = "basic"
+    gates: list[Spec | str] = field(default_factory=lambda: ["no_regression", "significant"])
+    keep: _Keep = field(default_factory=_Keep)
+
+    __pydantic_config__ = schema.STRICT
+
+
+def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
+    """Read a plan; its paths are relative to the YAML.
+
+    `changes` replace top-level keys, as `--set` does on the command line. Raises ConfigError.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(source)
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"{path}: no plan that can be read ({cause})") from cause
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{path}: not YAML ({' '.join(str(cause).split())})") from cause
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, not {type(data).__name__}")
+    try:
+        document = schema.read(_Document, {**data, **(changes or {})})
+    except ValueError as cause:
+        raise ConfigError(f"{path}: {cause}") from cause
+    if changes:
+        source = yaml.safe_dump({**data, **changes}, allow_unicode=True, sort_keys=False)
+    return _Builder(path).plan(document, source)
+
+
+def parse_value(text: str) -> Any:
+    """A YAML value from the command line. Raises ConfigError."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{text!r}: not a YAML value") from cause
+
+
+class _Builder:
+    """Builds all parts of one document, collecting what is wrong on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.folder = path, path.absolute().parent
+        self.wrongs: list[str] = []
+
+    def plan(self, document: _Document, source: str) -> Plan:
+        pool = self._corpora("pool", document.pool, "audiofolder")
+        sets = self._sets(document)
+        voices = [self._voice(name, spec) for name, spec in document.voices.items()]
+        asr = self._part(Recognizer, "asr", document.asr)
+        texts = self._corpora("texts", document.texts, "textfile")
+        human = self._corpora("human", document.human, "audiofolder")
+        filters = document.filters
+        pseudo = self._parts(Filter, "filters.pseudo", filters.pseudo)
+        synthetic = self._parts(Filter, "filters.synthetic", filters.synthetic)
+        augment = document.augment and Perturb(
+            self._parts(Effect, "augment.effects", document.augment.effects),
+            document.augment.probability,
+        )
+        normalizer = self._part(Normalizer, "normalizer", document.normalizer)
+        gates = self._parts(Gate, "gates", document.gates)
+        self._require(document.rounds >= 1, "rounds: at least 1")
+        self._require(bool(document.development), "development: gates need at least one set")
+        self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
+        if self.wrongs or asr is None or normalizer is None:
+            raise ConfigError(f"{self.path}: " + "; ".join(self.wrongs))
+        return Plan(
+            rounds=document.rounds,
+            seed=document.seed,
+            language=document.language,
+            pool=pool,
+            texts=texts,
+            human=human,
+            sets=sets,
+            asr=asr,
+            start=document.start,
+            voices=tuple(voice for voice in voices if voice),
+            scan=document.scan,
+            pseudo_filters=pseudo,
+            synthetic_filters=synthetic,
+            trial=document.trial,
+            mix=document.mix,
+            pack=document.pack,
+            augment=augment,
+            normalizer=normalizer,
+            gates=gates,
+            keep=document.keep,
+            source=source,
+        )
+
+    def _sets(self, document: _Document) -> dict[str, tuple[SetKind, Corpus]]:
+        sets: dict[str, tuple[SetKind, Corpus]] = {}
+        kinds: tuple[SetKind, ...] = ("development", "test", "retention")
+        for kind in kinds:
+            for name, spec in getattr(document, kind).items():
+                self._require(name not in sets, f"{kind}.{name}: another set has this name")
+                if corpus := self._corpus(f"{kind}.{name}", spec, "audiofolder"):
+                    sets[name] = (kind, corpus)
+        return sets
+
+    def _voice(self, name: str, spec: Spec | str) -> Voice | None:
+        options = _spec(spec)
+        takes, filters = options.pop("takes", 1), options.pop("filters", [])
+        self._require(isinstance(takes, int) and takes >= 1, f"voices.{name}.takes: at least 1")
+        part = self._part(Synthesizer, f"voices.{name}", options)
+        found = self._parts(Filter, f"voices.{name}.filters", filters)
+        return part and Voice(name, part, takes, found)
+
+    def _corpora(
+        self, place: str, specs: list[Spec | str] | Spec | str, shorthand: str
+    ) -> tuple[Corpus, ...]:
+        found = specs if isinstance(specs, list) else [specs]
+        built = (self._corpus(f"{place}.{n}", spec, shorthand) for n, spec in enumerate(found))
+        return tuple(corpus for corpus in built if corpus)
+
+    def _corpus(self, place: str, spec: Spec | str, shorthand: str) -> Corpus | None:
+        """A bare path is an audiofolder, or a text file."""
+        if isinstance(spec, str):
+            option = {"audiofolder": "folder", "textfile": "file"}[shorthand]
+            spec = {"use": shorthand, option: spec}
+        return self._part(Corpus, place, spec)
+
+    def _parts(
+        self, kind: type[P], place: str, specs: Iterable[Spec | str]
+    ) -> tuple[P, ...]:
+        built = (self._part(kind, f"{place}.{n}", spec) for n, spec in enumerate(specs))
+        return tuple(part for part in built if part)
+
+    def _part(self, kind: type[P], place: str, spec: Spec | str) -> P | None:
+        try:
+            return kind.build(_spec(spec), self.folder)
+        except ConfigError as wrong:
+            self.wrongs.append(f"{place}: {wrong}")
+            return None
+
+    def _require(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.wrongs.append(otherwise)
+
+
+def _spec(spec: Spec | str) -> Spec:
+    """A part without options may be written as its name alone."""
+    return {"use": spec} if isinstance(spec, str) else dict(spec)

@@ -1,0 +1,15 @@
+"""Progress with the time left, on anything that takes longer than two seconds: the door to tqdm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Pass the items on, and show on a terminal how far it is; silent for two seconds."""
+    yield from tqdm(items, desc=f"  {what}", total=total, delay=2, leave=False, dynamic_ncols=True)

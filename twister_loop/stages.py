@@ -1,0 +1,388 @@
+"""The verbs of the loop: each reads finished artifacts and leaves one more in `out`."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from . import audio, measure, packing, schema
+from .artifact import stage
+from .errors import AudioError, ConfigError
+from .hashes import Hashes
+from .leaks import HeldOutTexts
+from .manifest import Manifest, windows
+from .parts import Corpus, Effect, Filter, Listener, Recognizer, Synthesizer
+from .progress import progress
+from .records import (
+    UNSPOKEN,
+    Checkpoint,
+    Funnel,
+    Language,
+    Seconds,
+    Share,
+    Tally,
+    Trial,
+    Utterance,
+)
+
+
+Engine = Callable[[Iterable[Utterance]], Iterator[Utterance]]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What of the pool is speech at all."""
+
+    at_least: Seconds = 0.2
+    at_most: Seconds = 30.0
+    """Longer files are cut at pauses."""
+    silence: float = -60.0
+    """Decibels below full scale, root mean square."""
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How often the hours of each origin count: 0.5 takes half of them, 2 takes all twice."""
+
+    human: float = 1.0
+    pseudo: float = 1.0
+    synthetic: float = 1.0
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True)
+class Pack:
+    """How utterances are joined for training."""
+
+    limit: Seconds = 30.0
+    gap: Seconds = 0.5
+    """Silence between neighbors."""
+    __pydantic_config__ = schema.STRICT
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """How speech is perturbed for training."""
+
+    effects: tuple[Effect, ...]
+    probability: Share = 0.5
+    """Of each effect, for each utterance; what no effect was drawn for stays as it is."""
+
+
+@dataclass(frozen=True)
+class TrialTerms:
+    """What a voice must show before it may speak the whole corpus."""
+
+    texts: int = 32
+    at_most: Share = 0.35
+    """Character error rate of what the champion hears."""
+    __pydantic_config__ = schema.STRICT
+
+
+@stage(version=1)
+def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
+    """List what corpora hold, each once; ids come from the content, not from the name."""
+    hashes, seen = Hashes(out), set[str]()
+
+    def listed() -> Iterator[Utterance]:
+        for utterance in (each for corpus in corpora for each in corpus.utterances()):
+            id_ = _content_id(utterance, hashes)
+            again = {"rejected_by": "duplicate", "objection": utterance.id} if id_ in seen else {}
+            seen.add(id_)
+            yield replace(utterance, id=id_, lang=utterance.lang or lang, **again)
+
+    manifest = _divide(progress(listed(), "listing"), out)
+    hashes.save()
+    return manifest
+
+
+@stage(version=1)
+def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
+    """Read every file of the pool once: cut what is long, set aside what is not speech.
+
+    It goes on after the last whole window of files, each of which is a small manifest in
+    `windows/` until all are there.
+    """
+    shards = []
+    files = progress(listing, "scanning", len(listing))
+    for number, window in enumerate(windows(files)):
+        shards.append(shard := out / "windows" / f"{number:06d}")
+        if not shard.exists():
+            scratch = shard.with_name(f".{shard.name}")
+            found = (each for file in window for each in _scanned(terms, file))
+            Manifest.write(found, scratch)
+            scratch.rename(shard)
+    judged = (each for shard in shards for each in Manifest(shard))
+    manifest = _divide(judged, out)
+    shutil.rmtree(out / "windows", ignore_errors=True)
+    return manifest
+
+
+@stage(version=1)
+def label(
+    recognizer: Recognizer, checkpoint: Checkpoint, speech: Manifest, *, out: Path
+) -> Manifest:
+    """Have the recognizer hear everything; what had no text takes what was heard."""
+
+    def labeled(speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        for utterance in recognizer.transcribe(checkpoint, speech):
+            if utterance.text is None:
+                yield replace(utterance, text=utterance.pred_text, origin="pseudo")
+            else:
+                yield utterance
+
+    return Manifest.resume(_shown(labeled, "hearing", len(speech)), speech, out)
+
+
+@stage(version=1)
+def sift(
+    filters: Sequence[Filter],
+    speech: Manifest,
+    human: Manifest | None,
+    held_out: Sequence[Manifest],
+    *,
+    out: Path,
+) -> Manifest:
+    """Keep what no filter objects to, and human speech; the rest goes to `rejected/` with its reason.
+
+    What equals or nearly equals a held-out text is dropped before any filter is asked.
+    """
+    informed = [each.study(speech) for each in filters]
+    texts = HeldOutTexts(each for manifest in held_out for each in manifest)
+
+    def judged() -> Iterator[Utterance]:
+        for utterance in speech:
+            yield _judged(utterance, informed, texts)
+        yield from human or ()
+
+    return _divide(judged(), out)
+
+
+@stage(version=1)
+def train(
+    recognizer: Recognizer, start: Checkpoint, lesson: Manifest, seed: int, *, out: Path
+) -> Checkpoint:
+    """Teach a recognizer."""
+    if not len(lesson):
+        raise ConfigError(
+            f"{lesson.path}: nothing to learn from; every utterance was rejected, "
+            "see the rejected/ folders of this round for the reasons"
+        )
+    return recognizer.train(start, lesson, out, seed).save(out)
+
+
+@stage(version=1)
+def train_voice(
+    synthesizer: Synthesizer,
+    start: Checkpoint | None,
+    lesson: Manifest,
+    texts: Manifest,
+    champion: Listener,
+    seed: int,
+    *,
+    out: Path,
+) -> Checkpoint:
+    """Teach a voice."""
+    return synthesizer.train(start, lesson, texts, champion, out, seed).save(out)
+
+
+@stage(version=1)
+def try_voice(
+    synthesizer: Synthesizer,
+    voice: Checkpoint,
+    name: str,
+    texts: Manifest,
+    champion: Listener,
+    terms: TrialTerms,
+    seed: int,
+    *,
+    out: Path,
+) -> Trial:
+    """Let a voice speak a few dozen texts, and count what the champion does not understand."""
+    chosen = random.Random(seed).sample(list(texts), min(terms.texts, len(texts)))
+    spoken = [
+        each for each in synthesizer.synthesize(voice, chosen, out / "audio") if not each.error
+    ]
+    heard = Manifest.write(champion.transcribe(spoken), out)
+    counts = [measure.agreement(each) for each in heard]
+    return Trial(name, len(chosen), len(spoken), measure.total(counts), terms.at_most).save(out)
+
+
+@stage(version=1)
+def speak(
+    synthesizer: Synthesizer, voice: Checkpoint, texts: Manifest, takes: int, *, out: Path
+) -> Manifest:
+    """Have a voice speak every text, `takes` times."""
+
+    def lines() -> Iterator[Utterance]:
+        for text in texts:
+            for take in range(1, takes + 1):
+                yield replace(text, id=f"{text.id}-{take}", origin="synthetic")
+
+    def spoken(lines: Iterable[Utterance]) -> Iterator[Utterance]:
+        return synthesizer.synthesize(voice, lines, out / "audio")
+
+    return Manifest.resume(_shown(spoken, "speaking", takes * len(texts)), lines(), out)
+
+
+@stage(version=1)
+def mix(recipe: Mix, sources: Sequence[Manifest], seed: int, *, out: Path) -> Manifest:
+    """Draw from every origin its weight in hours, and shuffle; the seed decides both."""
+    rng = random.Random(seed)
+    by_origin: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in (each for source in sources for each in source):
+        by_origin[utterance.origin].append(utterance)
+    drawn: list[Utterance] = []
+    for origin, utterances in sorted(by_origin.items()):
+        wanted = getattr(recipe, origin) * sum(each.duration for each in utterances)
+        drawn += _drawn(utterances, wanted, rng)
+    rng.shuffle(drawn)
+    return Manifest.write(drawn, out)
+
+
+@stage(version=1)
+def pack(terms: Pack, mixture: Manifest, *, out: Path) -> Manifest:
+    """Join neighbors of the mixture to at most 30 s; each result lists what it is made of."""
+
+    def packed() -> Iterator[Utterance]:
+        silence = np.zeros(round(terms.gap * audio.SAMPLE_RATE), np.float32)
+        joined = packing.groups(mixture, terms.limit, terms.gap)
+        for number, group in enumerate(progress(joined, "packing")):
+            clips = [part for each in group for part in (audio.of(each), silence)][:-1]
+            path = out / "audio" / f"{number:06d}.wav"
+            yield Utterance(
+                id=f"packed-{number:06d}",
+                audio_filepath=path,
+                duration=audio.write(np.concatenate(clips), path),
+                text=" ".join(each.text or "" for each in group),
+                lang=group[0].lang,
+                origin=group[0].origin,
+                pieces=packing.pieces(group, terms.gap),
+            )
+
+    return Manifest.write(packed(), out)
+
+
+@stage(version=1)
+def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manifest:
+    """Perturb speech, seeded by round and id; what an utterance went through is noted."""
+
+    def perturbed() -> Iterator[Utterance]:
+        for number, utterance in enumerate(progress(mixture, "perturbing", len(mixture))):
+            rng = np.random.default_rng([seed, number, *utterance.id.encode()])
+            drawn = [each for each in terms.effects if rng.random() < terms.probability]
+            if not drawn:
+                yield utterance
+                continue
+            samples = audio.of(utterance)
+            for effect in drawn:
+                samples = effect.apply(samples, rng)
+            path = out / "audio" / f"{number:06d}.wav"
+            duration = audio.write(samples, path)
+            made_by = "+".join(filter(None, [utterance.made_by, *(each.name for each in drawn)]))
+            yield replace(
+                utterance, audio_filepath=path, offset=0.0, duration=duration, made_by=made_by
+            )
+
+    return Manifest.write(perturbed(), out)
+
+
+def _content_id(utterance: Utterance, hashes: Hashes) -> str:
+    if utterance.audio_filepath == UNSPOKEN:
+        text = f"{utterance.lang} {utterance.text}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    try:
+        digest = hashes.of(utterance.audio_filepath)
+    except OSError:  # it will be rejected when it is read
+        digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
+    return f"{digest}-{utterance.offset:g}" if utterance.offset else digest
+
+
+def _scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
+    """The stretches of speech in one file, or the file with the reason why there is none."""
+    try:
+        if file.error:
+            raise AudioError(file.error)
+        samples = audio.of(file)
+    except AudioError as error:
+        yield replace(file, rejected_by="unreadable", objection=str(error))
+        return
+    duration = len(samples) / audio.SAMPLE_RATE
+    if duration < terms.at_least:
+        yield replace(file, rejected_by="too_short", objection=f"{duration:.2f} s")
+    elif (level := audio.loudness(samples)) < terms.silence:
+        yield replace(file, rejected_by="silent", objection=f"{level:.0f} dB")
+    elif duration <= terms.at_most:
+        yield file
+    else:
+        found = list(import_module("twister_loop.pauses").cut(samples, terms.at_most))
+        if not found:
+            yield replace(file, rejected_by="no_speech", objection="no speech found in it")
+        for number, (offset, length) in enumerate(found):
+            yield replace(
+                file,
+                id=f"{file.id}-{number:04d}",
+                offset=round(file.offset + offset, 3),
+                duration=round(length, 3),
+            )
+
+
+def _judged(
+    utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts
+) -> Utterance:
+    if utterance.error:
+        return replace(utterance, rejected_by="error", objection=utterance.error)
+    if texts.near(utterance):
+        return replace(
+            utterance, rejected_by="held_out_text", objection="nearly the text of a held-out set"
+        )
+    for each in filters:
+        if objection := each.objection(utterance):
+            return replace(utterance, rejected_by=each.name, objection=objection)
+    return utterance
+
+
+def _divide(judged: Iterable[Utterance], out: Path) -> Manifest:
+    """Write what is kept, what is rejected, and how much of each."""
+    kept, rejected = Tally(), defaultdict[str, Tally](Tally)
+    keep, reject = Manifest(out), Manifest(out / "rejected")
+    with keep.appending() as to_kept, reject.appending() as to_rejected:
+        for window in windows(judged):
+            to_kept(each for each in window if not each.rejected_by)
+            to_rejected(each for each in window if each.rejected_by)
+            for each in window:
+                if each.rejected_by:
+                    rejected[each.rejected_by] = rejected[each.rejected_by].plus(each.duration)
+                else:
+                    kept = kept.plus(each.duration)
+    Funnel(kept, dict(sorted(rejected.items()))).save(out)
+    return keep
+
+
+def _drawn(
+    utterances: Sequence[Utterance], wanted: Seconds, rng: random.Random
+) -> Iterator[Utterance]:
+    """Whole copies of everything, then a random part, until that many seconds are drawn."""
+    at_hand = sum(each.duration for each in utterances)
+    while at_hand and wanted >= at_hand * 0.999:
+        yield from utterances
+        wanted -= at_hand
+    for each in rng.sample(list(utterances), len(utterances)):
+        if wanted < each.duration / 2:
+            return
+        yield each
+        wanted -= each.duration
+
+
+def _shown(make: Engine, what: str, total: int) -> Engine:
+    """The same engine, with its progress shown."""
+    return lambda source: progress(make(source), what, total)

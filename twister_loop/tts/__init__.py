@@ -1,0 +1,1 @@
+"""Synthesizers, one a file."""
