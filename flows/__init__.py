@@ -1,0 +1,1 @@
+"""The loop as Prefect flows; nothing of the library knows that this room exists."""

@@ -1,0 +1,76 @@
+"""The loop as a Prefect flow: the same stages, each one a task, the same folders on disk.
+
+Prefect names, shows and retries; the order of stages, caching and resuming are the
+library's. Take the decorators away and the code still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+import twister_loop
+from twister_loop import Round, dashboard
+from twister_loop.plan import load
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES = {"label": 1, "speak": 1}
+"""Engines that may stumble; a stage goes on after its last whole window."""
+
+
+def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
+    """Carry a stage out as a task named after its folder; it keeps its own results on disk."""
+
+    def named() -> str:
+        from prefect.runtime import task_run
+
+        out: Path = task_run.parameters["kwargs"]["out"]
+        return f"{out.parent.name}/{out.name}"
+
+    def step(*args: Any, **kwargs: Any) -> R:
+        return stage(*args, **kwargs)
+
+    return task(
+        name=stage.__name__,
+        task_run_name=named,
+        retries=RETRIES.get(stage.__name__, 0),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(step)
+
+
+@flow(name="refine", flow_run_name="{run}", persist_result=False)
+def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> int:
+    """Run rounds until there are as many as the plan wants; give their number."""
+    rounds = 0
+    for done in twister_loop.refine(load(Path(plan), changes), Path(run), do=as_task):
+        rounds = done.number
+        publish(Path(run), done)
+    return rounds
+
+
+@flow(name="round", flow_run_name="{run}", persist_result=False)
+def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> int:
+    """Finish the round in progress, or run one more; give its number."""
+    done = twister_loop.next_round(load(Path(plan), changes), Path(run), do=as_task)
+    publish(Path(run), done)
+    return done.number
+
+
+def publish(run: Path, done: Round) -> None:
+    """Write the page, and show the figures where Prefect shows them."""
+    page = dashboard.write(run)
+    key = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
+    create_table_artifact(key=f"{key}-scores", table=dashboard.rows(run), description=str(run))
+    said = "accepted" if done.verdict.accepted else "refused"
+    why = "".join(f"\n- {objection}" for objection in done.verdict.objections)
+    create_markdown_artifact(
+        key=f"{key}-round", markdown=f"# Round {done.number}: {said}\n{why}\n\nPage: `{page}`\n"
+    )

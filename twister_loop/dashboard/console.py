@@ -1,0 +1,123 @@
+"""The tables that end a run on a terminal: the only place that knows rich."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..records import ErrorCount, Score, Tally
+from ..summary import RoundSummary, Summary, summarize
+
+WHO = ("untouched", "champion", "candidate")
+
+
+def rows(run: Path) -> list[dict[str, Any]]:
+    """Every score of every round, one plain row each."""
+    return [
+        {
+            "round": each.number,
+            "set": score.name,
+            "kind": score.kind,
+            "model": who,
+            "WER %": round(100 * score.words.rate, 2),
+            "CER %": round(100 * score.characters.rate, 2),
+            "S/D/I": parts(score.words),
+            "verdict": verdict(each),
+        }
+        for each in summarize(run).rounds
+        for scores in each.scores.values()
+        for who, score in scores.items()
+    ]
+
+
+def show(summary: Summary) -> None:
+    """Print the rounds of a run: scores, funnel, voices, verdicts."""
+    console = Console(highlight=False)
+    for each in summary.rounds:
+        console.print()
+        console.print(_scores(each))
+        console.print(_funnel(each))
+        for voice in each.voices:
+            if voice.trial:
+                console.print(f"[dim]{voice.trial}[/dim]")
+        for objection in each.verdict.objections if each.verdict else ():
+            console.print(f"[red]refused[/red]  {objection}")
+        console.print(f"round {each.number}: [bold]{verdict(each)}[/bold]")
+    console.print(f"champion: {summary.champion}")
+
+
+def verdict(each: RoundSummary) -> str:
+    if each.accepted is None:
+        return "in progress"
+    return "accepted" if each.accepted else "refused"
+
+
+def parts(count: ErrorCount) -> str:
+    return f"{count.substitutions}/{count.deletions}/{count.insertions}"
+
+
+def hours(tally: Tally) -> str:
+    """Utterances, and the time they take."""
+    minutes = tally.duration / 60
+    time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    return f"{tally.utterances} utterances, {time}"
+
+
+def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
+    """Stage, what was kept, what was rejected and why."""
+    lines = [
+        (name, hours(funnel.kept), reasons(funnel.rejected))
+        for name, funnel in each.funnels.items()
+    ]
+    for voice in each.voices:
+        if voice.spoken is None or voice.kept is None:
+            continue
+        lines.append(
+            (f"{voice.name}: spoken", hours(voice.spoken), f"{voice.failed} could not be spoken")
+        )
+        lines.append(
+            (f"{voice.name}: synthetic", hours(voice.kept), reasons(voice.rejected or {}))
+        )
+    lines += [(f"mixture: {origin}", hours(tally), "") for origin, tally in each.mixture.items()]
+    return lines
+
+
+def reasons(rejected: dict[str, Tally]) -> str:
+    return ", ".join(f"{name} {tally.utterances}" for name, tally in rejected.items())
+
+
+def _scores(each: RoundSummary) -> Table:
+    table = Table(title=f"Round {each.number}", title_justify="left", title_style="bold")
+    for column in ("set", "utterances", "model", "WER %", "CER %", "S/D/I words", "30 s: WER %"):
+        table.add_column(column, justify="right" if "%" in column else "left")
+    for name, scores in each.scores.items():
+        for who in WHO:
+            if who in scores:
+                table.add_row(*_row(name, who, scores[who], each.usual.get(name, {}).get(who)))
+        table.add_section()
+    return table
+
+
+def _row(name: str, who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
+    first = who == WHO[0]
+    return (
+        f"{name} ({score.kind})" if first else "",
+        f"{score.utterances}, {score.words.length} words" if first else "",
+        who,
+        f"{100 * score.words.rate:.2f}",
+        f"{100 * score.characters.rate:.2f}",
+        parts(score.words),
+        f"{100 * usual.words.rate:.2f}" if usual else "",
+    )
+
+
+def _funnel(each: RoundSummary) -> Table:
+    table = Table(show_edge=False, header_style="dim")
+    for column in ("stage", "kept", "rejected"):
+        table.add_column(column)
+    for line in funnel_lines(each):
+        table.add_row(*line)
+    return table
