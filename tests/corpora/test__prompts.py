@@ -1,0 +1,73 @@
+"""Lists of prompts: what is mended, what is doubted, and into which share a text falls."""
+
+from __future__ import annotations
+
+import pytest
+
+from twister_loop.corpora._prompts import Prompt, drawn, parse
+from twister_loop.corpora.ivr import SHARES
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Il numero non pu? essere chiamato", "Il numero non può essere chiamato"),
+        ("La chiamata sar? registrata", "La chiamata sarà registrata"),
+        ("Non ci sono pi? messaggi", "Non ci sono più messaggi"),
+        ("La linea ? occupata", "La linea è occupata"),
+        ("Quale casella di posta?", "Quale casella di posta?"),
+        ("Pronto? Chi parla?", "Pronto? Chi parla?"),
+    ],
+)
+def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str) -> None:
+    assert list(parse(f"name: {written}")) == [Prompt("name", meant)]
+
+
+@pytest.mark.parametrize(
+    ("written", "doubt"),
+    [
+        ("La citt? di notte", "broken encoding"),
+        ("La citt\ufffd di notte", "broken encoding"),
+        ("Il perch?lo sai", "broken encoding"),
+        ("[toni ascendenti]", "not speech"),
+        ("(1 secondo di silenzio)", "not speech"),
+        ("<beep ascending>", "not speech"),
+        ("", "not speech"),
+        ("Riprova [quello] numero", "notes in the text"),
+    ],
+)
+def test_what_is_not_certainly_said_is_no_reference(written: str, doubt: str) -> None:
+    [prompt] = parse(f"name: {written}")
+    assert prompt.doubt == doubt
+
+
+def test_an_entry_may_go_on_in_the_next_line() -> None:
+    text = "\ufeff; a comment\n\none: Premi uno\n  e poi cancelletto\ndigits/2: due\n"
+    assert list(parse(text)) == [
+        Prompt("one", "Premi uno e poi cancelletto"),
+        Prompt("digits/2", "due"),
+    ]
+
+
+def test_the_share_of_a_text_never_changes() -> None:
+    assert [drawn(f"frase {n}", SHARES) for n in range(8)] == FROZEN
+    assert drawn("Così è, numero 5!", SHARES) == drawn("cosi\u0300 e\u0300 numero 5", SHARES)
+
+
+FROZEN = [
+    "test",
+    "test",
+    "test",
+    "pool",
+    "pool",
+    "pool",
+    "test",
+    "texts",
+]
+"""What the hash says; another value would move texts between splits."""
+
+
+def test_the_shares_are_about_as_large_as_they_are_said_to_be() -> None:
+    found = [drawn(f"una frase qualunque {n}", SHARES) for n in range(2000)]
+    for share, part in SHARES.items():
+        assert found.count(share) / len(found) == pytest.approx(part, abs=0.04)

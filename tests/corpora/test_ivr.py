@@ -1,0 +1,332 @@
+"""The telephone prompts, on a miniature in the form of the real packages."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import logging
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import soundfile
+
+from twister_loop.cache import cache_folder
+from twister_loop.corpora import _asterisk
+from twister_loop.corpora._prompts import drawn, key
+from twister_loop.corpora.ivr import ENGLISH, ITALIAN, MENARDI, SHARES, Ivr, Split
+from twister_loop.errors import ConfigError
+from twister_loop.records import UNSPOKEN, Utterance
+
+RATE = 8_000
+
+SENTENCES = {f"say/{n}": f"Questa è la frase numero {n} di tutte" for n in range(60)}
+TWINS = {f"twin/{n}": f"questa è la frase, numero {n}, di tutte!" for n in range(60)}
+"""The same texts as read, with other marks: each must stay with its twin."""
+WORDS = {"digits/1": "uno", "letters/X": "ics", "vm-and": "e"}
+ODD = {
+    "tone": "[toni ascendenti]",
+    "silence/1": "(1 secondo di silenzio)",
+    "noted": "Questa frase ha una nota (in inglese)",
+    "hidden-twin": "Questa è la frase numero 0 di tutte (enfatico)",
+    "long": "Questa frase dura più di trenta secondi",
+    "silent-film": "Nessuno ha registrato questa frase",
+}
+SECOND = [*SENTENCES, *WORDS, "tone", "only-hers"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TWISTER_CACHE", str(tmp_path / "cache"))
+    return cache_folder()
+
+
+@pytest.fixture
+def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without apt and dpkg."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+def record(folder: Path, names: list[str]) -> None:
+    for number, name in enumerate(names):
+        path = folder / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seconds = 31.0 if name == "long" else 0.1
+        wave = 0.1 * np.sin(np.arange(int(seconds * RATE)) * (0.1 + number / 1000))
+        soundfile.write(path, wave, RATE, subtype="PCM_16")
+
+
+def listing(texts: dict[str, str]) -> bytes:
+    lines = ["; Core sounds", "", *(f"{name}: {text}" for name, text in texts.items())]
+    return ("\ufeff" + "\n".join(lines) + "\n").encode()
+
+
+def trees(root: Path) -> dict[str, Path]:
+    """What each of Debian's packages unpacks to."""
+    texts = {**SENTENCES, **TWINS, **WORDS, **ODD}
+    recorded = [name.lower() for name in texts if name != "silent-film"]
+    spoken = {
+        "asterisk-core-sounds-it-wav": ("it_IT_m_Carlo", [*recorded, "unlisted"]),
+        "asterisk-core-sounds-en-wav": ("en_US_f_Allison", ["one", "please", "beep"]),
+        "asterisk-prompt-it-menardi-wav": ("it_IT_f_Menardi", SECOND),
+    }
+    english = {"one": "one", "please": "Please enter your number", "beep": "[a beep tone]"}
+    written = {"it": texts, "en": english}
+    for package, (folder, names) in spoken.items():
+        record(root / package / "usr/share/asterisk/sounds" / folder, names)
+    for lang, texts in written.items():
+        doc = root / f"asterisk-core-sounds-{lang}/usr/share/doc/asterisk-core-sounds-{lang}"
+        doc.mkdir(parents=True)
+        (doc / f"core-sounds-{lang}.txt.gz").write_bytes(gzip.compress(listing(texts)))
+        (doc / "copyright").write_text("License: CC-BY-SA-3.0\n")
+    return {each.name: each for each in root.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Debian archive of real packages."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        pytest.skip("needs apt-get and dpkg-deb")
+    archive = tmp_path_factory.mktemp("archive")
+    index = []
+    for name, tree in trees(tmp_path_factory.mktemp("trees")).items():
+        control = (
+            f"Package: {name}\nVersion: 9.9-1\nArchitecture: all\n"
+            "Maintainer: Nobody <nobody@example.org>\nDescription: prompts\n"
+        )
+        (tree / "DEBIAN").mkdir()
+        (tree / "DEBIAN/control").write_text(control)
+        deb = archive / f"{name}_9.9-1_all.deb"
+        build = ["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(tree), str(deb)]
+        subprocess.run(build, check=True, capture_output=True)
+        digest = hashlib.sha256(deb.read_bytes()).hexdigest()
+        size = deb.stat().st_size
+        index.append(f"{control}Filename: ./{deb.name}\nSize: {size}\nSHA256: {digest}\n")
+    (archive / "Packages").write_text("\n".join(index))
+    return archive
+
+
+@pytest.fixture
+def debian(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The archive that apt knows of, and no other."""
+    archive = shutil.copytree(packages, tmp_path / "archive")
+    (tmp_path / "sources.list").write_text(f"deb [trusted=yes] file:{archive} ./\n")
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{tmp_path}/sources.list";\nDir::Etc::sourceparts "/dev/null";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    return archive
+
+
+@pytest.fixture(scope="module")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as the project publishes it: sounds, list and licence side by side."""
+    tree = trees(tmp_path_factory.mktemp("trees"))
+    site = tmp_path_factory.mktemp("site")
+    for voice, lang in ((ITALIAN, "it"), (ENGLISH, "en")):
+        [sounds] = (tree[voice.packages[0]] / "usr/share/asterisk/sounds").iterdir()
+        [texts] = tree[voice.packages[1]].rglob("*.txt.gz")
+        plain = sounds / f"core-sounds-{lang}.txt"
+        plain.write_bytes(gzip.decompress(texts.read_bytes()))
+        (sounds / f"LICENSE-asterisk-core-{lang}-1.6.1").write_text("CC-BY-SA 3.0\n")
+        with tarfile.open(site / str(voice.tarball), "w:gz") as packed:
+            packed.add(sounds, ".")
+    return site
+
+
+@pytest.fixture
+def publisher(
+    tarballs: Path, tmp_path: Path, no_tools: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[str]]:
+    """The project's download site, on a machine without apt; gives what was asked of it."""
+    site = shutil.copytree(tarballs, tmp_path / "site")
+    asked: list[str] = []
+
+    class Site(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, directory=site))
+    poll = {"poll_interval": 0.01}
+    threading.Thread(target=server.serve_forever, kwargs=poll, daemon=True).start()
+    monkeypatch.setattr(_asterisk, "TARBALLS", f"http://127.0.0.1:{server.server_port}")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def read(split: Split) -> list[Utterance]:
+    return list(Ivr(split).utterances())
+
+
+def test_no_text_is_in_two_splits(publisher: list[str]) -> None:
+    known = {name.lower(): text for name, text in {**SENTENCES, **TWINS}.items()}
+    splits: list[Split] = ["pool", "texts", "development", "test"]
+    texts = {
+        split: {key(known[name]) for each in read(split) if (name := stem(each)) in known}
+        for split in splits
+    }
+    assert sum(map(len, texts.values())) == len(SENTENCES) == len(set().union(*texts.values()))
+    assert all(texts.values())
+
+
+def stem(utterance: Utterance) -> str:
+    return utterance.id.partition("/")[2]
+
+
+def test_a_pool_has_audio_and_no_text(publisher: list[str]) -> None:
+    pool = read("pool")
+    assert {each.text for each in pool} == {None}
+    assert {each.speaker for each in pool} == {"it-1"}
+    assert all(each.audio_filepath.is_file() and each.duration > 0 for each in pool)
+
+
+def test_all_speech_that_is_not_taken_elsewhere_is_in_the_pool(publisher: list[str]) -> None:
+    elsewhere = [*read("development"), *read("test"), *read("texts")]
+    taken = {key(str(each.text)) for each in elsewhere}
+    names = {stem(each) for each in read("pool")}
+    assert {"digits/1", "letters/x", "vm-and", "long", "noted", "unlisted"} <= names
+    assert not {"tone", "silence/1", "silent-film"} & names
+    assert not {name for name, text in SENTENCES.items() if key(text) in taken} & names
+    assert ("hidden-twin" in names) == (key(SENTENCES["say/0"]) not in taken)
+
+
+def test_a_doubtful_prompt_whose_text_is_held_out_stays_out_of_the_pool(
+    publisher: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twister_loop.corpora.ivr.SHARES", {"test": 1.0})
+    names = {stem(each) for each in read("pool")}
+    assert "hidden-twin" not in names
+    assert "noted" in names
+
+
+def test_held_out_sentences_have_audio_and_text(publisher: list[str]) -> None:
+    for each in [*read("development"), *read("test")]:
+        assert each.text == {**SENTENCES, **TWINS}[stem(each)]
+        assert (each.origin, each.lang, each.speaker) == ("human", "it", "it-1")
+        assert each.audio_filepath.is_file()
+
+
+def test_texts_come_once_each_and_without_audio(publisher: list[str]) -> None:
+    texts = read("texts")
+    assert {each.audio_filepath for each in texts} == {UNSPOKEN}
+    assert {each.origin for each in texts} == {"synthetic"}
+    assert len({key(str(each.text)) for each in texts}) == len(texts) > 0
+
+
+def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
+    [only] = read("retention")
+    assert (only.text, only.lang, only.speaker) == ("Please enter your number", "en", "en-1")
+
+
+def test_the_second_speaker_says_nothing_that_is_named_elsewhere(debian: Path) -> None:
+    held_out = {stem(each) for each in [*read("development"), *read("test")]}
+    only_texts = {name for name, text in SENTENCES.items() if drawn(text, SHARES) == "texts"}
+    second = read("second_speaker")
+    names = {stem(each) for each in second}
+    assert names == {name.lower() for name in SECOND} - held_out - only_texts - {"tone"}
+    assert {each.text for each in second} == {None}
+    assert {each.speaker for each in second} == {"it-menardi"}
+
+
+def test_debian_and_the_project_give_the_same(debian: Path, request: pytest.FixtureRequest) -> None:
+    from_debian = _asterisk.digest_of(_asterisk.fetch(ITALIAN))
+    shutil.rmtree(cache_folder())
+    request.getfixturevalue("publisher")
+    assert _asterisk.digest_of(_asterisk.fetch(ITALIAN)) == from_debian
+
+
+def test_what_was_fetched_says_whose_it_is(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    folder = _asterisk.fetch(ITALIAN)
+    assert "Carlo Flora" in (folder / "ATTRIBUTION").read_text()
+    assert "CC-BY-SA 3.0" in (folder / "ATTRIBUTION").read_text()
+    assert (folder / "copyright").is_file()
+    assert "CC-BY-SA 3.0" in caplog.text
+
+
+def test_another_version_is_used_and_told(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _asterisk.fetch(MENARDI)
+    assert "is not the version known here" in caplog.text
+    assert "asterisk-prompt-it-menardi-wav_9.9-1_all" in caplog.text
+
+
+def test_nothing_is_fetched_twice(debian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read("pool")
+    shutil.rmtree(debian)
+    monkeypatch.setenv("PATH", "")
+    assert read("pool") == before
+
+
+def test_two_at_once_fetch_once(publisher: list[str]) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        folders = set(threads.map(_asterisk.fetch, [ENGLISH] * 4))
+    assert len(folders) == len(publisher) == 1
+
+
+def test_a_broken_download_leaves_nothing(publisher: list[str], tmp_path: Path) -> None:
+    archive = tmp_path / "site" / str(ITALIAN.tarball)
+    archive.write_bytes(archive.read_bytes()[:-20_000])
+    with pytest.raises(ConfigError, match="cannot be fetched"):
+        read("pool")
+    assert [each.name for each in (cache_folder() / "asterisk").iterdir()] == [".lock"]
+
+
+def test_sounds_without_their_texts_are_refused(publisher: list[str], tmp_path: Path) -> None:
+    record(tmp_path / "bare", ["one"])
+    with tarfile.open(tmp_path / "site" / str(ITALIAN.tarball), "w:gz") as packed:
+        packed.add(tmp_path / "bare", ".")
+    with pytest.raises(ConfigError, match="list of texts is missing"):
+        read("pool")
+
+
+def test_what_a_killed_fetch_left_is_no_obstacle(publisher: list[str], cache: Path) -> None:
+    left = cache / "asterisk" / f".{ITALIAN.name}" / "whole" / "sounds"
+    left.mkdir(parents=True)
+    (left / "half.wav").write_bytes(b"RIFF")
+    assert read("development")
+
+
+def test_without_apt_and_network_one_sentence_says_what_to_do(
+    no_tools: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_asterisk, "TARBALLS", "http://127.0.0.1:9")
+    with pytest.raises(ConfigError) as caught:
+        read("pool")
+    said = str(caught.value)
+    for part in ("it-carlo", "apt-get is not installed", "http://127.0.0.1:9", "TWISTER_CACHE"):
+        assert part in said
+
+
+def test_without_apt_the_second_speaker_is_refused_with_the_reason(publisher: list[str]) -> None:
+    with pytest.raises(ConfigError, match="only Debian has it"):
+        read("second_speaker")
+
+
+def test_an_unknown_split_is_refused() -> None:
+    with pytest.raises(ConfigError, match="split"):
+        Ivr.build({"use": "ivr", "split": "train"})
+
+
+@pytest.mark.pretrained
+def test_the_real_prompts_are_as_many_as_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWISTER_CACHE")
+    if not (cache_folder() / "asterisk" / MENARDI.name).is_dir():
+        pytest.skip("the real prompts are not in the cache; `make demo` fetches them")
+    counts = {split: len(read(split)) for split in get_args(Split)}
+    assert counts == {
+        "pool": 414, "second_speaker": 394, "texts": 39,
+        "development": 31, "test": 99, "retention": 274,
+    }  # fmt: skip
+    for voice in (ITALIAN, MENARDI, ENGLISH):
+        assert _asterisk.digest_of(_asterisk.fetch(voice)) == voice.digest
