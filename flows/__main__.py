@@ -16,8 +16,8 @@ os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "twister_loop")
 if "PREFECT_API_URL" not in os.environ:
     os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
 
-from flows.refine import one_round, refine  # noqa: E402  (Prefect reads its settings at import)
-from twister_loop.errors import TwisterError  # noqa: E402
+from flows.refine import one_round, refine
+from twister_loop.errors import TwisterError
 
 
 def main(name: str, plan: str, run: str, changes: str = "{}") -> int:

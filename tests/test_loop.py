@@ -59,7 +59,7 @@ def test_every_stage_leaves_a_whole_folder_that_says_what_it_was_made_from(
     for stage in STAGES:
         made = json.loads((done.folder / stage / "made.json").read_text())
         assert made["stage"] and made["content"], stage
-    assert not [each for each in done.folder.rglob(".*")]
+    assert not list(done.folder.rglob(".*"))
 
 
 def test_a_finished_run_is_read_back_and_nothing_is_heard_again(
@@ -74,7 +74,8 @@ def test_an_interrupted_stage_repeats_at_most_its_window(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twister_loop.manifest.WINDOW", 2)
-    toy.speak(["aia a", "eie e", "oio o", "uau u", "iui i"], tmp_path / "data" / "pool", labeled=False)
+    texts = ["aia a", "eie e", "oio o", "uau u", "iui i"]
+    toy.speak(texts, tmp_path / "data" / "pool", labeled=False)
     heard: list[str] = []
     transcribe = ToneRecognizer.transcribe
 

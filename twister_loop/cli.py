@@ -1,6 +1,6 @@
 """The `twister` command.
 
-examples:
+Examples:
   twister run configs/ivr.yaml runs/demo            rounds until there are as many as the plan wants
   twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
   twister round configs/ivr.yaml runs/demo --restart   set the round in progress aside, begin anew
@@ -194,7 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     each = command("report", report)
     each.add_argument("run", type=Path, metavar="RUN")
     each = command("doctor", diagnose)
-    each.add_argument("--server", action="store_true", help="also start a Prefect server and stop it")
+    each.add_argument(
+        "--server", action="store_true", help="also start a Prefect server, and stop it again"
+    )
     each.add_argument(
         "--mend", action="store_true", help="make a CUDA torchaudio usable beside a CPU torch"
     )

@@ -1,10 +1,10 @@
-"""The folder of a run is its ledger: rounds, champion and verdicts are read from it, never kept twice.
+"""The folder of a run is its ledger: what it says is read from it, and never kept twice.
 
-    run/
-    ├── run.json          marks the root; paths below it are relative
-    ├── round-01/         plan.yaml, and one folder a stage
-    ├── round-02/         ...
-    └── round-03.aside-1/ a round that was set aside by --restart
+run/
+├── run.json          marks the root; paths below it are relative
+├── round-01/         plan.yaml, and one folder a stage
+├── round-02/         ...
+└── round-03.aside-1/ a round that was set aside by --restart
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class Ledger:
         """The last voice of that name that passed its trial, whatever became of the candidate."""
         for folder in reversed(self.finished):
             home = folder / "voices" / name
-            weights = home / "voice" / "checkpoint.json"
-            if (home / "trial").is_dir() and weights.is_file() and Trial.load(home / "trial").passed:
+            whole = (home / "voice" / "checkpoint.json").is_file() and (home / "trial").is_dir()
+            if whole and Trial.load(home / "trial").passed:
                 return Checkpoint.load(home / "voice")
         return None
 

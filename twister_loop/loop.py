@@ -15,22 +15,12 @@ from .errors import NothingNew
 from .evaluation import evaluate, judge
 from .ledger import Ledger, number_of, round_of
 from .manifest import Manifest
+from .mixing import augment, mix, pack
 from .outset import Given, begin, starting_voice
 from .parts import Listener
 from .plan import Plan, Voice
 from .records import Checkpoint, Report, Round
-from .stages import (
-    augment,
-    label,
-    mix,
-    pack,
-    scan,
-    sift,
-    speak,
-    train,
-    train_voice,
-    try_voice,
-)
+from .stages import label, scan, sift, speak, train, train_voice, try_voice
 
 P = ParamSpec("P")
 R = TypeVar("R")

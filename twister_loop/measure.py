@@ -10,6 +10,9 @@ import numpy as np
 from .normalizers.basic import Basic
 from .records import ErrorCount, Utterance
 
+FIRST_LETTER = 0x4E00
+"""jiwer compares strings; here every distinct token becomes one letter, none of them white."""
+
 
 def words(reference: str, hypothesis: str) -> ErrorCount:
     """Count word errors in two normalized texts; an empty reference makes all words insertions."""
@@ -60,10 +63,11 @@ def paired_bootstrap(
 def _count(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCount:
     if not reference or not hypothesis:  # jiwer has no answer to an empty reference
         return ErrorCount(deletions=len(reference), insertions=len(hypothesis))
-    vocabulary = {token: chr(number) for number, token in enumerate({*reference, *hypothesis}, 0x4E00)}
+    distinct = dict.fromkeys([*reference, *hypothesis])
+    letter = {token: chr(FIRST_LETTER + number) for number, token in enumerate(distinct)}
     counted = jiwer.process_characters(
-        "".join(vocabulary[token] for token in reference),
-        "".join(vocabulary[token] for token in hypothesis),
+        "".join(letter[token] for token in reference),
+        "".join(letter[token] for token in hypothesis),
     )
     return ErrorCount(
         counted.substitutions, counted.deletions, counted.insertions, counted.hits

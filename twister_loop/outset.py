@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .artifact import digest_of, differences, read_json, signature, write_json
+from .artifact import differences, digest_of, read_json, signature, write_json
 from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError
 from .evaluation import HeldOut
 from .ledger import Ledger, number_of, verdict_of

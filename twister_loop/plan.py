@@ -16,9 +16,10 @@ from . import schema
 from .artifact import unsigned
 from .errors import ConfigError
 from .ledger import Keep
+from .mixing import Mix, Pack, Perturb
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
-from .stages import Mix, Pack, Perturb, Scan, TrialTerms
+from .stages import Scan, TrialTerms
 
 Spec = dict[str, Any]
 """`{use: NAME, option: value}`, as in the YAML."""
@@ -27,7 +28,7 @@ P = TypeVar("P", bound=Part)
 PSEUDO_FILTERS = (
     "duration confidence compression no_speech length_limit repetition char_rate"
 ).split()
-SYNTHETIC_FILTERS = "duration agreement".split()
+SYNTHETIC_FILTERS = ["duration", "agreement"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Plan:
     augment: Perturb | None
     normalizer: Normalizer
     gates: tuple[Gate, ...]
-    keep: Keep = unsigned(Keep())  # noqa: RUF009  (frozen)
+    keep: Keep = unsigned(Keep())
     source: str = unsigned("")
     """The YAML as it was written."""
 
@@ -169,10 +170,10 @@ class _Builder:
         filters = document.filters
         pseudo = self._parts(Filter, "filters.pseudo", filters.pseudo)
         synthetic = self._parts(Filter, "filters.synthetic", filters.synthetic)
-        augment = document.augment and Perturb(
-            self._parts(Effect, "augment.effects", document.augment.effects),
-            document.augment.probability,
-        )
+        augment = None
+        if document.augment:
+            effects = self._parts(Effect, "augment.effects", document.augment.effects)
+            augment = Perturb(effects, document.augment.probability)
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         self._require(document.rounds >= 1, "rounds: at least 1")
@@ -220,7 +221,7 @@ class _Builder:
         self._require(isinstance(takes, int) and takes >= 1, f"voices.{name}.takes: at least 1")
         part = self._part(Synthesizer, f"voices.{name}", options)
         found = self._parts(Filter, f"voices.{name}.filters", filters)
-        return part and Voice(name, part, takes, found)
+        return Voice(name, part, takes, found) if part else None
 
     def _corpora(
         self, place: str, specs: list[Spec | str] | Spec | str, shorthand: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -39,7 +40,8 @@ def plain(value: object) -> Any:
 
 def line(value: object) -> str:
     """Turn a dataclass into one line of JSON, leaving out what is None or at its default."""
-    return _adapters[type(value)].dump_json(value, exclude_none=True, exclude_defaults=True).decode()
+    adapter = _adapters[type(value)]
+    return adapter.dump_json(value, exclude_none=True, exclude_defaults=True).decode()
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -60,15 +62,23 @@ _adapters = _Adapters()
 
 
 def _wrongs(kind: type, cause: ValidationError) -> Iterable[str]:
-    known = getattr(kind, "__dataclass_fields__", {})
     for wrong in cause.errors():
         place = ".".join(map(str, wrong["loc"]))
         if wrong["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-            hint = nearest(place, known) if place in {str(at) for at in wrong["loc"]} else ""
-            yield f"{place}: unknown{'; ' + hint if hint else ''}"
+            known = _fields(kind, wrong["loc"][:-1])
+            hint = f"; {nearest(str(wrong['loc'][-1]), known)}" if known else ""
+            yield f"{place}: unknown{hint}"
         elif wrong["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
             yield f"{place}: missing"
         else:
             given = wrong.get("input")
             said = "" if isinstance(given, dict | list) else f", not {given!r}"
             yield f"{place}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}{said}"
+
+
+def _fields(kind: type, place: Iterable[int | str]) -> list[str]:
+    """The fields of the dataclass at a place inside another; none where it is no dataclass."""
+    for step in place:
+        inside = get_type_hints(kind).get(str(step)) if is_dataclass(kind) else None
+        kind = next(filter(is_dataclass, (inside, *get_args(inside))), type(None))  # type: ignore[arg-type]
+    return [each.name for each in fields(kind)] if is_dataclass(kind) else []

@@ -187,6 +187,7 @@ def _voice(at: Path, home: Path) -> VoiceSummary:
         failed += bool(utterance.error)
         spoken = spoken if utterance.error else spoken.plus(utterance.duration)
     funnel = Funnel.load(home / "synthetic")
+    heard = [agreement(each) for each in Manifest(home / "verified") if not each.error]
     shares = _kept_shares(at, home / "synthetic")
     return VoiceSummary(
         home.name,
@@ -196,7 +197,7 @@ def _voice(at: Path, home: Path) -> VoiceSummary:
         failed=failed,
         kept=funnel.kept,
         rejected=funnel.rejected,
-        agreement=total([agreement(each) for each in Manifest(home / "verified") if not each.error]),
+        agreement=total(heard),
         with_new_words=shares[True],
         without_new_words=shares[False],
     )

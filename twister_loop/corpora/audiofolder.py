@@ -1,4 +1,4 @@
-"""A folder of audio, searched through; with transcripts where a `metadata.jsonl` or `.csv` has them.
+"""A folder of audio, searched through, with the transcripts of its `metadata.jsonl` or `.csv`.
 
 The layout is the audiofolder's of Hugging Face datasets: `file_name` relative to the
 metadata file, `text` (or `transcription`, `sentence`), optionally `lang` and `speaker`.

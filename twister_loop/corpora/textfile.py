@@ -21,7 +21,7 @@ class TextFile(Corpus):
         try:
             lines = self.file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as cause:
-            raise ConfigError(f"{self.file}: not a UTF-8 text that can be read ({cause})") from cause
+            raise ConfigError(f"{self.file}: no UTF-8 text ({cause})") from cause
         for number, line in enumerate(lines, 1):
             text = " ".join(line.split())
             if text and not text.startswith("#"):

@@ -16,5 +16,5 @@ class Gain(Effect):
     """Drawn between these."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        louder = samples * 10 ** (rng.uniform(*self.decibels) / 20)
-        return np.clip(louder, -1, 1).astype(np.float32)
+        louder: Samples = samples * np.float32(10 ** (rng.uniform(*self.decibels) / 20))
+        return np.clip(louder, -1, 1)

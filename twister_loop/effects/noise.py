@@ -20,5 +20,5 @@ class Noise(Effect):
         spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))  # 1/f power
         noise = np.fft.irfft(spectrum, len(samples))
         power = np.mean(samples**2) / 10 ** (rng.uniform(*self.snr) / 10)
-        noise *= np.sqrt(power / max(np.mean(noise**2), 1e-12))
+        noise *= np.sqrt(power / (np.mean(noise**2) + 1e-12))
         return (samples + noise).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Speaks by joining words cut out of the lesson: a unit-selection synthesizer (Hunt and Black, 1996).
+"""Speaks by joining words cut out of the lesson: unit selection (Hunt and Black, 1996).
 
 It learns in seconds and speaks in the lesson's own voices and rooms. What it says it has
 heard: words of a text that no label contains exactly are taken from a label only where
@@ -13,6 +13,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +222,7 @@ def _prefers(
     sentences: Mapping[str, Utterance],
     champion: Listener,
 ) -> Iterator[bool]:
-    """Whether the champion gives a sentence more probability with the text's word than the label's."""
+    """Whether a sentence is likelier to the champion with the text's word than the label's."""
     rivals = []
     for clip in asked:
         sentence_id, _, place = clip.id.rpartition(":")
@@ -238,7 +239,7 @@ def _select(choices: Sequence[Sequence[Utterance]], rng: np.random.Generator) ->
     """The cheapest path through the clips of each word (Viterbi); noise makes takes differ."""
     costs = [rng.uniform(0, 1, len(choices[0]))]
     came_from: list[np.ndarray] = []
-    for before, now in zip(choices, choices[1:], strict=False):
+    for before, now in pairwise(choices):
         joins = np.array([[_join_cost(a, b) for a in before] for b in now])  # (now, before)
         whole = joins + costs[-1]
         came_from.append(whole.argmin(axis=1))

@@ -1,0 +1,65 @@
+"""Rules of the house: what keeps it tidy when nobody is looking."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+import twister_loop
+from twister_loop.parts import (
+    Corpus,
+    Effect,
+    Filter,
+    Gate,
+    Normalizer,
+    Part,
+    Recognizer,
+    Synthesizer,
+)
+
+ROOT = Path(__file__).parents[1]
+KINDS: list[type[Part]] = [Recognizer, Synthesizer, Corpus, Filter, Effect, Gate, Normalizer]
+HEAVY = {"whisper", "coqui"}
+PARTS = [
+    pytest.param(kind, name, marks=[pytest.mark.model] if name in HEAVY else [], id=name)
+    for kind in KINDS
+    for name in kind.names()
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_every_part_is_a_frozen_dataclass_and_documents_its_options(
+    kind: type[Part], name: str
+) -> None:
+    part = kind.find(name)
+    assert is_dataclass(part) and part.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert part.name == name and part.__module__ == f"{kind.home}.{name}"
+    source = Path(sys.modules[part.__module__].__file__ or "").read_text()
+    for field in fields(part):
+        assert re.search(rf"^    {field.name}:", source, re.MULTILINE)
+
+
+def test_the_public_names_are_sorted_and_real() -> None:
+    assert twister_loop.__all__ == sorted(twister_loop.__all__)
+    assert all(hasattr(twister_loop, name) for name in twister_loop.__all__)
+
+
+def test_importing_the_library_is_light() -> None:
+    heavy = {"torch", "transformers", "TTS", "prefect", "datasets", "silero_vad"}
+    code = f"import sys, twister_loop, twister_loop.cli; print({heavy!r} & set(sys.modules))"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "set()"
+
+
+def test_no_module_is_longer_than_a_person_reads() -> None:
+    long = {
+        path.name: count
+        for path in (ROOT / "twister_loop").rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 360
+    }
+    assert not long
