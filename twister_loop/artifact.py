@@ -82,7 +82,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
 
 def unsigned(default: T, /) -> T:
     """Give a part's option that does not change results, such as a batch size, its default."""
-    return cast(T, field(default=default, metadata={"signed": False}))
+    return field(default=default, metadata={"signed": False})
 
 
 def signature(value: object) -> Any:

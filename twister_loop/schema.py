@@ -76,9 +76,9 @@ def _wrongs(kind: type, cause: ValidationError) -> Iterable[str]:
             yield f"{place}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}{said}"
 
 
-def _fields(kind: type, place: Iterable[int | str]) -> list[str]:
+def _fields(kind: Any, place: Iterable[int | str]) -> list[str]:
     """The fields of the dataclass at a place inside another; none where it is no dataclass."""
     for step in place:
         inside = get_type_hints(kind).get(str(step)) if is_dataclass(kind) else None
-        kind = next(filter(is_dataclass, (inside, *get_args(inside))), type(None))  # type: ignore[arg-type]
+        kind = next(filter(is_dataclass, (inside, *get_args(inside))), None)
     return [each.name for each in fields(kind)] if is_dataclass(kind) else []

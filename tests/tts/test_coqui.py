@@ -1,0 +1,404 @@
+"""A tiny Glow-TTS through Coqui's real trainer, on clips of tones."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("TTS")
+
+import torch
+
+from twister_loop import audio, manifest
+from twister_loop.errors import ConfigError, EngineError
+from twister_loop.manifest import Manifest
+from twister_loop.parts import Synthesizer
+from twister_loop.records import UNSPOKEN, Checkpoint, Utterance
+from twister_loop.tts import _coqui_train as training
+from twister_loop.tts import _coqui_voice as voice
+from twister_loop.tts.coqui import CoquiSynthesizer
+
+pytestmark = pytest.mark.model
+
+LETTERS = "abdeilnorst"
+STEPS = 80
+TINY = CoquiSynthesizer(
+    hidden=16,
+    blocks=2,
+    layers=1,
+    steps=STEPS,
+    batch=8,
+    learning_rate=4e-3,
+    save_every=10,
+    speed=0.1,  # so little training leaves it hurried
+)
+NOBODY: Any = None
+"""The champion, whom this voice asks nothing."""
+
+
+def tones(text: str) -> audio.Samples:
+    """An eighth of a second of another pitch for every letter; a pause for a space."""
+    time_ = np.arange(2000) / audio.SAMPLE_RATE
+    pitches = [200.0 + 90 * LETTERS.find(each) if each != " " else 0.0 for each in text]
+    return np.concatenate([0.3 * np.sin(2 * np.pi * each * time_) for each in pitches]).astype("f4")
+
+
+def lesson_in(folder: Path, clips: int = 24, speaker: str = "ada", first: int = 0) -> Manifest:
+    rng = np.random.default_rng(first)
+    made = []
+    for number in range(first, first + clips):
+        letters = "".join(rng.choice(list(LETTERS), size=rng.integers(9, 14)))
+        text = f"{letters[:4].capitalize()} {letters[4:]}."
+        path = folder / "audio" / f"{number}.wav"
+        # Behind half a second that does not belong to it, to see that the offset is kept.
+        seconds = audio.write(np.concatenate([np.zeros(8000, "f4"), tones(text)]), path)
+        stretch = {"audio_filepath": path, "offset": 0.5, "duration": seconds - 0.5}
+        made.append(Utterance(id=f"clip-{number}", text=text, speaker=speaker, **stretch))
+    return Manifest.write(made, folder)
+
+
+def texts_in(folder: Path, *texts: str) -> Manifest:
+    made = (Utterance(id=f"text-{at}", text=text) for at, text in enumerate(texts))
+    return Manifest.write(made, folder)
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return lesson_in(tmp_path_factory.mktemp("lesson"))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    folder = tmp_path_factory.mktemp("texts")
+    return texts_in(folder, "Tre, non sei!", "bella Roma", "la terra e il sole", "alba", "sì, ora")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    lesson: Manifest, texts: Manifest, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    """A voice trained without disturbance; it has learned to hold a tone for some time."""
+    return TINY.train(None, lesson, texts, NOBODY, tmp_path_factory.mktemp("voice") / "v", 7)
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    lines = (folder / "training.jsonl").read_text().splitlines()
+    return [(each["step"], each["loss"]) for each in map(json.loads, lines)]
+
+
+def test_the_name_in_the_plan_finds_it_and_its_options() -> None:
+    assert Synthesizer.build({"use": "coqui", "steps": 3}) == CoquiSynthesizer(steps=3)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"hidden": 15}, {"steps": 0}, {"sample_rate": 4000}, {"speed": 0}]
+)
+def test_options_that_cannot_be_are_a_sentence(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Synthesizer.build({"use": "coqui", **wrong})
+
+
+def test_training_lowers_the_loss_and_leaves_a_voice_and_its_notes_alone(
+    trained: Checkpoint,
+) -> None:
+    left = {each.name for each in trained.location.iterdir()}
+    assert left == {"config.json", "model.pth", "training.jsonl", "train.log"}
+    noted = losses(trained.location)
+    assert [step for step, _ in noted] == list(range(10, STEPS))  # ten to initialize, then these
+    assert noted[-1][1] < noted[0][1] - 0.1
+
+
+def test_what_it_speaks_is_a_line_and_a_wav_for_every_text_in_order(
+    trained: Checkpoint, texts: Manifest, tmp_path: Path
+) -> None:
+    spoken = list(TINY.synthesize(trained, texts, tmp_path))
+    assert [each.id for each in spoken] == [each.id for each in texts]
+    assert [each.text for each in spoken] == [each.text for each in texts]
+    assert [each.error for each in spoken] == [None] * len(spoken)
+    for each in spoken:
+        assert (each.origin, each.made_by, each.speaker) == ("synthetic", "coqui", "ada")
+        assert each.audio_filepath == tmp_path / f"{each.id}.wav"
+        samples = audio.read(each.audio_filepath)
+        assert each.duration == len(samples) / audio.SAMPLE_RATE
+        assert -30 < audio.loudness(samples) < -15
+
+
+def test_a_text_it_cannot_speak_comes_back_with_the_characters_named(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    asked = texts_in(tmp_path, "alba 7 volte ж", "alba", "...", "  ")
+    digits, fine, dots, blank = TINY.synthesize(trained, asked, tmp_path)
+    assert digits.error == "the voice cannot speak 7 v ж"
+    assert digits.audio_filepath == UNSPOKEN
+    assert fine.error is None
+    assert dots.error == blank.error == "there is nothing to speak"
+
+
+def test_what_is_spoken_absurdly_long_or_short_is_an_error(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    asked = texts_in(tmp_path, "la terra e il sole")
+    [long] = replace(TINY, speed=1e-9).synthesize(trained, asked, tmp_path)
+    [short] = replace(TINY, speed=1e9).synthesize(trained, texts_in(tmp_path, "no"), tmp_path)
+    assert long.error == "spoken, it would take more than 30 s"
+    assert short.error is not None and short.error.startswith("spoken, it takes only 0.0")
+    assert not list(tmp_path.glob("*.wav"))
+
+
+def test_speaking_twice_gives_the_same_bytes_and_another_id_another_take(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    line = Utterance(id="one", text="bella roma")
+    for folder in ("a", "b"):
+        list(TINY.synthesize(trained, [line, replace(line, id="two")], tmp_path / folder))
+    one, again, two = (tmp_path / each for each in ("a/one.wav", "b/one.wav", "a/two.wav"))
+    assert one.read_bytes() == again.read_bytes()
+    assert one.read_bytes() != two.read_bytes()
+
+
+def test_a_text_is_spoken_the_same_alone_and_among_others(
+    trained: Checkpoint, texts: Manifest, tmp_path: Path
+) -> None:
+    for each in TINY.synthesize(trained, texts, tmp_path / "together"):
+        [alone] = TINY.synthesize(trained, [replace(each, error=None)], tmp_path / "alone")
+        one, other = audio.of(each), audio.of(alone)
+        assert len(one) == len(other)
+        assert np.abs(one - other).max() < 0.05
+
+
+def test_speaking_that_was_killed_inside_a_window_goes_on_to_the_same_audio(
+    trained: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "WINDOW", 4)
+    words = ["alba", "sole", "la terra", "a te", "non so", "ieri", "bene", "sei", "tre ore"]
+    asked = list(texts_in(tmp_path, *words))
+
+    def spoken(folder: Path, stop: int | None) -> Any:
+        def speak(rest: Any) -> Any:
+            for done, each in enumerate(TINY.synthesize(trained, rest, folder / "audio")):
+                if done == stop:
+                    raise KeyboardInterrupt
+                yield each
+
+        return Manifest.resume(speak, asked, folder)
+
+    spoken(tmp_path / "whole", stop=None)
+    with pytest.raises(KeyboardInterrupt):
+        spoken(tmp_path / "broken", stop=6)
+    assert len(Manifest(tmp_path / "broken")) == 4
+    spoken(tmp_path / "broken", stop=None)
+    whole = {each.name: each for each in (tmp_path / "whole").rglob("*") if each.is_file()}
+    broken = {each.name: each for each in (tmp_path / "broken").rglob("*") if each.is_file()}
+    assert len(whole) == len(words) + 1
+    assert {name: each.read_bytes() for name, each in whole.items()} == {
+        name: each.read_bytes() for name, each in broken.items()
+    }
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from twister_loop.manifest import Manifest
+from tests.tts.test_coqui import TINY
+lesson, texts, out = map(Path, sys.argv[1:])
+TINY.train(None, Manifest(lesson), Manifest(texts), None, out, 7)
+"""
+
+
+def test_training_killed_goes_on_from_its_checkpoint_to_the_same_voice(
+    lesson: Manifest, texts: Manifest, trained: Checkpoint, tmp_path: Path
+) -> None:
+    out = tmp_path / "v"
+    folders = [str(each) for each in (lesson.folder, texts.folder, out)]
+    notes = out / "training.jsonl"
+    with subprocess.Popen([sys.executable, "-c", KILLED, *folders]) as process:
+        while process.poll() is None and not (notes.exists() and '"step": 24' in notes.read_text()):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
+    left = torch.load(out / "resume" / training.CHECKPOINT, weights_only=True)
+    assert left["step"] >= 20
+    # A line of a step that must not be repeated; it stays if it is not.
+    lines = notes.read_text().splitlines()
+    notes.write_text("\n".join([json.dumps({"step": 10, "loss": -1.0}), *lines[1:]]) + "\n")
+
+    resumed = TINY.train(None, lesson, texts, NOBODY, out, 7)
+
+    assert losses(out)[0] == (10, -1.0)
+    assert losses(out)[1:] == losses(trained.location)[1:]
+    one, other = (each.location / "model.pth" for each in (trained, resumed))
+    assert one.read_bytes() == other.read_bytes()
+    assert not (out / "resume").exists()
+
+
+def test_training_that_is_done_is_not_done_again(
+    lesson: Manifest, texts: Manifest, trained: Checkpoint
+) -> None:
+    before = (trained.location / "model.pth").stat().st_mtime_ns
+    assert TINY.train(None, lesson, texts, NOBODY, trained.location, 7) == trained
+    assert (trained.location / "model.pth").stat().st_mtime_ns == before
+
+
+def test_nothing_is_printed_and_loggers_are_left_as_they_were(
+    lesson: Manifest, texts: Manifest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loggers = [logging.getLogger(name) for name in (None, "trainer", "TTS")]
+    before = [(each.level, each.propagate, list(each.handlers)) for each in loggers]
+    drawn, environment = torch.random.get_rng_state(), dict(os.environ)
+    quick = replace(TINY, steps=12)
+    voice_ = quick.train(None, lesson, texts, NOBODY, tmp_path / "v", 7)
+    list(quick.synthesize(voice_, texts, tmp_path / "audio"))
+    assert capfd.readouterr().out == ""
+    assert [(each.level, each.propagate, list(each.handlers)) for each in loggers] == before
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert dict(os.environ) == environment
+    assert "EPOCH" in (tmp_path / "v" / "train.log").read_text()
+
+
+def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
+    texts: Manifest, trained: Checkpoint, tmp_path: Path
+) -> None:
+    other = lesson_in(tmp_path / "lesson", speaker="bob", clips=30, first=100)
+    both = [*other, *lesson_in(tmp_path / "ada", speaker="ada", clips=21, first=200)]
+    grown = [replace(each, text=f"{each.text} ž") for each in both]
+    quick = replace(TINY, steps=1, hidden=64)
+    later = quick.train(
+        trained, Manifest.write(grown, tmp_path / "l"), texts, NOBODY, tmp_path / "v", 8
+    )
+    old, new = (voice.load(each.location / "model.pth") for each in (trained, later))
+    assert voice.known(new) - voice.known(old) == {"ž"}
+    assert new.config.hidden_channels_enc == 16  # the sizes of the earlier voice
+    assert new.config.speakers == ["ada"]  # and its speaker, though bob speaks more
+    assert losses(later.location)[0][0] == 0  # its normalization is not initialized anew
+    for name, weights in old.state_dict().items():
+        if name != voice.EMBEDDING:
+            assert (weights - new.state_dict()[name]).abs().max() < 0.1
+    [spoken] = quick.synthesize(later, [Utterance(id="x", text="Žena")], tmp_path)
+    assert spoken.error is None
+
+
+def test_more_letters_leave_the_rows_of_the_known_ones_as_they_are(trained: Checkpoint) -> None:
+    old = voice.load(trained.location / "model.pth")
+    rows = {
+        each: old.state_dict()[voice.EMBEDDING][old.tokenizer.characters.char_to_id(each)].clone()
+        for each in voice.known(old)
+    }
+    new = voice.extend(old, "abcxyz,")
+    for each, row in rows.items():
+        place = new.tokenizer.characters.char_to_id(each)
+        assert torch.equal(new.state_dict()[voice.EMBEDDING][place], row)
+    assert voice.known(new) == {*rows, *"abcxyz,"}
+
+
+def test_a_given_voice_is_adapted_and_the_last_round_s_wins_over_it(
+    lesson: Manifest, texts: Manifest, trained: Checkpoint, tmp_path: Path
+) -> None:
+    given = replace(TINY, steps=1, hidden=64, start=trained.location / "model.pth")
+    adapted = given.train(None, lesson, texts, NOBODY, tmp_path / "v", 8)
+    assert voice.load(adapted.location / "model.pth").config.hidden_channels_enc == 16
+    nowhere = replace(given, start=tmp_path / "nowhere.pth")
+    nowhere.train(trained, lesson, texts, NOBODY, tmp_path / "w", 8)
+    with pytest.raises(EngineError, match=r"nowhere\.pth: not a Coqui voice"):
+        nowhere.train(None, lesson, texts, NOBODY, tmp_path / "x", 8)
+
+
+def test_a_file_that_would_run_code_is_not_read(trained: Checkpoint, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    (tmp_path / "config.json").write_bytes((trained.location / "config.json").read_bytes())
+    torch.save({"model": Trap()}, tmp_path / "model.pth")
+    with pytest.raises(EngineError, match="holds more than weights"):
+        voice.load(tmp_path / "model.pth")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_too_small_a_lesson_is_a_sentence_that_says_what_is_there(
+    texts: Manifest, tmp_path: Path
+) -> None:
+    few = lesson_in(tmp_path / "lesson", clips=19)
+    long = [replace(each, duration=13.0, id=f"{each.id}-long") for each in few]
+    unlabeled = [replace(each, text=None, id=f"{each.id}-none") for each in few]
+    both = Manifest.write([*few, *long, *unlabeled], tmp_path / "both")
+    with pytest.raises(ConfigError, match=r"at least 20 labeled clips .* there are 19 .*ada"):
+        TINY.train(None, both, texts, NOBODY, tmp_path / "v", 7)
+    with pytest.raises(ConfigError, match=r"there are 0 of speaker eve"):
+        replace(TINY, speaker="eve").train(None, both, texts, NOBODY, tmp_path / "w", 7)
+
+
+def test_clips_that_cannot_be_read_are_left_out(
+    lesson: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips = [*lesson, replace(next(iter(lesson)), audio_filepath=tmp_path / "gone.wav")]
+    ap = voice.create(8000, 16, 2, 1, LETTERS).ap
+    samples = training.write_clips(clips, tmp_path, ap)
+    assert len(samples) == len(clips) - 1
+    assert "gone.wav" in caplog.text
+    first = audio.read(Path(samples[0]["audio_file"]))
+    assert len(first) <= next(iter(lesson)).duration * audio.SAMPLE_RATE
+
+
+def test_the_speaker_with_most_speech_is_chosen_unless_one_is_named(tmp_path: Path) -> None:
+    clips = [
+        *lesson_in(tmp_path / "a", clips=22),
+        *lesson_in(tmp_path / "b", clips=30, speaker="bob", first=50),
+    ]
+    assert {each.speaker for each in training.of_one_speaker(clips, None)} == {"bob"}
+    assert {each.speaker for each in training.of_one_speaker(clips, "ada", "bob")} == {"ada"}
+
+
+def test_a_voice_keeps_its_speaker_while_the_lesson_has_enough_of_that_one(tmp_path: Path) -> None:
+    ada = [*lesson_in(tmp_path / "a", clips=20)]
+    bob = [*lesson_in(tmp_path / "b", clips=30, speaker="bob", first=50)]
+    of = training.of_one_speaker
+    assert {each.speaker for each in of([*ada, *bob], None, "ada")} == {"ada"}
+    assert {each.speaker for each in of([*ada[1:], *bob], None, "ada")} == {"bob"}
+
+
+def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
+    lesson: Manifest, texts: Manifest, tmp_path: Path
+) -> None:
+    wild = replace(TINY, learning_rate=1e12)
+    with pytest.raises(EngineError, match=r"failed at step 1\d: .*NaN.* smaller learning_rate"):
+        wild.train(None, lesson, texts, NOBODY, tmp_path / "v", 7)
+    with pytest.raises(EngineError, match=r"went wrong at step 3: the loss is inf; .* smaller"):
+        training.Watch(tmp_path / "notes.jsonl", 10)(3, float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("  Pronto?  Chi\tparla…", "pronto? chi parla."),
+        ("L’ALBA «blu»: sì", "l'alba blu, sì"),
+        ("perche\u0301", "perché"),
+        ("premi * o 7%", "premi * o 7%"),
+        ("再见，朋友！", "再见,朋友!"),
+    ],
+)
+def test_texts_are_spelled_alike_wherever_they_come_from(written: str, read: str) -> None:
+    assert voice.spelled(written) == read
+
+
+def test_the_alphabet_holds_letters_of_the_texts_but_no_signs_that_nobody_spoke() -> None:
+    assert voice.alphabet(["ab, 7"], ["bc é 8 % ü"]) == " ,7abcéü"
+
+
+def test_every_clip_comes_once_in_an_epoch_and_epochs_differ() -> None:
+    order = training.batches(50, 8, seed=3)
+    one, two = ([next(order) for _ in range(6)] for _ in range(2))
+    assert sorted(chain(*one)) == sorted(chain(*two)) == list(range(50))
+    assert {frozenset(each) for each in one} != {frozenset(each) for each in two}
+    assert max(max(each) - min(each) for each in one) < 30  # like lengths go together
