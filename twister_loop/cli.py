@@ -33,11 +33,11 @@ log = logging.getLogger("twister_loop")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 2 where the user can mend what is wrong, 1 where we must."""
-    options = _parser().parse_args(arguments)
-    options.changes = dict(options.changes)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     log.setLevel(logging.INFO)
     try:
+        options = _parser().parse_args(arguments)
+        options.changes = dict(options.changes)
         code: int = options.command(options)
     except TwisterError as trouble:
         print(f"twister: {trouble}", file=sys.stderr)

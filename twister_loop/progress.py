@@ -12,4 +12,14 @@ T = TypeVar("T")
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Pass the items on, and show on a terminal how far it is; silent for two seconds."""
-    yield from tqdm(items, desc=f"  {what}", total=total, delay=2, leave=False, dynamic_ncols=True)
+    # Engines answer in bursts, a window at a time: the average tells more than the last burst.
+    yield from tqdm(
+        items,
+        desc=f"  {what}",
+        total=total,
+        delay=2,
+        leave=False,
+        dynamic_ncols=True,
+        smoothing=0,
+        maxinterval=3,
+    )
