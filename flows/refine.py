@@ -6,16 +6,18 @@ library's. Take the decorators away and the code still works.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import flow, task
+from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
+from prefect.states import Completed, Failed
 
 import twister_loop
-from twister_loop import Round, dashboard
+from twister_loop import Round, TwisterError, dashboard
 from twister_loop.plan import load
 
 P = ParamSpec("P")
@@ -28,18 +30,12 @@ RETRIES = {"label": 1, "speak": 1}
 def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
     """Carry a stage out as a task named after its folder; it keeps its own results on disk."""
 
-    def named() -> str:
-        from prefect.runtime import task_run
-
-        out: Path = task_run.parameters["kwargs"]["out"]
-        return f"{out.parent.name}/{out.name}"
-
     def step(*args: Any, **kwargs: Any) -> R:
         return stage(*args, **kwargs)
 
     return task(
         name=stage.__name__,
-        task_run_name=named,
+        task_run_name=_folder,
         retries=RETRIES.get(stage.__name__, 0),
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -47,21 +43,19 @@ def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
 
 
 @flow(name="refine", flow_run_name="{run}", persist_result=False)
-def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> int:
-    """Run rounds until there are as many as the plan wants; give their number."""
-    rounds = 0
-    for done in twister_loop.refine(load(Path(plan), changes), Path(run), do=as_task):
-        rounds = done.number
-        publish(Path(run), done)
-    return rounds
+def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
+    """Run rounds until there are as many as the plan wants."""
+    return _published(
+        Path(run), lambda: twister_loop.refine(load(Path(plan), changes), Path(run), do=as_task)
+    )
 
 
 @flow(name="round", flow_run_name="{run}", persist_result=False)
-def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> int:
-    """Finish the round in progress, or run one more; give its number."""
-    done = twister_loop.next_round(load(Path(plan), changes), Path(run), do=as_task)
-    publish(Path(run), done)
-    return done.number
+def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
+    """Finish the round in progress, or run one more."""
+    return _published(
+        Path(run), lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), as_task)]
+    )
 
 
 def publish(run: Path, done: Round) -> None:
@@ -69,8 +63,29 @@ def publish(run: Path, done: Round) -> None:
     page = dashboard.write(run)
     key = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
     create_table_artifact(key=f"{key}-scores", table=dashboard.rows(run), description=str(run))
-    said = "accepted" if done.verdict.accepted else "refused"
     why = "".join(f"\n- {objection}" for objection in done.verdict.objections)
     create_markdown_artifact(
-        key=f"{key}-round", markdown=f"# Round {done.number}: {said}\n{why}\n\nPage: `{page}`\n"
+        key=f"{key}-round", markdown=f"# Round {done.number}: {_said(done)}\n{why}\n\n`{page}`\n"
     )
+
+
+def _published(run: Path, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
+    """Publish every round as it ends; what the user can mend is a message, not a traceback."""
+    said = "no round"
+    try:
+        for done in rounds():
+            publish(run, done)
+            said = f"round {done.number}: {_said(done)}"
+    except TwisterError as trouble:
+        state = Completed if trouble.exit_code == 0 else Failed
+        return state(message=str(trouble), data=trouble)
+    return Completed(message=said)
+
+
+def _said(done: Round) -> str:
+    return "accepted" if done.verdict.accepted else "refused"
+
+
+def _folder() -> str:
+    out: Path = task_run.parameters["kwargs"]["out"]
+    return f"{out.parent.name}/{out.name}"

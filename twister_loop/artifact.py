@@ -55,7 +55,8 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
 
         def recipe_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
             given = form.bind_partial(*args, **kwargs).arguments
-            signed = {name: signature(value) for name, value in given.items() if name != "out"}
+            purpose = make.__name__
+            signed = {n: signature(each, purpose) for n, each in given.items() if n != "out"}
             return {"stage": make.__name__, "version": version, "from": signed}
 
         @wraps(make)
@@ -85,22 +86,36 @@ def unsigned(default: T, /) -> T:
     return field(default=default, metadata={"signed": False})
 
 
-def signature(value: object) -> Any:
-    """Plain data that changes whenever the value, or what it points to, changes."""
+def only_for(purpose: str, default: T, /) -> T:
+    """Give a part's option that only one stage looks at, such as a learning rate, its default."""
+    return field(default=default, metadata={"purpose": purpose})
+
+
+def signature(value: object, purpose: str | None = None) -> Any:
+    """Plain data that changes whenever the value, or what it points to, changes.
+
+    `purpose` is the name of the stage that signs: options that only another one looks at are
+    left out. Without it all count.
+    """
     if isinstance(value, Path):
         return digest_of(value)
     folder = getattr(value, "folder", None) or getattr(value, "location", None)
     if isinstance(folder, Path) and (folder / MADE).is_file():
         return digest_of(folder / MADE)
     if is_dataclass(value) and not isinstance(value, type):
-        signed = (each for each in fields(value) if each.metadata.get("signed", True))
-        options = {each.name: signature(getattr(value, each.name)) for each in signed}
+        signed = (each for each in fields(value) if _matters(each.metadata, purpose))
+        options = {each.name: signature(getattr(value, each.name), purpose) for each in signed}
         return {"use": getattr(value, "name", type(value).__name__), **options}
     if isinstance(value, Mapping):
-        return {str(key): signature(each) for key, each in value.items()}
+        return {str(key): signature(each, purpose) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [signature(each) for each in value]
+        return [signature(each, purpose) for each in value]
     return value
+
+
+def _matters(metadata: Mapping[str, Any], purpose: str | None) -> bool:
+    ours = purpose is None or metadata.get("purpose", purpose) == purpose
+    return ours and bool(metadata.get("signed", True))
 
 
 def digest_of(path: Path) -> str:
