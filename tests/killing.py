@@ -1,0 +1,42 @@
+"""Runs a plan in this process, and kills the process (-9) at the Nth thing it writes.
+
+`python -m tests.killing PLAN RUN N [FOLDER]`; prints how many things were written. With FOLDER
+only what is written below a folder of that name counts, so the kill falls into that stage.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from twister_loop import artifact, audio, load, manifest, refine
+
+
+def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
+    written = 0
+
+    def count(path: Path) -> None:
+        nonlocal written
+        written += not folder or (f".{folder}" in path.parts and "given" not in path.parts)
+        if written == int(fatal):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(write: Any, place: int) -> Any:
+        def before(*args: Any) -> Any:
+            count(Path(args[place]))
+            return write(*args)
+
+        return before
+
+    line = manifest._line  # one a written utterance
+    manifest._line = lambda each, home, root: (count(home), line(each, home, root))[1]
+    audio.write = counted(audio.write, 1)
+    artifact.write_json = counted(artifact.write_json, 1)
+    for _ in refine(load(Path(plan)), Path(run)):
+        pass
+    print(written)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
