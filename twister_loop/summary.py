@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import read_json
+from .evaluation import outcomes
+from .leaks import HeldOutTexts
 from .ledger import Ledger, is_finished, number_of, verdict_of
 from .manifest import Manifest
-from .measure import agreement, total
+from .measure import agreement, paired_bootstrap, total
 from .normalizers.basic import Basic
+from .parts import Normalizer, Outcome
 from .records import (
     ErrorCount,
     Funnel,
@@ -53,6 +56,18 @@ class VoiceSummary:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What a candidate changed on one set against the untouched model, in word error rate."""
+
+    rate: float
+    """Candidate minus untouched; negative is better."""
+    low: float
+    high: float
+    """The 95 % interval, by paired bootstrap over utterances."""
+    relative: float
+
+
+@dataclass(frozen=True)
 class RoundSummary:
     """One round, finished or in progress."""
 
@@ -69,6 +84,9 @@ class RoundSummary:
     """Set -> `untouched`, `champion`, `candidate` -> score, as the loop decodes."""
     usual: dict[str, dict[str, Score]]
     """The same in a window of 30 s."""
+    changes: dict[str, Change]
+    new_texts: dict[str, dict[str, ErrorCount]]
+    """Set -> who -> words, counted only where no text trained on is nearly the reference."""
     spelling_share: dict[str, Share]
     """Of the word errors won on a set, how much was won only by spelling numbers otherwise."""
     funnels: dict[str, Funnel]
@@ -121,6 +139,8 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
         champion=f"{before.name}/candidate" if before else "untouched",
         scores=scores,
         usual=_by_set({who: report.usual for who, report in reports.items()}),
+        changes=_changes(reports, seed=number_of(at)),
+        new_texts=_new_texts(reports, at / "mixture"),
         spelling_share={
             name: share for name, row in scores.items() if (share := _spelling(row)) is not None
         },
@@ -140,6 +160,43 @@ def _by_set(reports: dict[str, tuple[Score, ...]]) -> dict[str, dict[str, Score]
         for score in scores:
             found.setdefault(score.name, {})[who] = score
     return found
+
+
+def _changes(reports: dict[str, Report], seed: int) -> dict[str, Change]:
+    if "candidate" not in reports:
+        return {}
+    before, after = (_outcomes(reports[who]) for who in ("untouched", "candidate"))
+    changes = {}
+    for name, outcome in after.items():
+        drawn = paired_bootstrap(outcome.words, before[name].words, seed)
+        low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))]
+        was, now = total(before[name].words).rate, total(outcome.words).rate
+        changes[name] = Change(now - was, float(low), float(high), now / was - 1 if was else 0.0)
+    return changes
+
+
+def _new_texts(reports: dict[str, Report], mixture: Path) -> dict[str, dict[str, ErrorCount]]:
+    """Scores apart for what was not nearly said in training; {} until there is a mixture."""
+    if "candidate" not in reports or not (mixture / "manifest.jsonl").is_file():
+        return {}
+    trained_on = HeldOutTexts(Manifest(mixture))
+    found: dict[str, dict[str, ErrorCount]] = {}
+    for who, report in reports.items():
+        for name, outcome in _outcomes(report).items():
+            speech = Manifest(report.folder / outcome.score.kind / name)
+            new = [
+                count
+                for count, each in zip(outcome.words, speech, strict=True)
+                if not trained_on.near(each)
+            ]
+            found.setdefault(name, {})[who] = total(new)
+    return found
+
+
+def _outcomes(report: Report) -> dict[str, Outcome]:
+    [name] = {score.normalizer for score in report.scores}
+    normalizer = Normalizer.build({"use": name})
+    return outcomes(report, normalizer, ("development", "test", "retention"))
 
 
 def _spelling(row: dict[str, Score]) -> Share | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..records import ErrorCount, Score, Tally
-from ..summary import RoundSummary, Summary, summarize
+from ..summary import Change, RoundSummary, Summary, summarize
 
 WHO = ("untouched", "champion", "candidate")
 
@@ -91,21 +92,33 @@ def reasons(rejected: dict[str, Tally]) -> str:
 
 def _scores(each: RoundSummary) -> Table:
     table = Table(title=f"Round {each.number}", title_justify="left", title_style="bold")
-    for column in ("set", "utterances", "model", "WER %", "CER %", "S/D/I words", "30 s: WER %"):
+    for column in ("set", "model", "WER %", "CER %", "S/D/I words", "30 s WER %"):
         table.add_column(column, justify="right" if "%" in column else "left")
     for name, scores in each.scores.items():
-        for who in WHO:
-            if who in scores:
-                table.add_row(*_row(name, who, scores[who], each.usual.get(name, {}).get(who)))
+        about = [name, *_about(scores, each.changes.get(name))]
+        for who, line in zip_longest((who for who in WHO if who in scores), about, fillvalue=""):
+            usual = each.usual.get(name, {}).get(who)
+            table.add_row(line, *(_row(who, scores[who], usual) if who else ()))
         table.add_section()
     return table
 
 
-def _row(name: str, who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
-    first = who == WHO[0]
+def _about(scores: dict[str, Score], change: Change | None) -> tuple[str, ...]:
+    score = next(iter(scores.values()))
+    size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
+    return (size, f"candidate {changed(change)}") if change else (size,)
+
+
+def changed(change: Change) -> str:
+    """What a candidate changed, with its interval."""
     return (
-        f"{name} ({score.kind})" if first else "",
-        f"{score.utterances}, {score.words.length} words" if first else "",
+        f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f}), "
+        f"{change.relative:+.0%}"
+    )
+
+
+def _row(who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
+    return (
         who,
         f"{100 * score.words.rate:.2f}",
         f"{100 * score.characters.rate:.2f}",

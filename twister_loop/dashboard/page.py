@@ -9,7 +9,7 @@ from pathlib import Path
 from ..manifest import Manifest
 from ..records import Score, Utterance
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
-from .console import WHO, funnel_lines, hours, parts, verdict
+from .console import WHO, changed, funnel_lines, hours, parts, verdict
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882;--good:#1a7f37;--bad:#c62828}
@@ -50,14 +50,24 @@ def _page(run: Path, summary: Summary) -> str:
 def _round(run: Path, each: RoundSummary) -> str:
     said = verdict(each)
     objections = each.verdict.objections if each.verdict else ()
-    spelling = [
+    notes = [
+        f"{name}: WER {changed(change)} against the untouched model (95 % interval)."
+        for name, change in each.changes.items()
+    ]
+    notes += [
+        f"{name}, only what was not nearly said in training ({scores['candidate'].length} words): "
+        f"WER {100 * scores['untouched'].rate:.2f} untouched, "
+        f"{100 * scores['candidate'].rate:.2f} candidate."
+        for name, scores in each.new_texts.items()
+    ]
+    notes += [
         f"On {name}, {share:.0%} of the word errors won were won by spelling numbers otherwise."
         for name, share in each.spelling_share.items()
     ]
     stages = [(stage, f"{seconds:.0f}") for stage, seconds in each.stages.items()]
     return (
         f"<h2>Round {each.number}: <span class='{said.split()[0]}'>{said}</span></h2>"
-        f"{_list(objections)}{_scores(each)}{_list(spelling)}"
+        f"{_list(objections)}{_scores(each)}{_list(notes)}"
         f"<h3>From the pool to the mixture</h3>"
         f"{_table(('stage', 'kept', 'rejected'), funnel_lines(each))}"
         f"{''.join(_voice(voice) for voice in each.voices)}"
