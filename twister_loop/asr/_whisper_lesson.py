@@ -1,0 +1,201 @@
+"""What Whisper learns from: utterances as tokens, put into batches of about one length."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..errors import AudioError, EngineError
+from ..manifest import windows
+from ..records import Seconds, Utterance
+from ._whisper_batches import batches, read
+from ._whisper_decode import detect
+from ._whisper_model import WINDOW_LENGTH, Whisper, hearable
+
+log = logging.getLogger(__name__)
+
+BUCKET = 32
+"""Batches whose clips are sorted by length together: enough to be alike, few enough to vary."""
+IGNORED = -100
+"""The label of a position that is not learned."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance with what the decoder is given before its text, and its text."""
+
+    utterance: Utterance
+    prompt: list[int]
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update of the weights is made from."""
+
+    number: int
+    """From 1."""
+    epoch: int
+    """From 1."""
+    ends_epoch: bool
+    batches: list[list[Example]]
+    margins: list[Seconds]
+    """For each batch, drawn anew."""
+
+
+class Batch(NamedTuple):
+    """What the model is given, and what it should say."""
+
+    features: torch.Tensor
+    """(batch, mels, frames)"""
+    inputs: torch.Tensor
+    """(batch, tokens)"""
+    labels: torch.Tensor
+    """(batch, tokens)"""
+
+
+def examples(
+    whisper: Whisper, lesson: Iterable[Utterance], margin: Seconds, batch: int
+) -> list[Example]:
+    """The lesson as tokens; what Whisper cannot learn from is left out, counted and logged."""
+    made: list[Example] = []
+    left_out = {"without a text": 0, "longer than 30 s": 0, "in an unknown language": 0}
+    left_out[f"over {whisper.longest} tokens"] = 0
+    for window in windows(lesson):
+        for utterance in _known_languages(whisper, window, margin, batch):
+            lang, text = utterance.lang, (utterance.text or "").strip()
+            if not text or utterance.error:
+                left_out["without a text"] += 1
+            elif utterance.duration > WINDOW_LENGTH:
+                left_out["longer than 30 s"] += 1
+            elif whisper.languages and lang not in whisper.languages:
+                left_out["in an unknown language"] += 1
+            else:
+                prompt = [whisper.start, *whisper.prompt(lang)]
+                example = Example(utterance, prompt, whisper.tokens(text, lang))
+                if len(prompt) + len(example.tokens) > whisper.longest:
+                    left_out[f"over {whisper.longest} tokens"] += 1
+                else:
+                    made.append(example)
+    for reason, count in left_out.items():
+        if count:
+            log.warning("%d utterances of the lesson are left out: %s", count, reason)
+    if not made:
+        raise EngineError("the lesson holds nothing that Whisper can learn from")
+    return made
+
+
+def _known_languages(
+    whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch: int
+) -> list[Utterance]:
+    """The same utterances, each with a language: its own, or the one that is heard."""
+    answers = dict(enumerate(window))
+    if whisper.languages:
+        unknown = [place for place, each in answers.items() if not each.lang and not each.error]
+        for group in batches(window, unknown, batch):
+            if clips := read(window, group, answers):
+                langs = detect(whisper, list(clips.values()), margin)
+                for place, lang in zip(clips, langs, strict=True):
+                    answers[place] = replace(window[place], lang=lang)
+    return list(answers.values())
+
+
+def steps_per_epoch(count: int, batch: int, accumulate: int) -> int:
+    return math.ceil(math.ceil(count / batch) / accumulate)
+
+
+def steps(
+    lesson: Sequence[Example],
+    batch: int,
+    accumulate: int,
+    margins: tuple[Seconds, Seconds],
+    total: int,
+    seed: int,
+) -> Iterator[Step]:
+    """All steps of a training; an epoch's order depends on nothing but the seed and its number."""
+    for number in range(1, total + 1):
+        place = (number - 1) % steps_per_epoch(len(lesson), batch, accumulate)
+        epoch = (number - 1) // steps_per_epoch(len(lesson), batch, accumulate) + 1
+        if place == 0:
+            rng = np.random.default_rng([seed, epoch])
+            groups = iter(_bucketed(lesson, batch, rng))
+        chosen = list(islice(groups, accumulate))
+        yield Step(
+            number=number,
+            epoch=epoch,
+            ends_epoch=(
+                number == total or place + 1 == steps_per_epoch(len(lesson), batch, accumulate)
+            ),
+            batches=chosen,
+            margins=[float(rng.uniform(*margins)) for _ in chosen],
+        )
+
+
+def _bucketed(
+    lesson: Sequence[Example], batch: int, rng: np.random.Generator
+) -> list[list[Example]]:
+    """Shuffle, sort within buckets by length, cut into batches, and shuffle those."""
+    order = [lesson[place] for place in rng.permutation(len(lesson))]
+    groups = []
+    for first in range(0, len(order), batch * BUCKET):
+        bucket = order[first : first + batch * BUCKET]
+        bucket.sort(key=lambda example: example.utterance.duration)
+        groups += [bucket[at : at + batch] for at in range(0, len(bucket), batch)]
+    return [groups[place] for place in rng.permutation(len(groups))]
+
+
+def loaded(whisper: Whisper, todo: Iterable[Step]) -> Iterator[tuple[Step, list[Batch]]]:
+    """Every step with its batches, read while the step before it is computed."""
+
+    def load(step: Step) -> tuple[Step, list[Batch]]:
+        made = (
+            _batch(whisper, group, margin)
+            for group, margin in zip(step.batches, step.margins, strict=True)
+        )
+        return step, [batch for batch in made if batch is not None]
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        pending = None
+        for step in todo:
+            following = reader.submit(load, step)
+            if pending:
+                yield pending.result()
+            pending = following
+        if pending:
+            yield pending.result()
+
+
+def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch | None:
+    """Tensors of a batch; a clip that cannot be read is left out, and said to be."""
+    clips, inputs, labels = [], [], []
+    for example in group:
+        try:
+            clips.append(hearable(example.utterance))
+        except AudioError as error:
+            log.warning("%s is not learned from: %s", example.utterance.id, error)
+            continue
+        given = [*example.prompt, *example.tokens]
+        inputs.append(given)
+        said = [*example.tokens, whisper.end]
+        labels.append([IGNORED] * (len(given) - len(said)) + said)
+    if not clips:
+        return None
+    return Batch(
+        whisper.features(clips, margin),
+        _padded(inputs, whisper.end).to(whisper.device),
+        _padded(labels, IGNORED).to(whisper.device),
+    )
+
+
+def _padded(rows: Sequence[Sequence[int]], filling: int) -> torch.Tensor:
+    """(batch, longest row)."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[filling] * (longest - len(row))] for row in rows])

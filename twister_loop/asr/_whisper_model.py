@@ -1,0 +1,228 @@
+"""A Whisper that is loaded: what goes into it, and what its tokens mean.
+
+Whisper pads every clip to 30 s. Here its encoder hears the clip and a margin of silence only,
+which is several times faster; a model that was not trained for it needs a margin of 5 s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from torch.nn.functional import gelu
+from transformers import (
+    WhisperForConditionalGeneration,
+    WhisperProcessor,
+    WhisperTokenizer,
+)
+from transformers.utils import logging as transformers_logging
+
+from .. import audio
+from ..audio import SAMPLE_RATE, Samples
+from ..errors import AudioError, EngineError
+from ..records import Checkpoint, Language, Seconds, Utterance
+
+transformers_logging.disable_progress_bar()
+
+Precision = Literal["auto", "float32", "bfloat16"]
+WINDOW_LENGTH: Seconds = 30.0
+"""What Whisper hears at once."""
+UNTRAINED_MARGIN: Seconds = 5.0
+"""The least that a model bears which was only trained on full windows."""
+POSITION: Seconds = 0.02
+"""What one position of the encoder stands for: two frames of 10 ms."""
+STRIDE = 25
+"""Positions; contexts are multiples of it, so that batches share their shapes."""
+UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
+"""Languages that put no spaces between words; Whisper begins their texts without one."""
+
+
+def resolve(precision: Precision) -> torch.dtype:
+    """What `auto` is on this machine: bfloat16 where the processor computes with it."""
+    if precision == "auto":
+        fast = (
+            torch.cuda.is_bf16_supported(including_emulation=False)
+            if torch.cuda.is_available()
+            else torch.cpu.get_capabilities().get("avx512_bf16", False)
+        )
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def hearable(utterance: Utterance) -> Samples:
+    """Its samples. Raises AudioError where Whisper cannot hear it: unreadable, or over 30 s."""
+    if utterance.duration > WINDOW_LENGTH + POSITION:
+        raise AudioError(
+            f"{utterance.duration:.1f} s is longer than the 30 s that Whisper hears at once; "
+            "cut it at pauses first"
+        )
+    samples = audio.of(utterance)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{utterance.audio_filepath}: samples that are no numbers")
+    return samples
+
+
+@dataclass(frozen=True)
+class Whisper:
+    """A model with its tokenizer and its feature extractor."""
+
+    model: WhisperForConditionalGeneration
+    processor: WhisperProcessor
+
+    @classmethod
+    def load(cls, folder: Path, dtype: torch.dtype, attention: str = "sdpa") -> Self:
+        """Raises EngineError where the folder holds no such model."""
+        try:
+            model = WhisperForConditionalGeneration.from_pretrained(
+                folder, dtype=dtype, attn_implementation=attention, local_files_only=True
+            )
+            processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, RuntimeError) as cause:
+            raise EngineError(f"{folder}: not a Whisper model that can be loaded") from cause
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model.model.encoder.embed_positions.requires_grad_(False)  # sinusoids, never learned
+        return cls(model.to(device).eval(), processor)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.model.device)
+
+    @property
+    def tokenizer(self) -> WhisperTokenizer:
+        return self.processor.tokenizer
+
+    @property
+    def notes(self) -> Any:
+        """What the checkpoint says of its vocabulary and its heads."""
+        return self.model.generation_config
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the decoder can hold, the prompt and the end included."""
+        return int(self.model.config.max_target_positions)
+
+    def margin(self, asked: Seconds) -> Seconds:
+        """The silence after the clip: what is asked, but never less than the model can bear."""
+        return max(asked, getattr(self.model.config, "trained_margin", UNTRAINED_MARGIN))
+
+    def features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
+        """Log-mel features of a batch, as long as its longest clip and the margin.
+
+        Returns (batch, mels, frames); a whole window of zeros would give the same frames.
+        """
+        longest = max(map(len, clips)) / SAMPLE_RATE + margin
+        positions = math.ceil(longest / POSITION / STRIDE) * STRIDE
+        positions = min(positions, self.model.config.max_source_positions)
+        extracted = self.processor.feature_extractor(
+            list(clips),
+            sampling_rate=SAMPLE_RATE,
+            max_length=round(positions * POSITION * SAMPLE_RATE),
+            return_tensors="pt",
+        )
+        features: torch.Tensor = extracted.input_features
+        return features.to(self.device, self.model.dtype)
+
+    def encode(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, mels, frames) -> (batch, positions, width).
+
+        What the encoder of transformers does, except that it insists on a full window. (All
+        Whispers have no dropout there.)
+        """
+        encoder = self.model.model.encoder
+        hidden: torch.Tensor = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
+        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        for layer in encoder.layers:
+            hidden = layer(hidden, None)
+        return torch.as_tensor(encoder.layer_norm(hidden))
+
+    @cached_property
+    def languages(self) -> dict[Language, int]:
+        """Token of every language; empty for a model that only knows English."""
+        known: dict[str, int] = getattr(self.notes, "lang_to_id", None) or {}
+        return {name.strip("<|>"): token for name, token in known.items()}
+
+    @property
+    def start(self) -> int:
+        return int(self.notes.decoder_start_token_id)
+
+    @property
+    def end(self) -> int:
+        return int(self.model.config.eos_token_id)
+
+    @property
+    def no_speech(self) -> int:
+        """Token of `<|nospeech|>`, which older vocabularies call `<|nocaptions|>`."""
+        return int(self.notes.no_timestamps_token_id) - 1
+
+    def prompt(self, lang: Language | None) -> list[int]:
+        """What is forced after the start: language, task, no timestamps.
+
+        Raises AudioError for a language that the model does not know.
+        """
+        plain = [int(self.notes.no_timestamps_token_id)]
+        if not self.languages:
+            return plain
+        if lang not in self.languages:
+            raise AudioError(f"Whisper knows no language {lang!r}")
+        return [self.languages[lang], self.notes.task_to_id["transcribe"], *plain]
+
+    def words(self, text: str, lang: Language | None) -> list[tuple[str, list[int]]]:
+        """The words of a text with their tokens: exactly the tokens of the whole text.
+
+        Byte pairs never reach across a space, so the words can be encoded one by one. A text
+        of an unspaced script is cut where its tokens end a character.
+        """
+        words: list[tuple[str, list[int]]] = []
+        for place, word in enumerate(text.split()):
+            before = "" if lang in UNSPACED and place == 0 else " "
+            tokens = self.tokenizer.encode(before + word, add_special_tokens=False)
+            words += self._characters(tokens) if lang in UNSPACED else [(word, tokens)]
+        return words
+
+    def tokens(self, text: str, lang: Language | None) -> list[int]:
+        """The tokens of a text as Whisper would write it."""
+        return [token for _, tokens in self.words(text, lang) for token in tokens]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        said: str = self.tokenizer.decode(
+            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return said.strip()
+
+    def _characters(self, tokens: list[int]) -> list[tuple[str, list[int]]]:
+        """Groups of tokens that decode to whole characters; Latin words stay whole."""
+        groups: list[tuple[str, list[int]]] = []
+        pending: list[int] = []
+        for token in tokens:
+            pending.append(token)
+            said = self.text(pending)
+            if "\ufffd" in said:
+                continue
+            if groups and _latin(groups[-1][0][-1:]) and _latin(said[:1]):
+                before, earlier = groups.pop()
+                said, pending = before + said, earlier + pending
+            if said:
+                groups.append((said, pending))
+                pending = []
+        return [*groups, (self.text(pending), pending)] if pending else groups
+
+
+def _latin(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def folder_of(checkpoint: Checkpoint) -> Path:
+    if checkpoint.engine != "whisper":
+        raise EngineError(f"whisper cannot read weights of {checkpoint.engine}")
+    return checkpoint.location
+
+
+def summary(values: Any) -> float:
+    """A statistic as it is written down: 4 decimals, so that a line repeats itself exactly."""
+    return round(float(values), 4)

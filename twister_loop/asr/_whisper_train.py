@@ -1,0 +1,210 @@
+"""Fine-tuning: a plain loop that can be killed at any moment, and goes on to the same weights."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from .. import schema
+from ..artifact import read_json
+from ..errors import EngineError
+from ..manifest import Manifest
+from ..progress import progress
+from ..records import Checkpoint
+from ._whisper_lesson import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
+from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of, resolve
+from ._whisper_weights import weight_files
+
+if TYPE_CHECKING:
+    from .whisper import WhisperRecognizer
+
+log = logging.getLogger(__name__)
+
+LOG = "training.jsonl"
+"""A line for every step; it holds no times, so it repeats itself exactly."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the log."""
+
+    step: int
+    epoch: int
+    loss: float
+    """Nats for a token, averaged over the step."""
+    learning_rate: float
+
+
+def train(
+    options: WhisperRecognizer, start: Checkpoint, lesson: Manifest, out: Path, seed: int
+) -> Checkpoint:
+    """Fine-tune `start` on the lesson, and leave a transformers folder in `out`.
+
+    Raises:
+        EngineError: the loss is not finite, memory is full, or there is nothing to learn from.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        whisper = Whisper.load(folder_of(start), torch.float32)
+        margin = whisper.margin(UNTRAINED_MARGIN)
+        taught = examples(whisper, lesson, margin, options.batch)
+        total = options.epochs * steps_per_epoch(len(taught), options.batch, options.accumulate)
+        total = min(total, options.max_steps or total)
+        log.info("%d utterances, %d steps of training", len(taught), total)
+        todo = steps(taught, options.batch, options.accumulate, options.margins, total, seed)
+        trainer = Trainer(options, whisper, out, total)
+        trainer.resume()
+        try:
+            trainer.run(todo)
+        except torch.OutOfMemoryError as cause:
+            raise EngineError(
+                f"{out}: out of memory; take a smaller `batch` and more `accumulate`"
+            ) from cause
+        trainer.finish()
+    return Checkpoint("whisper", out)
+
+
+def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
+    """Bytes at the peak: the weights, and two states for going on, one being written."""
+    stored = sum(path.stat().st_size for path in weight_files(folder_of(base)))
+    dtype = read_json(folder_of(base) / "config.json").get("dtype", "float32")
+    weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
+    state = weights * (4 if options.average else 3)  # with AdamW's two moments
+    return weights + 2 * state
+
+
+class Trainer:
+    """The weights on their way, and all that is needed to go on with them."""
+
+    def __init__(self, options: WhisperRecognizer, whisper: Whisper, out: Path, total: int) -> None:
+        self.options, self.whisper, self.out, self.total = options, whisper, out, total
+        self.model = whisper.model.train()
+        self.model.config.apply_spec_augment = False
+        if options.freeze_encoder:
+            self.model.model.encoder.requires_grad_(False)
+        self.learned = [each for each in self.model.parameters() if each.requires_grad]
+        matrices: dict[str, Any] = {"params": [each for each in self.learned if each.ndim > 1]}
+        others = {"params": [each for each in self.learned if each.ndim <= 1], "weight_decay": 0.0}
+        decay = options.weight_decay
+        self.optimizer = torch.optim.AdamW([matrices, others], weight_decay=decay, fused=True)
+        self.done = 0
+        """Steps."""
+        self.average: dict[str, torch.Tensor] = {}
+        self.averaged = 0
+        """Epochs."""
+        self.dtype = resolve(options.precision)
+
+    @property
+    def state_file(self) -> Path:
+        return self.out / "resume" / "state.pt"
+
+    def run(self, todo: Iterator[Step]) -> None:
+        """Take the steps that are left."""
+        left = (step for step in todo if step.number > self.done)
+        shown = progress(loaded(self.whisper, left), "training whisper", self.total - self.done)
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (self.out / LOG).open("a", encoding="utf-8") as lines:
+            for step, batches in shown:
+                line = Line(step.number, step.epoch, *self.take(step, batches))
+                lines.write(f"{schema.line(line)}\n")
+                lines.flush()
+                self.done = step.number
+                if step.ends_epoch and self.options.average:
+                    self._average()
+                if step.ends_epoch or step.number % self.options.save_every == 0:
+                    self.save()
+
+    def take(self, step: Step, batches: Sequence[Batch]) -> tuple[float, float]:
+        """One update; gives the loss and the learning rate."""
+        rate = self.learning_rate(step.number)
+        tokens = sum(int((batch.labels != IGNORED).sum()) for batch in batches)
+        total = 0.0
+        for batch in batches:
+            loss = self.loss(batch) / tokens
+            loss.backward()
+            total += loss.item()
+        norm = torch.nn.utils.clip_grad_norm_(self.learned, self.options.clip)
+        if not (math.isfinite(total) and math.isfinite(norm.item())):
+            heard = ", ".join(each.utterance.id for group in step.batches for each in group)
+            raise EngineError(
+                f"{self.out}: loss {total}, gradient {norm.item()} at step {step.number}; lower "
+                "`learning_rate`, or set `precision: float32`, or look at what was learned there: "
+                f"{heard}"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return round(total, 6), rate
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Sum of the negative log-probabilities of all tokens that are to be learned."""
+        chosen = batch.labels != IGNORED
+        device = self.whisper.device.type
+        with torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
+            encoded = self.whisper.encode(batch.features)
+            hidden = self.model.model.decoder(
+                input_ids=batch.inputs, encoder_hidden_states=encoded, use_cache=False
+            ).last_hidden_state
+            logits = self.model.proj_out(hidden[chosen])  # (tokens to learn, vocabulary)
+        return cross_entropy(logits.float(), batch.labels[chosen], reduction="sum")
+
+    def learning_rate(self, number: int) -> float:
+        """Rises linearly while it warms up, then falls linearly, almost to nothing."""
+        warm = math.ceil(self.options.warmup * self.total)
+        if number <= warm:
+            return self.options.learning_rate * number / warm
+        return self.options.learning_rate * (self.total - number + 1) / (self.total - warm + 1)
+
+    def save(self) -> None:
+        """Keep what is needed to go on from here; whole or not at all."""
+        state = {
+            "done": self.done,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average,
+            "averaged": self.averaged,
+            "random": torch.get_rng_state(),
+        }
+        scratch = self.state_file.with_name(".state.pt")
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, scratch)
+        scratch.replace(self.state_file)
+
+    def resume(self) -> None:
+        """Go on from what was kept last, if there is such."""
+        if self.state_file.is_file():
+            state = torch.load(self.state_file, map_location="cpu", weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average, self.averaged = state["average"], state["averaged"]
+            self.done = state["done"]
+            torch.set_rng_state(state["random"])
+            log.info("goes on after step %d of %d", self.done, self.total)
+        if (self.out / LOG).is_file():
+            lines = (self.out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
+            (self.out / LOG).write_text("".join(lines[: self.done]), encoding="utf-8")
+
+    def finish(self) -> None:
+        """Write the model as transformers does, and drop what was kept for going on."""
+        if self.average:
+            self.model.load_state_dict(self.average)
+        self.model.config.trained_margin = min(self.options.margins[0], UNTRAINED_MARGIN)
+        self.model.save_pretrained(self.out)
+        self.whisper.processor.save_pretrained(self.out)
+        shutil.rmtree(self.out / "resume", ignore_errors=True)
+
+    def _average(self) -> None:
+        """Move the mean of the epochs' weights towards those of this one."""
+        self.averaged += 1
+        for name, weight in self.model.state_dict().items():
+            mean = self.average.setdefault(name, weight.detach().clone().cpu())
+            mean += (weight.detach().cpu() - mean) / self.averaged

@@ -1,0 +1,87 @@
+"""OpenAI's Whisper, by transformers: hears, aligns, and learns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ..artifact import only_for, unsigned
+from ..manifest import Manifest, windows
+from ..parts import Recognizer
+from ..records import Checkpoint, Seconds, Share, Utterance
+from . import _whisper_align, _whisper_decode, _whisper_train, _whisper_weights
+from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, resolve
+
+
+@dataclass(frozen=True)
+class WhisperRecognizer(Recognizer):
+    model: str = "openai/whisper-base"
+    """A folder, or a name on the hub; openai/whisper-base is found in packages too."""
+    margin: Seconds = 5.0
+    """Silence that the encoder hears after a clip; 30 is the usual full window. A model that was
+    not trained for less gets 5 s at least."""
+    precision: Precision = "auto"
+    """What it computes in; auto is bfloat16 where the processor computes with it."""
+    decode_batch: int = unsigned(8)
+    """Clips that are heard at once."""
+    epochs: int = only_for("train", 2)
+    max_steps: int | None = only_for("train", None)
+    """Ends the training early; the learning rate falls to its end all the same."""
+    batch: int = only_for("train", 8)
+    """Clips that are learned from at once."""
+    accumulate: int = only_for("train", 1)
+    """Batches that make one step together."""
+    learning_rate: float = only_for("train", 2e-5)
+    """At its peak."""
+    warmup: Share = only_for("train", 0.1)
+    """Part of all steps in which the learning rate rises."""
+    weight_decay: float = only_for("train", 0.01)
+    clip: float = only_for("train", 1.0)
+    """Norm to which a larger gradient is cut."""
+    average: bool = only_for("train", False)
+    """Whether the weights after each epoch are averaged, instead of taking the last."""
+    freeze_encoder: bool = only_for("train", False)
+    """Whether only the decoder learns."""
+    margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
+    """Margins are drawn from this range in training; the least of them is then allowed."""
+    save_every: int = unsigned(100)
+    """Steps between the states kept to go on from after a kill."""
+
+    def __post_init__(self) -> None:
+        counts = ("decode_batch", "epochs", "batch", "accumulate", "save_every")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
+        if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
+            raise ValueError("margin, margins: seconds, the smaller one first")
+
+    def base(self) -> Checkpoint:
+        return _whisper_weights.find(self.model)
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
+        for window in windows(speech):
+            yield from _whisper_decode.transcribe(whisper, window, self.margin, self.decode_batch)
+
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision), attention="eager")
+        for window in windows(speech):
+            yield from _whisper_align.align(whisper, window, self.margin, self.decode_batch)
+
+    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+        return _whisper_train.train(self, start, lesson, out, seed)
+
+    def decoding(self) -> str:
+        precision = str(resolve(self.precision)).removeprefix("torch.")
+        return f"greedy, margin {self.margin:g} s, repetition guard, {precision}"
+
+    def usual(self) -> Self | None:
+        return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def disk(self, base: Checkpoint) -> int:
+        return _whisper_train.disk(self, base)
