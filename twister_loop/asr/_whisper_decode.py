@@ -23,8 +23,6 @@ FREE_TOKENS = 32
 """Allowed beside those, so that a short clip can be written out."""
 REPETITIVE = 2.4
 """Compression ratio above which a text repeats itself, as in OpenAI's decoder."""
-UNSURE = -1.0
-"""Average log-probability below which a decode is not believed, as in OpenAI's decoder."""
 NGRAM = 5
 """Tokens that must not occur twice in the same order, when all else failed."""
 
@@ -47,9 +45,13 @@ class Decode:
 
     @property
     def complaints(self) -> int:
-        """How many reasons there are not to believe it."""
+        """How many signs there are that it repeats itself or does not end.
+
+        A low confidence is none: what is hard to hear is not heard better by the same model in
+        a longer window, and it is for a filter to drop it.
+        """
         repetitive = self.compression_ratio > REPETITIVE
-        return int(repetitive) + int(self.hit_limit) + int(self.confidence < UNSURE)
+        return int(repetitive) + int(self.hit_limit)
 
 
 def transcribe(
