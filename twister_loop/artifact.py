@@ -100,8 +100,9 @@ def signature(value: object, purpose: str | None = None) -> Any:
     if isinstance(value, Path):
         return digest_of(value)
     folder = getattr(value, "folder", None) or getattr(value, "location", None)
-    if isinstance(folder, Path) and (folder / MADE).is_file():
-        return digest_of(folder / MADE)
+    for note in (MADE, "manifest.jsonl"):  # a manifest that no stage made is its own note
+        if isinstance(folder, Path) and (folder / note).is_file():
+            return digest_of(folder / note)
     if is_dataclass(value) and not isinstance(value, type):
         signed = (each for each in fields(value) if _matters(each.metadata, purpose))
         options = {each.name: signature(getattr(value, each.name), purpose) for each in signed}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import silero_vad
 import torch
 
 from .audio import SAMPLE_RATE, Samples
 from .records import Seconds
+
+threads = torch.get_num_threads()
+import silero_vad  # noqa: E402
+
+torch.set_num_threads(threads)  # silero-vad leaves the whole process with one thread
 
 
 def cut(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:

@@ -1,0 +1,68 @@
+"""How an artifact comes to be."""
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from twister_loop import SpaceError
+from twister_loop.artifact import Saved, only_for, signature, stage, unsigned
+
+
+@dataclass(frozen=True)
+class Note(Saved):
+    text: str
+
+
+@dataclass(frozen=True)
+class Options:
+    rate: float = only_for("learn", 1.0)
+    speed: int = unsigned(8)
+    depth: int = 3
+
+
+@stage(version=1)
+def write(options: Options, *, out: Path) -> Note:
+    return Note("written").save(out)
+
+
+@stage(version=1)
+def learn(options: Options, *, out: Path) -> Note:
+    return Note("learned").save(out)
+
+
+@stage(version=1)
+def full(*, out: Path) -> Note:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_half_written_is_visible(tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match="the disk is full; make room"):
+        full(out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_option_that_does_not_change_results_is_not_signed(tmp_path: Path) -> None:
+    write(Options(speed=8), out=tmp_path / "out")
+    assert write(Options(speed=64), out=tmp_path / "out").text == "written"
+
+
+def test_an_option_counts_only_for_the_stage_that_looks_at_it(tmp_path: Path) -> None:
+    from twister_loop import StaleError
+
+    write(Options(rate=1.0), out=tmp_path / "written")
+    write(Options(rate=2.0), out=tmp_path / "written")
+    learn(Options(rate=1.0), out=tmp_path / "learned")
+    with pytest.raises(StaleError, match=r"from.options.rate: 1.0 -> 2.0"):
+        learn(Options(rate=2.0), out=tmp_path / "learned")
+    assert signature(Options()) == {"use": "Options", "rate": 1.0, "depth": 3}
+
+
+def test_a_file_is_signed_by_its_content(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("same")
+    two.write_text("same")
+    assert signature(one) == signature(two)
+    two.write_text("other")
+    assert signature(one) != signature(two)
