@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ROUNDS ?= 1
 VOICES ?= splice
-RUN ?= runs/demo
+ALL := $(if $(filter all,$(VOICES)),-all)
+RUN ?= runs/demo$(ALL)
 
 .PHONY: demo test test-fast check clean
 
 demo: $(STAMP)
-	$(BIN)/twister run configs/$(if $(filter all,$(VOICES)),ivr-all,ivr).yaml $(RUN) --set rounds=$(ROUNDS)
+	$(BIN)/twister run configs/ivr$(ALL).yaml $(RUN) --set rounds=$(ROUNDS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -rs

@@ -9,7 +9,9 @@ same things an artifact is read back; made from other things it is refused and n
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import gc
 import hashlib
 import inspect
 import json
@@ -71,6 +73,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                     make(*args, **kwargs)
                     _finish(scratch, recipe, time.monotonic() - began)
                 scratch.rename(out)
+                _give_back_memory()
             elif changed := _changes(read_json(out / MADE), recipe):
                 raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
             return kind.load(out)
@@ -193,6 +196,13 @@ def _finish(scratch: Path, recipe: Mapping[str, Any], seconds: float) -> None:
     content = {each.relative_to(scratch).as_posix(): digest_of(each) for each in came_out}
     write_json({**recipe, "content": content}, scratch / MADE)
     write_json({"seconds": round(seconds, 1)}, scratch / "timing.json")
+
+
+def _give_back_memory() -> None:
+    """Return what an engine's models held to the system: glibc keeps it for every thread."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _signed(path: Path) -> bool:

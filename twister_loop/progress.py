@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -21,5 +22,6 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
         leave=False,
         dynamic_ncols=True,
         smoothing=0,
-        maxinterval=3,
+        mininterval=0.2 if sys.stderr.isatty() else 30,  # a log wants fewer lines
+        maxinterval=3 if sys.stderr.isatty() else 60,
     )

@@ -34,6 +34,7 @@ def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str)
         ("<beep ascending>", "not speech"),
         ("", "not speech"),
         ("Riprova [quello] numero", "notes in the text"),
+        ("Tutto eliminato vm-then-pound: poi premere cancelletto", "two prompts in one"),
     ],
 )
 def test_what_is_not_certainly_said_is_no_reference(written: str, doubt: str) -> None:

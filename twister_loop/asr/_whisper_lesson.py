@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 BUCKET = 32
 """Batches whose clips are sorted by length together: enough to be alike, few enough to vary."""
+AT_ONCE: Seconds = 90.0
+"""Of what the encoder hears in one pass, margins included: 8 clips of 8 s, or 2 of 30 s."""
 IGNORED = -100
 """The label of a position that is not learned."""
 
@@ -157,8 +159,9 @@ def loaded(whisper: Whisper, todo: Iterable[Step]) -> Iterator[tuple[Step, list[
 
     def load(step: Step) -> tuple[Step, list[Batch]]:
         made = (
-            _batch(whisper, group, margin)
+            _batch(whisper, part, margin)
             for group, margin in zip(step.batches, step.margins, strict=True)
+            for part in _at_once(group, margin)
         )
         return step, [batch for batch in made if batch is not None]
 
@@ -171,6 +174,14 @@ def loaded(whisper: Whisper, todo: Iterable[Step]) -> Iterator[tuple[Step, list[
             pending = following
         if pending:
             yield pending.result()
+
+
+def _at_once(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Example]]:
+    """Cut a batch of long clips into passes that fit into memory; their gradients add up."""
+    longest = max(example.utterance.duration for example in group) + margin
+    size = max(1, int(AT_ONCE / longest))
+    for first in range(0, len(group), size):
+        yield group[first : first + size]
 
 
 def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch | None:

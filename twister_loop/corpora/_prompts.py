@@ -18,9 +18,13 @@ from typing import Literal
 from ..audio import duration_of
 from ..records import Seconds, Share
 
-Doubt = Literal["not transcribed", "not speech", "notes in the text", "broken encoding"]
+Doubt = Literal[
+    "not transcribed", "not speech", "notes in the text", "two prompts in one", "broken encoding"
+]
 
 _HEAD = re.compile(r"([\w/+.#*-]+):(.*)")
+_INSIDE = re.compile(r"\s[a-z0-9]+(-[a-z0-9]+)+:\s")
+"""The name of another prompt: two entries ran together, and only one of them is spoken."""
 _NOTE = re.compile(r"\[.*?]|\(.*?\)|<.*?>")
 _BROKEN = re.compile(r"\ufffd|\?(?=\s+[^\W\d_A-ZÀ-Ý])|\?(?=[^\W\d_])")
 """A letter that was lost: a question mark inside a sentence, or the replacement character."""
@@ -112,6 +116,8 @@ def _checked(name: str, text: str) -> Prompt:
         return Prompt(name, said, "not speech")
     if _BROKEN.search(said):
         return Prompt(name, said, "broken encoding")
+    if _INSIDE.search(said):
+        return Prompt(name, said, "two prompts in one")
     return Prompt(name, said, None if said == mended else "notes in the text")
 
 
