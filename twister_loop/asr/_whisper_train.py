@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ def train(
     Raises:
         EngineError: the loss is not finite, memory is full, or there is nothing to learn from.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), repeatable():
         torch.manual_seed(seed)
         whisper = Whisper.load(folder_of(start), torch.float32)
         margin = whisper.margin(UNTRAINED_MARGIN)
@@ -70,6 +71,25 @@ def train(
             ) from cause
         trainer.finish()
     return Checkpoint("whisper", out)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Have sums end alike every time, so that a resumed training ends in the same bytes.
+
+    Gradients of tables (the decoder's positions) are else summed in the order in which threads
+    arrive; and unless the number of threads is said, MKL may take fewer for small sums.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    filling = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, changes nothing here
+    torch.set_num_threads(torch.get_num_threads())
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = filling
 
 
 def disk(options: WhisperRecognizer, base: Checkpoint) -> int:

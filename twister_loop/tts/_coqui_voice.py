@@ -192,3 +192,5 @@ def sow(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+    # Said explicitly, or MKL may take fewer threads for small sums, and they end otherwise.
+    torch.set_num_threads(torch.get_num_threads())
