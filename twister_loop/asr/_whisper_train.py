@@ -80,16 +80,17 @@ def repeatable() -> Iterator[None]:
     Gradients of tables (the decoder's positions) are else summed in the order in which threads
     arrive; and unless the number of threads is said, MKL may take fewer for small sums.
     """
+    settings: Any = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory
+    filling = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, changes nothing here
+    settings.fill_uninitialized_memory = False  # costs time, and changes nothing here
     torch.set_num_threads(torch.get_num_threads())
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = filling
+        settings.fill_uninitialized_memory = filling
 
 
 def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
