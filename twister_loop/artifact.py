@@ -15,6 +15,7 @@ import gc
 import hashlib
 import inspect
 import json
+import logging
 import os
 import shutil
 import time
@@ -26,6 +27,8 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
 
 from . import schema
 from .errors import SpaceError, StaleError
+
+log = logging.getLogger(__name__)
 
 MADE = "made.json"
 RUN = "run.json"
@@ -71,9 +74,10 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                 with _room_on_disk(out):
                     _begin(scratch, recipe)
                     make(*args, **kwargs)
-                    _finish(scratch, recipe, time.monotonic() - began)
+                    _finish(scratch, recipe, seconds := time.monotonic() - began)
                 scratch.rename(out)
                 _give_back_memory()
+                log.info("%s/%s: made in %.1f s", out.parent.name, out.name, seconds)
             elif changed := _changes(read_json(out / MADE), recipe):
                 raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
             return kind.load(out)
