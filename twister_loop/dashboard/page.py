@@ -117,7 +117,7 @@ def _voice(voice: VoiceSummary) -> str:
         )
         shares = (
             ("with a word never heard in the pool", voice.with_new_words),
-            ("without", voice.without_new_words),
+            ("without such a word", voice.without_new_words),
         )
         lines += [f"Kept of sentences {what}: {share:.0%}." for what, share in shares if share]
     return f"<h3>Voice {escape(voice.name)}</h3>{_list(lines)}"
