@@ -206,7 +206,7 @@ def _spelling(row: dict[str, Score]) -> Share | None:
     before, after = row["untouched"], row["candidate"]
     won = before.raw_words.errors - after.raw_words.errors
     won_in_one_form = before.words.errors - after.words.errors
-    return 1 - won_in_one_form / won if won > 0 else None
+    return max(0.0, 1 - won_in_one_form / won) if won > 0 else None
 
 
 def _timings(at: Path) -> dict[str, Seconds]:
