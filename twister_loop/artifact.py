@@ -31,6 +31,8 @@ from .errors import SpaceError, StaleError
 log = logging.getLogger(__name__)
 
 MADE = "made.json"
+WORTH_TIDYING = 5.0
+"""Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
 RUN = "run.json"
 """Marks the root of a run; paths below it are kept relative, so a run can be moved."""
 
@@ -76,7 +78,8 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                     make(*args, **kwargs)
                     _finish(scratch, recipe, seconds := time.monotonic() - began)
                 scratch.rename(out)
-                _give_back_memory()
+                if seconds > WORTH_TIDYING:
+                    _give_back_memory()
                 log.info("%s/%s: made in %.1f s", out.parent.name, out.name, seconds)
             elif changed := _changes(read_json(out / MADE), recipe):
                 raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
