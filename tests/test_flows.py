@@ -41,9 +41,7 @@ def test_a_run_through_prefect_makes_the_same_folders_as_without(
     assert "round-01/pseudo" in log and "round-02/verdict" in log
 
 
-def test_the_users_mistake_is_one_sentence_through_prefect_too(
-    world: Path, tmp_path: Path
-) -> None:
+def test_the_users_mistake_is_one_sentence_through_prefect_too(world: Path, tmp_path: Path) -> None:
     (world.parent / "data" / "texts.txt").unlink()
     done = twister("run", world, tmp_path / "run", "--prefect", home=tmp_path / "prefect")
     assert done.returncode == 2

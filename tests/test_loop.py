@@ -174,9 +174,7 @@ def test_a_run_can_be_moved(plan: Plan, tmp_path: Path) -> None:
     assert next_round(plan, tmp_path / "moved").number == 2
 
 
-def test_held_out_audio_in_the_pool_is_a_leak_whatever_its_name(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_held_out_audio_in_the_pool_is_a_leak_whatever_its_name(plan: Plan, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copy(data / "test" / "0.wav", data / "pool" / "renamed.wav")
     with pytest.raises(LeakError, match=r"test.test: 1 of its utterances are also in pool"):
@@ -268,9 +266,7 @@ def test_the_space_that_a_round_needs_is_checked_before_it_begins(
     assert not Ledger.read(tmp_path / "run").folders and SPOKEN_TEXT > 0
 
 
-def test_every_stage_goes_through_do_and_its_folder_is_its_name(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_every_stage_goes_through_do_and_its_folder_is_its_name(plan: Plan, tmp_path: Path) -> None:
     seen: list[str] = []
 
     def noting(stage: Any) -> Any:

@@ -91,9 +91,7 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     start = best if plan.start == "champion" else base
     candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
     report = _measured(plan, ledger, given, candidate, at / "report", do)
-    do(judge)(
-        plan.gates, untouched, current, report, plan.normalizer, seed, out=at / "verdict"
-    )
+    do(judge)(plan.gates, untouched, current, report, plan.normalizer, seed, out=at / "verdict")
     return round_of(at)
 
 

@@ -69,6 +69,4 @@ def _count(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCount:
         "".join(letter[token] for token in reference),
         "".join(letter[token] for token in hypothesis),
     )
-    return ErrorCount(
-        counted.substitutions, counted.deletions, counted.insertions, counted.hits
-    )
+    return ErrorCount(counted.substitutions, counted.deletions, counted.insertions, counted.hits)

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from .records import Piece, Seconds, Utterance
 
 
-def groups(
-    speech: Iterable[Utterance], limit: Seconds, gap: Seconds
-) -> Iterator[list[Utterance]]:
+def groups(speech: Iterable[Utterance], limit: Seconds, gap: Seconds) -> Iterator[list[Utterance]]:
     """Cut a stream into runs that fit into `limit` with `gap` between neighbors, order kept."""
     group: list[Utterance] = []
     length = 0.0

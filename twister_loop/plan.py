@@ -237,9 +237,7 @@ class _Builder:
             spec = {"use": shorthand, option: spec}
         return self._part(Corpus, place, spec)
 
-    def _parts(
-        self, kind: type[P], place: str, specs: Iterable[Spec | str]
-    ) -> tuple[P, ...]:
+    def _parts(self, kind: type[P], place: str, specs: Iterable[Spec | str]) -> tuple[P, ...]:
         built = (self._part(kind, f"{place}.{n}", spec) for n, spec in enumerate(specs))
         return tuple(part for part in built if part)
 

@@ -244,9 +244,7 @@ def _scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
             )
 
 
-def _judged(
-    utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts
-) -> Utterance:
+def _judged(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
     if texts.near(utterance):

@@ -221,6 +221,28 @@ def test_a_trained_model_remembers_the_margin_it_bears(
 
 
 @model
+def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_memory(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import torch
+
+    from twister_loop.asr import _whisper_lesson as lesson
+    from twister_loop.asr._whisper_model import Whisper
+
+    ear = Whisper.load(tiny_whisper.location, torch.float32)
+    taught = lesson.examples(ear, clips, 1.0, 8)
+    todo = list(lesson.steps(taught, learner(full_windows=0.25), 400, seed=1))
+    full = [step for step in todo if step.margins == [30.0]]
+    assert 70 < len(full) < 130
+    assert all(0.2 <= margin <= 0.6 for step in todo if step not in full for margin in step.margins)
+    for _, batches in lesson.loaded(ear, full[:2]):
+        assert all(batch.features.shape[-1] == 3000 for batch in batches)
+    eight = [replace(taught[0], utterance=replace(clips[0], duration=10.0))] * 8
+    sizes = [[len(part) for part in lesson._at_once(eight, margin)] for margin in (1.0, 30.0)]
+    assert sizes == [[8], [3, 3, 2]]
+
+
+@model
 @pytest.mark.parametrize("options", [{}, {"average": True, "accumulate": 2}])
 def test_training_killed_and_resumed_gives_the_same_bytes(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]

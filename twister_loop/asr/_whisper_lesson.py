@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from ..records import Seconds, Utterance
 from ._whisper_batches import batches, read
 from ._whisper_decode import detect
 from ._whisper_model import WINDOW_LENGTH, Whisper, hearable
+
+if TYPE_CHECKING:
+    from .whisper import WhisperRecognizer
 
 log = logging.getLogger(__name__)
 
@@ -115,30 +118,30 @@ def steps_per_epoch(count: int, batch: int, accumulate: int) -> int:
 
 
 def steps(
-    lesson: Sequence[Example],
-    batch: int,
-    accumulate: int,
-    margins: tuple[Seconds, Seconds],
-    total: int,
-    seed: int,
+    lesson: Sequence[Example], options: WhisperRecognizer, total: int, seed: int
 ) -> Iterator[Step]:
     """All steps of a training; an epoch's order depends on nothing but the seed and its number."""
+    in_epoch = steps_per_epoch(len(lesson), options.batch, options.accumulate)
     for number in range(1, total + 1):
-        place = (number - 1) % steps_per_epoch(len(lesson), batch, accumulate)
-        epoch = (number - 1) // steps_per_epoch(len(lesson), batch, accumulate) + 1
+        place = (number - 1) % in_epoch
+        epoch = (number - 1) // in_epoch + 1
         if place == 0:
             rng = np.random.default_rng([seed, epoch])
-            groups = iter(_bucketed(lesson, batch, rng))
-        chosen = list(islice(groups, accumulate))
+            groups = iter(_bucketed(lesson, options.batch, rng))
+        chosen = list(islice(groups, options.accumulate))
         yield Step(
             number=number,
             epoch=epoch,
-            ends_epoch=(
-                number == total or place + 1 == steps_per_epoch(len(lesson), batch, accumulate)
-            ),
+            ends_epoch=number == total or place + 1 == in_epoch,
             batches=chosen,
-            margins=[float(rng.uniform(*margins)) for _ in chosen],
+            margins=[_margin(options, rng) for _ in chosen],
         )
+
+
+def _margin(options: WhisperRecognizer, rng: np.random.Generator) -> Seconds:
+    """One of the range, or now and then the whole window."""
+    full = rng.random() < options.full_windows
+    return WINDOW_LENGTH if full else float(rng.uniform(*options.margins))
 
 
 def _bucketed(
@@ -179,7 +182,7 @@ def loaded(whisper: Whisper, todo: Iterable[Step]) -> Iterator[tuple[Step, list[
 def _at_once(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Example]]:
     """Cut a batch of long clips into passes that fit into memory; their gradients add up."""
     longest = max(example.utterance.duration for example in group) + margin
-    size = max(1, int(AT_ONCE / longest))
+    size = max(1, int(AT_ONCE / min(longest, WINDOW_LENGTH)))
     for first in range(0, len(group), size):
         yield group[first : first + size]
 

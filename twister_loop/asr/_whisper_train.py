@@ -60,7 +60,7 @@ def train(
         total = options.epochs * steps_per_epoch(len(taught), options.batch, options.accumulate)
         total = min(total, options.max_steps or total)
         log.info("%d utterances, %d steps of training", len(taught), total)
-        todo = steps(taught, options.batch, options.accumulate, options.margins, total, seed)
+        todo = steps(taught, options, total, seed)
         trainer = Trainer(options, whisper, out, total)
         trainer.resume()
         try:

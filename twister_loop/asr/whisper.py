@@ -47,6 +47,8 @@ class WhisperRecognizer(Recognizer):
     """Whether only the decoder learns."""
     margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
     """Margins are drawn from this range in training; the least of them is then allowed."""
+    full_windows: Share = only_for("train", 0.1)
+    """Part of the batches that are heard in the usual 30 s window, or it is slowly forgotten."""
     save_every: int = unsigned(100)
     """Steps between the states kept to go on from after a kill."""
 

@@ -79,9 +79,7 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
         lines.append(
             (f"{voice.name}: spoken", hours(voice.spoken), f"{voice.failed} could not be spoken")
         )
-        lines.append(
-            (f"{voice.name}: synthetic", hours(voice.kept), reasons(voice.rejected or {}))
-        )
+        lines.append((f"{voice.name}: synthetic", hours(voice.kept), reasons(voice.rejected or {})))
     lines += [(f"mixture: {origin}", hours(tally), "") for origin, tally in each.mixture.items()]
     return lines
 

@@ -149,9 +149,7 @@ def _player(at: Path, each: Utterance) -> str:
     return f"<audio controls preload='none' src='{source}'></audio>"
 
 
-def _table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()
-) -> str:
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
     head = "".join(f"<th>{escape(title)}</th>" for title in heads)
     body = "".join(
         "<tr>"
