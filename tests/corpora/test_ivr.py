@@ -23,7 +23,7 @@ import soundfile
 from twister_loop.cache import cache_folder
 from twister_loop.corpora import _asterisk
 from twister_loop.corpora._prompts import drawn, key
-from twister_loop.corpora.ivr import ENGLISH, ITALIAN, MENARDI, SHARES, Ivr, Split
+from twister_loop.corpora.ivr import ENGLISH, FRENCH, ITALIAN, MENARDI, SHARES, Ivr, Split, Spoken
 from twister_loop.errors import ConfigError
 from twister_loop.records import UNSPOKEN, Utterance
 
@@ -165,8 +165,11 @@ def publisher(
     server.server_close()
 
 
-def read(split: Split) -> list[Utterance]:
-    return list(Ivr(split).utterances())
+OF_FRENCH = {"pool", "pool_references", "texts", "development", "test"}
+
+
+def read(split: Split, lang: Spoken = "it") -> list[Utterance]:
+    return list(Ivr(split, lang).utterances())
 
 
 def test_no_text_is_in_two_splits(publisher: list[str]) -> None:
@@ -313,6 +316,19 @@ def test_without_apt_the_second_speaker_is_refused_with_the_reason(publisher: li
         read("second_speaker")
 
 
+def test_only_italian_has_a_second_speaker() -> None:
+    with pytest.raises(ConfigError, match="only Italian has a second_speaker"):
+        Ivr.build({"use": "ivr", "split": "second_speaker", "lang": "fr"})
+
+
+def test_what_is_said_in_the_pool_is_known_apart_and_for_the_same_audio(
+    publisher: list[str],
+) -> None:
+    pool, said = read("pool"), read("pool_references")
+    assert all(each.text for each in said) and not any(each.text for each in pool)
+    assert {each.id for each in said} < {each.id for each in pool}
+
+
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(ConfigError, match="split"):
         Ivr.build({"use": "ivr", "split": "train"})
@@ -325,8 +341,14 @@ def test_the_real_prompts_are_as_many_as_measured(monkeypatch: pytest.MonkeyPatc
         pytest.skip("the real prompts are not in the cache; `make demo` fetches them")
     counts = {split: len(read(split)) for split in get_args(Split)}
     assert counts == {
-        "pool": 416, "second_speaker": 396, "texts": 31,
+        "pool": 416, "pool_references": 387, "second_speaker": 396, "texts": 31,
         "development": 52, "test": 84, "retention": 274,
     }  # fmt: skip
+    if (cache_folder() / "asterisk" / FRENCH.name).is_dir():
+        french = {split: len(read(split, "fr")) for split in get_args(Split) if split in OF_FRENCH}
+        assert french == {
+            "pool": 404, "pool_references": 358, "texts": 25, "development": 53, "test": 70,
+        }  # fmt: skip
+        assert _asterisk.digest_of(_asterisk.fetch(FRENCH)) == FRENCH.digest
     for voice in (ITALIAN, MENARDI, ENGLISH):
         assert _asterisk.digest_of(_asterisk.fetch(voice)) == voice.digest

@@ -1,9 +1,10 @@
-"""Recorded telephone prompts: Italian to learn, English to retain, divided by what is said.
+"""Recorded telephone prompts: Italian or French to learn, English to retain, divided by text.
 
-The recordings are those of the Asterisk project (Carlo Flora in Italian, Allison Smith in
-English) and of Marco Menardi and Paola Dal Zot (Italian, never transcribed), CC-BY-SA 3.0;
-`ATTRIBUTION` lies beside them in the cache. A sentence falls into a split by a hash of its text,
-so that no text is in two. The law of the room: what belongs to a pool has no text.
+The recordings are those of the Asterisk project (Carlo Flora in Italian, June Wallack in French,
+Allison Smith in English) and of Marco Menardi and Paola Dal Zot (Italian, never transcribed),
+CC-BY-SA 3.0; `ATTRIBUTION` lies beside them in the cache. A sentence falls into a split by a hash
+of its text, so that no text is in two. The law of the room: what belongs to a pool has no text;
+what it would be is a split of its own, for comparisons alone.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..parts import Corpus
-from ..records import Seconds, Share, Utterance
+from ..records import Language, Seconds, Share, Utterance
 from ._asterisk import Voice, fetch
 from ._prompts import Recording, drawn, key, recordings
 
 log = logging.getLogger(__name__)
 
-Split = Literal["pool", "second_speaker", "texts", "development", "test", "retention"]
+Split = Literal[
+    "pool", "pool_references", "second_speaker", "texts", "development", "test", "retention"
+]
+Spoken = Literal["it", "fr"]
 
 SHARES: Mapping[str, Share] = {"pool": 0.40, "texts": 0.10, "development": 0.20, "test": 0.30}
-"""Of the distinct Italian sentences, by chance of their hash. Half of a development set this large
-leaves the gates thirty utterances, on which a gain of a quarter of all errors may be chance."""
+"""Of the distinct sentences of the first speaker, by chance of their hash. Half of a development
+set this large leaves the gates thirty utterances, on which a quarter fewer errors may be chance."""
 LONGEST_WORD = 12
 """Characters; what is no longer counts as a word, a letter or a number, not as a sentence."""
 LONGEST: Seconds = 30.0
@@ -38,6 +42,15 @@ ITALIAN = Voice(
     digest="560cbcd0da40d5a6f3f552a9f8ee6c779b97039f8754bf2dee221927d9db561d",
     credit="Copyright 2012 Carlo Flora (http://www.carloflora.com; new voices: "
     "http://www.segreterietelefoniche.it), translated by Silvia Petrin.",
+)
+FRENCH = Voice(
+    name="fr-june",
+    packages=("asterisk-core-sounds-fr-wav", "asterisk-core-sounds-fr"),
+    tarball="asterisk-core-sounds-fr-wav-1.6.1.tar.gz",
+    digest="48d8182bb255d51f8bd3e44fd265eff8a80993a3a45037264af6750f3d7d437b",
+    credit="Copyright 2006-2008 June Wallack (http://www.junewallack.com), translated by Clod "
+    "Patry, Kristopher Lalletti and June Wallack, with contributions by Digium, Unlimitel and "
+    "BGM Informatique.",
 )
 MENARDI = Voice(
     name="it-menardi",
@@ -62,11 +75,18 @@ class Ivr(Corpus):
     """One split of the telephone prompts, which are fetched the first time one is read."""
 
     split: Split
-    """`pool`: the first Italian speaker's share to learn from, untranscribed, with all that is
-    too short or too long to be held out. `second_speaker`: another Italian speaker, untranscribed,
-    without the prompts that have the name of one in the next three splits. `texts`: sentences
-    without their audio. `development`, `test`: transcribed sentences of the first Italian speaker.
-    `retention`: all English sentences, transcribed."""
+    """`pool`: the first speaker's share to learn from, untranscribed, with all that is too short
+    or too long to be held out. `pool_references`: what of it is transcribed, for comparisons.
+    `second_speaker`: another Italian speaker, untranscribed, without the prompts that have the
+    name of one in the next three splits. `texts`: sentences without their audio. `development`,
+    `test`: transcribed sentences of the first speaker. `retention`: all English sentences,
+    transcribed."""
+    lang: Spoken = "it"
+    """Of all splits but `retention`."""
+
+    def __post_init__(self) -> None:
+        if self.split == "second_speaker" and self.lang != "it":
+            raise ValueError("split: only Italian has a second_speaker")
 
     def utterances(self) -> Iterator[Utterance]:
         """Yield the split in the order of names.
@@ -85,17 +105,21 @@ class Ivr(Corpus):
     def _chosen(self) -> Iterator[Utterance]:
         if self.split == "retention":
             return _transcribed(_sentences(_read(ENGLISH)), "en", "en-1")
-        first = _read(ITALIAN)
+        lang, speaker = self.lang, f"{self.lang}-1"
+        first = _read({"it": ITALIAN, "fr": FRENCH}[lang])
         share = {each.name: drawn(each.text, SHARES) for each in _sentences(first)}
         if self.split == "pool":
-            return _untranscribed(_free(first, share), "it-1")
+            return _untranscribed(_free(first, share), lang, speaker)
+        if self.split == "pool_references":
+            known = [each for each in _free(first, share) if not each.doubt]
+            return _transcribed(known, lang, speaker)
         if self.split == "second_speaker":
             silent = {each.name for each in first if each.doubt == "not speech"}
             taken = {name for name in share if share[name] != "pool"} | silent
             second = _read(MENARDI)
-            return _untranscribed([e for e in second if e.name not in taken], "it-menardi")
+            return _untranscribed([e for e in second if e.name not in taken], lang, "it-menardi")
         mine = [each for each in first if share.get(each.name) == self.split]
-        return _texts(mine) if self.split == "texts" else _transcribed(mine, "it", "it-1")
+        return _texts(mine, lang) if self.split == "texts" else _transcribed(mine, lang, speaker)
 
 
 def _read(voice: Voice) -> list[Recording]:
@@ -121,18 +145,18 @@ def _free(found: Sequence[Recording], share: Mapping[str, str]) -> list[Recordin
     return [each for each in found if each.doubt != "not speech" and key(each.text) not in taken]
 
 
-def _untranscribed(found: Sequence[Recording], speaker: str) -> Iterator[Utterance]:
+def _untranscribed(found: Sequence[Recording], lang: Language, speaker: str) -> Iterator[Utterance]:
     for each in found:
         yield Utterance(
             id=f"{speaker}/{each.name}",
             audio_filepath=each.audio,
             duration=each.duration,
-            lang="it",
+            lang=lang,
             speaker=speaker,
         )
 
 
-def _transcribed(found: Sequence[Recording], lang: str, speaker: str) -> Iterator[Utterance]:
+def _transcribed(found: Sequence[Recording], lang: Language, speaker: str) -> Iterator[Utterance]:
     for each in found:
         yield Utterance(
             id=f"{speaker}/{each.name}",
@@ -144,8 +168,8 @@ def _transcribed(found: Sequence[Recording], lang: str, speaker: str) -> Iterato
         )
 
 
-def _texts(found: Sequence[Recording]) -> Iterator[Utterance]:
+def _texts(found: Sequence[Recording], lang: Language) -> Iterator[Utterance]:
     """Every text once, without its audio."""
     distinct = {key(each.text): each for each in reversed(found)}
     for each in reversed(distinct.values()):
-        yield Utterance(id=f"it/{each.name}", text=each.text, lang="it", origin="synthetic")
+        yield Utterance(id=f"{lang}/{each.name}", text=each.text, lang=lang, origin="synthetic")
