@@ -28,8 +28,12 @@ def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> 
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            file.seek(min(round(offset * rate), file.frames))
-            frames = -1 if duration is None else round(duration * rate)
+            begin = min(round(offset * rate), file.frames)
+            frames = file.frames - begin if duration is None else round(duration * rate)
+            if file.seekable():
+                file.seek(begin)
+            else:  # GSM
+                file.read(begin, dtype="float32")
             samples = file.read(frames, dtype="float32", always_2d=True)  # (n_samples, channels)
     except (soundfile.LibsndfileError, OSError) as cause:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
