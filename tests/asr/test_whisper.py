@@ -321,6 +321,24 @@ def test_a_lesson_with_nothing_to_learn_from_is_refused(
 
 
 @model
+def test_weights_can_stop_half_way(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    learner(epochs=1).train(tiny_whisper, lesson, tmp_path / "whole", seed=1)
+    learner(epochs=1, interpolate=0.5).train(tiny_whisper, lesson, tmp_path / "half", seed=1)
+    before, whole, half = (
+        load_file(folder / "model.safetensors")
+        for folder in (tiny_whisper.location, tmp_path / "whole", tmp_path / "half")
+    )
+    for name, weight in half.items():
+        np.testing.assert_allclose(weight, (before[name] + whole[name]) / 2, atol=1e-6)
+    assert any(not half[name].equal(before[name]) for name in half)
+
+
+@model
 def test_a_frozen_encoder_stays_as_it_was(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:

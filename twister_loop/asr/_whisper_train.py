@@ -69,7 +69,7 @@ def train(
             raise EngineError(
                 f"{out}: out of memory; take a smaller `batch` and more `accumulate`"
             ) from cause
-        trainer.finish()
+        trainer.finish(start)
     return Checkpoint("whisper", out)
 
 
@@ -214,10 +214,17 @@ class Trainer:
             lines = (self.out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
             (self.out / LOG).write_text("".join(lines[: self.done]), encoding="utf-8")
 
-    def finish(self) -> None:
+    def finish(self, start: Checkpoint) -> None:
         """Write the model as transformers does, and drop what was kept for going on."""
         if self.average:
             self.model.load_state_dict(self.average)
+        if self.options.interpolate < 1:
+            before = Whisper.load(folder_of(start), torch.float32).model
+            # Not by name: the table of tokens goes by two, and would be moved twice.
+            pairs = zip(self.model.parameters(), before.parameters(), strict=True)
+            with torch.no_grad():
+                for weight, old in pairs:
+                    weight.lerp_(old.to(weight), 1 - self.options.interpolate)
         self.model.config.trained_margin = min(self.options.margins[0], UNTRAINED_MARGIN)
         self.model.save_pretrained(self.out)
         self.whisper.processor.save_pretrained(self.out)

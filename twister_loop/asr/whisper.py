@@ -43,6 +43,9 @@ class WhisperRecognizer(Recognizer):
     """Norm to which a larger gradient is cut."""
     average: bool = only_for("train", False)
     """Whether the weights after each epoch are averaged, instead of taking the last."""
+    interpolate: Share = only_for("train", 1.0)
+    """How far the weights go from those at the start to the trained ones. Half way keeps most of
+    what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = only_for("train", False)
     """Whether only the decoder learns."""
     margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
@@ -84,6 +87,9 @@ class WhisperRecognizer(Recognizer):
 
     def usual(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def with_updates(self, count: int) -> Self:
+        return dataclasses.replace(self, max_steps=count, epochs=count)
 
     def disk(self, base: Checkpoint) -> int:
         return _whisper_train.disk(self, base)
