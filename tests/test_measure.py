@@ -1,5 +1,8 @@
 """Counting errors."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as some
 
 from twister_loop import ErrorCount, Utterance, measure
 from twister_loop.leaks import HeldOutTexts
-from twister_loop.normalizers.basic import Basic
+from twister_loop.records import Counted
 
 letters = some.text("abc ", max_size=12)
 
@@ -41,28 +44,65 @@ def test_counts_explain_both_lengths(reference: str, hypothesis: str) -> None:
     assert counted.hits + counted.substitutions + counted.insertions == len(hypothesis.split())
 
 
+@given(reference=letters, hypothesis=letters)
+def test_what_is_inserted_one_way_is_deleted_the_other_way(reference: str, hypothesis: str) -> None:
+    there, back = measure.words(reference, hypothesis), measure.words(hypothesis, reference)
+    assert (there.substitutions, there.hits) == (back.substitutions, back.hits)
+    assert (there.deletions, there.insertions) == (back.insertions, back.deletions)
+
+
+@given(pairs=some.lists(some.tuples(letters, letters), max_size=6), cut=some.integers(0, 6))
+def test_counts_of_parts_add_up_to_the_count_of_the_whole(
+    pairs: list[tuple[str, str]], cut: int
+) -> None:
+    counts = [measure.words(*pair) for pair in pairs]
+    whole = measure.total(counts)
+    assert measure.total(counts[:cut]) + measure.total(counts[cut:]) == whole
+    assert whole.errors == sum(each.errors for each in counts)
+
+
 @pytest.mark.parametrize(
-    ("text", "lang", "normal"),
+    ("reference", "hypothesis", "counted"),
     [
-        ("Premi  2, oppure «#»!", "it", "premi due oppure"),
-        ("Dell'utente", "it", "dell utente"),
-        ("L’utente", "it", "l utente"),
-        ("ＡＢＣ ﬁ", None, "abc fi"),
-        ("twenty-one 21", "en", "twenty one twenty one"),
-        ("2", None, "2"),
-        ("2", "xx", "2"),
-        ("안녕, 하세요.", "ko", "안녕 하세요"),
-        ("9" * 20, "it", "9" * 20),
+        ("我 去 apple store", "我去 apple store", ErrorCount(hits=4)),
+        ("我去apple", "我来 apple 了", ErrorCount(substitutions=1, insertions=1, hits=2)),
+        ("안녕 하세요", "안녕 하새요", ErrorCount(substitutions=1, hits=1)),
+        ("カナ", "カ", ErrorCount(deletions=1, hits=1)),
+        ("one two", "one two", ErrorCount(hits=2)),
     ],
 )
-def test_texts_are_brought_to_the_form_in_which_they_are_compared(
-    text: str, lang: str | None, normal: str
+def test_mixed_errors_count_han_and_kana_singly_and_all_else_by_word(
+    reference: str, hypothesis: str, counted: ErrorCount
 ) -> None:
-    assert Basic().normalize(text, lang) == normal
+    assert measure.mixed(reference, hypothesis) == counted
 
 
-def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
-    assert Basic().as_spelled().normalize("Premi 2", "it") == "premi 2"
+def test_repeats_are_runs_of_five_that_stood_before() -> None:
+    assert measure.repeats("a b c d e f g") == Counted(0, 3)
+    assert measure.repeats(" ".join(10 * ["ja"])) == Counted(5, 6)
+    assert measure.repeats("谢谢谢谢谢谢") == Counted(1, 2)
+    assert measure.repeats("too short") == Counted(0, 0)
+
+
+def test_stretches_show_where_two_texts_differ() -> None:
+    def shown(reference: str, hypothesis: str) -> list[tuple[str, str]]:
+        return [(each.said, each.heard) for each in measure.stretches(reference, hypothesis)]
+
+    assert shown("a b c d", "a x c") == [("a", "a"), ("b", "x"), ("c", "c"), ("d", "")]
+    assert shown("", "a b") == [("", "a b")] and shown("a", "") == [("a", "")]
+    assert shown("", "") == []
+
+
+def test_what_belongs_together_is_drawn_together() -> None:
+    speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
+    assert measure.groups_of(speech) == ("speakers", [each.speaker for each in speech])
+    one = [
+        replace(each, speaker="s", audio_filepath=Path(f"{int(each.id) % 5}.wav"))
+        for each in speech
+    ]
+    assert measure.groups_of(one)[0] == "utterances", "five recordings are too few"
+    cut = [replace(each, audio_filepath=Path(f"{int(each.id) // 4}.wav")) for each in one]
+    assert measure.groups_of(cut)[0] == "recordings"
 
 
 def test_the_bootstrap_is_paired_seeded_and_signed() -> None:

@@ -31,6 +31,8 @@ from .errors import SpaceError, StaleError
 log = logging.getLogger(__name__)
 
 MADE = "made.json"
+TIMING, SPEED = "timing.json", "speed.json"
+"""How long it took, all of it and its parts: notes on how it went, not on what came out."""
 WORTH_TIDYING = 5.0
 """Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
 RUN = "run.json"
@@ -146,7 +148,8 @@ def carry_over(
         return
     recipe = step.recipe_of(*arguments)  # type: ignore[attr-defined]
     for folder in sorted(file.parent for file in among):
-        if (folder / MADE).is_file() and not _changes(read_json(folder / MADE), recipe):
+        whole = (folder / MADE).is_file() and not folder.name.startswith(".")
+        if whole and not _changes(read_json(folder / MADE), recipe):
             scratch = out.with_name(f".{out.name}")
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(folder, scratch)
@@ -202,7 +205,7 @@ def _finish(scratch: Path, recipe: Mapping[str, Any], seconds: float) -> None:
     came_out = sorted(each for each in scratch.rglob("*") if each.is_file() and _signed(each))
     content = {each.relative_to(scratch).as_posix(): digest_of(each) for each in came_out}
     write_json({**recipe, "content": content}, scratch / MADE)
-    write_json({"seconds": round(seconds, 1)}, scratch / "timing.json")
+    write_json({"seconds": round(seconds, 1)}, scratch / TIMING)
 
 
 def _give_back_memory() -> None:
@@ -214,7 +217,7 @@ def _give_back_memory() -> None:
 
 def _signed(path: Path) -> bool:
     """Audio is signed by the manifest that lists it; notes on how it went are not results."""
-    return path.suffix not in {".wav", ".log", ".html"} and path.name not in {MADE, "timing.json"}
+    return path.suffix not in {".wav", ".log", ".html"} and path.name not in {MADE, TIMING, SPEED}
 
 
 def _changes(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from . import measure
-from .artifact import stage
+from .artifact import SPEED, read_json, signature, stage, write_json
+from .errors import ConfigError
 from .manifest import Manifest
 from .parts import Evidence, Gate, Normalizer, Outcome, Recognizer
 from .progress import progress
-from .records import Checkpoint, Report, Score, SetKind, Utterance, Verdict
+from .records import Checkpoint, Counted, Report, Score, SetKind, Utterance, Verdict
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,13 @@ class HeldOut:
     speech: Manifest
 
 
-@stage(version=1)
+@stage(version=2)
 def evaluate(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
     sets: Mapping[str, HeldOut],
     normalizer: Normalizer,
+    usual_window: bool = True,
     *,
     out: Path,
 ) -> Report:
@@ -37,37 +41,47 @@ def evaluate(
     def scores(hearer: Recognizer, suffix: str) -> Iterator[Score]:
         for name, held_out in sets.items():
             at = out / held_out.kind / f"{name}{suffix}"
-            speech = progress(held_out.speech, f"hearing {name}{suffix}", len(held_out.speech))
-            heard = Manifest.resume(partial(hearer.transcribe, checkpoint), speech, at)
+            with _timed(out, f"{name}{suffix}", whole=not at.exists()):
+                speech = progress(held_out.speech, f"hearing {name}{suffix}", len(held_out.speech))
+                heard = Manifest.resume(partial(hearer.transcribe, checkpoint), speech, at)
             yield _score(name, held_out, hearer.decoding(), heard, normalizer)
 
-    usual = recognizer.usual()
+    usual = recognizer.usual() if usual_window else None
     return Report(
         scores=tuple(scores(recognizer, "")),
         usual=tuple(scores(usual, "-usual")) if usual else (),
+        normalizer=signature(normalizer),
     ).save(out)
 
 
-@stage(version=1)
+@stage(version=2)
 def judge(
     gates: Sequence[Gate],
     untouched: Report,
     champion: Report,
     candidate: Report,
+    references: Mapping[str, Report],
     normalizer: Normalizer,
     seed: int,
     *,
     out: Path,
 ) -> Verdict:
-    """Ask every gate; all objections are kept, not only the first. Test sets are not shown."""
+    """Ask every gate; all objections are kept, not only the first. Test sets are not shown.
+
+    Raises ConfigError where a report was counted with another normalizer.
+    """
+    for report in (untouched, champion, candidate, *references.values()):
+        for score in report.scores:
+            same_normalizer(score, normalizer)
     evidence = Evidence(
         untouched=outcomes(untouched, normalizer),
         champion=outcomes(champion, normalizer),
         candidate=outcomes(candidate, normalizer),
+        references={name: outcomes(each, normalizer) for name, each in references.items()},
         seed=seed,
     )
-    said = ((gate.name, gate.objection(evidence)) for gate in gates)
-    return Verdict(tuple(f"{name}: {why}" for name, why in said if why)).save(out)
+    said = (gate.objection(evidence) for gate in gates)
+    return Verdict(tuple(objection for objection in said if objection)).save(out)
 
 
 def outcomes(
@@ -76,17 +90,44 @@ def outcomes(
     kinds: tuple[SetKind, ...] = ("development", "retention"),
 ) -> dict[str, Outcome]:
     """Counts for every utterance of a report's sets of these kinds."""
+    speed = report.folder / SPEED
+    seconds = read_json(speed) if speed.is_file() else {}
     found = {}
     for score in report.scores:
         if score.kind in kinds:
-            heard = Manifest.load(report.folder / score.kind / score.name)
+            heard = list(Manifest.load(report.folder / score.kind / score.name))
             pairs = [_compared(each, normalizer) for each in heard]
             found[score.name] = Outcome(
                 score,
-                [measure.words(*pair) for pair in pairs],
-                [measure.characters(*pair) for pair in pairs],
+                words=[measure.words(*pair) for pair in pairs],
+                characters=[measure.characters(*pair) for pair in pairs],
+                mixed=[measure.mixed(*pair) for pair in pairs],
+                groups=measure.groups_of(heard)[1],
+                seconds=seconds.get(score.name),
             )
     return found
+
+
+def same_normalizer(score: Score, normalizer: Normalizer) -> None:
+    """Raises ConfigError where a score was counted with another normalizer, or another of it."""
+    mine = normalizer.digest()
+    if (score.normalizer, score.normalizer_digest) != (normalizer.name, mine):
+        raise ConfigError(
+            f"{score.name} was counted with the normalizer {score.normalizer} "
+            f"({score.normalizer_digest}), not with {normalizer.name} ({mine}): such error rates "
+            "do not compare. Evaluate both with the same options and package versions"
+        )
+
+
+@contextmanager
+def _timed(out: Path, name: str, whole: bool) -> Iterator[None]:
+    """Note the seconds, unless a part had been done before."""
+    began = time.monotonic()
+    yield
+    if whole:
+        note = out / SPEED
+        before = read_json(note) if note.is_file() else {}
+        write_json({**before, name: round(time.monotonic() - began, 2)}, note)
 
 
 def _compared(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
@@ -111,11 +152,21 @@ def _score(
         decoding=decoding,
         lang=forced.pop() if len(forced) == 1 else None,
         normalizer=normalizer.name,
+        normalizer_digest=normalizer.digest(),
         utterances=len(utterances),
         duration=round(held_out.speech.duration, 3),
         words=measure.total([measure.words(*pair) for pair in pairs]),
         characters=measure.total([measure.characters(*pair) for pair in pairs]),
+        mixed=measure.total([measure.mixed(*pair) for pair in pairs]),
         raw_words=measure.total([measure.words(*_compared(each, spelled)) for each in utterances]),
+        repeats=sum((measure.repeats(hypothesis) for _, hypothesis in pairs), Counted()),
+        confusion=sum(
+            (
+                measure.confusion(*pair, each.lang)
+                for pair, each in zip(pairs, utterances, strict=True)
+            ),
+            Counted(),
+        ),
         empty=sum(1 for reference, hypothesis in pairs if reference and not hypothesis),
         hit_limit=sum(each.hit_limit for each in utterances),
         fallback=sum(each.fallback for each in utterances),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import jiwer
 import numpy as np
 
+from . import scripts
 from .normalizers.basic import Basic
-from .records import ErrorCount, Utterance
+from .records import Counted, ErrorCount, Language, Utterance
 
 FIRST_LETTER = 0x4E00
 """jiwer compares strings; here every distinct token becomes one letter, none of them white."""
+FEWEST_GROUPS = 10
+"""Speakers or recordings from which on a bootstrap over them says something."""
 
 
 def words(reference: str, hypothesis: str) -> ErrorCount:
@@ -24,6 +29,27 @@ def characters(reference: str, hypothesis: str) -> ErrorCount:
     return _count(list(reference.replace(" ", "")), list(hypothesis.replace(" ", "")))
 
 
+def mixed(reference: str, hypothesis: str) -> ErrorCount:
+    """Count mixed errors in two normalized texts: Han and kana singly, all else by word.
+
+    This is the mixed error rate of code-switching work (SEAME, ASCEND). Hangul counts by word,
+    unless the normalizer sets syllables apart.
+    """
+    return _count(scripts.units(reference), scripts.units(hypothesis))
+
+
+def repeats(hypothesis: str, size: int = 5) -> Counted:
+    """Runs of `size` units that stood earlier in the same text, of all such runs."""
+    units = scripts.units(hypothesis)
+    runs = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
+    return Counted(len(runs) - len(set(runs)), len(runs))
+
+
+def confusion(reference: str, hypothesis: str, lang: Language | None) -> Counted:
+    """Letters of a script that belongs neither to the language nor to the reference."""
+    return Counted(*scripts.confusion(reference, hypothesis, lang))
+
+
 def agreement(utterance: Utterance) -> ErrorCount:
     """Count character errors of what was heard against the text, both in their basic form."""
     normalize = Basic().normalize
@@ -33,9 +59,38 @@ def agreement(utterance: Utterance) -> ErrorCount:
     )
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A run of words that was heard as another, or as itself."""
+
+    said: str
+    heard: str
+
+
+def stretches(reference: str, hypothesis: str) -> Iterator[Stretch]:
+    """Two normalized texts side by side, cut where they begin to agree or to differ."""
+    said, heard = scripts.units(reference), scripts.units(hypothesis)
+    if not said or not heard:
+        if said or heard:
+            yield Stretch(" ".join(said), " ".join(heard))
+        return
+    first, second = _letters(said, heard)
+    [chunks] = jiwer.process_characters(first, second).alignments
+    for _, run in groupby(chunks, lambda chunk: chunk.type != "equal"):
+        of = list(run)
+        yield Stretch(
+            " ".join(said[of[0].ref_start_idx : of[-1].ref_end_idx]),
+            " ".join(heard[of[0].hyp_start_idx : of[-1].hyp_end_idx]),
+        )
+
+
 def total(counts: Sequence[ErrorCount]) -> ErrorCount:
     """Counts add up; rates do not."""
     return sum(counts, ErrorCount())
+
+
+AT_A_TIME = 1 << 22
+"""Draws held in memory together."""
 
 
 def paired_bootstrap(
@@ -43,30 +98,87 @@ def paired_bootstrap(
     champion: Sequence[ErrorCount],
     seed: int,
     resamples: int = 2000,
+    groups: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Draw utterances with replacement, and give the sorted differences of the error rates.
 
     Candidate minus champion, both on the same drawn utterances (Bisani and Ney, 2004).
+
+    Args:
+        candidate: Counts of every utterance.
+        champion: Counts of the same utterances.
+        seed: The same draws every time.
+        resamples: How often the whole set is drawn anew.
+        groups: What each utterance belongs to; groups are drawn whole.
 
     Returns:
         Shape (resamples,), ascending; negative where the candidate is better.
     """
     if len(candidate) != len(champion):
         raise ValueError(f"{len(candidate)} and {len(champion)} utterances cannot be paired")
-    lengths = np.array([count.length for count in champion], dtype=np.float64)  # (n,)
-    gains = np.array([c.errors - b.errors for c, b in zip(candidate, champion, strict=True)])
-    drawn = np.random.default_rng(seed).integers(0, len(lengths), (resamples, len(lengths)))
-    totals = np.maximum(lengths[drawn].sum(axis=1), 1.0)  # (resamples,)
-    return np.sort(gains[drawn].sum(axis=1) / totals)
+    lengths = _summed([count.length for count in champion], groups)
+    gains = _summed(
+        [new.errors - old.errors for new, old in zip(candidate, champion, strict=True)], groups
+    )
+    rng = np.random.default_rng(seed)
+    found = []
+    for rows in _portions(resamples, max(1, AT_A_TIME // len(lengths))):
+        drawn = rng.integers(0, len(lengths), (rows, len(lengths)))
+        totals = np.maximum(lengths[drawn].sum(axis=1), 1.0)  # (rows,)
+        found.append(gains[drawn].sum(axis=1) / totals)
+    return np.sort(np.concatenate(found))
 
 
-def _count(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCount:
+def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
+    """What is drawn whole, in words, and the one that each utterance belongs to.
+
+    Errors of one speaker are alike, and so are those within a recording; drawn singly, intervals
+    are too narrow. Yet an interval over a handful of speakers says nothing: with fewer than
+    `FEWEST_GROUPS` of them, and of recordings too, utterances it is.
+    """
+    speakers = [each.speaker or "" for each in speech]
+    recordings = [str(each.audio_filepath) for each in speech]
+    if all(speakers) and len(set(speakers)) >= FEWEST_GROUPS:
+        return "speakers", speakers
+    if FEWEST_GROUPS <= len(set(recordings)) < len(recordings):
+        return "recordings", recordings
+    return "utterances", [each.id for each in speech]
+
+
+def _summed(values: Sequence[int], groups: Sequence[str] | None) -> np.ndarray:
+    """Shape (groups,), in the order in which they first come; every value its own if None."""
+    if groups is None:
+        return np.array(values, dtype=np.float64)
+    place = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    return np.bincount([place[each] for each in groups], values, len(place)).astype(np.float64)
+
+
+def _portions(whole: int, most: int) -> Iterator[int]:
+    for begun in range(0, whole, most):
+        yield min(most, whole - begun)
+
+
+def _count(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    """Count in one order of the two, whichever is asked for.
+
+    Of several shortest alignments jiwer takes another when the two change places; so what is
+    inserted one way is deleted the other way.
+    """
+    if hypothesis < reference:
+        found = _counted(hypothesis, reference)
+        return ErrorCount(found.substitutions, found.insertions, found.deletions, found.hits)
+    return _counted(reference, hypothesis)
+
+
+def _counted(reference: list[str], hypothesis: list[str]) -> ErrorCount:
     if not reference or not hypothesis:  # jiwer has no answer to an empty reference
         return ErrorCount(deletions=len(reference), insertions=len(hypothesis))
-    distinct = dict.fromkeys([*reference, *hypothesis])
+    found = jiwer.process_characters(*_letters(reference, hypothesis))
+    return ErrorCount(found.substitutions, found.deletions, found.insertions, found.hits)
+
+
+def _letters(first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
+    """Two runs of tokens as strings, every distinct token a letter."""
+    distinct = dict.fromkeys([*first, *second])
     letter = {token: chr(FIRST_LETTER + number) for number, token in enumerate(distinct)}
-    counted = jiwer.process_characters(
-        "".join(letter[token] for token in reference),
-        "".join(letter[token] for token in hypothesis),
-    )
-    return ErrorCount(counted.substitutions, counted.deletions, counted.insertions, counted.hits)
+    return "".join(map(letter.__getitem__, first)), "".join(map(letter.__getitem__, second))

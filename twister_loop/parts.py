@@ -9,18 +9,30 @@ state: models live in the frame of the generator that uses them, and die with it
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from . import schema
+from .artifact import signature
 from .errors import ConfigError
 from .manifest import Manifest
-from .records import Checkpoint, ErrorCount, Language, Score, SetKind, Utterance
+from .records import (
+    Checkpoint,
+    ErrorCount,
+    Language,
+    Objection,
+    Score,
+    Seconds,
+    SetKind,
+    Utterance,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,6 +140,10 @@ class Recognizer(Part):
         """The same, decoding as everybody does; None where that is no different."""
         return None
 
+    def with_updates(self, count: int) -> Self:
+        """The same, updating its weights so many times in training; itself if it has no such."""
+        return self
+
     def disk(self, base: Checkpoint) -> int:
         """Bytes that training needs at its peak."""
         return 0
@@ -153,6 +169,8 @@ class Synthesizer(Part):
     home = "twister_loop.tts"
     continues: ClassVar[bool] = True
     """Whether a later round starts from this round's voice, if that passed its trial."""
+    draws: ClassVar[bool] = True
+    """Whether training depends on the seed."""
 
     @abstractmethod
     def train(
@@ -214,6 +232,21 @@ class Effect(Part):
         """Return other samples, (n_samples,) at 16 kHz; all that is random comes from `rng`."""
 
 
+PROBES: tuple[tuple[Language | None, str], ...] = (
+    ("en", "Mr. O'Brien won't pay $20.50 for the 3rd colour; twenty-one, he'd say 1,000!"),
+    ("it", "Dell’utente n° 21: premi 2, perché l'e-mail è «vuota»… 1.000 €"),
+    ("fr", "Aujourd’hui, 80 œufs; ça coûte 1 000,50 € — n'est-ce pas?"),
+    ("de", "Straße, ÄRGER und 71 % am 3. Mai"),
+    ("ko", "3시에 KBS 뉴스, 70% 봤어요. 안녕하세요!"),
+    ("zh", "我2024年在臺灣買iPhone，乾淨的頭髮；ＮＢＡ發展"),
+    ("ja", "東京タワーは333メートル、ﾊﾝｶｸです。"),
+    ("hi", "नमस्ते, 12 बजे"),
+    ("ru", "Ёлка — 5 шт."),
+    (None, "[noise] (uh) <unk> 7_8 ﬁne NAÏVE 2"),
+)
+"""Texts on which normalizers differ, and versions of their packages."""
+
+
 class Normalizer(Part):
     """Brings texts to the form in which they are compared."""
 
@@ -227,6 +260,18 @@ class Normalizer(Part):
         """The same, but numbers keep the form in which they were written."""
         return self
 
+    def digest(self) -> str:
+        """Of its options and of what it makes of some texts that are easily read otherwise.
+
+        So it also changes with a package that comes to spell numbers or characters otherwise.
+        """
+        made = [self.normalize(text, lang) for lang, text in PROBES]
+        known = json.dumps([signature(self), made], ensure_ascii=False)
+        return hashlib.sha256(known.encode()).hexdigest()[:8]
+
+
+Measure = Literal["words", "characters", "mixed"]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -235,6 +280,15 @@ class Outcome:
     score: Score
     words: Sequence[ErrorCount]
     characters: Sequence[ErrorCount]
+    mixed: Sequence[ErrorCount]
+    groups: Sequence[str]
+    """The speaker, recording or utterance that each belongs to; what belongs together is drawn
+    together."""
+    seconds: Seconds | None = None
+    """What hearing the set took; None where it was interrupted."""
+
+    def counts(self, measure: Measure) -> Sequence[ErrorCount]:
+        return {"words": self.words, "characters": self.characters, "mixed": self.mixed}[measure]
 
 
 @dataclass(frozen=True)
@@ -245,11 +299,22 @@ class Evidence:
     champion: Mapping[str, Outcome]
     candidate: Mapping[str, Outcome]
     seed: int
+    references: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    """Other untouched models, by the names that the plan gives them."""
 
     def sets(self, *kinds: SetKind) -> list[str]:
         """Names of the sets of these kinds, of all when none is named."""
         found = self.candidate.items()
         return [name for name, each in found if not kinds or each.score.kind in kinds]
+
+    def pooled(self, measure: Measure) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
+        """The candidate's and the champion's counts on all development sets, and the groups."""
+        names = self.sets("development")
+        return (
+            [count for name in names for count in self.candidate[name].counts(measure)],
+            [count for name in names for count in self.champion[name].counts(measure)],
+            [f"{name}/{group}" for name in names for group in self.candidate[name].groups],
+        )
 
 
 class Gate(Part):
@@ -258,5 +323,9 @@ class Gate(Part):
     home = "twister_loop.gates"
 
     @abstractmethod
-    def objection(self, evidence: Evidence) -> str | None:
+    def objection(self, evidence: Evidence) -> Objection | None:
         """Why this candidate must be refused, or None to accept it."""
+
+    def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+        """What sets of so many reference words cannot decide, whatever will be trained."""
+        yield from ()

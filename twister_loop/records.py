@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from .artifact import Saved, unsigned
 
@@ -134,6 +134,11 @@ class ErrorCount:
         return self.hits + self.substitutions + self.deletions
 
     @property
+    def insertion_rate(self) -> float:
+        """Insertions per reference token: what was heard and never said."""
+        return self.insertions / self.length if self.length else float(self.insertions > 0)
+
+    @property
     def rate(self) -> float:
         """Errors per reference token; an insertion into silence counts as 1.0."""
         return self.errors / self.length if self.length else float(self.errors > 0)
@@ -150,6 +155,24 @@ class ErrorCount:
         return f"{self.rate:.2%}"
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """So many of so many. Counts add up; shares do not."""
+
+    count: int = 0
+    of: int = 0
+
+    @property
+    def share(self) -> Share:
+        return self.count / self.of if self.of else 0.0
+
+    def __add__(self, other: Counted) -> Counted:
+        return Counted(self.count + other.count, self.of + other.of)
+
+    def __str__(self) -> str:
+        return f"{self.share:.2%}"
+
+
 SetKind = Literal["development", "test", "retention"]
 
 
@@ -164,12 +187,20 @@ class Score:
     lang: Language | None = None
     """The language that was forced; None where the recognizer detected it."""
     normalizer: str
+    normalizer_digest: str
+    """Of what it does: scores are compared only where it is the same."""
     utterances: int
     duration: Seconds
     words: ErrorCount
     characters: ErrorCount
+    mixed: ErrorCount
+    """Han characters and kana singly, all else by word."""
     raw_words: ErrorCount
     """The same words before numbers were brought to one form."""
+    repeats: Counted = Counted()
+    """Runs of five words or characters heard that stood before in the same utterance."""
+    confusion: Counted = Counted()
+    """Letters heard of a script that belongs neither to the language nor to the reference."""
     empty: int = 0
     """Utterances with a reference in which nothing was heard."""
     hit_limit: int = 0
@@ -184,6 +215,8 @@ class Report(Saved):
     """As the loop decodes: one for every set."""
     usual: tuple[Score, ...] = ()
     """The same sets decoded as everybody does, in a window of 30 s."""
+    normalizer: dict[str, Any] = field(default_factory=dict)
+    """By which the words were counted, as a plan would name it."""
     folder: Path = Path()
     """Where it lies, with what was heard; kept out of the note, which lies in it."""
 
@@ -244,15 +277,34 @@ class Trial(Saved):
 
 
 @dataclass(frozen=True)
+class Objection:
+    """Why a gate refuses a candidate."""
+
+    gate: str
+    why: str
+    undecided: bool = False
+    """Whether nothing says that the candidate is too bad: more held-out speech might settle it."""
+
+    def __str__(self) -> str:
+        return f"{self.gate}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Verdict(Saved):
     """What the gates said; no objection means that the candidate is accepted."""
 
-    objections: tuple[str, ...] = ()
-    """Each begins with the name of the gate."""
+    objections: tuple[Objection, ...] = ()
 
     @property
     def accepted(self) -> bool:
         return not self.objections
+
+    @property
+    def outcome(self) -> Literal["accepted", "undecided", "refused"]:
+        """`undecided` keeps the champion too, but for want of held-out speech alone."""
+        if self.accepted:
+            return "accepted"
+        return "undecided" if all(each.undecided for each in self.objections) else "refused"
 
 
 @dataclass(frozen=True)

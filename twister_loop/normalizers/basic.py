@@ -12,7 +12,16 @@ from num2words import num2words
 from ..parts import Normalizer
 from ..records import Language
 
-PUNCTUATION = re.compile(r"[^\w\s]|_")
+
+class _Punctuation(dict[int, str]):
+    """What is no letter, number or mark becomes a space. (For `re`, vowel signs are no letters.)"""
+
+    def __missing__(self, code: int) -> str:
+        kept = unicodedata.category(chr(code))[0] in "LNM"
+        return self.setdefault(code, chr(code) if kept else " ")
+
+
+PUNCTUATION = _Punctuation()
 NUMBER = re.compile(r"\d+")
 
 
@@ -22,10 +31,12 @@ class Basic(Normalizer):
     """Whether digits are spelled out in the language of the text: "2" and "due" are then equal."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        text = PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+        # Again after casefold: it takes some letters apart.
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        text = text.translate(PUNCTUATION)
         if self.numbers and lang:
             text = NUMBER.sub(lambda digits: f" {_spelled(digits[0], lang)} ", text)
-        return " ".join(PUNCTUATION.sub(" ", text).split())
+        return " ".join(text.translate(PUNCTUATION).split())
 
     def as_spelled(self) -> Self:
         return replace(self, numbers=False)

@@ -1,0 +1,138 @@
+"""What is compared, and what is not told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from twister_loop import measure, scripts
+from twister_loop.parts import Normalizer
+
+NAMES = [{"use": name} for name in Normalizer.names()]
+VARIANTS = [
+    *NAMES,
+    {"use": "basic", "numbers": False},
+    {"use": "korean", "readings": True},
+    {"use": "mixed", "hangul": "syllable"},
+]
+NOT_IDEMPOTENT = {"whisper_english"}
+"""OpenAI's own: "o" by itself is read as the number 0, and what it leaves is read again."""
+
+
+def normalizer(**spec: Any) -> Normalizer:
+    try:
+        return Normalizer.build(spec)
+    except Exception as missing:
+        if "needs the package" in str(missing):
+            pytest.skip(str(missing))
+        raise
+
+
+@pytest.mark.parametrize(
+    ("spec", "lang", "text", "normal"),
+    [
+        ({"use": "basic"}, "it", "Premi  2, oppure «#»!", "premi due oppure"),
+        ({"use": "basic"}, "it", "L’utente", "l utente"),
+        ({"use": "basic"}, None, "ＡＢＣ ﬁ", "abc fi"),
+        ({"use": "basic"}, "en", "twenty-one 21", "twenty one twenty one"),
+        ({"use": "basic"}, "xx", "2", "2"),
+        ({"use": "basic"}, "hi", "नमस्ते", "नमस्ते"),
+        ({"use": "basic"}, "ko", "안녕, 하세요.", "안녕 하세요"),
+        ({"use": "basic"}, "it", "9" * 20, "9" * 20),
+        ({"use": "basic", "numbers": False}, "it", "Premi 2", "premi 2"),
+        ({"use": "whisper_basic"}, "fr", "Ça va? [rires] (bien)", "ça va"),
+        (
+            {"use": "whisper_english"},
+            "en",
+            "Mr. Smith won't pay $20",
+            "mister smith will not pay $20",
+        ),
+        ({"use": "whisper_english"}, "en", "the colour of twenty-one", "the color of 21"),
+        ({"use": "whisper_english"}, "it", "La colour!", "la colour"),
+        ({"use": "korean"}, "ko", "3시에 KBS 뉴스를, 봤어요.", "3시에 kbs 뉴스를 봤어요"),
+        ({"use": "korean"}, "ko", "\u1112\u1161\u11ab", "한"),
+        ({"use": "korean", "readings": True}, "ko", "3시에 KBS", "삼시에 케이비에스"),
+        ({"use": "korean", "readings": True}, "ko", "70% 2024년", "칠십퍼센트 이천이십사년"),
+        ({"use": "mandarin"}, "zh", "臺灣的頭髮，乾淨！", "台湾的头发 干净"),
+        ({"use": "mandarin"}, "zh", "ＮＢＡ　２０２４年", "nba 2024年"),
+        ({"use": "mixed"}, "zh", "我買 iPhone", "我 买 iphone"),
+        ({"use": "mixed"}, None, "這是Apple안녕 하세요カナ", "这 是 apple안녕 하세요 カ ナ"),
+        ({"use": "mixed", "hangul": "syllable"}, None, "我안녕ok", "我 안 녕 ok"),
+    ],
+)
+def test_texts_are_brought_to_the_form_in_which_they_are_compared(
+    spec: dict[str, Any], lang: str | None, text: str, normal: str
+) -> None:
+    assert normalizer(**spec).normalize(text, lang) == normal
+
+
+def test_korean_is_counted_without_spaces_and_punctuation() -> None:
+    normalize = normalizer(use="korean").normalize
+    said, heard = normalize("아무 것도, 아니에요!", "ko"), normalize("아무것도 아니예요", "ko")
+    assert measure.characters(said, heard).rate == 1 / 8
+
+
+def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
+    assert normalizer(use="basic").as_spelled().normalize("Premi 2", "it") == "premi 2"
+    assert normalizer(use="korean", readings=True).as_spelled() == normalizer(use="korean")
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=str)
+@settings(max_examples=150, deadline=None)
+@given(
+    text=some.text(max_size=30) | some.text("aé1 ,.'臺カ한ㄱ０%", max_size=30),
+    lang=some.sampled_from([None, "en", "it", "ko", "zh", "xx"]),
+)
+def test_the_normal_form_is_stable_and_its_words_are_parted_by_single_spaces(
+    spec: dict[str, Any], text: str, lang: str | None
+) -> None:
+    part = normalizer(**spec)
+    once = part.normalize(text, lang)
+    assert once == " ".join(once.split())
+    if part.name not in NOT_IDEMPOTENT:
+        assert part.normalize(once, lang) == once
+
+
+def test_every_way_of_comparing_has_a_digest_of_its_own() -> None:
+    digests = [normalizer(**spec).digest() for spec in VARIANTS]
+    assert len(set(digests)) == len(digests)
+    assert digests == [normalizer(**spec).digest() for spec in VARIANTS]
+
+
+def test_a_package_that_comes_to_spell_otherwise_changes_the_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = normalizer(use="basic").digest()
+    monkeypatch.setattr("twister_loop.normalizers.basic.num2words", lambda *_, **__: "many")
+    assert normalizer(use="basic").digest() != before
+
+
+def test_ours_is_what_transformers_has() -> None:
+    """The class of the same name in transformers, given the same table of spellings."""
+    theirs = pytest.importorskip("transformers.models.whisper.english_normalizer")
+    english = pytest.importorskip("whisper_normalizer.english").EnglishTextNormalizer()
+    spellings = english.standardize_spellings.mapping
+    for text in ("I'd've paid £5.50 for the grey one", "Mr. O'Brien's 3rd [noise] colour"):
+        expected = " ".join(theirs.EnglishTextNormalizer(spellings)(text).split())
+        assert normalizer(use="whisper_english").normalize(text, "en") == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "heard", "lang", "strange", "of"),
+    [
+        ("ciao", "ciao", "it", 0, 4),
+        ("", "привет", "it", 6, 6),
+        ("안녕", "hello", "ko", 5, 5),
+        ("안녕 apple", "안녕 apples", "ko", 0, 8),
+        ("東京タワー", "東京タワー々", "ja", 0, 6),
+        ("", "anything", None, 0, 8),
+        ("12", "12!", "it", 0, 0),
+    ],
+)
+def test_letters_of_an_unexpected_script_are_counted(
+    reference: str, heard: str, lang: str | None, strange: int, of: int
+) -> None:
+    assert scripts.confusion(reference, heard, lang) == (strange, of)

@@ -1,0 +1,84 @@
+"""Scripts: which letters belong to which language, and what counts as one unit in each."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+from typing import Literal
+
+from .records import Language
+
+Hangul = Literal["word", "syllable"]
+
+_SINGLE = (
+    r"\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"  # repetition, zero, kana
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+)
+_SYLLABLES = r"\u1100-\u11ff\uac00-\ud7ff"
+_UNIT = {
+    "word": re.compile(rf"[{_SINGLE}]|[^\s{_SINGLE}]+"),
+    "syllable": re.compile(rf"[{_SINGLE}{_SYLLABLES}]|[^\s{_SINGLE}{_SYLLABLES}]+"),
+}
+
+SCRIPTS: dict[Language, str] = {
+    **dict.fromkeys(["zh", "yue"], "CJK"),
+    "ja": "CJK HIRAGANA KATAKANA",
+    "ko": "HANGUL",
+    **dict.fromkeys("ba be bg kk mk mn ru tg tt uk".split(), "CYRILLIC"),
+    "sr": "CYRILLIC LATIN",
+    **dict.fromkeys("ar fa ps sd ur".split(), "ARABIC"),
+    **dict.fromkeys(["he", "yi"], "HEBREW"),
+    **dict.fromkeys("hi mr ne sa".split(), "DEVANAGARI"),
+    **dict.fromkeys(["as", "bn"], "BENGALI"),
+    "am": "ETHIOPIC",
+    "bo": "TIBETAN",
+    "el": "GREEK",
+    "gu": "GUJARATI",
+    "hy": "ARMENIAN",
+    "ka": "GEORGIAN",
+    "km": "KHMER",
+    "kn": "KANNADA",
+    "lo": "LAO",
+    "ml": "MALAYALAM",
+    "my": "MYANMAR",
+    "pa": "GURMUKHI",
+    "si": "SINHALA",
+    "ta": "TAMIL",
+    "te": "TELUGU",
+    "th": "THAI",
+}
+"""As Unicode names them; a language that is not here is written in LATIN."""
+
+
+def units(text: str, hangul: Hangul = "word") -> list[str]:
+    """What the mixed error rate counts: Han characters and kana singly, all else by word."""
+    return _UNIT[hangul].findall(text)
+
+
+def confusion(reference: str, heard: str, lang: Language | None) -> tuple[int, int]:
+    """Letters heard in scripts that nobody expects, and all letters heard.
+
+    To expect are the scripts of the language and of the reference, so that a foreign name which
+    was really said is no confusion. Where both are unknown, anything goes.
+    """
+    expected = set(_scripts(reference))
+    if lang:
+        expected |= set(SCRIPTS.get(lang, "LATIN").split())
+    found = _scripts(heard)
+    strange = sum(count for script, count in found.items() if expected and script not in expected)
+    return strange, found.total()
+
+
+def _scripts(text: str) -> Counter[str]:
+    return Counter(script for letter in text if (script := _script(letter)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _script(letter: str) -> str | None:
+    """The first word of a letter's Unicode name; None for what is no letter."""
+    if not letter.isalpha():
+        return None
+    first = re.split("[ -]", unicodedata.name(letter, "UNKNOWN"))[0]
+    return "CJK" if first == "IDEOGRAPHIC" else first
