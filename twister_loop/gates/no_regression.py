@@ -1,36 +1,30 @@
-"""Refuse a candidate of which one cannot say that no set got worse: a non-inferiority test."""
+"""Refuse a candidate of which one cannot say that no set got worse than with the champion."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from .. import measure
-from ..parts import Evidence, Gate
-from ..records import Share
+from ..parts import Evidence, Gate, Measure
+from ..records import Objection, SetKind, Share
+from ._noninferiority import Limit, foresee, objection
 
 
 @dataclass(frozen=True)
 class NoRegression(Gate):
     at_most: Share = 0.01
-    """How much the error rate of a set may rise, absolute: 0.01 is one point."""
+    """How much the error rate of a set may rise: 0.01 is one point, or 1 % where `relative`."""
+    relative: bool = False
+    """Whether the limit is a part of the champion's error rate."""
     level: Share = 0.95
-    """Confidence that the rise is below that, by paired bootstrap, one-sided."""
-    measure: str = "words"
-    """`words` or `characters`."""
+    """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
+    measure: Measure = "words"
 
-    def objection(self, evidence: Evidence) -> str | None:
-        worse = []
-        for name in evidence.sets():
-            candidate = getattr(evidence.candidate[name], self.measure)
-            champion = getattr(evidence.champion[name], self.measure)
-            drawn = measure.paired_bootstrap(candidate, champion, evidence.seed)
-            upper = float(np.quantile(drawn, self.level))
-            if upper > self.at_most:
-                change = measure.total(candidate).rate - measure.total(champion).rate
-                worse.append(
-                    f"{name} may have got worse: {change:+.2%} on {len(champion)} utterances, "
-                    f"upper bound {upper:+.2%} > {self.at_most:+.2%}"
-                )
-        return "; ".join(worse) or None
+    def objection(self, evidence: Evidence) -> Objection | None:
+        limit = Limit(self.at_most, self.relative, self.level, self.measure)
+        names, seed = evidence.sets(), evidence.seed
+        return objection(self.name, evidence.candidate, evidence.champion, names, limit, seed)
+
+    def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+        limit = Limit(self.at_most, self.relative, self.level, self.measure)
+        yield from foresee({name: words for name, (_, words) in sets.items()}, limit)

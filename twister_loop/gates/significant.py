@@ -7,28 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import measure
-from ..parts import Evidence, Gate
-from ..records import Share
+from ..parts import Evidence, Gate, Measure
+from ..records import Objection, Share
+from ._noninferiority import Doubt
 
 
 @dataclass(frozen=True)
 class Significant(Gate):
     level: Share = 0.95
     """Confidence that all development sets together got better, by paired bootstrap, one-sided."""
-    measure: str = "words"
-    """`words` or `characters`."""
+    measure: Measure = "words"
 
-    def objection(self, evidence: Evidence) -> str | None:
-        names = evidence.sets("development")
-        candidate = [c for n in names for c in getattr(evidence.candidate[n], self.measure)]
-        champion = [c for n in names for c in getattr(evidence.champion[n], self.measure)]
-        upper = float(
-            np.quantile(measure.paired_bootstrap(candidate, champion, evidence.seed), self.level)
-        )
+    def objection(self, evidence: Evidence) -> Objection | None:
+        new, old, groups = evidence.pooled(self.measure)
+        drawn = measure.paired_bootstrap(new, old, evidence.seed, groups=groups)
+        upper = float(np.quantile(drawn, self.level))
         if upper < 0:
             return None
-        change = measure.total(candidate).rate - measure.total(champion).rate
-        return (
-            f"the gain may be chance: {change:+.2%} on {len(champion)} utterances, "
-            f"upper bound {upper:+.2%}"
-        )
+        was = measure.total(old)
+        change = measure.total(new).rate - was.rate
+        doubt = Doubt("development", change, upper, 0.0, was.length)
+        return Objection(self.name, f"the gain may be chance: {doubt}", doubt.undecided)

@@ -1,0 +1,203 @@
+"""Gates, on small counts and on the published table that they must not be fooled by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from twister_loop import ErrorCount
+from twister_loop.parts import Evidence, Gate, Outcome
+from twister_loop.records import Counted, Score, SetKind
+
+TWISTER = {
+    # set: large-v2, large-v3, Twister; mixed error rates in percent, language detected
+    "ASCEND": (21.14, 23.22, 17.74),
+    "CommonVoice16 zh-TW": (9.84, 8.95, 7.97),
+    "CSZS zh-en": (29.49, 26.43, 13.01),
+    "ML-lecture-2021": (6.13, 6.41, 4.98),
+    "Formosa-Go": (15.03, 14.90, 13.61),
+    "Formosa-Show": (29.18, 27.80, 27.58),
+    "Formosa-Course": (9.50, 9.67, 9.94),
+    "Formosa-General": (11.45, 11.46, 11.37),
+    "FormosaSpeech": (22.34, 21.22, 22.09),
+}
+"""arXiv 2506.11130."""
+
+
+def gate(use: str, **options: Any) -> Gate:
+    return Gate.build({"use": use, **options})
+
+
+def heard(errors: int, of: int) -> ErrorCount:
+    return ErrorCount(substitutions=errors, hits=of - errors)
+
+
+def outcome(
+    counts: list[ErrorCount], kind: SetKind = "development", name: str = "dev", **options: Any
+) -> Outcome:
+    total = sum(counts, ErrorCount())
+    score = Score(
+        name=name,
+        kind=kind,
+        decoding="",
+        normalizer="basic",
+        normalizer_digest="",
+        utterances=len(counts),
+        duration=1.0,
+        words=total,
+        characters=total,
+        mixed=total,
+        raw_words=total,
+    )
+    groups = options.pop("groups", [str(number) for number in range(len(counts))])
+    seconds = options.pop("seconds", None)
+    return Outcome(replace(score, **options), counts, counts, counts, groups, seconds)
+
+
+def evidence(
+    champion: list[ErrorCount], candidate: list[ErrorCount], **others: Mapping[str, Any]
+) -> Evidence:
+    before, after = {"dev": outcome(champion)}, {"dev": outcome(candidate)}
+    return Evidence(**{"untouched": before, "champion": before, **others}, candidate=after, seed=1)  # type: ignore[arg-type]
+
+
+WORSE, SAME, BETTER = [heard(3, 10)] * 60, [heard(2, 10)] * 60, [heard(1, 10)] * 60
+DOUBTFUL = [heard(1, 10), heard(3, 10), heard(2, 10)] * 20
+"""As many errors as SAME, on other utterances."""
+
+
+@pytest.mark.parametrize(
+    ("use", "candidate", "undecided"),
+    [
+        ("no_regression", BETTER, None),
+        ("no_regression", SAME, None),
+        ("no_regression", WORSE, False),
+        ("no_regression", DOUBTFUL, True),
+        ("significant", BETTER, None),
+        ("significant", SAME, False),
+        ("significant", [*SAME[:-3], *BETTER[:2], heard(3, 10)], True),
+        ("minimum_gain", BETTER, None),
+        ("minimum_gain", SAME, False),
+    ],
+)
+def test_what_each_gate_says(use: str, candidate: list[ErrorCount], undecided: bool | None) -> None:
+    objection = gate(use).objection(evidence(SAME, candidate))
+    assert (objection and objection.undecided) == undecided
+
+
+def test_undecided_says_how_many_more_words_would_decide_and_they_do() -> None:
+    doubt = gate("no_regression").objection(evidence(SAME, DOUBTFUL))
+    assert doubt and doubt.undecided and "600 tokens" in doubt.why
+    more = int(doubt.why.partition("about ")[2].split()[0].replace(",", ""))
+    times = (600 + more) // 600 + 2  # a guess, so a little more
+    assert 3 < times < 9
+    assert gate("no_regression").objection(evidence(times * SAME, times * DOUBTFUL)) is None
+
+
+def test_a_limit_can_be_a_part_of_the_error_rate() -> None:
+    slightly = [*SAME[:-1], heard(3, 10)]  # 0.2 points, 0.8 % of the errors
+    assert (
+        gate("no_regression", relative=True, at_most=0.05).objection(evidence(SAME, slightly))
+        is None
+    )
+    assert gate("no_regression", relative=True, at_most=0.005).objection(evidence(SAME, slightly))
+
+
+def test_the_more_sets_the_surer_each_must_be() -> None:
+    """Holm: what passes alone at 95 % is not enough as the clearest of many."""
+    before = {str(n): outcome(SAME, name=str(n)) for n in range(12)}
+    after = {str(n): outcome(DOUBTFUL, name=str(n)) for n in range(12)}
+    limit = 0.021
+    alone = Evidence({"0": before["0"]}, {"0": before["0"]}, {"0": after["0"]}, seed=1)
+    together = Evidence(before, before, after, seed=1)
+    assert gate("no_regression", at_most=limit).objection(alone) is None
+    objection = gate("no_regression", at_most=limit).objection(together)
+    assert objection and objection.undecided
+
+
+def test_retention_is_measured_from_where_all_began() -> None:
+    """A little lost every round is much lost after many."""
+
+    def sets(counts: list[ErrorCount]) -> dict[str, Outcome]:
+        return {"en": outcome(counts, "retention", "en"), "dev": outcome(BETTER)}
+
+    long_way = Evidence(sets(BETTER), sets(SAME), sets(SAME), seed=1)
+    assert gate("no_regression").objection(long_way) is None
+    lost = gate("retention").objection(long_way)
+    assert lost and lost.why.startswith("en: +10.00%") and not lost.undecided
+
+
+@pytest.mark.parametrize(
+    ("symptom", "options"),
+    [
+        ("repeated runs", {"repeats": Counted(5, 100)}),
+        ("letters of a foreign script", {"confusion": Counted(30, 1000)}),
+        ("empty outputs", {"empty": 3}),
+        ("length limit reached", {"hit_limit": 2}),
+        ("inserted words", {"words": ErrorCount(insertions=30, hits=600)}),
+    ],
+)
+def test_what_nobody_said_is_seen_though_the_error_rate_is_fine(
+    symptom: str, options: dict[str, Any]
+) -> None:
+    sane = Evidence({}, {"dev": outcome(SAME)}, {"dev": outcome(BETTER)}, seed=1)
+    assert gate("sane_output").objection(sane) is None
+    mad = replace(sane, candidate={"dev": outcome(BETTER, **options)})
+    objection = gate("sane_output").objection(mad)
+    assert objection and objection.why.startswith(f"dev: {symptom} 0.0% -> ")
+    by_nature = replace(mad, champion={"dev": outcome(SAME, **options)})
+    assert gate("sane_output").objection(by_nature) is None
+
+
+def test_a_candidate_that_takes_longer_is_refused_where_both_were_timed() -> None:
+    def timed(seconds: float | None) -> dict[str, Outcome]:
+        return {"dev": outcome(SAME, seconds=seconds), "other": outcome(SAME, name="other")}
+
+    for seconds, refused in ((2.9, False), (3.1, True), (None, False)):
+        found = Evidence({}, timed(2.0), timed(seconds), seed=1)
+        assert bool(gate("speed").objection(found)) == refused
+
+
+def test_errors_of_one_speaker_count_as_one_piece_of_evidence() -> None:
+    """Twelve speakers, each better or worse throughout: less is known than of 600 utterances."""
+    champion = [heard(2, 10)] * 600
+    candidate = [heard(1 if n // 50 % 3 else 3, 10) for n in range(600)]
+    speakers = [str(n // 50) for n in range(600)]
+    singly = Evidence({}, {"dev": outcome(champion)}, {"dev": outcome(candidate)}, seed=1)
+    whole = replace(singly, candidate={"dev": outcome(candidate, groups=speakers)})
+    assert gate("significant").objection(singly) is None
+    objection = gate("significant").objection(whole)
+    assert objection and objection.undecided
+
+
+def test_sets_that_are_too_small_are_foreseen() -> None:
+    [warning] = gate("no_regression").foresee({"dev": ("development", 492)})
+    assert "dev has 492 words" in warning and "1,400 words" in warning
+    assert not list(gate("no_regression").foresee({"dev": ("development", 2000)}))
+    assert not list(gate("retention").foresee({"dev": ("development", 10)}))
+    assert list(gate("retention").foresee({"en": ("retention", 10)}))
+
+
+def published(column: int) -> dict[str, Outcome]:
+    """One column of the table as a report: of the counts only their ratio is known."""
+    return {
+        name: outcome([heard(round(100 * rates[column]), 10_000)], name=name)
+        for name, rates in TWISTER.items()
+    }
+
+
+def test_the_published_table_does_not_pass() -> None:
+    """A mean over the sets hides one that got worse, and one that another model hears better."""
+    large_v2, large_v3, twister = (published(column) for column in range(3))
+    table = Evidence(large_v2, large_v2, twister, seed=1, references={"large-v3": large_v3})
+    assert gate("significant", measure="mixed").objection(table) is None
+    options = {"measure": "mixed", "relative": True, "at_most": 0.02}
+    worse = gate("no_regression", **options).objection(table)
+    assert worse and worse.why.startswith("Formosa-Course: +0.44%") and ";" not in worse.why
+    beaten = gate("best_untouched", **options).objection(table)
+    assert beaten and "FormosaSpeech: +0.87%" in beaten.why
+    alone = replace(table, references={})
+    assert "FormosaSpeech" not in str(gate("best_untouched", **options).objection(alone))
