@@ -1,6 +1,7 @@
 """The loop, in the toy world."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from twister_loop import (
     BusyError,
     Checkpoint,
+    ConfigError,
     LeakError,
     Ledger,
     NothingNew,
@@ -105,7 +107,7 @@ def test_an_interrupted_stage_repeats_at_most_its_window(
 def test_a_refused_round_keeps_the_champion_and_says_why(plan: Plan, tmp_path: Path) -> None:
     first, second = refine(plan, tmp_path / "run")
     assert first.verdict.accepted and not second.verdict.accepted
-    assert "significant" in second.verdict.objections[0]
+    assert second.verdict.objections[0].gate == "significant"
     assert Ledger.read(tmp_path / "run").champion == first.candidate
 
 
@@ -166,6 +168,13 @@ def test_an_artifact_made_from_other_things_is_refused_and_not_touched(
     assert '"version": 0' in lesson.read_text()
 
 
+def test_a_run_of_another_version_is_refused_and_not_touched(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text('{"format": 1}')
+    with pytest.raises(ConfigError, match="a run of format 1, and this version reads 2"):
+        next_round(plan, tmp_path / "run")
+
+
 def test_a_run_can_be_moved(plan: Plan, tmp_path: Path) -> None:
     next_round(plan, tmp_path / "run")
     shutil.move(tmp_path / "run", tmp_path / "moved")
@@ -180,6 +189,17 @@ def test_held_out_audio_in_the_pool_is_a_leak_whatever_its_name(plan: Plan, tmp_
     with pytest.raises(LeakError, match=r"test.test: 1 of its utterances are also in pool"):
         next_round(plan, tmp_path / "run")
     assert not Ledger.read(tmp_path / "run").folders
+
+
+def test_a_held_out_recording_at_another_rate_and_level_is_a_leak(
+    plan: Plan, world: Path, tmp_path: Path
+) -> None:
+    held_out = audio.read(world.parent / "data" / "test" / "0.wav")
+    quiet = 0.2 * audio.resample(held_out, audio.SAMPLE_RATE, 8_000)
+    audio.write(quiet, world.parent / "data" / "pool" / "call.wav", 8_000)
+    with pytest.raises(LeakError, match=r"pool: 1 recordings .*call\.wav and .*0\.wav"):
+        next_round(plan, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*round-*"))
 
 
 def test_a_held_out_text_in_human_speech_is_a_leak(plan: Plan, tmp_path: Path) -> None:
@@ -246,6 +266,54 @@ def test_older_rounds_are_thinned_to_their_results(plan: Plan, tmp_path: Path) -
     assert list(third.folder.rglob("*.wav")) and not list(first.folder.rglob("*.wav"))
     assert size_of(second.folder) < size_of(third.folder)
     assert verdict_of(first.folder).accepted and (first.folder / "report/report.json").is_file()
+
+
+def test_sets_that_nothing_can_be_decided_with_are_refused_before_any_training(
+    plan: Plan, world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ConfigError, match=r"development\.dev: 2 utterances are fewer than"):
+        next_round(replace(plan, minimum_utterances=3), tmp_path / "run")
+    metadata = world.parent / "data" / "retention" / "metadata.jsonl"
+    metadata.write_text(re.sub(r'"text": "[^"]*"', '"text": "..."', metadata.read_text()))
+    with pytest.raises(ConfigError, match=r"retention\.vowels: .* leaves nothing of any reference"):
+        next_round(plan, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("round-*"))
+
+
+def test_what_the_gates_cannot_decide_is_said_before_the_first_stage(
+    plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    next_round(plan, tmp_path / "run")
+    said = caplog.text
+    assert "dev has 14 words: a candidate that is just as good stays undecided" in said
+    assert said.index("stays undecided") < said.index("round 1 in")
+
+
+def test_another_untouched_model_is_measured_and_must_be_beaten(
+    world: Path, tmp_path: Path
+) -> None:
+    knows_all = {"use": "tone", "letters": "abcdefghijklmnopqrstuvwxyz "}
+    better = {
+        "references": {"all": knows_all},
+        "gates": ["best_untouched"],
+        "voices": {},
+        "human": [],
+    }
+    done = next_round(load(world, better), tmp_path / "run")
+    [objection] = done.verdict.objections
+    assert objection.gate == "best_untouched" and objection.why.startswith("dev: ")
+    assert (done.folder / "references" / "all" / "report.json").is_file()
+
+
+def test_reports_of_different_normalizers_are_not_compared(plan: Plan, tmp_path: Path) -> None:
+    from twister_loop.evaluation import judge
+    from twister_loop.normalizers.basic import Basic
+
+    done = next_round(plan, tmp_path / "run")
+    reports = [Report.load(done.folder / each) for each in ("untouched", "champion", "report")]
+    with pytest.raises(ConfigError, match="such error rates do not compare"):
+        judge(plan.gates, *reports, {}, Basic(numbers=False), 1, out=tmp_path / "verdict")
 
 
 def test_two_processes_cannot_work_on_one_run(plan: Plan, tmp_path: Path) -> None:

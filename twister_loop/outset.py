@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import fingerprint
 from .artifact import differences, digest_of, read_json, signature, write_json
+from .environment import environment
 from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError
 from .evaluation import HeldOut
 from .ledger import Ledger, number_of, verdict_of
 from .manifest import Manifest
 from .plan import Plan
-from .records import Checkpoint
+from .progress import progress
+from .records import Checkpoint, Utterance
 from .stages import gather
 
 log = logging.getLogger(__name__)
@@ -64,13 +67,23 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     (scratch / "plan.yaml").write_text(plan.source, encoding="utf-8")
-    write_json({"plan": signature(plan), "voices": _starts(plan, ledger)}, scratch / "plan.json")
     given = _given(plan, scratch)
+    write_json(
+        {
+            "plan": signature(plan),
+            "voices": _starts(plan, ledger),
+            "seed": given.seed,
+            "folder": str(plan.folder.absolute()),
+        },
+        scratch / "plan.json",
+    )
+    environment().save(scratch)
     try:
         _check_sizes(plan, given)
         _check_leaks(given)
         _check_news(ledger, given)
         _check_space(plan, ledger, given)
+        _foresee(plan, given)
     except Exception:
         shutil.rmtree(scratch)
         raise
@@ -119,10 +132,37 @@ def _check_sizes(plan: Plan, given: Given) -> None:
                 f"{each.kind}.{name}: {unlabeled} of {len(each.speech)} utterances have no "
                 "reference; a held-out set needs what was really said"
             )
+        if len(each.speech) < plan.minimum_utterances:
+            raise ConfigError(
+                f"{each.kind}.{name}: {len(each.speech)} utterances are fewer than "
+                f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
+            )
+        if not any(_words(plan, utterance) for utterance in each.speech):
+            raise ConfigError(
+                f"{each.kind}.{name}: the normalizer {plan.normalizer.name} leaves nothing of any "
+                "reference; there would be nothing to count"
+            )
+
+
+def _words(plan: Plan, utterance: Utterance) -> int:
+    """Reference words as they will be counted."""
+    return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
+
+
+def _foresee(plan: Plan, given: Given) -> None:
+    """Say what the gates will not be able to decide with the sets they are given."""
+    sets = {
+        name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
+        for name, each in given.sets.items()
+        if each.kind != "test"
+    }
+    for gate in plan.gates:
+        for warning in gate.foresee(sets):
+            log.warning("%s: %s", gate.name, warning)
 
 
 def _check_leaks(given: Given) -> None:
-    """No held-out audio in the pool or in human speech, no audio in two sets."""
+    """No held-out recording or text in the pool or in human speech, no recording in two sets."""
     owner = {each.id: "pool" for each in given.listing}
     owner |= {each.id: "human" for each in given.human}
     for name, held_out in given.sets.items():
@@ -141,6 +181,16 @@ def _check_leaks(given: Given) -> None:
             f"human: {len(said)} texts are also references of held-out sets, such as "
             f"{said[0].text!r}; take them out of one"
         )
+    for place, speech in (("pool", given.listing), ("human", given.human)):
+        of_all = [each for held_out in given.held_out for each in held_out]
+        listened = progress(speech, f"looking for held-out recordings in {place}", len(speech))
+        if doubles := list(fingerprint.doubles(listened, of_all)):
+            leak, held = doubles[0]
+            raise LeakError(
+                f"{place}: {len(doubles)} recordings are also held out, at another rate or level "
+                f"or in another codec, such as {leak.audio_filepath} and {held.audio_filepath}; "
+                "take them out of one"
+            )
 
 
 def _sentence(text: str | None) -> bool:
@@ -162,7 +212,8 @@ def _check_news(ledger: Ledger, given: Given) -> None:
 def _what_a_round_is_made_of(at: Path) -> Any:
     files = sorted((at / "given").rglob("manifest.jsonl"))
     lists = {path.relative_to(at).as_posix(): digest_of(path) for path in files}
-    return [read_json(at / "plan.json"), lists]
+    note = read_json(at / "plan.json")
+    return [note["plan"], note["voices"], lists]
 
 
 def _starts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
