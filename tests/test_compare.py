@@ -1,0 +1,102 @@
+"""The arms of a comparison, in the toy world."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from twister_loop import ConfigError, load
+from twister_loop.cli import main
+from twister_loop.compare import Comparison, Terms, arms, compare
+from twister_loop.manifest import Manifest
+
+from . import world as toy
+
+
+@pytest.fixture
+def plan_path(world: Path) -> Path:
+    """With references for the pool, and a recognizer that the loop teaches something."""
+    toy.speak(toy.POOL, world.parent / "data" / "said")
+    return world
+
+
+@pytest.fixture
+def found(plan_path: Path, tmp_path: Path) -> Comparison:
+    plan = load(plan_path, {"pool_references": "data/said", "human": []})
+    return compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2))
+
+
+def test_every_arm_stands_beside_the_untouched_model(found: Comparison) -> None:
+    assert [row.arm for row in found.rows] == [
+        "untouched",
+        "self-training",
+        "voice only",
+        "full loop",
+        "supervised",
+        "2 rounds, from champion",
+        "2 rounds, from untouched",
+    ]
+    rows = {row.arm: row for row in found.rows}
+    assert rows["untouched"].change == 0 and not rows["untouched"].seen
+    assert rows["self-training"].change == 0, "it learns no letter that it did not know"
+    assert rows["full loop"].change <= rows["self-training"].change
+    for row in found.rows:
+        assert len(row.by_seed) == 2 and row.low <= row.change <= row.high
+
+
+def test_arms_differ_in_what_they_are_trained_on_and_in_nothing_else(
+    found: Comparison, tmp_path: Path
+) -> None:
+    def origins(arm: str) -> set[str]:
+        mixture = Manifest.load(tmp_path / "arms" / f"{arm}-1" / "round-01" / "mixture")
+        return {each.origin for each in mixture}
+
+    assert origins("self-training") == {"pseudo"}
+    assert origins("voice-only") == {"synthetic"}
+    assert origins("full-loop") == {"pseudo", "synthetic"}
+    assert origins("supervised") == {"human"}
+    labels = {
+        (run / "round-01" / "pseudo" / "made.json").read_bytes()
+        for run in (tmp_path / "arms").glob("*-1")
+    }
+    assert len(labels) == 1
+
+
+def test_rounds_show_labels_trials_and_what_was_kept(found: Comparison) -> None:
+    assert [(step.arm, step.number) for step in found.steps] == [
+        ("2 rounds, from champion", 1),
+        ("2 rounds, from champion", 2),
+        ("2 rounds, from untouched", 1),
+        ("2 rounds, from untouched", 2),
+    ]
+    for step in found.steps:
+        assert step.labels is not None and step.labels.length == 13
+        assert "tone" in step.trials and 0 < step.kept <= 1
+
+
+def test_what_was_made_once_is_not_made_again(
+    found: Comparison, tmp_path: Path, plan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def heard(*_: object) -> None:
+        raise AssertionError("something was heard again")
+
+    monkeypatch.setattr("twister_loop.asr.tone.ToneRecognizer.transcribe", heard)
+    plan = load(plan_path, {"pool_references": "data/said", "human": []})
+    assert compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2)) == found
+
+
+def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a comparison needs a test set"):
+        arms(load(plan_path, {"test": {}}), Terms())
+
+
+def test_the_command_prints_the_table_and_keeps_the_numbers(
+    plan_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "arms"
+    assert main(["compare", str(plan_path), str(folder), "--rounds", "1", "--set", "human=[]"]) == 0
+    said = capsys.readouterr().out
+    assert "full loop" in said and "no difference seen" in said
+    assert len(json.loads((folder / "comparison.json").read_text())["rows"]) == 4
+    with pytest.raises(SystemExit):
+        main(["compare", str(plan_path), str(folder), "--seeds", "0"])

@@ -1,0 +1,262 @@
+"""Is the loop worth its cost? The same plan with and without its parts, on equal terms.
+
+Every arm is a variation of one plan and an ordinary run below one folder, with equally many
+updates and the same seeds; what two arms make from the same things is made once and copied. No
+gate is asked, so that what an arm comes to is seen, good or bad. All figures are of the test
+sets: a comparison reports, and nothing is chosen by it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from . import measure
+from .artifact import MADE, Saved, carry_over
+from .errors import ConfigError
+from .evaluation import outcomes
+from .ledger import Ledger
+from .loop import Do, refine
+from .manifest import Manifest
+from .parts import Outcome
+from .plan import Plan
+from .records import ErrorCount, Report, Share, Trial
+from .stages import gather
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all arms have in common."""
+
+    updates: int = 60
+    """Of the weights, over all rounds of an arm together."""
+    seeds: int = 1
+    rounds: int = 3
+    """Of the arms with more than one; 1 leaves them out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm on one test set, all seeds together."""
+
+    arm: str
+    set: str
+    words: ErrorCount
+    """Summed over the seeds."""
+    change: float
+    """Of the word error rate, against the untouched model."""
+    low: float
+    high: float
+    """The 95 % interval; utterances are drawn with all their seeds."""
+    by_seed: tuple[Share, ...]
+    gap: Share | None
+    """Share of the way from the untouched model to the supervised ceiling; None without one."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is a difference at all."""
+        return not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class Step:
+    """One round of an arm with several."""
+
+    arm: str
+    number: int
+    words: dict[str, ErrorCount]
+    """By test set."""
+    labels: ErrorCount | None
+    """Errors of the pseudo-labels, in words, where references of the pool are known."""
+    trials: dict[str, Share]
+    """Character error rate of each voice's trial."""
+    kept: Share
+    """Of the pool, in the lesson."""
+
+
+@dataclass(frozen=True)
+class Comparison(Saved):
+    """All arms."""
+
+    terms: Terms
+    rows: tuple[Row, ...]
+    steps: tuple[Step, ...]
+
+
+def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
+    """The plan of every arm, all with equally many updates and without gates."""
+    tests = {name: each for name, each in plan.sets.items() if each[0] == "test"}
+    if not tests:
+        raise ConfigError("test: a comparison needs a test set, to report on")
+    whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False)
+    once = replace(whole, asr=plan.asr.with_updates(terms.updates))
+    found = {
+        "self-training": replace(once, voices=()),
+        "voice only": replace(once, mix=replace(plan.mix, pseudo=0.0)),
+        "full loop": once,
+    }
+    if not plan.voices:
+        found = {"self-training": once}
+    if plan.pool_references:
+        labeled = replace(once, voices=(), human=(*plan.human, plan.pool_references))
+        found["supervised"] = replace(labeled, mix=replace(plan.mix, pseudo=0.0, human=1.0))
+    if terms.rounds > 1:
+        part = plan.asr.with_updates(terms.updates // terms.rounds)
+        several = replace(whole, asr=part, rounds=terms.rounds)
+        found[f"{terms.rounds} rounds, from champion"] = replace(several, start="champion")
+        found[f"{terms.rounds} rounds, from untouched"] = replace(several, start="untouched")
+    return found
+
+
+def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
+    """Run all arms that are not done yet, and tell what they came to.
+
+    Raises ConfigError where the plan has no test set.
+    """
+    plans = arms(plan, terms)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(terms.seeds):
+        for name, each in plans.items():
+            run = _run(folder, name, seed)
+            log.info("%s, seed %d of %d", name, seed + 1, terms.seeds)
+            seeded = replace(each, seed=plan.seed + seed)
+            for _ in refine(seeded, run, sharing(folder)):
+                pass
+    return Comparison(
+        terms=terms,
+        rows=tuple(_rows(plan, plans, folder, terms)),
+        steps=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
+    ).save(folder)
+
+
+def sharing(folder: Path) -> Do:
+    """Carry a stage out, unless one of the runs below `folder` has made the same before."""
+
+    def do(stage: Callable[P, R], /) -> Callable[P, R]:
+        @wraps(stage)
+        def shared(*args: P.args, **kwargs: P.kwargs) -> R:
+            out = kwargs["out"]
+            assert isinstance(out, Path)
+            place = out.relative_to(next(each for each in out.parents if _is_round(each)))
+            made = sorted(folder.glob(f"*/round-*/{place.as_posix()}/{MADE}"))
+            carry_over(stage, args, out, made)  # type: ignore[arg-type]
+            return stage(*args, **kwargs)
+
+        return shared
+
+    return do
+
+
+def _is_round(folder: Path) -> bool:
+    return folder.name.startswith("round-")
+
+
+def _run(folder: Path, arm: str, seed: int) -> Path:
+    return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
+
+
+def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Iterator[Row]:
+    for name in next(iter(plans.values())).sets:
+        found = {
+            arm: [
+                _outcome(plan, _last(_run(folder, arm, seed)) / "report", name)
+                for seed in range(terms.seeds)
+            ]
+            for arm in plans
+        }
+        first = Ledger.read(_run(folder, next(iter(plans)), 0)).finished[0]
+        untouched = _outcome(plan, first / "untouched", name)
+        base = measure.total(untouched.words).rate
+        ceiling = _rate(found["supervised"]) if "supervised" in found else None
+        for arm, each in {"untouched": [untouched] * terms.seeds, **found}.items():
+            yield _row(plan, arm, name, each, untouched, base, ceiling)
+
+
+def _row(
+    plan: Plan,
+    arm: str,
+    name: str,
+    seeds: Sequence[Outcome],
+    untouched: Outcome,
+    base: Share,
+    ceiling: Share | None,
+) -> Row:
+    counts = [count for each in seeds for count in each.words]
+    drawn = measure.paired_bootstrap(
+        counts,
+        list(untouched.words) * len(seeds),
+        plan.seed,
+        groups=list(untouched.groups) * len(seeds),
+    )
+    change = _rate(seeds) - base
+    reaches = None if ceiling is None or ceiling >= base else change / (ceiling - base)
+    return Row(
+        arm=arm,
+        set=name,
+        words=measure.total(counts),
+        change=change,
+        low=float(drawn[int(0.025 * len(drawn))]),
+        high=float(drawn[int(0.975 * len(drawn))]),
+        by_seed=tuple(measure.total(each.words).rate for each in seeds),
+        gap=reaches,
+    )
+
+
+def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
+    """Every round of the first seed, where there are several."""
+    if plan.rounds == 1:
+        return
+    said = None
+    if plan.pool_references:
+        said = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+    for number, at in enumerate(Ledger.read(_run(folder, arm, 0)).finished, 1):
+        report = Report.load(at / "report")
+        pool, lesson = len(Manifest.load(at / "pool")), len(Manifest.load(at / "lesson"))
+        yield Step(
+            arm=arm,
+            number=number,
+            words={score.name: score.words for score in report.scores if score.kind == "test"},
+            labels=_label_errors(plan, at, said) if said else None,
+            trials={
+                each.parent.name: Trial.load(each).characters.rate
+                for each in sorted(at.glob("voices/*/trial"))
+            },
+            kept=lesson / pool if pool else 0.0,
+        )
+
+
+def _label_errors(plan: Plan, at: Path, said: Manifest) -> ErrorCount:
+    normalize = plan.normalizer.normalize
+    references = {each.id: each.text for each in said if each.text}
+    heard = (each for each in Manifest.load(at / "pseudo") if each.id in references)
+    return measure.total(
+        [
+            measure.words(
+                normalize(references[each.id], each.lang),
+                normalize(each.pred_text or "", each.lang),
+            )
+            for each in heard
+            if not each.error
+        ]
+    )
+
+
+def _outcome(plan: Plan, folder: Path, name: str) -> Outcome:
+    return outcomes(Report.load(folder), plan.normalizer, ("test",))[name]
+
+
+def _last(run: Path) -> Path:
+    return Ledger.read(run).finished[-1]
+
+
+def _rate(seeds: Sequence[Outcome]) -> Share:
+    return measure.total([count for each in seeds for count in each.words]).rate
