@@ -20,7 +20,7 @@ def run(plan: Path, folder: Path, fatal: int, stage: str = "") -> subprocess.Com
 
 def content(folder: Path) -> dict[str, bytes]:
     """All results; how long it took is none, and paths outside the run do not differ."""
-    passed_over = {"timing.json", "lock", "hashes.json"}
+    passed_over = {"timing.json", "speed.json", "lock", "hashes.json"}
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))

@@ -73,7 +73,8 @@ def test_paths_are_relative_to_the_plan(world: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_plan_begins_with_the_command_that_runs_it(path: Path) -> None:
     first = path.read_text().splitlines()[0]
-    assert first.startswith(f"# twister run configs/{path.name} runs/")
+    command = "compare" if path.stem.startswith("compare") else "run"
+    assert first.startswith(f"# twister {command} configs/{path.name} runs/")
 
 
 @pytest.mark.model

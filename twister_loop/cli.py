@@ -6,6 +6,8 @@ Examples:
   twister round configs/ivr.yaml runs/demo --restart   set the round in progress aside, begin anew
   twister status runs/demo                          what happened so far; --json for programs
   twister report runs/demo                          write the page, print the tables
+  twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
+  twister reproduce runs/demo                       do it again elsewhere, and compare every file
   twister doctor                                    what this machine can run, and what is missing
 """
 
@@ -22,10 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from . import dashboard, doctor, schema
+from .compare import Terms, compare
 from .errors import TwisterError
 from .ledger import Ledger
 from .loop import next_round, refine
 from .plan import load, parse_value
+from .records import Verdict
+from .reproduce import reproduce
 from .summary import summarize
 
 log = logging.getLogger("twister_loop")
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     plan = load(options.plan, options.changes)
     for done in refine(plan, options.run):
         dashboard.write(options.run)
-        print(f"round {done.number}: {_said(done.verdict.objections)}")
+        print(f"round {done.number}: {_said(done.verdict)}")
     return _show(options.run)
 
 
@@ -72,7 +77,7 @@ def round_(options: argparse.Namespace) -> int:
         return _through_prefect(options)
     done = next_round(load(options.plan, options.changes), options.run)
     dashboard.write(options.run)
-    print(f"round {done.number}: {_said(done.verdict.objections)}")
+    print(f"round {done.number}: {_said(done.verdict)}")
     return _show(options.run)
 
 
@@ -89,6 +94,30 @@ def report(options: argparse.Namespace) -> int:
     summarize(options.run)
     dashboard.write(options.run)
     return _show(options.run)
+
+
+def compare_(options: argparse.Namespace) -> int:
+    """The loop against its parts, on equal terms; is it worth its cost?"""
+    terms = Terms(options.updates, options.seeds, options.rounds)
+    plan = load(options.plan, options.changes)
+    dashboard.show_comparison(compare(plan, options.folder, terms))
+    print(f"as numbers: {options.folder / 'comparison.json'}")
+    return 0
+
+
+def repeat(options: argparse.Namespace) -> int:
+    """Do a run again from its own notes, and say whether it comes out the same."""
+    into = options.into or options.run.with_name(f"{options.run.name}.again")
+    all_same = True
+    for each in reproduce(options.run, into):
+        all_same &= each.same
+        print(f"round {each.number}: {each.files - len(each.differing)} of {each.files} files same")
+        for line in each.elsewhere:
+            print(f"  ran elsewhere: {line}")
+        for name in each.differing[:20]:
+            print(f"  differs: {name}")
+    print(f"{'the same again' if all_same else 'not the same'}; the repetition is in {into}")
+    return 0 if all_same else 1
 
 
 def diagnose(options: argparse.Namespace) -> int:
@@ -108,8 +137,9 @@ def _show(run: Path, page: bool = True) -> int:
     return 0
 
 
-def _said(objections: Sequence[str]) -> str:
-    return "refused: " + "; ".join(objections) if objections else "accepted"
+def _said(verdict: Verdict) -> str:
+    """The outcome, and what was objected."""
+    return ": ".join(filter(None, [verdict.outcome, "; ".join(map(str, verdict.objections))]))
 
 
 def _all_done(options: argparse.Namespace) -> bool:
@@ -149,6 +179,24 @@ def _change(text: str) -> tuple[str, Any]:
     return key, parse_value(value)
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _changes_to(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        dest="changes",
+        type=_change,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a top-level key of the plan, such as rounds=3",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     _, _, examples = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
@@ -169,15 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         each = command(name, does)
         each.add_argument("plan", type=Path, metavar="PLAN", help="YAML of the experiment")
         each.add_argument("run", type=Path, metavar="RUN", help="folder of the run; goes on there")
-        each.add_argument(
-            "--set",
-            dest="changes",
-            type=_change,
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="replace a top-level key of the plan, such as rounds=3",
-        )
+        _changes_to(each)
         each.add_argument(
             "--prefect",
             action=argparse.BooleanOptionalAction,
@@ -193,6 +233,21 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--json", action="store_true", help="the whole history, for programs")
     each = command("report", report)
     each.add_argument("run", type=Path, metavar="RUN")
+    each = command("compare", compare_)
+    each.add_argument("plan", type=Path, metavar="PLAN")
+    each.add_argument("folder", type=Path, metavar="FOLDER", help="for the arms; goes on there")
+    for name, default, says in (
+        ("updates", 60, "of the weights, over all rounds of an arm together"),
+        ("seeds", 1, "how often every arm is trained"),
+        ("rounds", 3, "of the arms with several rounds; 1 leaves them out"),
+    ):
+        each.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=says)
+    _changes_to(each)
+    each = command("reproduce", repeat)
+    each.add_argument("run", type=Path, metavar="RUN")
+    each.add_argument(
+        "--into", type=Path, metavar="FOLDER", help="of the repetition; RUN.again if not said"
+    )
     each = command("doctor", diagnose)
     each.add_argument(
         "--server", action="store_true", help="also start a Prefect server, and stop it again"

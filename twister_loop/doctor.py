@@ -9,17 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from .cache import cache_folder
+from .environment import PACKAGES, installed
 from .errors import TwisterError
 from .parts import Recognizer
-
-PACKAGES = (
-    "numpy soundfile soxr jiwer torch torchaudio transformers coqui-tts prefect silero-vad".split()
-)
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,8 @@ def findings(server: bool = False) -> Iterator[Finding]:
     """Look at versions, engines, disk and weights; with `server`, start a Prefect server too."""
     yield Finding("python", sys.version.split()[0])
     for package in PACKAGES:
-        try:
-            yield Finding(package, version(package))
-        except PackageNotFoundError:
-            yield Finding(package, f"not installed: pip install {package}", fine=False)
+        found = installed(package)
+        yield Finding(package, found or f"not installed: pip install {package}", found is not None)
     yield _torch()
     yield _torchaudio()
     free = shutil.disk_usage(Path.cwd()).free

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .artifact import RUN, write_json
+from .artifact import RUN, read_json, write_json
 from .errors import BusyError, ConfigError
 from .records import Checkpoint, Report, Round, Trial, Verdict
 
-FORMAT = 1
-"""Of the run folder."""
+FORMAT = 2
+"""Of the run folder; 2 since reports say how they were normalized."""
 RESULTS = frozenset(".json .jsonl .yaml .html .log".split())
 """What `thin` leaves of an old round."""
 
@@ -47,13 +47,18 @@ class Ledger:
         run.mkdir(parents=True, exist_ok=True)
         if not (run / RUN).is_file():
             write_json({"format": FORMAT}, run / RUN)
-        return cls(run)
+        return cls.read(run)
 
     @classmethod
     def read(cls, run: Path) -> Ledger:
-        """Raises ConfigError where there is no run."""
+        """Raises ConfigError where there is no run, or one of another version."""
         if not (run / RUN).is_file():
             raise ConfigError(f"{run}: no run here; `twister run PLAN {run}` begins one")
+        if (found := read_json(run / RUN).get("format")) != FORMAT:
+            raise ConfigError(
+                f"{run}: a run of format {found}, and this version reads {FORMAT}; begin another, "
+                "or go on with the version that began it (`twister-loop` in environment.json)"
+            )
         return cls(run)
 
     @property

@@ -17,7 +17,7 @@ from .ledger import Ledger, number_of, round_of
 from .manifest import Manifest
 from .mixing import augment, mix, pack
 from .outset import Given, begin, starting_voice
-from .parts import Listener
+from .parts import Listener, Recognizer
 from .plan import Plan, Voice
 from .records import Checkpoint, Report, Round
 from .stages import label, scan, sift, speak, train, train_voice, try_voice
@@ -72,8 +72,12 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     best = ledger.champion or base
     champion = Listener(plan.asr, best)
 
-    untouched = _measured(plan, ledger, given, base, at / "untouched", do)
-    current = _measured(plan, ledger, given, best, at / "champion", do)
+    untouched = _measured(plan, plan.asr, ledger, given, base, at / "untouched", do)
+    current = _measured(plan, plan.asr, ledger, given, best, at / "champion", do)
+    references = {
+        name: _measured(plan, other, ledger, given, other.base(), at / "references" / name, do)
+        for name, other in plan.references.items()
+    }
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     pseudo = do(label)(plan.asr, best, pool, out=at / "pseudo")
@@ -90,8 +94,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     )
     start = best if plan.start == "champion" else base
     candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
-    report = _measured(plan, ledger, given, candidate, at / "report", do)
-    do(judge)(plan.gates, untouched, current, report, plan.normalizer, seed, out=at / "verdict")
+    report = _measured(plan, plan.asr, ledger, given, candidate, at / "report", do)
+    reports = (untouched, current, report, references)
+    do(judge)(plan.gates, *reports, plan.normalizer, seed, out=at / "verdict")
     return round_of(at)
 
 
@@ -106,13 +111,14 @@ def _voiced(
     do: Do,
 ) -> Manifest | None:
     """What one voice adds to the mixture; None if it did not pass its trial."""
-    at, seed, speaker = given.at / "voices" / voice.name, given.seed, voice.synthesizer
+    at, speaker = given.at / "voices" / voice.name, voice.synthesizer
+    seed = given.seed if speaker.draws else 0
     if voice.filters:
         lesson = do(sift)(voice.filters, lesson, None, (), out=at / "lesson")
     start = starting_voice(ledger, voice.name) if speaker.continues else None
     learned = do(train_voice)(speaker, start, lesson, texts, champion, seed, out=at / "voice")
     trial = do(try_voice)(
-        speaker, learned, voice.name, texts, champion, plan.trial, seed, out=at / "trial"
+        speaker, learned, voice.name, texts, champion, plan.trial, given.seed, out=at / "trial"
     )
     log.info("%s", trial)
     if not trial.passed:
@@ -123,9 +129,15 @@ def _voiced(
 
 
 def _measured(
-    plan: Plan, ledger: Ledger, given: Given, checkpoint: Checkpoint, out: Path, do: Do
+    plan: Plan,
+    recognizer: Recognizer,
+    ledger: Ledger,
+    given: Given,
+    checkpoint: Checkpoint,
+    out: Path,
+    do: Do,
 ) -> Report:
     """A report; read over from where the same was measured before, if it was."""
-    arguments = (plan.asr, checkpoint, given.sets, plan.normalizer)
-    carry_over(evaluate, arguments, out, ledger.run.glob("round-*/[ucr]*/report.json"))
+    arguments = (recognizer, checkpoint, given.sets, plan.normalizer, plan.usual_window)
+    carry_over(evaluate, arguments, out, ledger.run.glob("round-*/**/report.json"))
     return do(evaluate)(*arguments, out=out)

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from . import schema
-from .artifact import unsigned
+from .artifact import read_json, unsigned
 from .errors import ConfigError
 from .ledger import Keep
 from .mixing import Mix, Pack, Perturb
@@ -29,6 +29,7 @@ PSEUDO_FILTERS = (
     "duration confidence compression no_speech length_limit repetition char_rate"
 ).split()
 SYNTHETIC_FILTERS = ["duration", "agreement"]
+GATES = ["no_regression", "retention", "significant", "sane_output"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,16 @@ class Plan:
     pool: tuple[Corpus, ...]
     texts: tuple[Corpus, ...]
     human: tuple[Corpus, ...]
+    pool_references: Corpus | None
+    """What was really said in the pool, or in a part of it: for comparisons alone, and read by
+    nothing else."""
     sets: Mapping[str, tuple[SetKind, Corpus]]
     """Development, test and retention sets by their names."""
+    minimum_utterances: int = unsigned(20)
+    """A held-out set with fewer is refused."""
     asr: Recognizer
+    references: Mapping[str, Recognizer]
+    """Other untouched models that a candidate is compared with."""
     start: Literal["champion", "untouched"]
     voices: tuple[Voice, ...]
     scan: Scan
@@ -66,10 +74,14 @@ class Plan:
     pack: Pack | None
     augment: Perturb | None
     normalizer: Normalizer
+    usual_window: bool
+    """Whether all is also measured as everybody decodes."""
     gates: tuple[Gate, ...]
     keep: Keep = unsigned(Keep())
     source: str = unsigned("")
     """The YAML as it was written."""
+    folder: Path = unsigned(Path())
+    """What its paths are relative to."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,11 @@ class _Document:
     language: Language | None = None
     texts: list[Spec | str] | Spec | str = field(default_factory=list)
     human: list[Spec | str] | Spec | str = field(default_factory=list)
+    pool_references: Spec | str | None = None
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
+    minimum_utterances: int = 20
+    references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"
     voices: dict[str, Spec | str] = field(default_factory=dict)
     scan: Scan = field(default_factory=Scan)
@@ -116,14 +131,15 @@ class _Document:
     pack: Pack | None = None
     augment: _Augment | None = None
     normalizer: Spec | str = "basic"
-    gates: list[Spec | str] = field(default_factory=lambda: ["no_regression", "significant"])
+    usual_window: bool = True
+    gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
     keep: _Keep = field(default_factory=_Keep)
 
     __pydantic_config__ = schema.STRICT
 
 
 def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
-    """Read a plan; its paths are relative to the YAML.
+    """Read a plan; its paths are relative to the YAML, or to the one that a round copied it from.
 
     `changes` replace top-level keys, as `--set` does on the command line. Raises ConfigError.
     """
@@ -157,7 +173,7 @@ class _Builder:
     """Builds all parts of one document, collecting what is wrong on the way."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.folder = path, path.absolute().parent
+        self.path, self.folder = path, _home(path)
         self.wrongs: list[str] = []
 
     def plan(self, document: _Document, source: str) -> Plan:
@@ -165,8 +181,18 @@ class _Builder:
         sets = self._sets(document)
         voices = [self._voice(name, spec) for name, spec in document.voices.items()]
         asr = self._part(Recognizer, "asr", document.asr)
+        references = {
+            name: part
+            for name, spec in document.references.items()
+            if (part := self._part(Recognizer, f"references.{name}", spec))
+        }
         texts = self._corpora("texts", document.texts, "textfile")
         human = self._corpora("human", document.human, "audiofolder")
+        pool_references = None
+        if document.pool_references is not None:
+            pool_references = self._corpus(
+                "pool_references", document.pool_references, "audiofolder"
+            )
         filters = document.filters
         pseudo = self._parts(Filter, "filters.pseudo", filters.pseudo)
         synthetic = self._parts(Filter, "filters.synthetic", filters.synthetic)
@@ -177,6 +203,7 @@ class _Builder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         self._require(document.rounds >= 1, "rounds: at least 1")
+        self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         if self.wrongs or asr is None or normalizer is None:
@@ -188,8 +215,11 @@ class _Builder:
             pool=pool,
             texts=texts,
             human=human,
+            pool_references=pool_references,
             sets=sets,
+            minimum_utterances=document.minimum_utterances,
             asr=asr,
+            references=references,
             start=document.start,
             voices=tuple(voice for voice in voices if voice),
             scan=document.scan,
@@ -200,9 +230,11 @@ class _Builder:
             pack=document.pack,
             augment=augment,
             normalizer=normalizer,
+            usual_window=document.usual_window,
             gates=gates,
             keep=document.keep,
             source=source,
+            folder=self.folder,
         )
 
     def _sets(self, document: _Document) -> dict[str, tuple[SetKind, Corpus]]:
@@ -251,6 +283,12 @@ class _Builder:
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
             self.wrongs.append(otherwise)
+
+
+def _home(path: Path) -> Path:
+    note = path.with_name("plan.json")
+    copied = path.name == "plan.yaml" and note.is_file()
+    return Path(read_json(note)["folder"]) if copied else path.absolute().parent
 
 
 def _spec(spec: Spec | str) -> Spec:

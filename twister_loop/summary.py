@@ -14,7 +14,7 @@ from .evaluation import outcomes
 from .leaks import HeldOutTexts
 from .ledger import Ledger, is_finished, number_of, verdict_of
 from .manifest import Manifest
-from .measure import agreement, paired_bootstrap, total
+from .measure import Stretch, agreement, groups_of, paired_bootstrap, stretches, total
 from .normalizers.basic import Basic
 from .parts import Normalizer, Outcome
 from .records import (
@@ -29,6 +29,7 @@ from .records import (
     Verdict,
 )
 
+WORST = 10
 STAGES = (
     "untouched champion pool pseudo lesson texts voices mixture packed augmented candidate report "
     "verdict"
@@ -63,8 +64,24 @@ class Change:
     """Candidate minus untouched; negative is better."""
     low: float
     high: float
-    """The 95 % interval, by paired bootstrap over utterances."""
+    """The 95 % interval, by paired bootstrap."""
     relative: float
+    drawn: str
+    """What the bootstrap drew: `speakers`, `recordings` or `utterances`."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An utterance that the candidate heard badly."""
+
+    id: str
+    untouched: int
+    """Word errors."""
+    candidate: int
+    text: str
+    pred_text: str
+    stretches: tuple[Stretch, ...]
+    """The two side by side, as they are counted."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,8 @@ class RoundSummary:
     usual: dict[str, dict[str, Score]]
     """The same in a window of 30 s."""
     changes: dict[str, Change]
+    worst: dict[str, tuple[Heard, ...]]
+    """By set, the `WORST` utterances with most errors of the candidate."""
     new_texts: dict[str, dict[str, ErrorCount]]
     """Set -> who -> words, counted only where no text trained on is nearly the reference."""
     spelling_share: dict[str, Share]
@@ -140,6 +159,7 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
         scores=scores,
         usual=_by_set({who: report.usual for who, report in reports.items()}),
         changes=_changes(reports, seed=number_of(at)),
+        worst=_worst(reports),
         new_texts=_new_texts(reports, at / "mixture"),
         spelling_share={
             name: share for name, row in scores.items() if (share := _spelling(row)) is not None
@@ -168,11 +188,44 @@ def _changes(reports: dict[str, Report], seed: int) -> dict[str, Change]:
     before, after = (_outcomes(reports[who]) for who in ("untouched", "candidate"))
     changes = {}
     for name, outcome in after.items():
-        drawn = paired_bootstrap(outcome.words, before[name].words, seed)
+        drawn = paired_bootstrap(outcome.words, before[name].words, seed, groups=outcome.groups)
         low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))]
         was, now = total(before[name].words).rate, total(outcome.words).rate
-        changes[name] = Change(now - was, float(low), float(high), now / was - 1 if was else 0.0)
+        relative = now / was - 1 if was else 0.0
+        heard = Manifest(reports["candidate"].folder / outcome.score.kind / name)
+        changes[name] = Change(
+            now - was, float(low), float(high), relative, groups_of(list(heard))[0]
+        )
     return changes
+
+
+def _worst(reports: dict[str, Report]) -> dict[str, tuple[Heard, ...]]:
+    if "candidate" not in reports:
+        return {}
+    normalize = _normalizer(reports["candidate"]).normalize
+    before, found = _outcomes(reports["untouched"]), {}
+    for name, outcome in _outcomes(reports["candidate"]).items():
+        speech = Manifest(reports["candidate"].folder / outcome.score.kind / name)
+        pairs = zip(before[name].words, outcome.words, speech, strict=True)
+        worst = sorted(pairs, key=lambda each: (-each[1].errors, each[2].id))[:WORST]
+        found[name] = tuple(
+            Heard(
+                each.id,
+                was.errors,
+                now.errors,
+                each.text or "",
+                each.pred_text or "",
+                tuple(
+                    stretches(
+                        normalize(each.text or "", each.lang),
+                        normalize(each.pred_text or "", each.lang),
+                    )
+                ),
+            )
+            for was, now, each in worst
+            if now.errors
+        )
+    return found
 
 
 def _new_texts(reports: dict[str, Report], mixture: Path) -> dict[str, dict[str, ErrorCount]]:
@@ -194,9 +247,11 @@ def _new_texts(reports: dict[str, Report], mixture: Path) -> dict[str, dict[str,
 
 
 def _outcomes(report: Report) -> dict[str, Outcome]:
-    [name] = {score.normalizer for score in report.scores}
-    normalizer = Normalizer.build({"use": name})
-    return outcomes(report, normalizer, ("development", "test", "retention"))
+    return outcomes(report, _normalizer(report), ("development", "test", "retention"))
+
+
+def _normalizer(report: Report) -> Normalizer:
+    return Normalizer.build(report.normalizer)
 
 
 def _spelling(row: dict[str, Score]) -> Share | None:

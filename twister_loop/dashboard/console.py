@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from ..compare import Comparison, Row
 from ..records import ErrorCount, Score, Tally
 from ..summary import Change, RoundSummary, Summary, summarize
 
@@ -45,15 +46,63 @@ def show(summary: Summary) -> None:
             if voice.trial:
                 console.print(f"[dim]{voice.trial}[/dim]")
         for objection in each.verdict.objections if each.verdict else ():
-            console.print(f"[red]refused[/red]  {objection}")
+            said, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
+            console.print(f"[{color}]{said}[/{color}]  {objection}")
         console.print(f"round {each.number}: [bold]{verdict(each)}[/bold]")
     console.print(f"champion: {summary.champion}")
 
 
+def show_comparison(found: Comparison) -> None:
+    """Print the arms of a comparison, and the rounds of those that have several."""
+    console = Console(highlight=False)
+    terms = found.terms
+    terms_said = f"{terms.updates} updates, {terms.seeds} seed{'s' if terms.seeds > 1 else ''}"
+    for name, rows in groupby(found.rows, lambda row: row.set):
+        title = f"{name}: {terms_said}"
+        table = Table(title=title, title_justify="left", title_style="bold")
+        table.add_column("arm", no_wrap=True)
+        for column in ("WER %", "against untouched", "of gap", "each seed"):
+            table.add_column(column, justify="right", no_wrap=column != "each seed")
+        for row in rows:
+            table.add_row(*_arm(row))
+        console.print(table)
+    if found.steps:
+        console.print(_rounds(found))
+
+
+def _arm(row: Row) -> tuple[str, ...]:
+    interval = f"{100 * row.change:+.2f} ({100 * row.low:+.2f} to {100 * row.high:+.2f})"
+    if row.arm == "untouched":
+        interval = ""
+    elif not row.seen:
+        interval += "\nno difference seen"
+    return (
+        row.arm,
+        f"{100 * row.words.rate:.2f}",
+        interval,
+        "" if row.gap is None else f"{row.gap:.0%}",
+        " ".join(f"{100 * rate:.2f}" for rate in row.by_seed),
+    )
+
+
+def _rounds(found: Comparison) -> Table:
+    table = Table(show_edge=False, header_style="dim")
+    for column in ("arm", "round", "WER %", "of labels", "trial CER", "kept of pool"):
+        table.add_column(column, no_wrap=column == "arm")
+    for step in found.steps:
+        table.add_row(
+            step.arm,
+            str(step.number),
+            ", ".join(f"{name} {100 * count.rate:.2f}" for name, count in step.words.items()),
+            f"{100 * step.labels.rate:.2f}" if step.labels else "",
+            ", ".join(f"{name} {rate:.2f}" for name, rate in step.trials.items()),
+            f"{step.kept:.0%}",
+        )
+    return table
+
+
 def verdict(each: RoundSummary) -> str:
-    if each.accepted is None:
-        return "in progress"
-    return "accepted" if each.accepted else "refused"
+    return each.verdict.outcome if each.verdict else "in progress"
 
 
 def parts(count: ErrorCount) -> str:

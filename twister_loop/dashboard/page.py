@@ -7,18 +7,21 @@ from html import escape
 from pathlib import Path
 
 from ..manifest import Manifest
+from ..measure import Stretch
 from ..records import Score, Utterance
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 from .console import WHO, changed, funnel_lines, hours, parts, verdict
 
 STYLE = """
-:root{color-scheme:light dark;--line:#8884;--soft:#8882;--good:#1a7f37;--bad:#c62828}
+:root{color-scheme:light dark}
+:root{--line:#8884;--soft:#8882;--good:#1a7f37;--bad:#c62828;--doubt:#b26a00}
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 tr.candidate td{font-weight:600}h2{margin-top:3rem}
-.accepted{color:var(--good)}.refused{color:var(--bad)}.dim{opacity:.65}
+.accepted{color:var(--good)}.refused{color:var(--bad)}.undecided{color:var(--doubt)}
+del{color:var(--bad)}ins{color:var(--good);text-decoration:none}.dim{opacity:.65}
 .bar{display:inline-block;height:.7rem;background:#4078c0;border-radius:2px;vertical-align:middle}
 .candidate .bar{background:#2da44e}code{background:var(--soft);padding:.1rem .3rem}
 """
@@ -66,8 +69,8 @@ def _round(run: Path, each: RoundSummary) -> str:
     ]
     stages = [(stage, f"{seconds:.0f}") for stage, seconds in each.stages.items()]
     return (
-        f"<h2>Round {each.number}: <span class='{said.split()[0]}'>{said}</span></h2>"
-        f"{_list(objections)}{_scores(each)}{_list(notes)}"
+        f"<h2>Round {each.number}: <span class='{said}'>{said}</span></h2>"
+        f"{_list(map(str, objections))}{_scores(each)}{_list(notes)}{_worst(each)}"
         f"<h3>From the pool to the mixture</h3>"
         f"{_table(('stage', 'kept', 'rejected'), funnel_lines(each))}"
         f"{''.join(_voice(voice) for voice in each.voices)}"
@@ -87,7 +90,11 @@ def _scores(each: RoundSummary) -> str:
     heads = ("set", "model", "WER %", "", "CER %", "S/D/I words", "WER % in 30 s")
     head = "".join(f"<th>{title}</th>" for title in heads)
     decodings = {score.decoding for row in each.scores.values() for score in row.values()}
-    normalizers = {score.normalizer for row in each.scores.values() for score in row.values()}
+    normalizers = {
+        f"{score.normalizer} ({score.normalizer_digest})"
+        for row in each.scores.values()
+        for score in row.values()
+    }
     return (
         f"<table><tr>{head}</tr>{''.join(lines)}</table><p class='dim'>Decoding: "
         f"{escape(', '.join(decodings))}. Normalizer: {escape(', '.join(normalizers))}.</p>"
@@ -123,16 +130,36 @@ def _voice(voice: VoiceSummary) -> str:
     return f"<h3>Voice {escape(voice.name)}</h3>{_list(lines)}"
 
 
-def _samples(at: Path) -> str:
-    """The worst test utterances of the candidate, and some synthetic ones to listen to."""
+def _worst(each: RoundSummary) -> str:
+    """The utterances with most errors, with what was said and what was heard."""
     found = ""
-    for folder in sorted(at.glob("report/test/*")):
-        if folder.name.endswith("-usual") or not folder.is_dir():
-            continue
-        wrong = [each for each in Manifest(folder) if each.text != each.pred_text][:12]
-        rows = [(each.text or "", each.pred_text or "") for each in wrong]
-        found += f"<h3>Heard otherwise: {escape(folder.name)}</h3>"
-        found += _table(("reference", "hypothesis"), rows)
+    for name, utterances in each.worst.items():
+        rows = "".join(
+            f"<tr title='{escape(f'{one.text} → {one.pred_text}', quote=True)}'>"
+            f"<td class='n'>{one.untouched}</td><td class='n'>{one.candidate}</td>"
+            f"<td>{''.join(map(_stretch, one.stretches))}</td></tr>"
+            for one in utterances
+        )
+        if rows:
+            found += (
+                f"<details><summary>{escape(name)}: worst utterances</summary><table><tr>"
+                "<th class='n'>errors untouched<th class='n'>candidate"
+                f"<th><del>said</del> <ins>heard</ins></tr>{rows}</table></details>"
+            )
+    return found
+
+
+def _stretch(one: Stretch) -> str:
+    if one.said == one.heard:
+        return f"{escape(one.said)} "
+    said = f"<del>{escape(one.said)}</del> " if one.said else ""
+    heard = f"<ins>{escape(one.heard)}</ins> " if one.heard else ""
+    return said + heard
+
+
+def _samples(at: Path) -> str:
+    """Some synthetic speech to listen to."""
+    found = ""
     for folder in sorted(at.glob("voices/*/synthetic")):
         some = [each for each, _ in zip(Manifest(folder), range(6), strict=False)]
         players = "".join(f"<li>{escape(each.text or '')}<br>{_player(at, each)}" for each in some)

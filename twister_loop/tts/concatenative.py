@@ -66,7 +66,7 @@ class Inventory(Saved):
 
 @dataclass(frozen=True)
 class Concatenative(Synthesizer):
-    continues = False
+    continues, draws = False, False
 
     clips_per_word: int = 24
     """The clearest of each word are kept."""
