@@ -71,6 +71,7 @@ language: it
 pool: pool
 texts: texts.txt
 development: {dev: dev}
+minimum_utterances: 1
 asr: {use: whisper, epochs: 2, batch: 4, save_every: 2}
 voices: {splice: {use: concatenative}}
 filters: {pseudo: [duration, confidence], synthetic: [duration]}
