@@ -54,7 +54,7 @@ def outcome(
     )
     groups = options.pop("groups", [str(number) for number in range(len(counts))])
     seconds = options.pop("seconds", None)
-    return Outcome(replace(score, **options), counts, counts, counts, groups, seconds)
+    return Outcome(replace(score, **options), counts, counts, counts, groups, seconds=seconds)
 
 
 def evidence(
@@ -116,6 +116,14 @@ def test_the_more_sets_the_surer_each_must_be() -> None:
     assert gate("no_regression", at_most=limit).objection(alone) is None
     objection = gate("no_regression", at_most=limit).objection(together)
     assert objection and objection.undecided
+
+
+def test_a_gate_can_look_at_chosen_sets_alone() -> None:
+    before = {name: outcome(SAME, name=name) for name in ("calls", "radio")}
+    after = {"calls": outcome(SAME, name="calls"), "radio": outcome(WORSE, name="radio")}
+    found = Evidence(before, before, after, seed=1)
+    assert gate("no_regression", sets=["calls"]).objection(found) is None
+    assert gate("no_regression", sets=["radio"]).objection(found)
 
 
 def test_retention_is_measured_from_where_all_began() -> None:

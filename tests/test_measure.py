@@ -93,6 +93,14 @@ def test_stretches_show_where_two_texts_differ() -> None:
     assert shown("", "") == []
 
 
+def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() -> None:
+    counts = [ErrorCount(substitutions=1, hits=9), ErrorCount(substitutions=3, hits=7)] * 20
+    low, high = measure.interval(counts, seed=1)
+    assert low < 0.2 < high
+    closer = measure.interval(counts * 16, seed=1)
+    assert low < closer[0] < 0.2 < closer[1] < high
+
+
 def test_what_belongs_together_is_drawn_together() -> None:
     speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
     assert measure.groups_of(speech) == ("speakers", [each.speaker for each in speech])

@@ -32,6 +32,14 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"filters": {"pseud": []}}, "pseud: unknown; did you mean"),
         ({"voices": {"a": {"use": "tone", "takes": 0}}}, "voices.a.takes: at least 1"),
         ({"texts": []}, "texts: a voice needs something to say"),
+        (
+            {"gates": [{"use": "no_regression", "sets": ["dve"]}]},
+            "gates: no_regression: the set 'dve' does not exist; did you mean 'dev'",
+        ),
+        (
+            {"gates": [{"use": "sane_output", "sets": ["test"]}]},
+            "gates: sane_output: the set 'test' is a test set, which gates never see",
+        ),
         ({"development": {}}, "development: gates need at least one set"),
         ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
         ({"mix": {"pseudo": 1, "human": "x"}}, "mix.human: input should be a valid number"),

@@ -97,12 +97,14 @@ def outcomes(
         if score.kind in kinds:
             heard = list(Manifest.load(report.folder / score.kind / score.name))
             pairs = [_compared(each, normalizer) for each in heard]
+            drawn, groups = measure.groups_of(heard)
             found[score.name] = Outcome(
                 score,
                 words=[measure.words(*pair) for pair in pairs],
                 characters=[measure.characters(*pair) for pair in pairs],
                 mixed=[measure.mixed(*pair) for pair in pairs],
-                groups=measure.groups_of(heard)[1],
+                groups=groups,
+                drawn=drawn,
                 seconds=seconds.get(score.name),
             )
     return found

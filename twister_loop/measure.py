@@ -129,6 +129,15 @@ def paired_bootstrap(
     return np.sort(np.concatenate(found))
 
 
+def interval(
+    counts: Sequence[ErrorCount], seed: int, groups: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """The 95 % interval of an error rate, by bootstrap over what `paired_bootstrap` draws."""
+    faultless = [ErrorCount(hits=count.length) for count in counts]
+    drawn = paired_bootstrap(counts, faultless, seed, groups=groups)
+    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+
+
 def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
     """What is drawn whole, in words, and the one that each utterance belongs to.
 

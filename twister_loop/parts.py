@@ -284,6 +284,8 @@ class Outcome:
     groups: Sequence[str]
     """The speaker, recording or utterance that each belongs to; what belongs together is drawn
     together."""
+    drawn: str = "utterances"
+    """What the groups are."""
     seconds: Seconds | None = None
     """What hearing the set took; None where it was interrupted."""
 
@@ -302,10 +304,13 @@ class Evidence:
     references: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     """Other untouched models, by the names that the plan gives them."""
 
-    def sets(self, *kinds: SetKind) -> list[str]:
-        """Names of the sets of these kinds, of all when none is named."""
-        found = self.candidate.items()
-        return [name for name, each in found if not kinds or each.score.kind in kinds]
+    def sets(self, *kinds: SetKind, among: Sequence[str] = ()) -> list[str]:
+        """Names of the sets of these kinds, and of those named; all where none is said."""
+        return [
+            name
+            for name, each in self.candidate.items()
+            if (not kinds or each.score.kind in kinds) and (not among or name in among)
+        ]
 
     def pooled(self, measure: Measure) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
         """The candidate's and the champion's counts on all development sets, and the groups."""
@@ -318,7 +323,10 @@ class Evidence:
 
 
 class Gate(Part):
-    """Objects to a candidate."""
+    """Objects to a candidate.
+
+    One that has an option `sets` looks at those alone; the plan checks that they exist.
+    """
 
     home = "twister_loop.gates"
 

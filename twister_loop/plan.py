@@ -202,6 +202,7 @@ class _Builder:
             augment = Perturb(effects, document.augment.probability)
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
+        self._check_gates(gates, sets)
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
@@ -246,6 +247,17 @@ class _Builder:
                 if corpus := self._corpus(f"{kind}.{name}", spec, "audiofolder"):
                     sets[name] = (kind, corpus)
         return sets
+
+    def _check_gates(
+        self, gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, Corpus]]
+    ) -> None:
+        seen = [name for name, (kind, _) in sets.items() if kind != "test"]
+        for gate in gates:
+            for name in getattr(gate, "sets", ()):
+                test = name in sets and name not in seen
+                why = "is a test set, which gates never see" if test else "does not exist"
+                near = schema.nearest(name, seen)
+                self._require(name in seen, f"gates: {gate.name}: the set {name!r} {why}; {near}")
 
     def _voice(self, name: str, spec: Spec | str) -> Voice | None:
         options = _spec(spec)

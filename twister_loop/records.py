@@ -6,6 +6,7 @@ up, so each of them is cheap to copy, to compare and to print.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -205,6 +206,23 @@ class Score:
     """Utterances with a reference in which nothing was heard."""
     hit_limit: int = 0
     fallback: int = 0
+
+
+def pooled(scores: Sequence[Score], name: str) -> Score:
+    """Several sets as one: counts add up, and what differs between them is left out."""
+    first = scores[0]
+    added = ("utterances", "duration", "empty", "hit_limit", "fallback")
+    counts = ("words", "characters", "mixed", "raw_words", "repeats", "confusion")
+    return replace(
+        first,
+        name=name,
+        lang=first.lang if {each.lang for each in scores} == {first.lang} else None,
+        **{field: sum(getattr(each, field) for each in scores) for field in added},
+        **{
+            field: sum((getattr(each, field) for each in scores[1:]), getattr(first, field))
+            for field in counts
+        },
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from ..compare import Comparison, Row
 from ..records import ErrorCount, Score, Tally
-from ..summary import Change, RoundSummary, Summary, summarize
+from ..scoreboard import Change
+from ..summary import RoundSummary, Summary, summarize
 
 WHO = ("untouched", "champion", "candidate")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..manifest import Manifest
 from ..measure import Stretch
 from ..records import Score, Utterance
+from ..scoreboard import Interval
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 from .console import WHO, changed, funnel_lines, hours, parts, verdict
 
@@ -86,7 +87,8 @@ def _scores(each: RoundSummary) -> str:
         for who in WHO:
             if who in scores:
                 usual = each.usual.get(name, {}).get(who)
-                lines.append(_score(name, who, scores[who], usual, highest or 1))
+                around = each.intervals[name][who]
+                lines.append(_score(name, who, scores[who], usual, around, highest or 1))
     heads = ("set", "model", "WER %", "", "CER %", "S/D/I words", "WER % in 30 s")
     head = "".join(f"<th>{title}</th>" for title in heads)
     decodings = {score.decoding for row in each.scores.values() for score in row.values()}
@@ -101,7 +103,9 @@ def _scores(each: RoundSummary) -> str:
     )
 
 
-def _score(name: str, who: str, score: Score, usual: Score | None, highest: float) -> str:
+def _score(
+    name: str, who: str, score: Score, usual: Score | None, around: Interval, highest: float
+) -> str:
     about = f"{score.kind}, {score.utterances} utterances, {score.words.length} words, language "
     about += f"{score.lang} forced" if score.lang else "detected"
     first = f"{escape(name)}<br><span class='dim'>{escape(about)}</span>" if who == WHO[0] else ""
@@ -109,7 +113,9 @@ def _score(name: str, who: str, score: Score, usual: Score | None, highest: floa
     in_30 = f"{100 * usual.words.rate:.2f}" if usual else ""
     return (
         f"<tr class='{who}'><td>{first}</td><td>{who}</td>"
-        f"<td class='n'>{100 * score.words.rate:.2f}</td><td>{bar}</td>"
+        f"<td class='n'>{100 * score.words.rate:.2f}"
+        f"<br><span class='dim'>{100 * around.low:.1f} to {100 * around.high:.1f}</span></td>"
+        f"<td>{bar}</td>"
         f"<td class='n'>{100 * score.characters.rate:.2f}</td>"
         f"<td class='n'>{parts(score.words)}</td><td class='n'>{in_30}</td></tr>"
     )

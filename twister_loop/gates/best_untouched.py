@@ -23,11 +23,13 @@ class BestUntouched(Gate):
     relative: bool = False
     level: Share = 0.95
     measure: Measure = "words"
+    sets: tuple[str, ...] = ()
+    """Which to look at; all if none is named."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
         limit = Limit(self.at_most, self.relative, self.level, self.measure)
         models = [evidence.untouched, *evidence.references.values()]
-        names, seed = evidence.sets("development"), evidence.seed
+        names, seed = evidence.sets("development", among=self.sets), evidence.seed
         best = {
             name: min(
                 (outcomes[name] for outcomes in models),

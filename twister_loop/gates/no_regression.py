@@ -19,12 +19,15 @@ class NoRegression(Gate):
     level: Share = 0.95
     """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
     measure: Measure = "words"
+    sets: tuple[str, ...] = ()
+    """Which to look at; all if none is named."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
         limit = Limit(self.at_most, self.relative, self.level, self.measure)
-        names, seed = evidence.sets(), evidence.seed
+        names, seed = evidence.sets(among=self.sets), evidence.seed
         return objection(self.name, evidence.candidate, evidence.champion, names, limit, seed)
 
     def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
         limit = Limit(self.at_most, self.relative, self.level, self.measure)
-        yield from foresee({name: words for name, (_, words) in sets.items()}, limit)
+        chosen = {n: words for n, (_, words) in sets.items() if n in (self.sets or sets)}
+        yield from foresee(chosen, limit)

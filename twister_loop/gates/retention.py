@@ -24,13 +24,19 @@ class Retention(Gate):
     level: Share = 0.95
     """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
     measure: Measure = "words"
+    sets: tuple[str, ...] = ()
+    """Which to look at; all if none is named."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
         limit = Limit(self.at_most, self.relative, self.level, self.measure)
-        names, seed = evidence.sets("retention"), evidence.seed
+        names, seed = evidence.sets("retention", among=self.sets), evidence.seed
         return objection(self.name, evidence.candidate, evidence.untouched, names, limit, seed)
 
     def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
         limit = Limit(self.at_most, self.relative, self.level, self.measure)
-        chosen = {name: words for name, (kind, words) in sets.items() if kind == "retention"}
+        chosen = {
+            name: words
+            for name, (kind, words) in sets.items()
+            if kind == "retention" and name in (self.sets or sets)
+        }
         yield from foresee(chosen, limit)

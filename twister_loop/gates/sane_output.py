@@ -18,11 +18,13 @@ class SaneOutput(Gate):
     """How much each share may rise, absolute, on any set: words inserted per reference word, runs
     of five that repeat themselves, letters of a foreign script, utterances without any output,
     and utterances cut off at the length limit."""
+    sets: tuple[str, ...] = ()
+    """Which to look at; all if none is named."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
         said = [
             f"{name}: {symptom} {before:.1%} -> {after:.1%}"
-            for name in evidence.sets()
+            for name in evidence.sets(among=self.sets)
             for (symptom, before), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),
                 _symptoms(evidence.candidate[name].score),
