@@ -19,7 +19,7 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 tr.candidate td{font-weight:600}h2{margin-top:3rem}
 .accepted{color:var(--good)}.refused{color:var(--bad)}.undecided{color:var(--doubt)}
 del{color:var(--bad)}ins{color:var(--good);text-decoration:none}.dim{opacity:.65}
@@ -67,6 +67,7 @@ def _round(run: Path, each: RoundSummary) -> str:
     notes += [
         f"On {name}, {share:.0%} of the word errors won were won by spelling numbers otherwise."
         for name, share in each.spelling_share.items()
+        if share
     ]
     stages = [(stage, f"{seconds:.0f}") for stage, seconds in each.stages.items()]
     return (

@@ -26,5 +26,7 @@ class Significant(Gate):
             return None
         was = measure.total(old)
         change = measure.total(new).rate - was.rate
+        if change >= 0:
+            return Objection(self.name, f"no gain: {change:+.2%} on {was.length} words")
         doubt = Doubt("development", change, upper, 0.0, was.length)
         return Objection(self.name, f"the gain may be chance: {doubt}", doubt.undecided)
