@@ -13,6 +13,8 @@ from ..scoreboard import Interval
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 from .console import WHO, changed, funnel_lines, hours, parts, verdict
 
+SAMPLES = 6
+"""Sentences of every voice that the page plays."""
 STYLE = """
 :root{color-scheme:light dark}
 :root{--line:#8884;--soft:#8882;--good:#1a7f37;--bad:#c62828;--doubt:#b26a00}
@@ -58,12 +60,7 @@ def _round(run: Path, each: RoundSummary) -> str:
         f"{name}: WER {changed(change)} against the untouched model (95 % interval)."
         for name, change in each.changes.items()
     ]
-    notes += [
-        f"{name}, only what was not nearly said in training ({scores['candidate'].length} words): "
-        f"WER {100 * scores['untouched'].rate:.2f} untouched, "
-        f"{100 * scores['candidate'].rate:.2f} candidate."
-        for name, scores in each.new_texts.items()
-    ]
+    notes += [_new(name, each) for name in each.new_texts]
     notes += [
         f"On {name}, {share:.0%} of the word errors won were won by spelling numbers otherwise."
         for name, share in each.spelling_share.items()
@@ -78,6 +75,18 @@ def _round(run: Path, each: RoundSummary) -> str:
         f"{''.join(_voice(voice) for voice in each.voices)}"
         f"{_samples(run / each.folder)}"
         f"<h3>Seconds</h3>{_table(('stage', 'seconds'), stages, numbers=(1,))}"
+    )
+
+
+def _new(name: str, each: RoundSummary) -> str:
+    """The score apart for what was not nearly said in training."""
+    scores, whole = each.new_texts[name], each.scores[name]["candidate"].words
+    if scores["candidate"].length == whole.length:
+        return f"{name}: no reference is nearly the text of anything that was trained on."
+    return (
+        f"{name}, only what was not nearly said in training ({scores['candidate'].length} of "
+        f"{whole.length} words): WER {100 * scores['untouched'].rate:.2f} untouched, "
+        f"{100 * scores['candidate'].rate:.2f} candidate."
     )
 
 
@@ -131,7 +140,7 @@ def _voice(voice: VoiceSummary) -> str:
         )
         shares = (
             ("with a word never heard in the pool", voice.with_new_words),
-            ("without such a word", voice.without_new_words),
+            ("in words heard in the pool", voice.without_new_words),
         )
         lines += [f"Kept of sentences {what}: {share:.0%}." for what, share in shares if share]
     return f"<h3>Voice {escape(voice.name)}</h3>{_list(lines)}"
@@ -168,7 +177,10 @@ def _samples(at: Path) -> str:
     """Some synthetic speech to listen to."""
     found = ""
     for folder in sorted(at.glob("voices/*/synthetic")):
-        some = [each for each, _ in zip(Manifest(folder), range(6), strict=False)]
+        by_text: dict[str | None, Utterance] = {}
+        for each in Manifest(folder):
+            by_text.setdefault(each.text, each)
+        some = list(by_text.values())[:SAMPLES]
         players = "".join(f"<li>{escape(each.text or '')}<br>{_player(at, each)}" for each in some)
         found += f"<h3>Spoken by {escape(folder.parent.name)}</h3><ul>{players}</ul>"
     return found
