@@ -27,7 +27,7 @@ from twister_loop import (
     refine,
     tone,
 )
-from twister_loop.artifact import size_of
+from twister_loop.artifact import size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
 from twister_loop.gates.significant import Significant
 from twister_loop.ledger import verdict_of
@@ -288,6 +288,23 @@ def test_what_the_gates_cannot_decide_is_said_before_the_first_stage(
     said = caplog.text
     assert "dev has 14 words: a candidate that is just as good stays undecided" in said
     assert said.index("stays undecided") < said.index("round 1 in")
+
+
+def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
+    plan: Plan, tmp_path: Path
+) -> None:
+    from twister_loop.evaluation import outcomes
+
+    at = next_round(plan, tmp_path / "run").folder
+    timed = outcomes(Report.load(at / "report"), plan.normalizer)
+    assert all(each.seconds is not None for each in timed.values())
+    shutil.rmtree(at / "verdict")
+    (at / "report").rename(at / ".report")
+    note = at / ".report" / "speed.json"
+    write_json({"vowels": 1.0}, note)
+    next_round(plan, tmp_path / "run")
+    again = outcomes(Report.load(at / "report"), plan.normalizer)
+    assert {name: each.seconds for name, each in again.items()} == {"dev": None, "vowels": 1.0}
 
 
 def test_another_untouched_model_is_measured_and_must_be_beaten(
