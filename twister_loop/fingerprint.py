@@ -83,12 +83,19 @@ def of(samples: Samples) -> Fingerprint:
 
 
 def same(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether two are of one recording, allowing for a small shift."""
+    """Whether two are of one recording."""
+    return difference(one, other) < SAME
+
+
+def difference(one: Fingerprint, other: Fingerprint) -> Share:
+    """Part of the bits that differ, at the small shift where they differ least.
+
+    1.0 where they are too short to tell.
+    """
     length = min(len(one), len(other)) - SHIFTS
     if length < SHIFTS:
-        return False
-    shifts = range(-SHIFTS, SHIFTS + 1)
-    return min(_differing(one, other, shift, length) for shift in shifts) < SAME
+        return 1.0
+    return min(_differing(one, other, shift, length) for shift in range(-SHIFTS, SHIFTS + 1))
 
 
 def _differing(one: Fingerprint, other: Fingerprint, shift: int, length: int) -> Share:

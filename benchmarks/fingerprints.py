@@ -1,0 +1,73 @@
+"""How surely the same recording is told from another: telephone prompts, perturbed and paired.
+
+python benchmarks/fingerprints.py      (fetches the prompts the first time)
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import soundfile
+
+from twister_loop import audio, fingerprint
+from twister_loop.corpora.ivr import Ivr, Split
+from twister_loop.records import Utterance
+
+PERTURBED = 150
+"""Prompts."""
+GAIN = 0.2
+CODECS = {
+    "8 kHz": (8_000, "WAV", "PCM_16"),
+    "44.1 kHz": (44_100, "FLAC", "PCM_16"),
+    "mu-law": (8_000, "WAV", "ULAW"),
+    "Vorbis": (16_000, "OGG", "VORBIS"),
+    "MP3": (16_000, "MP3", "MPEG_LAYER_III"),
+    "GSM": (8_000, "WAV", "GSM610"),
+}
+SPLITS: tuple[Split, ...] = ("development", "test", "retention")
+SHORTEST = 1.0
+"""Seconds."""
+
+
+def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) -> Utterance:
+    """The same recording, quieter, at another rate and in another codec."""
+    samples = audio.resample(GAIN * audio.of(utterance), audio.SAMPLE_RATE, rate)
+    soundfile.write(path, samples, rate, format=form, subtype=codec)
+    return replace(utterance, audio_filepath=path, offset=0.0, duration=audio.duration_of(path))
+
+
+def main() -> None:
+    every = (each for split in SPLITS for each in Ivr(split=split).utterances())
+    speech = [each for each in every if each.duration >= SHORTEST]
+    began = time.perf_counter()
+    prints = [fingerprint.fingerprint(each) for each in speech]
+    speed = sum(each.duration for each in speech) / (time.perf_counter() - began)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (rate, form, codec) in CODECS.items():
+            path = Path(folder) / f"clip.{form.lower()}"
+            worst = max(
+                fingerprint.difference(
+                    known, fingerprint.fingerprint(through(each, rate, form, codec, path))
+                )
+                for each, known in itertools.islice(zip(speech, prints, strict=True), PERTURBED)
+            )
+            sys.stdout.write(f"{name:9} differs in {worst:.2f} of the bits at most\n")
+    pairs = [
+        (one, two)
+        for one, two in itertools.combinations(range(len(speech)), 2)
+        if abs(speech[one].duration - speech[two].duration) < fingerprint.LONGER
+    ]
+    closest = min(fingerprint.difference(prints[one], prints[two]) for one, two in pairs)
+    sys.stdout.write(
+        f"{len(pairs)} pairs of different recordings: {closest:.2f} at least; limit "
+        f"{fingerprint.SAME}; {len(speech)} prompts read {speed:.0f} x real time\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
