@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import ConfigError, load
+from twister_loop import ConfigError, StaleError, load
 from twister_loop.cli import main
 from twister_loop.compare import Comparison, Terms, arms, compare
 from twister_loop.manifest import Manifest
@@ -88,6 +88,19 @@ def test_what_was_made_once_is_not_made_again(
 def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:
     with pytest.raises(ConfigError, match="a comparison needs a test set"):
         arms(load(plan_path, {"test": {}}), Terms())
+
+
+def test_arms_on_other_terms_do_not_pass_for_these(
+    found: Comparison, plan_path: Path, tmp_path: Path
+) -> None:
+    plan = load(plan_path, {"pool_references": "data/said", "human": [], "seed": 99})
+    with pytest.raises(StaleError, match=r"other terms \(seed\); name another folder"):
+        compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2))
+
+
+def test_every_round_needs_an_update(plan_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 updates are too few for 3 rounds"):
+        arms(load(plan_path), Terms(updates=2))
 
 
 def test_the_command_prints_the_table_and_keeps_the_numbers(

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from . import measure
-from .artifact import MADE, Saved, carry_over
-from .errors import ConfigError
+from .artifact import MADE, Saved, carry_over, differences, read_json, signature
+from .errors import ConfigError, StaleError
 from .evaluation import outcomes
 from .ledger import Ledger
 from .loop import Do, refine
@@ -93,7 +93,12 @@ class Comparison(Saved):
 
 
 def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
-    """The plan of every arm, all with equally many updates and without gates."""
+    """The plan of every arm, all with equally many updates and without gates.
+
+    Raises ConfigError where there is no test set, or less than one update a round.
+    """
+    if terms.updates < terms.rounds:
+        raise ConfigError(f"{terms.updates} updates are too few for {terms.rounds} rounds")
     tests = {name: each for name, each in plan.sets.items() if each[0] == "test"}
     if not tests:
         raise ConfigError("test: a comparison needs a test set, to report on")
@@ -120,7 +125,8 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
 def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
-    Raises ConfigError where the plan has no test set.
+    Raises ConfigError where there is nothing to compare, and StaleError where the folder holds arms
+    of another plan or on other terms.
     """
     plans = arms(plan, terms)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +135,7 @@ def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
             run = _run(folder, name, seed)
             log.info("%s, seed %d of %d", name, seed + 1, terms.seeds)
             seeded = replace(each, seed=plan.seed + seed)
+            _same_terms(seeded, run)
             for _ in refine(seeded, run, sharing(folder)):
                 pass
     return Comparison(
@@ -136,6 +143,17 @@ def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
         rows=tuple(_rows(plan, plans, folder, terms)),
         steps=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
     ).save(folder)
+
+
+def _same_terms(plan: Plan, run: Path) -> None:
+    """Finished rounds are history for a run, but here they would pass for something else."""
+    for note in sorted(run.glob("round-*/plan.json")):
+        before, now = read_json(note)["plan"], signature(plan)
+        if changed := [place for place, _, _ in differences(before, now)]:
+            raise StaleError(
+                f"{note.parent} was made with another plan or on other terms "
+                f"({', '.join(changed)}); name another folder"
+            )
 
 
 def sharing(folder: Path) -> Do:
