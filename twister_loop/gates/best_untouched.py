@@ -7,34 +7,24 @@ everywhere, and loses FormosaSpeech to an untouched large-v3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import measure
-from ..parts import Evidence, Gate, Measure
-from ..records import Objection, Share
-from ._noninferiority import Limit, objection
+from ..parts import Evidence, Outcome
+from ._noninferiority import NonInferiority
 
 
 @dataclass(frozen=True)
-class BestUntouched(Gate):
-    at_most: Share = 0.01
-    """How much higher than the best untouched model's the error rate of a set may be: 0.01 is one
-    point, or 1 % where `relative`."""
-    relative: bool = False
-    level: Share = 0.95
-    measure: Measure = "words"
-    sets: tuple[str, ...] = ()
-    """Which to look at; all if none is named."""
+class BestUntouched(NonInferiority):
+    kinds = ("development",)
 
-    def objection(self, evidence: Evidence) -> Objection | None:
-        limit = Limit(self.at_most, self.relative, self.level, self.measure)
+    def other(self, evidence: Evidence) -> Mapping[str, Outcome]:
         models = [evidence.untouched, *evidence.references.values()]
-        names, seed = evidence.sets("development", among=self.sets), evidence.seed
-        best = {
+        return {
             name: min(
                 (outcomes[name] for outcomes in models),
                 key=lambda each: measure.total(each.counts(self.measure)).rate,
             )
-            for name in names
+            for name in evidence.sets(*self.kinds, among=self.sets)
         }
-        return objection(self.name, evidence.candidate, best, names, limit, seed)
