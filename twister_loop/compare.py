@@ -215,6 +215,7 @@ def _row(
         plan.seed,
         groups=list(untouched.groups) * len(seeds),
     )
+    low, high = measure.middle(drawn)
     change = _rate(seeds) - base
     reaches = None if ceiling is None or ceiling >= base else change / (ceiling - base)
     return Row(
@@ -222,8 +223,8 @@ def _row(
         set=name,
         words=measure.total(counts),
         change=change,
-        low=float(drawn[int(0.025 * len(drawn))]),
-        high=float(drawn[int(0.975 * len(drawn))]),
+        low=low,
+        high=high,
         by_seed=tuple(measure.total(each.words).rate for each in seeds),
         gap=reaches,
     )

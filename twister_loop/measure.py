@@ -134,8 +134,13 @@ def interval(
 ) -> tuple[float, float]:
     """The 95 % interval of an error rate, by bootstrap over what `paired_bootstrap` draws."""
     faultless = [ErrorCount(hits=count.length) for count in counts]
-    drawn = paired_bootstrap(counts, faultless, seed, groups=groups)
-    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
+    return middle(paired_bootstrap(counts, faultless, seed, groups=groups))
+
+
+def middle(drawn: np.ndarray) -> tuple[float, float]:
+    """Between which bounds 95 % of the draws lie."""
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:

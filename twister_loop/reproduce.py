@@ -21,7 +21,7 @@ from .schema import plain
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Repetition:
     """One round and its repetition."""
 
     number: int
@@ -37,7 +37,7 @@ class Comparison:
         return not self.differing
 
 
-def reproduce(run: Path, into: Path) -> Iterator[Comparison]:
+def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
     """Do every finished round again, in a run of its own that can be interrupted like any other.
 
     Raises ConfigError where there is nothing to repeat, or where it must not be written.
@@ -54,11 +54,11 @@ def reproduce(run: Path, into: Path) -> Iterator[Comparison]:
         yield _compared(before, again.finished[place], place + 1)
 
 
-def _compared(before: Path, now: Path, number: int) -> Comparison:
+def _compared(before: Path, now: Path, number: int) -> Repetition:
     was, made = _contents(before), _contents(now)
     differing = [name for name in {**was, **made} if was.get(name) != made.get(name)]
     machines = (plain(Environment.load(each)) for each in (before, now))
-    return Comparison(
+    return Repetition(
         number=number,
         files=len({**was, **made}),
         differing=tuple(differing),

@@ -9,7 +9,7 @@ from pathlib import Path
 from .evaluation import outcomes
 from .leaks import HeldOutTexts
 from .manifest import Manifest
-from .measure import Stretch, interval, paired_bootstrap, stretches, total
+from .measure import Stretch, interval, middle, paired_bootstrap, stretches, total
 from .parts import Normalizer, Outcome
 from .records import ErrorCount, Report, Score, SetKind, Share, pooled
 
@@ -134,10 +134,10 @@ def _changes(found: Mapping[str, Mapping[str, Outcome]], seed: int) -> dict[str,
     for name, outcome in found.get("candidate", {}).items():
         before = found["untouched"][name]
         drawn = paired_bootstrap(outcome.words, before.words, seed, groups=outcome.groups)
-        low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))]
+        low, high = middle(drawn)
         was, now = before.score.words.rate, outcome.score.words.rate
         relative = now / was - 1 if was else 0.0
-        changes[name] = Change(now - was, float(low), float(high), relative, outcome.drawn)
+        changes[name] = Change(now - was, low, high, relative, outcome.drawn)
     return changes
 
 
