@@ -169,6 +169,17 @@ def test_a_candidate_that_takes_longer_is_refused_where_both_were_timed() -> Non
         assert bool(gate("speed").objection(found)) == refused
 
 
+def test_another_engine_must_hear_the_same_with_the_same_weights() -> None:
+    said = replace(outcome(SAME), hypotheses=["one two three"] * 60)
+    alike = replace(said, hypotheses=["one two three"] * 59 + ["one two tree"])
+    apart = replace(said, hypotheses=["one two three"] * 50 + [""] * 10)
+    seen = replace(evidence(SAME, SAME), candidate={"dev": said})
+    parity = gate("parity", at_most=0.01)
+    assert parity.objection(replace(seen, labeler={"dev": alike})) is None
+    objection = parity.objection(replace(seen, labeler={"dev": apart}))
+    assert objection and "10 of 60 clips otherwise" in objection.why and "16.67%" in objection.why
+
+
 def test_errors_of_one_speaker_count_as_one_piece_of_evidence() -> None:
     """Twelve speakers, each better or worse throughout: less is known than of 600 utterances."""
     champion = [heard(2, 10)] * 600

@@ -27,12 +27,15 @@ from twister_loop import (
     refine,
     tone,
 )
-from twister_loop.artifact import size_of, write_json
+from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.gates.parity import Parity as ParityGate
 from twister_loop.gates.significant import Significant
 from twister_loop.ledger import verdict_of
 from twister_loop.manifest import Manifest
 from twister_loop.outset import SPOKEN_TEXT
+from twister_loop.plan import Labeler
+from twister_loop.records import Parity
 
 from . import world as toy
 
@@ -305,6 +308,20 @@ def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
     next_round(plan, tmp_path / "run")
     again = outcomes(Report.load(at / "report"), plan.normalizer)
     assert {name: each.seconds for name, each in again.items()} == {"dev": None, "vowels": 1.0}
+
+
+@pytest.mark.parametrize(("letters", "used"), [("aeiou ", True), ("ae ", False)])
+def test_a_labeler_hears_for_labels_if_it_hears_what_the_recognizer_hears(
+    plan: Plan, tmp_path: Path, letters: str, used: bool
+) -> None:
+    other = ToneRecognizer(letters=letters)
+    with_labeler = replace(plan, labeler=Labeler(other), gates=(*plan.gates, ParityGate()))
+    done = next_round(with_labeler, tmp_path / "run")
+    parity = Parity.load(done.folder / "labeler")
+    assert (parity.passed, parity.clips) == (used, 3)
+    label = read_json(done.folder / "pseudo/made.json")["from"]["recognizer"]["letters"]
+    assert label == (letters if used else "aeiou ")
+    assert [each.name for each in Report.load(done.folder / "by_labeler").scores] == ["dev"]
 
 
 def test_another_untouched_model_is_measured_and_must_be_beaten(

@@ -63,6 +63,7 @@ def judge(
     references: Mapping[str, Report],
     normalizer: Normalizer,
     seed: int,
+    labeler: Report | None = None,
     *,
     out: Path,
 ) -> Verdict:
@@ -70,7 +71,8 @@ def judge(
 
     Raises ConfigError where a report was counted with another normalizer.
     """
-    for report in (untouched, champion, candidate, *references.values()):
+    others = (*references.values(), *([labeler] if labeler else []))
+    for report in (untouched, champion, candidate, *others):
         for score in report.scores:
             same_normalizer(score, normalizer)
     evidence = Evidence(
@@ -78,6 +80,7 @@ def judge(
         champion=outcomes(champion, normalizer),
         candidate=outcomes(candidate, normalizer),
         references={name: outcomes(each, normalizer) for name, each in references.items()},
+        labeler=outcomes(labeler, normalizer) if labeler else {},
         seed=seed,
     )
     said = (gate.objection(evidence) for gate in gates)
@@ -106,6 +109,7 @@ def outcomes(
                 groups=groups,
                 drawn=drawn,
                 seconds=seconds.get(score.name),
+                hypotheses=[hypothesis for _, hypothesis in pairs],
             )
     return found
 

@@ -20,7 +20,7 @@ from .outset import Given, begin, starting_voice
 from .parts import Listener, Recognizer
 from .plan import Plan, Voice
 from .records import Checkpoint, Report, Round
-from .stages import label, scan, sift, speak, train, train_voice, try_voice
+from .stages import label, scan, sift, speak, train, train_voice, try_labeler, try_voice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,11 +80,13 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     }
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
-    pseudo = do(label)(plan.asr, best, pool, out=at / "pseudo")
+    labeler = _labeler(plan, given, best, pool, do)
+    pseudo = do(label)(labeler, best, pool, out=at / "pseudo")
     lesson = do(sift)(plan.pseudo_filters, pseudo, given.human, held_out, out=at / "lesson")
     texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
-        _voiced(plan, ledger, given, voice, lesson, texts, champion, do) for voice in plan.voices
+        _voiced(plan, ledger, given, voice, lesson, texts, champion, labeler, do)
+        for voice in plan.voices
     )
     synthetic = [speech for speech in voiced if speech]
     mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, out=at / "mixture")
@@ -96,8 +98,30 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
     report = _measured(plan, plan.asr, ledger, given, candidate, at / "report", do)
     reports = (untouched, current, report, references)
-    do(judge)(plan.gates, *reports, plan.normalizer, seed, out=at / "verdict")
+    faster = _by_labeler(plan, given, candidate, do)
+    do(judge)(plan.gates, *reports, plan.normalizer, seed, faster, out=at / "verdict")
     return round_of(at)
+
+
+def _labeler(plan: Plan, given: Given, best: Checkpoint, pool: Manifest, do: Do) -> Recognizer:
+    """Who hears for labels: the plan's labeler, where it hears what the recognizer hears."""
+    if plan.labeler is None or not len(pool):
+        return plan.asr
+    labeler, terms = plan.labeler.recognizer, plan.labeler.terms
+    parity = do(try_labeler)(
+        labeler, plan.asr, best, pool, terms, given.seed, out=given.at / "labeler"
+    )
+    log.log(logging.INFO if parity.passed else logging.WARNING, "%s", parity)
+    return labeler if parity.passed else plan.asr
+
+
+def _by_labeler(plan: Plan, given: Given, candidate: Checkpoint, do: Do) -> Report | None:
+    """What the labeler makes of the candidate's weights, where a gate asks."""
+    if plan.labeler is None or not any(gate.asks_labeler for gate in plan.gates):
+        return None
+    sets = {name: each for name, each in given.sets.items() if each.kind == "development"}
+    terms = (plan.labeler.recognizer, candidate, sets, plan.normalizer, False)
+    return do(evaluate)(*terms, out=given.at / "by_labeler")
 
 
 def _voiced(
@@ -108,6 +132,7 @@ def _voiced(
     lesson: Manifest,
     texts: Manifest,
     champion: Listener,
+    labeler: Recognizer,
     do: Do,
 ) -> Manifest | None:
     """What one voice adds to the mixture; None if it did not pass its trial."""
@@ -124,7 +149,7 @@ def _voiced(
     if not trial.passed:
         return None
     spoken = do(speak)(speaker, learned, texts, voice.takes, out=at / "spoken")
-    verified = do(label)(plan.asr, champion.checkpoint, spoken, out=at / "verified")
+    verified = do(label)(labeler, champion.checkpoint, spoken, out=at / "verified")
     return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
 
 

@@ -106,6 +106,8 @@ class Recognizer(Part):
     """An ASR engine: hears speech."""
 
     home = "twister_loop.asr"
+    learns: ClassVar[bool] = True
+    """Whether it also aligns and trains; one that does not can hear with another's weights."""
 
     @abstractmethod
     def base(self) -> Checkpoint:
@@ -288,6 +290,8 @@ class Outcome:
     """What the groups are."""
     seconds: Seconds | None = None
     """What hearing the set took; None where it was interrupted."""
+    hypotheses: Sequence[str] = ()
+    """What was heard, normalized."""
 
     def counts(self, measure: Measure) -> Sequence[ErrorCount]:
         return {"words": self.words, "characters": self.characters, "mixed": self.mixed}[measure]
@@ -303,6 +307,9 @@ class Evidence:
     seed: int
     references: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     """Other untouched models, by the names that the plan gives them."""
+    labeler: Mapping[str, Outcome] = field(default_factory=dict)
+    """The candidate on the development sets, heard by the plan's labeler; only where a gate asks
+    for it."""
 
     def sets(self, *kinds: SetKind, among: Sequence[str] = ()) -> list[str]:
         """Names of the sets of these kinds, and of those named; all where none is said."""
@@ -329,6 +336,8 @@ class Gate(Part):
     """
 
     home = "twister_loop.gates"
+    asks_labeler: ClassVar[bool] = False
+    """Whether it wants to see what the plan's labeler makes of the candidate's weights."""
 
     @abstractmethod
     def objection(self, evidence: Evidence) -> Objection | None:

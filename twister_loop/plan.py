@@ -6,7 +6,7 @@ The only place that knows yaml. All that is wrong with a plan is said at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,7 +19,7 @@ from .ledger import Keep
 from .mixing import Mix, Pack, Perturb
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
-from .stages import Scan, TrialTerms
+from .stages import ParityTerms, Scan, TrialTerms
 
 Spec = dict[str, Any]
 """`{use: NAME, option: value}`, as in the YAML."""
@@ -44,6 +44,15 @@ class Voice:
     """What it drops from the lesson, beyond what the plan does."""
 
 
+@dataclass(frozen=True)
+class Labeler:
+    """Who hears the pool and synthetic speech with the recognizer's weights."""
+
+    recognizer: Recognizer
+    terms: ParityTerms = unsigned(ParityTerms())
+    """Asked before; what came of it is a record of its own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A whole run, decided."""
@@ -62,6 +71,8 @@ class Plan:
     minimum_utterances: int = unsigned(20)
     """A held-out set with fewer is refused."""
     asr: Recognizer
+    labeler: Labeler | None
+    """Held-out sets are always heard by `asr` itself."""
     references: Mapping[str, Recognizer]
     """Other untouched models that a candidate is compared with."""
     start: Literal["champion", "untouched"]
@@ -121,6 +132,7 @@ class _Document:
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
     minimum_utterances: int = 20
+    labeler: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"
     voices: dict[str, Spec | str] = field(default_factory=dict)
@@ -181,6 +193,12 @@ class _Builder:
         sets = self._sets(document)
         voices = [self._voice(name, spec) for name, spec in document.voices.items()]
         asr = self._part(Recognizer, "asr", document.asr)
+        self._require(
+            asr is None or asr.learns,
+            f"asr: {asr and asr.name} only hears; it can be "
+            "the `labeler` beside an asr that learns",
+        )
+        labeler = self._labeler(document.labeler) if document.labeler is not None else None
         references = {
             name: part
             for name, spec in document.references.items()
@@ -203,6 +221,11 @@ class _Builder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         self._check_gates(gates, sets)
+        for gate in gates:
+            self._require(
+                not gate.asks_labeler or document.labeler is not None,
+                f"gates: {gate.name} needs a `labeler`, such as {{use: ctranslate2}}",
+            )
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
@@ -220,6 +243,7 @@ class _Builder:
             sets=sets,
             minimum_utterances=document.minimum_utterances,
             asr=asr,
+            labeler=labeler,
             references=references,
             start=document.start,
             voices=tuple(voice for voice in voices if voice),
@@ -258,6 +282,18 @@ class _Builder:
                 why = "is a test set, which gates never see" if test else "does not exist"
                 near = schema.nearest(name, seen)
                 self._require(name in seen, f"gates: {gate.name}: the set {name!r} {why}; {near}")
+
+    def _labeler(self, spec: Spec | str) -> Labeler | None:
+        options = _spec(spec)
+        own = {each.name for each in fields(ParityTerms)}
+        asked = {name: options.pop(name) for name in own & options.keys()}
+        try:
+            terms = schema.read(ParityTerms, asked)
+        except ValueError as wrong:
+            self.wrongs.append(f"labeler: {wrong}")
+            return None
+        part = self._part(Recognizer, "labeler", options)
+        return Labeler(part, terms) if part else None
 
     def _voice(self, name: str, spec: Spec | str) -> Voice | None:
         options = _spec(spec)

@@ -295,6 +295,29 @@ class Trial(Saved):
 
 
 @dataclass(frozen=True)
+class Parity(Saved):
+    """How alike two engines hear the same clips with the same weights."""
+
+    clips: int
+    alike: int
+    """Clips of which both made the same text."""
+    characters: ErrorCount
+    """Of the other engine, with what the recognizer itself heard as the reference."""
+    limit: Share
+    """The character error rate above which the other engine is not used."""
+
+    @property
+    def passed(self) -> bool:
+        return self.characters.rate <= self.limit
+
+    def __str__(self) -> str:
+        return (
+            f"labeler: CER {self.characters.rate:.2%} against the recognizer, {self.alike} of "
+            f"{self.clips} clips alike, limit {self.limit:.2%}: {'' if self.passed else 'not '}used"
+        )
+
+
+@dataclass(frozen=True)
 class Objection:
     """Why a gate refuses a candidate."""
 

@@ -20,6 +20,7 @@ from .normalizers.basic import Basic
 from .records import (
     ErrorCount,
     Funnel,
+    Parity,
     Report,
     Seconds,
     Share,
@@ -30,8 +31,8 @@ from .records import (
 from .scoreboard import Scoreboard, side_by_side
 
 STAGES = (
-    "untouched champion pool pseudo lesson texts voices mixture packed augmented candidate report "
-    "verdict"
+    "untouched champion pool labeler pseudo lesson texts voices mixture packed augmented candidate "
+    "report by_labeler verdict"
 ).split()
 
 
@@ -73,6 +74,8 @@ class RoundSummary(Scoreboard):
     mixture: dict[str, Tally]
     """By origin."""
     voices: tuple[VoiceSummary, ...]
+    labeler: Parity | None = None
+    """How alike the plan's labeler heard, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
         },
         mixture=_by_origin(at / "mixture"),
         voices=tuple(_voice(at, each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
+        labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
 
 from twister_loop import audio
+from twister_loop.cache import cache_folder
+from twister_loop.parts import Corpus
 from twister_loop.records import Checkpoint, Utterance
 
 SPECIAL = (
@@ -74,3 +79,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
             Utterance(id=str(number), audio_filepath=path, duration=duration, text=text, lang="it")
         )
     return made
+
+
+@pytest.fixture(scope="session")
+def prompts() -> list[Utterance]:
+    """Sentences of the Italian telephone prompts, where those were fetched before."""
+    if not (cache_folder() / "asterisk" / "it-carlo").is_dir():
+        pytest.skip("the telephone prompts are not in the cache; the corpus ivr fetches them")
+    speech = Corpus.build({"use": "ivr", "split": "development"}).utterances()
+    return [replace(each, lang="it") for each in islice(speech, 8)]

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ import pytest
 
 from twister_loop import audio, measure
 from twister_loop.artifact import signature
-from twister_loop.cache import cache_folder
 from twister_loop.errors import ConfigError, EngineError
 from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.parts import Corpus, Recognizer
+from twister_loop.parts import Recognizer
 from twister_loop.records import Checkpoint, Utterance
 
 pytest.importorskip("torch")
@@ -406,15 +404,6 @@ def test_the_usual_way_is_a_full_window() -> None:
     usual = whisper(epochs=5).usual()
     assert usual is not None
     assert usual.decoding() == "greedy, margin 30 s, repetition guard, float32"
-
-
-@pytest.fixture(scope="module")
-def prompts() -> list[Utterance]:
-    """Sentences of the Italian telephone prompts, where those were fetched before."""
-    if not (cache_folder() / "asterisk" / "it-carlo").is_dir():
-        pytest.skip("the telephone prompts are not in the cache; the corpus ivr fetches them")
-    speech = Corpus.build({"use": "ivr", "split": "development"}).utterances()
-    return [replace(each, lang="it") for each in islice(speech, 8)]
 
 
 @pytest.fixture(scope="module")

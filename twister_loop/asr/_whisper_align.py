@@ -111,7 +111,7 @@ def heads(whisper: Whisper) -> list[tuple[int, int]]:
     noted = getattr(whisper.notes, "alignment_heads", None)
     if noted:
         return [(layer, head) for layer, head in noted]
-    config = whisper.model.config
+    config = whisper.config
     upper = range(config.decoder_layers // 2, config.decoder_layers)
     return [(layer, head) for layer in upper for head in range(config.decoder_attention_heads)]
 

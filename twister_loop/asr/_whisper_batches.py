@@ -13,7 +13,7 @@ import torch
 from ..audio import Samples
 from ..errors import AudioError
 from ..records import Utterance
-from ._whisper_model import Whisper, hearable
+from ._whisper_model import Processing, hearable
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ LEAST = 4
 every machine, since results depend on the batches in their last digits."""
 
 
-def unheard(whisper: Whisper, window: Sequence[Utterance]) -> dict[int, Utterance]:
+def unheard(whisper: Processing, window: Sequence[Utterance]) -> dict[int, Utterance]:
     """By place, those that need not be tried: they failed before, or in an unknown language."""
     answers = {}
     for place, utterance in enumerate(window):
@@ -55,7 +55,7 @@ def read(
 
 
 def side_by_side(
-    whisper: Whisper, work: Callable[[list[int]], T], groups: Sequence[list[int]]
+    whisper: Processing, work: Callable[[list[int]], T], groups: Sequence[list[int]]
 ) -> Iterator[T]:
     """Do the work for every batch, several at once, and give the results in order.
 
@@ -63,7 +63,7 @@ def side_by_side(
     compute (ten times longer where the machine is busy), so each batch has a core to itself.
     """
     cores = torch.get_num_threads()
-    workers = cores if whisper.device.type == "cpu" else 1
+    workers = cores if whisper.on_cpu else 1
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from pool.map(work, groups)

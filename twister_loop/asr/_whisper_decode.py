@@ -6,6 +6,7 @@ import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
@@ -13,7 +14,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 from ..audio import SAMPLE_RATE, Samples
 from ..records import Language, Seconds, Utterance
 from ._whisper_batches import batches, read, side_by_side, unheard
-from ._whisper_model import WINDOW_LENGTH, Whisper, summary
+from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, summary
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,28 @@ class Decode:
         return int(repetitive) + int(self.hit_limit)
 
 
+class Greedy(Protocol):
+    """What an engine does for a batch: the likeliest token, again and again.
+
+    `langs` that are None are detected. No text becomes longer than its limit in tokens. With
+    `ngram`, no run of so many tokens occurs twice. `features` are (batch, mels, frames).
+    """
+
+    def __call__(
+        self,
+        features: torch.Tensor,
+        langs: Sequence[Language | None],
+        limits: Sequence[int],
+        ngram: int,
+    ) -> list[Decode]: ...
+
+
 def transcribe(
-    whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch: int
+    whisper: Processing,
+    decode: Greedy,
+    window: Sequence[Utterance],
+    margin: Seconds,
+    batch: int,
 ) -> list[Utterance]:
     """Hear one window: its utterances by length in batches, the answers in their own order."""
     answers = unheard(whisper, window)
@@ -69,7 +90,7 @@ def transcribe(
             features = whisper.features(list(clips.values()), margin)
             langs = [window[place].lang for place in clips]
             limits = [limit_of(whisper, len(clip)) for clip in clips.values()]
-            return list(zip(clips, greedy(whisper, features, langs, limits, ngram), strict=True))
+            return list(zip(clips, decode(features, langs, limits, ngram), strict=True))
 
         for found in side_by_side(whisper, work, batches(window, places, batch)):
             yield from found
@@ -80,10 +101,10 @@ def transcribe(
     for again, ngram in ((WINDOW_LENGTH, 0), (WINDOW_LENGTH, NGRAM)):
         if ngram or margin < WINDOW_LENGTH:
             left = [place for place in insane if all(each.complaints for each in attempts[place])]
-            for place, decode in hear(left, again, ngram):
-                attempts[place].append(decode)
-    for place, decode in decodes.items():
-        saner = sanest(attempts.get(place, [decode]))
+            for place, attempt in hear(left, again, ngram):
+                attempts[place].append(attempt)
+    for place, first in decodes.items():
+        saner = sanest(attempts.get(place, [first]))
         answers[place] = answer(window[place], saner, fallback=place in attempts)
     return [answers[place] for place in range(len(window))]
 
@@ -106,7 +127,7 @@ def answer(utterance: Utterance, decode: Decode, fallback: bool) -> Utterance:
     )
 
 
-def limit_of(whisper: Whisper, samples: int) -> int:
+def limit_of(whisper: Processing, samples: int) -> int:
     """How many tokens a clip may become, the end included."""
     room = whisper.longest - 1 - len(whisper.prompt(next(iter(whisper.languages), None)))
     return min(room, FREE_TOKENS + TOKENS_PER_SECOND * samples // SAMPLE_RATE)
@@ -190,7 +211,7 @@ class Decoder:
 
     def __init__(self, whisper: Whisper, encoded: torch.Tensor) -> None:
         self._whisper, self._encoded = whisper, encoded
-        config = whisper.model.config
+        config = whisper.config
         self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
 
     def step(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -220,7 +241,7 @@ def suppressed(whisper: Whisper, begin: bool) -> torch.Tensor:
 
     All special tokens stand behind the end in Whisper's vocabularies, timestamps too.
     """
-    mask = torch.zeros(whisper.model.config.vocab_size, device=whisper.device)
+    mask = torch.zeros(whisper.config.vocab_size, device=whisper.device)
     mask[whisper.end + 1 :] = -torch.inf
     mask[whisper.notes.suppress_tokens or []] = -torch.inf
     if begin:

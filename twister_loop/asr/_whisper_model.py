@@ -7,7 +7,8 @@ which is several times faster; a model that was not trained for it needs a margi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from torch.nn.functional import gelu
 from transformers import (
+    GenerationConfig,
+    WhisperConfig,
     WhisperForConditionalGeneration,
     WhisperProcessor,
     WhisperTokenizer,
@@ -69,77 +72,57 @@ def hearable(utterance: Utterance) -> Samples:
 
 
 @dataclass(frozen=True)
-class Whisper:
-    """A model with its tokenizer and its feature extractor."""
+class Processing:
+    """What goes into a Whisper and what its tokens mean, whichever engine computes it."""
 
-    model: WhisperForConditionalGeneration
+    config: WhisperConfig
+    notes: GenerationConfig
+    """What the checkpoint says of its vocabulary and its heads."""
     processor: WhisperProcessor
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype, attention: str = "sdpa") -> Self:
-        """Raises EngineError where the folder holds no such model."""
-        try:
-            model = WhisperForConditionalGeneration.from_pretrained(
-                folder, dtype=dtype, attn_implementation=attention, local_files_only=True
+    def read(cls, folder: Path) -> Self:
+        """Raises EngineError where the folder holds no Whisper model."""
+        with loading(folder):
+            return cls(
+                WhisperConfig.from_pretrained(folder, local_files_only=True),
+                GenerationConfig.from_pretrained(folder, local_files_only=True),
+                WhisperProcessor.from_pretrained(folder, local_files_only=True),
             )
-            processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as cause:
-            raise EngineError(f"{folder}: not a Whisper model that can be loaded") from cause
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        model.model.encoder.embed_positions.requires_grad_(False)  # sinusoids, never learned
-        return cls(model.to(device).eval(), processor)
 
     @property
-    def device(self) -> torch.device:
-        return torch.device(self.model.device)
+    def on_cpu(self) -> bool:
+        """Whether the model is where everything else computes too."""
+        return not torch.cuda.is_available()
 
     @property
     def tokenizer(self) -> WhisperTokenizer:
         return self.processor.tokenizer
 
     @property
-    def notes(self) -> Any:
-        """What the checkpoint says of its vocabulary and its heads."""
-        return self.model.generation_config
-
-    @property
     def longest(self) -> int:
         """Tokens that the decoder can hold, the prompt and the end included."""
-        return int(self.model.config.max_target_positions)
+        return int(self.config.max_target_positions)
 
     def margin(self, asked: Seconds) -> Seconds:
         """The silence after the clip: what is asked, but never less than the model can bear."""
-        return max(asked, getattr(self.model.config, "trained_margin", UNTRAINED_MARGIN))
+        return max(asked, getattr(self.config, "trained_margin", UNTRAINED_MARGIN))
 
     def features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
         """Log-mel features of a batch, as long as its longest clip and the margin.
 
-        Returns (batch, mels, frames); a whole window of zeros would give the same frames.
+        Returns (batch, mels, frames), float32; a whole window of zeros would give the same frames.
         """
         longest = max(map(len, clips)) / SAMPLE_RATE + margin
         positions = math.ceil(longest / POSITION / STRIDE) * STRIDE
-        positions = min(positions, self.model.config.max_source_positions)
+        positions = min(positions, self.config.max_source_positions)
         extracted = self.processor.feature_extractor(
             list(clips),
             sampling_rate=SAMPLE_RATE,
             max_length=round(positions * POSITION * SAMPLE_RATE),
             return_tensors="pt",
         )
-        features: torch.Tensor = extracted.input_features
-        return features.to(self.device, self.model.dtype)
-
-    def encode(self, features: torch.Tensor) -> torch.Tensor:
-        """(batch, mels, frames) -> (batch, positions, width).
-
-        What the encoder of transformers does, except that it insists on a full window. (All
-        Whispers have no dropout there.)
-        """
-        encoder = self.model.model.encoder
-        hidden: torch.Tensor = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
-        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
-        for layer in encoder.layers:
-            hidden = layer(hidden, None)
-        return torch.as_tensor(encoder.layer_norm(hidden))
+        return torch.as_tensor(extracted.input_features)
 
     @cached_property
     def languages(self) -> dict[Language, int]:
@@ -153,7 +136,7 @@ class Whisper:
 
     @property
     def end(self) -> int:
-        return int(self.model.config.eos_token_id)
+        return int(self.config.eos_token_id)
 
     @property
     def no_speech(self) -> int:
@@ -211,6 +194,56 @@ class Whisper:
                 groups.append((said, pending))
                 pending = []
         return [*groups, (self.text(pending), pending)] if pending else groups
+
+
+@dataclass(frozen=True)
+class Whisper(Processing):
+    """The same with its model in transformers: the one that learns."""
+
+    model: WhisperForConditionalGeneration
+
+    @classmethod
+    def load(cls, folder: Path, dtype: torch.dtype, attention: str = "sdpa") -> Self:
+        """Raises EngineError where the folder holds no such model."""
+        with loading(folder):
+            model = WhisperForConditionalGeneration.from_pretrained(
+                folder, dtype=dtype, attn_implementation=attention, local_files_only=True
+            )
+            processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
+        model.model.encoder.embed_positions.requires_grad_(False)  # sinusoids, never learned
+        whisper = cls(model.config, model.generation_config, processor, model.eval())
+        model.to("cpu" if whisper.on_cpu else "cuda")
+        return whisper
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.model.device)
+
+    def features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
+        """The same, where the model is and in what it computes in."""
+        return super().features(clips, margin).to(self.device, self.model.dtype)
+
+    def encode(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, mels, frames) -> (batch, positions, width).
+
+        What the encoder of transformers does, except that it insists on a full window. (All
+        Whispers have no dropout there.)
+        """
+        encoder = self.model.model.encoder
+        hidden: torch.Tensor = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
+        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        for layer in encoder.layers:
+            hidden = layer(hidden, None)
+        return torch.as_tensor(encoder.layer_norm(hidden))
+
+
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Turn what transformers says of a folder into a sentence."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as cause:
+        raise EngineError(f"{folder}: not a Whisper model that can be loaded") from cause
 
 
 def _latin(character: str) -> bool:

@@ -68,12 +68,17 @@ def weight_files(folder: Path) -> list[Path]:
     return found
 
 
-def _checkpoint(folder: Path, source: str) -> Checkpoint:
+def digest_of_weights(folder: Path) -> str:
+    """The first 16 hexadecimal digits of the sha256 of all that holds weights."""
     digest = hashlib.sha256()
     for path in weight_files(folder):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return Checkpoint("whisper", folder, source=source, digest=digest.hexdigest()[:16])
+    return digest.hexdigest()[:16]
+
+
+def _checkpoint(folder: Path, source: str) -> Checkpoint:
+    return Checkpoint("whisper", folder, source=source, digest=digest_of_weights(folder))
 
 
 def _from_hub(model: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -70,8 +71,11 @@ class WhisperRecognizer(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
+        greedy = partial(_whisper_decode.greedy, whisper)
         for window in windows(speech):
-            yield from _whisper_decode.transcribe(whisper, window, self.margin, self.decode_batch)
+            yield from _whisper_decode.transcribe(
+                whisper, greedy, window, self.margin, self.decode_batch
+            )
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision), attention="eager")

@@ -43,6 +43,8 @@ def show(summary: Summary) -> None:
         console.print()
         console.print(_scores(each))
         console.print(_funnel(each))
+        if each.labeler:
+            console.print(f"[dim]{each.labeler}[/dim]")
         for voice in each.voices:
             if voice.trial:
                 console.print(f"[dim]{voice.trial}[/dim]")
