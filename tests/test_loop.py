@@ -29,6 +29,7 @@ from twister_loop import (
 )
 from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.filters.confidence import Confidence
 from twister_loop.gates.parity import Parity as ParityGate
 from twister_loop.gates.significant import Significant
 from twister_loop.ledger import verdict_of
@@ -36,6 +37,7 @@ from twister_loop.manifest import Manifest
 from twister_loop.outset import SPOKEN_TEXT
 from twister_loop.plan import Labeler
 from twister_loop.records import Parity
+from twister_loop.stages import ParityTerms
 
 from . import world as toy
 
@@ -310,18 +312,41 @@ def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
     assert {name: each.seconds for name, each in again.items()} == {"dev": None, "vowels": 1.0}
 
 
-@pytest.mark.parametrize(("letters", "used"), [("aeiou ", True), ("ae ", False)])
+@pytest.mark.parametrize(("letters", "used"), [(" aeiou", True), ("ae ", False)])
 def test_a_labeler_hears_for_labels_if_it_hears_what_the_recognizer_hears(
     plan: Plan, tmp_path: Path, letters: str, used: bool
 ) -> None:
     other = ToneRecognizer(letters=letters)
-    with_labeler = replace(plan, labeler=Labeler(other), gates=(*plan.gates, ParityGate()))
+    gates = (*plan.gates, ParityGate())
+    with_labeler = replace(plan, labeler=Labeler(other), gates=gates, pseudo_filters=())
     done = next_round(with_labeler, tmp_path / "run")
     parity = Parity.load(done.folder / "labeler")
-    assert (parity.passed, parity.clips) == (used, 3)
+    assert (parity.chosen, parity.clips) == (0 if used else None, 3)
     label = read_json(done.folder / "pseudo/made.json")["from"]["recognizer"]["letters"]
     assert label == (letters if used else "aeiou ")
     assert [each.name for each in Report.load(done.folder / "by_labeler").scores] == ["dev"]
+
+
+def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: Path) -> None:
+    """Two of three clips hold letters that the recognizer does not know."""
+    other = ToneRecognizer(letters="aeiou rsl")
+    labeler, sure = Labeler(other, ParityTerms(at_most=0)), (Confidence(at_least=-0.1),)
+    with_labeler = replace(plan, labeler=labeler, pseudo_filters=sure)
+    parity = Parity.load(next_round(with_labeler, tmp_path / "run").folder / "labeler")
+    assert (parity.chosen, parity.clips) == (0, 1)
+
+
+def test_where_nothing_can_be_compared_the_careful_way_labels(plan: Plan, tmp_path: Path) -> None:
+    other = Labeler(ToneRecognizer(letters=" aeiou"))
+    nothing = (Confidence(at_least=1.0),)
+    parity = Parity.load(
+        next_round(
+            replace(plan, labeler=other, pseudo_filters=nothing, human=plan.human),
+            tmp_path / "run",
+        ).folder
+        / "labeler"
+    )
+    assert (parity.chosen, parity.clips) == (None, 0)
 
 
 def test_another_untouched_model_is_measured_and_must_be_beaten(

@@ -40,7 +40,10 @@ def changed(world: Path, **changes: Any) -> Path:
             {"gates": [{"use": "sane_output", "sets": ["test"]}]},
             "gates: sane_output: the set 'test' is a test set, which gates never see",
         ),
-        ({"gates": ["parity"]}, "gates: parity needs a `labeler`, such as {use: ctranslate2}"),
+        (
+            {"gates": ["parity"]},
+            "gates: parity needs another engine as `labeler`, such as ctranslate2",
+        ),
         ({"labeler": {"use": "tone", "clips": "x"}}, "labeler: clips: input should be a valid int"),
         ({"labeler": "toen"}, "labeler: no recognizer is called 'toen'; did you mean 'tone'"),
         ({"development": {}}, "development: gates need at least one set"),

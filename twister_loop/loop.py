@@ -20,12 +20,15 @@ from .outset import Given, begin, starting_voice
 from .parts import Listener, Recognizer
 from .plan import Plan, Voice
 from .records import Checkpoint, Report, Round
-from .stages import label, scan, sift, speak, train, train_voice, try_labeler, try_voice
+from .stages import label, scan, sift, speak, train, train_voice, try_labelers, try_voice
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
+
+WORTH_A_TRIAL = 10
+"""Times as many clips as a trial of faster ways to hear takes; a smaller pool is just heard."""
 
 
 class Do(Protocol):
@@ -104,20 +107,30 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
 
 
 def _labeler(plan: Plan, given: Given, best: Checkpoint, pool: Manifest, do: Do) -> Recognizer:
-    """Who hears for labels: the plan's labeler, where it hears what the recognizer hears."""
-    if plan.labeler is None or not len(pool):
+    """Who hears for labels: the fastest that hears what the recognizer hears in a full window."""
+    candidates = plan.labeler.recognizer.quicker(best)
+    careful, terms = plan.asr.usual() or plan.asr, plan.labeler.terms
+    if plan.labeler.recognizer == plan.asr and len(pool) < WORTH_A_TRIAL * terms.clips:
         return plan.asr
-    labeler, terms = plan.labeler.recognizer, plan.labeler.terms
-    parity = do(try_labeler)(
-        labeler, plan.asr, best, pool, terms, given.seed, out=given.at / "labeler"
+    if list(candidates) == [careful] or not len(pool):
+        return careful
+    parity = do(try_labelers)(
+        candidates,
+        careful,
+        best,
+        pool,
+        plan.pseudo_filters,
+        terms,
+        given.seed,
+        out=given.at / "labeler",
     )
-    log.log(logging.INFO if parity.passed else logging.WARNING, "%s", parity)
-    return labeler if parity.passed else plan.asr
+    log.info("%s", parity)
+    return careful if parity.chosen is None else candidates[parity.chosen]
 
 
 def _by_labeler(plan: Plan, given: Given, candidate: Checkpoint, do: Do) -> Report | None:
     """What the labeler makes of the candidate's weights, where a gate asks."""
-    if plan.labeler is None or not any(gate.asks_labeler for gate in plan.gates):
+    if not any(gate.asks_labeler for gate in plan.gates):
         return None
     sets = {name: each for name, each in given.sets.items() if each.kind == "development"}
     terms = (plan.labeler.recognizer, candidate, sets, plan.normalizer, False)

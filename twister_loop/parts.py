@@ -142,6 +142,13 @@ class Recognizer(Part):
         """The same, decoding as everybody does; None where that is no different."""
         return None
 
+    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+        """Itself in faster ways to hear with these weights, the fastest first.
+
+        Each is tried on some of the pool before its labels are believed.
+        """
+        return (self,)
+
     def with_updates(self, count: int) -> Self:
         """The same, updating its weights so many times in training; itself if it has no such."""
         return self

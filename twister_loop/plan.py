@@ -46,11 +46,11 @@ class Voice:
 
 @dataclass(frozen=True)
 class Labeler:
-    """Who hears the pool and synthetic speech with the recognizer's weights."""
+    """Who hears the pool and synthetic speech, in its fastest way that hears the same."""
 
     recognizer: Recognizer
-    terms: ParityTerms = unsigned(ParityTerms())
-    """Asked before; what came of it is a record of its own."""
+    """The one that learns, or another engine with its weights."""
+    terms: ParityTerms = field(default_factory=ParityTerms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Plan:
     minimum_utterances: int = unsigned(20)
     """A held-out set with fewer is refused."""
     asr: Recognizer
-    labeler: Labeler | None
+    labeler: Labeler
     """Held-out sets are always heard by `asr` itself."""
     references: Mapping[str, Recognizer]
     """Other untouched models that a candidate is compared with."""
@@ -198,7 +198,7 @@ class _Builder:
             f"asr: {asr and asr.name} only hears; it can be "
             "the `labeler` beside an asr that learns",
         )
-        labeler = self._labeler(document.labeler) if document.labeler is not None else None
+        labeler = self._labeler(document.labeler or {}, asr)
         references = {
             name: part
             for name, spec in document.references.items()
@@ -223,14 +223,14 @@ class _Builder:
         self._check_gates(gates, sets)
         for gate in gates:
             self._require(
-                not gate.asks_labeler or document.labeler is not None,
-                f"gates: {gate.name} needs a `labeler`, such as {{use: ctranslate2}}",
+                not gate.asks_labeler or (labeler and labeler.recognizer) is not asr,
+                f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2",
             )
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
-        if self.wrongs or asr is None or normalizer is None:
+        if self.wrongs or asr is None or labeler is None or normalizer is None:
             raise ConfigError(f"{self.path}: " + "; ".join(self.wrongs))
         return Plan(
             rounds=document.rounds,
@@ -283,7 +283,8 @@ class _Builder:
                 near = schema.nearest(name, seen)
                 self._require(name in seen, f"gates: {gate.name}: the set {name!r} {why}; {near}")
 
-    def _labeler(self, spec: Spec | str) -> Labeler | None:
+    def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
+        """Its own options and those of its engine, which is the recognizer if none is named."""
         options = _spec(spec)
         own = {each.name for each in fields(ParityTerms)}
         asked = {name: options.pop(name) for name in own & options.keys()}
@@ -292,7 +293,8 @@ class _Builder:
         except ValueError as wrong:
             self.wrongs.append(f"labeler: {wrong}")
             return None
-        part = self._part(Recognizer, "labeler", options)
+        self._require(terms.clips >= 1, "labeler.clips: at least 1")
+        part = self._part(Recognizer, "labeler", options) if options else asr
         return Labeler(part, terms) if part else None
 
     def _voice(self, name: str, spec: Spec | str) -> Voice | None:

@@ -295,25 +295,44 @@ class Trial(Saved):
 
 
 @dataclass(frozen=True)
-class Parity(Saved):
-    """How alike two engines hear the same clips with the same weights."""
+class Attempt:
+    """How a faster way to hear compares with a careful one, on the same clips and weights."""
 
-    clips: int
+    decoding: str
     alike: int
     """Clips of which both made the same text."""
     characters: ErrorCount
-    """Of the other engine, with what the recognizer itself heard as the reference."""
+    """With what the careful one heard as the reference."""
+
+
+@dataclass(frozen=True)
+class Parity(Saved):
+    """Which of several ways to hear may label: the fastest that hears what a careful one hears."""
+
+    careful: str
+    """How that decodes."""
+    clips: int
+    """Those that the filters keep as it heard them; what they drop is not labeled anyway."""
     limit: Share
-    """The character error rate above which the other engine is not used."""
+    """The character error rate above which a faster way is not used."""
+    attempts: tuple[Attempt, ...]
+    """The fastest first, up to the first that was good enough."""
 
     @property
-    def passed(self) -> bool:
-        return self.characters.rate <= self.limit
+    def chosen(self) -> int | None:
+        """The number of the attempt that was good enough; None if the careful way has to do."""
+        last = self.attempts[-1].characters
+        good = last.length > 0 and last.rate <= self.limit
+        return len(self.attempts) - 1 if good else None
 
     def __str__(self) -> str:
+        tried = "; ".join(
+            f"{each.decoding}: CER {each.characters.rate:.2%}, {each.alike} of {self.clips} alike"
+            for each in self.attempts
+        )
+        used = self.careful if self.chosen is None else self.attempts[self.chosen].decoding
         return (
-            f"labeler: CER {self.characters.rate:.2%} against the recognizer, {self.alike} of "
-            f"{self.clips} clips alike, limit {self.limit:.2%}: {'' if self.passed else 'not '}used"
+            f"labels are heard by {used} (against {self.careful}: {tried}; limit {self.limit:.2%})"
         )
 
 

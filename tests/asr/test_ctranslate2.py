@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from twister_loop import ConfigError, load, measure
+from twister_loop.artifact import read_json, write_json
 from twister_loop.cache import cache_folder
 from twister_loop.errors import EngineError
 from twister_loop.parts import Recognizer
@@ -83,6 +84,22 @@ def test_what_was_converted_once_is_taken_from_the_cache(
 def test_a_folder_that_holds_no_model_is_a_sentence(tmp_path: Path, clips: list[Utterance]) -> None:
     with pytest.raises(EngineError, match="not a Whisper model"):
         list(ct2().transcribe(Checkpoint("whisper", tmp_path), clips))
+
+
+@model
+def test_what_it_was_trained_to_bear_is_what_is_tried(tiny_whisper: Checkpoint) -> None:
+    """Nothing below 5 s for a model as it came; a trained one says what it bears."""
+    for recognizer in (ct2(), whisper()):
+        tried = [each.decoding() for each in recognizer.quicker(tiny_whisper)]
+        assert [each.split(", ")[1] for each in tried] == ["margin 5 s", "margin 10 s"]
+    config = tiny_whisper.location / "config.json"
+    before = config.read_text()
+    write_json({**read_json(config), "trained_margin": 2.0}, config)
+    try:
+        fastest = whisper().quicker(tiny_whisper)[0].decoding()
+    finally:
+        config.write_text(before)
+    assert fastest.startswith("greedy, margin 2 s")
 
 
 @model

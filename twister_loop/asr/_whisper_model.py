@@ -27,6 +27,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from .. import audio
+from ..artifact import read_json
 from ..audio import SAMPLE_RATE, Samples
 from ..errors import AudioError, EngineError
 from ..records import Checkpoint, Language, Seconds, Utterance
@@ -38,6 +39,8 @@ WINDOW_LENGTH: Seconds = 30.0
 """What Whisper hears at once."""
 UNTRAINED_MARGIN: Seconds = 5.0
 """The least that a model bears which was only trained on full windows."""
+MARGINS: tuple[Seconds, ...] = (1.0, 2.0, 3.0, 5.0, 10.0)
+"""Those that are tried before labeling, from the fastest on."""
 POSITION: Seconds = 0.02
 """What one position of the encoder stands for: two frames of 10 ms."""
 STRIDE = 25
@@ -244,6 +247,13 @@ def loading(folder: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError) as cause:
         raise EngineError(f"{folder}: not a Whisper model that can be loaded") from cause
+
+
+def margins_of(checkpoint: Checkpoint) -> list[Seconds]:
+    """Margins to try with these weights, down to the least that they were trained to bear."""
+    config = read_json(folder_of(checkpoint) / "config.json")
+    least = config.get("trained_margin", UNTRAINED_MARGIN)
+    return [each for each in MARGINS if each >= least]
 
 
 def _latin(character: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -15,7 +15,7 @@ from ..parts import Recognizer
 from ..records import Checkpoint, Seconds, Utterance
 from . import _ct2_model, _whisper_decode, _whisper_weights
 from ._ct2_model import ComputeType, Converted
-from ._whisper_model import WINDOW_LENGTH, folder_of
+from ._whisper_model import WINDOW_LENGTH, folder_of, margins_of
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,6 @@ class CTranslate2Recognizer(Recognizer):
 
     def usual(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]

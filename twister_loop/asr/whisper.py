@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..manifest import Manifest, windows
 from ..parts import Recognizer
 from ..records import Checkpoint, Seconds, Share, Utterance
 from . import _whisper_align, _whisper_decode, _whisper_train, _whisper_weights
-from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, resolve
+from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, margins_of, resolve
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class WhisperRecognizer(Recognizer):
     model: str = "openai/whisper-base"
     """A folder, or a name on the hub; openai/whisper-base is found in packages too."""
     margin: Seconds = 5.0
-    """Silence that the encoder hears after a clip; 30 is the usual full window. A model that was
-    not trained for less gets 5 s at least."""
+    """Silence that the encoder hears after a clip of a held-out set; 30 is the usual full window. A
+    model that was not trained for less gets 5 s at least. For labels the smallest is found that
+    does not change what is heard."""
     precision: Precision = "auto"
     """What it computes in; auto is bfloat16 where the processor computes with it."""
     decode_batch: int = unsigned(8)
@@ -91,6 +92,9 @@ class WhisperRecognizer(Recognizer):
 
     def usual(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
 
     def with_updates(self, count: int) -> Self:
         return dataclasses.replace(self, max_steps=count, epochs=count)
