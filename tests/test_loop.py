@@ -29,6 +29,7 @@ from twister_loop import (
 )
 from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.compare import sharing
 from twister_loop.filters.confidence import Confidence
 from twister_loop.gates.parity import Parity as ParityGate
 from twister_loop.gates.significant import Significant
@@ -265,12 +266,22 @@ def test_a_voice_that_passed_is_carried_on_even_from_a_refused_round(
 
 
 def test_older_rounds_are_thinned_to_their_results(plan: Plan, tmp_path: Path) -> None:
-    keep = replace(plan.keep, last=1, champion=True)
+    keep = replace(plan.keep, last=1)
     lenient = replace(without(plan, "significant"), keep=keep, rounds=3)
     first, second, third = refine(lenient, tmp_path / "run")
     assert list(third.folder.rglob("*.wav")) and not list(first.folder.rglob("*.wav"))
     assert size_of(second.folder) < size_of(third.folder)
     assert verdict_of(first.folder).accepted and (first.folder / "report/report.json").is_file()
+
+
+def test_what_was_thinned_is_made_anew_and_not_copied(plan: Plan, tmp_path: Path) -> None:
+    keep = replace(plan.keep, last=1)
+    lenient = replace(without(plan, "significant"), keep=keep, rounds=2)
+    thinned, _ = refine(lenient, tmp_path / "one")
+    spoken = "voices/tone/spoken"
+    assert (thinned.folder / spoken / "thinned").exists()
+    again = next_round(lenient, tmp_path / "two", sharing(tmp_path))
+    assert all(each.audio_filepath.is_file() for each in Manifest.load(again.folder / spoken))
 
 
 def test_sets_that_nothing_can_be_decided_with_are_refused_before_any_training(

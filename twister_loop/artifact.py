@@ -35,6 +35,8 @@ TIMING, SPEED = "timing.json", "speed.json"
 """How long it took, all of it and its parts: notes on how it went, not on what came out."""
 WORTH_TIDYING = 5.0
 """Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
+THINNED = "thinned"
+"""Marks what its weights or its audio were taken out of: a record of what was, of no more use."""
 RUN = "run.json"
 """Marks the root of a run; paths below it are kept relative, so a run can be moved."""
 
@@ -148,7 +150,8 @@ def carry_over(
         return
     recipe = step.recipe_of(*arguments)  # type: ignore[attr-defined]
     for folder in sorted(file.parent for file in among):
-        whole = (folder / MADE).is_file() and not folder.name.startswith(".")
+        whole = (folder / MADE).is_file() and not (folder / THINNED).exists()
+        whole = whole and not folder.name.startswith(".")
         if whole and not _changes(read_json(folder / MADE), recipe):
             scratch = out.with_name(f".{out.name}")
             shutil.rmtree(scratch, ignore_errors=True)

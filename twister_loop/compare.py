@@ -19,7 +19,7 @@ from . import measure
 from .artifact import MADE, Saved, carry_over, differences, read_json, signature
 from .errors import ConfigError, StaleError
 from .evaluation import outcomes
-from .ledger import Ledger
+from .ledger import Keep, Ledger
 from .loop import Do, refine
 from .manifest import Manifest
 from .parts import Outcome
@@ -102,7 +102,8 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
     tests = {name: each for name, each in plan.sets.items() if each[0] == "test"}
     if not tests:
         raise ConfigError("test: a comparison needs a test set, to report on")
-    whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False)
+    shared = Keep(last=terms.rounds)  # a thinned round is of no use to other arms
+    whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False, keep=shared)
     once = replace(whole, asr=plan.asr.with_updates(terms.updates))
     found = {
         "self-training": replace(once, voices=()),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .artifact import RUN, read_json, write_json
+from .artifact import MADE, RUN, THINNED, read_json, write_json
 from .errors import BusyError, ConfigError
 from .records import Checkpoint, Report, Round, Trial, Verdict
 
@@ -27,10 +27,12 @@ RESULTS = frozenset(".json .jsonl .yaml .html .log".split())
 
 @dataclass(frozen=True)
 class Keep:
-    """Which rounds stay whole; the others are thinned to manifests, reports and verdicts."""
+    """Which rounds stay whole; the others are thinned to manifests, reports and verdicts.
+
+    The champion's round stays whole too, however old it is.
+    """
 
     last: int = 2
-    champion: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,24 @@ class Ledger:
         """The last voice of that name that passed its trial, whatever became of the candidate."""
         for folder in reversed(self.finished):
             home = folder / "voices" / name
-            whole = (home / "voice" / "checkpoint.json").is_file() and (home / "trial").is_dir()
-            if whole and Trial.load(home / "trial").passed:
-                return Checkpoint.load(home / "voice")
+            voice = home / "voice"
+            whole = (voice / "checkpoint.json").is_file() and not (voice / THINNED).exists()
+            if whole and (home / "trial").is_dir() and Trial.load(home / "trial").passed:
+                return Checkpoint.load(voice)
         return None
 
     def thin(self, keep: Keep) -> int:
         """Take weights and audio out of older rounds; give the bytes that were freed."""
-        whole = set(self.finished[-max(keep.last, 1) :])
-        if keep.champion and self.champion_folder:
-            whole.add(self.champion_folder)
+        whole = {*self.finished[-max(keep.last, 1) :], self.champion_folder}
         freed = 0
         for folder in set(self.finished) - whole:
             for path in folder.rglob("*"):
-                if path.is_file() and (path.suffix not in RESULTS or _is_model_file(path)):
+                result = path.suffix in RESULTS and not _is_model_file(path)
+                if path.is_file() and not result and path.name != THINNED:
                     freed += path.stat().st_size
                     path.unlink()
+                    made = (each for each in path.parents if (each / MADE).is_file())
+                    (next(made, folder) / THINNED).touch()
         return freed
 
     @contextmanager
