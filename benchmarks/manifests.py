@@ -24,7 +24,7 @@ from twister_loop.plan import PSEUDO_FILTERS
 from twister_loop.stages import sift
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_410_000
-WORDS = [f"parola{number}" for number in range(20_000)]
+WORDS = ["".join(letters) for letters in itertools.product("aeioulmnrst", repeat=4)]
 COMMON = list(itertools.accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 """How often words are said, summed up: as Zipf found."""
 HELD_OUT = 300

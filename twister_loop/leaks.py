@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
@@ -32,7 +34,16 @@ class HeldOutTexts:
     def near(self, utterance: Utterance) -> bool:
         """Whether the text shares at least `NEAR` of its words with a held-out one."""
         units = _units(utterance)
-        shared = Counter(number for unit in units for number in self._having.get(unit, ()))
+        known = sorted(filter(None, map(self._having.get, units)), key=len)
+        needed = math.ceil(NEAR * len(units))
+        if not units or len(known) < needed:
+            return False
+        # Whoever shares so many words also shares one of these, the rarest.
+        rare = known[: len(known) - needed + 1]
+        shared = dict.fromkeys(itertools.chain.from_iterable(rare), 0)
+        for number in itertools.chain.from_iterable(known):
+            if number in shared:
+                shared[number] += 1
         return any(
             count >= NEAR * max(len(units), self._lengths[number])
             for number, count in shared.items()

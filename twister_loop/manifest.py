@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -32,13 +32,27 @@ class Manifest:
         return self.folder / "manifest.jsonl"
 
     def __iter__(self) -> Iterator[Utterance]:
+        return (utterance for _, utterance in self.located())
+
+    def located(self) -> Iterator[tuple[int, Utterance]]:
+        """Every utterance with the byte at which its line begins."""
+        start, read = 0, self._reader()
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                try:
-                    utterance = schema.parse(Utterance, line)
-                except ValueError as cause:
-                    raise ManifestError(f"{self.path}:{number}: {cause}") from cause
-                yield replace(utterance, audio_filepath=self._there(utterance.audio_filepath))
+                yield start, read(line, number)
+                start += len(line)
+
+    @contextmanager
+    def at(self) -> Iterator[Callable[[int], Utterance]]:
+        """Give a function from the byte at which a line begins to its utterance."""
+        read = self._reader()
+        with self.path.open("rb") as lines:
+
+            def found(start: int) -> Utterance:
+                lines.seek(start)
+                return read(lines.readline(), None)
+
+            yield found
 
     def __len__(self) -> int:
         with self.path.open("rb") as lines:
@@ -61,10 +75,18 @@ class Manifest:
         """Give a function that appends utterances and hands them to the system at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         home, root = self.folder.absolute(), root_of(self.folder)
+
+        def seen_from_here(folder: str) -> str:
+            if not Path(folder).is_relative_to(root):
+                return folder
+            return "" if Path(folder) == home else os.path.relpath(folder, home)
+
+        noted = _ByFolder(seen_from_here)
+
         with self.path.open(mode, encoding="utf-8") as lines:
 
             def append(utterances: Iterable[Utterance]) -> None:
-                lines.write("".join(f"{_line(each, home, root)}\n" for each in utterances))
+                lines.write("".join(f"{_line(each, noted)}\n" for each in utterances))
                 lines.flush()
 
             yield append
@@ -97,10 +119,22 @@ class Manifest:
                 append(window)
         return manifest
 
-    def _there(self, path: Path) -> Path:
-        if path.is_absolute() or path == UNSPOKEN:
-            return path
-        return Path(os.path.normpath(self.folder / path))
+    def _reader(self) -> Callable[[bytes, int | None], Utterance]:
+        """Give a function from a line, and its number if that is known, to its utterance."""
+        there = _ByFolder(lambda folder: os.path.normpath(self.folder / folder))
+
+        def read(line: bytes, number: int | None) -> Utterance:
+            try:
+                utterance = schema.parse(Utterance, line)
+            except ValueError as cause:
+                raise ManifestError(f"{self.path}:{number or ''}: {cause}") from cause
+            path = utterance.audio_filepath
+            if path != UNSPOKEN and not path.is_absolute():
+                # Nobody else holds it yet, and `replace` takes as long as all the rest.
+                object.__setattr__(utterance, "audio_filepath", Path(there.of(path)))
+            return utterance
+
+        return read
 
     def _whole_windows(self) -> int:
         """Count the lines of windows that were written to their end, and cut off the rest."""
@@ -123,10 +157,24 @@ def windows(items: Iterable[T]) -> Iterator[list[T]]:
         yield window
 
 
-def _line(utterance: Utterance, home: Path, root: Path) -> str:
+class _ByFolder(dict[str, str]):
+    """Paths named from somewhere else; most files lie in a few folders, so each is asked once."""
+
+    def __init__(self, elsewhere: Callable[[str], str]) -> None:
+        super().__init__()
+        self._elsewhere = elsewhere
+
+    def __missing__(self, folder: str) -> str:
+        return self.setdefault(folder, self._elsewhere(folder))
+
+    def of(self, path: Path) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(self[folder], name)  # noqa: PTH118  (a million times)
+
+
+def _line(utterance: Utterance, noted: _ByFolder) -> str:
     """One line of JSON; a path inside the run is noted relative to the manifest."""
     path = utterance.audio_filepath
-    if path != UNSPOKEN:
-        path = path.absolute()
-        path = Path(os.path.relpath(path, home)) if path.is_relative_to(root) else path
-    return schema.line(replace(utterance, audio_filepath=path))
+    if path == UNSPOKEN:
+        return schema.line(utterance)
+    return schema.line(utterance, audio_filepath=noted.of(path.absolute()))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from array import array
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,17 +52,32 @@ class Perturb:
 
 @stage(version=1)
 def mix(recipe: Mix, sources: Sequence[Manifest], seed: int, *, out: Path) -> Manifest:
-    """Draw from every origin its weight in hours, and shuffle; the seed decides both."""
+    """Draw from every origin its weight in hours, and shuffle; the seed decides both.
+
+    Where a line begins and how long it lasts is held in memory, never the corpus itself.
+    """
     rng = random.Random(seed)
-    by_origin: dict[str, list[Utterance]] = defaultdict(list)
-    for utterance in (each for source in sources for each in source):
-        by_origin[utterance.origin].append(utterance)
-    drawn: list[Utterance] = []
-    for origin, utterances in sorted(by_origin.items()):
-        wanted = getattr(recipe, origin) * sum(each.duration for each in utterances)
-        drawn += _drawn(utterances, wanted, rng)
+    firsts, starts, durations = array("q"), array("q"), array("d")
+    by_origin: dict[str, list[int]] = defaultdict(list)
+    for source in sources:
+        firsts.append(len(starts))
+        for start, utterance in source.located():
+            by_origin[utterance.origin].append(len(starts))
+            starts.append(start)
+            durations.append(utterance.duration)
+    drawn: list[int] = []
+    for origin, lines in sorted(by_origin.items()):
+        wanted = getattr(recipe, origin) * sum(durations[line] for line in lines)
+        drawn += _drawn(lines, durations, wanted, rng)
     rng.shuffle(drawn)
-    return Manifest.write(drawn, out)
+
+    def found() -> Iterator[Utterance]:
+        with ExitStack() as open_files:
+            read = [open_files.enter_context(source.at()) for source in sources]
+            for line in drawn:
+                yield read[bisect_right(firsts, line) - 1](starts[line])
+
+    return Manifest.write(found(), out)
 
 
 @stage(version=1)
@@ -110,15 +128,15 @@ def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manif
 
 
 def _drawn(
-    utterances: Sequence[Utterance], wanted: Seconds, rng: random.Random
-) -> Iterator[Utterance]:
+    lines: Sequence[int], durations: Sequence[Seconds], wanted: Seconds, rng: random.Random
+) -> Iterator[int]:
     """Whole copies of everything, then a random part, until that many seconds are drawn."""
-    at_hand = sum(each.duration for each in utterances)
+    at_hand = sum(durations[line] for line in lines)
     while at_hand and wanted >= at_hand * 0.999:
-        yield from utterances
+        yield from lines
         wanted -= at_hand
-    for each in rng.sample(list(utterances), len(utterances)):
-        if wanted < each.duration / 2:
+    for line in rng.sample(lines, len(lines)):
+        if wanted < durations[line] / 2:
             return
-        yield each
-        wanted -= each.duration
+        yield line
+        wanted -= durations[line]

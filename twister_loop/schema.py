@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 T = TypeVar("T")
 
@@ -38,10 +39,18 @@ def plain(value: object) -> Any:
     return _adapters[type(value)].dump_python(value, mode="json", exclude_none=True)
 
 
-def line(value: object) -> str:
-    """Turn a dataclass into one line of JSON, leaving out what is None or at its default."""
-    adapter = _adapters[type(value)]
-    return adapter.dump_json(value, exclude_none=True, exclude_defaults=True).decode()
+def line(value: object, **otherwise: str) -> str:
+    """Turn a dataclass into one line of JSON, leaving out what is None or at its default.
+
+    `otherwise` are fields to note with other texts than they have; they come first.
+    """
+    noted: bytes = _adapters[type(value)].dump_json(
+        value, exclude_none=True, exclude_defaults=True, exclude=set(otherwise)
+    )
+    if not otherwise:
+        return noted.decode()
+    before = to_json(otherwise).decode()
+    return f"{before[:-1]},{noted.decode()[1:]}" if noted != b"{}" else before
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
