@@ -46,7 +46,10 @@ def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
 def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run rounds until there are as many as the plan wants."""
     return _published(
-        Path(run), lambda: twister_loop.refine(load(Path(plan), changes), Path(run), do=as_task)
+        Path(run),
+        lambda: twister_loop.refine(
+            load(Path(plan), changes), Path(run), dashboard.following(Path(run), as_task)
+        ),
     )
 
 
@@ -54,13 +57,18 @@ def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[
 def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Finish the round in progress, or run one more."""
     return _published(
-        Path(run), lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), as_task)]
+        Path(run),
+        lambda: [
+            twister_loop.next_round(
+                load(Path(plan), changes), Path(run), dashboard.following(Path(run), as_task)
+            )
+        ],
     )
 
 
 def publish(run: Path, done: Round) -> None:
     """Write the page, and show the figures where Prefect shows them."""
-    page = dashboard.write(run)
+    page = dashboard.try_to_write(run)
     key = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
     create_table_artifact(key=f"{key}-scores", table=dashboard.rows(run), description=str(run))
     why = "".join(f"\n- {objection}" for objection in done.verdict.objections)

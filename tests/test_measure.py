@@ -95,10 +95,19 @@ def test_stretches_show_where_two_texts_differ() -> None:
 
 def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() -> None:
     counts = [ErrorCount(substitutions=1, hits=9), ErrorCount(substitutions=3, hits=7)] * 20
-    low, high = measure.interval(counts, seed=1)
+    low, high = measure.middle(measure.drawn_rates({"a": counts}, seed=1)["a"])
     assert low < 0.2 < high
-    closer = measure.interval(counts * 16, seed=1)
+    closer = measure.middle(measure.drawn_rates({"a": counts * 16}, seed=1)["a"])
     assert low < closer[0] < 0.2 < closer[1] < high
+
+
+@pytest.mark.parametrize("groups", [None, [str(n % 15) for n in range(40)]])
+def test_rates_drawn_together_differ_as_a_paired_bootstrap_says(groups: list[str] | None) -> None:
+    one = [ErrorCount(substitutions=n % 3, hits=8) for n in range(40)]
+    two = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
+    drawn = measure.drawn_rates({"one": one, "two": two}, seed=5, groups=groups)
+    paired = measure.paired_bootstrap(two, one, seed=5, groups=groups)
+    assert np.allclose(np.sort(drawn["two"] - drawn["one"]), paired)
 
 
 def test_what_belongs_together_is_drawn_together() -> None:

@@ -29,11 +29,12 @@ def test_several_sets_of_a_kind_are_summed_and_one_alone_is_not(found: RoundSumm
 
 def test_every_rate_and_every_change_has_its_interval(found: RoundSummary) -> None:
     for name, row in found.scores.items():
-        for who, score in row.items():
-            around = found.intervals[name][who]
-            assert around.low <= score.words.rate <= around.high
-        change = found.changes[name]
-        assert change.low <= change.rate <= change.high and change.drawn == "utterances"
+        for measure in ("words", "characters", "mixed"):
+            for who, score in row.items():
+                around = found.intervals[name][who][measure]
+                assert around.low <= getattr(score, measure).rate <= around.high
+            for change in (found.changes[name][measure], found.steps[name][measure]):
+                assert change.low <= change.rate <= change.high and change.drawn == "utterances"
 
 
 def test_the_worst_utterances_show_what_was_said_and_heard(found: RoundSummary) -> None:
@@ -42,3 +43,15 @@ def test_the_worst_utterances_show_what_was_said_and_heard(found: RoundSummary) 
         errors = [each.candidate for each in worst]
         assert errors == sorted(errors, reverse=True) and all(errors)
         assert len(worst) <= found.scores[name]["candidate"].utterances
+
+
+def test_the_utterances_that_moved_most_come_with_what_was_heard_before(
+    found: RoundSummary,
+) -> None:
+    assert any(found.improved.values())
+    for name, improved in found.improved.items():
+        assert all(each.candidate < each.untouched for each in improved)
+        assert not {each.id for each in improved} & {each.id for each in found.worsened[name]}
+        for each in improved:
+            assert " ".join(part.said for part in each.before if part.said) == each.text
+            assert each.before != each.stretches

@@ -27,7 +27,7 @@ from . import dashboard, doctor, schema
 from .compare import Terms, compare
 from .errors import TwisterError
 from .ledger import Ledger
-from .loop import next_round, refine
+from .loop import next_round, plainly, refine
 from .plan import load, parse_value
 from .records import Verdict
 from .reproduce import reproduce
@@ -61,8 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if options.prefect:
         return _through_prefect(options)
     plan = load(options.plan, options.changes)
-    for done in refine(plan, options.run):
-        dashboard.write(options.run)
+    for done in refine(plan, options.run, dashboard.following(options.run, plainly)):
         print(f"round {done.number}: {_said(done.verdict)}")
     return _show(options.run)
 
@@ -75,8 +74,8 @@ def round_(options: argparse.Namespace) -> int:
         print(f"set aside as {aside}" if aside else "no round is in progress")
     if options.prefect:
         return _through_prefect(options)
-    done = next_round(load(options.plan, options.changes), options.run)
-    dashboard.write(options.run)
+    do = dashboard.following(options.run, plainly)
+    done = next_round(load(options.plan, options.changes), options.run, do)
     print(f"round {done.number}: {_said(done.verdict)}")
     return _show(options.run)
 
@@ -91,9 +90,10 @@ def status(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Write the page, print the tables."""
-    summarize(options.run)
-    dashboard.write(options.run)
-    return _show(options.run)
+    page = dashboard.write(options.run)
+    _show(options.run, page=False)
+    print(f"page: {page}")
+    return 0
 
 
 def compare_(options: argparse.Namespace) -> int:
@@ -132,8 +132,8 @@ def diagnose(options: argparse.Namespace) -> int:
 
 def _show(run: Path, page: bool = True) -> int:
     dashboard.show(summarize(run))
-    if page:
-        print(f"page: {dashboard.write(run)}")
+    if page and (written := dashboard.try_to_write(run)):
+        print(f"page: {written}")
     return 0
 
 

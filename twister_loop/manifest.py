@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,43 @@ class Manifest:
     def __len__(self) -> int:
         with self.path.open("rb") as lines:
             return sum(1 for _ in lines)
+
+    def sample(self, count: int, seed: int) -> list[Utterance]:
+        """Some utterances from all over the file, in its order; the same for the same seed.
+
+        Only their lines are read, however long the file is; a line that follows a long one is a
+        little likelier than others.
+        """
+        size, rng = self.path.stat().st_size, random.Random(seed)
+        found, read = dict[int, Utterance](), self._reader()
+        with self.path.open("rb") as lines:
+            for place in sorted(rng.sample(range(size), min(4 * count, size))):
+                lines.seek(place)
+                lines.readline()
+                if (begin := lines.tell() % size) not in found:  # the last line leads to the first
+                    lines.seek(begin)
+                    found[begin] = read(lines.readline(), None)
+        some = rng.sample(sorted(found), min(count, len(found)))
+        return [found[begin] for begin in sorted(some)]
+
+    def page(
+        self, begin: int, count: int, query: str = "", most: int = 1 << 24
+    ) -> tuple[list[Utterance], int | None]:
+        """Some utterances from a line that begins at byte `begin` on, and where to go on.
+
+        `query` keeps lines in which it is found, whatever the case; at most `most` bytes are
+        read, so there may be fewer than `count` and still more to come. None is the end.
+        """
+        found, read = list[Utterance](), self._reader()
+        wanted = query.casefold()
+        with self.path.open("rb") as lines:
+            lines.seek(begin)
+            while len(found) < count and lines.tell() - begin < most:
+                if not (line := lines.readline()).endswith(b"\n"):
+                    return found, None
+                if wanted in line.decode("utf-8", "replace").casefold():
+                    found.append(read(line, None))
+            return found, lines.tell() if lines.peek(1) else None
 
     @property
     def duration(self) -> Seconds:

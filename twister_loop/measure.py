@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
 import jiwer
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from . import scripts
 from .normalizers.basic import Basic
 from .records import Counted, ErrorCount, Language, Utterance
+
+K = TypeVar("K", bound=Hashable)
 
 FIRST_LETTER = 0x4E00
 """jiwer compares strings; here every distinct token becomes one letter, none of them white."""
@@ -116,25 +119,39 @@ def paired_bootstrap(
     """
     if len(candidate) != len(champion):
         raise ValueError(f"{len(candidate)} and {len(champion)} utterances cannot be paired")
-    lengths = _summed([count.length for count in champion], groups)
-    gains = _summed(
-        [new.errors - old.errors for new, old in zip(candidate, champion, strict=True)], groups
-    )
-    rng = np.random.default_rng(seed)
-    found = []
-    for rows in _portions(resamples, max(1, AT_A_TIME // len(lengths))):
-        drawn = rng.integers(0, len(lengths), (rows, len(lengths)))
-        totals = np.maximum(lengths[drawn].sum(axis=1), 1.0)  # (rows,)
-        found.append(gains[drawn].sum(axis=1) / totals)
-    return np.sort(np.concatenate(found))
+    pairs = zip(candidate, champion, strict=True)
+    columns = [(old.length, new.errors - old.errors) for new, old in pairs]
+    lengths, gains = _drawn_sums(columns, seed, resamples, groups).T
+    return np.sort(gains / np.maximum(lengths, 1.0))
 
 
-def interval(
-    counts: Sequence[ErrorCount], seed: int, groups: Sequence[str] | None = None
-) -> tuple[float, float]:
-    """The 95 % interval of an error rate, by bootstrap over what `paired_bootstrap` draws."""
-    faultless = [ErrorCount(hits=count.length) for count in counts]
-    return middle(paired_bootstrap(counts, faultless, seed, groups=groups))
+def drawn_rates(
+    counts: Mapping[K, Sequence[ErrorCount]],
+    seed: int,
+    resamples: int = 2000,
+    groups: Sequence[str] | None = None,
+) -> dict[K, np.ndarray]:
+    """Error rates of several countings of the same utterances, all on the same draws.
+
+    One drawing serves every model and every measure, so two of them may be subtracted; the draws
+    are those of `paired_bootstrap`.
+
+    Args:
+        counts: By any name, the counts of every utterance.
+        seed: As for `paired_bootstrap`, like the rest.
+        resamples: How often the whole set is drawn anew.
+        groups: What each utterance belongs to; groups are drawn whole.
+
+    Returns:
+        By name, shape (resamples,), in the order of the draws.
+    """
+    if not counts:
+        return {}
+    rows = zip(*counts.values(), strict=True)
+    columns = [[part for each in row for part in (each.length, each.errors)] for row in rows]
+    sums = _drawn_sums(columns, seed, resamples, groups)  # (resamples, 2 x countings)
+    rates = sums[:, 1::2] / np.maximum(sums[:, ::2], 1.0)
+    return dict(zip(counts, rates.T, strict=True))
 
 
 def middle(drawn: np.ndarray) -> tuple[float, float]:
@@ -159,12 +176,23 @@ def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
     return "utterances", [each.id for each in speech]
 
 
-def _summed(values: Sequence[int], groups: Sequence[str] | None) -> np.ndarray:
-    """Shape (groups,), in the order in which they first come; every value its own if None."""
-    if groups is None:
-        return np.array(values, dtype=np.float64)
-    place = {name: number for number, name in enumerate(dict.fromkeys(groups))}
-    return np.bincount([place[each] for each in groups], values, len(place)).astype(np.float64)
+def _drawn_sums(
+    columns: Sequence[Sequence[int]], seed: int, resamples: int, groups: Sequence[str] | None
+) -> np.ndarray:
+    """Shape (resamples, columns): what every draw of whole groups adds up to."""
+    values = np.array(columns, dtype=np.float64)  # (utterances, columns)
+    if groups is not None:
+        place = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+        summed = np.zeros((len(place), values.shape[1]))
+        np.add.at(summed, [place[each] for each in groups], values)
+        values = summed
+    size, rng = len(values), np.random.default_rng(seed)
+    found = []
+    for rows in _portions(resamples, max(1, AT_A_TIME // size)):
+        drawn = rng.integers(0, size, (rows, size)) + size * np.arange(rows)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=rows * size)  # each was drawn
+        found.append(times.reshape(rows, size).astype(np.float64) @ values)
+    return np.concatenate(found)
 
 
 def _portions(whole: int, most: int) -> Iterator[int]:

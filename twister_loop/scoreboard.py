@@ -6,30 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .evaluation import outcomes
 from .leaks import HeldOutTexts
 from .manifest import Manifest
-from .measure import Stretch, interval, middle, paired_bootstrap, stretches, total
-from .parts import Normalizer, Outcome
-from .records import ErrorCount, Report, Score, SetKind, Share, pooled
+from .measure import Stretch, drawn_rates, middle, stretches, total
+from .parts import Measure, Normalizer, Outcome
+from .records import ErrorCount, Report, Score, SetKind, Share, Utterance, pooled
 
-WORST = 10
-"""Utterances of a set that are shown."""
+WORST, MOVED = 10, 5
+"""Utterances of a set that are shown: heard worst, and won or lost most."""
 KINDS: tuple[SetKind, ...] = ("development", "test", "retention")
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a candidate changed on one set against the untouched model, in word error rate."""
-
-    rate: float
-    """Candidate minus untouched; negative is better."""
-    low: float
-    high: float
-    """The 95 % interval, by paired bootstrap."""
-    relative: float
-    drawn: str
-    """What the bootstrap drew: `speakers`, `recordings` or `utterances`."""
+MEASURES: tuple[Measure, ...] = ("words", "characters", "mixed")
 
 
 @dataclass(frozen=True)
@@ -41,17 +30,38 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What a candidate changed on one set against another model, in an error rate."""
+
+    rate: float
+    """Candidate minus the other; negative is better."""
+    low: float
+    high: float
+    """The 95 % interval, by paired bootstrap."""
+    relative: float
+    drawn: str
+    """What the bootstrap drew: `speakers`, `recordings` or `utterances`."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
 class Heard:
-    """An utterance that the candidate heard badly."""
+    """An utterance as the candidate heard it, and the untouched model before."""
 
     id: str
     untouched: int
-    """Word errors."""
+    """Mixed errors: Han and kana singly, all else by word; as the stretches are cut."""
     candidate: int
     text: str
     pred_text: str
     stretches: tuple[Stretch, ...]
-    """The two side by side, as they are counted."""
+    """Text and hypothesis side by side, as they are counted."""
+    before: tuple[Stretch, ...]
+    """Text and the untouched model's hypothesis."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,18 @@ class Scoreboard:
     several sets of a kind, all of them together too."""
     usual: dict[str, dict[str, Score]]
     """The same in a window of 30 s."""
-    intervals: dict[str, dict[str, Interval]]
-    """Set -> who -> the 95 % interval of the word error rate."""
-    changes: dict[str, Change]
+    intervals: dict[str, dict[str, dict[Measure, Interval]]]
+    """Set -> who -> measure -> the 95 % interval of the error rate."""
+    changes: dict[str, dict[Measure, Change]]
+    """Set -> measure -> the candidate against the untouched model."""
+    steps: dict[str, dict[Measure, Change]]
+    """Set -> measure -> the candidate against the champion."""
     worst: dict[str, tuple[Heard, ...]]
     """By set, the `WORST` utterances with most errors of the candidate."""
+    improved: dict[str, tuple[Heard, ...]]
+    """By set, the `MOVED` utterances that gained most against the untouched model."""
+    worsened: dict[str, tuple[Heard, ...]]
+    """By set, the `MOVED` that lost most."""
     new_texts: dict[str, dict[str, ErrorCount]]
     """Set -> who -> words, counted only where no text trained on is nearly the reference."""
     spelling_share: dict[str, Share]
@@ -79,19 +96,32 @@ def side_by_side(reports: Mapping[str, Report], mixture: Path, seed: int) -> Sco
     found = {who: _outcomes(report) for who, report in reports.items()}
     whole = {who: _with_all(sets) for who, sets in found.items()}
     scores = _by_set({who: [each.score for each in sets.values()] for who, sets in whole.items()})
+    rates = {name: _rates({w: s[name] for w, s in whole.items()}, seed) for name in scores}
+    heard = {name: _heard(name, found, reports) for name in found.get("candidate", {})}
+    moved = {name: sorted(each, key=_gain) for name, each in heard.items()}
     return Scoreboard(
         scores=scores,
         usual=_by_set({who: report.usual for who, report in reports.items()}),
         intervals={
             name: {
-                who: Interval(*interval(sets[name].words, seed, sets[name].groups))
-                for who, sets in whole.items()
-                if name in sets
+                who: {m: Interval(*middle(drawn[m, who])) for m in MEASURES} for who in scores[name]
             }
-            for name in scores
+            for name, drawn in rates.items()
         },
-        changes=_changes(whole, seed),
-        worst=_worst(found, reports),
+        changes=_changes(whole, rates, "untouched"),
+        steps=_changes(whole, rates, "champion"),
+        worst={
+            name: _spelled([h for h in sorted(each, key=_errors)[:WORST] if h.candidate], reports)
+            for name, each in heard.items()
+        },
+        improved={
+            name: _spelled([h for h in each[:MOVED] if _gain(h)[0] < 0], reports)
+            for name, each in moved.items()
+        },
+        worsened={
+            name: _spelled([h for h in each[::-1][:MOVED] if _gain(h)[0] > 0], reports)
+            for name, each in moved.items()
+        },
         new_texts=_new_texts(found, reports, mixture),
         spelling_share={
             name: share for name, row in scores.items() if (share := _spelling(row)) is not None
@@ -129,15 +159,26 @@ def _with_all(found: Mapping[str, Outcome]) -> dict[str, Outcome]:
     return together
 
 
-def _changes(found: Mapping[str, Mapping[str, Outcome]], seed: int) -> dict[str, Change]:
-    changes = {}
+def _rates(outcomes: Mapping[str, Outcome], seed: int) -> dict[tuple[Measure, str], np.ndarray]:
+    """Error rates of one set, drawn at once for every measure and model."""
+    counts = {(m, who): each.counts(m) for who, each in outcomes.items() for m in MEASURES}
+    groups = next(iter(outcomes.values())).groups
+    return drawn_rates(counts, seed, groups=groups)
+
+
+def _changes(
+    found: Mapping[str, Mapping[str, Outcome]],
+    rates: Mapping[str, Mapping[tuple[Measure, str], np.ndarray]],
+    other: str,
+) -> dict[str, dict[Measure, Change]]:
+    changes: dict[str, dict[Measure, Change]] = {}
     for name, outcome in found.get("candidate", {}).items():
-        before = found["untouched"][name]
-        drawn = paired_bootstrap(outcome.words, before.words, seed, groups=outcome.groups)
-        low, high = middle(drawn)
-        was, now = before.score.words.rate, outcome.score.words.rate
-        relative = now / was - 1 if was else 0.0
-        changes[name] = Change(now - was, low, high, relative, outcome.drawn)
+        for m in MEASURES:
+            drawn = rates[name]
+            low, high = middle(drawn[m, "candidate"] - drawn[m, other])
+            was, now = (getattr(each.score, m).rate for each in (found[other][name], outcome))
+            change = Change(now - was, low, high, now / was - 1 if was else 0.0, outcome.drawn)
+            changes.setdefault(name, {})[m] = change
     return changes
 
 
@@ -145,36 +186,53 @@ def _speech(report: Report, outcome: Outcome) -> Manifest:
     return Manifest(report.folder / outcome.score.kind / outcome.score.name)
 
 
-def _worst(
-    found: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report]
-) -> dict[str, tuple[Heard, ...]]:
-    if "candidate" not in found:
-        return {}
-    report = reports["candidate"]
-    normalize = _normalizer(report).normalize
-    worst = {}
-    for name, outcome in found["candidate"].items():
-        before = found["untouched"][name].words
-        heard = zip(before, outcome.words, _speech(report, outcome), strict=True)
-        chosen = sorted(heard, key=lambda each: (-each[1].errors, each[2].id))[:WORST]
-        worst[name] = tuple(
-            Heard(
-                each.id,
-                was.errors,
-                now.errors,
-                each.text or "",
-                each.pred_text or "",
-                tuple(
-                    stretches(
-                        normalize(each.text or "", each.lang),
-                        normalize(each.pred_text or "", each.lang),
-                    )
-                ),
-            )
-            for was, now, each in chosen
-            if now.errors
+@dataclass(frozen=True)
+class _Pair:
+    """One utterance as two models heard it."""
+
+    before: Utterance
+    now: Utterance
+    untouched: int
+    candidate: int
+
+
+def _heard(
+    name: str, found: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report]
+) -> list[_Pair]:
+    whos = ("untouched", "candidate")
+    speech = (_speech(reports[who], found[who][name]) for who in whos)
+    counts = ([each.errors for each in found[who][name].mixed] for who in whos)
+    return [_Pair(*each) for each in zip(*speech, *counts, strict=True)]
+
+
+def _errors(pair: _Pair) -> tuple[int, str]:
+    return -pair.candidate, pair.now.id
+
+
+def _gain(pair: _Pair) -> tuple[int, str]:
+    return pair.candidate - pair.untouched, pair.now.id
+
+
+def _spelled(pairs: Iterable[_Pair], reports: Mapping[str, Report]) -> tuple[Heard, ...]:
+    """Texts and hypotheses side by side, cut where they differ."""
+    normalize = _normalizer(reports["candidate"]).normalize
+
+    def cut(one: Utterance) -> tuple[Stretch, ...]:
+        texts = (normalize(text or "", one.lang) for text in (one.text, one.pred_text))
+        return tuple(stretches(*texts))
+
+    return tuple(
+        Heard(
+            each.now.id,
+            each.untouched,
+            each.candidate,
+            each.now.text or "",
+            each.now.pred_text or "",
+            cut(each.now),
+            cut(each.before),
         )
-    return worst
+        for each in pairs
+    )
 
 
 def _new_texts(

@@ -6,29 +6,21 @@ Read from the folders alone, so neither a plan nor an engine is loaded.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import read_json
 from .ledger import Ledger, is_finished, number_of, verdict_of
 from .manifest import Manifest
-from .measure import (
-    agreement,
-    total,
-)
+from .measure import agreement, total
 from .normalizers.basic import Basic
-from .records import (
-    ErrorCount,
-    Funnel,
-    Parity,
-    Report,
-    Seconds,
-    Share,
-    Tally,
-    Trial,
-    Verdict,
-)
+from .recall import known, recalled
+from .records import ErrorCount, Funnel, Parity, Report, Seconds, Share, Tally, Trial, Verdict
 from .scoreboard import Scoreboard, side_by_side
+
+SHAPE = 1
+"""Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
     "untouched champion pool labeler pseudo lesson texts voices mixture packed augmented candidate "
@@ -73,6 +65,8 @@ class RoundSummary(Scoreboard):
     """What `pool`, `lesson` and `texts` kept and rejected."""
     mixture: dict[str, Tally]
     """By origin."""
+    languages: dict[str, dict[str, Tally]]
+    """Origin -> language of what is in the mixture; `unknown` where none is noted."""
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
@@ -94,25 +88,19 @@ def summarize(run: Path) -> Summary:
     return Summary(
         run=str(run),
         champion=f"{folder.name}/candidate" if folder else "untouched",
-        rounds=tuple(_round(ledger, each) for each in ledger.folders),
+        rounds=tuple(recalled(_round, RoundSummary, SHAPE, each) for each in ledger.folders),
     )
 
 
-def _round(ledger: Ledger, at: Path) -> RoundSummary:
-    reports = {
-        who: Report.load(at / folder)
-        for who, folder in (
-            ("untouched", "untouched"),
-            ("champion", "champion"),
-            ("candidate", "report"),
-        )
-        if (at / folder).is_dir()
-    }
+def _round(at: Path) -> RoundSummary:
+    ledger = Ledger(at.parent)
     verdict = verdict_of(at) if is_finished(at) else None
     accepted = (each for each in reversed(ledger.finished) if verdict_of(each).accepted)
     before = next((each for each in accepted if each < at), None)
+    read = [at / name for name in ("untouched", "champion", "report", "mixture")]
+    languages = known(_by_language, at / "mixture")
     return RoundSummary(
-        **vars(side_by_side(reports, at / "mixture", seed=number_of(at))),
+        **vars(known(_scoreboard, *read)),
         number=number_of(at),
         folder=at.name,
         stages=_timings(at),
@@ -124,10 +112,17 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
             for name in ("pool", "lesson", "texts")
             if (at / name / "funnel.json").is_file()
         },
-        mixture=_by_origin(at / "mixture"),
-        voices=tuple(_voice(at, each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
+        mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
+        languages=languages,
+        voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
+
+
+def _scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
+    folders = {"untouched": untouched, "champion": champion, "candidate": report}
+    reports = {who: Report.load(each) for who, each in folders.items() if each.is_dir()}
+    return side_by_side(reports, mixture, seed=number_of(report.parent))
 
 
 def _timings(at: Path) -> dict[str, Seconds]:
@@ -145,17 +140,29 @@ def _place(path: Path) -> tuple[int, float]:
     return (known[0] if known else len(STAGES), path.stat().st_mtime)
 
 
-def _by_origin(folder: Path) -> dict[str, Tally]:
+def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
     if not (folder / "manifest.jsonl").is_file():
         return {}
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, dict[str, Tally]] = {}
     for utterance in Manifest(folder):
-        before = tallies.get(utterance.origin, Tally())
-        tallies[utterance.origin] = before.plus(utterance.duration)
-    return dict(sorted(tallies.items()))
+        of = tallies.setdefault(utterance.origin, {})
+        lang = utterance.lang or "unknown"
+        of[lang] = of.get(lang, Tally()).plus(utterance.duration)
+    return {origin: dict(sorted(each.items())) for origin, each in sorted(tallies.items())}
 
 
-def _voice(at: Path, home: Path) -> VoiceSummary:
+def _together(tallies: Iterable[Tally]) -> Tally:
+    found = list(tallies)
+    duration = round(sum(each.duration for each in found), 3)
+    return Tally(sum(each.utterances for each in found), duration)
+
+
+def _voice(home: Path) -> VoiceSummary:
+    stages = (home / name for name in ("trial", "spoken", "verified", "synthetic"))
+    return known(_voice_read, home, *stages)
+
+
+def _voice_read(home: Path, *_: Path) -> VoiceSummary:
     trial = Trial.load(home / "trial") if (home / "trial").is_dir() else None
     passed = bool(trial and trial.passed)
     if not (home / "synthetic").is_dir():
@@ -166,7 +173,7 @@ def _voice(at: Path, home: Path) -> VoiceSummary:
         spoken = spoken if utterance.error else spoken.plus(utterance.duration)
     funnel = Funnel.load(home / "synthetic")
     heard = [agreement(each) for each in Manifest(home / "verified") if not each.error]
-    shares = _kept_shares(at, home / "synthetic")
+    shares = _kept_shares(home.parents[1], home / "synthetic")
     return VoiceSummary(
         home.name,
         trial,

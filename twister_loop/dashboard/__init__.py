@@ -1,6 +1,6 @@
 """What a run came to, for people: tables on a terminal, and a page that opens from disk."""
 
 from .console import rows, show, show_comparison
-from .page import write
+from .page import following, try_to_write, write
 
-__all__ = ["rows", "show", "show_comparison", "write"]
+__all__ = ["following", "rows", "show", "show_comparison", "try_to_write", "write"]

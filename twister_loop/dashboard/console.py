@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..compare import Comparison, Row
+from ..parts import Measure
 from ..records import ErrorCount, Score, Tally
 from ..scoreboard import Change
 from ..summary import RoundSummary, Summary, summarize
@@ -153,10 +154,10 @@ def _scores(each: RoundSummary) -> Table:
     return table
 
 
-def _about(scores: dict[str, Score], change: Change | None) -> tuple[str, ...]:
+def _about(scores: dict[str, Score], change: dict[Measure, Change] | None) -> tuple[str, ...]:
     score = next(iter(scores.values()))
     size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
-    return (size, f"candidate {changed(change)}") if change else (size,)
+    return (size, f"candidate {changed(change['words'])}") if change else (size,)
 
 
 def changed(change: Change) -> str:

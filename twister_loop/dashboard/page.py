@@ -1,214 +1,162 @@
-"""One self-contained HTML page a run; everything is escaped, for transcripts are untrusted."""
+"""One self-contained HTML page a run: it opens from disk, and asks no network for anything.
+
+The page carries its data and its scripts packed (gzip in base64), and draws itself. Nothing that
+comes from a run is ever part of the markup: transcripts are untrusted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gzip
+import json
+import logging
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
 from html import escape
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
+from string import Template
+from typing import Any, ParamSpec, TypeVar
 
-from ..manifest import Manifest
-from ..measure import Stretch
-from ..records import Score, Utterance
-from ..scoreboard import Interval
-from ..summary import RoundSummary, Summary, VoiceSummary, summarize
-from .console import WHO, changed, funnel_lines, hours, parts, verdict
+from .. import schema
+from ..details import Details, details
+from ..loop import Do
+from ..records import Verdict
+from ..summary import RoundSummary, summarize
+from ..underway import underway
+from . import clips
+from .console import verdict
 
-SAMPLES = 6
-"""Sentences of every voice that the page plays."""
-STYLE = """
-:root{color-scheme:light dark}
-:root{--line:#8884;--soft:#8882;--good:#1a7f37;--bad:#c62828;--doubt:#b26a00}
-body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
-th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left}
-td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-tr.candidate td{font-weight:600}h2{margin-top:3rem}
-.accepted{color:var(--good)}.refused{color:var(--bad)}.undecided{color:var(--doubt)}
-del{color:var(--bad)}ins{color:var(--good);text-decoration:none}.dim{opacity:.65}
-.bar{display:inline-block;height:.7rem;background:#4078c0;border-radius:2px;vertical-align:middle}
-.candidate .bar{background:#2da44e}code{background:var(--soft);padding:.1rem .3rem}
-"""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+SCRIPTS = ("base", "plots", "listen", "round", "page")
+SELDOM = 2.0
+WITH_UTTERANCES = 5
+"""The last rounds, whose utterances the page carries; the server shows those of all."""
 
 
 def write(run: Path) -> Path:
     """Write `index.html` into the run from what lies there, and give its path."""
-    summary = summarize(run)
+    clips.cut(run)
+    text = html(
+        title=run.resolve().name,
+        scripts=[
+            _carried("data", data(run, WITH_UTTERANCES).encode()),
+            f'<script type="text/plain" id="library">{_library()}</script>' if _library() else "",
+            f"<script>{script(*SCRIPTS)}</script>",
+        ],
+    )
     path = run / "index.html"
     scratch = path.with_name(".index.html")
-    scratch.write_text(_page(run, summary), encoding="utf-8")
+    scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)
     return path
 
 
-def _page(run: Path, summary: Summary) -> str:
-    name = escape(run.resolve().name)
-    rounds = "".join(_round(run, each) for each in reversed(summary.rounds))
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{name}</title><style>{STYLE}</style><h1>{name}</h1>"
-        f"<p>Champion: <code>{escape(summary.champion)}</code>. Error rates are summed counts; "
-        "every model is decoded alike.</p>"
-        f"{rounds}</html>"
-    )
+def following(run: Path, do: Do) -> Do:
+    """Carry stages out as `do` does, and draw the page anew after each that made something.
+
+    At most every `SELDOM` seconds, for many stages are quick; but after every verdict.
+    """
+    drawn_at = -SELDOM
+
+    def drawn(stage: Callable[P, R], /) -> Callable[P, R]:
+        step = do(stage)
+
+        def carried_out(*args: P.args, **kwargs: P.kwargs) -> R:
+            out = kwargs.get("out")
+            there = isinstance(out, Path) and out.exists()
+            made = step(*args, **kwargs)
+            nonlocal drawn_at
+            due = time.monotonic() - drawn_at >= SELDOM or isinstance(made, Verdict)
+            if due and not there:
+                try_to_write(run)
+                drawn_at = time.monotonic()
+            return made
+
+        return carried_out
+
+    return drawn
 
 
-def _round(run: Path, each: RoundSummary) -> str:
-    said = verdict(each)
-    objections = each.verdict.objections if each.verdict else ()
-    notes = [
-        f"{name}: WER {changed(change)} against the untouched model (95 % interval)."
-        for name, change in each.changes.items()
-    ]
-    notes += [_new(name, each) for name in each.new_texts]
-    notes += [
-        f"On {name}, {share:.0%} of the word errors won were won by spelling numbers otherwise."
-        for name, share in each.spelling_share.items()
-        if share
-    ]
-    stages = [(stage, f"{seconds:.0f}") for stage, seconds in each.stages.items()]
-    return (
-        f"<h2>Round {each.number}: <span class='{said}'>{said}</span></h2>"
-        f"{_list(map(str, objections))}{_scores(each)}{_list(notes)}{_worst(each)}"
-        f"<h3>From the pool to the mixture</h3>"
-        f"{_table(('stage', 'kept', 'rejected'), funnel_lines(each))}"
-        f"{''.join(_voice(voice) for voice in each.voices)}"
-        f"{_samples(run / each.folder)}"
-        f"<h3>Seconds</h3>{_table(('stage', 'seconds'), stages, numbers=(1,))}"
-    )
+def try_to_write(run: Path) -> Path | None:
+    """Write the page; where that fails say so in the log, for it must never end a run."""
+    try:
+        return write(run)
+    except Exception as trouble:
+        log.warning("%s: the page could not be drawn (%s)", run, trouble, exc_info=True)
+        return None
 
 
-def _new(name: str, each: RoundSummary) -> str:
-    """The score apart for what was not nearly said in training."""
-    scores, whole = each.new_texts[name], each.scores[name]["candidate"].words
-    if scores["candidate"].length == whole.length:
-        return f"{name}: no reference is nearly the text of anything that was trained on."
-    return (
-        f"{name}, only what was not nearly said in training ({scores['candidate'].length} of "
-        f"{whole.length} words): WER {100 * scores['untouched'].rate:.2f} untouched, "
-        f"{100 * scores['candidate'].rate:.2f} candidate."
-    )
-
-
-def _scores(each: RoundSummary) -> str:
-    lines = []
-    highest = max((s.words.rate for row in each.scores.values() for s in row.values()), default=1)
-    for name, scores in each.scores.items():
-        for who in WHO:
-            if who in scores:
-                usual = each.usual.get(name, {}).get(who)
-                around = each.intervals[name][who]
-                lines.append(_score(name, who, scores[who], usual, around, highest or 1))
-    heads = ("set", "model", "WER %", "", "CER %", "S/D/I words", "WER % in 30 s")
-    head = "".join(f"<th>{title}</th>" for title in heads)
-    decodings = {score.decoding for row in each.scores.values() for score in row.values()}
-    normalizers = {
-        f"{score.normalizer} ({score.normalizer_digest})"
-        for row in each.scores.values()
-        for score in row.values()
+def data(run: Path, with_utterances: int | None = None, **more: Any) -> str:
+    """All that a page shows of a run, as JSON; utterances of its last rounds, of all if None."""
+    summary = summarize(run)
+    rounds = list(zip(summary.rounds, details(run), strict=True))
+    last = len(rounds) - (len(rounds) if with_utterances is None else with_utterances)
+    kept = [_round(*each, place >= last) for place, each in enumerate(rounds)]
+    now = underway(run)
+    head = {
+        "run": run.resolve().name,
+        "champion": summary.champion,
+        "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("*.flac")),
+        "underway": schema.plain(now) if now else None,
+        **more,
     }
-    return (
-        f"<table><tr>{head}</tr>{''.join(lines)}</table><p class='dim'>Decoding: "
-        f"{escape(', '.join(decodings))}. Normalizer: {escape(', '.join(normalizers))}.</p>"
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rounds": [{", ".join(kept)}]}}'
+
+
+def html(title: str, scripts: list[str], body: str = "", style: str | None = None) -> str:
+    """The shell of every page."""
+    return Template(static("page.html")).substitute(
+        title=escape(title),
+        style=style or f"<style>{static('page.css')}</style>",
+        body=body,
+        scripts="\n".join(scripts),
     )
 
 
-def _score(
-    name: str, who: str, score: Score, usual: Score | None, around: Interval, highest: float
-) -> str:
-    about = f"{score.kind}, {score.utterances} utterances, {score.words.length} words, language "
-    about += f"{score.lang} forced" if score.lang else "detected"
-    first = f"{escape(name)}<br><span class='dim'>{escape(about)}</span>" if who == WHO[0] else ""
-    bar = f"<span class='bar' style='width:{8 * score.words.rate / highest:.2f}rem'></span>"
-    in_30 = f"{100 * usual.words.rate:.2f}" if usual else ""
-    return (
-        f"<tr class='{who}'><td>{first}</td><td>{who}</td>"
-        f"<td class='n'>{100 * score.words.rate:.2f}"
-        f"<br><span class='dim'>{100 * around.low:.1f} to {100 * around.high:.1f}</span></td>"
-        f"<td>{bar}</td>"
-        f"<td class='n'>{100 * score.characters.rate:.2f}</td>"
-        f"<td class='n'>{parts(score.words)}</td><td class='n'>{in_30}</td></tr>"
-    )
+def script(*names: str) -> str:
+    """Scripts as one that leaves nothing behind in the page's own names."""
+    return "(() => {\n" + "\n".join(static(f"{name}.js") for name in names) + "\n})();"
 
 
-def _voice(voice: VoiceSummary) -> str:
-    lines = [str(voice.trial)] if voice.trial else []
-    if voice.kept and voice.spoken and voice.agreement:
-        lines.append(
-            f"Kept {hours(voice.kept)} of {hours(voice.spoken)}; agreement CER "
-            f"{voice.agreement.rate:.1%} over all that was spoken."
-        )
-        shares = (
-            ("with a word never heard in the pool", voice.with_new_words),
-            ("in words heard in the pool", voice.without_new_words),
-        )
-        lines += [f"Kept of sentences {what}: {share:.0%}." for what, share in shares if share]
-    return f"<h3>Voice {escape(voice.name)}</h3>{_list(lines)}"
+@cache
+def static(name: str) -> str:
+    return (files(__package__) / "static" / name).read_text(encoding="utf-8")
 
 
-def _worst(each: RoundSummary) -> str:
-    """The utterances with most errors, with what was said and what was heard."""
-    found = ""
-    for name, utterances in each.worst.items():
-        rows = "".join(
-            f"<tr title='{escape(f'{one.text} → {one.pred_text}', quote=True)}'>"
-            f"<td class='n'>{one.untouched}</td><td class='n'>{one.candidate}</td>"
-            f"<td>{''.join(map(_stretch, one.stretches))}</td></tr>"
-            for one in utterances
-        )
-        if rows:
-            found += (
-                f"<details><summary>{escape(name)}: worst utterances</summary><table><tr>"
-                "<th class='n'>errors untouched<th class='n'>candidate"
-                f"<th><del>said</del> <ins>heard</ins></tr>{rows}</table></details>"
-            )
-    return found
+@cache
+def plotly() -> bytes:
+    """The library that draws plots, as its Python package has it; empty where that is missing."""
+    if not find_spec("plotly"):
+        return b""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
 
 
-def _stretch(one: Stretch) -> str:
-    if one.said == one.heard:
-        return f"{escape(one.said)} "
-    said = f"<del>{escape(one.said)}</del> " if one.said else ""
-    heard = f"<ins>{escape(one.heard)}</ins> " if one.heard else ""
-    return said + heard
+def _round(summary: RoundSummary, about: Details, utterances: bool) -> str:
+    plain = schema.plain(summary)
+    if not utterances:
+        for name in ("worst", "improved", "worsened"):
+            del plain[name]
+    plain |= {"details": schema.plain(about), "outcome": verdict(summary)}
+    return json.dumps(plain, ensure_ascii=False)
 
 
-def _samples(at: Path) -> str:
-    """Some synthetic speech to listen to."""
-    found = ""
-    for folder in sorted(at.glob("voices/*/synthetic")):
-        by_text: dict[str | None, Utterance] = {}
-        for each in Manifest(folder):
-            by_text.setdefault(each.text, each)
-        some = list(by_text.values())[:SAMPLES]
-        players = "".join(f"<li>{escape(each.text or '')}<br>{_player(at, each)}" for each in some)
-        found += f"<h3>Spoken by {escape(folder.parent.name)}</h3><ul>{players}</ul>"
-    return found
+@cache
+def _library() -> str:
+    return _packed(plotly()) if plotly() else ""
 
 
-def _player(at: Path, each: Utterance) -> str:
-    run = at.parent.resolve()
-    path = each.audio_filepath.resolve()
-    if not path.is_relative_to(run):
-        return ""
-    source = escape(path.relative_to(run).as_posix(), quote=True)
-    return f"<audio controls preload='none' src='{source}'></audio>"
+def _carried(name: str, content: bytes) -> str:
+    return f'<script type="text/plain" id="{name}">{_packed(content)}</script>'
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in heads)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=n' if number in numbers else ''}>{escape(cell)}</td>"
-            for number, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}" for line in lines)
-    return f"<ul>{items}</ul>" if items else ""
+def _packed(content: bytes) -> str:
+    return b64encode(gzip.compress(content, 6, mtime=0)).decode()

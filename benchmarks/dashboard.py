@@ -1,0 +1,263 @@
+"""A run as large as one wants to look at, made by the loop itself, and what its page costs.
+
+python benchmarks/dashboard.py FOLDER [ROUNDS] [SETS]
+
+The recognizer and the voice are simulated: they read what was said out of the manifest, and make
+fewer mistakes in every round. All else is the real thing: stages, signatures, reports, gates.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from twister_loop import (
+    Checkpoint,
+    Corpus,
+    Manifest,
+    Recognizer,
+    Synthesizer,
+    Utterance,
+    audio,
+    dashboard,
+    next_round,
+)
+from twister_loop.artifact import read_json, size_of, write_json
+from twister_loop.errors import NothingNew
+from twister_loop.mixing import Mix
+from twister_loop.parts import Listener
+from twister_loop.plan import Plan, Voice, load
+from twister_loop.recall import _known, _recalled
+from twister_loop.records import Word
+
+WORDS = {
+    "it": "il messaggio è stato cancellato premi due per ascoltare la segreteria della conferenza "
+    "numero non valido attendere prego chiamata in arrivo operatore occupato codice segreto",
+    "en": "please enter your password followed by the pound key all agents are busy thank you for "
+    "calling the conference has been locked press one to return hello and goodbye",
+    "ko": "안녕하세요 비밀번호를 입력하고 우물 정자를 눌러 주세요 상담원이 모두 통화 "
+    "중입니다 잠시만 기다려 주십시오 회의가 잠겼습니다 다시 걸어 감사합니다",
+    "zh": "请 输入 您的 密码 然后 按 井号键 所有 坐席 正忙 感谢 来电 会议 已 锁定 请 "
+    "稍后 再拨 iPhone",
+    "ar": "من فضلك أدخل كلمة السر ثم اضغط على مفتاح المربع جميع الموظفين مشغولون شكرا لاتصالك تم "
+    "قفل الاجتماع حاول مرة أخرى لاحقا",
+}
+UTTERANCES = 25
+"""Of a held-out set."""
+
+
+@dataclass(frozen=True)
+class Sentences(Corpus):
+    """Random sentences of a language, and as much noise."""
+
+    folder_: str
+    lang: str
+    count: int
+    labeled: bool = True
+
+    def utterances(self) -> Iterator[Utterance]:
+        rng, words = random.Random(self.folder_), WORDS[self.lang].split()
+        space = "" if self.lang == "zh" else " "
+        for number in range(self.count):
+            said = space.join(rng.choices(words, k=rng.randint(5, 11)))
+            path = Path(self.folder_) / f"{number}.wav"
+            if not path.is_file():
+                audio.write(_sound(said, str(path)), path)
+            yield Utterance(
+                id=str(number),
+                audio_filepath=path,
+                duration=round(audio.duration_of(path), 3),
+                text=said,
+                lang=self.lang,
+            )
+
+
+@dataclass(frozen=True)
+class Texts(Sentences):
+    def utterances(self) -> Iterator[Utterance]:
+        for each in super().utterances():
+            yield Utterance(id=each.id, text=each.text, lang=each.lang)
+
+
+@dataclass(frozen=True)
+class Unlabeled(Sentences):
+    """The pool: what was said is kept in the speaker's name, where only `Simulated` looks."""
+
+    def utterances(self) -> Iterator[Utterance]:
+        for each in super().utterances():
+            yield replace(each, text=None, speaker=each.text)
+
+
+@dataclass(frozen=True)
+class Simulated(Recognizer):
+    """Hears every word but some, the fewer the more often it was trained."""
+
+    def base(self) -> Checkpoint:
+        return Checkpoint("simulated", source="nothing", digest="0")
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        skill, seed = _skill(checkpoint)
+        for each in speech:
+            # Most of what is hard to hear is hard for every candidate.
+            luck = seed if random.Random(f"{each.id} {seed}").random() < 0.15 else ""
+            rng = random.Random(f"{each.id} {luck}")
+            rate = 0.05 + 0.25 * 0.93**skill
+            said = each.text or each.speaker or ""
+            units = list(said) if each.lang == "zh" else said.split()
+            known = list(WORDS[each.lang or "it"]) if each.lang == "zh" else _words(each.lang)
+            heard = [word for unit in units for word in _misheard(unit, known, rate, rng)]
+            text = ("" if each.lang == "zh" else " ").join(heard).replace("  ", " ")
+            sure = round(-rate * rng.random() * 2, 4)
+            yield replace(each, pred_text=text, confidence=sure, no_speech=0.0)
+
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        for each in speech:
+            yield replace(each, words=(Word(word=each.text or "", start=0, end=1, logprob=0),))
+
+    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+        rng, skill = random.Random(seed), _skill(start)[0]
+        out.mkdir(parents=True, exist_ok=True)
+        lines = (
+            {"step": n, "epoch": 1, "loss": round(3 * 0.985**n + rng.random() * 0.3, 4)}
+            for n in range(1, 401)
+        )
+        (out / "training.jsonl").write_text("".join(f"{schema_line(each)}\n" for each in lines))
+        write_json({"skill": skill + rng.choice((0, 1, 2, 3)), "seed": seed}, out / "skill.json")
+        return Checkpoint("simulated", out)
+
+
+@dataclass(frozen=True)
+class Speaking(Synthesizer):
+    def train(
+        self,
+        start: Checkpoint | None,
+        lesson: Manifest,
+        texts: Manifest,
+        champion: Listener,
+        out: Path,
+        seed: int,
+    ) -> Checkpoint:
+        write_json({}, out / "voice.json")
+        return Checkpoint("speaking", out)
+
+    def synthesize(
+        self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
+    ) -> Iterator[Utterance]:
+        for each in texts:
+            path = out / f"{each.id}.wav"
+            seconds = audio.write(_sound(each.text or "", each.id), path)
+            yield replace(each, audio_filepath=path, duration=seconds, made_by="speaking")
+
+
+def main() -> None:
+    folder, rounds, sets = Path(sys.argv[1]), *(int(n) for n in (*sys.argv[2:], 50, 20)[:2])
+    run = folder / "run"
+    plan = _plan(folder, sets)
+    began = time.perf_counter()
+    while (number := len(list(run.glob("round-[0-9]*/verdict"))) + 1) <= rounds:
+        weight = round(1 + number % 7 / 10, 1)
+        changed = replace(plan, mix=Mix(synthetic=weight), source=_source(weight))
+        try:
+            next_round(changed, run)
+        except NothingNew:
+            break
+        dashboard.write(run)
+    say(f"{rounds} rounds of {sets} sets made in {time.perf_counter() - began:.0f} s")
+    for what, forget in (("first time in a process", True), ("again", False)):
+        if forget:
+            _known.cache_clear()
+            _recalled.cache_clear()
+        began = time.perf_counter()
+        page = dashboard.write(run)
+        say(f"page written in {time.perf_counter() - began:.2f} s, {what}")
+    say(f"page {page.stat().st_size / 1e6:.2f} MB, clips {size_of(run / 'clips') / 1e6:.1f} MB")
+    say(f"summaries kept {size_of(run / '.summaries') / 1e6:.1f} MB")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def schema_line(value: dict[str, float]) -> str:
+    return "{" + ", ".join(f'"{key}": {each}' for key, each in value.items()) + "}"
+
+
+def _plan(folder: Path, sets: int) -> Plan:
+    """The toy plan with other data, and parts that are simulated."""
+    base = yaml.safe_load(_source(1.0))
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    audio.write(_sound("a", "a"), folder / "data" / "0.wav")
+    (folder / "data" / "metadata.jsonl").write_text('{"file_name": "0.wav", "text": "a i e"}\n')
+    (folder / "texts.txt").write_text("a\n")
+    base |= {"pool": "data", "texts": "texts.txt", "development": {"dev": "data"}}
+    (folder / "plan.yaml").write_text(yaml.safe_dump(base))
+    plan = load(folder / "plan.yaml")
+    kinds, langs = ("development", "test", "retention"), list(WORDS)
+    held_out = {}
+    for number in range(sets):
+        kind, lang = kinds[number % 3], langs[number % len(langs)]
+        name = f"{lang}-{kind[:4].rstrip('e')}-{number + 1:02d}"
+        held_out[name] = (kind, Sentences(str(folder / "sets" / name), lang, UTTERANCES))
+    pool = tuple(Unlabeled(str(folder / "pool" / lang), lang, 24) for lang in langs)
+    texts = tuple(Texts(str(folder / "texts" / lang), lang, 8) for lang in langs)
+    voices = (Voice("splice", Speaking(), takes=2),)
+    return replace(
+        plan, asr=Simulated(), pool=pool, texts=texts, sets=held_out, voices=voices, language=None
+    )
+
+
+def _source(weight: float) -> str:
+    return f"""\
+# Simulated: no audio is heard here.
+rounds: 50
+asr: {{use: tone}}
+minimum_utterances: 1
+usual_window: false
+normalizer: mixed
+mix: {{synthetic: {weight}}}       # weights in hours
+filters:
+  pseudo: [duration, {{use: confidence, at_least: -0.3}}]
+  synthetic: [duration, {{use: agreement, at_most: 0.25}}]
+trial: {{at_most: 0.6}}
+gates:
+  - {{use: no_regression, at_most: 0.15, measure: mixed}}
+  - {{use: retention, at_most: 0.15, measure: mixed}}
+  - {{use: minimum_gain, at_least: 0.02, measure: mixed}}
+  - {{use: sane_output, at_most: 0.08}}
+"""
+
+
+def _skill(checkpoint: Checkpoint) -> tuple[int, int]:
+    if checkpoint.source:
+        return 0, 0
+    note = read_json(checkpoint.location / "skill.json")
+    return note["skill"], note["seed"]
+
+
+def _words(lang: str | None) -> list[str]:
+    return WORDS[lang or "it"].split()
+
+
+def _misheard(unit: str, known: list[str], rate: float, rng: random.Random) -> list[str]:
+    if rng.random() > rate:
+        return [unit]
+    return rng.choice(([], [rng.choice(known)], [unit, rng.choice(known)], [rng.choice(known)]))
+
+
+def _sound(text: str, seed: str) -> audio.Samples:
+    """Noise as long as the text, and other noise for every seed."""
+    rng = np.random.default_rng(list(seed.encode()))
+    return rng.normal(0, 0.05, 800 * (len(text) + 10)).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()
