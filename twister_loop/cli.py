@@ -6,6 +6,7 @@ Examples:
   twister round configs/ivr.yaml runs/demo --restart   set the round in progress aside, begin anew
   twister status runs/demo                          what happened so far; --json for programs
   twister report runs/demo                          write the page, print the tables
+  twister dashboard runs                            the same in a browser, while it runs
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
   twister reproduce runs/demo                       do it again elsewhere, and compare every file
   twister doctor                                    what this machine can run, and what is missing
@@ -25,7 +26,7 @@ from typing import Any
 
 from . import dashboard, doctor, schema
 from .compare import Terms, compare
-from .errors import TwisterError
+from .errors import ConfigError, TwisterError
 from .ledger import Ledger
 from .loop import next_round, plainly, refine
 from .plan import load, parse_value
@@ -93,6 +94,18 @@ def report(options: argparse.Namespace) -> int:
     page = dashboard.write(options.run)
     _show(options.run, page=False)
     print(f"page: {page}")
+    return 0
+
+
+def dashboard_(options: argparse.Namespace) -> int:
+    """Serve a folder of runs to a browser: lists, live progress, comparisons, sound."""
+    try:
+        from .dashboard import server
+    except ModuleNotFoundError as cause:
+        raise ConfigError(
+            f"the dashboard needs the package {cause.name!r}: pip install 'twister-loop[dashboard]'"
+        ) from cause
+    server.serve(options.folder, options.host, options.port, options.token)
     return 0
 
 
@@ -233,6 +246,15 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--json", action="store_true", help="the whole history, for programs")
     each = command("report", report)
     each.add_argument("run", type=Path, metavar="RUN")
+    each = command("dashboard", dashboard_)
+    each.add_argument("folder", type=Path, metavar="FOLDER", help="that holds runs, or one run")
+    each.add_argument("--host", default="127.0.0.1", help="address to listen at; 127.0.0.1")
+    each.add_argument("--port", type=int, default=8787, help="8787; 0 takes a free one")
+    each.add_argument(
+        "--token",
+        help="what a browser must know; needed where others can reach the address, and better "
+        "given as TWISTER_DASHBOARD_TOKEN, which no list of processes shows",
+    )
     each = command("compare", compare_)
     each.add_argument("plan", type=Path, metavar="PLAN")
     each.add_argument("folder", type=Path, metavar="FOLDER", help="for the arms; goes on there")

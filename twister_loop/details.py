@@ -94,7 +94,12 @@ class Details:
 
 def details(run: Path) -> tuple[Details, ...]:
     """Of every round, in order. Raises ConfigError where there is no run."""
-    return tuple(recalled(_details, Details, SHAPE, each) for each in Ledger.read(run).folders)
+    return tuple(round_details(each) for each in Ledger.read(run).folders)
+
+
+def round_details(at: Path) -> Details:
+    """Of one round."""
+    return recalled(_details, Details, "details", SHAPE, at)
 
 
 def _details(at: Path) -> Details:
@@ -106,7 +111,7 @@ def _details(at: Path) -> Details:
         gates=tuple(
             Asked(each["use"], {k: v for k, v in each.items() if k != "use"}) for each in gates
         ),
-        changes=tuple(_changes(at)),
+        changes=tuple(between(at.with_name(f"round-{number_of(at) - 1:02d}"), at)),
         environment=_environment(at),
         given={
             name: known(_length, at / "given" / name)
@@ -149,12 +154,11 @@ def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
     )
 
 
-def _changes(at: Path) -> Iterator[Changed]:
-    before = at.with_name(f"round-{number_of(at) - 1:02d}")
+def between(before: Path, at: Path) -> Iterator[Changed]:
+    """What is otherwise in one round than in another: plan, data, machine."""
     if not (before / "plan.json").is_file() or not (at / "plan.json").is_file():
         return
-    was, now = (_facts(each) for each in (before, at))
-    for place, old, new in differences(was, now):
+    for place, old, new in differences(_facts(before), _facts(at)):
         yield Changed(place, _said(old), _said(new))
 
 

@@ -22,8 +22,10 @@ KEPT = ".summaries"
 """Folder of a run; a file for every finished round and kind of record."""
 
 
-def recalled(make: Callable[[Path], T], kind: type[T], shape: int, at: Path) -> T:
-    """`make(round)`, kept beside a finished round; a round in progress is read anew every time.
+def recalled(
+    make: Callable[[Path], T], kind: type[T], name: str, shape: int | tuple[int, ...], at: Path
+) -> T:
+    """`make(round)`, kept by that name for a finished round; one in progress is read anew.
 
     Raise `shape` when the same round would give another record than before.
     """
@@ -32,7 +34,7 @@ def recalled(make: Callable[[Path], T], kind: type[T], shape: int, at: Path) -> 
     # Signatures are a chain, and what is decided after the verdict gets a folder of its own.
     stages = sorted(each.name for each in os.scandir(at) if each.is_dir())
     key = f"{shape} {digest_of(at / 'verdict' / MADE)} {' '.join(stages)}"
-    found: T = _recalled(make, cast(Any, kind), key, at)
+    found: T = _recalled(make, cast(Any, kind), name, key, at)
     return found
 
 
@@ -43,8 +45,8 @@ def known(make: Callable[..., T], *folders: Path) -> T:
 
 
 @lru_cache(maxsize=512)
-def _recalled(make: Callable[[Path], Any], kind: type[Any], key: str, at: Path) -> Any:
-    note = at.parent / KEPT / f"{at.name}-{kind.__name__}.json"
+def _recalled(make: Callable[[Path], Any], kind: type[Any], name: str, key: str, at: Path) -> Any:
+    note = at.parent / KEPT / f"{at.name}-{name}.json"
     with suppress(OSError, ValueError, KeyError):
         kept = read_json(note)
         if kept["key"] == key:

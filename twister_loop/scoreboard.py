@@ -91,8 +91,11 @@ class Scoreboard:
     """Of the word errors won on a set, how much was won only by spelling numbers otherwise."""
 
 
-def side_by_side(reports: Mapping[str, Report], mixture: Path, seed: int) -> Scoreboard:
-    """Compare the reports of `untouched`, `champion` and `candidate`, as far as there are any."""
+def side_by_side(reports: Mapping[str, Report], mixture: Path | None, seed: int) -> Scoreboard:
+    """Compare the reports of `untouched`, `champion` and `candidate`, as far as there are any.
+
+    `mixture` is what the candidate was trained on; None leaves scores on new texts out.
+    """
     found = {who: _outcomes(report) for who, report in reports.items()}
     whole = {who: _with_all(sets) for who, sets in found.items()}
     scores = _by_set({who: [each.score for each in sets.values()] for who, sets in whole.items()})
@@ -236,10 +239,11 @@ def _spelled(pairs: Iterable[_Pair], reports: Mapping[str, Report]) -> tuple[Hea
 
 
 def _new_texts(
-    found: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report], mixture: Path
+    found: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report], mixture: Path | None
 ) -> dict[str, dict[str, ErrorCount]]:
     """Scores apart for what was not nearly said in training; {} until there is a mixture."""
-    if "candidate" not in found or not (mixture / "manifest.jsonl").is_file():
+    there = mixture and (mixture / "manifest.jsonl").is_file()
+    if "candidate" not in found or mixture is None or not there:
         return {}
     trained_on = HeldOutTexts(Manifest(mixture))
     new: dict[str, dict[str, ErrorCount]] = {}

@@ -88,8 +88,13 @@ def summarize(run: Path) -> Summary:
     return Summary(
         run=str(run),
         champion=f"{folder.name}/candidate" if folder else "untouched",
-        rounds=tuple(recalled(_round, RoundSummary, SHAPE, each) for each in ledger.folders),
+        rounds=tuple(round_summary(each) for each in ledger.folders),
     )
+
+
+def round_summary(at: Path) -> RoundSummary:
+    """Of one round."""
+    return recalled(_round, RoundSummary, "summary", SHAPE, at)
 
 
 def _round(at: Path) -> RoundSummary:

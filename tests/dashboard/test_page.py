@@ -69,7 +69,7 @@ def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.M
 
 def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -> None:
     summarize(run)
-    note = run / KEPT / "round-01-RoundSummary.json"
+    note = run / KEPT / "round-01-summary.json"
     kept = read_json(note)
     for spoilt in ("{", '{"key": "another", "record": {}}', note.read_text()[:200]):
         note.write_text(spoilt)

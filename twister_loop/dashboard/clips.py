@@ -16,7 +16,7 @@ from ..errors import AudioError
 from ..ledger import Ledger
 from ..manifest import Manifest
 from ..records import UNSPOKEN, Utterance
-from ..summary import RoundSummary, summarize
+from ..summary import RoundSummary, round_summary
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def cut(run: Path) -> int:
     folder, at = run / FOLDER, rounds[-1]
     there = {path.stem for path in folder.glob("*.flac")} if folder.is_dir() else set()
     made = 0
-    for one in _wanted(at, summarize(run).rounds[-1]):
+    for one in _wanted(at, round_summary(at)):
         if len(there) >= MOST:
             break
         if one.id not in there and one.audio_filepath != UNSPOKEN and _safe(one.id):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..compare import Comparison, Row
+from ..ledger import is_finished, verdict_of
 from ..parts import Measure
 from ..records import ErrorCount, Score, Tally
 from ..scoreboard import Change
@@ -107,6 +108,11 @@ def _rounds(found: Comparison) -> Table:
 
 def verdict(each: RoundSummary) -> str:
     return each.verdict.outcome if each.verdict else "in progress"
+
+
+def outcome(at: Path) -> str:
+    """The same of a round that only its folder is known of."""
+    return verdict_of(at).outcome if is_finished(at) else "in progress"
 
 
 def parts(count: ErrorCount) -> str:

@@ -22,10 +22,14 @@ from string import Template
 from typing import Any, ParamSpec, TypeVar
 
 from .. import schema
-from ..details import Details, details
+from ..details import SHAPE as DETAILS
+from ..details import round_details
+from ..ledger import Ledger
 from ..loop import Do
+from ..recall import recalled
 from ..records import Verdict
-from ..summary import RoundSummary, summarize
+from ..summary import SHAPE as SUMMARY
+from ..summary import round_summary
 from ..underway import underway
 from . import clips
 from .console import verdict
@@ -36,7 +40,11 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 SCRIPTS = ("base", "plots", "listen", "round", "page")
+HEARD = ("worst", "improved", "worsened")
+SHAPE = (1, SUMMARY, DETAILS)
+"""Of what is kept for the page of a round; see `recall`."""
 SELDOM = 2.0
+"""Seconds between two drawings."""
 WITH_UTTERANCES = 5
 """The last rounds, whose utterances the page carries; the server shows those of all."""
 
@@ -94,22 +102,42 @@ def try_to_write(run: Path) -> Path | None:
         return None
 
 
-def data(run: Path, with_utterances: int | None = None, **more: Any) -> str:
-    """All that a page shows of a run, as JSON; utterances of its last rounds, of all if None."""
-    summary = summarize(run)
-    rounds = list(zip(summary.rounds, details(run), strict=True))
-    last = len(rounds) - (len(rounds) if with_utterances is None else with_utterances)
-    kept = [_round(*each, place >= last) for place, each in enumerate(rounds)]
-    now = underway(run)
+def data(run: Path, with_utterances: int, **more: Any) -> str:
+    """All that a page shows of a run, as JSON; the utterances of so many of its last rounds."""
+    ledger = Ledger.read(run)
+    champion, now = ledger.champion_folder, underway(run)
     head = {
         "run": run.resolve().name,
-        "champion": summary.champion,
+        "champion": f"{champion.name}/candidate" if champion else "untouched",
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("*.flac")),
         "underway": schema.plain(now) if now else None,
         **more,
     }
-    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rounds": [{", ".join(kept)}]}}'
+    rounds = [recalled(_figures, str, "figures", SHAPE, each) for each in ledger.folders]
+    for place in range(max(0, len(rounds) - with_utterances), len(rounds)):
+        rounds[place] = f"{rounds[place][:-1]}, {utterances(ledger.folders[place])[1:]}"
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rounds": [{", ".join(rounds)}]}}'
+
+
+def utterances(at: Path) -> str:
+    """What was heard worst in a round, and what was won and lost most, as JSON."""
+    return recalled(_heard, str, "utterances", SHAPE, at)
+
+
+def _figures(at: Path) -> str:
+    """All else of a round, as JSON; kept as text, for it is only passed on."""
+    summary = round_summary(at)
+    plain = schema.plain(summary)
+    for name in HEARD:
+        del plain[name]
+    about = {"details": schema.plain(round_details(at)), "outcome": verdict(summary)}
+    return json.dumps(plain | about, ensure_ascii=False)
+
+
+def _heard(at: Path) -> str:
+    plain = schema.plain(round_summary(at))
+    return json.dumps({name: plain[name] for name in HEARD}, ensure_ascii=False)
 
 
 def html(title: str, scripts: list[str], body: str = "", style: str | None = None) -> str:
@@ -138,15 +166,6 @@ def plotly() -> bytes:
     if not find_spec("plotly"):
         return b""
     return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-
-
-def _round(summary: RoundSummary, about: Details, utterances: bool) -> str:
-    plain = schema.plain(summary)
-    if not utterances:
-        for name in ("worst", "improved", "worsened"):
-            del plain[name]
-    plain |= {"details": schema.plain(about), "outcome": verdict(summary)}
-    return json.dumps(plain, ensure_ascii=False)
 
 
 @cache

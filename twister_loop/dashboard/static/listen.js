@@ -18,10 +18,12 @@ function utterances(round, view) {
   const {sort, kind, query, setSort} = view;
   const shown = sort === "samples" ? samples(round, view) : heard(round, view);
   const missing = sort !== "samples" && round.worst === undefined;
+  if (missing && view.fetchUtterances) view.fetchUtterances(round);
   return section("Heard and said",
     el(".row", {},
       choice(`sort-${round.number}`, "utterances", SORTS, sort, setSort)),
-    missing ? el("p.dim", {}, "Utterances of older rounds are left out to keep this page light; ",
+    missing && view.fetchUtterances ? el("p.dim", {}, "reading …")
+      : missing ? el("p.dim", {}, "Utterances of older rounds are left out to keep this page light; ",
       el("code", {}, "twister dashboard"), " shows them.")
       : shown.length ? el(".utterances", {}, shown)
       : el("p.dim", {}, query || kind !== "all" ? "None fits what is chosen or searched for above." : "None."));
@@ -30,20 +32,20 @@ function utterances(round, view) {
 function heard(round, view) {
   const groups = Object.entries(round[view.sort] ?? {}).filter(([set]) => view.kind === "all" || setKind(round, set) === view.kind);
   const most = view.query ? 40 : Math.max(3, Math.ceil(12 / Math.max(groups.length, 1)));
-  return groups.flatMap(([set, list]) => list.filter((one) => found(view.query, set, one.text, one.pred_text)).slice(0, most)
+  return groups.flatMap(([set, list]) => list.filter((one) => fits(view.query, set, one.text, one.pred_text)).slice(0, most)
     .map((one) => el("article.utterance", {},
       el("header", {}, quoted("strong", set), el("span.dim", {}, ` errors ${one.untouched} → `), el("b", {
         class: one.candidate < one.untouched ? "better" : one.candidate > one.untouched ? "worse" : ""}, one.candidate)),
       el("dl", {},
-        el("dt", {}, "untouched"), el("dd", {}, diff(one.before)),
-        el("dt", {}, "candidate"), el("dd", {}, diff(one.stretches))),
+        el("dt", {}, view.labels?.[0] ?? "untouched"), el("dd", {}, diff(one.before)),
+        el("dt", {}, view.labels?.[1] ?? "candidate"), el("dd", {}, diff(one.stretches))),
       player(round, one.id, view))));
 }
 
 function samples(round, view) {
   const {query} = view;
   const names = {pseudo: "pseudo-label kept", rejected: "rejected"};
-  return round.details.samples.filter((one) => found(query, one.kind, one.text, one.voice ?? "", one.objection ?? ""))
+  return round.details.samples.filter((one) => fits(query, one.kind, one.text, one.voice ?? "", one.objection ?? ""))
     .map((one) => el("article.utterance", {},
       el("header", {}, el("strong", {}, names[one.kind] ?? `spoken by ${one.voice}`),
         el("span.dim", {}, ` ${[one.lang, duration(one.duration),
@@ -53,4 +55,4 @@ function samples(round, view) {
       player(round, one.id, view)));
 }
 
-const found = (query, ...texts) => !query || texts.some((text) => text.toLowerCase().includes(query));
+const fits = (query, ...texts) => !query || texts.some((text) => text.toLowerCase().includes(query));

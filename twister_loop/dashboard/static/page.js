@@ -61,10 +61,12 @@ function headline() {
   const counts = {};
   for (const round of run.rounds) counts[round.outcome] = (counts[round.outcome] ?? 0) + 1;
   const said = Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`).join(", ");
+  const last = run.name && run.rounds.length > 1 ? run.rounds.slice(-2).map(({folder}) => `${run.name}/${folder}`) : null;
   return el("header.top", {},
     el("div", {}, run.home ? el("a.quiet", {href: run.home}, "← all runs") : null, quoted("h1", run.run),
       el("p", {}, "Champion: ", el("code", {}, run.champion), ` · ${plural(run.rounds.length, "round")}${said ? `: ${said}` : ""}`,
-        el("span.dim", {}, ` · written ${run.written}`))),
+        el("span.dim", {}, ` · ${run.home ? "read" : "written"} ${run.written}`),
+      last ? [" · ", el("a", {href: `/compare?${new URLSearchParams({first: last[0], second: last[1]})}`}, "compare rounds")] : null)),
     theme());
 }
 
@@ -192,6 +194,9 @@ function draw(focused = null) {
 function adopt(found) {
   run = found;
   view.clips = new Set(run.clips);
+  view.manifests = run.manifests;
+  view.name = run.name;
+  view.fetchUtterances = run.utterances ? fetchUtterances : null;
   if (run.clip_source) view.clipSource = (id) => run.clip_source + encodeURIComponent(`${id}.flac`);
 }
 
@@ -201,6 +206,12 @@ view.setSort = (sort) => {
   drawRound();
   document.querySelector("#round input[type=radio]:checked")?.focus();
 };
+/** On a server, utterances of older rounds come when they are looked at. */
+async function fetchUtterances(round) {
+  const answer = await fetch(`${run.utterances}?${new URLSearchParams({round: round.folder})}`);
+  Object.assign(round, answer.ok ? await answer.json() : {worst: {}, improved: {}, worsened: {}});
+  if (round.number === view.round) drawRound();
+}
 view.setPrice = (price) => { view.price = price; localStorage.setItem("price", price); drawRound(); };
 
 async function start() {

@@ -17,7 +17,7 @@ function section(title, ...content) {
 
 function roundSections(round, view) {
   return [gates(round), scores(round, view), utterances(round, view), data(round), voices(round),
-    training(round), costs(round, view), behind(round)];
+    training(round), costs(round, view), behind(round, view)];
 }
 
 function gates(round) {
@@ -167,9 +167,18 @@ function costs(round, {price, setPrice}) {
     table(["stage", "time", "", "core hours", "cost"], rows, {numbers: [1, 3, 4], label: "time and cost of every stage"}));
 }
 
-function behind(round) {
+/** On a server: every manifest of the round, to be paged through and searched. */
+function manifests(round, {manifests, name}) {
+  const found = manifests?.[round.folder] ?? [];
+  const link = (folder) => `/browse?${new URLSearchParams({run: name, folder: `${round.folder}/${folder}`})}`;
+  return found.length ? el("details", {}, el("summary", {}, `Manifests (${found.length})`),
+    el("ul.plain.columns", {}, found.map((folder) => el("li", {}, el("a", {href: link(folder)}, folder))))) : null;
+}
+
+function behind(round, view) {
   const {plan, environment: machine} = round.details;
   return section("Behind it",
+    manifests(round, view),
     el("details", {}, el("summary", {}, "The plan"), quoted("pre", plan)),
     machine ? el("details", {}, el("summary", {}, "Versions and machine"),
       table(["", ""], [["python", machine.python], ["system", machine.system], ["processor", machine.processor],

@@ -1,0 +1,188 @@
+"""What the server hands out, and what it does not; asked over a real socket."""
+
+import gzip
+import json
+import shutil
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from twister_loop import ConfigError, Manifest, Utterance
+from twister_loop.cli import main
+from twister_loop.dashboard.folder import MissingError, Runs
+
+from .conftest import serving
+
+pytest.importorskip("starlette")
+
+
+class Answer:
+    def __init__(self, address: str, path: str, **headers: str) -> None:
+        connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
+        body, method = headers.pop("body", None), headers.pop("method", "GET")
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        self.status, self.headers, self.body = answer.status, answer.headers, answer.read()
+        connection.close()
+
+    @property
+    def json(self) -> Any:
+        packed = self.headers.get("content-encoding") == "gzip"
+        return json.loads(gzip.decompress(self.body) if packed else self.body)
+
+
+def test_the_list_names_every_run_with_its_rounds_and_its_figures(served: str) -> None:
+    runs = {each["name"]: each for each in Answer(served, "/api/runs").json}
+    assert set(runs) == {"one", "three"}
+    assert runs["three"]["outcomes"][0] == "accepted" and len(runs["three"]["outcomes"]) == 3
+    assert {each["kind"] for each in runs["one"]["sets"]} == {"development", "test", "retention"}
+
+
+def test_a_run_is_handed_out_with_its_manifests_and_packed_for_those_who_read_that(
+    served: str,
+) -> None:
+    plain = Answer(served, "/api/run/three")
+    packed = Answer(served, "/api/run/three", accept_encoding="gzip")
+    assert plain.json == packed.json and len(packed.body) < len(plain.body) / 2
+    assert "lesson/rejected" in plain.json["manifests"]["round-01"]
+    now = Answer(served, "/api/now/three").json
+    assert now == {"stamp": plain.json["stamp"], "underway": None}
+
+
+def test_audio_is_served_in_ranges(served: str) -> None:
+    run = Answer(served, "/api/run/three").json
+    path = f"{run['clip_source']}{run['clips'][0]}.flac"
+    whole = Answer(served, path)
+    assert whole.status == 200 and whole.body[:4] == b"fLaC"
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = Answer(served, path, range="bytes=10-29")
+    assert part.status == 206 and part.body == whole.body[10:30]
+    assert part.headers["content-range"] == f"bytes 10-29/{len(whole.body)}"
+    assert Answer(served, path, range="bytes=99999999-").status == 416
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audio/../data/test/0.wav",
+        "/audio/%2e%2e/data/test/0.wav",
+        "/audio/three/..%2f..%2fdata/test/0.wav",
+        "/audio//etc/passwd",
+        "/audio/%2Fetc%2Fpasswd",
+        "/audio/three/run.json",
+        "/audio/three/leak.wav",
+        "/audio/three/linked/0.wav",
+        "/audio/three/.summaries/round-01-summary.json",
+        "/audio/three/%00.wav",
+        "/run/..",
+        "/api/run/../three",
+        "/api/run/elsewhere",
+        "/api/now/%2e%2e",
+        "/api/lines?run=three&folder=../../data",
+        "/api/lines?run=..&folder=data",
+        "/api/lines?run=three&folder=linked",
+        "/api/utterances/three?round=../one",
+        "/api/compare?first=three/..&second=three/round-01",
+        "/static/../server.py",
+        "/static/page.html",
+    ],
+)
+def test_nothing_outside_the_runs_is_read(served: str, folder: Path, path: str) -> None:
+    data = folder.parent / "data" / "test"
+    for link, to in (("leak.wav", data / "0.wav"), ("linked", data)):
+        if not (folder / "three" / link).is_symlink():
+            (folder / "three" / link).symlink_to(to)
+    answer = Answer(served, path)
+    assert answer.status == 404 and b"RIFF" not in answer.body and b"root:" not in answer.body
+
+
+def test_a_run_that_is_a_link_to_elsewhere_is_not_listed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "linked").symlink_to(folder / "one")
+    runs = Runs.of(tmp_path / "runs")
+    assert runs.names() == []
+    with pytest.raises(MissingError):
+        runs.run("linked")
+
+
+def test_one_run_alone_can_be_served_and_its_neighbors_are_not(folder: Path) -> None:
+    runs = Runs.of(folder / "one")
+    assert runs.names() == ["one"]
+    with pytest.raises(MissingError):
+        runs.run("three")
+
+
+def test_a_manifest_of_many_lines_is_paged_and_searched(served: str, folder: Path) -> None:
+    lines = (Utterance(id=str(n), text=f"line {n} end") for n in range(3000))
+    Manifest.write(lines, folder / "three" / "round-01" / "long")
+    ask = "/api/lines?run=three&folder=round-01/long"
+    first = Answer(served, ask).json
+    assert [each["id"] for each in first["lines"]] == [str(n) for n in range(50)]
+    second = Answer(served, f"{ask}&begin={first['after']}").json
+    assert second["lines"][0]["id"] == "50"
+    found = Answer(served, f"{ask}&query=LINE%202999%20").json
+    assert [each["id"] for each in found["lines"]] == ["2999"] and found["after"] is None
+    assert Answer(served, f"{ask}&begin=7").status == 404
+    shutil.rmtree(folder / "three" / "round-01" / "long")
+
+
+def test_synthetic_speech_can_be_listened_to_from_its_manifest(served: str) -> None:
+    ask = "/api/lines?run=three&folder=round-01/voices/tone/spoken"
+    sound = Answer(served, ask).json["lines"][0]["sound"]
+    assert Answer(served, sound).body[:4] == b"RIFF"
+    pool = Answer(served, "/api/lines?run=three&folder=round-01/pseudo").json["lines"][0]
+    assert "sound" not in pool and "data" not in json.dumps(pool)
+
+
+def test_two_rounds_are_compared_on_what_both_were_measured_on(served: str) -> None:
+    found = Answer(served, "/api/compare?first=three/round-01&second=three/round-02").json
+    assert found["board"]["steps"]["dev"]["words"]["rate"] == 0
+    assert {"plan.mix.human"} <= {each["place"] for each in found["changes"]}
+    across = Answer(served, "/api/compare?first=one/round-01&second=three/round-01").json
+    assert "dev" in across["board"]["steps"] and "test" not in across["board"]["steps"]
+    assert "other recordings or references" in across["left_out"]["test"]
+
+
+def test_every_answer_forbids_scripts_and_frames_from_elsewhere(served: str) -> None:
+    for path in ("/", "/run/three", "/api/runs", "/nowhere"):
+        headers = Answer(served, path).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_another_host_name_that_leads_here_is_refused(served: str) -> None:
+    assert Answer(served, "/api/runs", host="evil.example").status == 400
+
+
+def test_others_must_know_the_token(folder: Path) -> None:
+    with serving(folder, token="s3cret", host="0.0.0.0") as address:
+        for path in ("/", "/api/runs", "/audio/three/clips/x.flac", "/static/page.css"):
+            assert Answer(address, path).status == 401
+        assert Answer(address, "/api/runs", authorization="Bearer wrong").status == 401
+        assert Answer(address, "/api/runs", authorization="Bearer s3cret").status == 200
+        assert Answer(address, "/?token=wrong").status == 401
+        for entered in (
+            Answer(address, "/compare?token=s3cret&first=a"),
+            Answer(address, "/compare?first=a", method="POST", body="token=s3cret"),
+        ):
+            assert entered.status == 303 and entered.headers["location"] == "/compare?first=a"
+            cookie = entered.headers["set-cookie"]
+            assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
+            assert Answer(address, "/api/runs", cookie=cookie.split(";")[0]).status == 200
+        away = Answer(address, "//evil.example/?token=s3cret").headers["location"]
+        assert away == "/evil.example/"
+
+
+def test_without_a_token_nobody_else_is_let_in(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TWISTER_DASHBOARD_TOKEN", raising=False)
+    assert main(["dashboard", str(folder), "--host", "0.0.0.0"]) == 2
+    assert "TWISTER_DASHBOARD_TOKEN" in capsys.readouterr().err
+    assert main(["dashboard", str(folder / "none")]) == 2
+    with pytest.raises(ConfigError, match="no such folder"):
+        Runs.of(folder / "none")
