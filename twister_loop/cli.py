@@ -7,6 +7,7 @@ Examples:
   twister status runs/demo                          what happened so far; --json for programs
   twister report runs/demo                          write the page, print the tables
   twister dashboard runs                            the same in a browser, while it runs
+  twister export runs/demo exported                 the champion for transformers, figures as CSV
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
   twister reproduce runs/demo                       do it again elsewhere, and compare every file
   twister doctor                                    what this machine can run, and what is missing
@@ -27,6 +28,7 @@ from typing import Any
 from . import dashboard, doctor, schema
 from .compare import Terms, compare
 from .errors import ConfigError, TwisterError
+from .exports import export
 from .ledger import Ledger
 from .loop import next_round, plainly, refine
 from .plan import load, parse_value
@@ -115,6 +117,19 @@ def compare_(options: argparse.Namespace) -> int:
     plan = load(options.plan, options.changes)
     dashboard.show_comparison(compare(plan, options.folder, terms))
     print(f"as numbers: {options.folder / 'comparison.json'}")
+    return 0
+
+
+def export_(options: argparse.Namespace) -> int:
+    """Write the champion with its card, the figures and the training curves, for other tools."""
+    for line in export(
+        options.run,
+        options.folder,
+        ctranslate2=options.ctranslate2,
+        with_data=options.data,
+        license=options.license,
+    ):
+        print(line)
     return 0
 
 
@@ -265,6 +280,18 @@ def _parser() -> argparse.ArgumentParser:
     ):
         each.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=says)
     _changes_to(each)
+    each = command("export", export_)
+    each.add_argument("run", type=Path, metavar="RUN")
+    each.add_argument("folder", type=Path, metavar="FOLDER", help="new or empty")
+    each.add_argument(
+        "--ctranslate2",
+        action="store_true",
+        help="also as CTranslate2 reads it, once both are seen to hear alike",
+    )
+    each.add_argument(
+        "--data", action="store_true", help="also copy what it was trained on, for `datasets`"
+    )
+    each.add_argument("--license", metavar="ID", help="of the weights, for the card: apache-2.0")
     each = command("reproduce", repeat)
     each.add_argument("run", type=Path, metavar="RUN")
     each.add_argument(

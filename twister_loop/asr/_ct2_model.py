@@ -51,7 +51,7 @@ class Converted(Processing):
         processing = Processing.read(folder)
         cores = torch.get_num_threads()
         engine = ctranslate2.models.Whisper(
-            str(_converted(folder, compute_type)),
+            str(converted(folder, compute_type)),
             device="cpu" if processing.on_cpu else "cuda",
             compute_type=resolve(compute_type),
             inter_threads=cores if processing.on_cpu else 1,
@@ -121,7 +121,7 @@ def resolve(compute_type: ComputeType) -> str:
     return "float16" if torch.cuda.is_available() else "int8"
 
 
-def _converted(folder: Path, compute_type: ComputeType) -> Path:
+def converted(folder: Path, compute_type: ComputeType) -> Path:
     """Weights as CTranslate2 reads them, quantized, in the cache by the digest of the originals."""
     kind = resolve(compute_type)
     out = cache_folder() / "ctranslate2" / f"{digest_of_weights(folder)}-{kind}"

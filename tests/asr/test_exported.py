@@ -1,0 +1,70 @@
+"""An exported Whisper is read by the programs it is for: tiny, random, but real."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import world as toy
+from twister_loop import EngineError, Utterance, load, next_round
+from twister_loop.exports import export
+from twister_loop.records import Checkpoint
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def run(tiny_whisper: Checkpoint, tmp_path: Path) -> Path:
+    """A toy run whose candidate is the tiny Whisper, with a plan that says so."""
+    next_round(load(toy.build(tmp_path)), tmp_path / "run")
+    at = tmp_path / "run" / "round-01"
+    shutil.copytree(tiny_whisper.location, at / "candidate", dirs_exist_ok=True)
+    Checkpoint("whisper").save(at / "candidate")
+    plan = yaml.safe_load((at / "plan.yaml").read_text())
+    asr = {"use": "whisper", "model": str(tiny_whisper.location), "precision": "float32"}
+    labeler = {"use": "ctranslate2", "compute_type": "float32"}
+    (at / "plan.yaml").write_text(yaml.safe_dump(plan | {"asr": asr, "labeler": labeler}))
+    return tmp_path / "run"
+
+
+def test_the_pipeline_of_transformers_hears_by_an_exported_model(
+    run: Path, clips: list[Utterance], tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    said = list(export(run, tmp_path / "out", license="mit"))
+    assert said[0].startswith("model: round-01/candidate")
+    model = tmp_path / "out" / "model"
+    assert not (model / "made.json").exists() and not (model / "checkpoint.json").exists()
+    asr = transformers.pipeline("automatic-speech-recognition", model=str(model))
+    options = {"task": "transcribe", "language": "en", "max_new_tokens": 8}
+    heard = asr(str(clips[0].audio_filepath), generate_kwargs=options)
+    assert isinstance(heard["text"], str)
+    front = yaml.safe_load((model / "README.md").read_text().split("---")[1])
+    assert front["license"] == "mit" and front["pipeline_tag"] == "automatic-speech-recognition"
+
+
+def test_ctranslate2_is_exported_where_it_hears_alike(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = pytest.importorskip("ctranslate2")
+    monkeypatch.setenv("TWISTER_CACHE", str(tmp_path / "cache"))
+    list(export(run, tmp_path / "out", ctranslate2=True))
+    folder = tmp_path / "out" / "ctranslate2"
+    assert engine.models.Whisper(str(folder), device="cpu").num_languages >= 1
+    assert (folder / "tokenizer.json").is_file() and (folder / "parity.json").is_file()
+    assert not (folder / "parity").exists()
+
+
+def test_ctranslate2_is_not_exported_where_it_hears_otherwise(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ctranslate2")
+    monkeypatch.setenv("TWISTER_CACHE", str(tmp_path / "cache"))
+    plan = yaml.safe_load((run / "round-01" / "plan.yaml").read_text())
+    plan["labeler"] |= {"compute_type": "int8", "at_most": 0.0, "margin": 29.0}
+    (run / "round-01" / "plan.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(EngineError, match="hears otherwise"):
+        list(export(run, tmp_path / "out", ctranslate2=True))
+    assert (tmp_path / "out" / "model" / "config.json").is_file()
+    assert not (tmp_path / "out" / "ctranslate2" / "model.bin").exists()
