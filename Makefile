@@ -21,7 +21,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -rs
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect"
+	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect and not browser"
 
 check: $(STAMP)
 	$(BIN)/ruff check .
