@@ -8,14 +8,23 @@ fewer mistakes in every round. All else is the real thing: stages, signatures, r
 
 from __future__ import annotations
 
+import logging
 import random
+import shutil
+import socket
 import sys
+import threading
 import time
+import tracemalloc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
+import uvicorn
 import yaml
 
 from twister_loop import (
@@ -30,11 +39,13 @@ from twister_loop import (
     next_round,
 )
 from twister_loop.artifact import read_json, size_of, write_json
+from twister_loop.dashboard import server
+from twister_loop.dashboard.folder import Runs
 from twister_loop.errors import NothingNew
 from twister_loop.mixing import Mix
 from twister_loop.parts import Listener
 from twister_loop.plan import Plan, Voice, load
-from twister_loop.recall import _known, _recalled
+from twister_loop.recall import _recalled
 from twister_loop.records import Word
 
 WORDS = {
@@ -163,6 +174,7 @@ def main() -> None:
     run = folder / "run"
     plan = _plan(folder, sets)
     began = time.perf_counter()
+    logging.getLogger("twister_loop").setLevel(logging.ERROR)
     while (number := len(list(run.glob("round-[0-9]*/verdict"))) + 1) <= rounds:
         weight = round(1 + number % 7 / 10, 1)
         changed = replace(plan, mix=Mix(synthetic=weight), source=_source(weight))
@@ -171,16 +183,78 @@ def main() -> None:
         except NothingNew:
             break
         dashboard.write(run)
-    say(f"{rounds} rounds of {sets} sets made in {time.perf_counter() - began:.0f} s")
-    for what, forget in (("first time in a process", True), ("again", False)):
-        if forget:
-            _known.cache_clear()
-            _recalled.cache_clear()
-        began = time.perf_counter()
-        page = dashboard.write(run)
-        say(f"page written in {time.perf_counter() - began:.2f} s, {what}")
-    say(f"page {page.stat().st_size / 1e6:.2f} MB, clips {size_of(run / 'clips') / 1e6:.1f} MB")
-    say(f"summaries kept {size_of(run / '.summaries') / 1e6:.1f} MB")
+    say(f"{rounds} rounds of {sets} sets are there after {time.perf_counter() - began:.0f} s")
+    for what in ("first time in a process", "again"):
+        with timed(f"page written, {what}"):
+            page = dashboard.write(run)
+    size = page.stat().st_size / 1e6
+    say(f"page {size:.2f} MB; clips {size_of(run / 'clips') / 1e6:.1f} MB beside it")
+    say(f"kept of its rounds in .summaries {size_of(run / '.summaries') / 1e6:.1f} MB")
+    _browser(page.resolve().as_uri())
+    _server(folder)
+    _million(folder)
+
+
+def _server(folder: Path) -> None:
+    """How long a run takes to open, over a real socket."""
+    _recalled.cache_clear()
+    settings = uvicorn.Config(server.app(Runs.of(folder / "run")), log_level="error")
+    running = uvicorn.Server(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=running.run, args=([listening],), daemon=True).start()
+        while not running.started:
+            time.sleep(0.01)
+        at = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for path in ("/api/runs", "/api/run/run", "/api/run/run", "/api/now/run"):
+            with timed(f"GET {path}"):
+                content = urlopen(f"{at}{path}").read()
+            say(f"  {len(content) / 1e6:.2f} MB")
+        _browser(f"{at}/run/run")
+        running.should_exit = True
+
+
+def _browser(url: str) -> None:
+    """From the address to a page that answers, plots and all, where there is a browser."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not (find_spec("playwright") and chromium):
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        browser = tool.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(300_000)
+        page.goto("about:blank")
+        with timed(f"drawn in Chromium: {url.split(':')[0]}"):
+            page.goto(url)
+            page.wait_for_selector("body[data-ready]")
+        browser.close()
+
+
+def _million(folder: Path) -> None:
+    """A manifest of a million lines, looked into."""
+    manifest = Manifest(folder / "million")
+    manifest.folder.mkdir(exist_ok=True)
+    with manifest.path.open("w") as file:
+        for n in range(1_000_000):
+            file.write(f'{{"id":"{n:07}","duration":2.0,"text":"please enter {n}","lang":"en"}}\n')
+    tracemalloc.start()
+    with timed("a page of a million lines"):
+        manifest.page(0, 50)
+    with timed("a search that reads 16 MB and finds nothing"):
+        manifest.page(0, 50, query="nobody said this")
+    with timed("six samples from all over it"):
+        manifest.sample(6, seed=1)
+    say(f"memory at its peak {tracemalloc.get_traced_memory()[1] / 1e6:.1f} MB")
+    shutil.rmtree(manifest.folder)
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    began, worked = time.perf_counter(), time.process_time()
+    yield
+    seconds, own = time.perf_counter() - began, time.process_time() - worked
+    say(f"{what}: {seconds:.2f} s, {own:.2f} s of them computing here")
 
 
 def say(line: str) -> None:

@@ -19,6 +19,14 @@ pytestmark = [
 ]
 
 
+PLAY = """audio => new Promise((resolve, reject) => {
+    audio.ontimeupdate = () => audio.currentTime > 0.05 && resolve(audio.duration);
+    audio.onerror = reject;
+    audio.play().catch(reject);
+})"""
+"""Gives the length in seconds, once some of it was heard."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as tool:
@@ -102,11 +110,7 @@ def test_the_keyboard_alone_reaches_measure_round_and_sound(opened: playwright.P
 
 
 def test_sound_is_played_from_disk(opened: playwright.Page) -> None:
-    audio = opened.locator("audio").first
-    audio.scroll_into_view_if_needed()
-    audio.evaluate("audio => audio.play()")
-    opened.wait_for_function("document.querySelector('audio').currentTime > 0.05")
-    assert audio.evaluate("audio => audio.duration") > 0.3
+    assert opened.locator("audio").first.evaluate(PLAY) > 0.3
 
 
 def test_hostile_transcripts_stay_text_and_every_script_is_shown_right(
@@ -156,8 +160,7 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     assert page.locator("article").count() == 1
     page.click("article a")
     page.wait_for_selector("body[data-ready] .plot .main-svg")
-    page.locator("audio").first.evaluate("audio => audio.play()")
-    page.wait_for_function("document.querySelector('audio').currentTime > 0.05")
+    assert page.locator("audio").first.evaluate(PLAY) > 0.3
     page.get_by_text("Manifests (").click()
     page.get_by_role("link", name="lesson/rejected", exact=True).click()
     page.wait_for_selector("body[data-ready]")

@@ -13,7 +13,7 @@ from ..manifest import Manifest
 from ..parts import Recognizer
 from ..plan import Plan, load
 from ..records import Checkpoint, Utterance
-from ..stages import ParityTerms, try_labeler
+from ..stages import ParityTerms, try_labelers
 from ..summary import Summary
 from . import card
 
@@ -55,8 +55,8 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
     if not len(clips):
         raise ConfigError(f"{at / 'given'}: no development speech is left to try CTranslate2 on")
     tried = folder / "parity" / "tried"
-    parity = try_labeler(other, plan.asr, checkpoint, clips, terms, plan.seed, out=tried)
-    if not parity.passed:
+    parity = try_labelers([other], plan.asr, checkpoint, clips, (), terms, plan.seed, out=tried)
+    if parity.chosen is None:
         raise EngineError(
             f"CTranslate2 hears otherwise with these weights, and is not exported: {parity}"
         )
@@ -68,12 +68,14 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
             shutil.copy2(at / "candidate" / name, folder / name)
     shutil.rmtree(folder / "parity")
     parity.save(folder)
-    return f"ctranslate2: in {folder}; {parity.alike} of {parity.clips} clips heard alike"
+    return (
+        f"ctranslate2: in {folder}; {parity.attempts[0].alike} of {parity.clips} clips heard alike"
+    )
 
 
 def _other(plan: Plan) -> tuple[Recognizer, ParityTerms]:
     """The plan's own CTranslate2 with its terms, or one that decodes like its recognizer."""
-    if plan.labeler and plan.labeler.recognizer.name == "ctranslate2":
+    if plan.labeler.recognizer.name == "ctranslate2":
         return plan.labeler.recognizer, plan.labeler.terms
     options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
     return Recognizer.build(options), ParityTerms()

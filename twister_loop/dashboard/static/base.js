@@ -52,9 +52,13 @@ function duration(seconds) {
 
 const rangeText = ({low, high}, digits = 1) => `${percent(low, digits)} – ${percent(high, digits)}`;
 
+/** `waiting for approval` is a kind of waiting. */
+const kindOf = (outcome) => outcome.startsWith("waiting") ? "waiting" : outcome;
+
 function badge(outcome) {
-  return el("span.badge", {class: `badge ${outcome.replace(" ", "-")}`},
-    el("span", {"aria-hidden": "true"}, OUTCOMES[outcome] ?? "•"), ` ${outcome}`);
+  const kind = kindOf(outcome);
+  return el("span", {class: `badge ${kind.replace(" ", "-")}`},
+    el("span", {"aria-hidden": "true"}, OUTCOMES[kind] ?? "•"), ` ${outcome}`);
 }
 
 /** A change in points with its interval; nothing is called a gain that may be chance. */

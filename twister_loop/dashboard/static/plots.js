@@ -74,7 +74,7 @@ function errorFigure(rounds, sets, measure, chosen) {
         name: `${set}: candidate`, legendgroup: set, showlegend: false, visible, mode: "lines+markers", x: shown.map(([n]) => n), y,
         line: {color: shade, width: 1.5, dash: "dot"},
         marker: {color: shade, size: 9, line: {width: 1.5, color: shade},
-          symbol: shown.map(([, , , outcome]) => SYMBOLS[outcome] ?? "star")},
+          symbol: shown.map(([, , , outcome]) => SYMBOLS[kindOf(outcome)] ?? "star")},
         error_y: {type: "data", symmetric: false, color: shade, thickness: 1, width: 3,
           array: y.map((value, n) => 100 * around[n].high - value),
           arrayminus: y.map((value, n) => value - 100 * around[n].low)},

@@ -125,9 +125,16 @@ function data(round) {
   return section("From the pool to the mixture",
     given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
     rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
-    round.labeler ? el("p", {}, `Labels by another engine: ${round.labeler.alike} of ${round.labeler.clips} clips alike, ` +
-      `CER ${percent(rate(round.labeler.characters))}, limit ${percent(round.labeler.limit)}.`) : null,
+    round.labeler ? el("p", {}, `Labels are heard by ${labeledBy(round.labeler)}. Tried against ${round.labeler.careful}: `,
+      round.labeler.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.alike} of ${round.labeler.clips} clips alike`).join("; "),
+      `; limit ${percent(round.labeler.limit)} %.`) : null,
     mixture.length ? table(["mixture: origin", "language", "utterances", "time"], mixture, {numbers: [2, 3], label: "mixture"}) : null);
+}
+
+/** The last way that was tried, if it heard what the careful one hears. */
+function labeledBy({careful, attempts, limit}) {
+  const last = attempts.at(-1);
+  return last && length(last.characters) && rate(last.characters) <= limit ? last.decoding : careful;
 }
 
 function voices(round) {
