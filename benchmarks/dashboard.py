@@ -44,7 +44,7 @@ from twister_loop.dashboard.folder import Runs
 from twister_loop.errors import NothingNew
 from twister_loop.mixing import Mix
 from twister_loop.parts import Listener
-from twister_loop.plan import Plan, Voice, load
+from twister_loop.plan import Labeler, Plan, Voice, load
 from twister_loop.recall import _recalled
 from twister_loop.records import Word
 
@@ -285,7 +285,14 @@ def _plan(folder: Path, sets: int) -> Plan:
     texts = tuple(Texts(str(folder / "texts" / lang), lang, 8) for lang in langs)
     voices = (Voice("splice", Speaking(), takes=2),)
     return replace(
-        plan, asr=Simulated(), pool=pool, texts=texts, sets=held_out, voices=voices, language=None
+        plan,
+        asr=Simulated(),
+        labeler=Labeler(Simulated()),
+        pool=pool,
+        texts=texts,
+        sets=held_out,
+        voices=voices,
+        language=None,
     )
 
 

@@ -20,6 +20,8 @@ import twister_loop
 from twister_loop import Round, TwisterError, dashboard
 from twister_loop.plan import load
 
+from . import progress
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -31,7 +33,8 @@ def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
     """Carry a stage out as a task named after its folder; it keeps its own results on disk."""
 
     def step(*args: Any, **kwargs: Any) -> R:
-        return stage(*args, **kwargs)
+        with progress.shown(kwargs["out"]):
+            return stage(*args, **kwargs)
 
     return task(
         name=stage.__name__,
@@ -72,8 +75,9 @@ def publish(run: Path, done: Round) -> None:
     key = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
     create_table_artifact(key=f"{key}-scores", table=dashboard.rows(run), description=str(run))
     why = "".join(f"\n- {objection}" for objection in done.verdict.objections)
+    at = f"[the page]({page.resolve().as_uri()})" if page else "The page could not be drawn."
     create_markdown_artifact(
-        key=f"{key}-round", markdown=f"# Round {done.number}: {_said(done)}\n{why}\n\n`{page}`\n"
+        key=f"{key}-round", markdown=f"# Round {done.number}: {_said(done)}\n{why}\n\n{at}\n"
     )
 
 
