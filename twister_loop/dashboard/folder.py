@@ -12,7 +12,7 @@ from typing import Any
 from .. import schema
 from ..artifact import RUN
 from ..contrast import contrast
-from ..errors import ConfigError, TwisterError
+from ..errors import ConfigError, ManifestError, TwisterError
 from ..ledger import Ledger
 from ..manifest import Manifest
 from ..summary import RoundSummary, round_summary
@@ -173,7 +173,7 @@ def lines(runs: Runs, name: str, folder: str, begin: int, query: str) -> str:
         raise MissingError(f"{folder}: no manifest here")
     try:
         found, after = Manifest(at).page(max(0, begin), AT_ONCE, query)
-    except ValueError as cause:
+    except ManifestError as cause:
         raise MissingError(f"{folder}: no line begins at byte {begin}") from cause
     rows = []
     for each in found:
