@@ -5,6 +5,7 @@ The folders remain the truth: what is kept here can be thrown away, and is made 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from . import schema
-from .artifact import MADE, digest_of, read_json, write_json
+from .artifact import MADE, digest_of, read_json
 from .ledger import is_finished
 
 T = TypeVar("T")
@@ -54,7 +55,10 @@ def _recalled(make: Callable[[Path], Any], kind: type[Any], name: str, key: str,
     record = make(at)
     with suppress(OSError):  # a run that can only be read
         note.parent.mkdir(exist_ok=True)
-        write_json({"key": key, "record": schema.plain(record)}, note)
+        scratch = note.with_name(f".{note.name}.{os.getpid()}")  # a page and a server may meet
+        kept = {"key": key, "record": schema.plain(record)}
+        scratch.write_text(json.dumps(kept, ensure_ascii=False, separators=(",", ":")), "utf-8")
+        scratch.replace(note)
     return record
 
 

@@ -40,7 +40,7 @@ def browser() -> Iterator[playwright.Browser]:
 def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
     """A page on which nothing may go wrong unnoticed, and no other machine is asked."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(240_000)  # a machine may be busy; nothing waits without need
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
