@@ -201,7 +201,8 @@ def _server(folder: Path) -> None:
     settings = uvicorn.Config(server.app(Runs.of(folder / "run")), log_level="error")
     running = uvicorn.Server(settings)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=running.run, args=([listening],), daemon=True).start()
+        thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
+        thread.start()
         while not running.started:
             time.sleep(0.01)
         at = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -211,6 +212,7 @@ def _server(folder: Path) -> None:
             say(f"  {len(content) / 1e6:.2f} MB")
         _browser(f"{at}/run/run")
         running.should_exit = True
+        thread.join(60)
 
 
 def _browser(url: str) -> None:
