@@ -8,6 +8,7 @@ Examples:
   twister report runs/demo                          write the page, print the tables
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
   twister reproduce runs/demo                       do it again elsewhere, and compare every file
+  twister corpus check ksponspeech /data/kspon      a copy of a corpus beside the published counts
   twister doctor                                    what this machine can run, and what is missing
 """
 
@@ -23,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import dashboard, doctor, schema
+from . import dashboard, doctor, schema, survey
 from .compare import Terms, compare
 from .errors import TwisterError
 from .ledger import Ledger
@@ -118,6 +119,17 @@ def repeat(options: argparse.Namespace) -> int:
             print(f"  differs: {name}")
     print(f"{'the same again' if all_same else 'not the same'}; the repetition is in {into}")
     return 0 if all_same else 1
+
+
+def corpus(options: argparse.Namespace) -> int:
+    """Read a copy of a corpus, and compare with the counts its makers published."""
+    spec = parse_value(options.corpus)
+    spec = spec if isinstance(spec, dict) else {"use": spec}
+    whole = True
+    for found in survey.survey(survey.corpus_in(spec, options.folder)):
+        print(found, flush=True)
+        whole &= found.whole
+    return 0 if whole else 1
 
 
 def diagnose(options: argparse.Namespace) -> int:
@@ -248,6 +260,12 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--into", type=Path, metavar="FOLDER", help="of the repetition; RUN.again if not said"
     )
+    each = command("corpus", corpus)
+    each.add_argument("action", choices=["check"])
+    each.add_argument(
+        "corpus", metavar="CORPUS", help="a name, or what a plan would say: {use: kaldi, lang: ko}"
+    )
+    each.add_argument("folder", type=Path, metavar="FOLDER", help="where the copy lies")
     each = command("doctor", diagnose)
     each.add_argument(
         "--server", action="store_true", help="also start a Prefect server, and stop it again"

@@ -211,10 +211,15 @@ class Corpus(Part):
     """A source of speech, of texts, or of both."""
 
     home = "twister_loop.corpora"
+    published: ClassVar[Mapping[str, int]] = {}
+    """Utterances of every value of the option `split`, as the makers of the corpus state them."""
 
     @abstractmethod
     def utterances(self) -> Iterator[Utterance]:
-        """Yield what there is, in a fixed order; ids are given later, from the content."""
+        """Yield what there is, in a fixed order; ids are given later, from the content.
+
+        What is no use comes with `rejected_by` and `objection`, so that it is counted.
+        """
 
 
 class Filter(Part):

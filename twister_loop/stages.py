@@ -80,9 +80,11 @@ def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Ma
         for utterance in (each for corpus in corpora for each in corpus.utterances()):
             id_ = _content_id(utterance, hashes)
             named = replace(utterance, id=id_, lang=utterance.lang or lang)
-            if id_ in seen:
-                named = replace(named, rejected_by="duplicate", objection=f"{utterance.id} again")
-            seen.add(id_)
+            if named.rejected_by is None:  # a corpus says itself what is no use
+                if id_ in seen:
+                    why = f"{utterance.id} again"
+                    named = replace(named, rejected_by="duplicate", objection=why)
+                seen.add(id_)
             yield named
 
     manifest = _divide(progress(listed(), "listing"), out)

@@ -18,9 +18,11 @@ from ..parts import Corpus
 from ..records import Language, Utterance
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm".split()
+    (
+        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
+    ).split()
 )
-"""What libsndfile reads and people have."""
+"""What libsndfile reads and people have; `.pcm` as `audio` says."""
 TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 
