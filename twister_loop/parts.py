@@ -265,6 +265,8 @@ class Normalizer(Part):
     """Brings texts to the form in which they are compared."""
 
     home = "twister_loop.normalizers"
+    probes: ClassVar[Sequence[tuple[Language | None, str]]] = PROBES
+    """What the digest looks at; a normalizer that does more has more of them."""
 
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:
@@ -279,7 +281,7 @@ class Normalizer(Part):
 
         So it also changes with a package that comes to spell numbers or characters otherwise.
         """
-        made = [self.normalize(text, lang) for lang, text in PROBES]
+        made = [self.normalize(text, lang) for lang, text in self.probes]
         known = json.dumps([signature(self), made], ensure_ascii=False)
         return hashlib.sha256(known.encode()).hexdigest()[:8]
 
