@@ -22,7 +22,7 @@ from twister_loop.parts import (
 
 ROOT = Path(__file__).parents[1]
 KINDS: list[type[Part]] = [Recognizer, Synthesizer, Corpus, Filter, Effect, Gate, Normalizer]
-HEAVY = {"whisper", "coqui"}
+HEAVY = {"conformer", "coqui", "deepspeech2", "huggingface", "whisper"}
 PARTS = [
     pytest.param(kind, name, marks=[pytest.mark.model] if name in HEAVY else [], id=name)
     for kind in KINDS

@@ -357,15 +357,15 @@ def test_words_are_found_in_the_audio(
 
 
 @pytest.mark.overfit
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("decode", ["greedy", "beam"])
+@pytest.mark.timeout(900)
 @each
 def test_ten_clips_are_learned_by_heart(
-    name: str, decode: str, lesson: Manifest, speech: list[Utterance], tmp_path: Path
+    name: str, lesson: Manifest, speech: list[Utterance], tmp_path: Path
 ) -> None:
-    options = {"epochs": 60, "batch": 5, "learning_rate": 4e-3, "dropout": 0.0, "decode": decode}
+    options = {"epochs": 150, "batch": 10, "learning_rate": 5e-3, "dropout": 0.0}
     part = tiny(name, unit="character" if name == "deepspeech2" else "grapheme", **options)
     learned = part.train(part.base(), lesson, tmp_path / "out", seed=1)
-    heard = list(part.transcribe(learned, speech))
-    assert measure.total([measure.agreement(one) for one in heard]).errors == 0
-    assert [one.pred_text for one in heard] == TEXTS
+    for decode in ("greedy", "beam"):
+        heard = list(replace(part, decode=decode).transcribe(learned, speech))
+        assert measure.total([measure.agreement(one) for one in heard]).errors == 0
+        assert [one.pred_text for one in heard] == TEXTS
