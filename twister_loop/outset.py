@@ -83,7 +83,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
         _check_leaks(given)
         _check_news(ledger, given)
         _check_space(plan, ledger, given)
-        _foresee(plan, given)
+        _foresee(plan, ledger, given)
     except Exception:
         shutil.rmtree(scratch)
         raise
@@ -149,8 +149,10 @@ def _words(plan: Plan, utterance: Utterance) -> int:
     return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
 
 
-def _foresee(plan: Plan, given: Given) -> None:
-    """Say what the gates will not be able to decide with the sets they are given."""
+def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
+    """Say what training may not fit in, and what the gates will not be able to decide."""
+    for warning in plan.asr.foresee(ledger.champion or plan.asr.base()):
+        log.warning("%s: %s", plan.asr.name, warning)
     sets = {
         name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
         for name, each in given.sets.items()

@@ -157,6 +157,10 @@ class Recognizer(Part):
         """Bytes that training needs at its peak."""
         return 0
 
+    def foresee(self, base: Checkpoint) -> Iterator[str]:
+        """What may go wrong when this machine trains it, such as too little memory."""
+        yield from ()
+
 
 @dataclass(frozen=True)
 class Listener:

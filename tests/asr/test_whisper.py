@@ -406,6 +406,58 @@ def test_the_usual_way_is_a_full_window() -> None:
     assert usual.decoding() == "greedy, margin 30 s, repetition guard, float32"
 
 
+@model
+def test_activations_that_are_computed_again_change_nothing(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    lesson = Manifest.write(clips[:4], tmp_path / "lesson")
+    logs = []
+    for checkpointing in (False, True):
+        part = learner(epochs=1, checkpointing=checkpointing)
+        part.train(tiny_whisper, lesson, out := tmp_path / str(checkpointing), seed=1)
+        logs.append([json.loads(line)["loss"] for line in (out / "training.jsonl").open()])
+    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+
+
+@model
+@pytest.mark.parametrize(
+    ("layers", "width"), [(4, 384), (6, 512), (12, 768), (24, 1024), (32, 1280)]
+)
+def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
+    """The sizes of OpenAI, from tiny to large; weights that take no memory."""
+    import torch
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    from twister_loop.asr._whisper_memory import needed, parameters
+
+    config = WhisperConfig(
+        d_model=width, encoder_layers=layers, decoder_layers=layers, vocab_size=51865,
+        encoder_ffn_dim=4 * width, decoder_ffn_dim=4 * width,
+        encoder_attention_heads=width // 64, decoder_attention_heads=width // 64,
+    )  # fmt: skip
+    with torch.device("meta"):
+        real = WhisperForConditionalGeneration(config)
+    assert parameters(config) == sum(each.numel() for each in real.model.parameters())
+    half, full = (needed(config, each) for each in (True, False))
+    assert half["whole"] > half["8-bit optimizer"] > half["LoRA and checkpointing"]
+    assert half["whole"] > half["checkpointing"] > 16 * parameters(config)
+    assert full["whole"] > half["whole"]
+
+
+@model
+def test_what_does_not_fit_is_said_with_what_would(
+    tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(learner().foresee(tiny_whisper)) == []
+    free = "twister_loop.asr._whisper_memory.available"
+    monkeypatch.setattr(free, lambda: 20_000_000)
+    [said] = learner().foresee(tiny_whisper)
+    assert "are free; what would fit: checkpointing" in said
+    assert list(learner(checkpointing=True).foresee(tiny_whisper)) == []
+    monkeypatch.setattr(free, lambda: 1_000)
+    assert "none of the ways" in next(iter(learner().foresee(tiny_whisper)))
+
+
 @pytest.fixture(scope="module")
 def base() -> Checkpoint:
     try:

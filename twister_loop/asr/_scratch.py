@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .. import schema
@@ -174,7 +175,7 @@ class ScratchRecognizer(Recognizer):
             tokens = Tokens.load(folder, config["tokens"])
             model = own.network(len(tokens))
             model.load_state_dict(weights)
-        except (OSError, ValueError, KeyError, RuntimeError) as cause:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as cause:
             raise EngineError(f"{folder}: no {self.name} that can be loaded ({cause})") from cause
         return Ear(own, tokens, model.to(device()).eval())
 

@@ -109,6 +109,8 @@ class Trainer:
         self.options, self.whisper, self.out, self.total = options, whisper, out, total
         self.model = whisper.model.train()
         self.model.config.apply_spec_augment = False
+        if options.checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
         if options.freeze_encoder:
             self.model.model.encoder.requires_grad_(False)
         self.learned = [each for each in self.model.parameters() if each.requires_grad]

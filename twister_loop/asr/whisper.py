@@ -13,7 +13,7 @@ from ..artifact import only_for, unsigned
 from ..manifest import Manifest, windows
 from ..parts import Recognizer
 from ..records import Checkpoint, Seconds, Share, Utterance
-from . import _whisper_align, _whisper_decode, _whisper_train, _whisper_weights
+from . import _whisper_align, _whisper_decode, _whisper_memory, _whisper_train, _whisper_weights
 from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, margins_of, resolve
 
 
@@ -50,6 +50,9 @@ class WhisperRecognizer(Recognizer):
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = only_for("train", False)
     """Whether only the decoder learns."""
+    checkpointing: bool = only_for("train", False)
+    """Whether going back computes activations again instead of keeping them: a step takes about a
+    third longer, and much less memory."""
     margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
     """Margins are drawn from this range in training; the least of them is then allowed."""
     full_windows: Share = only_for("train", 0.1)
@@ -101,3 +104,6 @@ class WhisperRecognizer(Recognizer):
 
     def disk(self, base: Checkpoint) -> int:
         return _whisper_train.disk(self, base)
+
+    def foresee(self, base: Checkpoint) -> Iterator[str]:
+        return _whisper_memory.foresee(self, base)
