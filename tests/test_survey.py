@@ -32,6 +32,15 @@ def test_a_whole_copy_passes(
     assert capsys.readouterr().out.count("ok      eval_") == 2
 
 
+def test_one_split_is_read_where_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = ksponspeech(tmp_path)
+    assert main(["corpus", "check", "{use: ksponspeech, split: eval_clean}", str(copy)]) == 1
+    assert capsys.readouterr().out.count("published") == 1
+    assert main(["corpus", "check", "{use: ksponspeech, split: dev}", str(copy)]) == 2
+
+
 def test_a_corpus_without_published_counts_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,7 +126,7 @@ def corpus(options: argparse.Namespace) -> int:
     spec = parse_value(options.corpus)
     spec = spec if isinstance(spec, dict) else {"use": spec}
     whole = True
-    for found in survey.survey(survey.corpus_in(spec, options.folder)):
+    for found in survey.survey(spec, options.folder):
         print(found, flush=True)
         whole &= found.whole
     return 0 if whole else 1

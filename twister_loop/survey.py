@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import audio
 from .errors import ConfigError
@@ -61,27 +62,25 @@ class Survey:
         return line
 
 
-def survey(corpus: Corpus) -> Iterator[Survey]:
-    """Read every published split, or the corpus as it is where it has none. Reads all files.
+def survey(spec: Mapping[str, Any], folder: Path) -> Iterator[Survey]:
+    """Read the split that a specification names, else every published one, in that folder.
 
-    A split that is not there is a finding, not an error, as long as another is.
+    Reads all files. A split that is not there is a finding, not an error, as long as another is.
+    Raises ConfigError where none is, or where the corpus does not lie in a folder.
     """
-    splits = list(corpus.published)
-    found = [_read(dataclasses.replace(corpus, split=split), split) for split in splits]  # type: ignore[type-var]
-    if found and all(each.missing for each in found):
-        raise ConfigError("; ".join(dict.fromkeys(each.missing or "" for each in found)))
-    yield from found or [_counted(corpus, getattr(corpus, "split", corpus.name))]
-
-
-def corpus_in(spec: dict[str, object], folder: Path) -> Corpus:
-    """The corpus of a specification, in that folder. Raises ConfigError."""
     kind = Corpus.find(str(spec.get("use")))
     options = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if "folder" not in options:
         raise ConfigError(f"corpus {kind.name} does not lie in a folder; there is nothing to check")
-    given = {"split": next(iter(kind.published), None)} if "split" in options else {}
-    given = {name: value for name, value in given.items() if value}
-    return Corpus.build({**given, **spec, "folder": str(folder.absolute())})
+    given = {**spec, "folder": str(folder.absolute())}
+    if "split" in spec or not kind.published:
+        corpus = Corpus.build(given)
+        yield _counted(corpus, getattr(corpus, "split", corpus.name))
+        return
+    found = [_read(Corpus.build({**given, "split": split}), split) for split in kind.published]
+    if all(each.missing for each in found):
+        raise ConfigError("; ".join(dict.fromkeys(each.missing or "" for each in found)))
+    yield from found
 
 
 def _read(corpus: Corpus, split: str) -> Survey:

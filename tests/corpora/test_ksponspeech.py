@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from twister_loop.corpora._etri import chosen, cleaned, unknown_marks
 from twister_loop.errors import ConfigError
 from twister_loop.parts import Corpus
 from twister_loop.records import Utterance
+from twister_loop.stages import gather
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +144,12 @@ def test_what_was_set_aside_is_said(copy: Path, caplog: pytest.LogCaptureFixture
     assert "ksponspeech train: 5 utterances" in caplog.text
     assert "set aside: 1 bad_line, 1 no_audio, 2 unknown_mark" in caplog.text
     assert "1 files end in half a sample" in caplog.text
+
+
+def test_each_reason_is_kept_where_a_run_lists_the_corpus(copy: Path, tmp_path: Path) -> None:
+    corpus = Corpus.build({"use": "ksponspeech", "folder": str(copy), "split": "train"})
+    listed = gather((corpus,), "ko", out=tmp_path / "human")
+    assert len(listed) == 5
+    funnel = json.loads((tmp_path / "human/funnel.json").read_text())
+    counts = {reason: tally["utterances"] for reason, tally in funnel["rejected"].items()}
+    assert counts == {"unknown_mark": 2, "no_audio": 1, "bad_line": 1}

@@ -7,7 +7,7 @@ import hashlib
 import json
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,8 @@ from ._scratch_features import FRAMES_A_SECOND, Kind, batch_of, features, hearab
 from ._scratch_tokens import BLANK, Tokens, Unit
 
 UNTRAINED = "untrained: there are no weights yet, so it hears nothing"
+Answer = Callable[[Sequence[Utterance], torch.Tensor, torch.Tensor], list[Utterance]]
+"""Of a batch: its utterances, features (batch, frames, size) and lengths (batch,)."""
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
@@ -202,7 +204,7 @@ class Ear:
     model: torch.nn.Module
 
     @torch.inference_mode()
-    def work(self, window: Sequence[Utterance], answer: Any) -> list[Utterance]:
+    def work(self, window: Sequence[Utterance], answer: Answer) -> list[Utterance]:
         """One window, by length in batches; the answers in its own order."""
         answers = {place: each for place, each in enumerate(window) if each.error}
         clips: dict[int, torch.Tensor] = {}

@@ -1,4 +1,7 @@
-"""Training from nothing, or on: it can be killed at any moment, and goes on to the same weights."""
+"""Training from nothing, or on: it can be killed at any moment, and goes on to the same weights.
+
+To the same bytes on a processor; the gradient of CTC has no fixed order on a GPU.
+"""
 
 from __future__ import annotations
 
