@@ -43,10 +43,11 @@ def read(folder: Path, **options: Any) -> list[Utterance]:
     return list(Corpus.build({"use": "huggingface", "folder": str(folder), **options}).utterances())
 
 
+@pytest.mark.parametrize("streaming", [True, False])
 def test_audio_inside_a_table_becomes_files_that_are_written_once(
-    parquet: Path, cache: Path
+    parquet: Path, cache: Path, streaming: bool
 ) -> None:
-    options = {"text": "sentence", "speaker": "who", "lang": "ko"}
+    options = {"text": "sentence", "speaker": "who", "lang": "ko", "streaming": streaming}
     found = read(parquet, **options)
     assert [(each.text, each.speaker, each.lang) for each in found[:2]] == [
         ("하나", "1", "ko"),

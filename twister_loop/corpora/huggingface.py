@@ -45,7 +45,7 @@ class HuggingFace(Corpus):
     lang_column: str | None = None
     """Column of the languages, where they differ."""
     streaming: bool = True
-    """Whether only what is used is fetched from the hub."""
+    """Whether only what is used is fetched from the hub, and nothing is copied into its cache."""
     at_most: int | None = None
     """Utterances, from the first on."""
 
@@ -71,7 +71,6 @@ class HuggingFace(Corpus):
         return f"{self.dataset or self.folder}, {self.split}"
 
     def _loaded(self) -> Any:
-        streaming = self.streaming and self.dataset is not None
         try:
             if self.folder and _saved(self.folder):
                 saved = datasets.load_from_disk(str(self.folder))
@@ -81,7 +80,7 @@ class HuggingFace(Corpus):
                 self.config,
                 split=self.split,
                 revision=self.revision,
-                streaming=streaming,
+                streaming=self.streaming,
             )
         except (
             OSError,
