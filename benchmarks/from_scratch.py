@@ -175,9 +175,10 @@ def _within(
     """The same with so many steps as fit into the time; said once, for a run that goes on."""
     note = at / "steps.json"
     if not note.is_file():
+        timed = min(TIMED_STEPS, options.steps or TIMED_STEPS)
         began = time.monotonic()
-        part.with_updates(TIMED_STEPS).train(part.base(), lesson, at / "timed", seed)
-        each = (time.monotonic() - began) / TIMED_STEPS
+        part.with_updates(timed).train(part.base(), lesson, at / "timed", seed)
+        each = (time.monotonic() - began) / timed
         shutil.rmtree(at / "timed")
         fits = max(1, int(0.9 * 60 * options.minutes / each))
         wanted = part.epochs * -(-len(lesson) // part.batch)  # type: ignore[attr-defined]
