@@ -51,11 +51,11 @@ class Result:
 
     arm: str
     seed: int
-    parameters: int | None
     steps: int
     seconds: float
     counts: dict[str, tuple[int, int, int, int]]
     """By utterance: substitutions, deletions, insertions, hits of characters."""
+    parameters: int | None = None
 
 
 def main() -> None:
@@ -162,7 +162,7 @@ def _result(
         steps = len((at / "model/training.jsonl").read_text().splitlines())
     counts = dict(_heard(part, checkpoint, test))
     parameters = _parameters(spec) if spec["use"] != "whisper" else None
-    result = Result(arm, seed, parameters, steps, round(seconds, 1), counts)
+    result = Result(arm, seed, steps, round(seconds, 1), counts, parameters)
     at.mkdir(parents=True, exist_ok=True)
     write_json(schema.plain(result), at / "result.json")
     _print(f"{arm}, seed {seed}: CER {_total([result]).rate:.3f}, {steps} steps, {seconds:.0f} s")

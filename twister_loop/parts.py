@@ -220,10 +220,7 @@ class Corpus(Part):
 
     @abstractmethod
     def utterances(self) -> Iterator[Utterance]:
-        """Yield what there is, in a fixed order; ids are given later, from the content.
-
-        What is no use comes with `rejected_by` and `objection`, so that it is counted.
-        """
+        """Yield all there is, in a fixed order, what is no use with a reason; ids come later."""
 
 
 class Filter(Part):
@@ -281,10 +278,7 @@ class Normalizer(Part):
         return self
 
     def digest(self) -> str:
-        """Of its options and of what it makes of some texts that are easily read otherwise.
-
-        So it also changes with a package that comes to spell numbers or characters otherwise.
-        """
+        """Of its options and of what it makes of `probes`: it changes with its packages too."""
         made = [self.normalize(text, lang) for lang, text in self.probes]
         known = json.dumps([signature(self), made], ensure_ascii=False)
         return hashlib.sha256(known.encode()).hexdigest()[:8]
