@@ -58,7 +58,7 @@ def next_round(plan: Plan, run: Path, do: Do = plainly) -> Round:
 
     Raises what `outset.begin` raises, and BusyError while another process is at it.
     """
-    ledger = Ledger.open(run)
+    ledger = Ledger.open(run.absolute() if plan.cluster else run)  # workers stand elsewhere
     with ledger.locked():
         given = begin(plan, ledger)
         log.info("round %d in %s", number_of(given.at), given.at)
@@ -84,7 +84,7 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     labeler = _labeler(plan, given, best, pool, do)
-    pseudo = do(label)(labeler, best, pool, out=at / "pseudo")
+    pseudo = do(label)(labeler, best, pool, over=plan.cluster, out=at / "pseudo")
     lesson = do(sift)(plan.pseudo_filters, pseudo, given.human, held_out, out=at / "lesson")
     texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
@@ -161,8 +161,9 @@ def _voiced(
     log.info("%s", trial)
     if not trial.passed:
         return None
-    spoken = do(speak)(speaker, learned, texts, voice.takes, out=at / "spoken")
-    verified = do(label)(labeler, champion.checkpoint, spoken, out=at / "verified")
+    over = plan.cluster
+    spoken = do(speak)(speaker, learned, texts, voice.takes, over=over, out=at / "spoken")
+    verified = do(label)(labeler, champion.checkpoint, spoken, over=over, out=at / "verified")
     return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
 
 

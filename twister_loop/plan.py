@@ -19,6 +19,7 @@ from .ledger import Keep
 from .mixing import Mix, Pack, Perturb
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
+from .shards import Cluster
 from .stages import ParityTerms, Scan, TrialTerms
 
 Spec = dict[str, Any]
@@ -89,6 +90,8 @@ class Plan:
     """Whether all is also measured as everybody decodes."""
     gates: tuple[Gate, ...]
     keep: Keep = unsigned(Keep())
+    cluster: Cluster | None = unsigned(None)
+    """Who labels and speaks shard by shard; None is this process."""
     source: str = unsigned("")
     """The YAML as it was written."""
     folder: Path = unsigned(Path())
@@ -146,6 +149,7 @@ class _Document:
     usual_window: bool = True
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
     keep: _Keep = field(default_factory=_Keep)
+    cluster: Spec | str | None = None
 
     __pydantic_config__ = schema.STRICT
 
@@ -220,6 +224,7 @@ class _Builder:
             augment = Perturb(effects, document.augment.probability)
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
+        cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
         self._check_gates(gates, sets)
         for gate in gates:
             self._require(
@@ -258,6 +263,7 @@ class _Builder:
             usual_window=document.usual_window,
             gates=gates,
             keep=document.keep,
+            cluster=cluster,
             source=source,
             folder=self.folder,
         )

@@ -6,9 +6,11 @@ import hashlib
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 from . import audio, measure, schema
@@ -32,8 +34,7 @@ from .records import (
     Trial,
     Utterance,
 )
-
-Engine = Callable[[Iterable[Utterance]], Iterator[Utterance]]
+from .shards import Cluster, spread
 
 
 @dataclass(frozen=True)
@@ -116,18 +117,15 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
 
 @stage(version=1)
 def label(
-    recognizer: Recognizer, checkpoint: Checkpoint, speech: Manifest, *, out: Path
+    recognizer: Recognizer,
+    checkpoint: Checkpoint,
+    speech: Manifest,
+    *,
+    over: Cluster | None = None,
+    out: Path,
 ) -> Manifest:
     """Have the recognizer hear everything; what had no text takes what was heard."""
-
-    def labeled(speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        for utterance in recognizer.transcribe(checkpoint, speech):
-            if utterance.text is None:
-                yield replace(utterance, text=utterance.pred_text, origin="pseudo")
-            else:
-                yield utterance
-
-    return Manifest.resume(_shown(labeled, "hearing", len(speech)), speech, out)
+    return spread(partial(_labeled, recognizer, checkpoint), speech, "hearing", over, out)
 
 
 @stage(version=1)
@@ -242,19 +240,49 @@ def try_voice(
 
 @stage(version=1)
 def speak(
-    synthesizer: Synthesizer, voice: Checkpoint, texts: Manifest, takes: int, *, out: Path
+    synthesizer: Synthesizer,
+    voice: Checkpoint,
+    texts: Manifest,
+    takes: int,
+    *,
+    over: Cluster | None = None,
+    out: Path,
 ) -> Manifest:
     """Have a voice speak every text, `takes` times."""
+    spoken = partial(synthesizer.synthesize, voice)
+    return spread(spoken, Takes(texts, takes), "speaking", over, out)
 
-    def lines() -> Iterator[Utterance]:
-        for text in texts:
-            for take in range(1, takes + 1):
-                yield replace(text, id=f"{text.id}-{take}", origin="synthetic")
 
-    def spoken(lines: Iterable[Utterance]) -> Iterator[Utterance]:
-        return synthesizer.synthesize(voice, lines, out / "audio")
+@dataclass(frozen=True)
+class Takes:
+    """Texts, as often as a voice is to speak each."""
 
-    return Manifest.resume(_shown(spoken, "speaking", takes * len(texts)), lines(), out)
+    texts: Manifest
+    takes: int
+
+    def __len__(self) -> int:
+        return self.takes * len(self.texts)
+
+    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+        """From one line to another, as `Manifest.part`."""
+        skipped = first // self.takes
+        lines = (
+            replace(text, id=f"{text.id}-{take}", origin="synthetic")
+            for text in self.texts.part(skipped)
+            for take in range(1, self.takes + 1)
+        )
+        before = skipped * self.takes
+        return islice(lines, first - before, end if end is None else end - before)
+
+
+def _labeled(
+    recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
+) -> Iterator[Utterance]:
+    for utterance in recognizer.transcribe(checkpoint, speech):
+        if utterance.text is None:
+            yield replace(utterance, text=utterance.pred_text, origin="pseudo")
+        else:
+            yield utterance
 
 
 def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
@@ -334,8 +362,3 @@ def _divide(judged: Iterable[Utterance], out: Path) -> Manifest:
                     kept = kept.plus(each.duration)
     Funnel(kept, dict(sorted(rejected.items()))).save(out)
     return keep
-
-
-def _shown(make: Engine, what: str, total: int) -> Engine:
-    """The same engine, with its progress shown."""
-    return lambda source: progress(make(source), what, total)
