@@ -8,7 +8,6 @@ import pickle
 import resource
 import sys
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -71,7 +70,6 @@ def main() -> None:
         os.environ["PYTHONPATH"] = (
             f"{Path(__file__).parent}{os.pathsep}{os.getenv('PYTHONPATH', '')}"
         )
-        began = time.monotonic()
 
         def shards() -> None:
             for number in range(SHARDS):
@@ -82,9 +80,7 @@ def main() -> None:
 
         total = spent(shards, resource.RUSAGE_CHILDREN) / SHARDS
         own = SHARD / (LINES / joined)
-        wall = (time.monotonic() - began) / SHARDS
         say(f"a shard of {SHARD} lines: {total:.2f} s, {total - own:.2f} beyond its lines")
-        say(f"  (by the clock {wall:.2f} s)")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import pytest
 from twister_loop import Checkpoint, EngineError, Utterance, audio, tone
 from twister_loop.asr.tone import ToneRecognizer
 from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.shards import ELSEWHERE, Cluster, Order, Shard, guarded, spread
-from twister_loop.stages import Takes, label, speak
+from twister_loop.shards import ELSEWHERE, Cluster, Order, Shard, Takes, guarded, spread
+from twister_loop.stages import label, speak
 from twister_loop.tts.tone import ToneSynthesizer
 
 from . import shards as engines

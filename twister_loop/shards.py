@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -51,6 +52,28 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
+
+
+@dataclass(frozen=True)
+class Takes:
+    """Texts, as often as a voice is to speak each."""
+
+    texts: Manifest
+    takes: int
+
+    def __len__(self) -> int:
+        return self.takes * len(self.texts)
+
+    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+        """From one line to another, as `Manifest.part`."""
+        skipped = first // self.takes
+        lines = (
+            replace(text, id=f"{text.id}-{take}", origin="synthetic")
+            for text in self.texts.part(skipped)
+            for take in range(1, self.takes + 1)
+        )
+        before = skipped * self.takes
+        return islice(lines, first - before, end if end is None else end - before)
 
 
 class Cluster(Part):

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 
 from . import audio, measure, schema
@@ -34,7 +33,7 @@ from .records import (
     Trial,
     Utterance,
 )
-from .shards import Cluster, spread
+from .shards import Cluster, Takes, spread
 
 
 @dataclass(frozen=True)
@@ -251,28 +250,6 @@ def speak(
     """Have a voice speak every text, `takes` times."""
     spoken = partial(synthesizer.synthesize, voice)
     return spread(spoken, Takes(texts, takes), "speaking", over, out)
-
-
-@dataclass(frozen=True)
-class Takes:
-    """Texts, as often as a voice is to speak each."""
-
-    texts: Manifest
-    takes: int
-
-    def __len__(self) -> int:
-        return self.takes * len(self.texts)
-
-    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
-        """From one line to another, as `Manifest.part`."""
-        skipped = first // self.takes
-        lines = (
-            replace(text, id=f"{text.id}-{take}", origin="synthetic")
-            for text in self.texts.part(skipped)
-            for take in range(1, self.takes + 1)
-        )
-        before = skipped * self.takes
-        return islice(lines, first - before, end if end is None else end - before)
 
 
 def _labeled(
