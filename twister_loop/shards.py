@@ -224,14 +224,19 @@ def main() -> None:
     """Make the shard that comes by standard input, which the guard keeps open while it lives."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     shard, packages = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_guard, daemon=True).start()
+    end_with_guard()
     _same_packages(packages)
     shard.make()
 
 
-def _end_with_guard() -> None:
-    os.read(sys.stdin.fileno(), 1)  # not by its buffer, which a thread must not hold at the end
-    os.killpg(0, signal.SIGKILL)
+def end_with_guard() -> None:
+    """Have this process, and all that it began, end when nobody holds its standard input open."""
+
+    def wait() -> None:
+        os.read(sys.stdin.fileno(), 1)  # its buffer must not be held by a thread at the end
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _same_packages(theirs: Mapping[str, str]) -> None:

@@ -256,6 +256,39 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@model
+def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    """Ten clips are five batches: in the last step of an epoch the second process has none."""
+    import torch
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips[:10], tmp_path / "lesson")
+    logs, weights = [], []
+    for count in (1, 2):
+        out = tmp_path / f"by-{count}"
+        learner(epochs=2, accumulate=2, processes=count).train(tiny_whisper, lesson, out, seed=3)
+        logs.append([json.loads(line) for line in (out / "training.jsonl").open()])
+        weights.append(load_file(out / "model.safetensors"))
+        assert not (out / "resume").exists()
+    one, two = logs
+    assert [each["step"] for each in two] == [1, 2, 3, 4, 5, 6]
+    assert [each["loss"] for each in two] == pytest.approx([each["loss"] for each in one], abs=1e-4)
+    start = load_file(tiny_whisper.location / "model.safetensors")
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, atol=1e-4, rtol=0)
+        assert name.endswith("encoder.embed_positions.weight") or not weight.equal(start[name])
+
+
+@model
+def test_processes_that_fail_together_are_said_to(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
+    nothing = Manifest.write([], tmp_path / "lesson")
+    part = learner(processes=2, accumulate=2)
+    with pytest.raises(EngineError, match="training in 2 processes failed; what they said stands"):
+        part.train(tiny_whisper, nothing, tmp_path / "out", seed=1)
+
+
 def kill_after(
     steps: int, part: Recognizer, start: Checkpoint, lesson: Manifest, out: Path
 ) -> None:

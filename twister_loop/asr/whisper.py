@@ -36,6 +36,9 @@ class WhisperRecognizer(Recognizer):
     """Clips that are learned from at once."""
     accumulate: int = only_for("train", 1)
     """Batches that make one step together."""
+    processes: int = unsigned(1)
+    """Processes that train together, one a GPU of this machine. They share the batches of a step,
+    so `accumulate` is a multiple of them."""
     learning_rate: float = only_for("train", 2e-5)
     """At its peak."""
     warmup: Share = only_for("train", 0.1)
@@ -61,10 +64,12 @@ class WhisperRecognizer(Recognizer):
     """Steps between the states kept to go on from after a kill."""
 
     def __post_init__(self) -> None:
-        counts = ("decode_batch", "epochs", "batch", "accumulate", "save_every")
+        counts = "decode_batch epochs batch accumulate save_every processes".split()
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
+        if self.accumulate % self.processes:
+            raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
             raise ValueError("margin, margins: seconds, the smaller one first")
 
