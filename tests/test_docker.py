@@ -81,8 +81,10 @@ def test_a_service_is_watched_restarted_and_reached_from_here_alone(name: str) -
     service = SERVICES[name]
     assert service["restart"] == "unless-stopped" and service["healthcheck"]["test"][0] == "CMD"
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    mounted = {volume.partition(":")[0] for volume in service.get("volumes", [])}
-    assert mounted <= set(COMPOSE["volumes"])
+    for volume in service.get("volumes", []):
+        assert (
+            volume.partition(":")[0] in COMPOSE["volumes"] or volume == "${DATA:-./data}:/data:ro"
+        )
     for other, how in service.get("depends_on", {}).items():
         assert other in SERVICES and how == {"condition": "service_healthy"}
 
@@ -242,7 +244,8 @@ def test_two_workers_finish_two_rounds_with_postgresql_behind_the_server(
     for run in ("one", "two"):
         assert [each.accepted for each in summarize(tmp_path / run).rounds] == [True]
     assert all("submitting flow run" in topology.said(f"worker-{each}") for each in range(2))
-    assert int(topology.sql("select count(*) from task_run")) >= 2 * 16  # a stage, a task
+    # A stage is a task; the server takes them down when it has the time.
+    _within(60, lambda: int(topology.sql("select count(*) from task_run")) >= 2 * 16)
 
 
 @contextmanager
