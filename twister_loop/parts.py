@@ -222,6 +222,10 @@ class Corpus(Part):
     def utterances(self) -> Iterator[Utterance]:
         """Yield all there is, in a fixed order, what is no use with a reason; ids come later."""
 
+    def when_settled(self, since: Seconds) -> Self:
+        """The same, without files that changed more recently; itself if it looks at no folder."""
+        return self
+
 
 class Filter(Part):
     """Objects to an utterance."""

@@ -15,7 +15,7 @@ import yaml
 from . import schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
-from .ledger import Keep
+from .ledger import Keep, NewAudio
 from .mixing import Mix, Pack, Perturb
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
@@ -89,6 +89,9 @@ class Plan:
     usual_window: bool
     """Whether all is also measured as everybody decodes."""
     gates: tuple[Gate, ...]
+    approval: bool = unsigned(False)
+    """Whether an accepted candidate waits for a person's word before it becomes the champion."""
+    new_audio: NewAudio = unsigned(NewAudio())
     keep: Keep = unsigned(Keep())
     cluster: Cluster | None = unsigned(None)
     """Who labels and speaks shard by shard; None is this process."""
@@ -148,6 +151,8 @@ class _Document:
     normalizer: Spec | str = "basic"
     usual_window: bool = True
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
+    approval: bool = False
+    new_audio: NewAudio = field(default_factory=NewAudio)
     keep: _Keep = field(default_factory=_Keep)
     cluster: Spec | str | None = None
 
@@ -233,6 +238,10 @@ class _Builder:
             )
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
+        self._require(
+            min(document.new_audio.minutes, document.new_audio.settled) >= 0,
+            "new_audio: nothing below 0",
+        )
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         if self.wrongs or asr is None or labeler is None or normalizer is None:
@@ -262,6 +271,8 @@ class _Builder:
             normalizer=normalizer,
             usual_window=document.usual_window,
             gates=gates,
+            approval=document.approval,
+            new_audio=document.new_audio,
             keep=document.keep,
             cluster=cluster,
             source=source,

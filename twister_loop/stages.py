@@ -74,22 +74,8 @@ class ParityTerms:
 @stage(version=1)
 def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
     """List what corpora hold, each once; ids come from the content, not from the name."""
-    hashes, seen = Hashes(out), set[str]()
-
-    def listed() -> Iterator[Utterance]:
-        for utterance in (each for corpus in corpora for each in corpus.utterances()):
-            id_ = _content_id(utterance, hashes)
-            named = replace(utterance, id=id_, lang=utterance.lang or lang)
-            if named.rejected_by is None:  # a corpus says itself what is no use
-                if id_ in seen:
-                    why = f"{utterance.id} again"
-                    named = replace(named, rejected_by="duplicate", objection=why)
-                seen.add(id_)
-            yield named
-
-    manifest = _divide(progress(listed(), "listing"), out)
-    hashes.save()
-    return manifest
+    with Hashes(out) as hashes:
+        return _divide(progress(listed(corpora, lang, hashes), "listing"), out)
 
 
 @stage(version=1)
@@ -269,6 +255,20 @@ def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
     wanted = set(places)
     found = {place: each for place, each in enumerate(manifest) if place in wanted}
     return [found[place] for place in places]
+
+
+def listed(corpora: Sequence[Corpus], lang: Language | None, hashes: Hashes) -> Iterator[Utterance]:
+    """What corpora hold, named by its content; what comes again is rejected."""
+    seen = set[str]()
+    for utterance in (each for corpus in corpora for each in corpus.utterances()):
+        id_ = _content_id(utterance, hashes)
+        named = replace(utterance, id=id_, lang=utterance.lang or lang)
+        if named.rejected_by is None:  # a corpus says itself what is no use
+            if id_ in seen:
+                why = f"{utterance.id} again"
+                named = replace(named, rejected_by="duplicate", objection=why)
+            seen.add(id_)
+        yield named
 
 
 def _content_id(utterance: Utterance, hashes: Hashes) -> str:

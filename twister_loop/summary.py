@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import read_json
-from .ledger import Ledger, is_finished, number_of, verdict_of
+from .ledger import Approval, Ledger, approval_of, is_finished, number_of, stands, verdict_of, waits
 from .manifest import Manifest
 from .measure import (
     agreement,
@@ -67,6 +67,9 @@ class RoundSummary(Scoreboard):
     """Finished stages with the seconds that their last start took."""
     verdict: Verdict | None
     accepted: bool | None
+    """Whether the candidate became the champion; None while that is open."""
+    waiting: bool
+    """Whether the gates accepted it, and a person's word is awaited."""
     champion: str
     """Where the champion's weights of this round came from."""
     funnels: dict[str, Funnel]
@@ -76,6 +79,7 @@ class RoundSummary(Scoreboard):
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True)
@@ -109,15 +113,16 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
         if (at / folder).is_dir()
     }
     verdict = verdict_of(at) if is_finished(at) else None
-    accepted = (each for each in reversed(ledger.finished) if verdict_of(each).accepted)
-    before = next((each for each in accepted if each < at), None)
+    waiting = verdict is not None and waits(at)
+    before = next((each for each in reversed(ledger.finished) if each < at and stands(each)), None)
     return RoundSummary(
         **vars(side_by_side(reports, at / "mixture", seed=number_of(at))),
         number=number_of(at),
         folder=at.name,
         stages=_timings(at),
         verdict=verdict,
-        accepted=verdict.accepted if verdict else None,
+        accepted=stands(at) if verdict and not waiting else None,
+        waiting=waiting,
         champion=f"{before.name}/candidate" if before else "untouched",
         funnels={
             name: Funnel.load(at / name)
@@ -126,6 +131,7 @@ def _round(ledger: Ledger, at: Path) -> RoundSummary:
         },
         mixture=_by_origin(at / "mixture"),
         voices=tuple(_voice(at, each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
+        approval=approval_of(at),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 

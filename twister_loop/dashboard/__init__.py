@@ -1,6 +1,15 @@
 """What a run came to, for people: tables on a terminal, and a page that opens from disk."""
 
-from .console import rows, show, show_comparison
+from .console import changed, report_rows, rows, show, show_comparison, show_report, verdict
 from .page import write
 
-__all__ = ["rows", "show", "show_comparison", "write"]
+__all__ = [
+    "changed",
+    "report_rows",
+    "rows",
+    "show",
+    "show_comparison",
+    "show_report",
+    "verdict",
+    "write",
+]

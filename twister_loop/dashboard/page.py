@@ -23,7 +23,7 @@ table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 tr.candidate td{font-weight:600}h2{margin-top:3rem}
-.accepted{color:var(--good)}.refused{color:var(--bad)}.undecided{color:var(--doubt)}
+.accepted{color:var(--good)}.refused{color:var(--bad)}.undecided,.waiting{color:var(--doubt)}
 del{color:var(--bad)}ins{color:var(--good);text-decoration:none}.dim{opacity:.65}
 .bar{display:inline-block;height:.7rem;background:#4078c0;border-radius:2px;vertical-align:middle}
 .candidate .bar{background:#2da44e}code{background:var(--soft);padding:.1rem .3rem}
@@ -55,7 +55,9 @@ def _page(run: Path, summary: Summary) -> str:
 
 def _round(run: Path, each: RoundSummary) -> str:
     said = verdict(each)
-    objections = each.verdict.objections if each.verdict else ()
+    why = [str(each.approval)] if each.approval else []
+    why += ["`twister approve` or `twister refuse` decides."] if each.waiting else []
+    why += map(str, each.verdict.objections if each.verdict else ())
     notes = [
         f"{name}: WER {changed(change)} against the untouched model (95 % interval)."
         for name, change in each.changes.items()
@@ -68,8 +70,8 @@ def _round(run: Path, each: RoundSummary) -> str:
     ]
     stages = [(stage, f"{seconds:.0f}") for stage, seconds in each.stages.items()]
     return (
-        f"<h2>Round {each.number}: <span class='{said}'>{said}</span></h2>"
-        f"{_list(map(str, objections))}{_scores(each)}{_list(notes)}{_worst(each)}"
+        f"<h2>Round {each.number}: <span class='{said.split()[0]}'>{said}</span></h2>"
+        f"{_list(why)}{_scores(each)}{_list(notes)}{_worst(each)}"
         f"<h3>From the pool to the mixture</h3>"
         f"{_table(('stage', 'kept', 'rejected'), funnel_lines(each))}"
         f"{''.join(_voice(voice) for voice in each.voices)}"
