@@ -4,6 +4,9 @@ Examples:
   twister run configs/ivr.yaml runs/demo            rounds until there are as many as the plan wants
   twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
   twister round configs/ivr.yaml runs/demo --restart   set the round in progress aside, begin anew
+  twister retrain configs/ivr.yaml runs/demo        one more, if enough new audio has come
+  twister up configs/ivr.yaml runs/demo --watch     server, worker and watch; Ctrl-C ends them
+  twister approve runs/demo --note "listened"       where the plan asks for a person's word
   twister status runs/demo                          what happened so far; --json for programs
   twister report runs/demo                          write the page, print the tables
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
@@ -17,20 +20,19 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import subprocess
+import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import dashboard, doctor, schema, survey
+from . import dashboard, doctor, handover, schema, survey
+from .approval import approve, refuse
 from .compare import Terms, compare
-from .errors import TwisterError
+from .errors import ConfigError, TwisterError
 from .ledger import Ledger
-from .loop import next_round, refine
+from .loop import measure_champion, next_round, refine, retrain
 from .plan import load, parse_value
-from .records import Verdict
 from .reproduce import reproduce
 from .summary import summarize
 
@@ -60,11 +62,9 @@ def run(options: argparse.Namespace) -> int:
         print("all is done: every round of this plan is finished")
         return _show(options.run)
     if options.prefect:
-        return _through_prefect(options)
-    plan = load(options.plan, options.changes)
-    for done in refine(plan, options.run):
-        dashboard.write(options.run)
-        print(f"round {done.number}: {_said(done.verdict)}")
+        return _through_prefect("refine", options)
+    for _ in refine(load(options.plan, options.changes), options.run):
+        _told(options.run)
     return _show(options.run)
 
 
@@ -75,11 +75,70 @@ def round_(options: argparse.Namespace) -> int:
             aside = Ledger.read(options.run).set_aside()
         print(f"set aside as {aside}" if aside else "no round is in progress")
     if options.prefect:
-        return _through_prefect(options)
-    done = next_round(load(options.plan, options.changes), options.run)
-    dashboard.write(options.run)
-    print(f"round {done.number}: {_said(done.verdict)}")
+        return _through_prefect("round", options)
+    next_round(load(options.plan, options.changes), options.run)
+    _told(options.run)
     return _show(options.run)
+
+
+def retrain_(options: argparse.Namespace) -> int:
+    """One more round, if enough new audio has come into the pool; else it says so."""
+    if options.prefect:
+        return _through_prefect("retrain", options)
+    retrain(load(options.plan, options.changes), options.run)
+    _told(options.run)
+    return _show(options.run)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """The champion on every set of the plan as it is now."""
+    dashboard.show_report(measure_champion(load(options.plan, options.changes), options.run))
+    return 0
+
+
+def approve_(options: argparse.Namespace) -> int:
+    """Make the candidate that waits the champion, after it has heard a few clips again."""
+    return _decided(options, str(approve(options.run, options.note)))
+
+
+def refuse_(options: argparse.Namespace) -> int:
+    """Keep the champion, and write down why."""
+    return _decided(options, str(refuse(options.run, options.note)))
+
+
+def up(options: argparse.Namespace) -> int:
+    """A Prefect server with worker and deployments on this machine, until Ctrl-C."""
+    handover.check_host(options.host)
+    known = handover.experiment(options.plan, options.run)
+    plan = load(options.plan) if known else None
+    if (options.watch or options.cron) and plan is None:
+        raise ConfigError("--watch and --cron need to know of what: twister up PLAN RUN")
+    watch = handover.to_watch(plan, known) if plan and options.watch else None
+    if options.watch and watch is None:
+        raise ConfigError(f"{options.plan}: its pool is no folder that could be watched")
+    here = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host
+    url = f"http://{here}:{options.port}/api"
+    where = {"url": url, "host": options.host, "port": options.port}
+    return handover.become("up", **where, **known, cron=options.cron, watch=watch)
+
+
+def deploy(options: argparse.Namespace) -> int:
+    """Register the deployments with the server that PREFECT_API_URL names."""
+    if "PREFECT_API_URL" not in os.environ:
+        raise ConfigError("no server is named: export PREFECT_API_URL=http://HOST:4200/api")
+    known = handover.experiment(options.plan, options.run)
+    if known:
+        load(options.plan)
+    return handover.hand_over("deploy", **known, cron=options.cron)
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Tell the server that PREFECT_API_URL names when audio has come into the pool."""
+    known = handover.experiment(options.plan, options.run)
+    given = handover.to_watch(load(options.plan), known)
+    if given is None:
+        raise ConfigError(f"{options.plan}: its pool is no folder that could be watched")
+    return handover.become("watch", **given)
 
 
 def status(options: argparse.Namespace) -> int:
@@ -149,9 +208,21 @@ def _show(run: Path, page: bool = True) -> int:
     return 0
 
 
-def _said(verdict: Verdict) -> str:
-    """The outcome, and what was objected."""
-    return ": ".join(filter(None, [verdict.outcome, "; ".join(map(str, verdict.objections))]))
+def _told(run: Path) -> None:
+    """What came of the round that just ended, in a line."""
+    dashboard.write(run)
+    last = summarize(run).rounds[-1]
+    objections = last.verdict.objections if last.verdict else ()
+    said = ": ".join(filter(None, [dashboard.verdict(last), "; ".join(map(str, objections))]))
+    print(f"round {last.number}: {said}")
+
+
+def _decided(options: argparse.Namespace, said: str) -> int:
+    print(said)
+    dashboard.write(options.run)
+    if "PREFECT_API_URL" in os.environ and handover.available():
+        handover.hand_over("settle", run=str(options.run))
+    return 0
 
 
 def _all_done(options: argparse.Namespace) -> bool:
@@ -173,12 +244,9 @@ def _all_done(options: argparse.Namespace) -> bool:
     return bool(len(ledger.finished) >= wanted and changed == last and not ledger.in_progress)
 
 
-def _through_prefect(options: argparse.Namespace) -> int:
-    """Hand over to the flow, which lives above this library and is therefore only called."""
-    flow = "round" if options.command is round_ else "refine"
-    changes = json.dumps(options.changes)
-    command = [sys.executable, "-m", "flows", flow, str(options.plan), str(options.run), changes]
-    code = subprocess.run(command, check=False).returncode
+def _through_prefect(flow: str, options: argparse.Namespace) -> int:
+    given = {"plan": str(options.plan), "run": str(options.run), "changes": options.changes}
+    code = handover.hand_over(flow, **given)
     if code == 0 and (options.run / "run.json").is_file():
         return _show(options.run)
     return code
@@ -225,21 +293,43 @@ def _parser() -> argparse.ArgumentParser:
         found.set_defaults(command=does)
         return found
 
-    for name, does in (("run", run), ("round", round_)):
+    for name, does in (
+        ("run", run), ("round", round_), ("retrain", retrain_), ("evaluate", evaluate),
+        ("up", up), ("deploy", deploy), ("watch", watch),
+    ):  # fmt: skip
         each = command(name, does)
-        each.add_argument("plan", type=Path, metavar="PLAN", help="YAML of the experiment")
-        each.add_argument("run", type=Path, metavar="RUN", help="folder of the run; goes on there")
-        _changes_to(each)
+        optional: dict[str, Any] = {"nargs": "?"} if does in {up, deploy} else {}
         each.add_argument(
-            "--prefect",
-            action=argparse.BooleanOptionalAction,
-            default=find_spec("prefect") is not None and find_spec("flows") is not None,
-            help="run as a Prefect flow (the default where Prefect is installed)",
+            "plan", type=Path, metavar="PLAN", help="YAML of the experiment", **optional
         )
+        each.add_argument(
+            "run", type=Path, metavar="RUN", help="folder of the run; goes on there", **optional
+        )
+        if does in {up, deploy}:
+            each.add_argument("--cron", help='when to retrain, in UTC, such as "0 2 * * *"')
+        if does in {run, round_, retrain_, evaluate}:
+            _changes_to(each)
+        if does in {run, round_, retrain_}:
+            each.add_argument(
+                "--prefect",
+                action=argparse.BooleanOptionalAction,
+                default=handover.available(),
+                help="run as a Prefect flow (the default where Prefect is installed)",
+            )
+        if does is up:
+            each.add_argument(
+                "--watch", action="store_true", help="also retrain when audio comes into the pool"
+            )
+            each.add_argument("--host", default="127.0.0.1", help="another needs a password")
+            each.add_argument("--port", type=_positive, default=4200)
         if does is round_:
             each.add_argument(
                 "--restart", action="store_true", help="set the round in progress aside first"
             )
+    for name, does in (("approve", approve_), ("refuse", refuse_)):
+        each = command(name, does)
+        each.add_argument("run", type=Path, metavar="RUN")
+        each.add_argument("--note", default="", required=does is refuse_, help="kept with it")
     each = command("status", status)
     each.add_argument("run", type=Path, metavar="RUN")
     each.add_argument("--json", action="store_true", help="the whole history, for programs")
