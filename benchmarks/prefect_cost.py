@@ -1,6 +1,6 @@
 """What Prefect itself costs a round: the toy round, whose own work takes a fraction of a second.
 
-python -m benchmarks.prefect_cost [ROUNDS]      from the top of the repository
+PYTHONPATH=. python benchmarks/prefect_cost.py [ROUNDS]
 """
 
 from __future__ import annotations

@@ -73,12 +73,20 @@ def _command(name: str, given: dict[str, Any]) -> int:
 
         settle(Path(given["run"]))
         return 0
+    import httpx
+
     from flows.evaluate import evaluate
     from flows.refine import one_round, refine, retrain
 
     flows: dict[str, Any] = {each.name: each for each in (refine, one_round, retrain, evaluate)}
     flow = flows[name]
-    state = flow(**given, return_state=True)
+    try:
+        state = flow(**given, return_state=True)
+    except httpx.HTTPError as away:
+        last_words.append(
+            f"the Prefect server is away ({away}). What is finished is on disk; run the same again"
+        )
+        return 1
     trouble = state.result(raise_on_failure=False)
     if isinstance(trouble, Exception) and hasattr(trouble, "exit_code"):
         last_words.append(str(trouble))

@@ -147,31 +147,39 @@ def test_a_killed_worker_takes_its_round_along_and_the_next_worker_goes_on(
     assert [number_of(each) for each in Ledger.read(run).finished] == [1]
 
 
-def test_a_killed_server_costs_no_round_and_no_question(
-    home: Path, up: Up, receiver: Receiver
-) -> None:
-    plan, run = experiment(home, "asked", approval="true")
-    assert up.ended(up.start("round", plan=plan, run=run))[1].endswith("waiting for approval")
-    [question] = up.until(lambda: up.runs("promote", run))
-    up.until(lambda: up.state(question["id"])[0] == "Suspended")
+@pytest.fixture(scope="module")
+def questions(home: Path, up: Up) -> list[tuple[Path, Path, str]]:
+    """Two experiments that wait for a person: plan, run, and the flow run that asks."""
+    asked = [experiment(home, name, approval="true") for name in ("asked", "answered")]
+    rounds = [up.start("round", plan=plan, run=run) for plan, run in asked]
+    assert all(up.ended(each)[1].endswith("waiting for approval") for each in rounds)
+    found = [up.until(lambda run=run: up.runs("promote", run))[0]["id"] for _, run in asked]
+    for each in found:
+        up.until(lambda each=each: up.state(each)[0] == "Suspended")
+    return [(*one, question) for one, question in zip(asked, found, strict=True)]
 
+
+def test_a_killed_server_costs_no_round_and_no_question(
+    home: Path, up: Up, receiver: Receiver, questions: list[tuple[Path, Path, str]]
+) -> None:
+    plan, run, question = questions[0]
     other, held = experiment(home, "outlives")
     waiting = hold(held)
     going_on = up.start("round", plan=other, run=held)
     up.held(held)
-    os.kill(up.child("server start"), signal.SIGKILL)
+    os.kill(up.child("flows.serving"), signal.SIGKILL)
     up.until(lambda: up.state(going_on)[0] == "")
     up.until(lambda: up.state(going_on)[0] == "Running")
     waiting.unlink()
     assert up.ended(going_on) == ("Completed", "run, round 1: accepted")
 
     assert up.ended(up.start("retrain", plan=plan, run=run))[0] == "Waiting"
-    resume = f"/flow_runs/{question['id']}/resume"
+    resume = f"/flow_runs/{question}/resume"
     assert up.post(resume, {"run_input": {}})["status"] == "REJECT"
-    assert up.state(question["id"])[0] == "Suspended" and Ledger.read(run).champion is None
+    assert up.state(question)[0] == "Suspended" and Ledger.read(run).champion is None
     word = {"approve": True, "note": "listened to it", "by": "a person"}
     assert up.post(resume, {"run_input": word})["status"] == "ACCEPT"
-    name, said = up.ended(question["id"])
+    name, said = up.ended(question)
     assert name == "Completed" and said.startswith("approved by a person on ")
     approval = approval_of(run / "round-01")
     assert approval and approval.yes and approval.note == "listened to it"
@@ -179,14 +187,13 @@ def test_a_killed_server_costs_no_round_and_no_question(
     assert up.until(lambda: [each for each in receiver.texts if "waiting for approval" in each])
 
 
-def test_a_question_that_was_answered_on_the_command_line_ends(home: Path, up: Up) -> None:
-    plan, run = experiment(home, "answered", approval="true")
-    up.ended(up.start("round", plan=plan, run=run))
-    [question] = up.until(lambda: up.runs("promote", run))
-    up.until(lambda: up.state(question["id"])[0] == "Suspended")
+def test_a_question_that_was_answered_on_the_command_line_ends(
+    up: Up, questions: list[tuple[Path, Path, str]]
+) -> None:
+    _, run, question = questions[1]
     done = up.twister("refuse", run, "--note", "no better")
     assert done.returncode == 0, done.stderr
-    name, said = up.state(question["id"])
+    name, said = up.state(question)
     assert name == "Completed" and said.startswith("round 1: refused by ")
     assert Ledger.read(run).champion is None
 
@@ -197,7 +204,7 @@ def test_nothing_is_left_when_it_stops_and_no_secret_was_written_down(
     plan, run = experiment(home, "interrupted")
     hold(run)
     up.start("round", plan=plan, run=run)
-    mine = [up.held(run), up.process.pid, up.child("server start"), up.child("worker start")]
+    mine = [up.held(run), up.process.pid, up.child("flows.serving"), up.child("worker start")]
     assert operating.httpx.get(f"{up.api}/flow_runs/count").status_code in {401, 405}
     assert operating.httpx.post(f"{up.api}/flow_runs/count", json={}).status_code == 401
     assert up.stop() == 0
