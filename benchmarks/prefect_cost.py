@@ -5,6 +5,7 @@ PYTHONPATH=. python benchmarks/prefect_cost.py [ROUNDS]
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,14 @@ def processor(pid: int) -> float:
 
 
 def on_disk(home: Path) -> int:
-    return sum(each.stat().st_size for each in (home / "prefect").glob("*.db*"))
+    """Bytes of the database that are in use."""
+    [file] = (home / "prefect").glob("*.db")
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        size, pages, free = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+    return int(size * (pages - free))
 
 
 def settled(server: int) -> None:

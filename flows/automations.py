@@ -15,9 +15,11 @@ from prefect.events.schemas.automations import Posture
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
+FLOWS = ["refine", "round", "retrain", "promote", "evaluate"]
+OURS = ResourceSpecification({"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS})
+"""Other flows on the same server are left alone."""
 SILENCE = timedelta(seconds=300)
 """Without a heartbeat, of which there are ten in that time: the run is dead."""
-FLOWS = ["refine", "round", "retrain", "promote", "evaluate"]
 BLOCK = "twister-hook"
 
 
@@ -29,6 +31,7 @@ def automations(hook: str = "") -> Iterator[AutomationCore]:
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match_related=OURS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
@@ -69,9 +72,7 @@ def automations(hook: str = "") -> Iterator[AutomationCore]:
         name="twister: tell what failed",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS}
-            ),
+            match_related=OURS,
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),

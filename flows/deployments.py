@@ -27,6 +27,12 @@ from .refine import one_round, retrain
 from .telling import key_of
 
 NAME = POOL = "twister"
+ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "twister_loop",
+}
+"""Of every flow run, whoever started its worker: what ends dead runs counts on it."""
 QUIET = timedelta(seconds=15)
 """After the first news of new audio; what arrives meanwhile makes no second run."""
 
@@ -59,7 +65,7 @@ def deployments(
             description=flow.description,
             work_pool_name=POOL,
             entrypoint_type=EntrypointType.MODULE_PATH,
-            job_variables={"working_dir": str(home.resolve())},
+            job_variables={"working_dir": str(home.resolve()), "env": ENVIRONMENT},
             **options,
         )
         return made

@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 import twister_loop
 from twister_loop import BusyError, NothingNew, Round, TwisterError, Waiting
 from twister_loop.children import die_with_parent
+from twister_loop.ledger import Ledger
 from twister_loop.plan import load
 
 from .alone import alone
@@ -77,12 +78,14 @@ def carried_out(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
     if deployment.id:
         die_with_parent()  # no round goes on where its worker cannot stop it any more
     folder = Path(run)
-    state: State[Any] = Completed(message="no round")
+    state: State[Any] = Completed(message="no new round")
     try:
         with alone(folder):
             settle(folder)
-            for _ in rounds():
-                state = Completed(message=publish(folder))
+            before = Ledger.read(folder).finished if (folder / "run.json").is_file() else []
+            for done in rounds():
+                if done.folder not in before:  # what was told once is not told again
+                    state = Completed(message=publish(folder))
     except TwisterError as trouble:
         if name := WENT_HOME.get(type(trouble)):
             state = Completed(name=name, message=str(trouble), data=trouble)

@@ -37,6 +37,7 @@ class Watcher:
     settled: float
     told: set[tuple[str, int, int]] = field(default_factory=set)
     since: float = field(default_factory=time.monotonic)
+    trouble: str = ""
 
     def look(self) -> int:
         """Tell the server if there are files that it was not told of; give how many."""
@@ -49,7 +50,9 @@ class Watcher:
                     stat = path.stat()
                     there.add((str(path), stat.st_size, stat.st_mtime_ns))
             except (ConfigError, OSError) as trouble:  # a share that is away comes back
-                log.warning("%s", trouble)
+                if str(trouble) != self.trouble:
+                    log.warning("%s", trouble)
+                self.trouble = str(trouble)
                 return 0
         new = there - self.told
         self.told = there

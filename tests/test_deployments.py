@@ -18,7 +18,8 @@ def test_prefect_yaml_declares_what_the_code_deploys(tmp_path: Path) -> None:
     for file, code in zip(written, deployments(tmp_path), strict=True):
         assert (file["name"], file["entrypoint"]) == (code.name, code.entrypoint)
         assert file["work_pool"]["name"] == code.work_pool_name
-        assert set(file["work_pool"]["job_variables"]) == set(code.job_variables)
+        variables = {**file["work_pool"]["job_variables"], "working_dir": str(tmp_path)}
+        assert variables == code.job_variables
         for one, other in zip(file.get("triggers", []), code.triggers, strict=True):
             same = {**one, "match": {"prefect.resource.id": one["match"]["prefect.resource.id"]}}
             assert type(other).model_validate(same) == other.model_copy(

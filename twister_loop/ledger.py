@@ -4,7 +4,8 @@ run/
 ├── run.json          marks the root; paths below it are relative
 ├── round-01/         plan.yaml, and one folder a stage
 ├── round-02/         ...
-└── round-03.aside-1/ a round that was set aside by --restart
+├── round-03.aside-1/ a round that was set aside by --restart
+└── evaluation-01/    the champion on the sets as they were then
 """
 
 from __future__ import annotations
