@@ -14,11 +14,14 @@ from typing import Any
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
+
+from twister_loop import ConfigError
 
 from .automations import automations
 from .evaluate import evaluate
@@ -57,6 +60,10 @@ def deployments(
     experiment's own is added to `retrain`; schedules of other experiments stay.
     """
     both = {"plan": str(plan.resolve()), "run": str(run.resolve())} if plan and run else {}
+    try:
+        CronSchedule(cron=cron or "0 2 * * *")
+    except ValueError as cause:
+        raise ConfigError(f"--cron {cron!r}: no schedule that cron knows") from cause
     schedules = [Cron(cron, slug=key_of(run), parameters=both)] if cron and run else None
 
     def deployed(flow: Any, **options: Any) -> RunnerDeployment:

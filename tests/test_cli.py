@@ -122,9 +122,11 @@ def test_the_users_mistakes_are_one_sentence_and_exit_code_2(
         (["up", "plan.yaml"], "name the folder of its run too"),
         (["up", "none.yaml", "r"], "none.yaml: no plan that can be read"),
         (["deploy"], "export PREFECT_API_URL="),
+        (["up", "{world}", "r", "--cron", "often"], "--cron 'often': no five fields"),
     ],
 )
 def test_a_server_that_must_not_start_is_refused_in_a_sentence(
+    world: Path,
     arguments: list[str],
     says: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,7 +134,7 @@ def test_a_server_that_must_not_start_is_refused_in_a_sentence(
 ) -> None:
     for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert main(arguments) == 2
+    assert main([each.replace("{world}", str(world)) for each in arguments]) == 2
     assert says in capsys.readouterr().err
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from twister_loop import ConfigError
+
 pytest.importorskip("prefect")
 pytestmark = pytest.mark.prefect
 
@@ -39,3 +41,5 @@ def test_an_experiment_becomes_the_default_and_gets_its_own_schedule(tmp_path: P
     [schedule] = retrain.schedules or []
     assert schedule.parameters == both and schedule.slug
     assert not one_round.schedules
+    with pytest.raises(ConfigError, match=r"--cron '61 2 . . .': no schedule"):
+        deployments(tmp_path, plan, run, "61 2 * * *")

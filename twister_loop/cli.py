@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
         return _show(options.run)
     if options.prefect:
         return _through_prefect("refine", options)
-    for _ in refine(load(options.plan, options.changes), options.run):
-        _told(options.run)
+    for done in refine(load(options.plan, options.changes), options.run):
+        _told(options.run, done.number)
     return _show(options.run)
 
 
@@ -76,8 +76,7 @@ def round_(options: argparse.Namespace) -> int:
         print(f"set aside as {aside}" if aside else "no round is in progress")
     if options.prefect:
         return _through_prefect("round", options)
-    next_round(load(options.plan, options.changes), options.run)
-    _told(options.run)
+    _told(options.run, next_round(load(options.plan, options.changes), options.run).number)
     return _show(options.run)
 
 
@@ -85,8 +84,7 @@ def retrain_(options: argparse.Namespace) -> int:
     """One more round, if enough new audio has come into the pool; else it says so."""
     if options.prefect:
         return _through_prefect("retrain", options)
-    retrain(load(options.plan, options.changes), options.run)
-    _told(options.run)
+    _told(options.run, retrain(load(options.plan, options.changes), options.run).number)
     return _show(options.run)
 
 
@@ -109,6 +107,7 @@ def refuse_(options: argparse.Namespace) -> int:
 def up(options: argparse.Namespace) -> int:
     """A Prefect server with worker and deployments on this machine, until Ctrl-C."""
     handover.check_host(options.host)
+    handover.check_cron(options.cron)
     known = handover.experiment(options.plan, options.run)
     plan = load(options.plan) if known else None
     if (options.watch or options.cron) and plan is None:
@@ -126,9 +125,12 @@ def deploy(options: argparse.Namespace) -> int:
     """Register the deployments with the server that PREFECT_API_URL names."""
     if "PREFECT_API_URL" not in os.environ:
         raise ConfigError("no server is named: export PREFECT_API_URL=http://HOST:4200/api")
+    handover.check_cron(options.cron)
     known = handover.experiment(options.plan, options.run)
     if known:
         load(options.plan)
+    elif options.cron:
+        raise ConfigError("--cron needs to know of what: twister deploy PLAN RUN")
     return handover.hand_over("deploy", **known, cron=options.cron)
 
 
@@ -208,13 +210,13 @@ def _show(run: Path, page: bool = True) -> int:
     return 0
 
 
-def _told(run: Path) -> None:
-    """What came of the round that just ended, in a line."""
+def _told(run: Path, number: int) -> None:
+    """What came of a round, in a line."""
     dashboard.write(run)
-    last = summarize(run).rounds[-1]
-    objections = last.verdict.objections if last.verdict else ()
-    said = ": ".join(filter(None, [dashboard.verdict(last), "; ".join(map(str, objections))]))
-    print(f"round {last.number}: {said}")
+    [one] = (each for each in summarize(run).rounds if each.number == number)
+    objections = one.verdict.objections if one.verdict else ()
+    said = ": ".join(filter(None, [dashboard.verdict(one), "; ".join(map(str, objections))]))
+    print(f"round {number}: {said}")
 
 
 def _decided(options: argparse.Namespace, said: str) -> int:

@@ -58,6 +58,12 @@ def to_watch(plan: Plan, known: dict[str, str]) -> dict[str, Any] | None:
     return {**known, "folders": folders, "settled": plan.new_audio.settled} if folders else None
 
 
+def check_cron(cron: str | None) -> None:
+    """Raises ConfigError where it cannot be a schedule; Prefect looks closer."""
+    if cron is not None and len(cron.split()) != 5:
+        raise ConfigError(f'--cron {cron!r}: no five fields, such as "0 2 * * *" for two at night')
+
+
 def check_host(host: str) -> None:
     """Raises ConfigError where a server without a password would leave this machine."""
     try:
