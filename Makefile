@@ -7,6 +7,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RAY := $(VENV)/.ray
 ROUNDS ?= 1
 VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
@@ -17,11 +18,11 @@ RUN ?= runs/demo$(ALL)
 demo: $(STAMP)
 	$(BIN)/twister run configs/ivr$(ALL).yaml $(RUN) --set rounds=$(ROUNDS)
 
-test: $(STAMP)
+test: $(STAMP) $(RAY)
 	$(BIN)/python -m pytest -rs
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect and not browser"
+	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect and not browser and not cluster"
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -34,6 +35,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	$(BIN)/twister doctor --mend
+	touch $@
+
+# Ray is large, and of no use on one machine but to be tested.
+$(RAY): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""`python -m flows refine|round PLAN RUN [CHANGES]`: a flow, once, on the server at hand.
+"""`python -m flows NAME ARGUMENTS`: a flow once, or `up`, `deploy`, `watch`; arguments as JSON.
 
 Where no server is named by `PREFECT_API_URL`, an ephemeral one is started.
 """
@@ -9,8 +9,23 @@ import atexit
 import json
 import os
 import sys
+from typing import Any
 
 last_words: list[str] = []
+
+SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "twister_loop",
+    # Leases in memory die with the server, and with them the round that holds one.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    # A first start makes the database, which takes more than the usual 20 s on a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_WORKER_QUERY_SECONDS": "5",
+}
 
 
 @atexit.register  # before Prefect registers, so that it speaks after the server has stopped
@@ -18,23 +33,66 @@ def _speak() -> None:
     sys.stderr.write("".join(f"twister: {words}\n" for words in last_words))
 
 
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "twister_loop")
-if "PREFECT_API_URL" not in os.environ:
-    os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
+def main(name: str, arguments: str = "{}") -> int:
+    given = json.loads(arguments)
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    if name == "up":
+        os.environ["PREFECT_API_URL"] = given["url"]
+        if auth := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+            os.environ.setdefault("PREFECT_API_AUTH_STRING", auth)
+    if "PREFECT_API_URL" not in os.environ:
+        os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
+    from twister_loop import TwisterError
 
-from flows.refine import one_round, refine  # noqa: E402  (Prefect reads its settings at import)
-from twister_loop import TwisterError  # noqa: E402
-
-
-def main(name: str, plan: str, run: str, changes: str = "{}") -> int:
-    flow = {"refine": refine, "round": one_round}[name]
-    state = flow(plan, run, json.loads(changes), return_state=True)
-    trouble = state.result(raise_on_failure=False)
-    if isinstance(trouble, TwisterError):
+    try:
+        return _command(name, given)
+    except TwisterError as trouble:
         last_words.append(str(trouble))
         return trouble.exit_code
+
+
+def _command(name: str, given: dict[str, Any]) -> int:
+    """Imports what is named and no more: Prefect reads its settings when it is imported."""
+    if name == "up":
+        from flows.up import up
+
+        return up(**given)
+    if name == "watch":
+        from flows.watch import watch
+
+        return watch(**given)
+    if name == "deploy":
+        from flows.deployments import register
+
+        for each in register(**given, hook=os.environ.get("TWISTER_WEBHOOK", "")):
+            sys.stdout.write(f"{each}\n")
+        return 0
+    if name == "settle":
+        from pathlib import Path
+
+        from flows.promote import settle
+
+        settle(Path(given["run"]))
+        return 0
+    import httpx
+
+    from flows.evaluate import evaluate
+    from flows.refine import one_round, refine, retrain
+
+    flows: dict[str, Any] = {each.name: each for each in (refine, one_round, retrain, evaluate)}
+    flow = flows[name]
+    try:
+        state = flow(**given, return_state=True)
+    except httpx.HTTPError as away:
+        last_words.append(
+            f"the Prefect server is away ({away}). What is finished is on disk; run the same again"
+        )
+        return 1
+    trouble = state.result(raise_on_failure=False)
+    if isinstance(trouble, Exception) and hasattr(trouble, "exit_code"):
+        last_words.append(str(trouble))
+        return int(trouble.exit_code)
     return 0 if state.is_completed() else 1
 
 

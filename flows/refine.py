@@ -11,22 +11,28 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import State, flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import task_run
+from prefect.runtime import deployment, task_run
 from prefect.states import Completed, Failed
 
 import twister_loop
-from twister_loop import Round, TwisterError, dashboard
+from twister_loop import BusyError, NothingNew, Round, TwisterError, Waiting, dashboard
+from twister_loop.children import die_with_parent
+from twister_loop.ledger import Ledger
 from twister_loop.plan import load
 
 from . import progress
+from .alone import alone
+from .promote import ask, settle
+from .telling import publish
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRIES = {"label": 1, "speak": 1}
 """Engines that may stumble; a stage goes on after its last whole window."""
+WENT_HOME = {BusyError: "Busy", NothingNew: "NothingNew", Waiting: "Waiting"}
+"""Reasons to go home that are nobody's failure, and the names of their states."""
 
 
 def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
@@ -48,54 +54,48 @@ def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
 @flow(name="refine", flow_run_name="{run}", persist_result=False)
 def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run rounds until there are as many as the plan wants."""
-    return _published(
-        Path(run),
-        lambda: twister_loop.refine(
-            load(Path(plan), changes), Path(run), dashboard.following(Path(run), as_task)
-        ),
-    )
+    do = dashboard.following(Path(run), as_task)
+    return carried_out(run, lambda: twister_loop.refine(load(Path(plan), changes), Path(run), do))
 
 
 @flow(name="round", flow_run_name="{run}", persist_result=False)
 def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Finish the round in progress, or run one more."""
-    return _published(
-        Path(run),
-        lambda: [
-            twister_loop.next_round(
-                load(Path(plan), changes), Path(run), dashboard.following(Path(run), as_task)
-            )
-        ],
+    do = dashboard.following(Path(run), as_task)
+    return carried_out(
+        run, lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), do)]
     )
 
 
-def publish(run: Path, done: Round) -> None:
-    """Write the page, and show the figures where Prefect shows them."""
-    page = dashboard.try_to_write(run)
-    key = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
-    create_table_artifact(key=f"{key}-scores", table=dashboard.rows(run), description=str(run))
-    why = "".join(f"\n- {objection}" for objection in done.verdict.objections)
-    at = f"[the page]({page.resolve().as_uri()})" if page else "The page could not be drawn."
-    create_markdown_artifact(
-        key=f"{key}-round", markdown=f"# Round {done.number}: {_said(done)}\n{why}\n\n{at}\n"
+@flow(name="retrain", flow_run_name="{run}", persist_result=False)
+def retrain(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
+    """Run a round if enough new audio has come into the pool; else go home and say so."""
+    do = dashboard.following(Path(run), as_task)
+    return carried_out(
+        run, lambda: [twister_loop.retrain(load(Path(plan), changes), Path(run), do)]
     )
 
 
-def _published(run: Path, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
+def carried_out(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
     """Publish every round as it ends; what the user can mend is a message, not a traceback."""
-    said = "no round"
+    if deployment.id:
+        die_with_parent()  # no round goes on where its worker cannot stop it any more
+    folder = Path(run)
+    state: State[Any] = Completed(message="no new round")
     try:
-        for done in rounds():
-            publish(run, done)
-            said = f"round {done.number}: {_said(done)}"
+        with alone(folder):
+            settle(folder)
+            before = Ledger.read(folder).finished if (folder / "run.json").is_file() else []
+            for done in rounds():
+                if done.folder not in before:  # what was told once is not told again
+                    state = Completed(message=publish(folder))
     except TwisterError as trouble:
-        state = Completed if trouble.exit_code == 0 else Failed
-        return state(message=str(trouble), data=trouble)
-    return Completed(message=said)
-
-
-def _said(done: Round) -> str:
-    return "accepted" if done.verdict.accepted else "refused"
+        if name := WENT_HOME.get(type(trouble)):
+            state = Completed(name=name, message=str(trouble), data=trouble)
+        else:
+            return Failed(message=str(trouble), data=trouble)
+    ask(folder)
+    return state
 
 
 def _folder() -> str:

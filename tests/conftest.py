@@ -9,6 +9,12 @@ from twister_loop import Plan, load
 from . import world as toy
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Learning ten clips by heart takes minutes: only where it is asked for, `-m overfit`."""
+    if "overfit" not in config.getoption("markexpr"):
+        items[:] = [each for each in items if not each.get_closest_marker("overfit")]
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
     """The toy world; the path of its plan."""

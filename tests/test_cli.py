@@ -123,12 +123,37 @@ def test_the_users_mistakes_are_one_sentence_and_exit_code_2(
     assert not (world.parent / "r" / "round-01").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["up", "--host", "0.0.0.0"], "PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD"),
+        (["up", "--host", "somewhere.example"], "needs a password"),
+        (["up", "--watch"], "need to know of what: twister up PLAN RUN"),
+        (["up", "plan.yaml"], "name the folder of its run too"),
+        (["up", "none.yaml", "r"], "none.yaml: no plan that can be read"),
+        (["deploy"], "export PREFECT_API_URL="),
+        (["up", "{world}", "r", "--cron", "often"], "--cron 'often': no five fields"),
+    ],
+)
+def test_a_server_that_must_not_start_is_refused_in_a_sentence(
+    world: Path,
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert main([each.replace("{world}", str(world)) for each in arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_help_explains_every_command_with_examples() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "twister_loop.cli", "--help"], capture_output=True, text=True
     )
     assert told.returncode == 0
-    for word in ("run", "round", "status", "report", "doctor", "configs/ivr.yaml"):
+    for word in ("run", "round", "status", "report", "doctor", "up", "approve", "configs/ivr.yaml"):
         assert word in told.stdout
 
 

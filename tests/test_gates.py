@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from twister_loop import ErrorCount
-from twister_loop.parts import Evidence, Gate, Outcome
+from twister_loop.evidence import Evidence, Outcome
+from twister_loop.parts import Gate
 from twister_loop.records import Counted, Score, SetKind
 
 TWISTER = {

@@ -19,12 +19,26 @@ from twister_loop.parts import (
     Recognizer,
     Synthesizer,
 )
+from twister_loop.shards import Cluster
 
 ROOT = Path(__file__).parents[1]
-KINDS: list[type[Part]] = [Recognizer, Synthesizer, Corpus, Filter, Effect, Gate, Normalizer]
-HEAVY = {"whisper", "coqui"}
+KINDS: list[type[Part]] = [
+    Recognizer,
+    Synthesizer,
+    Corpus,
+    Filter,
+    Effect,
+    Gate,
+    Normalizer,
+    Cluster,
+]
+TIERS = {
+    **dict.fromkeys("conformer coqui deepspeech2 huggingface whisper".split(), pytest.mark.model),
+    "dask": pytest.mark.cluster,
+    "ray": pytest.mark.cluster,
+}
 PARTS = [
-    pytest.param(kind, name, marks=[pytest.mark.model] if name in HEAVY else [], id=name)
+    pytest.param(kind, name, marks=[TIERS[name]] if name in TIERS else [], id=name)
     for kind in KINDS
     for name in kind.names()
 ]
@@ -34,6 +48,8 @@ PARTS = [
 def test_every_part_is_a_frozen_dataclass_and_documents_its_options(
     kind: type[Part], name: str
 ) -> None:
+    if name == "ray":
+        pytest.importorskip("ray", reason="an extra of its own")
     part = kind.find(name)
     assert is_dataclass(part) and part.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert part.name == name and part.__module__ == f"{kind.home}.{name}"
@@ -50,6 +66,7 @@ def test_the_public_names_are_sorted_and_real() -> None:
 
 def test_importing_the_library_is_light() -> None:
     heavy = {"torch", "transformers", "TTS", "prefect", "datasets", "silero_vad"}
+    heavy |= {"distributed", "ray"}
     code = f"import sys, twister_loop, twister_loop.cli; print({heavy!r} & set(sys.modules))"
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -37,8 +37,8 @@ from twister_loop.ledger import verdict_of
 from twister_loop.manifest import Manifest
 from twister_loop.outset import SPOKEN_TEXT
 from twister_loop.plan import Labeler
-from twister_loop.records import Parity
 from twister_loop.stages import ParityTerms
+from twister_loop.trials import Parity
 
 from . import world as toy
 

@@ -17,6 +17,7 @@ VARIANTS = [
     *NAMES,
     {"use": "basic", "numbers": False},
     {"use": "korean", "readings": True},
+    {"use": "korean", "jamo": True},
     {"use": "mixed", "hangul": "syllable"},
 ]
 NOT_IDEMPOTENT = {"whisper_english"}
@@ -55,7 +56,7 @@ def normalizer(**spec: Any) -> Normalizer:
         ({"use": "whisper_english"}, "it", "La colour!", "la colour"),
         ({"use": "korean"}, "ko", "3시에 KBS 뉴스를, 봤어요.", "3시에 kbs 뉴스를 봤어요"),
         ({"use": "korean"}, "ko", "\u1112\u1161\u11ab", "한"),
-        ({"use": "korean", "readings": True}, "ko", "3시에 KBS", "삼시에 케이비에스"),
+        ({"use": "korean", "readings": True}, "ko", "3시에 KBS", "세시에 케이비에스"),
         ({"use": "korean", "readings": True}, "ko", "70% 2024년", "칠십퍼센트 이천이십사년"),
         ({"use": "mandarin"}, "zh", "臺灣的頭髮，乾淨！", "台湾的头发 干净"),
         ({"use": "mandarin"}, "zh", "ＮＢＡ　２０２４年", "nba 2024年"),
@@ -84,7 +85,7 @@ def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
 @pytest.mark.parametrize("spec", VARIANTS, ids=str)
 @settings(max_examples=150, deadline=None)
 @given(
-    text=some.text(max_size=30) | some.text("aé1 ,.'臺カ한ㄱ０%", max_size=30),
+    text=some.text(max_size=30) | some.text("aé1 ,.'臺カ한ㄱㅏㄳ\u11ab０%시", max_size=30),
     lang=some.sampled_from([None, "en", "it", "ko", "zh", "xx"]),
 )
 def test_the_normal_form_is_stable_and_its_words_are_parted_by_single_spaces(

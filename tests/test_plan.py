@@ -46,6 +46,8 @@ def changed(world: Path, **changes: Any) -> Path:
         ),
         ({"labeler": {"use": "tone", "clips": "x"}}, "labeler: clips: input should be a valid int"),
         ({"labeler": "toen"}, "labeler: no recognizer is called 'toen'; did you mean 'tone'"),
+        ({"cluster": "daks"}, "cluster: no cluster is called 'daks'; did you mean 'dask'"),
+        ({"cluster": {"use": "dask", "shard": 100}}, "shard: a multiple of 256, not 100"),
         ({"development": {}}, "development: gates need at least one set"),
         ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
         ({"mix": {"pseudo": 1, "human": "x"}}, "mix.human: input should be a valid number"),

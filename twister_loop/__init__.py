@@ -1,5 +1,6 @@
 """twister_loop: a recognizer teaches a voice, the voice teaches the recognizer, gates decide."""
 
+from .approval import approve, refuse
 from .errors import (
     AudioError,
     BusyError,
@@ -11,15 +12,18 @@ from .errors import (
     SpaceError,
     StaleError,
     TwisterError,
+    Waiting,
 )
-from .ledger import Ledger
-from .loop import next_round, refine
+from .ledger import Approval, Ledger, Round
+from .loop import measure_champion, next_round, refine, retrain
 from .manifest import Manifest
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Recognizer, Synthesizer
 from .plan import Plan, load
-from .records import Checkpoint, ErrorCount, Report, Round, Trial, Utterance, Verdict, Word
+from .records import Checkpoint, ErrorCount, Report, Utterance, Verdict, Word
+from .trials import Trial
 
 __all__ = [
+    "Approval",
     "AudioError",
     "BusyError",
     "Checkpoint",
@@ -47,8 +51,13 @@ __all__ = [
     "TwisterError",
     "Utterance",
     "Verdict",
+    "Waiting",
     "Word",
+    "approve",
     "load",
+    "measure_champion",
     "next_round",
     "refine",
+    "refuse",
+    "retrain",
 ]

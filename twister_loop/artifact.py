@@ -37,6 +37,8 @@ WORTH_TIDYING = 5.0
 """Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
 THINNED = "thinned"
 """Marks what its weights or its audio were taken out of: a record of what was, of no more use."""
+HOW = frozenset({"out", "over"})
+"""Arguments of a stage that say where and by whom it is done, not what comes out."""
 RUN = "run.json"
 """Marks the root of a run; paths below it are kept relative, so a run can be moved."""
 
@@ -67,7 +69,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
         def recipe_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
             given = form.bind_partial(*args, **kwargs).arguments
             purpose = make.__name__
-            signed = {n: signature(each, purpose) for n, each in given.items() if n != "out"}
+            signed = {n: signature(each, purpose) for n, each in given.items() if n not in HOW}
             return {"stage": make.__name__, "version": version, "from": signed}
 
         @wraps(make)

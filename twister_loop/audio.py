@@ -1,4 +1,8 @@
-"""Speech in and out: mono, 16 kHz, float32 in [-1, 1]; the only door to soundfile and soxr."""
+"""Speech in and out: mono, 16 kHz, float32 in [-1, 1]; the only door to soundfile and soxr.
+
+A file named `.pcm` that has no header holds what Korean corpora put there: 16-bit little-endian
+samples, mono, 16 kHz. Of an odd number of bytes the last is half a sample, and is dropped.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,11 @@ SAMPLE_RATE = 16_000
 
 Samples = NDArray[np.float32]
 """Shape (n_samples,)."""
+HEADERLESS = ".pcm"
+HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
+"""How a file begins that was only renamed."""
+SAMPLE_BYTES = 2
+"""Of a headerless file."""
 
 
 def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> Samples:
@@ -26,7 +35,7 @@ def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> 
         AudioError: the file is missing, unreadable, or empty.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with _opened(path) as file:
             rate = file.samplerate
             begin = min(round(offset * rate), file.frames)
             frames = file.frames - begin if duration is None else round(duration * rate)
@@ -65,9 +74,31 @@ def write(samples: Samples, path: Path, rate: int = SAMPLE_RATE) -> Seconds:
 def duration_of(path: Path) -> Seconds:
     """Raises AudioError where there is nothing to read."""
     try:
-        return float(soundfile.info(path).duration)
+        with _opened(path) as file:
+            return float(file.frames / file.samplerate)
     except (soundfile.LibsndfileError, OSError) as cause:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+
+
+def odd(path: Path) -> bool:
+    """Whether a headerless file ends in half a sample. Raises OSError."""
+    return headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
+
+
+def headerless(path: Path) -> bool:
+    """Whether its samples come without a word about them. Raises OSError."""
+    if path.suffix.lower() != HEADERLESS:
+        return False
+    with path.open("rb") as file:
+        return not file.read(4).startswith(HEADERS)
+
+
+def _opened(path: Path) -> soundfile.SoundFile:
+    if not headerless(path):
+        return soundfile.SoundFile(path)
+    return soundfile.SoundFile(
+        path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
+    )
 
 
 def loudness(samples: Samples) -> float:

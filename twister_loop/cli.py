@@ -4,37 +4,31 @@ Examples:
   twister run configs/ivr.yaml runs/demo            rounds until there are as many as the plan wants
   twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
   twister round configs/ivr.yaml runs/demo --restart   set the round in progress aside, begin anew
+  twister retrain configs/ivr.yaml runs/demo        one more, if enough new audio has come
+  twister up configs/ivr.yaml runs/demo --watch     server, worker and watch; Ctrl-C ends them
+  twister approve runs/demo --note "listened"       where the plan asks for a person's word
   twister status runs/demo                          what happened so far; --json for programs
   twister report runs/demo                          write the page, print the tables
   twister dashboard runs                            the same in a browser, while it runs
   twister export runs/demo exported                 the champion for transformers, figures as CSV
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
   twister reproduce runs/demo                       do it again elsewhere, and compare every file
+  twister corpus check ksponspeech /data/kspon      a copy of a corpus beside the published counts
   twister doctor                                    what this machine can run, and what is missing
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import dashboard, doctor, schema
-from .compare import Terms, compare
-from .errors import ConfigError, TwisterError
-from .exports import export
-from .ledger import Ledger
-from .loop import next_round, plainly, refine
-from .plan import load, parse_value
-from .records import Verdict
-from .reproduce import reproduce
-from .summary import summarize
+from . import commands, handover
+from .errors import TwisterError
+from .plan import parse_value
 
 log = logging.getLogger("twister_loop")
 
@@ -53,150 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twister: stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    return code
-
-
-def run(options: argparse.Namespace) -> int:
-    """Rounds until there are as many as the plan wants."""
-    if _all_done(options):
-        print("all is done: every round of this plan is finished")
-        return _show(options.run)
-    if options.prefect:
-        return _through_prefect(options)
-    plan = load(options.plan, options.changes)
-    for done in refine(plan, options.run, dashboard.following(options.run, plainly)):
-        print(f"round {done.number}: {_said(done.verdict)}")
-    return _show(options.run)
-
-
-def round_(options: argparse.Namespace) -> int:
-    """Finish the round in progress, or begin and finish the next."""
-    if options.restart and (options.run / "run.json").is_file():
-        with Ledger.read(options.run).locked():
-            aside = Ledger.read(options.run).set_aside()
-        print(f"set aside as {aside}" if aside else "no round is in progress")
-    if options.prefect:
-        return _through_prefect(options)
-    do = dashboard.following(options.run, plainly)
-    done = next_round(load(options.plan, options.changes), options.run, do)
-    print(f"round {done.number}: {_said(done.verdict)}")
-    return _show(options.run)
-
-
-def status(options: argparse.Namespace) -> int:
-    """What happened so far."""
-    if options.json:
-        print(json.dumps(schema.plain(summarize(options.run)), indent=2, ensure_ascii=False))
-        return 0
-    return _show(options.run, page=False)
-
-
-def report(options: argparse.Namespace) -> int:
-    """Write the page, print the tables."""
-    page = dashboard.write(options.run)
-    _show(options.run, page=False)
-    print(f"page: {page}")
-    return 0
-
-
-def dashboard_(options: argparse.Namespace) -> int:
-    """Serve a folder of runs to a browser: lists, live progress, comparisons, sound."""
-    try:
-        from .dashboard import server
-    except ModuleNotFoundError as cause:
-        raise ConfigError(
-            f"the dashboard needs the package {cause.name!r}: pip install 'twister-loop[dashboard]'"
-        ) from cause
-    server.serve(options.folder, options.host, options.port, options.token)
-    return 0
-
-
-def compare_(options: argparse.Namespace) -> int:
-    """The loop against its parts, on equal terms; is it worth its cost?"""
-    terms = Terms(options.updates, options.seeds, options.rounds)
-    plan = load(options.plan, options.changes)
-    dashboard.show_comparison(compare(plan, options.folder, terms))
-    print(f"as numbers: {options.folder / 'comparison.json'}")
-    return 0
-
-
-def export_(options: argparse.Namespace) -> int:
-    """Write the champion with its card, the figures and the training curves, for other tools."""
-    for line in export(
-        options.run,
-        options.folder,
-        ctranslate2=options.ctranslate2,
-        with_data=options.data,
-        license=options.license,
-    ):
-        print(line)
-    return 0
-
-
-def repeat(options: argparse.Namespace) -> int:
-    """Do a run again from its own notes, and say whether it comes out the same."""
-    into = options.into or options.run.with_name(f"{options.run.name}.again")
-    all_same = True
-    for each in reproduce(options.run, into):
-        all_same &= each.same
-        print(f"round {each.number}: {each.files - len(each.differing)} of {each.files} files same")
-        for line in each.elsewhere:
-            print(f"  ran elsewhere: {line}")
-        for name in each.differing[:20]:
-            print(f"  differs: {name}")
-    print(f"{'the same again' if all_same else 'not the same'}; the repetition is in {into}")
-    return 0 if all_same else 1
-
-
-def diagnose(options: argparse.Namespace) -> int:
-    """What this machine can run."""
-    if options.mend:
-        print(doctor.mend_torchaudio())
-    findings = list(doctor.findings(server=options.server))
-    for finding in findings:
-        print(finding)
-    return 0 if all(finding.fine for finding in findings) else 1
-
-
-def _show(run: Path, page: bool = True) -> int:
-    dashboard.show(summarize(run))
-    if page and (written := dashboard.try_to_write(run)):
-        print(f"page: {written}")
-    return 0
-
-
-def _said(verdict: Verdict) -> str:
-    """The outcome, and what was objected."""
-    return ": ".join(filter(None, [verdict.outcome, "; ".join(map(str, verdict.objections))]))
-
-
-def _all_done(options: argparse.Namespace) -> bool:
-    """Whether the run is finished and the plan is still the one of its last round.
-
-    Read off the files alone, so that no engine is imported to find that out.
-    """
-    if not (options.run / "run.json").is_file() or not options.plan.is_file():
-        return False
-    ledger = Ledger.read(options.run)
-    text = options.plan.read_text(encoding="utf-8")
-    document = parse_value(text)
-    if not ledger.finished or not isinstance(document, dict):
-        return False
-    changed = {**document, **options.changes}
-    last = parse_value((ledger.finished[-1] / "plan.yaml").read_text(encoding="utf-8"))
-    wanted = changed.pop("rounds", 1)
-    last.pop("rounds", None)
-    return bool(len(ledger.finished) >= wanted and changed == last and not ledger.in_progress)
-
-
-def _through_prefect(options: argparse.Namespace) -> int:
-    """Hand over to the flow, which lives above this library and is therefore only called."""
-    flow = "round" if options.command is round_ else "refine"
-    changes = json.dumps(options.changes)
-    command = [sys.executable, "-m", "flows", flow, str(options.plan), str(options.run), changes]
-    code = subprocess.run(command, check=False).returncode
-    if code == 0 and (options.run / "run.json").is_file():
-        return _show(options.run)
     return code
 
 
@@ -234,34 +84,63 @@ def _parser() -> argparse.ArgumentParser:
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    known = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, does: Any) -> argparse.ArgumentParser:
-        found = commands.add_parser(name, help=does.__doc__, description=does.__doc__)
+        found = known.add_parser(name, help=does.__doc__, description=does.__doc__)
         found.set_defaults(command=does)
         return found
 
-    for name, does in (("run", run), ("round", round_)):
+    for name, does in (
+        ("run", commands.run),
+        ("round", commands.round_),
+        ("retrain", commands.retrain_),
+        ("evaluate", commands.evaluate),
+        ("up", commands.up),
+        ("deploy", commands.deploy),
+        ("watch", commands.watch),
+    ):
         each = command(name, does)
-        each.add_argument("plan", type=Path, metavar="PLAN", help="YAML of the experiment")
-        each.add_argument("run", type=Path, metavar="RUN", help="folder of the run; goes on there")
-        _changes_to(each)
+        optional: dict[str, Any] = {"nargs": "?"} if does in {commands.up, commands.deploy} else {}
         each.add_argument(
-            "--prefect",
-            action=argparse.BooleanOptionalAction,
-            default=find_spec("prefect") is not None and find_spec("flows") is not None,
-            help="run as a Prefect flow (the default where Prefect is installed)",
+            "plan", type=Path, metavar="PLAN", help="YAML of the experiment", **optional
         )
-        if does is round_:
+        each.add_argument(
+            "run", type=Path, metavar="RUN", help="folder of the run; goes on there", **optional
+        )
+        if does in {commands.up, commands.deploy}:
+            each.add_argument("--cron", help='when to retrain, in UTC, such as "0 2 * * *"')
+        if does in {commands.run, commands.round_, commands.retrain_, commands.evaluate}:
+            _changes_to(each)
+        if does in {commands.run, commands.round_, commands.retrain_}:
+            each.add_argument(
+                "--prefect",
+                action=argparse.BooleanOptionalAction,
+                default=handover.available(),
+                help="run as a Prefect flow (the default where Prefect is installed)",
+            )
+        if does is commands.up:
+            each.add_argument(
+                "--watch", action="store_true", help="also retrain when audio comes into the pool"
+            )
+            each.add_argument("--host", default="127.0.0.1", help="another needs a password")
+            each.add_argument("--port", type=_positive, default=4200)
+        if does is commands.round_:
             each.add_argument(
                 "--restart", action="store_true", help="set the round in progress aside first"
             )
-    each = command("status", status)
+    for name, does in (("approve", commands.approve_), ("refuse", commands.refuse_)):
+        each = command(name, does)
+        each.add_argument("run", type=Path, metavar="RUN")
+        each.add_argument(
+            "--note", default="", required=does is commands.refuse_, help="kept with it"
+        )
+    each = command("status", commands.status)
     each.add_argument("run", type=Path, metavar="RUN")
     each.add_argument("--json", action="store_true", help="the whole history, for programs")
-    each = command("report", report)
+    each = command("report", commands.report)
     each.add_argument("run", type=Path, metavar="RUN")
-    each = command("dashboard", dashboard_)
+    each = command("dashboard", commands.dashboard_)
     each.add_argument("folder", type=Path, metavar="FOLDER", help="that holds runs, or one run")
     each.add_argument("--host", default="127.0.0.1", help="address to listen at; 127.0.0.1")
     each.add_argument("--port", type=int, default=8787, help="8787; 0 takes a free one")
@@ -270,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what a browser must know; needed where others can reach the address, and better "
         "given as TWISTER_DASHBOARD_TOKEN, which no list of processes shows",
     )
-    each = command("compare", compare_)
+    each = command("compare", commands.compare_)
     each.add_argument("plan", type=Path, metavar="PLAN")
     each.add_argument("folder", type=Path, metavar="FOLDER", help="for the arms; goes on there")
     for name, default, says in (
@@ -280,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         each.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=says)
     _changes_to(each)
-    each = command("export", export_)
+    each = command("export", commands.export_)
     each.add_argument("run", type=Path, metavar="RUN")
     each.add_argument("folder", type=Path, metavar="FOLDER", help="new or empty")
     each.add_argument(
@@ -292,12 +171,18 @@ def _parser() -> argparse.ArgumentParser:
         "--data", action="store_true", help="also copy what it was trained on, for `datasets`"
     )
     each.add_argument("--license", metavar="ID", help="of the weights, for the card: apache-2.0")
-    each = command("reproduce", repeat)
+    each = command("reproduce", commands.repeat)
     each.add_argument("run", type=Path, metavar="RUN")
     each.add_argument(
         "--into", type=Path, metavar="FOLDER", help="of the repetition; RUN.again if not said"
     )
-    each = command("doctor", diagnose)
+    each = command("corpus", commands.corpus)
+    each.add_argument("action", choices=["check"])
+    each.add_argument(
+        "corpus", metavar="CORPUS", help="a name, or what a plan would say: {use: kaldi, lang: ko}"
+    )
+    each.add_argument("folder", type=Path, metavar="FOLDER", help="where the copy lies")
+    each = command("doctor", commands.diagnose)
     each.add_argument(
         "--server", action="store_true", help="also start a Prefect server, and stop it again"
     )

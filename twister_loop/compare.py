@@ -19,13 +19,14 @@ from . import measure
 from .artifact import MADE, Saved, carry_over, differences, read_json, signature
 from .errors import ConfigError, StaleError
 from .evaluation import outcomes
+from .evidence import Outcome
 from .ledger import Keep, Ledger
 from .loop import Do, refine
 from .manifest import Manifest
-from .parts import Outcome
 from .plan import Plan
-from .records import ErrorCount, Report, Share, Trial
+from .records import ErrorCount, Report, Share
 from .stages import gather
+from .trials import Trial
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -87,7 +87,11 @@ def _torch() -> Finding:
 
 def _torchaudio() -> Finding:
     if find_spec("torchaudio") is None:
-        return Finding("torchaudio import", "not installed; the coqui voice needs it", fine=False)
+        return Finding(
+            "torchaudio import",
+            "not installed; coqui, deepspeech2 and conformer need it",
+            fine=False,
+        )
     if _imports("torchaudio"):
         return Finding("torchaudio import", "works")
     return Finding("torchaudio import", "fails: run `twister doctor --mend`", fine=False)

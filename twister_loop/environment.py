@@ -12,7 +12,7 @@ from .artifact import Saved
 
 PACKAGES = (
     "twister-loop numpy soundfile soxr jiwer num2words torch torchaudio transformers coqui-tts "
-    "prefect silero-vad opencc whisper-normalizer ctranslate2"
+    "prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
 ).split()
 """Those whose version may change a result."""
 

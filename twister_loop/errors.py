@@ -10,6 +10,7 @@
   - SpaceError      the disk is, or would be, full
   - BusyError       another process is at work on the same run
   - NothingNew      a round would repeat one that was refused
+  - Waiting         an accepted candidate waits for a person's word
 """
 
 from __future__ import annotations
@@ -60,5 +61,11 @@ class BusyError(TwisterError):
 
 class NothingNew(TwisterError):  # noqa: N818  (not an error, a reason to go home)
     """Pool, plan and voices are what they were when the last round was refused."""
+
+    exit_code = 0
+
+
+class Waiting(TwisterError):  # noqa: N818  (nor is this)
+    """The last candidate was accepted by the gates and waits for approval."""
 
     exit_code = 0

@@ -12,8 +12,9 @@ from pathlib import Path
 from . import measure
 from .artifact import SPEED, read_json, signature, stage, write_json
 from .errors import ConfigError
+from .evidence import Evidence, Outcome
 from .manifest import Manifest
-from .parts import Evidence, Gate, Normalizer, Outcome, Recognizer
+from .parts import Gate, Normalizer, Recognizer
 from .progress import progress
 from .records import Checkpoint, Counted, Report, Score, SetKind, Utterance, Verdict
 

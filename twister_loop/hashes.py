@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from . import schema
 from .artifact import digest_of, read_json, root_of, write_json
@@ -28,5 +29,9 @@ class Hashes:
             self._known[str(path)] = stat.st_size, stat.st_mtime_ns, digest
         return digest
 
-    def save(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        """Also after trouble: what is known of a file stays true."""
         write_json(self._known, self._path)

@@ -4,7 +4,8 @@ run/
 ├── run.json          marks the root; paths below it are relative
 ├── round-01/         plan.yaml, and one folder a stage
 ├── round-02/         ...
-└── round-03.aside-1/ a round that was set aside by --restart
+├── round-03.aside-1/ a round that was set aside by --restart
+└── evaluation-01/    the champion on the sets as they were then
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .artifact import MADE, RUN, THINNED, read_json, write_json
+from . import schema
+from .artifact import MADE, RUN, THINNED, Saved, read_json, write_json
 from .errors import BusyError, ConfigError
-from .records import Checkpoint, Report, Round, Trial, Verdict
+from .records import Checkpoint, Report, Seconds, Verdict
+from .trials import Trial
 
 FORMAT = 2
 """Of the run folder; 2 since reports say how they were normalized."""
@@ -33,6 +36,45 @@ class Keep:
     """
 
     last: int = 2
+
+
+@dataclass(frozen=True)
+class Approval(Saved):
+    """What a person said of an accepted candidate; written once."""
+
+    yes: bool
+    by: str
+    when: str
+    """ISO 8601, with the offset from UTC."""
+    note: str = ""
+
+    def __str__(self) -> str:
+        said = "approved" if self.yes else "refused"
+        return f"{said} by {self.by} on {self.when}{f': {self.note}' if self.note else ''}"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the loop, complete."""
+
+    number: int
+    folder: Path
+    candidate: Checkpoint
+    report: Report
+    verdict: Verdict
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewAudio:
+    """What must have come into the pool before `twister retrain` runs a round."""
+
+    minutes: float = 10.0
+    """Of audio that no round has listed yet."""
+    settled: Seconds = 30.0
+    """A file that changed more recently may still be being written; it is left for the next
+    look."""
+    __pydantic_config__ = schema.STRICT
 
 
 @dataclass(frozen=True)
@@ -85,11 +127,20 @@ class Ledger:
 
     @property
     def champion_folder(self) -> Path | None:
-        accepted = (each for each in reversed(self.finished) if verdict_of(each).accepted)
-        return next(accepted, None)
+        return next((each for each in reversed(self.finished) if stands(each)), None)
+
+    @property
+    def waiting(self) -> Path | None:
+        """The round whose candidate the gates accepted, while a person has not said yes or no."""
+        return next((each for each in self.finished[-1:] if waits(each)), None)
 
     def next_folder(self) -> Path:
         return self.run / f"round-{len(self.folders) + 1:02d}"
+
+    def next_evaluation(self) -> Path:
+        """Where the champion is measured next; the one that was interrupted, if one was."""
+        done = sum(1 for each in self.run.glob("evaluation-*") if (each / "report").is_dir())
+        return self.run / f"evaluation-{done + 1:02d}"
 
     def set_aside(self) -> Path | None:
         """Rename the round in progress, so that the next begins anew; give its new name."""
@@ -142,6 +193,30 @@ def is_finished(folder: Path) -> bool:
 
 def verdict_of(folder: Path) -> Verdict:
     return Verdict.load(folder / "verdict")
+
+
+def asks_approval(folder: Path) -> bool:
+    """Whether the plan asked for it when the round began."""
+    note = folder / "plan.json"
+    return note.is_file() and bool(read_json(note).get("approval"))
+
+
+def approval_of(folder: Path) -> Approval | None:
+    return Approval.load(folder / "approval") if (folder / "approval").is_dir() else None
+
+
+def waits(folder: Path) -> bool:
+    """Whether a finished round waits for a person's word."""
+    asked = verdict_of(folder).accepted and asks_approval(folder)
+    return asked and not (folder / "approval").is_dir()
+
+
+def stands(folder: Path) -> bool:
+    """Whether the gates accepted a finished round, and a person where the plan asks for one."""
+    if not verdict_of(folder).accepted or not asks_approval(folder):
+        return verdict_of(folder).accepted
+    said = approval_of(folder)
+    return said is not None and said.yes
 
 
 def number_of(folder: Path) -> int:

@@ -6,20 +6,29 @@ One name, three places: a variable here is a folder on disk and a task in an orc
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from .artifact import carry_over
-from .errors import NothingNew
-from .evaluation import evaluate, judge
-from .ledger import Ledger, number_of, round_of
+from .errors import NothingNew, Waiting
+from .evaluation import HeldOut, evaluate, judge
+from .ledger import Ledger, Round, number_of, round_of
 from .manifest import Manifest
 from .mixing import augment, mix, pack
-from .outset import Given, begin, starting_voice
+from .outset import (
+    Given,
+    begin,
+    check_new_audio,
+    check_sets,
+    check_waiting,
+    sets_of,
+    starting_voice,
+)
 from .parts import Listener, Recognizer
 from .plan import Plan, Voice
-from .records import Checkpoint, Report, Round
+from .records import Checkpoint, Report
 from .stages import label, scan, sift, speak, train, train_voice, try_labelers, try_voice
 
 P = ParamSpec("P")
@@ -42,13 +51,16 @@ def plainly(stage: Callable[P, R], /) -> Callable[P, R]:
 
 
 def refine(plan: Plan, run: Path, do: Do = plainly) -> Iterator[Round]:
-    """Round after round, until there are as many as the plan wants, or nothing new to learn."""
+    """Round after round: until there are as many as the plan wants, or nothing new to learn.
+
+    Also ends before the next round while the last waits for approval.
+    """
     ledger = Ledger.open(run)
     yield from (round_of(folder) for folder in ledger.finished[: plan.rounds])
     while len(ledger.finished) < plan.rounds:
         try:
             yield next_round(plan, run, do)
-        except NothingNew as reason:
+        except (NothingNew, Waiting) as reason:
             log.warning("%s", reason)
             return
 
@@ -58,14 +70,44 @@ def next_round(plan: Plan, run: Path, do: Do = plainly) -> Round:
 
     Raises what `outset.begin` raises, and BusyError while another process is at it.
     """
+    ledger = Ledger.open(run.absolute() if plan.cluster else run)  # workers stand elsewhere
+    with ledger.locked():
+        return _one(plan, ledger, do)
+
+
+def retrain(plan: Plan, run: Path, do: Do = plainly) -> Round:
+    """`next_round`, where enough new audio has come into the pool, or a round is in progress.
+
+    What still changes is left for the next look. Raises NothingNew where that is all.
+    """
+    quiet = plan.new_audio.settled
+    plan = replace(plan, pool=tuple(each.when_settled(quiet) for each in plan.pool))
     ledger = Ledger.open(run)
     with ledger.locked():
-        given = begin(plan, ledger)
-        log.info("round %d in %s", number_of(given.at), given.at)
-        done = take(plan, ledger, given, do)
-        if freed := ledger.thin(plan.keep):
-            log.info("older rounds were thinned: %.2f GB freed", freed / 1e9)
-        return done
+        if not ledger.in_progress:
+            check_waiting(ledger)
+            check_new_audio(plan, ledger)
+        return _one(plan, ledger, do)
+
+
+def measure_champion(plan: Plan, run: Path, do: Do = plainly) -> Report:
+    """The champion on every set of the plan as it is now, in the next `evaluation-01/`."""
+    ledger = Ledger.open(run)
+    with ledger.locked():
+        at = ledger.next_evaluation()
+        sets = sets_of(plan, at)
+        check_sets(plan, sets)
+        best = ledger.champion or plan.asr.base()
+        return _measured(plan, plan.asr, ledger, sets, best, at / "report", do)
+
+
+def _one(plan: Plan, ledger: Ledger, do: Do) -> Round:
+    given = begin(plan, ledger)
+    log.info("round %d in %s", number_of(given.at), given.at)
+    done = take(plan, ledger, given, do)
+    if freed := ledger.thin(plan.keep):
+        log.info("older rounds were thinned: %.2f GB freed", freed / 1e9)
+    return done
 
 
 def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
@@ -75,16 +117,16 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     best = ledger.champion or base
     champion = Listener(plan.asr, best)
 
-    untouched = _measured(plan, plan.asr, ledger, given, base, at / "untouched", do)
-    current = _measured(plan, plan.asr, ledger, given, best, at / "champion", do)
+    untouched = _measured(plan, plan.asr, ledger, given.sets, base, at / "untouched", do)
+    current = _measured(plan, plan.asr, ledger, given.sets, best, at / "champion", do)
     references = {
-        name: _measured(plan, other, ledger, given, other.base(), at / "references" / name, do)
+        name: _measured(plan, other, ledger, given.sets, other.base(), at / "references" / name, do)
         for name, other in plan.references.items()
     }
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     labeler = _labeler(plan, given, best, pool, do)
-    pseudo = do(label)(labeler, best, pool, out=at / "pseudo")
+    pseudo = do(label)(labeler, best, pool, over=plan.cluster, out=at / "pseudo")
     lesson = do(sift)(plan.pseudo_filters, pseudo, given.human, held_out, out=at / "lesson")
     texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
@@ -99,7 +141,7 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     )
     start = best if plan.start == "champion" else base
     candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
-    report = _measured(plan, plan.asr, ledger, given, candidate, at / "report", do)
+    report = _measured(plan, plan.asr, ledger, given.sets, candidate, at / "report", do)
     reports = (untouched, current, report, references)
     faster = _by_labeler(plan, given, candidate, do)
     do(judge)(plan.gates, *reports, plan.normalizer, seed, faster, out=at / "verdict")
@@ -161,8 +203,9 @@ def _voiced(
     log.info("%s", trial)
     if not trial.passed:
         return None
-    spoken = do(speak)(speaker, learned, texts, voice.takes, out=at / "spoken")
-    verified = do(label)(labeler, champion.checkpoint, spoken, out=at / "verified")
+    over = plan.cluster
+    spoken = do(speak)(speaker, learned, texts, voice.takes, over=over, out=at / "spoken")
+    verified = do(label)(labeler, champion.checkpoint, spoken, over=over, out=at / "verified")
     return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
 
 
@@ -170,12 +213,12 @@ def _measured(
     plan: Plan,
     recognizer: Recognizer,
     ledger: Ledger,
-    given: Given,
+    sets: Mapping[str, HeldOut],
     checkpoint: Checkpoint,
     out: Path,
     do: Do,
 ) -> Report:
     """A report; read over from where the same was measured before, if it was."""
-    arguments = (recognizer, checkpoint, given.sets, plan.normalizer, plan.usual_window)
+    arguments = (recognizer, checkpoint, sets, plan.normalizer, plan.usual_window)
     carry_over(evaluate, arguments, out, ledger.run.glob("round-*/**/report.json"))
     return do(evaluate)(*arguments, out=out)

@@ -55,6 +55,13 @@ class Manifest:
 
             yield found
 
+    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+        """The utterances from one line to another, counted from 0; no other line is parsed."""
+        read = self._reader()
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(islice(lines, first, end), first + 1):
+                yield read(line, number)
+
     def __len__(self) -> int:
         with self.path.open("rb") as lines:
             return sum(1 for _ in lines)

@@ -17,14 +17,15 @@ from typing import Any
 from . import fingerprint
 from .artifact import differences, digest_of, read_json, signature, write_json
 from .environment import environment
-from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError
+from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
 from .evaluation import HeldOut
-from .ledger import Ledger, number_of, verdict_of
+from .hashes import Hashes
+from .ledger import Ledger, number_of, stands
 from .manifest import Manifest
 from .plan import Plan
 from .progress import progress
-from .records import Checkpoint, Utterance
-from .stages import gather
+from .records import Checkpoint, Tally, Utterance
+from .stages import gather, listed
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +58,13 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
         StaleError: the plan is not the one that the round in progress was begun with.
         LeakError: held-out speech or texts are in what would be trained on.
         NothingNew: the last round was refused, and nothing has changed since.
+        Waiting: the last candidate waits for a person's word.
         SpaceError: the disk has not the room that the round needs.
     """
     if at := ledger.in_progress:
         _same_plan(plan, at)
         return _given(plan, at)
+    check_waiting(ledger)
     at = ledger.next_folder()
     scratch = at.with_name(f".{at.name}")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -73,6 +76,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
             "plan": signature(plan),
             "voices": _starts(plan, ledger),
             "seed": given.seed,
+            "approval": plan.approval,
             "folder": str(plan.folder.absolute()),
         },
         scratch / "plan.json",
@@ -80,10 +84,11 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     environment().save(scratch)
     try:
         _check_sizes(plan, given)
+        check_sets(plan, given.sets)
         _check_leaks(given)
         _check_news(ledger, given)
         _check_space(plan, ledger, given)
-        _foresee(plan, given)
+        _foresee(plan, ledger, given)
     except Exception:
         shutil.rmtree(scratch)
         raise
@@ -94,19 +99,61 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
 def _given(plan: Plan, at: Path) -> Given:
     """List everything, or read back the lists."""
     number = int(at.name.lstrip(".").removeprefix("round-"))
-    # Retention sets are about everything else, so the language of the plan says nothing of them.
-    language = {"development": plan.language, "test": plan.language, "retention": None}
     return Given(
         at=at,
         seed=int(hashlib.sha256(f"{plan.seed} {number}".encode()).hexdigest()[:8], 16),
         listing=gather(plan.pool, plan.language, out=at / "given" / "pool"),
         texts=gather(plan.texts, plan.language, out=at / "given" / "texts"),
         human=gather(plan.human, plan.language, out=at / "given" / "human"),
-        sets={
-            name: HeldOut(kind, gather((corpus,), language[kind], out=at / "given" / kind / name))
-            for name, (kind, corpus) in plan.sets.items()
-        },
+        sets=sets_of(plan, at),
     )
+
+
+def sets_of(plan: Plan, at: Path) -> dict[str, HeldOut]:
+    """List the held-out sets, or read back the lists."""
+    # Retention sets are about everything else, so the language of the plan says nothing of them.
+    language = {"development": plan.language, "test": plan.language, "retention": None}
+    return {
+        name: HeldOut(kind, gather((corpus,), language[kind], out=at / "given" / kind / name))
+        for name, (kind, corpus) in plan.sets.items()
+    }
+
+
+def check_waiting(ledger: Ledger) -> None:
+    """Raises Waiting while the last candidate waits for a person's word."""
+    if at := ledger.waiting:
+        raise Waiting(
+            f"round {number_of(at)} was accepted by the gates and waits for approval: "
+            f"`twister approve {ledger.run}` or `twister refuse {ledger.run} --note WHY`"
+        )
+
+
+def check_new_audio(plan: Plan, ledger: Ledger) -> Tally:
+    """How much of the pool no round has listed yet, by content.
+
+    Raises NothingNew where that is less than the plan asks for.
+    """
+    new = Tally()
+    known = {each.id for at in ledger.folders for each in Manifest(at / "given" / "pool")}
+    with Hashes(ledger.run) as hashes:
+        for each in progress(listed(plan.pool, plan.language, hashes), "looking for new audio"):
+            if each.id not in known and not each.rejected_by and not each.error:
+                new = new.plus(each.duration)
+    if not new.utterances or new.duration < 60 * plan.new_audio.minutes:
+        raise NothingNew(
+            f"{ledger.run}: {new.utterances} new recordings, {new.duration / 60:.1f} min, since "
+            f"{_last(ledger)}; a round begins at {plan.new_audio.minutes:g} min "
+            "(`new_audio` in the plan), or at once with `twister round`"
+        )
+    log.info("%d new recordings, %.1f min", new.utterances, new.duration / 60)
+    return new
+
+
+def _last(ledger: Ledger) -> str:
+    if not ledger.finished:
+        return "the run began"
+    last = ledger.finished[-1]
+    return f"round {number_of(last)}, which was {'accepted' if stands(last) else 'refused'}"
 
 
 def _same_plan(plan: Plan, at: Path) -> None:
@@ -123,7 +170,11 @@ def _check_sizes(plan: Plan, given: Given) -> None:
         raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
     if plan.voices and not len(given.texts):
         raise ConfigError("texts: no text found; a voice needs something to say")
-    for name, each in given.sets.items():
+
+
+def check_sets(plan: Plan, sets: Mapping[str, HeldOut]) -> None:
+    """Raises ConfigError where there is too little to count."""
+    for name, each in sets.items():
         unlabeled = sum(1 for utterance in each.speech if not utterance.text)
         if not len(each.speech):
             raise ConfigError(f"{each.kind}.{name}: no speech found")
@@ -149,8 +200,10 @@ def _words(plan: Plan, utterance: Utterance) -> int:
     return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
 
 
-def _foresee(plan: Plan, given: Given) -> None:
-    """Say what the gates will not be able to decide with the sets they are given."""
+def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
+    """Say what training may not fit in, and what the gates will not be able to decide."""
+    for warning in plan.asr.foresee(ledger.champion or plan.asr.base()):
+        log.warning("%s: %s", plan.asr.name, warning)
     sets = {
         name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
         for name, each in given.sets.items()
@@ -199,7 +252,7 @@ def _sentence(text: str | None) -> bool:
 
 
 def _check_news(ledger: Ledger, given: Given) -> None:
-    if not ledger.finished or verdict_of(ledger.finished[-1]).accepted:
+    if not ledger.finished or stands(ledger.finished[-1]):
         return
     refused = ledger.finished[-1]
     if _what_a_round_is_made_of(refused) == _what_a_round_is_made_of(given.at):

@@ -13,26 +13,18 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from . import schema
 from .artifact import signature
 from .errors import ConfigError
+from .evidence import Evidence
 from .manifest import Manifest
-from .records import (
-    Checkpoint,
-    ErrorCount,
-    Language,
-    Objection,
-    Score,
-    Seconds,
-    SetKind,
-    Utterance,
-)
+from .records import Checkpoint, Language, Objection, Seconds, SetKind, Utterance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,6 +149,10 @@ class Recognizer(Part):
         """Bytes that training needs at its peak."""
         return 0
 
+    def foresee(self, base: Checkpoint) -> Iterator[str]:
+        """What may go wrong when this machine trains it, such as too little memory."""
+        yield from ()
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -211,10 +207,16 @@ class Corpus(Part):
     """A source of speech, of texts, or of both."""
 
     home = "twister_loop.corpora"
+    published: ClassVar[Mapping[str, int]] = {}
+    """Utterances of every value of the option `split`, as the makers of the corpus state them."""
 
     @abstractmethod
     def utterances(self) -> Iterator[Utterance]:
-        """Yield what there is, in a fixed order; ids are given later, from the content."""
+        """Yield all there is, in a fixed order, what is no use with a reason; ids come later."""
+
+    def when_settled(self, since: Seconds) -> Self:
+        """The same, without files that changed more recently; itself if it looks at no folder."""
+        return self
 
 
 class Filter(Part):
@@ -260,6 +262,8 @@ class Normalizer(Part):
     """Brings texts to the form in which they are compared."""
 
     home = "twister_loop.normalizers"
+    probes: ClassVar[Sequence[tuple[Language | None, str]]] = PROBES
+    """What the digest looks at; a normalizer that does more has more of them."""
 
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:
@@ -270,70 +274,10 @@ class Normalizer(Part):
         return self
 
     def digest(self) -> str:
-        """Of its options and of what it makes of some texts that are easily read otherwise.
-
-        So it also changes with a package that comes to spell numbers or characters otherwise.
-        """
-        made = [self.normalize(text, lang) for lang, text in PROBES]
+        """Of its options and of what it makes of `probes`: it changes with its packages too."""
+        made = [self.normalize(text, lang) for lang, text in self.probes]
         known = json.dumps([signature(self), made], ensure_ascii=False)
         return hashlib.sha256(known.encode()).hexdigest()[:8]
-
-
-Measure = Literal["words", "characters", "mixed"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one checkpoint did on one set: the score, and the counts of every utterance."""
-
-    score: Score
-    words: Sequence[ErrorCount]
-    characters: Sequence[ErrorCount]
-    mixed: Sequence[ErrorCount]
-    groups: Sequence[str]
-    """The speaker, recording or utterance that each belongs to; what belongs together is drawn
-    together."""
-    drawn: str = "utterances"
-    """What the groups are."""
-    seconds: Seconds | None = None
-    """What hearing the set took; None where it was interrupted."""
-    hypotheses: Sequence[str] = ()
-    """What was heard, normalized."""
-
-    def counts(self, measure: Measure) -> Sequence[ErrorCount]:
-        return {"words": self.words, "characters": self.characters, "mixed": self.mixed}[measure]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a gate may look at: development and retention sets, never a test set."""
-
-    untouched: Mapping[str, Outcome]
-    champion: Mapping[str, Outcome]
-    candidate: Mapping[str, Outcome]
-    seed: int
-    references: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
-    """Other untouched models, by the names that the plan gives them."""
-    labeler: Mapping[str, Outcome] = field(default_factory=dict)
-    """The candidate on the development sets, heard by the plan's labeler; only where a gate asks
-    for it."""
-
-    def sets(self, *kinds: SetKind, among: Sequence[str] = ()) -> list[str]:
-        """Names of the sets of these kinds, and of those named; all where none is said."""
-        return [
-            name
-            for name, each in self.candidate.items()
-            if (not kinds or each.score.kind in kinds) and (not among or name in among)
-        ]
-
-    def pooled(self, measure: Measure) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
-        """The candidate's and the champion's counts on all development sets, and the groups."""
-        names = self.sets("development")
-        return (
-            [count for name in names for count in self.candidate[name].counts(measure)],
-            [count for name in names for count in self.champion[name].counts(measure)],
-            [f"{name}/{group}" for name in names for group in self.candidate[name].groups],
-        )
 
 
 class Gate(Part):

@@ -15,10 +15,11 @@ import yaml
 from . import schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
-from .ledger import Keep
+from .ledger import Keep, NewAudio
 from .mixing import Mix, Pack, Perturb
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
+from .shards import Cluster
 from .stages import ParityTerms, Scan, TrialTerms
 
 Spec = dict[str, Any]
@@ -88,7 +89,12 @@ class Plan:
     usual_window: bool
     """Whether all is also measured as everybody decodes."""
     gates: tuple[Gate, ...]
+    approval: bool = unsigned(False)
+    """Whether an accepted candidate waits for a person's word before it becomes the champion."""
+    new_audio: NewAudio = unsigned(NewAudio())
     keep: Keep = unsigned(Keep())
+    cluster: Cluster | None = unsigned(None)
+    """Who labels and speaks shard by shard; None is this process."""
     source: str = unsigned("")
     """The YAML as it was written."""
     folder: Path = unsigned(Path())
@@ -145,7 +151,10 @@ class _Document:
     normalizer: Spec | str = "basic"
     usual_window: bool = True
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
+    approval: bool = False
+    new_audio: NewAudio = field(default_factory=NewAudio)
     keep: _Keep = field(default_factory=_Keep)
+    cluster: Spec | str | None = None
 
     __pydantic_config__ = schema.STRICT
 
@@ -220,14 +229,17 @@ class _Builder:
             augment = Perturb(effects, document.augment.probability)
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
+        cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
         self._check_gates(gates, sets)
-        for gate in gates:
-            self._require(
-                not gate.asks_labeler or (labeler and labeler.recognizer) is not asr,
-                f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2",
+        alone = labeler is None or labeler.recognizer is asr
+        for gate in (each for each in gates if each.asks_labeler and alone):
+            self.wrongs.append(
+                f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2"
             )
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
+        fewest = min(document.new_audio.minutes, document.new_audio.settled)
+        self._require(fewest >= 0, "new_audio: nothing below 0")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         if self.wrongs or asr is None or labeler is None or normalizer is None:
@@ -257,7 +269,10 @@ class _Builder:
             normalizer=normalizer,
             usual_window=document.usual_window,
             gates=gates,
+            approval=document.approval,
+            new_audio=document.new_audio,
             keep=document.keep,
+            cluster=cluster,
             source=source,
             folder=self.folder,
         )

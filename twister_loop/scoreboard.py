@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from .evaluation import outcomes
+from .evidence import Measure, Outcome
 from .leaks import HeldOutTexts
 from .manifest import Manifest
 from .measure import Stretch, drawn_rates, middle, stretches, total
-from .parts import Measure, Normalizer, Outcome
+from .parts import Normalizer
 from .records import ErrorCount, Report, Score, SetKind, Share, Utterance, pooled
 
 WORST, MOVED = 10, 5

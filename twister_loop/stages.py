@@ -6,8 +6,9 @@ import hashlib
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -19,21 +20,9 @@ from .leaks import HeldOutTexts
 from .manifest import Manifest, windows
 from .parts import Corpus, Filter, Listener, Recognizer, Synthesizer
 from .progress import progress
-from .records import (
-    UNSPOKEN,
-    Attempt,
-    Checkpoint,
-    Funnel,
-    Language,
-    Parity,
-    Seconds,
-    Share,
-    Tally,
-    Trial,
-    Utterance,
-)
-
-Engine = Callable[[Iterable[Utterance]], Iterator[Utterance]]
+from .records import UNSPOKEN, Checkpoint, Funnel, Language, Seconds, Share, Tally, Utterance
+from .shards import Cluster, Takes, spread
+from .trials import Attempt, Parity, Trial
 
 
 @dataclass(frozen=True)
@@ -74,20 +63,8 @@ class ParityTerms:
 @stage(version=1)
 def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
     """List what corpora hold, each once; ids come from the content, not from the name."""
-    hashes, seen = Hashes(out), set[str]()
-
-    def listed() -> Iterator[Utterance]:
-        for utterance in (each for corpus in corpora for each in corpus.utterances()):
-            id_ = _content_id(utterance, hashes)
-            named = replace(utterance, id=id_, lang=utterance.lang or lang)
-            if id_ in seen:
-                named = replace(named, rejected_by="duplicate", objection=f"{utterance.id} again")
-            seen.add(id_)
-            yield named
-
-    manifest = _divide(progress(listed(), "listing"), out)
-    hashes.save()
-    return manifest
+    with Hashes(out) as hashes:
+        return _divide(progress(listed(corpora, lang, hashes), "listing"), out)
 
 
 @stage(version=1)
@@ -114,18 +91,15 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
 
 @stage(version=1)
 def label(
-    recognizer: Recognizer, checkpoint: Checkpoint, speech: Manifest, *, out: Path
+    recognizer: Recognizer,
+    checkpoint: Checkpoint,
+    speech: Manifest,
+    *,
+    over: Cluster | None = None,
+    out: Path,
 ) -> Manifest:
     """Have the recognizer hear everything; what had no text takes what was heard."""
-
-    def labeled(speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        for utterance in recognizer.transcribe(checkpoint, speech):
-            if utterance.text is None:
-                yield replace(utterance, text=utterance.pred_text, origin="pseudo")
-            else:
-                yield utterance
-
-    return Manifest.resume(_shown(labeled, "hearing", len(speech)), speech, out)
+    return spread(partial(_labeled, recognizer, checkpoint), speech, "hearing", over, out)
 
 
 @stage(version=1)
@@ -240,19 +214,27 @@ def try_voice(
 
 @stage(version=1)
 def speak(
-    synthesizer: Synthesizer, voice: Checkpoint, texts: Manifest, takes: int, *, out: Path
+    synthesizer: Synthesizer,
+    voice: Checkpoint,
+    texts: Manifest,
+    takes: int,
+    *,
+    over: Cluster | None = None,
+    out: Path,
 ) -> Manifest:
     """Have a voice speak every text, `takes` times."""
+    spoken = partial(synthesizer.synthesize, voice)
+    return spread(spoken, Takes(texts, takes), "speaking", over, out)
 
-    def lines() -> Iterator[Utterance]:
-        for text in texts:
-            for take in range(1, takes + 1):
-                yield replace(text, id=f"{text.id}-{take}", origin="synthetic")
 
-    def spoken(lines: Iterable[Utterance]) -> Iterator[Utterance]:
-        return synthesizer.synthesize(voice, lines, out / "audio")
-
-    return Manifest.resume(_shown(spoken, "speaking", takes * len(texts)), lines(), out)
+def _labeled(
+    recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
+) -> Iterator[Utterance]:
+    for utterance in recognizer.transcribe(checkpoint, speech):
+        if utterance.text is None:
+            yield replace(utterance, text=utterance.pred_text, origin="pseudo")
+        else:
+            yield utterance
 
 
 def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
@@ -262,6 +244,20 @@ def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
     wanted = set(places)
     found = {place: each for place, each in enumerate(manifest) if place in wanted}
     return [found[place] for place in places]
+
+
+def listed(corpora: Sequence[Corpus], lang: Language | None, hashes: Hashes) -> Iterator[Utterance]:
+    """What corpora hold, named by its content; what comes again is rejected."""
+    seen = set[str]()
+    for utterance in (each for corpus in corpora for each in corpus.utterances()):
+        id_ = _content_id(utterance, hashes)
+        named = replace(utterance, id=id_, lang=utterance.lang or lang)
+        if named.rejected_by is None:  # a corpus says itself what is no use
+            if id_ in seen:
+                why = f"{utterance.id} again"
+                named = replace(named, rejected_by="duplicate", objection=why)
+            seen.add(id_)
+        yield named
 
 
 def _content_id(utterance: Utterance, hashes: Hashes) -> str:
@@ -332,8 +328,3 @@ def _divide(judged: Iterable[Utterance], out: Path) -> Manifest:
                     kept = kept.plus(each.duration)
     Funnel(kept, dict(sorted(rejected.items()))).save(out)
     return keep
-
-
-def _shown(make: Engine, what: str, total: int) -> Engine:
-    """The same engine, with its progress shown."""
-    return lambda source: progress(make(source), what, total)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import read_json
-from .ledger import Ledger, is_finished, number_of, verdict_of
+from .ledger import Approval, Ledger, approval_of, is_finished, number_of, stands, verdict_of, waits
 from .manifest import Manifest
 from .measure import agreement, total
 from .normalizers.basic import Basic
 from .recall import known, recalled
-from .records import ErrorCount, Funnel, Parity, Report, Seconds, Share, Tally, Trial, Verdict
+from .records import ErrorCount, Funnel, Report, Seconds, Share, Tally, Verdict
 from .scoreboard import Scoreboard, side_by_side
+from .trials import Parity, Trial
 
 SHAPE = 1
 """Of the summary of a round, as it is kept; see `recall`."""
@@ -59,6 +60,9 @@ class RoundSummary(Scoreboard):
     """Finished stages with the seconds that their last start took."""
     verdict: Verdict | None
     accepted: bool | None
+    """Whether the candidate became the champion; None while that is open."""
+    waiting: bool
+    """Whether the gates accepted it, and a person's word is awaited."""
     champion: str
     """Where the champion's weights of this round came from."""
     funnels: dict[str, Funnel]
@@ -70,6 +74,7 @@ class RoundSummary(Scoreboard):
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
+    approval: Approval | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,8 @@ def round_summary(at: Path) -> RoundSummary:
 def _round(at: Path) -> RoundSummary:
     ledger = Ledger(at.parent)
     verdict = verdict_of(at) if is_finished(at) else None
-    accepted = (each for each in reversed(ledger.finished) if verdict_of(each).accepted)
-    before = next((each for each in accepted if each < at), None)
+    waiting = verdict is not None and waits(at)
+    before = next((each for each in reversed(ledger.finished) if each < at and stands(each)), None)
     read = [at / name for name in ("untouched", "champion", "report", "mixture")]
     languages = known(_by_language, at / "mixture")
     return RoundSummary(
@@ -110,7 +115,8 @@ def _round(at: Path) -> RoundSummary:
         folder=at.name,
         stages=_timings(at),
         verdict=verdict,
-        accepted=verdict.accepted if verdict else None,
+        accepted=stands(at) if verdict and not waiting else None,
+        waiting=waiting,
         champion=f"{before.name}/candidate" if before else "untouched",
         funnels={
             name: Funnel.load(at / name)
@@ -120,6 +126,7 @@ def _round(at: Path) -> RoundSummary:
         mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
+        approval=approval_of(at),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 

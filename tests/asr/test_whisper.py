@@ -256,6 +256,39 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@model
+def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    """Ten clips are five batches: in the last step of an epoch the second process has none."""
+    import torch
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips[:10], tmp_path / "lesson")
+    logs, weights = [], []
+    for count in (1, 2):
+        out = tmp_path / f"by-{count}"
+        learner(epochs=2, accumulate=2, processes=count).train(tiny_whisper, lesson, out, seed=3)
+        logs.append([json.loads(line) for line in (out / "training.jsonl").open()])
+        weights.append(load_file(out / "model.safetensors"))
+        assert not (out / "resume").exists()
+    one, two = logs
+    assert [each["step"] for each in two] == [1, 2, 3, 4, 5, 6]
+    assert [each["loss"] for each in two] == pytest.approx([each["loss"] for each in one], abs=1e-4)
+    start = load_file(tiny_whisper.location / "model.safetensors")
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, atol=1e-4, rtol=0)
+        assert name.endswith("encoder.embed_positions.weight") or not weight.equal(start[name])
+
+
+@model
+def test_processes_that_fail_together_are_said_to(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
+    nothing = Manifest.write([], tmp_path / "lesson")
+    part = learner(processes=2, accumulate=2)
+    with pytest.raises(EngineError, match="training in 2 processes failed; what they said stands"):
+        part.train(tiny_whisper, nothing, tmp_path / "out", seed=1)
+
+
 def kill_after(
     steps: int, part: Recognizer, start: Checkpoint, lesson: Manifest, out: Path
 ) -> None:
@@ -404,6 +437,58 @@ def test_the_usual_way_is_a_full_window() -> None:
     usual = whisper(epochs=5).usual()
     assert usual is not None
     assert usual.decoding() == "greedy, margin 30 s, repetition guard, float32"
+
+
+@model
+def test_activations_that_are_computed_again_change_nothing(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    lesson = Manifest.write(clips[:4], tmp_path / "lesson")
+    logs = []
+    for checkpointing in (False, True):
+        part = learner(epochs=1, checkpointing=checkpointing)
+        part.train(tiny_whisper, lesson, out := tmp_path / str(checkpointing), seed=1)
+        logs.append([json.loads(line)["loss"] for line in (out / "training.jsonl").open()])
+    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+
+
+@model
+@pytest.mark.parametrize(
+    ("layers", "width"), [(4, 384), (6, 512), (12, 768), (24, 1024), (32, 1280)]
+)
+def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
+    """The sizes of OpenAI, from tiny to large; weights that take no memory."""
+    import torch
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    from twister_loop.asr._whisper_memory import needed, parameters
+
+    config = WhisperConfig(
+        d_model=width, encoder_layers=layers, decoder_layers=layers, vocab_size=51865,
+        encoder_ffn_dim=4 * width, decoder_ffn_dim=4 * width,
+        encoder_attention_heads=width // 64, decoder_attention_heads=width // 64,
+    )  # fmt: skip
+    with torch.device("meta"):
+        real = WhisperForConditionalGeneration(config)
+    assert parameters(config) == sum(each.numel() for each in real.model.parameters())
+    half, full = (needed(config, each) for each in (True, False))
+    assert half["whole"] > half["8-bit optimizer"] > half["LoRA and checkpointing"]
+    assert half["whole"] > half["checkpointing"] > 16 * parameters(config)
+    assert full["whole"] > half["whole"]
+
+
+@model
+def test_what_does_not_fit_is_said_with_what_would(
+    tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(learner().foresee(tiny_whisper)) == []
+    free = "twister_loop.asr._whisper_memory.available"
+    monkeypatch.setattr(free, lambda: 20_000_000)
+    [said] = learner().foresee(tiny_whisper)
+    assert "are free; what would fit: checkpointing" in said
+    assert list(learner(checkpointing=True).foresee(tiny_whisper)) == []
+    monkeypatch.setattr(free, lambda: 1_000)
+    assert "none of the ways" in next(iter(learner().foresee(tiny_whisper)))
 
 
 @pytest.fixture(scope="module")

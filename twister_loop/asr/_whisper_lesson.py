@@ -127,7 +127,7 @@ def steps(
         epoch = (number - 1) // in_epoch + 1
         if place == 0:
             rng = np.random.default_rng([seed, epoch])
-            groups = iter(_bucketed(lesson, options.batch, rng))
+            groups = iter(bucketed(lesson, options.batch, rng))
         chosen = list(islice(groups, options.accumulate))
         yield Step(
             number=number,
@@ -144,7 +144,7 @@ def _margin(options: WhisperRecognizer, rng: np.random.Generator) -> Seconds:
     return WINDOW_LENGTH if full else float(rng.uniform(*options.margins))
 
 
-def _bucketed(
+def bucketed(
     lesson: Sequence[Example], batch: int, rng: np.random.Generator
 ) -> list[list[Example]]:
     """Shuffle, sort within buckets by length, cut into batches, and shuffle those."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from ..errors import EngineError
 from ..manifest import Manifest
 from ..progress import progress
 from ..records import Checkpoint
+from . import _whisper_together as together
 from ._whisper_lesson import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
 from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of, resolve
 from ._whisper_weights import weight_files
@@ -52,6 +54,9 @@ def train(
     Raises:
         EngineError: the loss is not finite, memory is full, or there is nothing to learn from.
     """
+    if options.processes > 1 and not together.joined():
+        together.launch(options, out, start, lesson, out, seed)
+        return Checkpoint("whisper", out)
     with torch.random.fork_rng(), repeatable():
         torch.manual_seed(seed)
         whisper = Whisper.load(folder_of(start), torch.float32)
@@ -109,6 +114,8 @@ class Trainer:
         self.options, self.whisper, self.out, self.total = options, whisper, out, total
         self.model = whisper.model.train()
         self.model.config.apply_spec_augment = False
+        if options.checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
         if options.freeze_encoder:
             self.model.model.encoder.requires_grad_(False)
         self.learned = [each for each in self.model.parameters() if each.requires_grad]
@@ -129,10 +136,11 @@ class Trainer:
 
     def run(self, todo: Iterator[Step]) -> None:
         """Take the steps that are left."""
-        left = (step for step in todo if step.number > self.done)
+        left = together.share(step for step in todo if step.number > self.done)
         shown = progress(loaded(self.whisper, left), "training whisper", self.total - self.done)
         self.out.mkdir(parents=True, exist_ok=True)
-        with (self.out / LOG).open("a", encoding="utf-8") as lines:
+        place = self.out / LOG if together.is_first() else Path(os.devnull)
+        with place.open("a", encoding="utf-8") as lines:
             for step, batches in shown:
                 line = Line(step.number, step.epoch, *self.take(step, batches))
                 lines.write(f"{schema.line(line)}\n")
@@ -146,12 +154,15 @@ class Trainer:
     def take(self, step: Step, batches: Sequence[Batch]) -> tuple[float, float]:
         """One update; gives the loss and the learning rate."""
         rate = self.learning_rate(step.number)
+        device = self.whisper.device
         tokens = sum(int((batch.labels != IGNORED).sum()) for batch in batches)
-        total = 0.0
+        tokens, total = int(together.summed(tokens, device)), 0.0
         for batch in batches:
             loss = self.loss(batch) / tokens
             loss.backward()
             total += loss.item()
+        total = together.summed(total, device)
+        together.add_up(self.learned)
         norm = torch.nn.utils.clip_grad_norm_(self.learned, self.options.clip)
         if not (math.isfinite(total) and math.isfinite(norm.item())):
             heard = ", ".join(each.utterance.id for group in step.batches for each in group)
@@ -187,6 +198,8 @@ class Trainer:
 
     def save(self) -> None:
         """Keep what is needed to go on from here; whole or not at all."""
+        if not together.is_first():
+            return
         state = {
             "done": self.done,
             "model": self.model.state_dict(),
@@ -210,12 +223,14 @@ class Trainer:
             self.done = state["done"]
             torch.set_rng_state(state["random"])
             log.info("goes on after step %d of %d", self.done, self.total)
-        if (self.out / LOG).is_file():
+        if (self.out / LOG).is_file() and together.is_first():
             lines = (self.out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
             (self.out / LOG).write_text("".join(lines[: self.done]), encoding="utf-8")
 
     def finish(self, start: Checkpoint) -> None:
         """Write the model as transformers does, and drop what was kept for going on."""
+        if not together.is_first():
+            return
         if self.average:
             self.model.load_state_dict(self.average)
         if self.options.interpolate < 1:

@@ -13,7 +13,7 @@ from ..artifact import only_for, unsigned
 from ..manifest import Manifest, windows
 from ..parts import Recognizer
 from ..records import Checkpoint, Seconds, Share, Utterance
-from . import _whisper_align, _whisper_decode, _whisper_train, _whisper_weights
+from . import _whisper_align, _whisper_decode, _whisper_memory, _whisper_train, _whisper_weights
 from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, margins_of, resolve
 
 
@@ -36,6 +36,9 @@ class WhisperRecognizer(Recognizer):
     """Clips that are learned from at once."""
     accumulate: int = only_for("train", 1)
     """Batches that make one step together."""
+    processes: int = unsigned(1)
+    """Processes that train together, one a GPU of this machine. They share the batches of a step,
+    so `accumulate` is a multiple of them."""
     learning_rate: float = only_for("train", 2e-5)
     """At its peak."""
     warmup: Share = only_for("train", 0.1)
@@ -50,6 +53,9 @@ class WhisperRecognizer(Recognizer):
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = only_for("train", False)
     """Whether only the decoder learns."""
+    checkpointing: bool = only_for("train", False)
+    """Whether going back computes activations again instead of keeping them: a step takes about a
+    third longer, and much less memory."""
     margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
     """Margins are drawn from this range in training; the least of them is then allowed."""
     full_windows: Share = only_for("train", 0.1)
@@ -58,10 +64,12 @@ class WhisperRecognizer(Recognizer):
     """Steps between the states kept to go on from after a kill."""
 
     def __post_init__(self) -> None:
-        counts = ("decode_batch", "epochs", "batch", "accumulate", "save_every")
+        counts = "decode_batch epochs batch accumulate save_every processes".split()
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
+        if self.accumulate % self.processes:
+            raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
             raise ValueError("margin, margins: seconds, the smaller one first")
 
@@ -101,3 +109,6 @@ class WhisperRecognizer(Recognizer):
 
     def disk(self, base: Checkpoint) -> int:
         return _whisper_train.disk(self, base)
+
+    def foresee(self, base: Checkpoint) -> Iterator[str]:
+        return _whisper_memory.foresee(self, base)

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from .. import audio
+from ..artifact import unsigned
 from ..errors import AudioError, ConfigError, ManifestError
 from ..parts import Corpus
-from ..records import Language, Utterance
+from ..records import Language, Seconds, Utterance
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm".split()
+    (
+        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
+    ).split()
 )
-"""What libsndfile reads and people have."""
+"""What libsndfile reads and people have; `.pcm` as `audio` says."""
 TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 
@@ -29,14 +37,15 @@ class AudioFolder(Corpus):
     folder: Path = field(metadata={"signed": False})
     lang: Language | None = None
     """Of all of it; left open, the recognizer detects it utterance by utterance."""
+    settled: Seconds = unsigned(0.0)
+    """A file that changed more recently may still be being written, and is left out."""
+
+    def when_settled(self, since: Seconds) -> Self:
+        return replace(self, settled=max(self.settled, since))
 
     def utterances(self) -> Iterator[Utterance]:
-        if not self.folder.is_dir():
-            raise ConfigError(f"{self.folder}: no such folder of audio")
         known = dict(self._metadata())
-        for path in sorted(self.folder.rglob("*")):
-            if path.suffix.lower() not in SUFFIXES or not path.is_file():
-                continue
+        for path in self.files():
             row = known.get(path.resolve(), {})
             text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
             try:
@@ -53,6 +62,20 @@ class AudioFolder(Corpus):
                 error=error,
             )
 
+    def files(self) -> Iterator[Path]:
+        """All audio that is not being written, in a fixed order."""
+        if not self.folder.is_dir():
+            raise ConfigError(f"{self.folder}: no such folder of audio")
+        left = 0
+        for path in sorted(self.folder.rglob("*")):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                if not self.settled or _unchanged_for(path) >= self.settled:
+                    yield path
+                else:
+                    left += 1
+        if left:
+            log.info("%s: %d files still change, and are left for the next look", self.folder, left)
+
     def _metadata(self) -> Iterator[tuple[Path, Mapping[str, str]]]:
         for path in sorted(self.folder.rglob("metadata.*")):
             if path.suffix not in {".jsonl", ".csv"}:
@@ -64,3 +87,11 @@ class AudioFolder(Corpus):
                         yield (path.parent / row["file_name"]).resolve(), row
                 except (ValueError, KeyError) as cause:
                     raise ManifestError(f"{path}: a row without file_name ({cause})") from cause
+
+
+def _unchanged_for(path: Path) -> Seconds:
+    """By the change of the inode, which no copying tool sets back; 0 where it is gone again."""
+    try:
+        return time.time() - path.stat().st_ctime
+    except OSError:
+        return 0.0

@@ -1,4 +1,7 @@
-"""A manifest that is there already, ours or NeMo's."""
+"""A manifest that is there already, ours or NeMo's: one JSON object a line.
+
+Fields that mean nothing here, such as `pnc` or `taskname`, are passed over.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,12 @@ class ManifestFile(Corpus):
         for number, line in enumerate(lines, 1):
             try:
                 row = schema.parse(dict[str, object], line)
+                row = {name: value for name, value in row.items() if value is not None}
                 row.setdefault("id", f"{self.file.name}:{number}")
+                if "source_lang" in row:  # NeMo's, where what is heard may be translated
+                    row.setdefault("lang", row["source_lang"])
+                if isinstance(row.get("speaker"), int):
+                    row["speaker"] = str(row["speaker"])
                 utterance = schema.read(Utterance, row)
             except ValueError as cause:
                 raise ManifestError(f"{self.file}:{number}: {cause}") from cause

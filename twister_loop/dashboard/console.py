@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..compare import Comparison, Row
-from ..ledger import is_finished, verdict_of
-from ..parts import Measure
-from ..records import ErrorCount, Score, Tally
+from ..evidence import Measure
+from ..ledger import approval_of, is_finished, verdict_of, waits
+from ..records import ErrorCount, Report, Score, Tally
 from ..scoreboard import Change
 from ..summary import RoundSummary, Summary, summarize
 
@@ -38,6 +39,32 @@ def rows(run: Path) -> list[dict[str, Any]]:
     ]
 
 
+def report_rows(report: Report) -> list[dict[str, Any]]:
+    """One checkpoint on every set, one plain row each."""
+    return [
+        {
+            "set": score.name,
+            "kind": score.kind,
+            "utterances": score.utterances,
+            "WER %": round(100 * score.words.rate, 2),
+            "CER %": round(100 * score.characters.rate, 2),
+            "S/D/I": parts(score.words),
+        }
+        for score in report.scores
+    ]
+
+
+def show_report(report: Report) -> None:
+    """Print how one checkpoint did."""
+    table = Table(title=str(report.folder), title_justify="left", title_style="bold")
+    found = report_rows(report)
+    for column in found[0]:
+        table.add_column(column)
+    for row in found:
+        table.add_row(*map(str, row.values()))
+    Console(highlight=False).print(table)
+
+
 def show(summary: Summary) -> None:
     """Print the rounds of a run: scores, funnel, voices, verdicts."""
     console = Console(highlight=False)
@@ -54,6 +81,11 @@ def show(summary: Summary) -> None:
             said, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
             console.print(f"[{color}]{said}[/{color}]  {objection}")
         console.print(f"round {each.number}: [bold]{verdict(each)}[/bold]")
+        if each.approval:
+            console.print(escape(str(each.approval)))
+        if each.waiting:
+            for command in (f"approve {summary.run}", f"refuse {summary.run} --note WHY"):
+                console.print(f"next: twister {escape(command)}", soft_wrap=True)
     console.print(f"champion: {summary.champion}")
 
 
@@ -107,12 +139,22 @@ def _rounds(found: Comparison) -> Table:
 
 
 def verdict(each: RoundSummary) -> str:
+    """What became of a round, in a word or three."""
+    if each.waiting:
+        return "waiting for approval"
+    if each.approval and not each.approval.yes:
+        return "refused"
     return each.verdict.outcome if each.verdict else "in progress"
 
 
 def outcome(at: Path) -> str:
     """The same of a round that only its folder is known of."""
-    return verdict_of(at).outcome if is_finished(at) else "in progress"
+    if not is_finished(at):
+        return "in progress"
+    if waits(at):
+        return "waiting for approval"
+    said = approval_of(at)
+    return "refused" if said and not said.yes else verdict_of(at).outcome
 
 
 def parts(count: ErrorCount) -> str:

@@ -17,7 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from .. import measure
-from ..parts import Evidence, Gate, Measure, Outcome
+from ..evidence import Evidence, Measure, Outcome
+from ..parts import Gate
 from ..records import Objection, SetKind, Share
 
 SPREAD = 0.05

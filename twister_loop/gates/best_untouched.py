@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import measure
-from ..parts import Evidence, Outcome
+from ..evidence import Evidence, Outcome
 from ._noninferiority import NonInferiority
 
 

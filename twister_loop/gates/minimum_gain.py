@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import measure
-from ..parts import Evidence, Gate, Measure
+from ..evidence import Evidence, Measure
+from ..parts import Gate
 from ..records import Objection, Share
 
 

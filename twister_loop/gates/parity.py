@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import measure
-from ..parts import Evidence, Gate
+from ..evidence import Evidence
+from ..parts import Gate
 from ..records import Objection, Share
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..parts import Evidence, Outcome
+from ..evidence import Evidence, Outcome
 from ._noninferiority import NonInferiority
 
 

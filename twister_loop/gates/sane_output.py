@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..parts import Evidence, Gate
+from ..evidence import Evidence
+from ..parts import Gate
 from ..records import Counted, Objection, Score, Share
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import measure
-from ..parts import Evidence, Gate, Measure
+from ..evidence import Evidence, Measure
+from ..parts import Gate
 from ..records import Objection, Share
 from ._noninferiority import Doubt
 

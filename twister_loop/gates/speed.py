@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..parts import Evidence, Gate
+from ..evidence import Evidence
+from ..parts import Gate
 from ..records import Objection
 
 

@@ -37,8 +37,13 @@ function gates(round) {
         objection ? reasons(objection.why) : null));
   });
   const changes = round.details.changes;
+  const said = round.approval;
+  const word = round.waiting ? el("p", {}, "A person's word is awaited: ", el("code", {}, "twister approve RUN"), " or ",
+      el("code", {}, "twister refuse RUN --note WHY"))
+    : said ? el("p", {}, `${said.yes ? "Approved" : "Refused"} by `, quoted("span", said.by), ` on ${said.when}. `,
+      quoted("span", said.note)) : null;
   return el("section.two", {},
-    el("div", {}, el("h3", {}, "Gates"), rows.length ? el("ul.plain", {}, rows) : el("p.dim", {}, "The plan asks none.")),
+    el("div", {}, el("h3", {}, "Gates"), word, rows.length ? el("ul.plain", {}, rows) : el("p.dim", {}, "The plan asks none.")),
     el("div", {}, el("h3", {}, "Changed since the round before"), changes.length
       ? el("ul.plain.changes", {}, changes.map(({place, before, now}) => el("li", {},
         el("code", {}, place), " ", quoted("del", before), " → ", quoted("ins", now))))

@@ -1,0 +1,40 @@
+"""The champion on every set as it is now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import State, flow
+from prefect.artifacts import create_table_artifact
+from prefect.runtime import deployment
+from prefect.states import Completed, Failed
+
+from twister_loop import BusyError, TwisterError, dashboard, measure_champion
+from twister_loop.children import die_with_parent
+from twister_loop.plan import load
+
+from .alone import alone
+from .refine import as_task
+from .telling import key_of
+
+
+@flow(name="evaluate", flow_run_name="{run}", persist_result=False)
+def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
+    """Measure the champion on every set of the plan; the report lies in `evaluation-01/`."""
+    if deployment.id:
+        die_with_parent()
+    folder = Path(run)
+    try:
+        with alone(folder):
+            report = measure_champion(load(Path(plan), changes), folder, as_task)
+    except BusyError as trouble:
+        return Completed(name="Busy", message=str(trouble), data=trouble)
+    except TwisterError as trouble:
+        return Failed(message=str(trouble), data=trouble)
+    create_table_artifact(
+        key=f"{key_of(folder)}-evaluation",
+        table=dashboard.report_rows(report),
+        description=str(report.folder),
+    )
+    return Completed(message="; ".join(f"{s.name}: WER {s.words}" for s in report.scores))

@@ -1,0 +1,86 @@
+"""Folders of Kaldi, and manifests of NeMo."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.miniatures import record
+from twister_loop import audio
+from twister_loop.errors import ManifestError
+from twister_loop.parts import Corpus
+from twister_loop.records import Utterance
+
+
+def write(folder: Path, **lists: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in lists.items():
+        (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
+    return folder
+
+
+def read(folder: Path, **options: Any) -> list[Utterance]:
+    return list(Corpus.build({"use": "kaldi", "folder": str(folder), **options}).utterances())
+
+
+def test_whole_recordings_are_utterances_where_nothing_is_cut(tmp_path: Path) -> None:
+    record(tmp_path / "wav/a.wav", 1)
+    flac = record(tmp_path / "wav/b.flac", 2)
+    data = write(
+        tmp_path / "data",
+        wav_scp=f"a wav/a.wav\nb /usr/bin/flac -c -d -s {flac} |\nc sph2pipe -f wav c.sph |\n"
+        "d raw.ark:17\n",
+        text="a hello  there\nb two\nlost nobody said this\n",
+        utt2spk="a alice\nb bob\n",
+    )
+    found = {each.id: each for each in read(data, root=str(tmp_path), lang="en")}
+    assert (found["a"].text, found["a"].speaker, found["a"].lang) == ("hello there", "alice", "en")
+    assert found["b"].audio_filepath == flac and not found["b"].rejected_by
+    assert [found[name].rejected_by for name in ("c", "d", "lost")] == [
+        "command",
+        "command",
+        "no_audio",
+    ]
+    assert "sph2pipe" in str(found["c"].objection)
+
+
+def test_segments_cut_recordings(tmp_path: Path) -> None:
+    record(tmp_path / "call.wav", 1, seconds=2)
+    write(
+        tmp_path,
+        wav_scp="call call.wav\n",
+        segments="s1 call 0.5 1.25\ns2 call 1.25 -1\ns3 call 1.5 1.0\ns4 other 0 1\n",
+        text="s1 one\ns2 two\ns3 three\ns4 four\n",
+    )
+    found = read(tmp_path)
+    assert [(each.offset, each.duration) for each in found[:2]] == [(0.5, 0.75), (1.25, 0.75)]
+    assert len(audio.of(found[0])) == 12_000
+    assert [each.rejected_by for each in found] == [None, None, "bad_segment", "no_audio"]
+
+
+def test_a_line_without_a_value_is_refused_with_its_place(tmp_path: Path) -> None:
+    write(tmp_path, wav_scp="a\n")
+    with pytest.raises(ManifestError, match=r"wav.scp:1: 'a' has no value"):
+        read(tmp_path)
+
+
+def test_a_manifest_of_nemo_is_read_as_it_is(tmp_path: Path) -> None:
+    record(tmp_path / "a.wav", 1)
+    lines = [
+        {"audio_filepath": "a.wav", "duration": 0.1, "text": "uno", "speaker": 7, "offset": None},
+        {
+            "audio_filepath": "a.wav", "offset": 0.02, "duration": 0.05, "text": "due",
+            "source_lang": "it", "target_lang": "en", "pnc": "yes", "taskname": "asr",
+        },
+    ]  # fmt: skip
+    manifest = tmp_path / "train_manifest.json"
+    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    found = list(Corpus.build({"use": "manifest", "file": str(manifest)}).utterances())
+    assert [(each.text, each.lang, each.speaker) for each in found] == [
+        ("uno", None, "7"),
+        ("due", "it", None),
+    ]
+    assert len(audio.of(found[1])) == 800

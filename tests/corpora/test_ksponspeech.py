@@ -1,0 +1,155 @@
+"""KsponSpeech, on a miniature with the irregularities of the real files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.miniatures import KSPON, headerless, ksponspeech, samples
+from twister_loop import audio
+from twister_loop.corpora._etri import chosen, cleaned, unknown_marks
+from twister_loop.errors import ConfigError
+from twister_loop.parts import Corpus
+from twister_loop.records import Utterance
+from twister_loop.stages import gather
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ksponspeech(tmp_path_factory.mktemp("kspon"))
+
+
+def read(copy: Path, **options: Any) -> list[Utterance]:
+    corpus = Corpus.build({"use": "ksponspeech", "folder": str(copy), **options})
+    return list(corpus.utterances())
+
+
+def number(utterance: Utterance) -> int:
+    return int(utterance.id.rpartition("_")[2])
+
+
+@pytest.mark.parametrize(
+    ("raw", "spelling", "phonetic"),
+    [
+        (KSPON[1], "아 몬 소리야, 그건 또.", "아 몬 소리야, 그건 또."),
+        (KSPON[2], "아 모 몬 소리야 70% 확률이라니", "아 모 몬 소리야 칠 십 퍼센트 확률이라니"),
+        (KSPON[3], "100% 맞아.", "백 프로 맞아."),
+        (KSPON[4], "그 갔는데? ARS", "그 갔는데? 에이 알 에스"),
+        (KSPON[5], "3시에 봐요", "세 시에 봐요"),
+        ("20% 정도", "20% 정도", "20퍼센트 정도"),
+        ("(#)/(샾) 누르고 #", "# 누르고 #", "샾 누르고 샾"),
+        ("그러니까 @ [웃음]; 응", "그러니까 웃음 응", "그러니까 웃음 응"),
+        ("\u1112\u1161\u11ab글 b/", "한글", "한글"),
+        ("(내가)/(내) 짖지 마/", "내가 짖지 마", "내 짖지 마"),
+        ("b/ n/ l/ o/ u/", "", ""),
+    ],
+)
+def test_a_transcript_is_read_as_spelled_or_as_pronounced(
+    raw: str, spelling: str, phonetic: str
+) -> None:
+    assert cleaned(chosen(raw, "spelling"), "spelling") == spelling
+    assert cleaned(chosen(raw, "phonetic"), "phonetic") == phonetic
+
+
+@pytest.mark.parametrize(
+    ("raw", "marks"),
+    [
+        (KSPON[1], ""),
+        (KSPON[6], "{ }"),
+        (KSPON[7], "x/"),
+        ("(한 쪽만) 있다", "( )"),
+        ("아/ 네+ 그* n/ 3.5%", ""),
+        ("USB/ 라고", ""),
+    ],
+)
+def test_a_mark_that_no_rule_explains_is_found(raw: str, marks: str) -> None:
+    assert unknown_marks(chosen(raw, "spelling")) == marks
+
+
+def test_an_official_list_is_read_in_its_order_and_nothing_is_lost(copy: Path) -> None:
+    train = read(copy, split="train")
+    assert [each.rejected_by for each in train] == [
+        *[None] * 5,
+        "unknown_mark",
+        "unknown_mark",
+        "no_audio",
+        "bad_line",
+    ]
+    assert train[1].text == "아 모 몬 소리야 70% 확률이라니"
+    assert "{ }" in str(train[5].objection)
+    assert {each.lang for each in train[:8]} == {"ko"}
+
+
+def test_evaluation_sets_lie_in_a_folder_of_their_own(copy: Path) -> None:
+    for split in ("eval_clean", "eval_other"):
+        [only] = read(copy, split=split)
+        assert (only.text, only.rejected_by) == ("응 그래.", None)
+        assert only.audio_filepath.parent.name == split
+
+
+def test_all_needs_no_list_and_reads_the_texts_beside_the_audio(copy: Path, tmp_path: Path) -> None:
+    bare = shutil.copytree(copy, tmp_path / "bare")
+    shutil.rmtree(bare / "KsponSpeech_scripts")
+    found = {number(each): each for each in read(bare, split="all")}
+    assert found[1].text == "아 몬 소리야, 그건 또."
+    assert found[300].text == "똠방각하"
+    reasons = Counter(each.rejected_by for each in found.values() if each.rejected_by)
+    assert reasons == {"unknown_mark": 2, "not_cp949": 1, "no_text": 1, "no_audio": 1}
+    with pytest.raises(ConfigError, match=r"no list train.trn .* \{split: all\}"):
+        read(bare, split="train")
+
+
+def test_a_bare_percent_sign_sounds_as_it_was_heard(copy: Path) -> None:
+    found = {number(each): each.text for each in read(copy, split="all", reading="phonetic")}
+    assert found[87_797] == "20퍼센트 정도"
+    assert found[501_006] == "20프로 정도"
+
+
+def test_the_folders_may_lie_deeper_than_the_lists_say(copy: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "aihub"
+    shutil.copytree(copy, deep / "data")
+    assert len(read(deep, split="train")) == len(read(copy, split="train"))
+    assert not read(deep, split="train")[0].rejected_by
+
+
+def test_without_labels_it_is_a_pool(copy: Path) -> None:
+    pool = read(copy, split="all", labeled=False)
+    assert {each.text for each in pool} == {None}
+    assert Counter(each.rejected_by for each in pool)["no_text"] == 0
+    assert Counter(each.rejected_by for each in pool)["unknown_mark"] == 0
+
+
+def test_headerless_audio_is_heard_sample_by_sample(copy: Path, tmp_path: Path) -> None:
+    first, second = read(copy, split="train")[:2]
+    expected = (samples(1) * 32767).astype("<i2") / 32768
+    np.testing.assert_array_equal(audio.of(first), expected.astype(np.float32))
+    assert first.duration == pytest.approx(0.1)
+    assert audio.odd(second.audio_filepath) and not audio.odd(first.audio_filepath)
+    np.testing.assert_array_equal(len(audio.of(second)), 1600)
+    empty = headerless(tmp_path / "empty.pcm", 1)
+    empty.write_bytes(b"\x00")
+    with pytest.raises(audio.AudioError, match="empty"):
+        audio.read(empty)
+
+
+def test_what_was_set_aside_is_said(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    read(copy, split="train")
+    assert "ksponspeech train: 5 utterances" in caplog.text
+    assert "set aside: 1 bad_line, 1 no_audio, 2 unknown_mark" in caplog.text
+    assert "1 files end in half a sample" in caplog.text
+
+
+def test_each_reason_is_kept_where_a_run_lists_the_corpus(copy: Path, tmp_path: Path) -> None:
+    corpus = Corpus.build({"use": "ksponspeech", "folder": str(copy), "split": "train"})
+    listed = gather((corpus,), "ko", out=tmp_path / "human")
+    assert len(listed) == 5
+    funnel = json.loads((tmp_path / "human/funnel.json").read_text())
+    counts = {reason: tally["utterances"] for reason, tally in funnel["rejected"].items()}
+    assert counts == {"unknown_mark": 2, "no_audio": 1, "bad_line": 1}
