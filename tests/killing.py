@@ -7,6 +7,8 @@ only what is written below a folder of that name counts, so the kill falls into 
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +31,23 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
 
         return before
 
-    line = manifest._line  # one a written utterance
-    manifest._line = lambda each, home, root: (count(home), line(each, home, root))[1]
+    appending = manifest.Manifest.appending
+
+    @contextmanager
+    def counting(self: manifest.Manifest, mode: str = "w") -> Iterator[Any]:
+        with appending(self, mode) as append:
+            # One a written utterance.
+            yield lambda lines: append((count(self.folder), each)[1] for each in lines)
+
+    manifest.Manifest.appending = counting  # type: ignore[method-assign]
     audio.write = counted(audio.write, 1)
     artifact.write_json = counted(artifact.write_json, 1)
     write_line = schema.line  # also one a line of a training log, which lies nowhere yet
 
-    def training_line(each: Any) -> str:
+    def training_line(each: Any, **otherwise: str) -> str:
         if type(each).__name__ == "Line":
             count(Path(".candidate"))
-        return write_line(each)
+        return write_line(each, **otherwise)
 
     schema.line = training_line
     for _ in refine(load(Path(plan)), Path(run)):

@@ -46,6 +46,22 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """Of two word error rates, on the same utterances."""
+
+    rate: float
+    """Negative where the first is better."""
+    low: float
+    high: float
+    """The 95 % interval; utterances are drawn with all their seeds."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is one at all."""
+        return not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
 class Row:
     """One arm on one test set, all seeds together."""
 
@@ -53,19 +69,13 @@ class Row:
     set: str
     words: ErrorCount
     """Summed over the seeds."""
-    change: float
-    """Of the word error rate, against the untouched model."""
-    low: float
-    high: float
-    """The 95 % interval; utterances are drawn with all their seeds."""
     by_seed: tuple[Share, ...]
+    change: Difference | None
+    """Against the untouched model; None for that."""
+    loop: Difference | None
+    """Of the full loop against this arm; None for the loop itself, or without one."""
     gap: Share | None
     """Share of the way from the untouched model to the supervised ceiling; None without one."""
-
-    @property
-    def seen(self) -> bool:
-        """Whether there is a difference at all."""
-        return not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -194,42 +204,32 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
             for arm in plans
         }
         first = Ledger.read(_run(folder, next(iter(plans)), 0)).finished[0]
-        untouched = _outcome(plan, first / "untouched", name)
-        base = measure.total(untouched.words).rate
-        ceiling = _rate(found["supervised"]) if "supervised" in found else None
-        for arm, each in {"untouched": [untouched] * terms.seeds, **found}.items():
-            yield _row(plan, arm, name, each, untouched, base, ceiling)
+        untouched = [_outcome(plan, first / "untouched", name)] * terms.seeds
+        for arm, each in {"untouched": untouched, **found}.items():
+            loop = found.get("full loop", each)
+            yield Row(
+                arm=arm,
+                set=name,
+                words=measure.total(_counts(each)),
+                by_seed=tuple(measure.total(one.words).rate for one in each),
+                change=_difference(plan, each, untouched) if each is not untouched else None,
+                loop=_difference(plan, loop, each) if each is not loop else None,
+                gap=_gap(each, untouched, found.get("supervised")),
+            )
 
 
-def _row(
-    plan: Plan,
-    arm: str,
-    name: str,
-    seeds: Sequence[Outcome],
-    untouched: Outcome,
-    base: Share,
-    ceiling: Share | None,
-) -> Row:
-    counts = [count for each in seeds for count in each.words]
-    drawn = measure.paired_bootstrap(
-        counts,
-        list(untouched.words) * len(seeds),
-        plan.seed,
-        groups=list(untouched.groups) * len(seeds),
-    )
-    low, high = measure.middle(drawn)
-    change = _rate(seeds) - base
-    reaches = None if ceiling is None or ceiling >= base else change / (ceiling - base)
-    return Row(
-        arm=arm,
-        set=name,
-        words=measure.total(counts),
-        change=change,
-        low=low,
-        high=high,
-        by_seed=tuple(measure.total(each.words).rate for each in seeds),
-        gap=reaches,
-    )
+def _difference(plan: Plan, one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
+    groups = [group for each in one for group in each.groups]
+    drawn = measure.paired_bootstrap(_counts(one), _counts(other), plan.seed, groups=groups)
+    return Difference(_rate(one) - _rate(other), *measure.middle(drawn))
+
+
+def _gap(
+    arm: Sequence[Outcome], untouched: Sequence[Outcome], ceiling: Sequence[Outcome] | None
+) -> Share | None:
+    if ceiling is None or arm is untouched or _rate(ceiling) >= _rate(untouched):
+        return None
+    return (_rate(arm) - _rate(untouched)) / (_rate(ceiling) - _rate(untouched))
 
 
 def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
@@ -280,4 +280,8 @@ def _last(run: Path) -> Path:
 
 
 def _rate(seeds: Sequence[Outcome]) -> Share:
-    return measure.total([count for each in seeds for count in each.words]).rate
+    return measure.total(_counts(seeds)).rate
+
+
+def _counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
+    return [count for each in seeds for count in each.words]

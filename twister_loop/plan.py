@@ -233,13 +233,12 @@ class _Builder:
         self._check_gates(gates, sets)
         alone = labeler is None or labeler.recognizer is asr
         for gate in (each for each in gates if each.asks_labeler and alone):
-            self.wrongs.append(
-                f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2"
-            )
+            other = "another engine as `labeler`, such as ctranslate2"
+            self.wrongs.append(f"gates: {gate.name} needs {other}")
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
-        fewest = min(document.new_audio.minutes, document.new_audio.settled)
-        self._require(fewest >= 0, "new_audio: nothing below 0")
+        new = document.new_audio
+        self._require(min(new.minutes, new.settled) >= 0, "new_audio: nothing below 0")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         if self.wrongs or asr is None or labeler is None or normalizer is None:

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Manifest, Plan, Utterance, audio, dashboard, load, next_round, schema
+from twister_loop import (
+    Approval,
+    Manifest,
+    Plan,
+    Utterance,
+    audio,
+    dashboard,
+    load,
+    next_round,
+    schema,
+)
 from twister_loop.artifact import read_json, write_json
 from twister_loop.dashboard import page
 from twister_loop.details import details
@@ -75,7 +85,7 @@ def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -
         note.write_text(spoilt)
         forget()
         assert schema.plain(summarize(run).rounds[0]) == kept["record"]
-    (run / "round-01" / "approval").mkdir()
+    Approval(yes=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(run / "round-01/approval")
     forget()
     summarize(run)
     assert read_json(note)["key"] != kept["key"]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..compare import Comparison, Row
+from ..compare import Comparison, Difference, Row
 from ..evidence import Measure
 from ..ledger import approval_of, is_finished, verdict_of, waits
 from ..records import ErrorCount, Report, Score, Tally
@@ -98,7 +98,7 @@ def show_comparison(found: Comparison) -> None:
         title = f"{name}: {terms_said}"
         table = Table(title=title, title_justify="left", title_style="bold")
         table.add_column("arm", no_wrap=True)
-        for column in ("WER %", "against untouched", "of gap", "each seed"):
+        for column in ("WER %", "against untouched", "of gap", "full loop against it", "each seed"):
             table.add_column(column, justify="right", no_wrap=column != "each seed")
         for row in rows:
             table.add_row(*_arm(row))
@@ -108,18 +108,21 @@ def show_comparison(found: Comparison) -> None:
 
 
 def _arm(row: Row) -> tuple[str, ...]:
-    interval = f"{100 * row.change:+.2f} ({100 * row.low:+.2f} to {100 * row.high:+.2f})"
-    if row.arm == "untouched":
-        interval = ""
-    elif not row.seen:
-        interval += "\nno difference seen"
     return (
         row.arm,
         f"{100 * row.words.rate:.2f}",
-        interval,
+        _difference(row.change),
         "" if row.gap is None else f"{row.gap:.0%}",
+        _difference(row.loop),
         " ".join(f"{100 * rate:.2f}" for rate in row.by_seed),
     )
+
+
+def _difference(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    said = f"{100 * found.rate:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
+    return said if found.seen else f"{said}\nno difference seen"
 
 
 def _rounds(found: Comparison) -> Table:
