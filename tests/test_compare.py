@@ -9,6 +9,7 @@ from twister_loop import ConfigError, StaleError, load
 from twister_loop.cli import main
 from twister_loop.compare import Comparison, Terms, arms, compare
 from twister_loop.manifest import Manifest
+from twister_loop.reproduce import reproduce
 
 from . import world as toy
 
@@ -45,6 +46,20 @@ def test_every_arm_stands_beside_the_untouched_model(found: Comparison) -> None:
         assert len(row.by_seed) == 2
         for each in filter(None, (row.change, row.loop)):
             assert each.low <= each.rate <= each.high
+
+
+def test_there_is_no_share_of_a_gap_that_is_not_seen(found: Comparison) -> None:
+    ceiling = next(row for row in found.rows if row.arm == "supervised")
+    assert ceiling.change
+    shares = [row.gap for row in found.rows if row.arm != "untouched"]
+    assert all((share is not None) == ceiling.change.seen for share in shares)
+
+
+def test_an_arm_is_not_repeated_by_the_plan_of_the_whole_comparison(
+    found: Comparison, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="not the plan that it was made by"):
+        list(reproduce(tmp_path / "arms" / "self-training-1", tmp_path / "again"))
 
 
 def test_arms_differ_in_what_they_are_trained_on_and_in_nothing_else(

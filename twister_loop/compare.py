@@ -75,7 +75,8 @@ class Row:
     loop: Difference | None
     """Of the full loop against this arm; None for the loop itself, or without one."""
     gap: Share | None
-    """Share of the way from the untouched model to the supervised ceiling; None without one."""
+    """Share of the way from the untouched model to the supervised ceiling; None without one, and
+    where it is not seen to be any better."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,9 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
         }
         first = Ledger.read(_run(folder, next(iter(plans)), 0)).finished[0]
         untouched = [_outcome(plan, first / "untouched", name)] * terms.seeds
+        ceiling = found.get("supervised")
+        if ceiling and not _difference(plan, ceiling, untouched).seen:
+            ceiling = None
         for arm, each in {"untouched": untouched, **found}.items():
             loop = found.get("full loop", each)
             yield Row(
@@ -214,7 +218,7 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
                 by_seed=tuple(measure.total(one.words).rate for one in each),
                 change=_difference(plan, each, untouched) if each is not untouched else None,
                 loop=_difference(plan, loop, each) if each is not loop else None,
-                gap=_gap(each, untouched, found.get("supervised")),
+                gap=_gap(each, untouched, ceiling),
             )
 
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .artifact import MADE, differences, read_json
+from .artifact import MADE, differences, read_json, signature
 from .environment import Environment
 from .errors import ConfigError
 from .ledger import Ledger, waits
 from .loop import next_round
-from .plan import load
+from .plan import Plan, load
 from .schema import plain
 
 
@@ -51,12 +51,25 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
     again = Ledger.open(into)
     for place, before in enumerate(ledger.finished):
         if place >= len(again.finished):
-            next_round(load(before / "plan.yaml"), into)
+            plan = load(before / "plan.yaml")
+            _check_plan(plan, before)
+            next_round(plan, into)
         now = again.finished[place]
         if waits(now) and not waits(before):  # a person's word is not computed again
             shutil.copytree(before / "approval", now / ".approval", dirs_exist_ok=True)
             (now / ".approval").rename(now / "approval")
         yield _compared(before, now, place + 1)
+
+
+def _check_plan(plan: Plan, at: Path) -> None:
+    """The YAML may have been read by another version, or be that of a whole comparison."""
+    made_by = read_json(at / "plan.json")["plan"]
+    if changed := [place for place, _, _ in differences(made_by, signature(plan))]:
+        raise ConfigError(
+            f"{at}: its plan.yaml is not the plan that it was made by ({', '.join(changed)}): an "
+            "arm of a comparison, which is repeated by comparing into another folder, or a round "
+            "of another version"
+        )
 
 
 def _compared(before: Path, now: Path, number: int) -> Repetition:
