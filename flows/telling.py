@@ -26,6 +26,7 @@ def publish(run: Path) -> str:
     """Write the page, show the last round's figures, say that it ended; give its text."""
     page = dashboard.try_to_write(run)
     where = page.resolve().as_uri() if page else "the page could not be drawn"
+    link = f"[the page]({where})" if page else where
     last = summarize(run).rounds[-1]
     said = dashboard.verdict(last)
     text = f"{run.name}, round {last.number}: {said}"
@@ -34,7 +35,7 @@ def publish(run: Path) -> str:
     )
     create_markdown_artifact(
         key=f"{key_of(run)}-round",
-        markdown=f"# {text}\n\n{figures(last)}\n\n{next_steps(run, last)}\n\n{where}\n",
+        markdown=f"# {text}\n\n{figures(last)}\n\n{next_steps(run, last)}\n\n{link}\n",
     )
     tell(run, "waiting" if last.waiting else said, f"{text}\n{figures(last)}\n{where}")  # type: ignore[arg-type]
     return text

@@ -27,6 +27,8 @@ from twister_loop.ledger import approval_of
 from twister_loop.reproduce import reproduce
 from twister_loop.summary import summarize
 
+from .pages import carried
+
 
 @pytest.fixture
 def asking(world: Path) -> Plan:
@@ -139,5 +141,6 @@ def test_the_commands_say_what_waits_and_what_was_said(
     assert main(["report", str(run)]) == 0
     printed = capsys.readouterr().out
     assert "round 1: refused" in printed and "<b>[red]no[/red]" in printed
-    page = (run / "index.html").read_text()
-    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert "<b>" not in (run / "index.html").read_text()
+    [shown] = carried(run)
+    assert shown["approval"]["note"] == "<b>[red]no[/red]" and shown["outcome"] == "refused"

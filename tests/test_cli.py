@@ -1,20 +1,18 @@
 """The command line, as a user meets it."""
 
-import gzip
 import json
-import re
 import shutil
 import subprocess
 import sys
-from base64 import b64decode
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from twister_loop.artifact import read_json
 from twister_loop.cli import main
 from twister_loop.summary import Summary, summarize
+
+from .pages import carried
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,13 +22,6 @@ def run(world: Path) -> Path:
     folder = world.parent / "run"
     assert main(["run", str(world), str(folder), "--no-prefect"]) == 0
     return folder
-
-
-def carried(run: Path) -> list[dict[str, Any]]:
-    """The rounds that the page of a run carries, unpacked."""
-    [packed] = re.findall(r'id="data">(.*?)<', (run / "index.html").read_text())
-    rounds: list[dict[str, Any]] = json.loads(gzip.decompress(b64decode(packed)))["rounds"]
-    return rounds
 
 
 def test_a_run_ends_with_its_table_its_verdicts_and_its_page(

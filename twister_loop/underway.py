@@ -67,13 +67,16 @@ def _read(at: Path, work: Path) -> Underway:
     if not found:
         return Underway(number, stage, quiet=_quiet(work))
     newest = max(found, key=lambda each: each.stat().st_mtime)
-    done = sum(map(_lines, found)) if (work / "windows").is_dir() else _lines(newest)
+    in_pieces = (work / "windows").is_dir() or (work / "shards").is_dir()
+    done = sum(map(_lines, found)) if in_pieces else _lines(newest)
     source = _source(at, work, newest)
     takes = _takes(at, work) if work.name == ".spoken" else 1
     return Underway(
         round=number,
         stage=stage,
-        part=newest.parent.name.removesuffix("-usual") if newest.parent != work else "",
+        part=""
+        if in_pieces or newest.parent == work
+        else newest.parent.name.removesuffix("-usual"),
         done=done,
         of=takes * _lines(source) if source and source.is_file() else None,
         quiet=_quiet(newest),

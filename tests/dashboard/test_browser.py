@@ -148,7 +148,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_in_light_and_dark(
     for scheme in ("light", "dark"):
         opened.emulate_media(color_scheme=scheme)
         opened.set_viewport_size({"width": 400, "height": 800})
-        assert opened.evaluate("document.documentElement.scrollWidth") <= 400
+        opened.wait_for_function("document.documentElement.scrollWidth <= 400")
         grounds.add(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(grounds) == 2
 
