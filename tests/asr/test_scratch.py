@@ -44,9 +44,12 @@ def tiny(name: str, **options: Any) -> Any:
     return Recognizer.build({"use": name.partition("+")[0], **given})
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Networks this small wait for other threads longer than they compute."""
+    """Networks this small wait for other threads longer than they compute.
+
+    Of the module, so that it comes before what else is made once and leaves no other module slow.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -66,7 +69,6 @@ def lesson(speech: list[Utterance], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def trained(lesson: Manifest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
     """One checkpoint of each, hardly trained."""
-    torch.set_num_threads(1)
     home = tmp_path_factory.mktemp("trained")
     parts = {name: tiny(name) for name in TINY}
     return {
