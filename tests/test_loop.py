@@ -30,6 +30,7 @@ from twister_loop import (
 from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
 from twister_loop.compare import sharing
+from twister_loop.filters.char_rate import CharRate
 from twister_loop.filters.confidence import Confidence
 from twister_loop.gates.parity import Parity as ParityGate
 from twister_loop.gates.significant import Significant
@@ -339,9 +340,12 @@ def test_a_labeler_hears_for_labels_if_it_hears_what_the_recognizer_hears(
 
 
 def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: Path) -> None:
-    """Two of three clips hold letters that the recognizer does not know."""
+    """Two of three clips hold letters that the recognizer does not know.
+
+    Filters are asked as they will be of the labels: some of them look at the text.
+    """
     other = ToneRecognizer(letters="aeiou rsl")
-    labeler, sure = Labeler(other, ParityTerms(at_most=0)), (Confidence(at_least=-0.1),)
+    labeler, sure = Labeler(other, ParityTerms(at_most=0)), (Confidence(at_least=-0.1), CharRate())
     with_labeler = replace(plan, labeler=labeler, pseudo_filters=sure)
     parity = Parity.load(next_round(with_labeler, tmp_path / "run").folder / "labeler")
     assert (parity.chosen, parity.clips) == (0, 1)

@@ -116,7 +116,7 @@ def try_labelers(
 ) -> Parity:
     """Let candidates hear some clips of the pool until one hears what the careful one hears."""
     clips = _some(pool, terms.clips, seed)
-    heard = Manifest.write(careful.transcribe(checkpoint, clips), out / "careful")
+    heard = Manifest.write(_labeled(careful, checkpoint, clips, out), out / "careful")
     informed = [each.study(heard) for each in filters]
     kept = {
         each.id: (each.pred_text or "").strip()
