@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -82,6 +83,7 @@ def _command(name: str, given: dict[str, Any]) -> int:
 
     flows: dict[str, Any] = {each.name: each for each in (refine, one_round, retrain, evaluate)}
     flow = flows[name]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that an ephemeral server ends too
     try:
         state = flow(**given, return_state=True)
     except httpx.HTTPError as away:
