@@ -7,14 +7,13 @@ from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import create_table_artifact
-from prefect.runtime import deployment
 from prefect.states import Completed, Failed
 
 from twister_loop import BusyError, TwisterError, dashboard, measure_champion
-from twister_loop.children import die_with_parent
 from twister_loop.plan import load
 
 from .alone import alone
+from .orphan import die_with_worker
 from .refine import as_task
 from .telling import key_of
 
@@ -22,8 +21,7 @@ from .telling import key_of
 @flow(name="evaluate", flow_run_name="{run}", persist_result=False)
 def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Measure the champion on every set of the plan; the report lies in `evaluation-01/`."""
-    if deployment.id:
-        die_with_parent()
+    die_with_worker()
     folder = Path(run)
     try:
         with alone(folder):

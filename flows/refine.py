@@ -12,17 +12,17 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import deployment, task_run
+from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 
 import twister_loop
 from twister_loop import BusyError, NothingNew, Round, TwisterError, Waiting, dashboard
-from twister_loop.children import die_with_parent
 from twister_loop.ledger import Ledger
 from twister_loop.plan import load
 
 from . import progress
 from .alone import alone
+from .orphan import die_with_worker
 from .promote import ask, settle
 from .telling import publish
 
@@ -78,8 +78,7 @@ def retrain(plan: str, run: str, changes: dict[str, Any] | None = None) -> State
 
 def carried_out(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
     """Publish every round as it ends; what the user can mend is a message, not a traceback."""
-    if deployment.id:
-        die_with_parent()  # no round goes on where its worker cannot stop it any more
+    die_with_worker()
     folder = Path(run)
     state: State[Any] = Completed(message="no new round")
     try:

@@ -1,5 +1,7 @@
 """Worlds for tests, made anew for every test."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,13 @@ def world(tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(world: Path) -> Plan:
     return load(world)
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """What takes torch's threads gives them back: with others, sums come out in another order."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    if before:
+        assert sys.modules["torch"].get_num_threads() == before

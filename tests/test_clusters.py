@@ -1,5 +1,6 @@
 """Real workers, several processes of them: the same bytes, and a dead one costs its shard alone."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from twister_loop import Checkpoint, ConfigError, Utterance, audio, load, next_round, tone
 from twister_loop.asr.tone import ToneRecognizer
 from twister_loop.manifest import WINDOW, Manifest
+from twister_loop.plan import Labeler
 from twister_loop.shards import Cluster
 from twister_loop.stages import label
 
@@ -115,16 +117,18 @@ def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(
     once = path.read_text().replace("rounds: 2", "rounds: 1")
     once = once.replace("  tone: tone\n", "  tone: {use: tone, takes: 140}\n")
     cluster = "cluster: {use: dask, count: 2, gpu: true, shard: 256}\n"
+    environment = dict(os.environ)
     for run, written in (("alone", once), ("spread", once + cluster)):
         path.write_text(written)
         (tmp_path / f"{run}-notes").mkdir()
         noted = Noted(notes=tmp_path / f"{run}-notes")
-        next_round(replace(load(path), asr=noted), tmp_path / run)
+        next_round(replace(load(path), asr=noted, labeler=Labeler(noted)), tmp_path / run)
     made, same = _content(tmp_path / "spread"), _content(tmp_path / "alone")
     assert made == same
     assert sum("tone/spoken/audio/" in name for name in made) == 280
     spoken = sorted(noted.notes.glob("*-140"))
     assert len(spoken) == 2 and _gpus(spoken) <= {"0", "1"}
+    assert dict(os.environ) == environment  # the training to come has its threads
 
 
 def _content(run: Path) -> dict[str, bytes]:

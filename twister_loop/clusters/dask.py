@@ -45,6 +45,7 @@ class Dask(Workers):
     def _client(self) -> Iterator[Client]:
         if self.address is None:
             with (
+                _unpoisoned(),
                 LocalCluster(
                     n_workers=self.count or os.cpu_count(),
                     threads_per_worker=1,
@@ -77,6 +78,18 @@ class Dask(Workers):
                 f"`CUDA_VISIBLE_DEVICES=N dask worker {self.address} --nthreads 1 "
                 "--resources GPU=1`"
             )
+
+
+@contextmanager
+def _unpoisoned() -> Iterator[None]:
+    """Dask sets one thread for its workers in this process too, for all that it begins later."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _with_own_gpu(work: Callable[[T], R], item: T) -> R:
