@@ -241,7 +241,7 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
 
 
 @model
-@pytest.mark.parametrize("options", [{}, {"average": True, "accumulate": 2}])
+@pytest.mark.parametrize("options", [{}, {"average": True, "accumulate": 2}, {"lora": 2}])
 def test_training_killed_and_resumed_gives_the_same_bytes(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -381,6 +381,26 @@ def test_a_frozen_encoder_stays_as_it_was(
     after = load_file(tmp_path / "out/model.safetensors")
     changed = {name.split(".")[1] for name in before if not before[name].equal(after[name])}
     assert changed == {"decoder"}
+
+
+@model
+def test_adapters_learn_in_place_of_the_weights_and_end_in_them(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips, tmp_path / "lesson")
+    part = learner(lora=4, epochs=4, precision="bfloat16")
+    made = part.train(tiny_whisper, lesson, tmp_path / "out", seed=1)
+    losses = [json.loads(line)["loss"] for line in (made.location / "training.jsonl").open()]
+    assert losses[-1] < losses[0]
+    before = load_file(tiny_whisper.location / "model.safetensors")
+    after = load_file(made.location / "model.safetensors")
+    assert after.keys() == before.keys()
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed and all(".q_proj." in name or ".v_proj." in name for name in changed)
+    assert [each.error for each in part.transcribe(made, clips)] == [None] * len(clips)
 
 
 @model

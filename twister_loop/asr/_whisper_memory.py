@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .whisper import WhisperRecognizer
 
 Way = Literal["whole", "checkpointing", "8-bit optimizer", "LoRA", "LoRA and checkpointing"]
-OURS: tuple[Way, ...] = ("whole", "checkpointing")
+OURS: tuple[Way, ...] = ("whole", "checkpointing", "LoRA", "LoRA and checkpointing")
 """What `whisper` can do; the others are estimated, so that one knows whether they would do."""
 BYTES_A_UNIT = 34
 """Of a layer's activations in half precision; those of a decoder's layer, which looks at the audio
@@ -77,7 +77,11 @@ def foresee(options: WhisperRecognizer, base: Checkpoint) -> Iterator[str]:
     with loading(folder_of(base)):
         config = WhisperConfig.from_pretrained(folder_of(base), local_files_only=True)
     ways = needed(config, resolve(options.precision) != torch.float32)
-    own: Way = "checkpointing" if options.checkpointing else "whole"
+    own: Way
+    if options.lora:
+        own = "LoRA and checkpointing" if options.checkpointing else "LoRA"
+    else:
+        own = "checkpointing" if options.checkpointing else "whole"
     free = available()
     if ways[own] <= free:
         return

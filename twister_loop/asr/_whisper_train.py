@@ -21,8 +21,10 @@ from ..errors import EngineError
 from ..manifest import Manifest
 from ..progress import progress
 from ..records import Checkpoint
+from . import _whisper_memory
 from . import _whisper_together as together
 from ._whisper_lesson import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
+from ._whisper_lora import adapt
 from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of, resolve
 from ._whisper_weights import weight_files
 
@@ -59,7 +61,8 @@ def train(
         return Checkpoint("whisper", out)
     with torch.random.fork_rng(), repeatable():
         torch.manual_seed(seed)
-        whisper = Whisper.load(folder_of(start), torch.float32)
+        frozen = resolve(options.precision) if options.lora else torch.float32
+        whisper = Whisper.load(folder_of(start), frozen)
         margin = whisper.margin(UNTRAINED_MARGIN)
         taught = examples(whisper, lesson, margin, options.batch)
         total = options.epochs * steps_per_epoch(len(taught), options.batch, options.accumulate)
@@ -103,7 +106,8 @@ def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
     stored = sum(path.stat().st_size for path in weight_files(folder_of(base)))
     dtype = read_json(folder_of(base) / "config.json").get("dtype", "float32")
     weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
-    state = weights * (4 if options.average else 3)  # with AdamW's two moments
+    learned = weights * (_whisper_memory.ADAPTED if options.lora else 1)
+    state = round(learned * (4 if options.average else 3))  # with AdamW's two moments
     return weights + 2 * state
 
 
@@ -116,7 +120,9 @@ class Trainer:
         self.model.config.apply_spec_augment = False
         if options.checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        if options.freeze_encoder:
+        if options.lora:
+            adapt(self.model, options.lora, options.freeze_encoder)
+        elif options.freeze_encoder:
             self.model.model.encoder.requires_grad_(False)
         self.learned = [each for each in self.model.parameters() if each.requires_grad]
         matrices: dict[str, Any] = {"params": [each for each in self.learned if each.ndim > 1]}
@@ -202,7 +208,7 @@ class Trainer:
             return
         state = {
             "done": self.done,
-            "model": self.model.state_dict(),
+            "model": self.weights(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "averaged": self.averaged,
@@ -217,7 +223,7 @@ class Trainer:
         """Go on from what was kept last, if there is such."""
         if self.state_file.is_file():
             state = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            self.model.load_state_dict(state["model"])
+            self.model.load_state_dict(state["model"], strict=False)
             self.optimizer.load_state_dict(state["optimizer"])
             self.average, self.averaged = state["average"], state["averaged"]
             self.done = state["done"]
@@ -232,7 +238,9 @@ class Trainer:
         if not together.is_first():
             return
         if self.average:
-            self.model.load_state_dict(self.average)
+            self.model.load_state_dict(self.average, strict=False)
+        if self.options.lora:
+            self._merge(start)
         if self.options.interpolate < 1:
             before = Whisper.load(folder_of(start), torch.float32).model
             # Not by name: the table of tokens goes by two, and would be moved twice.
@@ -245,9 +253,22 @@ class Trainer:
         self.whisper.processor.save_pretrained(self.out)
         shutil.rmtree(self.out / "resume", ignore_errors=True)
 
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Those that learn, by name."""
+        named = self.model.named_parameters()
+        return {name: weight.detach() for name, weight in named if weight.requires_grad}
+
     def _average(self) -> None:
         """Move the mean of the epochs' weights towards those of this one."""
         self.averaged += 1
-        for name, weight in self.model.state_dict().items():
-            mean = self.average.setdefault(name, weight.detach().clone().cpu())
-            mean += (weight.detach().cpu() - mean) / self.averaged
+        for name, weight in self.weights().items():
+            mean = self.average.setdefault(name, weight.clone().cpu())
+            mean += (weight.cpu() - mean) / self.averaged
+
+    def _merge(self, start: Checkpoint) -> None:
+        """Add the adapters to the weights at the start, which may have been rounded meanwhile."""
+        learned = self.weights()
+        self.model = Whisper.load(folder_of(start), torch.float32).model
+        adapted = adapt(self.model, self.options.lora, self.options.freeze_encoder)
+        self.model.load_state_dict(learned, strict=False)
+        adapted.merge_and_unload()

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -53,6 +54,10 @@ class WhisperRecognizer(Recognizer):
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = only_for("train", False)
     """Whether only the decoder learns."""
+    lora: int = only_for("train", 0)
+    """Rank of adapters to queries and values that learn in place of the weights, to which they are
+    added at the end (LoRA): for models that do not fit otherwise. They want a larger
+    `learning_rate`, about 1e-3. 0 is none."""
     checkpointing: bool = only_for("train", False)
     """Whether going back computes activations again instead of keeping them: a step takes about a
     third longer, and much less memory."""
@@ -70,6 +75,8 @@ class WhisperRecognizer(Recognizer):
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
         if self.accumulate % self.processes:
             raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
+        if self.lora < 0 or (self.lora and find_spec("peft") is None):
+            raise ValueError("lora: a rank, and `pip install 'twister-loop[lora]'`; 0 is none")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
             raise ValueError("margin, margins: seconds, the smaller one first")
 

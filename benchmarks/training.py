@@ -1,0 +1,217 @@
+"""One epoch of Whisper beside the common recipe: the same clips, labels, weights and updates.
+
+python benchmarks/training.py FOLDER [--clips 240] [--threads N]        (needs the extra `peers`)
+
+The common recipe is transformers' Seq2SeqTrainer with every clip padded to 30 s, in bfloat16 as
+ours. A step of one, a step of the other, so that both suffer alike from whatever else the machine
+does. Then the same with clips joined to 30 s, the best that is publicly done about short clips.
+What each has learned is heard in the usual 30 s window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from twister_loop import Utterance, audio, measure, packing
+from twister_loop.manifest import Manifest
+from twister_loop.normalizers.basic import Basic
+from twister_loop.parts import Corpus, Recognizer
+from twister_loop.records import Checkpoint
+
+SEED = 13
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clips", type=int, default=240)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    import torch
+
+    torch.set_num_threads(options.threads)
+    ours = Recognizer.build({"use": "whisper", "epochs": 1, "interpolate": 1.0})
+    lesson = Manifest.write(
+        islice(_prompts("pool_references"), options.clips), options.folder / "lesson"
+    )
+    joined = Manifest.write(_joined(lesson, options.folder), options.folder / "joined")
+    for speech in (lesson, joined):
+        _say(f"{speech.folder.name}: {len(speech)} recordings, {speech.duration:.0f} s")
+    test = list(_prompts("test"))
+    _report("untouched", [], [], _errors(ours, ours.base(), test))
+    for name, speech, changes in (
+        ("short clips", lesson, {}),
+        ("short clips, no batch in the full window", lesson, {"full_windows": 0.0}),
+        ("joined to 30 s", joined, {}),
+    ):
+        taught = dataclasses.replace(ours, **changes)
+        out = options.folder / name.replace(",", "").replace(" ", "-")
+        mine = _Ours(taught, speech, out / "ours")
+        theirs = [] if changes else _recipe(taught, speech, out / "theirs", mine)
+        mine.finish()
+        pairs = _errors(ours, mine.checkpoint, test)
+        _report(f"ours, {name}", mine.seconds, mine.waited, pairs)
+        if theirs:
+            others = _errors(ours, Checkpoint("whisper", out / "theirs"), test)
+            _report(f"the common recipe, {name}", theirs, [], others)
+            ratio = sum(theirs) / sum(mine.seconds)
+            _say(f"{name}: the recipe's epoch takes {ratio:.1f} times ours")
+            mine_, theirs_ = ([measure.words(*p) for p in each] for each in (pairs, others))
+            low, high = measure.middle(measure.paired_bootstrap(mine_, theirs_, SEED))
+            _say(f"{name}: WER of ours less the recipe's, 95 %: {low:+.2%} to {high:+.2%}")
+
+
+def _prompts(split: str) -> Iterator[Utterance]:
+    for number, each in enumerate(Corpus.build({"use": "ivr", "split": split}).utterances()):
+        if each.text and not each.error and each.audio_filepath:
+            yield dataclasses.replace(each, id=f"{split}-{number}")
+
+
+def _joined(lesson: Manifest, folder: Path) -> Iterator[Utterance]:
+    for number, group in enumerate(packing.groups(lesson, 30.0, 0.5)):
+        gap = audio.np.zeros(audio.SAMPLE_RATE // 2, "f4")
+        parts = [part for each in group for part in (audio.of(each), gap)][:-1]
+        path = folder / "audio" / f"{number}.wav"
+        seconds = audio.write(audio.np.concatenate(parts), path)
+        text = " ".join(each.text or "" for each in group)
+        yield Utterance(
+            id=f"joined-{number}", audio_filepath=path, duration=seconds, text=text, lang="it"
+        )
+
+
+class _Ours:
+    """Our training, a step at a time."""
+
+    def __init__(self, options: Any, lesson: Manifest, out: Path) -> None:
+        import torch
+
+        from twister_loop.asr import _whisper_train
+        from twister_loop.asr._whisper_lesson import examples, loaded, steps, steps_per_epoch
+        from twister_loop.asr._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of
+
+        self.start, self.repeatable = options.base(), _whisper_train.repeatable
+        self.checkpoint = Checkpoint("whisper", out)
+        whisper = Whisper.load(folder_of(self.start), torch.float32)
+        taught = examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
+        total = steps_per_epoch(len(taught), options.batch, options.accumulate)
+        self.trainer = _whisper_train.Trainer(options, whisper, out, total)
+        self.todo = loaded(whisper, steps(taught, options, total, SEED))
+        self.seconds: list[float] = []
+        self.waited: list[float] = []
+        out.mkdir(parents=True, exist_ok=True)
+
+    def step(self) -> None:
+        began = time.perf_counter()
+        found = next(self.todo, None)
+        if found:
+            read = time.perf_counter()
+            with self.repeatable():
+                self.trainer.take(*found)
+            self.seconds.append(time.perf_counter() - began)
+            self.waited.append(read - began)
+
+    def finish(self) -> None:
+        while len(self.seconds) < self.trainer.total:
+            self.step()
+        self.trainer.finish(self.start)
+
+
+def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[float]:
+    """The recipe's epoch; gives its seconds a step. After every step we take one of ours."""
+    import torch
+    from transformers import (
+        Seq2SeqTrainer,
+        Seq2SeqTrainingArguments,
+        TrainerCallback,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+    )
+
+    folder = options.base().location
+    processor = WhisperProcessor.from_pretrained(folder, language="italian", task="transcribe")
+    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    model.config.use_cache = False
+    clips = list(lesson)
+    seconds: list[float] = []
+
+    class Turns(TrainerCallback):
+        began = 0.0
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            seconds.append(time.perf_counter() - self.began)
+            mine.step()
+            _say(f"step {len(seconds)}: recipe {seconds[-1]:.1f} s, ours {mine.seconds[-1]:.1f} s")
+
+    def collate(group: Sequence[Utterance]) -> dict[str, torch.Tensor]:
+        heard = processor.feature_extractor(
+            [audio.of(each) for each in group], sampling_rate=16_000, return_tensors="pt"
+        )
+        said = processor.tokenizer([each.text for each in group], padding=True, return_tensors="pt")
+        labels = said.input_ids.masked_fill(said.attention_mask.ne(1), -100)
+        return {"input_features": heard.input_features, "labels": labels[:, 1:]}
+
+    arguments = Seq2SeqTrainingArguments(
+        output_dir=str(out / "notes"),
+        per_device_train_batch_size=options.batch,
+        learning_rate=options.learning_rate,
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        num_train_epochs=1,
+        bf16=True,
+        use_cpu=True,
+        optim="adamw_torch_fused",
+        save_strategy="no",
+        report_to=[],
+        remove_unused_columns=False,
+        seed=SEED,
+        disable_tqdm=True,
+    )
+    Seq2SeqTrainer(
+        model=model, args=arguments, train_dataset=clips, data_collator=collate, callbacks=[Turns()]
+    ).train()
+    model.save_pretrained(out)
+    processor.save_pretrained(out)
+    return seconds
+
+
+def _errors(ours: Any, checkpoint: Checkpoint, test: Sequence[Utterance]) -> list[tuple[str, str]]:
+    normal = Basic()
+    return [
+        (normal.normalize(each.text or "", "it"), normal.normalize(each.pred_text or "", "it"))
+        for each in ours.usual().transcribe(checkpoint, test)
+    ]
+
+
+def _report(
+    name: str, seconds: list[float], waited: list[float], pairs: list[tuple[str, str]]
+) -> None:
+    words = [measure.words(*pair) for pair in pairs]
+    letters = [measure.characters(*(text.replace(" ", "") for text in pair)) for pair in pairs]
+    took = f"{sum(seconds):.0f} s in {len(seconds)} steps" if seconds else "-"
+    if waited:
+        took += f", {100 * sum(waited) / sum(seconds):.1f} % of it waiting for audio"
+    if seconds:
+        took += f", median step {statistics.median(seconds):.1f} s"
+    _say(f"{name}: {took}; WER {measure.total(words)}, CER {measure.total(letters)}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
