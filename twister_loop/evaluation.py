@@ -16,7 +16,16 @@ from .evidence import Evidence, Outcome
 from .manifest import Manifest
 from .parts import Gate, Normalizer, Recognizer
 from .progress import progress
-from .records import Checkpoint, Counted, Report, Score, SetKind, Utterance, Verdict
+from .records import (
+    Checkpoint,
+    Counted,
+    Language,
+    Report,
+    Score,
+    SetKind,
+    Utterance,
+    Verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -33,24 +42,31 @@ def evaluate(
     checkpoint: Checkpoint,
     sets: Mapping[str, HeldOut],
     normalizer: Normalizer,
-    usual_window: bool = True,
+    usual_window: bool | int = True,
     *,
     out: Path,
 ) -> Report:
-    """Count the errors on speech that was never trained on; what was heard is kept beside."""
+    """Count the errors on speech that was never trained on; what was heard is kept beside.
 
-    def scores(hearer: Recognizer, suffix: str) -> Iterator[Score]:
+    With `usual_window`, so many utterances of every set, or all, are also heard as everybody does.
+    """
+
+    def scores(hearer: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
         for name, held_out in sets.items():
             at = out / held_out.kind / f"{name}{suffix}"
+            some = most is not True and most < len(held_out.speech)
+            speech = held_out.speech.sample(most, seed=0) if some else list(held_out.speech)
             with _timed(out, f"{name}{suffix}", whole=not at.exists()):
-                speech = progress(held_out.speech, f"hearing {name}{suffix}", len(held_out.speech))
-                heard = Manifest.resume(partial(hearer.transcribe, checkpoint), speech, at)
-            yield _score(name, held_out, hearer.decoding(), heard, normalizer)
+                shown = progress(speech, f"hearing {name}{suffix}", len(speech))
+                heard = Manifest.resume(partial(hearer.transcribe, checkpoint), shown, at)
+            known = {each.lang for each in speech}
+            forced = known.pop() if len(known) == 1 else None  # else some were detected
+            yield _score(name, held_out.kind, hearer.decoding(), heard, forced, normalizer)
 
     usual = recognizer.usual() if usual_window else None
     return Report(
-        scores=tuple(scores(recognizer, "")),
-        usual=tuple(scores(usual, "-usual")) if usual else (),
+        scores=tuple(scores(recognizer, "", True)),
+        usual=tuple(scores(usual, "-usual", usual_window)) if usual else (),
         normalizer=signature(normalizer),
     ).save(out)
 
@@ -146,22 +162,26 @@ def _compared(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
 
 
 def _score(
-    name: str, held_out: HeldOut, decoding: str, heard: Manifest, normalizer: Normalizer
+    name: str,
+    kind: SetKind,
+    decoding: str,
+    heard: Manifest,
+    forced: Language | None,
+    normalizer: Normalizer,
 ) -> Score:
-    """Count over a whole set; the language counts as forced where all references name one."""
-    forced = {each.lang for each in held_out.speech}
+    """Count over a whole set."""
     spelled = normalizer.as_spelled()
     utterances = list(heard)
     pairs = [_compared(each, normalizer) for each in utterances]
     return Score(
         name=name,
-        kind=held_out.kind,
+        kind=kind,
         decoding=decoding,
-        lang=forced.pop() if len(forced) == 1 else None,
+        lang=forced,
         normalizer=normalizer.name,
         normalizer_digest=normalizer.digest(),
         utterances=len(utterances),
-        duration=round(held_out.speech.duration, 3),
+        duration=round(sum(each.duration for each in utterances), 3),
         words=measure.total([measure.words(*pair) for pair in pairs]),
         characters=measure.total([measure.characters(*pair) for pair in pairs]),
         mixed=measure.total([measure.mixed(*pair) for pair in pairs]),

@@ -86,8 +86,8 @@ class Plan:
     pack: Pack | None
     augment: Perturb | None
     normalizer: Normalizer
-    usual_window: bool
-    """Whether all is also measured as everybody decodes."""
+    usual_window: bool | int
+    """How many utterances of every set are also measured as everybody decodes, or all of them."""
     gates: tuple[Gate, ...]
     approval: bool = unsigned(False)
     """Whether an accepted candidate waits for a person's word before it becomes the champion."""
@@ -149,7 +149,7 @@ class _Document:
     pack: Pack | None = None
     augment: _Augment | None = None
     normalizer: Spec | str = "basic"
-    usual_window: bool = True
+    usual_window: bool | int = 100
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
     approval: bool = False
     new_audio: NewAudio = field(default_factory=NewAudio)

@@ -232,7 +232,7 @@ class Report(Saved):
     scores: tuple[Score, ...]
     """As the loop decodes: one for every set."""
     usual: tuple[Score, ...] = ()
-    """The same sets decoded as everybody does, in a window of 30 s."""
+    """The same sets, or some utterances of each, decoded as everybody does, in a window of 30 s."""
     normalizer: dict[str, Any] = field(default_factory=dict)
     """By which the words were counted, as a plan would name it."""
     folder: Path = Path()

@@ -73,7 +73,7 @@ class Scoreboard:
     """Set -> `untouched`, `champion`, `candidate` -> score, as the loop decodes; where there are
     several sets of a kind, all of them together too."""
     usual: dict[str, dict[str, Score]]
-    """The same in a window of 30 s."""
+    """The same, or some of each set, in a window of 30 s."""
     intervals: dict[str, dict[str, dict[Measure, Interval]]]
     """Set -> who -> measure -> the 95 % interval of the error rate."""
     changes: dict[str, dict[Measure, Change]]

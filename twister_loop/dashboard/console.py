@@ -225,8 +225,14 @@ def _row(who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
         f"{100 * score.words.rate:.2f}",
         f"{100 * score.characters.rate:.2f}",
         parts(score.words),
-        f"{100 * usual.words.rate:.2f}" if usual else "",
+        in_window(usual, score) if usual else "",
     )
+
+
+def in_window(usual: Score, score: Score) -> str:
+    """The error rate in the usual window, and of how many utterances, where it is not of all."""
+    some = f" of {usual.utterances}" if usual.utterances < score.utterances else ""
+    return f"{100 * usual.words.rate:.2f}{some}"
 
 
 def _funnel(each: RoundSummary) -> Table:

@@ -94,12 +94,17 @@ def _figures(this: RoundSummary) -> Iterator[str]:
         before, now = row["untouched"], row["candidate"]
         change = this.changes[name]["words"]
         window = this.usual.get(name, {}).get("candidate")
-        last = f" {100 * window.words.rate:.2f} |" if window else " |" if usual else ""
+        last = f" {_windowed(window, now)} |" if window else " |" if usual else ""
         yield (
             f"| {_cell(name)} ({now.kind}) | {now.utterances} | {_rate(before)} | {_rate(now)} "
             f"| {100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f}) "
             f"| {100 * now.characters.rate:.2f} |{last}"
         )
+
+
+def _windowed(window: Score, now: Score) -> str:
+    some = f" ({window.utterances} utterances)" if window.utterances < now.utterances else ""
+    return f"{100 * window.words.rate:.2f}{some}"
 
 
 def _worse(this: RoundSummary) -> Iterator[str]:

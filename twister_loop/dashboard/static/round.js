@@ -77,7 +77,8 @@ function scores(round, {measure, kind, query}) {
         el("td.n", {}, who === "candidate" ? changePill(round.changes[set][measure]) : null),
         el("td.n", {}, who === "candidate" ? changePill(round.steps[set][measure]) : null),
         el("td", {}, shares(count)),
-        inWindow ? el("td.n", {}, usual ? percent(rate(usual[measure])) : "") : null);
+        inWindow ? el("td.n", {}, usual ? percent(rate(usual[measure])) : "",
+          usual && usual.utterances < row[who].utterances ? el("small.dim", {}, `of ${usual.utterances}`) : null) : null);
     });
   });
   const notes = Object.entries(round.spelling_share).filter(([, share]) => share).map(([set, share]) =>

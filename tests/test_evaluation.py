@@ -1,0 +1,42 @@
+"""A checkpoint is measured: whole sets as the loop decodes, and some of each as everybody does."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from twister_loop import Checkpoint, Utterance, audio, tone
+from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.dashboard.console import in_window
+from twister_loop.evaluation import HeldOut, evaluate
+from twister_loop.manifest import Manifest
+from twister_loop.normalizers.basic import Basic
+
+
+@dataclass(frozen=True)
+class Windowed(ToneRecognizer):
+    """One that can also hear as everybody does."""
+
+    def usual(self) -> Self:
+        return replace(self)
+
+
+@pytest.mark.parametrize(("asked", "heard"), [(3, 3), (8, 8), (100, 8), (True, 8), (0, 0)])
+def test_so_many_of_a_set_are_also_heard_as_everybody_does(
+    tmp_path: Path, asked: bool | int, heard: int
+) -> None:
+    clip = tmp_path / "clip.wav"
+    seconds = audio.write(tone.speak("a e i", tone.standard()), clip)
+    lines = [
+        Utterance(id=str(at), audio_filepath=clip, duration=seconds, text="a e i", lang="it")
+        for at in range(8)
+    ]
+    sets = {"dev": HeldOut("development", Manifest.write(lines, tmp_path / "dev"))}
+    checkpoint = Checkpoint("tone", source="the toy language")
+    report = evaluate(Windowed(), checkpoint, sets, Basic(), asked, out=tmp_path / "report")
+    assert report.scores[0].utterances == 8
+    assert [each.utterances for each in report.usual] == [heard] * bool(heard)
+    for each in report.usual:
+        assert each.lang == "it"
+        assert in_window(each, report.scores[0]).endswith(" of 3") == (heard == 3)
