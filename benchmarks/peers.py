@@ -97,7 +97,7 @@ def faster_batched(weights: Path, scratch: Path, lang: str, threads: int, batch:
     def hear(clips: Clips) -> list[str]:
         ends = np.cumsum([len(clip) for clip in clips]) / RATE
         stretches = [
-            {"start": float(end) - len(clip) / RATE, "end": float(end)}
+            {"start": float(end) - len(clip) / RATE, "end": float(end) - 0.001}
             for end, clip in zip(ends, clips, strict=True)
         ]
         segments, _ = batched.transcribe(
