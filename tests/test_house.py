@@ -33,7 +33,7 @@ KINDS: list[type[Part]] = [
     Cluster,
 ]
 TIERS = {
-    **dict.fromkeys("conformer coqui deepspeech2 huggingface whisper".split(), pytest.mark.model),
+    **dict.fromkeys("conformer coqui deepspeech2 huggingface whisper xtts".split(), pytest.mark.model),
     "dask": pytest.mark.cluster,
     "ray": pytest.mark.cluster,
 }
