@@ -75,10 +75,11 @@ def mixing(run: Path) -> None:
 
 def packed(run: Path) -> None:
     """All of packing but the audio."""
-    groups = packing.groups(Manifest(run / "pseudo"), 30.0, 0.5)
+    packer = packing.Packer(packing.Pack(), lambda utterance: 0.0, 1)
+    groups = packer.groups(Manifest(run / "pseudo"))
     Manifest.write(
         (
-            Utterance(id=f"packed-{number:06d}", pieces=packing.pieces(group, 0.5))
+            Utterance(id=f"packed-{number:06d}", pieces=group.pieces)
             for number, group in enumerate(groups)
         ),
         run / "packed",

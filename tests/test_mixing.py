@@ -1,23 +1,18 @@
-"""What is trained on: weights in hours, packing to 30 s, perturbations."""
+"""What is trained on: weights in hours, perturbations."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
-from twister_loop import Utterance, audio, packing
+from twister_loop import Utterance, audio
 from twister_loop.manifest import Manifest
-from twister_loop.mixing import Mix, Pack, Perturb, augment, mix, pack
+from twister_loop.mixing import Mix, Perturb, augment, mix
 from twister_loop.parts import Effect
 from twister_loop.records import Origin
-
-durations = some.lists(some.floats(0.1, 30.0), min_size=1, max_size=40)
 
 
 def speech(folder: Path, origin: Origin, lengths: list[float]) -> Manifest:
@@ -56,30 +51,6 @@ def test_the_seed_decides_the_order(tmp_path: Path) -> None:
         for place, seed in enumerate((1, 1, 2))
     ]
     assert orders[0] == orders[1] != orders[2]
-
-
-@given(lengths=durations, gap=some.floats(0, 1))
-def test_no_group_is_longer_than_the_limit_and_nothing_is_lost(
-    lengths: list[float], gap: float
-) -> None:
-    utterances = [Utterance(id=str(n), duration=each) for n, each in enumerate(lengths)]
-    groups = list(packing.groups(utterances, 30.0, gap))
-    assert [each for group in groups for each in group] == utterances
-    for group in groups:
-        placed = packing.pieces(group, gap)
-        assert placed[-1].end <= 30.001
-        for before, after in pairwise(placed):
-            assert after.start == pytest.approx(before.end + gap, abs=0.002)
-
-
-def test_packed_speech_lists_its_pieces_where_they_are_heard(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", "pseudo", [12.0, 11.0, 10.0])
-    first, second = pack(Pack(gap=0.5), source, out=tmp_path / "packed")
-    assert [len(first.pieces), len(second.pieces)] == [2, 1]
-    assert first.duration == pytest.approx(23.5) and first.text == "text 0 text 1"
-    joined, alone = audio.of(first), audio.of(list(source)[1])
-    start = round(first.pieces[1].start * 16_000)
-    assert np.allclose(joined[start : start + len(alone)], alone, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", Effect.names())

@@ -29,7 +29,7 @@ from .outset import (
 from .parts import Listener, Recognizer
 from .plan import Plan, Voice
 from .records import Checkpoint, Report
-from .stages import label, scan, sift, speak, train, train_voice, try_labelers, try_voice
+from .stages import align, label, scan, sift, speak, train, train_voice, try_labelers, try_voice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -127,7 +127,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     labeler = _labeler(plan, given, best, pool, do)
     pseudo = do(label)(labeler, best, pool, over=plan.cluster, out=at / "pseudo")
-    lesson = do(sift)(plan.pseudo_filters, pseudo, given.human, held_out, out=at / "lesson")
+    pseudo = _aligned(plan, champion, pseudo, do, at / "aligned")
+    human = _aligned(plan, champion, given.human, do, at / "aligned_human")
+    lesson = do(sift)(plan.pseudo_filters, pseudo, human, held_out, out=at / "lesson")
     texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
         _voiced(plan, ledger, given, voice, lesson, texts, champion, labeler, do)
@@ -135,11 +137,13 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     )
     synthetic = [speech for speech in voiced if speech]
     mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, out=at / "mixture")
-    packed = do(pack)(plan.pack, mixture, out=at / "packed") if plan.pack else mixture
+    start = best if plan.start == "champion" else base
+    packed = mixture
+    if plan.pack:
+        packed = do(pack)(plan.pack, mixture, plan.asr, start, seed, out=at / "packed")
     augmented = (
         do(augment)(plan.augment, packed, seed, out=at / "augmented") if plan.augment else packed
     )
-    start = best if plan.start == "champion" else base
     candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
     report = _measured(plan, plan.asr, ledger, given.sets, candidate, at / "report", do)
     reports = (untouched, current, report, references)
@@ -206,7 +210,18 @@ def _voiced(
     over = plan.cluster
     spoken = do(speak)(speaker, learned, texts, voice.takes, over=over, out=at / "spoken")
     verified = do(label)(labeler, champion.checkpoint, spoken, over=over, out=at / "verified")
+    verified = _aligned(plan, champion, verified, do, at / "aligned")
     return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
+
+
+def _aligned(plan: Plan, champion: Listener, speech: Manifest, do: Do, out: Path) -> Manifest:
+    """The same with the times of its words, where a filter or packing asks for them."""
+    filters = (*plan.pseudo_filters, *plan.synthetic_filters)
+    asked = any(each.asks_words for each in filters) or (plan.pack and plan.pack.asks_words)
+    if not asked or not len(speech):
+        return speech
+    terms = (champion.recognizer, champion.checkpoint, speech)
+    return do(align)(*terms, over=plan.cluster, out=out)
 
 
 def _measured(

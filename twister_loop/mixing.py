@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from array import array
 from bisect import bisect_right
@@ -15,10 +16,17 @@ import numpy as np
 
 from . import audio, packing, schema
 from .artifact import stage
+from .errors import AudioError
 from .manifest import Manifest
-from .parts import Effect
+from .packing import Pack
+from .parts import Effect, Recognizer
 from .progress import progress
-from .records import Seconds, Share, Utterance
+from .records import Checkpoint, Seconds, Share, Utterance
+
+log = logging.getLogger(__name__)
+
+FADE = 80
+"""Samples at a join without silence: 5 ms at 16 kHz."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +36,6 @@ class Mix:
     human: float = 1.0
     pseudo: float = 1.0
     synthetic: float = 1.0
-    __pydantic_config__ = schema.STRICT
-
-
-@dataclass(frozen=True)
-class Pack:
-    """How utterances are joined for training."""
-
-    limit: Seconds = 30.0
-    gap: Seconds = 0.5
-    """Silence between neighbors."""
     __pydantic_config__ = schema.STRICT
 
 
@@ -80,27 +78,39 @@ def mix(recipe: Mix, sources: Sequence[Manifest], seed: int, *, out: Path) -> Ma
     return Manifest.write(found(), out)
 
 
-@stage(version=1)
-def pack(terms: Pack, mixture: Manifest, *, out: Path) -> Manifest:
-    """Join neighbors of the mixture to at most 30 s; each result lists what it is made of."""
+@stage(version=2)
+def pack(
+    terms: Pack, mixture: Manifest, asr: Recognizer, start: Checkpoint, seed: int, *, out: Path
+) -> Manifest:
+    """Join utterances to at most 30 s and to labels that `asr` can hold.
+
+    Each result lists what it is made of, and where that lies in it.
+    """
+    packer = packing.Packer(terms, asr.fullness(start), seed)
 
     def packed() -> Iterator[Utterance]:
-        silence = np.zeros(round(terms.gap * audio.SAMPLE_RATE), np.float32)
-        joined = packing.groups(mixture, terms.limit, terms.gap)
-        for number, group in enumerate(progress(joined, "packing")):
-            clips = [part for each in group for part in (audio.of(each), silence)][:-1]
+        for number, group in enumerate(progress(packer.groups(mixture), "packing")):
+            group, clips = _read(group)
+            if not clips:
+                continue
+            samples = _joined(group, clips)
             path = out / "audio" / f"{number:06d}.wav"
             yield Utterance(
                 id=f"packed-{number:06d}",
                 audio_filepath=path,
-                duration=audio.write(np.concatenate(clips), path),
-                text=" ".join(each.text or "" for each in group),
-                lang=group[0].lang,
-                origin=group[0].origin,
-                pieces=packing.pieces(group, terms.gap),
+                duration=audio.write(samples, path),
+                text=group.text,
+                lang=group.lang,
+                speaker=group.speaker,
+                origin=group.origin,
+                pieces=group.pieces,
+                previous_text=group.previous_text,
             )
 
-    return Manifest.write(packed(), out)
+    manifest = Manifest.write(packed(), out)
+    if packer.left_out:
+        log.warning("%d utterances are not packed: they failed, or have no text", packer.left_out)
+    return manifest
 
 
 @stage(version=1)
@@ -125,6 +135,34 @@ def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manif
             )
 
     return Manifest.write(perturbed(), out)
+
+
+def _read(group: packing.Group) -> tuple[packing.Group, list[audio.Samples]]:
+    """The sound of each utterance; the group closes up where one cannot be read, which is said."""
+    clips, unreadable = list[audio.Samples](), set[int]()
+    for place, (_, each) in enumerate(group.placed):
+        try:
+            clips.append(audio.of(each))
+        except AudioError as error:
+            log.warning("%s is not packed: %s", each.id, error)
+            unreadable.add(place)
+    return group.without(unreadable) if unreadable else group, clips
+
+
+def _joined(group: packing.Group, clips: Sequence[audio.Samples]) -> audio.Samples:
+    """One sound; what meets without silence is faded, so that no join clicks."""
+    joined = np.zeros(round(group.end * audio.SAMPLE_RATE), np.float32)
+    before = 0
+    for number, ((start, _), clip) in enumerate(zip(group.placed, clips, strict=True)):
+        at = round(start * audio.SAMPLE_RATE)
+        clip = clip[: len(joined) - at]
+        if number and at - before < FADE:
+            edge = min(FADE, before, len(clip))
+            joined[before - edge : before] *= np.linspace(1, 0, edge, dtype=np.float32)
+            clip[:edge] *= np.linspace(0, 1, edge, dtype=np.float32)
+        joined[at : at + len(clip)] = clip
+        before = at + len(clip)
+    return joined
 
 
 def _drawn(

@@ -84,6 +84,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     environment().save(scratch)
     try:
         _check_sizes(plan, given)
+        _check_languages(plan, given)
         check_sets(plan, given.sets)
         _check_leaks(given)
         _check_news(ledger, given)
@@ -170,6 +171,19 @@ def _check_sizes(plan: Plan, given: Given) -> None:
         raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
     if plan.voices and not len(given.texts):
         raise ConfigError("texts: no text found; a voice needs something to say")
+
+
+def _check_languages(plan: Plan, given: Given) -> None:
+    """Raises ConfigError where languages are to be switched and there is only one."""
+    if plan.pack is None or not plan.pack.switched:
+        return
+    places = (given.listing, given.texts, given.human)
+    langs = {each.lang for manifest in places for each in manifest}
+    if len(langs) == 1 and None not in langs:
+        raise ConfigError(
+            f"pack.switched: pool, texts and human are all in {langs.pop()!r}; switching needs "
+            "speech of a second language, so add some and say its `lang`"
+        )
 
 
 def check_sets(plan: Plan, sets: Mapping[str, HeldOut]) -> None:

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +24,7 @@ from .artifact import signature
 from .errors import ConfigError
 from .evidence import Evidence
 from .manifest import Manifest
-from .records import Checkpoint, Language, Objection, Seconds, SetKind, Utterance
+from .records import Checkpoint, Language, Objection, Seconds, SetKind, Share, Utterance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +126,10 @@ class Recognizer(Part):
         What is needed to go on after a kill lies in `out / "resume"`, which is gone at the end.
         """
 
+    def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+        """How much of the longest label that it can learn a text takes, with its timestamps."""
+        return lambda utterance: 0.0
+
     def decoding(self) -> str:
         """What is to be known of the decoder to compare two scores: margin, guard, precision."""
         return self.name
@@ -223,6 +227,8 @@ class Filter(Part):
     """Objects to an utterance."""
 
     home = "twister_loop.filters"
+    asks_words: ClassVar[bool] = False
+    """Whether it has to know when each word of the text is said."""
 
     @abstractmethod
     def objection(self, utterance: Utterance) -> str | None:

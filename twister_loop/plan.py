@@ -16,7 +16,8 @@ from . import schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
 from .ledger import Keep, NewAudio
-from .mixing import Mix, Pack, Perturb
+from .mixing import Mix, Perturb
+from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
 from .shards import Cluster
@@ -215,11 +216,8 @@ class _Builder:
         }
         texts = self._corpora("texts", document.texts, "textfile")
         human = self._corpora("human", document.human, "audiofolder")
-        pool_references = None
-        if document.pool_references is not None:
-            pool_references = self._corpus(
-                "pool_references", document.pool_references, "audiofolder"
-            )
+        known = document.pool_references
+        pool_references = self._corpus("pool_references", known, "audiofolder") if known else None
         filters = document.filters
         pseudo = self._parts(Filter, "filters.pseudo", filters.pseudo)
         synthetic = self._parts(Filter, "filters.synthetic", filters.synthetic)

@@ -19,6 +19,8 @@ Share = float
 """A part of a whole, 0..1."""
 Language = str
 """ISO 639-1, as Whisper spells it: `it`, `en`, `ko`, `zh`."""
+UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
+"""Languages that put no spaces between words."""
 Origin = Literal["human", "pseudo", "synthetic"]
 UNSPOKEN = Path()
 """The audio of a text that nobody has spoken yet: so lines of a text corpus are utterances too."""
@@ -84,6 +86,8 @@ class Utterance:
     """The words of the text with their times, where they were asked for."""
     pieces: tuple[Piece, ...] = ()
     """What a packed utterance is made of."""
+    previous_text: str | None = None
+    """What the same speaker said before, where packed speech is all of one speaker."""
     made_by: str | None = None
     """The voice that spoke it, or the effects that perturbed it."""
     rejected_by: str | None = None

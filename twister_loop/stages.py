@@ -102,6 +102,19 @@ def label(
 
 
 @stage(version=1)
+def align(
+    recognizer: Recognizer,
+    checkpoint: Checkpoint,
+    speech: Manifest,
+    *,
+    over: Cluster | None = None,
+    out: Path,
+) -> Manifest:
+    """Find when each word of every text is said; speech without a text stays as it is."""
+    return spread(partial(_aligned, recognizer, checkpoint), speech, "aligning", over, out)
+
+
+@stage(version=1)
 def try_labelers(
     candidates: Sequence[Recognizer],
     careful: Recognizer,
@@ -211,7 +224,7 @@ def try_voice(
     return Trial(name, len(chosen), len(spoken), measure.total(counts), terms.at_most).save(out)
 
 
-@stage(version=1)
+@stage(version=2)
 def speak(
     synthesizer: Synthesizer,
     voice: Checkpoint,
@@ -234,6 +247,12 @@ def _labeled(
             yield replace(utterance, text=utterance.pred_text, origin="pseudo")
         else:
             yield utterance
+
+
+def _aligned(
+    recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
+) -> Iterator[Utterance]:
+    return recognizer.align(checkpoint, speech)
 
 
 def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:

@@ -99,6 +99,8 @@ def _source(at: Path, work: Path, manifest: Path) -> Path | None:
         ".pseudo": at / "pool",
         ".spoken": at / "texts",
         ".verified": work.parent / "spoken",
+        ".aligned": work.parent / ("verified" if "voices" in work.parts else "pseudo"),
+        ".aligned_human": at / "given" / "human",
         ".augmented": at / ("packed" if (at / "packed").is_dir() else "mixture"),
     }
     folder = reads.get(work.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,16 +20,28 @@ SPECIAL = (
 ).split()
 
 
+TIMESTAMPS = [f"<|{place * 0.02:.2f}|>" for place in range(1501)]
+
+
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """Two layers of 32, letters as tokens; it has the layout of the real vocabulary."""
+    return tiny(tmp_path_factory.mktemp("tiny-whisper"), SPECIAL)
+
+
+@pytest.fixture(scope="session")
+def timed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The same with timestamps."""
+    return tiny(tmp_path_factory.mktemp("timed-whisper"), [*SPECIAL, *TIMESTAMPS])
+
+
+def tiny(folder: Path, special: list[str]) -> Checkpoint:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     alphabet = pytest.importorskip("tokenizers").pre_tokenizers.ByteLevel.alphabet()
-    folder = tmp_path_factory.mktemp("tiny-whisper")
     vocabulary = {letter: place for place, letter in enumerate(sorted(alphabet))}
-    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[], pad_token=SPECIAL[0])
-    tokenizer.add_special_tokens({"additional_special_tokens": SPECIAL[1:]})
+    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[], pad_token=special[0])
+    tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
     token = tokenizer.convert_tokens_to_ids
     ends = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), token(SPECIAL[0]))
     ends["decoder_start_token_id"] = token("<|startoftranscript|>")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,10 +15,11 @@ import torch
 
 from ..errors import AudioError, EngineError
 from ..manifest import windows
-from ..records import Seconds, Utterance
+from ..phrases import timestamp
+from ..records import Seconds, Share, Utterance
 from ._whisper_batches import batches, read
 from ._whisper_decode import detect
-from ._whisper_model import WINDOW_LENGTH, Whisper, hearable
+from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, hearable
 
 if TYPE_CHECKING:
     from .whisper import WhisperRecognizer
@@ -40,6 +41,14 @@ class Example:
     utterance: Utterance
     prompt: list[int]
     tokens: list[int]
+    sentences: tuple[list[int], ...] = ()
+    """The text by pieces, where there is room for their timestamps."""
+    before: tuple[int, ...] = ()
+    """What the same speaker said before, as much as there is room for, with its opening token."""
+    timed: bool = False
+    """Whether it is to be learned with timestamps this time."""
+    preceded: bool = False
+    """Whether it is to be learned after what was said before this time."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,58 @@ def examples(
                 if len(prompt) + len(example.tokens) > whisper.longest:
                     left_out[f"over {whisper.longest} tokens"] += 1
                 else:
-                    made.append(example)
+                    made.append(_with_context(whisper, example))
     for reason, count in left_out.items():
         if count:
             log.warning("%d utterances of the lesson are left out: %s", count, reason)
     if not made:
         raise EngineError("the lesson holds nothing that Whisper can learn from")
     return made
+
+
+def _with_context(whisper: Whisper, example: Example) -> Example:
+    """The example with its sentences and with what was said before, as far as there is room."""
+    utterance, used = example.utterance, len(example.prompt) + len(example.tokens)
+    sentences = tuple(
+        whisper.tokens(piece.text, piece.lang or utterance.lang) for piece in utterance.pieces
+    ) or (example.tokens,)
+    timed = len(example.prompt) - 1 + sum(map(len, sentences)) + 2 * len(sentences)
+    if timed > whisper.longest:
+        sentences, timed = (), 0
+    before: tuple[int, ...] = ()
+    if utterance.previous_text:
+        room = min(whisper.longest // 2, whisper.longest - max(used, timed)) - 1
+        said = whisper.tokens(utterance.previous_text, utterance.lang)
+        before = (whisper.before, *said[-room:]) if room > 0 else ()
+    return replace(example, sentences=sentences, before=before)
+
+
+def fullness(whisper: Processing) -> Callable[[Utterance], Share]:
+    """How much of the longest label a text takes: its tokens and two timestamps."""
+    room = whisper.longest - len(whisper.prompt(next(iter(whisper.languages), None))) - 1
+
+    def of(utterance: Utterance) -> Share:
+        tokens = whisper.tokens(utterance.text or "", None)
+        return (len(tokens) + 2) / room
+
+    return of
+
+
+def _drawn(
+    lesson: Sequence[Example], options: WhisperRecognizer, seed: Sequence[int]
+) -> list[Example]:
+    """The lesson as it is learned in one epoch: some with timestamps, some after what was said."""
+    if not (options.timestamps or options.previous_text):
+        return list(lesson)
+    draws = np.random.default_rng(seed).random((len(lesson), 2))
+    return [
+        replace(
+            example,
+            timed=bool(example.sentences) and one < options.timestamps,
+            preceded=bool(example.before) and other < options.previous_text,
+        )
+        for example, (one, other) in zip(lesson, draws.tolist(), strict=True)
+    ]
 
 
 def _known_languages(
@@ -127,7 +181,8 @@ def steps(
         epoch = (number - 1) // in_epoch + 1
         if place == 0:
             rng = np.random.default_rng([seed, epoch])
-            groups = iter(bucketed(lesson, options.batch, rng))
+            drawn = _drawn(lesson, options, [seed, epoch, 1])
+            groups = iter(bucketed(drawn, options.batch, rng))
         chosen = list(islice(groups, options.accumulate))
         yield Step(
             number=number,
@@ -196,9 +251,10 @@ def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch
         except AudioError as error:
             log.warning("%s is not learned from: %s", example.utterance.id, error)
             continue
-        given = [*example.prompt, *example.tokens]
+        prompt, tokens = _label(whisper, example)
+        given = [*prompt, *tokens]
         inputs.append(given)
-        said = [*example.tokens, whisper.end]
+        said = [*tokens, whisper.end]
         labels.append([IGNORED] * (len(given) - len(said)) + said)
     if not clips:
         return None
@@ -207,6 +263,27 @@ def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch
         _padded(inputs, whisper.end).to(whisper.device),
         _padded(labels, IGNORED).to(whisper.device),
     )
+
+
+def _label(whisper: Processing, example: Example) -> tuple[list[int], list[int]]:
+    """What the decoder is given before the text, and the text, as this epoch wants them."""
+    prompt, tokens = example.prompt, example.tokens
+    if example.timed:
+        prompt, tokens = prompt[:-1], []  # without the token that says: no timestamps
+        times = spans(example.utterance)
+        for (start, end), sentence in zip(times, example.sentences, strict=True):
+            first = whisper.first_timestamp
+            tokens += [first + timestamp(start), *sentence, first + timestamp(end)]
+    return ([*example.before, *prompt] if example.preceded else prompt), tokens
+
+
+def spans(utterance: Utterance) -> list[tuple[Seconds, Seconds]]:
+    """From when to when each of its sentences is said."""
+    if utterance.pieces:
+        return [(piece.start, piece.end) for piece in utterance.pieces]
+    if utterance.words:
+        return [(utterance.words[0].start, utterance.words[-1].end)]
+    return [(0.0, utterance.duration)]
 
 
 def _padded(rows: Sequence[Sequence[int]], filling: int) -> torch.Tensor:

@@ -30,12 +30,13 @@ from .. import audio
 from ..artifact import read_json
 from ..audio import SAMPLE_RATE, Samples
 from ..errors import AudioError, EngineError
-from ..records import Checkpoint, Language, Seconds, Utterance
+from ..phrases import LONGEST, timestamp
+from ..records import UNSPACED, Checkpoint, Language, Seconds, Utterance
 
 transformers_logging.disable_progress_bar()
 
 Precision = Literal["auto", "float32", "bfloat16"]
-WINDOW_LENGTH: Seconds = 30.0
+WINDOW_LENGTH: Seconds = LONGEST
 """What Whisper hears at once."""
 UNTRAINED_MARGIN: Seconds = 5.0
 """The least that a model bears which was only trained on full windows."""
@@ -45,8 +46,6 @@ POSITION: Seconds = 0.02
 """What one position of the encoder stands for: two frames of 10 ms."""
 STRIDE = 25
 """Positions; contexts are multiples of it, so that batches share their shapes."""
-UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
-"""Languages that put no spaces between words; Whisper begins their texts without one."""
 
 
 def resolve(precision: Precision) -> torch.dtype:
@@ -140,6 +139,22 @@ class Processing:
     @property
     def end(self) -> int:
         return int(self.config.eos_token_id)
+
+    @property
+    def before(self) -> int:
+        """Token of `<|startofprev|>`, after which stands what was said before."""
+        return int(self.tokenizer.convert_tokens_to_ids("<|startofprev|>"))
+
+    @property
+    def first_timestamp(self) -> int:
+        """Token of `<|0.00|>`; the others of the grid follow up to 30 s.
+
+        Raises EngineError for a model that has none.
+        """
+        first = int(self.notes.no_timestamps_token_id) + 1
+        if self.config.vocab_size < first + timestamp(WINDOW_LENGTH) + 1:
+            raise EngineError("this Whisper has no timestamps: set `timestamps: 0`")
+        return first
 
     @property
     def no_speech(self) -> int:

@@ -64,6 +64,8 @@ def train(
         frozen = resolve(options.precision) if options.lora else torch.float32
         whisper = Whisper.load(folder_of(start), frozen)
         margin = whisper.margin(UNTRAINED_MARGIN)
+        if options.timestamps:
+            _ = whisper.first_timestamp  # says so where it has none
         taught = examples(whisper, lesson, margin, options.batch)
         total = options.epochs * steps_per_epoch(len(taught), options.batch, options.accumulate)
         total = min(total, options.max_steps or total)

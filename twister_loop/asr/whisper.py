@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -14,8 +14,23 @@ from ..artifact import only_for, unsigned
 from ..manifest import Manifest, windows
 from ..parts import Recognizer
 from ..records import Checkpoint, Seconds, Share, Utterance
-from . import _whisper_align, _whisper_decode, _whisper_memory, _whisper_train, _whisper_weights
-from ._whisper_model import WINDOW_LENGTH, Precision, Whisper, folder_of, margins_of, resolve
+from . import (
+    _whisper_align,
+    _whisper_decode,
+    _whisper_lesson,
+    _whisper_memory,
+    _whisper_train,
+    _whisper_weights,
+)
+from ._whisper_model import (
+    WINDOW_LENGTH,
+    Precision,
+    Processing,
+    Whisper,
+    folder_of,
+    margins_of,
+    resolve,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,11 @@ class WhisperRecognizer(Recognizer):
     """Margins are drawn from this range in training; the least of them is then allowed."""
     full_windows: Share = only_for("train", 0.1)
     """Part of the batches that are heard in the usual 30 s window, or it is slowly forgotten."""
+    timestamps: Share = only_for("train", 0.0)
+    """Part of the labels that tell when each sentence is said, drawn anew in every epoch."""
+    previous_text: Share = only_for("train", 0.0)
+    """Part of the labels that come after what the same speaker said before, where packing knows
+    it; at most half of what the decoder holds."""
     save_every: int = unsigned(100)
     """Steps between the states kept to go on from after a kill."""
 
@@ -77,6 +97,8 @@ class WhisperRecognizer(Recognizer):
             raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.lora < 0 or (self.lora and find_spec("peft") is None):
             raise ValueError("lora: a rank, and `pip install 'twister-loop[lora]'`; 0 is none")
+        if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
+            raise ValueError("timestamps, previous_text: parts of a whole, from 0 to 1")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
             raise ValueError("margin, margins: seconds, the smaller one first")
 
@@ -97,6 +119,9 @@ class WhisperRecognizer(Recognizer):
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision), attention="eager")
         for window in windows(speech):
             yield from _whisper_align.align(whisper, window, self.margin, self.decode_batch)
+
+    def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+        return _whisper_lesson.fullness(Processing.read(folder_of(start)))
 
     def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
         return _whisper_train.train(self, start, lesson, out, seed)

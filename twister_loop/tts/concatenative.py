@@ -115,12 +115,12 @@ class Concatenative(Synthesizer):
             chosen = _select([clips[word] for word in words], rng)
             path = out / f"{text.id}.wav"
             duration = audio.write(_join(chosen, self.gap), path)
-            speakers = sorted({clip.speaker or "unknown" for clip in chosen})
+            speakers = {clip.speaker for clip in chosen}
             yield replace(
                 text,
                 audio_filepath=path,
                 duration=duration,
-                speaker="+".join(speakers),
+                speaker=None if None in speakers else "+".join(sorted(filter(None, speakers))),
                 made_by="concatenative",
             )
 
