@@ -33,7 +33,8 @@ KINDS: list[type[Part]] = [
     Cluster,
 ]
 TIERS = {
-    **dict.fromkeys("conformer coqui deepspeech2 huggingface whisper xtts".split(), pytest.mark.model),
+    **dict.fromkeys("conformer coqui deepspeech2 huggingface".split(), pytest.mark.model),
+    **dict.fromkeys("whisper xtts".split(), pytest.mark.model),
     "dask": pytest.mark.cluster,
     "ray": pytest.mark.cluster,
 }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from twister_loop.errors import EngineError
@@ -67,7 +68,9 @@ def test_what_was_said_before_opens_the_prompt_and_is_not_learned(
     assert shown(whisper, prompt) == f"<|startofprev|> uno{after}"
     assert shown(whisper, tokens) == " due three"
     [example] = examples(whisper, [replace(clips[0], text="due", previous_text="uno")], 5.0, 8)
-    batch = _batch(whisper, [replace(example, preceded=True)], 0.2)
+    rng = np.random.default_rng(0)
+    options: Any = Recognizer.build({"use": "whisper"})
+    batch = _batch(whisper, [replace(example, preceded=True)], 0.2, options, rng)
     assert batch is not None
     [given], [labels] = batch.inputs.tolist(), batch.labels.tolist()
     assert shown(whisper, given) == f"<|startofprev|> uno{after} due"

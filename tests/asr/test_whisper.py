@@ -233,7 +233,7 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
     full = [step for step in todo if step.margins == [30.0]]
     assert 70 < len(full) < 130
     assert all(0.2 <= margin <= 0.6 for step in todo if step not in full for margin in step.margins)
-    for _, batches in lesson.loaded(ear, full[:2]):
+    for _, batches in lesson.loaded(ear, full[:2], learner()):
         assert all(batch.features.shape[-1] == 3000 for batch in batches)
     eight = [replace(taught[0], utterance=replace(clips[0], duration=10.0))] * 8
     sizes = [[len(part) for part in lesson._at_once(eight, margin)] for margin in (1.0, 30.0)]
@@ -241,7 +241,9 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
 
 
 @model
-@pytest.mark.parametrize("options", [{}, {"average": True, "accumulate": 2}, {"lora": 2}])
+@pytest.mark.parametrize(
+    "options", [{"spec_augment": True}, {"average": 8, "accumulate": 2}, {"lora": 2}]
+)
 def test_training_killed_and_resumed_gives_the_same_bytes(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -381,6 +383,36 @@ def test_a_frozen_encoder_stays_as_it_was(
     after = load_file(tmp_path / "out/model.safetensors")
     changed = {name.split(".")[1] for name in before if not before[name].equal(after[name])}
     assert changed == {"decoder"}
+
+
+@model
+def test_what_is_heard_is_masked_and_tokens_weigh_by_their_origin(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import torch
+
+    from twister_loop.asr import _whisper_lesson as lesson
+    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr._whisper_train import weights_of
+
+    ear = Whisper.load(tiny_whisper.location, torch.float32)
+    speech = [replace(clips[0], origin="synthetic"), replace(clips[0], id="other")]
+    taught = lesson.examples(ear, speech, 1.0, 8)
+
+    def batch(number: int, **options: Any) -> lesson.Batch:
+        part: Any = learner(loss_weights={"synthetic": 0.5}, **options)
+        step = replace(next(lesson.steps(taught, part, 1, seed=1)), seed=(1, number))
+        [(_, [made])] = lesson.loaded(ear, [step], part)
+        return made
+
+    plain, masked, again, other = batch(1), *(batch(n, spec_augment=True) for n in (1, 1, 2))
+    assert (plain.features != 0).all()
+    hidden = masked.features == 0
+    assert hidden.any() and (masked.features == plain.features)[~hidden].all()
+    assert not hidden[0].equal(hidden[1])  # every clip has masks of its own
+    assert masked.features.equal(again.features) and not masked.features.equal(other.features)
+    assert sorted(plain.weights.tolist()) == [0.5, 1.0]
+    assert weights_of(plain).shape == plain.labels[plain.labels != lesson.IGNORED].shape
 
 
 @model

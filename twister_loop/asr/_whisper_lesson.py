@@ -17,6 +17,7 @@ from ..errors import AudioError, EngineError
 from ..manifest import windows
 from ..phrases import timestamp
 from ..records import Seconds, Share, Utterance
+from ._spec_augment import masked
 from ._whisper_batches import batches, read
 from ._whisper_decode import detect
 from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, hearable
@@ -30,6 +31,8 @@ BUCKET = 32
 """Batches whose clips are sorted by length together: enough to be alike, few enough to vary."""
 AT_ONCE: Seconds = 90.0
 """Of what the encoder hears in one pass, margins included: 8 clips of 8 s, or 2 of 30 s."""
+FRAME = 160
+"""Samples between two frames of features."""
 IGNORED = -100
 """The label of a position that is not learned."""
 
@@ -63,6 +66,8 @@ class Step:
     batches: list[list[Example]]
     margins: list[Seconds]
     """For each batch, drawn anew."""
+    seed: tuple[int, int] = (0, 0)
+    """For what else is drawn."""
 
 
 class Batch(NamedTuple):
@@ -74,6 +79,8 @@ class Batch(NamedTuple):
     """(batch, tokens)"""
     labels: torch.Tensor
     """(batch, tokens)"""
+    weights: torch.Tensor
+    """(batch,): how much a token counts."""
 
 
 def examples(
@@ -190,6 +197,7 @@ def steps(
             ends_epoch=number == total or place + 1 == in_epoch,
             batches=chosen,
             margins=[_margin(options, rng) for _ in chosen],
+            seed=(seed, number),
         )
 
 
@@ -212,12 +220,15 @@ def bucketed(
     return [groups[place] for place in rng.permutation(len(groups))]
 
 
-def loaded(whisper: Whisper, todo: Iterable[Step]) -> Iterator[tuple[Step, list[Batch]]]:
+def loaded(
+    whisper: Whisper, todo: Iterable[Step], options: WhisperRecognizer
+) -> Iterator[tuple[Step, list[Batch]]]:
     """Every step with its batches, read while the step before it is computed."""
 
     def load(step: Step) -> tuple[Step, list[Batch]]:
+        rng = np.random.default_rng(step.seed)
         made = (
-            _batch(whisper, part, margin)
+            _batch(whisper, part, margin, options, rng)
             for group, margin in zip(step.batches, step.margins, strict=True)
             for part in _at_once(group, margin)
         )
@@ -242,9 +253,15 @@ def _at_once(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Exa
         yield group[first : first + size]
 
 
-def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch | None:
+def _batch(
+    whisper: Whisper,
+    group: Sequence[Example],
+    margin: Seconds,
+    options: WhisperRecognizer,
+    rng: np.random.Generator,
+) -> Batch | None:
     """Tensors of a batch; a clip that cannot be read is left out, and said to be."""
-    clips, inputs, labels = [], [], []
+    clips, inputs, labels, weights = [], [], [], []
     for example in group:
         try:
             clips.append(hearable(example.utterance))
@@ -256,12 +273,17 @@ def _batch(whisper: Whisper, group: Sequence[Example], margin: Seconds) -> Batch
         inputs.append(given)
         said = [*tokens, whisper.end]
         labels.append([IGNORED] * (len(given) - len(said)) + said)
+        weights.append(options.loss_weights.get(example.utterance.origin, 1.0))
     if not clips:
         return None
+    features = whisper.features(clips, margin)
+    if options.spec_augment:
+        features = masked(features, [len(clip) // FRAME for clip in clips], rng)
     return Batch(
-        whisper.features(clips, margin),
+        features,
         _padded(inputs, whisper.end).to(whisper.device),
         _padded(labels, IGNORED).to(whisper.device),
+        torch.tensor(weights, device=whisper.device),
     )
 
 

@@ -67,11 +67,11 @@ def train(
         if options.timestamps:
             _ = whisper.first_timestamp  # says so where it has none
         taught = examples(whisper, lesson, margin, options.batch)
-        total = options.epochs * steps_per_epoch(len(taught), options.batch, options.accumulate)
-        total = min(total, options.max_steps or total)
+        in_epoch = steps_per_epoch(len(taught), options.batch, options.accumulate)
+        total = min(options.epochs * in_epoch, options.max_steps or options.epochs * in_epoch)
         log.info("%d utterances, %d steps of training", len(taught), total)
         todo = steps(taught, options, total, seed)
-        trainer = Trainer(options, whisper, out, total)
+        trainer = Trainer(options, whisper, out, total, epochs=math.ceil(total / in_epoch))
         trainer.resume()
         try:
             trainer.run(todo)
@@ -81,6 +81,11 @@ def train(
             ) from cause
         trainer.finish(start)
     return Checkpoint("whisper", out)
+
+
+def weights_of(batch: Batch) -> torch.Tensor:
+    """(tokens to learn,): how much each counts."""
+    return batch.weights.repeat_interleave((batch.labels != IGNORED).sum(1))
 
 
 @contextmanager
@@ -116,8 +121,11 @@ def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
 class Trainer:
     """The weights on their way, and all that is needed to go on with them."""
 
-    def __init__(self, options: WhisperRecognizer, whisper: Whisper, out: Path, total: int) -> None:
-        self.options, self.whisper, self.out, self.total = options, whisper, out, total
+    def __init__(
+        self, options: WhisperRecognizer, whisper: Whisper, out: Path, total: int, epochs: int
+    ) -> None:
+        self.options, self.whisper, self.out = options, whisper, out
+        self.total, self.epochs = total, epochs
         self.model = whisper.model.train()
         self.model.config.apply_spec_augment = False
         if options.checkpointing:
@@ -145,7 +153,8 @@ class Trainer:
     def run(self, todo: Iterator[Step]) -> None:
         """Take the steps that are left."""
         left = together.share(step for step in todo if step.number > self.done)
-        shown = progress(loaded(self.whisper, left), "training whisper", self.total - self.done)
+        read = loaded(self.whisper, left, self.options)
+        shown = progress(read, "training whisper", self.total - self.done)
         self.out.mkdir(parents=True, exist_ok=True)
         place = self.out / LOG if together.is_first() else Path(os.devnull)
         with place.open("a", encoding="utf-8") as lines:
@@ -154,7 +163,7 @@ class Trainer:
                 lines.write(f"{schema.line(line)}\n")
                 lines.flush()
                 self.done = step.number
-                if step.ends_epoch and self.options.average:
+                if step.ends_epoch and step.epoch > self.epochs - self.options.average:
                     self._average()
                 if step.ends_epoch or step.number % self.options.save_every == 0:
                     self.save()
@@ -163,10 +172,10 @@ class Trainer:
         """One update; gives the loss and the learning rate."""
         rate = self.learning_rate(step.number)
         device = self.whisper.device
-        tokens = sum(int((batch.labels != IGNORED).sum()) for batch in batches)
-        tokens, total = int(together.summed(tokens, device)), 0.0
+        weight = sum(float(weights_of(batch).sum()) for batch in batches)
+        weight, total = together.summed(weight, device), 0.0
         for batch in batches:
-            loss = self.loss(batch) / tokens
+            loss = self.loss(batch) / weight
             loss.backward()
             total += loss.item()
         total = together.summed(total, device)
@@ -186,7 +195,7 @@ class Trainer:
         return round(total, 6), rate
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Sum of the negative log-probabilities of all tokens that are to be learned."""
+        """Weighted sum of the negative log-probabilities of all tokens that are to be learned."""
         chosen = batch.labels != IGNORED
         device = self.whisper.device.type
         with torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
@@ -195,7 +204,8 @@ class Trainer:
                 input_ids=batch.inputs, encoder_hidden_states=encoded, use_cache=False
             ).last_hidden_state
             logits = self.model.proj_out(hidden[chosen])  # (tokens to learn, vocabulary)
-        return cross_entropy(logits.float(), batch.labels[chosen], reduction="sum")
+        each = cross_entropy(logits.float(), batch.labels[chosen], reduction="none")
+        return (each * weights_of(batch)).sum()
 
     def learning_rate(self, number: int) -> float:
         """Rises linearly while it warms up, then falls linearly, almost to nothing."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Self
 from ..artifact import only_for, unsigned
 from ..manifest import Manifest, windows
 from ..parts import Recognizer
-from ..records import Checkpoint, Seconds, Share, Utterance
+from ..records import Checkpoint, Origin, Seconds, Share, Utterance
 from . import (
     _whisper_align,
     _whisper_decode,
@@ -62,8 +62,8 @@ class WhisperRecognizer(Recognizer):
     weight_decay: float = only_for("train", 0.01)
     clip: float = only_for("train", 1.0)
     """Norm to which a larger gradient is cut."""
-    average: bool = only_for("train", False)
-    """Whether the weights after each epoch are averaged, instead of taking the last."""
+    average: int = only_for("train", 0)
+    """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
     interpolate: Share = only_for("train", 1.0)
     """How far the weights go from those at the start to the trained ones. Half way keeps most of
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
@@ -85,6 +85,14 @@ class WhisperRecognizer(Recognizer):
     previous_text: Share = only_for("train", 0.0)
     """Part of the labels that come after what the same speaker said before, where packing knows
     it; at most half of what the decoder holds."""
+    spec_augment: bool = only_for("train", False)
+    """Whether bands and stretches of what is heard are masked anew each time (adaptive
+    SpecAugment, arXiv 1912.05533)."""
+    loss_weights: Mapping[Origin, float] = field(
+        default_factory=dict, metadata={"purpose": "train"}
+    )
+    """How much a token counts by where its speech is from: human, pseudo, synthetic; 1 unless
+    said."""
     save_every: int = unsigned(100)
     """Steps between the states kept to go on from after a kill."""
 
@@ -97,6 +105,8 @@ class WhisperRecognizer(Recognizer):
             raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.lora < 0 or (self.lora and find_spec("peft") is None):
             raise ValueError("lora: a rank, and `pip install 'twister-loop[lora]'`; 0 is none")
+        if self.average < 0 or any(each <= 0 for each in self.loss_weights.values()):
+            raise ValueError("average: 0 or more; loss_weights: above 0 (`mix` leaves things out)")
         if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
             raise ValueError("timestamps, previous_text: parts of a whole, from 0 to 1")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
