@@ -1,11 +1,13 @@
 """Long recordings are cut at pauses."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 # Not importorskip: imported past its door, silero-vad leaves every test with one thread.
 pytestmark = [
@@ -22,6 +24,43 @@ def test_cutting_leaves_the_process_its_threads() -> None:
 
     assert list(pauses.cut(np.zeros(16_000, np.float32), 30.0)) == []
     assert torch.get_num_threads() == before
+
+
+def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Speech is what is loud here: three stretches, the second across two blocks."""
+    from twister_loop import Utterance, audio, pauses, scanning, stages
+
+    def loud(samples: np.ndarray, limit: float) -> Iterator[tuple[float, float]]:
+        edges = np.flatnonzero(np.diff(np.abs(samples) > 0.1, prepend=False, append=False))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            yield start / 16_000, (stop - start) / 16_000
+
+    monkeypatch.setattr(pauses, "cut", loud)
+    monkeypatch.setattr(scanning, "BLOCK", 10.0)
+    spoken = [(2.0, 3.0), (8.0, 6.0), (26.0, 4.0)]
+    samples = np.zeros(31 * 16_000, np.float32)
+    for start, length in spoken:
+        samples[int(start * 16_000) : int((start + length) * 16_000)] = 0.5
+    stereo = np.stack([samples, np.zeros_like(samples)], 1)
+    soundfile.write(tmp_path / "call.wav", stereo, 16_000)
+    listing = stages.Manifest.write(
+        [Utterance(id="call", audio_filepath=tmp_path / "call.wav", duration=31.0)], tmp_path / "l"
+    )
+    for channels, ids in (("mixed", "call-{}"), ("split", "call-c0-{}"), (0, "call-c0-{}")):
+        found = stages.scan(
+            scanning.Scan(at_most=9.0, channels=channels), listing, out=tmp_path / f"{channels}"
+        )
+        assert [(each.offset, each.duration) for each in found] == spoken
+        assert [each.id for each in found] == [ids.format(f"{at:04d}") for at in range(3)]
+        assert all(audio.loudness(audio.of(each)) > -13 for each in found)
+    silent = list(stages.Manifest(tmp_path / "split" / "rejected"))
+    assert [(each.id, each.rejected_by) for each in silent] == [("call-c1", "no_speech")]
+    wrong = stages.scan(scanning.Scan(channels=2), listing, out=tmp_path / "wrong")
+    assert not len(wrong)
+    [said] = stages.Manifest(tmp_path / "wrong" / "rejected")
+    assert said.objection and said.objection.endswith("has 2 channels, none of number 2")
 
 
 @pytest.mark.pretrained

@@ -28,11 +28,16 @@ SAMPLE_BYTES = 2
 """Of a headerless file."""
 
 
-def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> Samples:
-    """Read a stretch of any file that libsndfile reads, mixed down and resampled.
+def read(
+    path: Path,
+    offset: Seconds = 0.0,
+    duration: Seconds | None = None,
+    channel: int | None = None,
+) -> Samples:
+    """Read a stretch of any file that libsndfile reads, one channel or all mixed, resampled.
 
     Raises:
-        AudioError: the file is missing, unreadable, or empty.
+        AudioError: the file is missing, unreadable, or empty, or has no such channel.
     """
     try:
         with _opened(path) as file:
@@ -48,12 +53,17 @@ def read(path: Path, offset: Seconds = 0.0, duration: Seconds | None = None) -> 
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
     if not len(samples):
         raise AudioError(f"{path}: empty")
-    return resample(samples.mean(axis=1), rate)
+    if channel is None:
+        return resample(samples.mean(axis=1), rate)
+    if channel >= samples.shape[1]:
+        raise AudioError(f"{path}: has {samples.shape[1]} channels, none of number {channel}")
+    return resample(samples[:, channel], rate)
 
 
 def of(utterance: Utterance) -> Samples:
     """The speech of one utterance."""
-    return read(utterance.audio_filepath, utterance.offset, utterance.duration)
+    place = utterance.offset, utterance.duration, utterance.channel
+    return read(utterance.audio_filepath, *place)
 
 
 def resample(samples: Samples, rate: Hertz, to: Hertz = SAMPLE_RATE) -> Samples:
@@ -76,6 +86,15 @@ def duration_of(path: Path) -> Seconds:
     try:
         with _opened(path) as file:
             return float(file.frames / file.samplerate)
+    except (soundfile.LibsndfileError, OSError) as cause:
+        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+
+
+def channels_of(path: Path) -> int:
+    """Raises AudioError where there is nothing to read."""
+    try:
+        with _opened(path) as file:
+            return int(file.channels)
     except (soundfile.LibsndfileError, OSError) as cause:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
 

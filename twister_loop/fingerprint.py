@@ -68,7 +68,7 @@ def fingerprint(utterance: Utterance) -> Fingerprint:
     """Read the middle of an utterance. Raises AudioError."""
     length = min(STRETCH, utterance.duration)
     begin = utterance.offset + (utterance.duration - length) / 2
-    return of(audio.read(utterance.audio_filepath, begin, length))
+    return of(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
 
 
 def of(samples: Samples) -> Fingerprint:

@@ -131,7 +131,12 @@ def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manif
             duration = audio.write(samples, path)
             made_by = "+".join(filter(None, [utterance.made_by, *(each.name for each in drawn)]))
             yield replace(
-                utterance, audio_filepath=path, offset=0.0, duration=duration, made_by=made_by
+                utterance,
+                audio_filepath=path,
+                offset=0.0,
+                channel=None,
+                duration=duration,
+                made_by=made_by,
             )
 
     return Manifest.write(perturbed(), out)

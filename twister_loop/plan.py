@@ -20,8 +20,9 @@ from .mixing import Mix, Perturb
 from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .records import Language, SetKind, Share
+from .scanning import Scan
 from .shards import Cluster
-from .stages import ParityTerms, Scan, TrialTerms
+from .stages import ParityTerms, TrialTerms
 
 Spec = dict[str, Any]
 """`{use: NAME, option: value}`, as in the YAML."""

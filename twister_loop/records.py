@@ -64,6 +64,8 @@ class Utterance:
     offset: Seconds = 0.0
     """Where in the file it begins."""
     duration: Seconds = 0.0
+    channel: int | None = None
+    """Of the file, from 0; None is all of them mixed."""
     text: str | None = None
     """What a model may be trained on; None while nobody has labeled it."""
     pred_text: str | None = None

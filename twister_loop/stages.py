@@ -9,32 +9,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
-from . import audio, measure, schema
+from . import measure, schema
 from .artifact import stage
-from .errors import AudioError, ConfigError
+from .errors import ConfigError
 from .hashes import Hashes
 from .leaks import HeldOutTexts
 from .manifest import Manifest, windows
 from .parts import Corpus, Filter, Listener, Recognizer, Synthesizer
 from .progress import progress
-from .records import UNSPOKEN, Checkpoint, Funnel, Language, Seconds, Share, Tally, Utterance
+from .records import UNSPOKEN, Checkpoint, Funnel, Language, Share, Tally, Utterance
+from .scanning import Scan, scanned
 from .shards import Cluster, Takes, spread
 from .trials import Attempt, Parity, Trial
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What of the pool is speech at all."""
-
-    at_least: Seconds = 0.2
-    at_most: Seconds = 30.0
-    """Longer files are cut at pauses."""
-    silence: float = -60.0
-    """Decibels below full scale, root mean square."""
-    __pydantic_config__ = schema.STRICT
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Ma
         return _divide(progress(listed(corpora, lang, hashes), "listing"), out)
 
 
-@stage(version=1)
+@stage(version=2)
 def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
     """Read every file of the pool once: cut what is long, set aside what is not speech.
 
@@ -79,7 +67,7 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
         shards.append(shard := out / "windows" / f"{number:06d}")
         if not shard.exists():
             scratch = shard.with_name(f".{shard.name}")
-            found = (each for file in window for each in _scanned(terms, file))
+            found = (each for file in window for each in scanned(terms, file))
             Manifest.write(found, scratch)
             scratch.rename(shard)
     judged = (each for shard in shards for each in Manifest(shard))
@@ -287,35 +275,6 @@ def _content_id(utterance: Utterance, hashes: Hashes) -> str:
     except OSError:  # it will be rejected when it is read
         digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
     return f"{digest}-{utterance.offset:g}" if utterance.offset else digest
-
-
-def _scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
-    """The stretches of speech in one file, or the file with the reason why there is none."""
-    try:
-        if file.error:
-            raise AudioError(file.error)
-        samples = audio.of(file)
-    except AudioError as error:
-        yield replace(file, rejected_by="unreadable", objection=str(error))
-        return
-    duration = len(samples) / audio.SAMPLE_RATE
-    if duration < terms.at_least:
-        yield replace(file, rejected_by="too_short", objection=f"{duration:.2f} s")
-    elif (level := audio.loudness(samples)) < terms.silence:
-        yield replace(file, rejected_by="silent", objection=f"{level:.0f} dB")
-    elif duration <= terms.at_most:
-        yield file
-    else:
-        found = list(import_module("twister_loop.pauses").cut(samples, terms.at_most))
-        if not found:
-            yield replace(file, rejected_by="no_speech", objection="no speech found in it")
-        for number, (offset, length) in enumerate(found):
-            yield replace(
-                file,
-                id=f"{file.id}-{number:04d}",
-                offset=round(file.offset + offset, 3),
-                duration=round(length, 3),
-            )
 
 
 def _judged(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:

@@ -79,7 +79,7 @@ def _copy(one: Utterance, path: Path) -> bool:
     scratch = path.with_name(f".{path.name}")
     try:
         length = min(one.duration or LONGEST, LONGEST)
-        audio.write(audio.read(one.audio_filepath, one.offset, length), scratch)
+        audio.write(audio.read(one.audio_filepath, one.offset, length, one.channel), scratch)
     except AudioError as cause:
         log.info("no clip to listen to: %s", cause)
         return False

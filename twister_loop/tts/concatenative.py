@@ -277,7 +277,7 @@ def _join(clips: Sequence[Utterance], gap: Seconds) -> audio.Samples:
     for stretch in stretches:
         first, last = stretch[0], stretch[-1]
         length = last.offset + last.duration - first.offset
-        samples = audio.read(first.audio_filepath, first.offset, length)
+        samples = audio.read(first.audio_filepath, first.offset, length, first.channel)
         samples = samples * np.float32(10 ** ((LOUDNESS - audio.loudness(samples)) / 20))
         joined = _cross_fade(joined, np.concatenate([pause, samples]) if len(joined) else samples)
     return np.clip(joined, -1, 1)

@@ -77,8 +77,8 @@ class XttsSynthesizer(Synthesizer):
             except AudioError as error:
                 log.warning("%s lends no voice: %s", each.id, error)
                 continue
-            copy = dataclasses.replace(each, audio_filepath=path, offset=0.0, duration=seconds)
-            kept.append(copy)
+            copy = dataclasses.replace(each, audio_filepath=path, offset=0.0, channel=None)
+            kept.append(dataclasses.replace(copy, duration=seconds))
         if not kept:
             raise ConfigError(
                 f"xtts: no clip of the lesson lasts {SHORTEST:g} to {LONGEST:g} s and can be read, "
