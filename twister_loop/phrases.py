@@ -25,7 +25,7 @@ def speaker_of(utterance: Utterance) -> str | None:
 
 def written(parts: Iterable[tuple[Language | None, str | None]]) -> str:
     """Texts one after the other; no space between two in languages that are written without."""
-    said = [(lang, text.strip()) for lang, text in parts if text and text.strip()]
+    said = [(lang, text) for lang, text in parts if text]
     glued = ["" if {before, lang} <= UNSPACED else " " for (before, _), (lang, _) in pairwise(said)]
     return "".join(f"{glue}{text}" for glue, (_, text) in zip(["", *glued], said, strict=True))
 

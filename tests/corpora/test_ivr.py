@@ -232,6 +232,13 @@ def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
     assert (only.text, only.lang, only.speaker) == ("Please enter your number", "en", "en-1")
 
 
+def test_english_is_divided_like_the_others(publisher: list[str]) -> None:
+    known = drawn("Please enter your number", SHARES)
+    found = {split: read(split, "en") for split in ("pool", "texts", "development", "test")}  # type: ignore[arg-type]
+    assert {split for split, each in found.items() if "please" in map(stem, each)} == {known}
+    assert "one" in map(stem, found["pool"]) and {each.lang for each in found["pool"]} == {"en"}
+
+
 def test_the_second_speaker_says_nothing_that_is_named_elsewhere(debian: Path) -> None:
     held_out = {stem(each) for each in [*read("development"), *read("test")]}
     only_texts = {name for name, text in SENTENCES.items() if drawn(text, SHARES) == "texts"}

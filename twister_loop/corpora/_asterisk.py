@@ -70,7 +70,7 @@ def fetch(voice: Voice) -> Path:
     folder = home / voice.name
     if folder.is_dir():
         return folder
-    with _alone(home):
+    with alone(home):
         if not folder.is_dir():  # another process may have fetched it meanwhile
             _fetch(voice, folder)
     return folder
@@ -209,7 +209,7 @@ def _made(folder: Path) -> Path:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def alone(home: Path) -> Iterator[None]:
     """Wait until no other process fetches into this cache."""
     with (_made(home) / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Split = Literal[
     "pool", "pool_references", "second_speaker", "texts", "development", "test", "retention"
 ]
-Spoken = Literal["it", "fr"]
+Spoken = Literal["it", "fr", "en"]
 
 SHARES: Mapping[str, Share] = {"pool": 0.40, "texts": 0.10, "development": 0.20, "test": 0.30}
 """Of the distinct sentences of the first speaker, by chance of their hash. Half of a development
@@ -68,6 +68,7 @@ ENGLISH = Voice(
     credit="Copyright 2003-2010 Allison Smith (http://www.theivrvoice.com), with contributions "
     "by Digium, Inc. (http://www.digium.com).",
 )
+VOICES: Mapping[Spoken, Voice] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Ivr(Corpus):
     `second_speaker`: another Italian speaker, untranscribed, without the prompts that have the
     name of one in the next three splits. `texts`: sentences without their audio. `development`,
     `test`: transcribed sentences of the first speaker. `retention`: all English sentences,
-    transcribed."""
+    transcribed; a plan with English in its pool holds out a share of them by `lang` instead."""
     lang: Spoken = "it"
     """Of all splits but `retention`."""
 
@@ -104,10 +105,10 @@ class Ivr(Corpus):
 
     def _chosen(self) -> Iterator[Utterance]:
         if self.split == "retention":
-            return _transcribed(_sentences(_read(ENGLISH)), "en", "en-1")
+            return _transcribed(sentences(read(ENGLISH)), "en", "en-1")
         lang, speaker = self.lang, f"{self.lang}-1"
-        first = _read({"it": ITALIAN, "fr": FRENCH}[lang])
-        share = {each.name: drawn(each.text, SHARES) for each in _sentences(first)}
+        first = read(VOICES[lang])
+        share = {each.name: drawn(each.text, SHARES) for each in sentences(first)}
         if self.split == "pool":
             return _untranscribed(_free(first, share), lang, speaker)
         if self.split == "pool_references":
@@ -116,13 +117,14 @@ class Ivr(Corpus):
         if self.split == "second_speaker":
             silent = {each.name for each in first if each.doubt == "not speech"}
             taken = {name for name in share if share[name] != "pool"} | silent
-            second = _read(MENARDI)
+            second = read(MENARDI)
             return _untranscribed([e for e in second if e.name not in taken], lang, "it-menardi")
         mine = [each for each in first if share.get(each.name) == self.split]
         return _texts(mine, lang) if self.split == "texts" else _transcribed(mine, lang, speaker)
 
 
-def _read(voice: Voice) -> list[Recording]:
+def read(voice: Voice) -> list[Recording]:
+    """All prompts of a voice. Raises ConfigError where they cannot be fetched."""
     found = recordings(fetch(voice))
     doubts = Counter(each.doubt for each in found if each.doubt)
     said = ", ".join(f"{count} {doubt}" for doubt, count in sorted(doubts.items()))
@@ -130,7 +132,7 @@ def _read(voice: Voice) -> list[Recording]:
     return found
 
 
-def _sentences(found: Sequence[Recording]) -> list[Recording]:
+def sentences(found: Sequence[Recording]) -> list[Recording]:
     """What can be held out: transcribed without a doubt, no single word, not too long."""
     return [
         each

@@ -107,12 +107,13 @@ class Concatenative(Synthesizer):
             clips[clip.text or ""].append(clip)
         for text in texts:
             words = _words(text.text, text.lang)
-            missing = [word for word in words if word not in clips]
+            spoken = [[clip for clip in clips[word] if _same(clip, text)] for word in words]
+            missing = [word for word, found in zip(words, spoken, strict=True) if not found]
             if missing or not words:
                 yield replace(text, error=f"no clip of {', '.join(missing) or 'anything'}")
                 continue
             rng = np.random.default_rng([*hashlib.sha256(text.id.encode()).digest()[:8]])
-            chosen = _select([clips[word] for word in words], rng)
+            chosen = _select(spoken, rng)
             path = out / f"{text.id}.wav"
             duration = audio.write(_join(chosen, self.gap), path)
             speakers = {clip.speaker for clip in chosen}
@@ -174,6 +175,11 @@ def _words(text: str | None, lang: Language | None) -> list[str]:
     return [word for word in spelled if word]
 
 
+def _same(clip: Utterance, text: Utterance) -> bool:
+    """Whether they are of one language, as far as is known: some words are words in two."""
+    return clip.lang == text.lang or clip.lang is None or text.lang is None
+
+
 def _cut(utterance: Utterance, confidence: float) -> Iterator[Utterance]:
     """The words of an aligned utterance, each an utterance of its own.
 
@@ -208,9 +214,9 @@ def _borders(words: Sequence[Word], place: int, duration: Seconds) -> tuple[Seco
 
 
 def _clearest(clips: Iterable[Utterance], most: int) -> Iterator[Utterance]:
-    by_word = defaultdict[str, list[Utterance]](list)
+    by_word = defaultdict[tuple[str, str], list[Utterance]](list)
     for clip in clips:
-        by_word[clip.text or ""].append(clip)
+        by_word[clip.text or "", clip.lang or ""].append(clip)
     for word in sorted(by_word):
         clearest = sorted(by_word[word], key=lambda clip: (-(clip.confidence or 0.0), clip.id))
         yield from clearest[:most]

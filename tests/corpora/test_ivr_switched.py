@@ -1,0 +1,89 @@
+"""Held-out speech that switches languages, joined from a miniature of the prompts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twister_loop import audio
+from twister_loop.artifact import write_json
+from twister_loop.cache import cache_folder
+from twister_loop.corpora._prompts import drawn, key
+from twister_loop.corpora.ivr import ENGLISH, ITALIAN, SHARES, Ivr
+from twister_loop.corpora.ivr_switched import PAUSE, IvrSwitched
+from twister_loop.errors import ConfigError
+from twister_loop.records import Utterance
+
+NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty sentences and forty phrases a language, each half a second between silences."""
+    monkeypatch.setenv("TWISTER_CACHE", str(tmp_path / "cache"))
+    tone = 0.3 * np.sin(np.arange(8_000) / 5)
+    sound = np.concatenate([np.zeros(4_000), tone, np.zeros(4_000)]).astype(np.float32)
+    for voice, words in ((ITALIAN, "questa frase numero"), (ENGLISH, "this sentence number")):
+        folder = cache_folder() / "asterisk" / voice.name
+        texts = []
+        for number in range(80):
+            name = NUMBERS[number % 12] + " " + NUMBERS[number // 12]
+            long = f"{words} {name} has more than five words" if number % 2 else f"{words} {name}"
+            audio.write(sound, folder / "sounds" / f"{number}.wav")
+            texts.append(f"{number}: {long}")
+        (folder / "texts.txt").write_text("\n".join(texts))
+        write_json({"source": "here", "sha256": voice.name}, folder / "source.json")
+
+
+def read(split: str) -> list[Utterance]:
+    return list(IvrSwitched(split).utterances())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("split", ["development", "test"])
+def test_it_switches_between_sentences_and_inside_beginning_in_either(split: str) -> None:
+    found = read(split)
+    kinds = {(len(each.pieces), each.lang) for each in found}
+    assert kinds == {(2, "it"), (2, "en"), (3, "it"), (3, "en")}
+    for each in found:
+        assert all(one.lang != other.lang for one, other in pairwise(each.pieces))
+        assert each.lang == each.pieces[0].lang and each.origin == "human"
+        assert each.text == " ".join(piece.text for piece in each.pieces)
+        silence = each.pieces[1].start - each.pieces[0].end
+        assert silence == pytest.approx(PAUSE if len(each.pieces) == 2 else 0, abs=0.002)
+
+
+def test_its_audio_is_as_long_as_it_says_and_silence_is_cut_off_inside() -> None:
+    for each in read("test"):
+        assert audio.duration_of(each.audio_filepath) == pytest.approx(each.duration, abs=1e-3)
+        length = each.pieces[0].end - each.pieces[0].start
+        assert length == pytest.approx(1.0 if len(each.pieces) == 2 else 0.6, abs=0.03)
+
+
+def test_nothing_is_in_it_twice_or_in_another_share() -> None:
+    for split in ("development", "test"):
+        texts = [key(piece.text) for each in read(split) for piece in each.pieces]
+        assert len(texts) == len(set(texts))
+        assert {drawn(text, SHARES) for text in texts} == {split}
+    names = {each.id.partition("/")[2] for each in Ivr("pool").utterances()}
+    used = {piece.id for each in read("test") for piece in each.pieces if piece.lang == "it"}
+    assert used and not used & names
+
+
+def test_it_is_joined_once_and_a_killed_one_is_joined_again() -> None:
+    before = read("test")
+    folder = before[0].audio_filepath.parent
+    times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert read("test") == before and len(times) == len(before)
+    assert times == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    before[0].audio_filepath.unlink()
+    folder.rename(folder.with_name(f".{folder.name}"))
+    assert read("test") == before and before[0].audio_filepath.is_file()
+
+
+def test_prompts_without_such_a_split_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twister_loop.corpora.ivr_switched.SHARES", {"test": 1.0})
+    with pytest.raises(ConfigError, match="no sentence of 'it' is in development"):
+        read("development")
