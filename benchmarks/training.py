@@ -105,7 +105,7 @@ class _Ours:
         taught = examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
         total = steps_per_epoch(len(taught), options.batch, options.accumulate)
         self.trainer = _whisper_train.Trainer(options, whisper, out, total, epochs=1)
-        self.todo = loaded(whisper, steps(taught, options, total, SEED), options)
+        self.todo = loaded(whisper, lesson, steps(taught, options, total, SEED), options)
         self.seconds: list[float] = []
         self.waited: list[float] = []
         out.mkdir(parents=True, exist_ok=True)

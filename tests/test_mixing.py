@@ -1,8 +1,7 @@
-"""What is trained on: weights in hours, perturbations."""
+"""What is trained on: weights in hours."""
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ import pytest
 
 from twister_loop import Utterance, audio
 from twister_loop.manifest import Manifest
-from twister_loop.mixing import Mix, Perturb, augment, mix
-from twister_loop.parts import Effect
+from twister_loop.mixing import Mix, mix
 from twister_loop.records import Origin
 
 
@@ -51,49 +49,3 @@ def test_the_seed_decides_the_order(tmp_path: Path) -> None:
         for place, seed in enumerate((1, 1, 2))
     ]
     assert orders[0] == orders[1] != orders[2]
-
-
-@pytest.mark.parametrize("name", Effect.names())
-def test_every_effect_changes_speech_and_is_decided_by_its_seed(name: str) -> None:
-    effect = Effect.build({"use": name})
-    samples = np.random.default_rng(3).normal(0, 0.1, 16_000).astype(np.float32)
-    one, two, other = (effect.apply(samples, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one.dtype == np.float32 and np.isfinite(one).all() and abs(one).max() <= 1.5
-    assert (one == two).all()
-    assert len(one) != len(samples) or not np.allclose(one, samples, atol=1e-3)
-    if name in {"noise", "gain"}:
-        assert not np.allclose(one, other, atol=1e-4)
-
-
-def test_noise_has_the_ratio_that_was_asked_for() -> None:
-    samples = np.sin(np.arange(32_000) / 5).astype(np.float32) * 0.1
-    noisy = Effect.build({"use": "noise", "snr": [10, 10]}).apply(samples, np.random.default_rng(1))
-    ratio = 10 * np.log10(np.mean(samples**2) / np.mean((noisy - samples) ** 2))
-    assert ratio == pytest.approx(10, abs=0.1)
-
-
-def test_a_telephone_line_lets_nothing_through_above_3400_hertz() -> None:
-    samples = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
-    power = (
-        abs(
-            np.fft.rfft(Effect.build({"use": "telephone"}).apply(samples, np.random.default_rng(1)))
-        )
-        ** 2
-    )
-    frequency = np.fft.rfftfreq(32_000, 1 / 16_000)
-    assert power[frequency > 4000].sum() < 0.01 * power.sum()
-
-
-def test_what_is_perturbed_says_so_and_the_rest_stays_where_it_is(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", "pseudo", [0.5] * 40)
-    terms = Perturb((Effect.build({"use": "gain"}), Effect.build({"use": "speed"})), 0.5)
-    perturbed = list(augment(terms, source, 7, out=tmp_path / "augmented"))
-    before = list(source)
-    made_by = Counter(each.made_by for each in perturbed)
-    assert set(made_by) == {None, "gain", "speed", "gain+speed"}
-    for old, new in zip(before, perturbed, strict=True):
-        if new.made_by is None:
-            assert new == replace(old, audio_filepath=new.audio_filepath)
-        else:
-            assert new.audio_filepath.is_file() and new.text == old.text
-            assert new.duration == pytest.approx(audio.duration_of(new.audio_filepath), abs=1e-3)

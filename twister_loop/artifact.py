@@ -21,7 +21,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
 
@@ -136,9 +136,24 @@ def _matters(metadata: Mapping[str, Any], purpose: str | None) -> bool:
 
 
 def digest_of(path: Path) -> str:
-    """The first 16 hexadecimal digits of a file's sha256."""
+    """The first 16 hexadecimal digits of a file's sha256, or of all files' in a folder."""
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.is_file())
+        known = [(each.relative_to(path).as_posix(), _of_file(each)) for each in files]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _of_file(path: Path) -> str:
+    stat = path.stat()
+    return _digest_at(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1 << 16)
+def _digest_at(path: Path, changed: int, size: int) -> str:
+    """Of a file as it was then: a folder of noise is looked at by many stages."""
+    return digest_of(path)
 
 
 def carry_over(

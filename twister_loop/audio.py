@@ -6,6 +6,7 @@ samples, mono, 16 kHz. Of an odd number of bytes the last is half a sample, and 
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ Samples = NDArray[np.float32]
 HEADERLESS = ".pcm"
 HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
 """How a file begins that was only renamed."""
+SUFFIXES = frozenset(
+    (
+        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
+    ).split()
+)
+"""What libsndfile reads and people have."""
 SAMPLE_BYTES = 2
 """Of a headerless file."""
 
@@ -118,6 +125,20 @@ def _opened(path: Path) -> soundfile.SoundFile:
     return soundfile.SoundFile(
         path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
     )
+
+
+def coded(samples: Samples, format_: str, subtype: str, rate: Hertz) -> Samples:
+    """What a codec leaves of samples: written by libsndfile in memory, and read back.
+
+    `format_` and `subtype` are libsndfile's, such as OGG and OPUS; the codec works at `rate`.
+    """
+    file = io.BytesIO()
+    before = np.clip(resample(samples, SAMPLE_RATE, rate), -1.0, 1.0)
+    soundfile.write(file, before, round(rate), format=format_, subtype=subtype)
+    file.seek(0)
+    after, _ = soundfile.read(file, dtype="float32")
+    made = resample(after[: len(before)], rate, SAMPLE_RATE)[: len(samples)]
+    return np.pad(made, (0, len(samples) - len(made)))
 
 
 def loudness(samples: Samples) -> float:

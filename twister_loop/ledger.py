@@ -36,6 +36,7 @@ class Keep:
     """
 
     last: int = 2
+    __pydantic_config__ = schema.STRICT
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,10 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     packed = mixture
     if plan.pack:
         packed = do(pack)(plan.pack, mixture, plan.asr, start, seed, out=at / "packed")
-    augmented = (
-        do(augment)(plan.augment, packed, seed, out=at / "augmented") if plan.augment else packed
-    )
-    candidate = do(train)(plan.asr, start, augmented, seed, out=at / "candidate")
+    augmented, perturb = packed, plan.augment
+    if perturb and perturb.when == "written":
+        augmented, perturb = do(augment)(perturb, packed, seed, out=at / "augmented"), None
+    candidate = do(train)(plan.asr, start, augmented, seed, perturb, out=at / "candidate")
     report = _measured(plan, plan.asr, ledger, given.sets, candidate, at / "report", do)
     reports = (untouched, current, report, references)
     faster = _by_labeler(plan, given, candidate, do)

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from . import schema
+from . import audio, schema
 from .artifact import root_of
+from .audio import Samples
 from .errors import ManifestError
 from .records import UNSPOKEN, Seconds, Utterance
 
@@ -61,6 +62,13 @@ class Manifest:
         with self.path.open("rb") as lines:
             for number, line in enumerate(islice(lines, first, end), first + 1):
                 yield read(line, number)
+
+    def sound(self, utterance: Utterance, epoch: int, copy: int = 0) -> tuple[Utterance, Samples]:
+        """One of its utterances as training hears it in an epoch: here as it was recorded.
+
+        `copy` tells the times apart that one utterance stands in it. Raises AudioError.
+        """
+        return utterance, audio.of(utterance)
 
     def __len__(self) -> int:
         with self.path.open("rb") as lines:

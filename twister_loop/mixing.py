@@ -6,7 +6,7 @@ import logging
 import random
 from array import array
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -19,9 +19,10 @@ from .artifact import stage
 from .errors import AudioError
 from .manifest import Manifest
 from .packing import Pack
-from .parts import Effect, Recognizer
+from .parts import Recognizer
+from .perturbation import Perturb
 from .progress import progress
-from .records import Checkpoint, Seconds, Share, Utterance
+from .records import Checkpoint, Seconds, Utterance
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +38,6 @@ class Mix:
     pseudo: float = 1.0
     synthetic: float = 1.0
     __pydantic_config__ = schema.STRICT
-
-
-@dataclass(frozen=True)
-class Perturb:
-    """How speech is perturbed for training."""
-
-    effects: tuple[Effect, ...]
-    probability: Share = 0.5
-    """Of each effect, for each utterance; what no effect was drawn for stays as it is."""
 
 
 @stage(version=1)
@@ -113,33 +105,35 @@ def pack(
     return manifest
 
 
-@stage(version=1)
+@stage(version=2)
 def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manifest:
-    """Perturb speech, seeded by round and id; what an utterance went through is noted."""
+    """Perturb speech; what an utterance went through is noted, what went through nothing stays."""
 
     def perturbed() -> Iterator[Utterance]:
-        for number, utterance in enumerate(progress(mixture, "perturbing", len(mixture))):
-            rng = np.random.default_rng([seed, number, *utterance.id.encode()])
-            drawn = [each for each in terms.effects if rng.random() < terms.probability]
-            if not drawn:
-                yield utterance
-                continue
-            samples = audio.of(utterance)
-            for effect in drawn:
-                samples = effect.apply(samples, rng)
-            path = out / "audio" / f"{number:06d}.wav"
-            duration = audio.write(samples, path)
-            made_by = "+".join(filter(None, [utterance.made_by, *(each.name for each in drawn)]))
-            yield replace(
-                utterance,
-                audio_filepath=path,
-                offset=0.0,
-                channel=None,
-                duration=duration,
-                made_by=made_by,
-            )
+        for copy in range(terms.copies):
+            times = Counter[str]()
+            for number, utterance in enumerate(progress(mixture, "perturbing", len(mixture))):
+                times[utterance.id] += 1
+                seeds = (seed, copy, times[utterance.id])
+                name = f"{number:06d}-{copy}" if copy else f"{number:06d}"
+                other = _perturbed(terms, utterance, seeds, out / "audio" / f"{name}.wav")
+                yield replace(other, id=f"{other.id}~{copy}") if copy else other
 
     return Manifest.write(perturbed(), out)
+
+
+def _perturbed(
+    terms: Perturb, utterance: Utterance, seeds: tuple[int, int, int], path: Path
+) -> Utterance:
+    try:
+        changed, samples = terms.apply(utterance, *seeds)
+    except AudioError as error:
+        log.warning("%s is not perturbed: %s", utterance.id, error)
+        return utterance
+    if changed == utterance:
+        return utterance
+    duration = audio.write(samples, path)
+    return replace(changed, audio_filepath=path, offset=0.0, channel=None, duration=duration)
 
 
 def _read(group: packing.Group) -> tuple[packing.Group, list[audio.Samples]]:

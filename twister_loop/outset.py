@@ -297,11 +297,16 @@ def starting_voice(ledger: Ledger, name: str) -> Checkpoint | None:
     return ledger.voice(name)
 
 
+def _written(plan: Plan) -> int:
+    """Copies of all speech that perturbing leaves on disk."""
+    return plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
+
+
 def _check_space(plan: Plan, ledger: Ledger, given: Given) -> None:
     base = ledger.champion or plan.asr.base()
     takes = sum(voice.takes for voice in plan.voices)
     spoken = takes * len(given.texts) * SPOKEN_TEXT
-    copies = (plan.pack is not None) + (plan.augment is not None)
+    copies = (plan.pack is not None) + _written(plan)
     speech = spoken + copies * (spoken + given.listing.duration + given.human.duration)
     needed = plan.asr.disk(base) + round(speech * BYTES_A_SECOND)
     free = shutil.disk_usage(ledger.run).free

@@ -91,7 +91,14 @@ class Part(ABC):
             for field in dataclasses.fields(part)  # type: ignore[arg-type]
             if isinstance(value := getattr(part, field.name), Path)
         }
-        return dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
+        part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
+        if wrong := "; ".join(part.wrongs()):
+            raise ConfigError(f"{cls.__name__.lower()} {name}: {wrong}")
+        return part
+
+    def wrongs(self) -> Iterator[str]:
+        """What is wrong with its options when it is named in a plan, such as an empty folder."""
+        yield from ()
 
 
 class Recognizer(Part):
@@ -243,6 +250,8 @@ class Effect(Part):
     """Perturbs speech."""
 
     home = "twister_loop.effects"
+    stretches: ClassVar[bool] = False
+    """Whether what is said takes longer or shorter after it."""
 
     @abstractmethod
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:

@@ -16,9 +16,10 @@ from . import schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
 from .ledger import Keep, NewAudio
-from .mixing import Mix, Perturb
+from .mixing import Mix
 from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
+from .perturbation import Chance, Perturb
 from .records import Language, SetKind, Share
 from .scanning import Scan
 from .shards import Cluster
@@ -107,21 +108,13 @@ class Plan:
 class _Filters:
     pseudo: list[Spec | str] = field(default_factory=lambda: list(PSEUDO_FILTERS))
     synthetic: list[Spec | str] = field(default_factory=lambda: list(SYNTHETIC_FILTERS))
-
     __pydantic_config__ = schema.STRICT
 
 
-@dataclass(frozen=True)
-class _Augment:
-    effects: list[Spec | str]
+@dataclass(frozen=True, kw_only=True)
+class _Augment(Perturb):
+    effects: list[Spec | str]  # type: ignore[assignment]
     probability: Share = 0.5
-
-    __pydantic_config__ = schema.STRICT
-
-
-@dataclass(frozen=True)
-class _Keep(Keep):
-    __pydantic_config__ = schema.STRICT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +148,7 @@ class _Document:
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
     approval: bool = False
     new_audio: NewAudio = field(default_factory=NewAudio)
-    keep: _Keep = field(default_factory=_Keep)
+    keep: Keep = field(default_factory=Keep)
     cluster: Spec | str | None = None
 
     __pydantic_config__ = schema.STRICT
@@ -219,21 +212,16 @@ class _Builder:
         human = self._corpora("human", document.human, "audiofolder")
         known = document.pool_references
         pool_references = self._corpus("pool_references", known, "audiofolder") if known else None
-        filters = document.filters
-        pseudo = self._parts(Filter, "filters.pseudo", filters.pseudo)
-        synthetic = self._parts(Filter, "filters.synthetic", filters.synthetic)
-        augment = None
-        if document.augment:
-            effects = self._parts(Effect, "augment.effects", document.augment.effects)
-            augment = Perturb(effects, document.augment.probability)
+        pseudo = self._parts(Filter, "filters.pseudo", document.filters.pseudo)
+        synthetic = self._parts(Filter, "filters.synthetic", document.filters.synthetic)
+        augment = self._augment(document.augment) if document.augment else None
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
         self._check_gates(gates, sets)
         alone = labeler is None or labeler.recognizer is asr
-        for gate in (each for each in gates if each.asks_labeler and alone):
-            other = "another engine as `labeler`, such as ctranslate2"
-            self.wrongs.append(f"gates: {gate.name} needs {other}")
+        other = "another engine as `labeler`, such as ctranslate2"
+        self.wrongs += [f"gates: {e.name} needs {other}" for e in gates if e.asks_labeler and alone]
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         new = document.new_audio
@@ -317,6 +305,18 @@ class _Builder:
         part = self._part(Synthesizer, f"voices.{name}", options)
         found = self._parts(Filter, f"voices.{name}.filters", filters)
         return Voice(name, part, takes, found) if part else None
+
+    def _augment(self, terms: _Augment) -> Perturb:
+        """Each effect may have a probability of its own."""
+        chances = []
+        for number, spec in enumerate(terms.effects):
+            options, place = _spec(spec), f"augment.effects.{number}"
+            chance = options.pop("probability", terms.probability)
+            fine = isinstance(chance, int | float) and 0 <= chance <= 1
+            self._require(fine, f"{place}.probability: from 0 to 1, not {chance!r}")
+            effect = self._part(Effect, place, options)
+            chances += [Chance(effect, chance)] if effect else []
+        return Perturb(tuple(chances), terms.when, terms.copies)
 
     def _corpora(
         self, place: str, specs: list[Spec | str] | Spec | str, shorthand: str

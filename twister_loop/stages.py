@@ -18,6 +18,7 @@ from .hashes import Hashes
 from .leaks import HeldOutTexts
 from .manifest import Manifest, windows
 from .parts import Corpus, Filter, Listener, Recognizer, Synthesizer
+from .perturbation import Perturb, PerturbedManifest
 from .progress import progress
 from .records import UNSPOKEN, Checkpoint, Funnel, Language, Share, Tally, Utterance
 from .scanning import Scan, scanned
@@ -164,15 +165,22 @@ def sift(
 
 @stage(version=1)
 def train(
-    recognizer: Recognizer, start: Checkpoint, lesson: Manifest, seed: int, *, out: Path
+    recognizer: Recognizer,
+    start: Checkpoint,
+    lesson: Manifest,
+    seed: int,
+    perturb: Perturb | None = None,
+    *,
+    out: Path,
 ) -> Checkpoint:
-    """Teach a recognizer."""
+    """Teach a recognizer, from the lesson as it is or perturbed whenever it is read."""
     if not len(lesson):
         raise ConfigError(
             f"{lesson.path}: nothing to learn from; every utterance was rejected, "
             "see the rejected/ folders of this round for the reasons"
         )
-    return recognizer.train(start, lesson, out, seed).save(out)
+    heard = PerturbedManifest(lesson.folder, perturb, seed) if perturb else lesson
+    return recognizer.train(start, heard, out, seed).save(out)
 
 
 @stage(version=1)

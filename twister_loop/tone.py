@@ -56,7 +56,9 @@ def learn(codebook: Codebook, lesson: Manifest) -> Codebook:
     """The codebook, with the median pitch of every letter that the lesson spells out."""
     seen: dict[str, list[Hertz]] = defaultdict(list)
     for utterance in lesson:
-        for letter, pitch in zip(utterance.text or "", pitches(audio.of(utterance)), strict=False):
+        for letter, pitch in zip(
+            utterance.text or "", pitches(lesson.sound(utterance, 1)[1]), strict=False
+        ):
             seen[letter].append(pitch)
     return {**codebook, **{letter: float(np.median(heard)) for letter, heard in seen.items()}}
 

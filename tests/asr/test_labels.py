@@ -12,7 +12,7 @@ import pytest
 from twister_loop.errors import EngineError
 from twister_loop.manifest import Manifest
 from twister_loop.packing import Pack, Packer
-from twister_loop.parts import Recognizer
+from twister_loop.parts import Effect, Recognizer
 from twister_loop.records import Checkpoint, Piece, Utterance, Word
 
 pytest.importorskip("torch")
@@ -59,18 +59,18 @@ def test_sentences_stand_between_timestamps_of_the_grid(timed_whisper: Checkpoin
 
 
 def test_what_was_said_before_opens_the_prompt_and_is_not_learned(
-    timed_whisper: Checkpoint, clips: list[Utterance]
+    timed_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    from twister_loop.asr._whisper_lesson import IGNORED, _batch, examples
+    from twister_loop.asr._whisper_lesson import IGNORED, _batch, _heard, examples
 
     prompt, tokens, whisper = learned(timed_whisper, PACKED, preceded=True)
     after = "<|startoftranscript|><|it|><|transcribe|><|notimestamps|>"
     assert shown(whisper, prompt) == f"<|startofprev|> uno{after}"
     assert shown(whisper, tokens) == " due three"
     [example] = examples(whisper, [replace(clips[0], text="due", previous_text="uno")], 5.0, 8)
-    rng = np.random.default_rng(0)
+    [heard] = _heard(Manifest.write(clips[:1], tmp_path), 1, [replace(example, preceded=True)])
     options: Any = Recognizer.build({"use": "whisper"})
-    batch = _batch(whisper, [replace(example, preceded=True)], 0.2, options, rng)
+    batch = _batch(whisper, [heard], 0.2, options, np.random.default_rng(0))
     assert batch is not None
     [given], [labels] = batch.inputs.tolist(), batch.labels.tolist()
     assert shown(whisper, given) == f"<|startofprev|> uno{after} due"
@@ -139,6 +139,26 @@ def test_timestamps_are_drawn_anew_in_every_epoch(timed_whisper: Checkpoint) -> 
     assert drawn(1) == [first, second] and first != second and len(first) == len(second) == 40
     for place in (0, 1):
         assert 8 < sum(each[place] for each in first.values()) < 32
+
+
+def test_timestamps_follow_what_is_heard(timed_whisper: Checkpoint, tmp_path: Path) -> None:
+    """Speech that is slowed down when it is read has its sentences later."""
+    from twister_loop import audio
+    from twister_loop.asr._whisper_lesson import _batch, _heard, examples
+    from twister_loop.perturbation import Chance, Perturb, PerturbedManifest
+
+    path = tmp_path / "a.wav"
+    audio.write(np.full(round(3.1 * 16_000), 0.1, np.float32), path)
+    _, _, whisper = learned(timed_whisper, PACKED)
+    [example] = examples(whisper, [replace(PACKED, audio_filepath=path)], 5.0, 8)
+    slow = Effect.build({"use": "speed", "factors": [0.5]})
+    lesson = PerturbedManifest(tmp_path, Perturb((Chance(slow, 1.0),), "reading"), 1)
+    [heard] = _heard(lesson, 1, [replace(example, timed=True)])
+    options: Any = Recognizer.build({"use": "whisper"})
+    batch = _batch(whisper, [heard], 0.2, options, np.random.default_rng(0))
+    assert batch is not None
+    [given] = batch.inputs.tolist()
+    assert "<|0.00|> due<|2.42|><|3.42|> three<|6.20|>" in shown(whisper, given)
 
 
 def test_it_learns_timestamps_and_previous_text(

@@ -233,7 +233,7 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
     full = [step for step in todo if step.margins == [30.0]]
     assert 70 < len(full) < 130
     assert all(0.2 <= margin <= 0.6 for step in todo if step not in full for margin in step.margins)
-    for _, batches in lesson.loaded(ear, full[:2], learner()):
+    for _, batches in lesson.loaded(ear, Manifest(Path()), full[:2], learner()):
         assert all(batch.features.shape[-1] == 3000 for batch in batches)
     eight = [replace(taught[0], utterance=replace(clips[0], duration=10.0))] * 8
     sizes = [[len(part) for part in lesson._at_once(eight, margin)] for margin in (1.0, 30.0)]
@@ -402,7 +402,7 @@ def test_what_is_heard_is_masked_and_tokens_weigh_by_their_origin(
     def batch(number: int, **options: Any) -> lesson.Batch:
         part: Any = learner(loss_weights={"synthetic": 0.5}, **options)
         step = replace(next(lesson.steps(taught, part, 1, seed=1)), seed=(1, number))
-        [(_, [made])] = lesson.loaded(ear, [step], part)
+        [(_, [made])] = lesson.loaded(ear, Manifest(Path()), [step], part)
         return made
 
     plain, masked, again, other = batch(1), *(batch(n, spec_augment=True) for n in (1, 1, 2))

@@ -37,7 +37,11 @@ def size_of(kind: Kind, mels: int) -> int:
 
 def hearable(utterance: Utterance) -> Samples:
     """Its samples. Raises AudioError where it is unreadable, or too short for one frame."""
-    samples = audio.of(utterance)
+    return enough(utterance, audio.of(utterance))
+
+
+def enough(utterance: Utterance, samples: Samples) -> Samples:
+    """Raises AudioError where they are no numbers, or too few."""
     if not np.isfinite(samples).all():
         raise AudioError(f"{utterance.audio_filepath}: samples that are no numbers")
     if len(samples) < WINDOW:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ..manifest import Manifest
 from ..progress import progress
 from ..records import Checkpoint, Utterance
 from ._scratch import Ear, ScratchRecognizer, device, room_for
-from ._scratch_features import HOP, batch_of, features, hearable
+from ._scratch_features import HOP, batch_of, enough, features
 from ._scratch_tokens import Tokens
 from ._whisper_lesson import Example, bucketed, steps_per_epoch
 from ._whisper_train import LOG, Line, repeatable
@@ -75,7 +76,7 @@ def train(
         trainer = Trainer(known, out, total)
         trainer.resume()
         try:
-            trainer.run(taught, seed)
+            trainer.run(lesson, taught, seed)
         except torch.OutOfMemoryError as cause:
             raise EngineError(f"{out}: out of memory; take a smaller `batch`") from cause
         trainer.finish()
@@ -84,7 +85,7 @@ def train(
 
 def examples(ear: Ear, speech: Sequence[Utterance]) -> list[Example]:
     """The lesson as tokens; what cannot be learned from is left out, counted and logged."""
-    made, strange, silent, crowded = [], 0, 0, 0
+    made, copies, strange, silent, crowded = list[Example](), Counter[str](), 0, 0, 0
     for each in speech:
         text = ear.part.plainly(each.text or "", each.lang)
         strange += ear.tokens.strange(text)
@@ -95,7 +96,8 @@ def examples(ear: Ear, speech: Sequence[Utterance]) -> list[Example]:
         elif FASTEST * room_for(tokens) > frames:
             crowded += 1
         else:
-            made.append(Example(each, [], tokens))
+            copies[each.id] += 1
+            made.append(Example(each, [], tokens, copy=copies[each.id]))
     if strange:
         log.warning("%d signs of the lesson are not in the vocabulary, and not learned", strange)
     for count, reason in ((silent, "nothing is left of the text"), (crowded, "text too long")):
@@ -143,8 +145,9 @@ class Trainer:
     def state_file(self) -> Path:
         return self.out / "resume" / "state.pt"
 
-    def run(self, lesson: Sequence[Example], seed: int) -> None:
+    def run(self, source: Manifest, lesson: Sequence[Example], seed: int) -> None:
         """Take the steps that are left."""
+        self.source = source
         self.out.mkdir(parents=True, exist_ok=True)
         in_epoch = steps_per_epoch(len(lesson), self.options.batch, 1)
         todo = (each for each in self._steps(lesson, seed) if each[0] > self.done)
@@ -228,36 +231,39 @@ class Trainer:
         self.options.keep(self.model, self.ear.tokens, self.out)
         shutil.rmtree(self.out / "resume", ignore_errors=True)
 
-    def _steps(self, lesson: Sequence[Example], seed: int) -> Iterator[tuple[int, list[Example]]]:
-        """Every step with its examples; an epoch's order depends on the seed and its number."""
+    def _steps(
+        self, lesson: Sequence[Example], seed: int
+    ) -> Iterator[tuple[int, int, list[Example]]]:
+        """Every step with its epoch and examples; an epoch's order depends on seed and number."""
         number, epoch = 0, 0
         while number < self.total:
             epoch += 1
             rng = np.random.default_rng([seed, epoch])
             for group in bucketed(lesson, self.options.batch, rng)[: self.total - number]:
                 number += 1
-                yield number, group
+                yield number, epoch, group
 
     def _loaded(
-        self, todo: Iterator[tuple[int, list[Example]]]
+        self, todo: Iterator[tuple[int, int, list[Example]]]
     ) -> Iterator[tuple[int, Batch | None]]:
         """Every step with its batch, read while the step before it is computed."""
         with ThreadPoolExecutor(max_workers=1) as reader:
             pending = None
-            for number, group in todo:
-                following = number, reader.submit(self._batch, group)
+            for number, epoch, group in todo:
+                following = number, reader.submit(self._batch, epoch, group)
                 if pending:
                     yield pending[0], pending[1].result()
                 pending = following
             if pending:
                 yield pending[0], pending[1].result()
 
-    def _batch(self, group: Sequence[Example]) -> Batch | None:
+    def _batch(self, epoch: int, group: Sequence[Example]) -> Batch | None:
         """Tensors; a clip that cannot be read is left out, and said to be."""
         clips, texts = [], []
         for each in group:
             try:
-                samples = hearable(each.utterance)
+                heard = self.source.sound(each.utterance, epoch, each.copy)
+                samples = enough(*heard)
             except AudioError as error:
                 log.warning("%s is not learned from: %s", each.utterance.id, error)
                 continue

@@ -17,9 +17,7 @@ STRETCHES, MOST, LONGEST = 0.04, 20, 0.05
 """Masks over time for every frame, at most so many, and the most that one hides of a clip."""
 
 
-def masked(
-    features: torch.Tensor, frames: Sequence[int], rng: np.random.Generator
-) -> torch.Tensor:
+def masked(features: torch.Tensor, frames: Sequence[int], rng: np.random.Generator) -> torch.Tensor:
     """Copy (batch, bands, frames) with other masks for every clip; `frames` are their lengths."""
     made = features.clone()
     bands = features.shape[1]

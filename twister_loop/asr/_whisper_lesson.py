@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from ..audio import Samples
 from ..errors import AudioError, EngineError
-from ..manifest import windows
+from ..manifest import Manifest, windows
 from ..phrases import timestamp
 from ..records import Seconds, Share, Utterance
 from ._spec_augment import masked
 from ._whisper_batches import batches, read
 from ._whisper_decode import detect
-from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, hearable
+from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, finite
 
 if TYPE_CHECKING:
     from .whisper import WhisperRecognizer
@@ -48,6 +50,8 @@ class Example:
     """The text by pieces, where there is room for their timestamps."""
     before: tuple[int, ...] = ()
     """What the same speaker said before, as much as there is room for, with its opening token."""
+    copy: int = 0
+    """How many times the same utterance stands before it in the lesson."""
     timed: bool = False
     """Whether it is to be learned with timestamps this time."""
     preceded: bool = False
@@ -87,7 +91,7 @@ def examples(
     whisper: Whisper, lesson: Iterable[Utterance], margin: Seconds, batch: int
 ) -> list[Example]:
     """The lesson as tokens; what Whisper cannot learn from is left out, counted and logged."""
-    made: list[Example] = []
+    made, copies = list[Example](), Counter[str]()
     left_out = {"without a text": 0, "longer than 30 s": 0, "in an unknown language": 0}
     left_out[f"over {whisper.longest} tokens"] = 0
     for window in windows(lesson):
@@ -105,6 +109,8 @@ def examples(
                 if len(prompt) + len(example.tokens) > whisper.longest:
                     left_out[f"over {whisper.longest} tokens"] += 1
                 else:
+                    copies[utterance.id] += 1
+                    example = replace(example, copy=copies[utterance.id])
                     made.append(_with_context(whisper, example))
     for reason, count in left_out.items():
         if count:
@@ -221,14 +227,14 @@ def bucketed(
 
 
 def loaded(
-    whisper: Whisper, todo: Iterable[Step], options: WhisperRecognizer
+    whisper: Whisper, lesson: Manifest, todo: Iterable[Step], options: WhisperRecognizer
 ) -> Iterator[tuple[Step, list[Batch]]]:
     """Every step with its batches, read while the step before it is computed."""
 
     def load(step: Step) -> tuple[Step, list[Batch]]:
         rng = np.random.default_rng(step.seed)
         made = (
-            _batch(whisper, part, margin, options, rng)
+            _batch(whisper, _heard(lesson, step.epoch, part), margin, options, rng)
             for group, margin in zip(step.batches, step.margins, strict=True)
             for part in _at_once(group, margin)
         )
@@ -253,21 +259,29 @@ def _at_once(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Exa
         yield group[first : first + size]
 
 
+def _heard(lesson: Manifest, epoch: int, group: Sequence[Example]) -> list[tuple[Example, Samples]]:
+    """Examples as they sound in this epoch; one that cannot be read is left out, and said to be."""
+    heard = []
+    for example in group:
+        try:
+            utterance, samples = lesson.sound(example.utterance, epoch, example.copy)
+            heard.append((replace(example, utterance=utterance), finite(utterance, samples)))
+        except AudioError as error:
+            log.warning("%s is not learned from: %s", example.utterance.id, error)
+    return heard
+
+
 def _batch(
     whisper: Whisper,
-    group: Sequence[Example],
+    group: Sequence[tuple[Example, Samples]],
     margin: Seconds,
     options: WhisperRecognizer,
     rng: np.random.Generator,
 ) -> Batch | None:
-    """Tensors of a batch; a clip that cannot be read is left out, and said to be."""
+    """Tensors of a batch; None where nothing of it could be read."""
     clips, inputs, labels, weights = [], [], [], []
-    for example in group:
-        try:
-            clips.append(hearable(example.utterance))
-        except AudioError as error:
-            log.warning("%s is not learned from: %s", example.utterance.id, error)
-            continue
+    for example, samples in group:
+        clips.append(samples)
         prompt, tokens = _label(whisper, example)
         given = [*prompt, *tokens]
         inputs.append(given)

@@ -67,7 +67,11 @@ def hearable(utterance: Utterance) -> Samples:
             f"{utterance.duration:.1f} s is longer than the 30 s that Whisper hears at once; "
             "cut it at pauses first"
         )
-    samples = audio.of(utterance)
+    return finite(utterance, audio.of(utterance))
+
+
+def finite(utterance: Utterance, samples: Samples) -> Samples:
+    """Raises AudioError where some are no numbers."""
     if not np.isfinite(samples).all():
         raise AudioError(f"{utterance.audio_filepath}: samples that are no numbers")
     return samples

@@ -74,7 +74,7 @@ def train(
         trainer = Trainer(options, whisper, out, total, epochs=math.ceil(total / in_epoch))
         trainer.resume()
         try:
-            trainer.run(todo)
+            trainer.run(lesson, todo)
         except torch.OutOfMemoryError as cause:
             raise EngineError(
                 f"{out}: out of memory; take a smaller `batch` and more `accumulate`"
@@ -150,10 +150,10 @@ class Trainer:
     def state_file(self) -> Path:
         return self.out / "resume" / "state.pt"
 
-    def run(self, todo: Iterator[Step]) -> None:
+    def run(self, lesson: Manifest, todo: Iterator[Step]) -> None:
         """Take the steps that are left."""
         left = together.share(step for step in todo if step.number > self.done)
-        read = loaded(self.whisper, left, self.options)
+        read = loaded(self.whisper, lesson, left, self.options)
         shown = progress(read, "training whisper", self.total - self.done)
         self.out.mkdir(parents=True, exist_ok=True)
         place = self.out / LOG if together.is_first() else Path(os.devnull)

@@ -23,12 +23,6 @@ from ..records import Language, Seconds, Utterance
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset(
-    (
-        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
-    ).split()
-)
-"""What libsndfile reads and people have; `.pcm` as `audio` says."""
 TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 
@@ -68,7 +62,7 @@ class AudioFolder(Corpus):
             raise ConfigError(f"{self.folder}: no such folder of audio")
         left = 0
         for path in sorted(self.folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+            if path.suffix.lower() in audio.SUFFIXES and path.is_file():
                 if not self.settled or _unchanged_for(path) >= self.settled:
                     yield path
                 else:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import audiomentations
 import numpy as np
 
 from ..audio import Samples
 from ..parts import Effect
+from ._audiomentations import applied
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,10 @@ class Gain(Effect):
     decibels: tuple[float, float] = (-12.0, 6.0)
     """Drawn between these."""
 
+    def __post_init__(self) -> None:
+        if self.decibels[0] > self.decibels[1]:
+            raise ValueError("decibels: the smaller one first")
+
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        louder: Samples = samples * np.float32(10 ** (rng.uniform(*self.decibels) / 20))
-        return np.clip(louder, -1, 1)
+        low, high = self.decibels
+        return applied(audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng)

@@ -1,24 +1,45 @@
-"""Add pink noise, as rooms and lines have it."""
+"""Add what is heard in the background: own recordings, or generated noise of any color."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import audiomentations
 import numpy as np
 
 from ..audio import Samples
 from ..parts import Effect
+from ._audiomentations import applied, drawn, wrongs
 
 
 @dataclass(frozen=True)
 class Noise(Effect):
+    recordings: Path | None = None
+    """A folder of noise, such as MUSAN or one's own rooms; left out, noise is generated. What
+    is shorter than the speech is repeated."""
     snr: tuple[float, float] = (10.0, 40.0)
     """Signal-to-noise ratio in decibels, drawn between these."""
+    color: tuple[float, float] = (-6.0, 0.0)
+    """Of generated noise: decibels an octave, from brown (-6) over pink (-3) to white (0)."""
+
+    def __post_init__(self) -> None:
+        if self.snr[0] > self.snr[1] or self.color[0] > self.color[1]:
+            raise ValueError("snr, color: decibels, the smaller one first")
+
+    def wrongs(self) -> Iterator[str]:
+        return wrongs("recordings", self.recordings)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        spectrum = np.fft.rfft(rng.standard_normal(len(samples)))  # (n_samples // 2 + 1,)
-        spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))  # 1/f power
-        noise = np.fft.irfft(spectrum, len(samples))
-        power = np.mean(samples**2) / 10 ** (rng.uniform(*self.snr) / 10)
-        noise *= np.sqrt(power / (np.mean(noise**2) + 1e-12))
-        return (samples + noise).astype(np.float32)
+        low, high = self.snr
+        if self.recordings:
+            transform = audiomentations.AddBackgroundNoise(
+                drawn(self.recordings, rng), min_snr_db=low, max_snr_db=high, p=1.0
+            )
+        else:
+            dark, bright = self.color
+            transform = audiomentations.AddColorNoise(
+                min_snr_db=low, max_snr_db=high, min_f_decay=dark, max_f_decay=bright, p=1.0
+            )
+        return applied(transform, samples, rng)

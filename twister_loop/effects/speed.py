@@ -13,6 +13,8 @@ from ..parts import Effect
 
 @dataclass(frozen=True)
 class Speed(Effect):
+    stretches = True
+
     factors: tuple[float, ...] = (0.9, 1.1)
     """One of these is drawn; 1.1 is a tenth faster."""
 
