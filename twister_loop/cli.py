@@ -158,6 +158,20 @@ def _parser() -> argparse.ArgumentParser:
         ("rounds", 3, "of the arms with several rounds; 1 leaves them out"),
     ):
         each.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=says)
+    each.add_argument(
+        "--fine-tuning",
+        action="store_true",
+        help="instead: zero-shot, after every epoch and fine-tuned on the plan's `human` speech, "
+        "without pool, voice and gates; a table for every set",
+    )
+    each.add_argument(
+        "--from-scratch",
+        nargs="+",
+        default=[],
+        metavar="ASR",
+        help="with --fine-tuning: recognizers that learn the same from nothing, by name, or as a "
+        "plan would say it: {use: conformer, epochs: 35}",
+    )
     _changes_to(each)
     each = command("export", commands.export_)
     each.add_argument("run", type=Path, metavar="RUN")

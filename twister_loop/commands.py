@@ -14,8 +14,10 @@ from .errors import ConfigError
 from .exports import export
 from .ledger import Ledger
 from .loop import measure_champion, next_round, plainly, refine, retrain
+from .parts import Recognizer
 from .plan import load, parse_value
 from .reproduce import reproduce
+from .study import study
 from .summary import summarize
 
 
@@ -141,6 +143,14 @@ def compare_(options: argparse.Namespace) -> int:
     """The loop against its parts, on equal terms; is it worth its cost?"""
     terms = Terms(options.updates, options.seeds, options.rounds)
     plan = load(options.plan, options.changes)
+    if options.fine_tuning:
+        specs = [parse_value(each) for each in options.from_scratch]
+        parts = [Recognizer.build(s if isinstance(s, dict) else {"use": s}) for s in specs]
+        print(study(plan, options.folder, parts).markdown())
+        print(f"the same: {options.folder / 'study.md'}, study.json")
+        return 0
+    if options.from_scratch:
+        raise ConfigError("--from-scratch: only with --fine-tuning")
     dashboard.show_comparison(compare(plan, options.folder, terms))
     print(f"as numbers: {options.folder / 'comparison.json'}")
     return 0

@@ -86,7 +86,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
         _check_sizes(plan, given)
         _check_languages(plan, given)
         check_sets(plan, given.sets)
-        _check_leaks(given)
+        check_leaks(given)
         _check_news(ledger, given)
         _check_space(plan, ledger, given)
         _foresee(plan, ledger, given)
@@ -228,8 +228,11 @@ def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
             log.warning("%s: %s", gate.name, warning)
 
 
-def _check_leaks(given: Given) -> None:
-    """No held-out recording or text in the pool or in human speech, no recording in two sets."""
+def check_leaks(given: Given) -> None:
+    """No held-out recording or text in the pool or in human speech, no recording in two sets.
+
+    Raises LeakError.
+    """
     owner = {each.id: "pool" for each in given.listing}
     owner |= {each.id: "human" for each in given.human}
     for name, held_out in given.sets.items():

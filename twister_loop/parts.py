@@ -156,6 +156,13 @@ class Recognizer(Part):
         """The same, updating its weights so many times in training; itself if it has no such."""
         return self
 
+    def keeping_epochs(self) -> Self:
+        """The same, whose training also leaves the weights after every epoch, in `epoch-01`, ...
+
+        Itself if it cannot.
+        """
+        return self
+
     def disk(self, base: Checkpoint) -> int:
         """Bytes that training needs at its peak."""
         return 0
@@ -219,7 +226,7 @@ class Corpus(Part):
 
     home = "twister_loop.corpora"
     published: ClassVar[Mapping[str, int]] = {}
-    """Utterances of every value of the option `split`, as the makers of the corpus state them."""
+    """Utterances of every value of the option `split`, as published; each names its source."""
 
     @abstractmethod
     def utterances(self) -> Iterator[Utterance]:

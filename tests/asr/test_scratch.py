@@ -1,4 +1,4 @@
-"""Recognizers that begin from nothing: Deep Speech 2 and Conformer, tiny and real."""
+"""Recognizers that begin from nothing, tiny and real."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ TINY: dict[str, dict[str, Any]] = {
     "conformer": {
         "layers": 2, "decoder_layers": 1, "width": 32, "heads": 2, "inner": 64, "kernel": 7,
     },
+    "transformer": {"layers": 2, "decoder_layers": 1, "width": 32, "heads": 2, "inner": 64},
+    "las": {"layers": 1, "decoder_layers": 1, "hidden": 24, "heads": 2, "dropout": 0.1},
+    "transducer": {"layers": 1, "decoder_layers": 1, "hidden": 24, "width": 32},
+    "jasper": {"blocks": 2, "repeat": 2, "scale": 0.1, "dropout": 0.5},
 }  # fmt: skip
 
 
@@ -233,6 +237,10 @@ def test_nothing_to_learn_from_is_a_sentence(speech: list[Utterance], tmp_path: 
         ({"use": "deepspeech2"}, 24_756_656),
         ({"use": "deepspeech2", "cell": "lstm"}, 32_238_000),
         ({"use": "conformer"}, 47_228_321),
+        ({"use": "transformer"}, 71_648_161),
+        ({"use": "las"}, 46_817_409),
+        ({"use": "transducer"}, 16_126_080),
+        ({"use": "jasper"}, 334_697_680),
     ],
 )
 def test_the_full_presets_have_the_published_shape(spec: dict[str, Any], parameters: int) -> None:
@@ -243,10 +251,16 @@ def test_the_full_presets_have_the_published_shape(spec: dict[str, Any], paramet
     assert sum(one.numel() for one in model.parameters()) == parameters
     assert part.disk(part.base()) > 4 * 3 * parameters
     if spec["use"] == "conformer":
-        assert (len(model.encoder.layers), len(model.decoder.layers)) == (12, 8)
-        assert model.encoder.config.intermediate_size == 2048
-        assert (part.ctc_weight, model.encoder.config.hidden_size) == (0.3, 256)
-    else:
+        assert (len(model.encoder.whole.layers), len(model.decoder.whole.layers)) == (12, 8)
+        assert model.encoder.whole.config.intermediate_size == 2048
+        assert (part.ctc_weight, model.encoder.whole.config.hidden_size) == (0.3, 256)
+    if spec["use"] == "transformer":
+        assert (len(model.encoder.layers.layers), len(model.decoder.whole.layers)) == (12, 6)
+    if spec["use"] == "jasper":  # the paper has 333 M with fewer tokens
+        assert [len(block.layers) for block in model.blocks] == [5] * 10
+        widths = [block.layers[0].conv.out_channels for block in model.blocks]
+        assert widths == [256, 256, 384, 384, 512, 512, 640, 640, 768, 768]
+    if spec["use"] == "deepspeech2":
         convolutions = (model.first.conv, model.second.conv)
         assert [one.kernel_size for one in convolutions] == [(41, 11), (21, 11)]
         assert [one.stride for one in convolutions] == [(2, 2), (2, 1)]
@@ -340,6 +354,29 @@ def test_forced_alignment_is_the_likeliest_path_that_says_the_text(seed: int) ->
     assert ctc.forced(logprobs[:2], [1, 1]) is None
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_transducer_adds_up_all_paths_of_a_text_and_of_nothing_else(seed: int) -> None:
+    from twister_loop.asr._transducer_model import likelihoods
+
+    torch.manual_seed(seed)
+    texts = [torch.tensor([1, 2]), torch.tensor([2])]
+    logprobs = torch.randn(2, 4, 3, 3).log_softmax(-1)  # (batch, frames, tokens + 1, vocabulary)
+    for clip, (text, frames) in enumerate(zip(texts, (4, 3), strict=True)):
+        chance = 0.0
+        # A path says the tokens between the blanks, each in one of the frames.
+        for places in itertools.combinations_with_replacement(range(frames), len(text)):
+            said = 0.0
+            for frame in range(frames):
+                before = sum(place < frame for place in places)
+                here = places.count(frame)
+                for number in range(before, before + here):
+                    said += float(logprobs[clip, frame, number, text[number]])
+                said += float(logprobs[clip, frame, before + here, 0])
+            chance += math.exp(said)
+        found = likelihoods(logprobs, torch.tensor([4, 3]), texts)[clip]
+        assert math.exp(found) == pytest.approx(chance, rel=1e-5)
+
+
 @each
 def test_words_are_found_in_the_audio(
     name: str, trained: dict[str, Checkpoint], speech: list[Utterance]
@@ -356,6 +393,23 @@ def test_words_are_found_in_the_audio(
     assert first.logprob < 0
     assert empty.words == () and empty.error is None
     assert "no letter that is known" in str(odd.error)
+
+
+def test_the_weights_after_every_epoch_can_be_kept_and_heard_with(
+    lesson: Manifest, speech: list[Utterance], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    part = tiny("deepspeech2", epochs=3, average=3).keeping_epochs()
+    learned = part.train(part.base(), lesson, tmp_path / "out", seed=1)
+    folders = sorted(learned.location.glob("epoch-*"))
+    assert [each.name for each in folders] == ["epoch-01", "epoch-02", "epoch-03"]
+    epochs = [load_file(each / "model.safetensors") for each in folders]
+    for name, mean in load_file(learned.location / "model.safetensors").items():
+        together = torch.stack([each[name].double() for each in epochs]).mean(0)
+        assert torch.allclose(mean.double(), together, atol=1e-6)
+    heard = part.transcribe(replace(learned, location=folders[0]), speech[:1])
+    assert next(iter(heard)).pred_text is not None
 
 
 PLAN = """

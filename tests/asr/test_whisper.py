@@ -259,6 +259,25 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
 
 
 @model
+def test_the_weights_after_every_epoch_can_be_kept_and_are_what_is_averaged(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    lesson = Manifest.write(clips[:4], tmp_path / "lesson")
+    part = learner(epochs=2, average=2).keeping_epochs()
+    learned = part.train(tiny_whisper, lesson, tmp_path / "out", seed=3)
+    folders = sorted(learned.location.glob("epoch-*"))
+    assert [each.name for each in folders] == ["epoch-01", "epoch-02"]
+    one, two = (load_file(each / "model.safetensors") for each in folders)
+    for name, mean in load_file(learned.location / "model.safetensors").items():
+        assert torch.allclose(mean, (one[name] + two[name]) / 2, atol=1e-6)
+    [heard] = part.transcribe(replace(learned, location=folders[0]), clips[:1])
+    assert heard.pred_text is not None and not heard.error
+
+
+@model
 def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ class DeepSpeech2Model(nn.Module):
         # Frequency first: 41 x 11, stride 2 x 2; then 21 x 11, stride 2 x 1.
         self.first = MaskedConvolution(1, (41, 11), (2, 2))
         self.second = MaskedConvolution(CHANNELS, (21, 11), (2, 1))
-        width = CHANNELS * math.ceil(math.ceil(size / 2) / 2)
+        width = CHANNELS * quarter(size)
         widths = [width] + [2 * hidden] * (layers - 1)
         self.layers = nn.ModuleList(RecurrentLayer(each, hidden, cell) for each in widths)
         self.attend = nn.ModuleList(
@@ -116,6 +116,11 @@ class SelfAttention(nn.Module):
             placed, placed, placed, key_padding_mask=~mask, need_weights=False
         )
         return (hidden + heard) * mask[..., None]
+
+
+def quarter(size: int) -> int:
+    """What two convolutions of stride 2 leave of a dimension."""
+    return math.ceil(math.ceil(size / 2) / 2)
 
 
 def masked(lengths: torch.Tensor, longest: int) -> torch.Tensor:

@@ -75,6 +75,8 @@ class ScratchRecognizer(Recognizer):
     """Norm to which a larger gradient is cut."""
     average: int = only_for("train", 1)
     """Last epochs whose weights are averaged."""
+    keep_epochs: bool = only_for("train", False)
+    """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
     longest: Seconds = only_for("train", 30.0)
     """What is longer is not learned from."""
     save_every: int = unsigned(100)
@@ -150,11 +152,15 @@ class ScratchRecognizer(Recognizer):
     def with_updates(self, count: int) -> Self:
         return replace(self, max_steps=count, epochs=count)
 
+    def keeping_epochs(self) -> Self:
+        return replace(self, keep_epochs=True)
+
     def disk(self, base: Checkpoint) -> int:
         with torch.device("meta"):
             count = sum(each.numel() for each in self.network(self.subwords + 1).parameters())
         # The weights, and two states for going on (each with AdamW's two moments and averages).
-        return 4 * count * (1 + 2 * (3 + self.average))
+        kept = self.epochs if self.keep_epochs else 0
+        return 4 * count * (1 + 2 * (3 + self.average) + kept)
 
     def plainly(self, text: str, lang: str | None) -> str:
         """A text as it is learned."""
@@ -184,6 +190,7 @@ class ScratchRecognizer(Recognizer):
     def keep(self, model: torch.nn.Module, tokens: Tokens, out: Path) -> None:
         """Write what `loaded` reads."""
         shape = {name: getattr(self, name) for name in self._architecture()}
+        out.mkdir(parents=True, exist_ok=True)
         tokens.save(out)
         weights = {
             name: each.detach().cpu().contiguous() for name, each in model.state_dict().items()

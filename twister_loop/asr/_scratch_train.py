@@ -164,6 +164,9 @@ class Trainer:
                 if ends_epoch and self.options.average > 1:
                     copy = {n: w.detach().cpu().clone() for n, w in self.model.state_dict().items()}
                     self.ends = [*self.ends, copy][-self.options.average :]
+                if ends_epoch and self.options.keep_epochs:
+                    at = self.out / f"epoch-{epoch:02d}"
+                    self.options.keep(self.model, self.ear.tokens, at)
                 if number % self.options.save_every == 0:
                     self.save()
 

@@ -115,7 +115,8 @@ def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
     weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
     learned = weights * (_whisper_memory.ADAPTED if options.lora else 1)
     state = round(learned * (4 if options.average else 3))  # with AdamW's two moments
-    return weights + 2 * state
+    kept = weights * options.epochs if options.keep_epochs else 0
+    return weights + 2 * state + kept
 
 
 class Trainer:
@@ -165,6 +166,8 @@ class Trainer:
                 self.done = step.number
                 if step.ends_epoch and step.epoch > self.epochs - self.options.average:
                     self._average()
+                if step.ends_epoch and self.options.keep_epochs:
+                    self._write(self.out / f"epoch-{step.epoch:02d}")
                 if step.ends_epoch or step.number % self.options.save_every == 0:
                     self.save()
 
@@ -260,10 +263,15 @@ class Trainer:
             with torch.no_grad():
                 for weight, old in pairs:
                     weight.lerp_(old.to(weight), 1 - self.options.interpolate)
-        self.model.config.trained_margin = min(self.options.margins[0], UNTRAINED_MARGIN)
-        self.model.save_pretrained(self.out)
-        self.whisper.processor.save_pretrained(self.out)
+        self._write(self.out)
         shutil.rmtree(self.out / "resume", ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        """The weights as they are, as transformers keeps them."""
+        if together.is_first():
+            self.model.config.trained_margin = min(self.options.margins[0], UNTRAINED_MARGIN)
+            self.model.save_pretrained(folder)
+            self.whisper.processor.save_pretrained(folder)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Those that learn, by name."""

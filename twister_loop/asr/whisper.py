@@ -64,6 +64,8 @@ class WhisperRecognizer(Recognizer):
     """Norm to which a larger gradient is cut."""
     average: int = only_for("train", 0)
     """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
+    keep_epochs: bool = only_for("train", False)
+    """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
     interpolate: Share = only_for("train", 1.0)
     """How far the weights go from those at the start to the trained ones. Half way keeps most of
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
@@ -105,6 +107,8 @@ class WhisperRecognizer(Recognizer):
             raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.lora < 0 or (self.lora and find_spec("peft") is None):
             raise ValueError("lora: a rank, and `pip install 'twister-loop[lora]'`; 0 is none")
+        if self.lora and self.keep_epochs:
+            raise ValueError("keep_epochs: not with `lora`, whose adapters are added at the end")
         if self.average < 0 or any(each <= 0 for each in self.loss_weights.values()):
             raise ValueError("average: 0 or more; loss_weights: above 0 (`mix` leaves things out)")
         if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
@@ -148,6 +152,9 @@ class WhisperRecognizer(Recognizer):
 
     def with_updates(self, count: int) -> Self:
         return dataclasses.replace(self, max_steps=count, epochs=count)
+
+    def keeping_epochs(self) -> Self:
+        return dataclasses.replace(self, keep_epochs=True)
 
     def disk(self, base: Checkpoint) -> int:
         return _whisper_train.disk(self, base)

@@ -26,6 +26,7 @@ class Ascend(Corpus):
     labeled: bool = True
     """Whether the transcripts are given."""
     published: ClassVar = {"train": 9_869, "validation": 1_130, "test": 1_315}
+    """As the card of CAiRE/ASCEND on the hub says (1,129 in an earlier version of it)."""
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the list is not there."""

@@ -1,4 +1,4 @@
-"""KsponSpeech: 965 hours of spontaneous Korean, as AI-Hub gives them out.
+"""KsponSpeech: 969 hours of spontaneous Korean, as AI-Hub gives them out.
 
 Headerless PCM beside texts in cp949 (`KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.pcm`),
 and the official lists (`train.trn`, `dev.trn`, `eval_clean.trn`, `eval_other.trn`; UTF-8) with
@@ -46,6 +46,8 @@ class KsponSpeech(Corpus):
         "eval_other": 3_000,
         "all": 622_545,
     }
+    """As OpenSpeech's reader has them (620,000; 2,545; 6,000 to evaluate), and the hub's card of
+    jubang0219/KsponSpeech (3,000 each); `all` is train and dev."""
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""

@@ -35,6 +35,7 @@ class LibriSpeech(Corpus):
         "test-clean": 2_620,
         "test-other": 2_939,
     }
+    """As the card of openslr/librispeech_asr on the hub says."""
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""

@@ -22,6 +22,7 @@ class Zeroth(Corpus):
     labeled: bool = True
     """Whether the transcripts are given."""
     published: ClassVar = {"train": 22_263, "test": 457}
+    """As openslr.org/40 says: 51.6 and 1.2 hours."""
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""

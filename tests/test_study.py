@@ -1,0 +1,64 @@
+"""Zero-shot, fine-tuned and from scratch, in the toy world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twister_loop import ConfigError, LeakError, StaleError, load
+from twister_loop.cli import main
+from twister_loop.parts import Recognizer
+from twister_loop.study import Study, study
+
+
+def test_every_model_is_measured_on_every_set(world: Path, tmp_path: Path) -> None:
+    plan = load(world)
+    scratch = [Recognizer.build({"use": "tone"}) for _ in range(2)]
+    found = study(plan, tmp_path / "study", scratch)
+    models = ["zero-shot", "fine-tuned", "from scratch: tone", "from scratch: tone-2"]
+    assert [(row.score.name, row.model) for row in found.rows] == [
+        (name, model) for name in plan.sets for model in models
+    ]
+    for name in plan.sets:
+        before, tuned, *others = (row for row in found.rows if row.score.name == name)
+        assert before.words is None and before.characters is None
+        assert tuned.characters and tuned.characters.low <= tuned.characters.rate
+        assert [each.score.characters for each in others] == [tuned.score.characters] * 2
+    kinds = {row.score.kind: row for row in found.rows if row.model == "fine-tuned"}
+    assert kinds["test"].characters and kinds["test"].characters.rate < 0
+    assert Study.load(tmp_path / "study") == found
+    said = (tmp_path / "study/study.md").read_text()
+    assert said == found.markdown() and said.count("| zero-shot |") == len(plan.sets)
+
+
+def test_what_is_done_is_not_done_again_and_other_data_is_refused(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = load(world)
+    found = study(plan, tmp_path / "study", ())
+
+    def heard(*_: object) -> None:
+        raise AssertionError("something was heard again")
+
+    monkeypatch.setattr("twister_loop.asr.tone.ToneRecognizer.transcribe", heard)
+    assert study(plan, tmp_path / "study", ()) == found
+    with pytest.raises(StaleError):
+        study(load(world, {"language": "fr"}), tmp_path / "study", ())
+
+
+def test_held_out_speech_is_not_learned_from(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeakError, match=r"test\..* also in human"):
+        study(load(world, {"human": "data/test"}), tmp_path / "study", ())
+    with pytest.raises(ConfigError, match="the plan names none"):
+        study(load(world, {"human": []}), tmp_path / "other", ())
+
+
+def test_the_command_prints_the_tables(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["compare", str(world), str(tmp_path / "study")]
+    assert main([*given, "--fine-tuning", "--from-scratch", "tone", "{use: tone}"]) == 0
+    said = capsys.readouterr().out
+    assert "| from scratch: tone-2 |" in said and "S / D / I" in said and "study.md" in said
+    assert main([*given, "--from-scratch", "tone"]) == 2
