@@ -20,8 +20,8 @@ from twister_loop.artifact import RUN, write_json
 from twister_loop.manifest import Manifest, windows
 from twister_loop.mixing import Mix, mix
 from twister_loop.parts import Filter
-from twister_loop.plan import PSEUDO_FILTERS
-from twister_loop.stages import sift
+from twister_loop.presets import FILTERS
+from twister_loop.sifting import sift
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_410_000
 WORDS = ["".join(letters) for letters in itertools.product("aeioulmnrst", repeat=4)]
@@ -62,7 +62,7 @@ def label(run: Path) -> None:
 
 
 def sifting(run: Path) -> None:
-    filters = [Filter.build({"use": name}) for name in PSEUDO_FILTERS]
+    filters = [Filter.build(each) for each in FILTERS["default"].parts]
     held_out = Manifest.write(
         itertools.islice(Manifest(run / "pseudo"), HELD_OUT), run / "held_out"
     )

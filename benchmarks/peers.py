@@ -222,4 +222,3 @@ def write_ggml(weights: Path, out: Path) -> None:
             file.write(struct.pack("3i", values.ndim, len(written), int(half)))
             file.write(struct.pack(f"{values.ndim}i", *reversed(values.shape)))
             file.write(written + values.astype("f2" if half else "f4").tobytes())
-

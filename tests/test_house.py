@@ -34,7 +34,7 @@ KINDS: list[type[Part]] = [
 ]
 TIERS = {
     **dict.fromkeys("conformer coqui deepspeech2 huggingface".split(), pytest.mark.model),
-    **dict.fromkeys("whisper xtts".split(), pytest.mark.model),
+    **dict.fromkeys("dnsmos whisper xtts".split(), pytest.mark.model),
     "dask": pytest.mark.cluster,
     "ray": pytest.mark.cluster,
 }

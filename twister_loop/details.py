@@ -6,7 +6,8 @@ Like `summary`, it is read from the folders alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,10 +22,12 @@ from .normalizers.basic import Basic
 from .recall import known, recalled
 from .records import Language, Seconds, Utterance
 
-SHAPE = 1
+SHAPE = 2
 """Of the details of a round, as they are kept; see `recall`."""
 SAMPLES = 6
 """Utterances of every kind that can be listened to."""
+OF_A_REASON = 3
+"""Of what each filter dropped."""
 POINTS = 300
 """Of a curve; more steps are averaged in groups."""
 GIVEN = ("pool", "texts", "human")
@@ -127,14 +130,26 @@ def listened(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
     """Some utterances from all over a round: kind, voice, utterance; the same every time."""
     places: list[tuple[str, str | None, Path]]
     places = [("pseudo", None, at / "lesson"), ("rejected", None, at / "lesson" / "rejected")]
-    places += [("synthetic", each.parent.name, each) for each in at.glob("voices/*/synthetic")]
+    for each in sorted(at.glob("voices/*/synthetic")):
+        places.append(("synthetic", each.parent.name, each))
+        places.append(("rejected", each.parent.name, each / "rejected"))
     for kind, voice, folder in places:
-        if (folder / "manifest.jsonl").is_file():
-            some = Manifest(folder).sample(4 * SAMPLES, seed=number_of(at))
-            fitting = (each for each in some if kind != "pseudo" or each.origin == "pseudo")
-            distinct = {each.text or each.id: each for each in fitting}
-            for each in islice(distinct.values(), SAMPLES):
-                yield kind, voice, each
+        if not (folder / "manifest.jsonl").is_file():
+            continue
+        some = Manifest(folder).sample(40 * SAMPLES, seed=number_of(at))
+        fitting = [each for each in some if kind != "pseudo" or each.origin == "pseudo"]
+        for alike in _by_reason(fitting):
+            distinct = {each.text or each.id: each for each in alike}
+            for one in islice(distinct.values(), OF_A_REASON if kind == "rejected" else SAMPLES):
+                yield kind, voice, one
+
+
+def _by_reason(speech: Iterable[Utterance]) -> list[list[Utterance]]:
+    """By the filter that dropped it; what was kept is together."""
+    found = defaultdict[str, list[Utterance]](list)
+    for each in speech:
+        found[each.rejected_by or ""].append(each)
+    return [found[reason] for reason in sorted(found)]
 
 
 def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:

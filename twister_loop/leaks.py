@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from .normalizers.basic import Basic
 from .records import Share, Utterance
+from .scripts import UNSPACED
 
 NEAR: Share = 0.8
 """Share of the words in common from which on two texts are nearly the same."""
@@ -55,7 +56,7 @@ def _units(utterance: Utterance) -> list[tuple[str, int]]:
     text = Basic().normalize(utterance.text or "", utterance.lang)
     words = text.split()
     unspaced = len(words) <= 2 and not text.isascii() and len(text) > 2 * LONG_ENOUGH
-    if unspaced or utterance.lang in {"zh", "ja", "th", "lo", "km", "my", "yue"}:
+    if unspaced or utterance.lang in UNSPACED:
         words, enough = list(text.replace(" ", "")), LONG_ENOUGH_UNSPACED
     else:
         enough = LONG_ENOUGH

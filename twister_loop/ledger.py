@@ -77,6 +77,10 @@ class NewAudio:
     look."""
     __pydantic_config__ = schema.STRICT
 
+    def __post_init__(self) -> None:
+        if min(self.minutes, self.settled) < 0:
+            raise ValueError("nothing below 0")
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -129,6 +133,11 @@ class Ledger:
     @property
     def champion_folder(self) -> Path | None:
         return next((each for each in reversed(self.finished) if stands(each)), None)
+
+    @property
+    def last_labels(self) -> Path | None:
+        """Where the last finished round says what it heard in the pool, before any filter."""
+        return self.finished[-1] / "pseudo" if self.finished else None
 
     @property
     def waiting(self) -> Path | None:

@@ -6,7 +6,7 @@ One name, three places: a variable here is a folder on disk and a task in an orc
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
@@ -26,10 +26,11 @@ from .outset import (
     sets_of,
     starting_voice,
 )
-from .parts import Listener, Recognizer
+from .parts import Filter, Listener, Recognizer, Witnesses
 from .plan import Plan, Voice
 from .records import Checkpoint, Report
-from .stages import align, label, scan, sift, speak, train, train_voice, try_labelers, try_voice
+from .sifting import sift
+from .stages import align, label, scan, speak, train, train_voice, try_labelers, try_voice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -129,7 +130,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     pseudo = do(label)(labeler, best, pool, over=plan.cluster, out=at / "pseudo")
     pseudo = _aligned(plan, champion, pseudo, do, at / "aligned")
     human = _aligned(plan, champion, given.human, do, at / "aligned_human")
-    lesson = do(sift)(plan.pseudo_filters, pseudo, human, held_out, out=at / "lesson")
+    asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)
+    terms = (plan.pseudo_filters, pseudo, human, held_out, asked)
+    lesson = do(sift)(*terms, over=plan.cluster, out=at / "lesson")
     texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
         _voiced(plan, ledger, given, voice, lesson, texts, champion, labeler, do)
@@ -196,9 +199,10 @@ def _voiced(
 ) -> Manifest | None:
     """What one voice adds to the mixture; None if it did not pass its trial."""
     at, speaker = given.at / "voices" / voice.name, voice.synthesizer
-    seed = given.seed if speaker.draws else 0
+    seed, over = given.seed if speaker.draws else 0, plan.cluster
     if voice.filters:
-        lesson = do(sift)(voice.filters, lesson, None, (), out=at / "lesson")
+        terms = (voice.filters, lesson, None, (), _asked(voice.filters, champion))
+        lesson = do(sift)(*terms, over=over, out=at / "lesson")
     start = starting_voice(ledger, voice.name) if speaker.continues else None
     learned = do(train_voice)(speaker, start, lesson, texts, champion, seed, out=at / "voice")
     trial = do(try_voice)(
@@ -207,11 +211,22 @@ def _voiced(
     log.info("%s", trial)
     if not trial.passed:
         return None
-    over = plan.cluster
     spoken = do(speak)(speaker, learned, texts, voice.takes, over=over, out=at / "spoken")
     verified = do(label)(labeler, champion.checkpoint, spoken, over=over, out=at / "verified")
     verified = _aligned(plan, champion, verified, do, at / "aligned")
-    return do(sift)(plan.synthetic_filters, verified, None, (), out=at / "synthetic")
+    asked = _asked(plan.synthetic_filters, champion)
+    return do(sift)(
+        plan.synthetic_filters, verified, None, (), asked, over=over, out=at / "synthetic"
+    )
+
+
+def _asked(
+    filters: Sequence[Filter], champion: Listener, before: Path | None = None
+) -> Witnesses | None:
+    """Whom these filters ask; None where none of them does."""
+    if not any(each.asks for each in filters):
+        return None
+    return Witnesses(champion, Manifest.load(before) if before else None)
 
 
 def _aligned(plan: Plan, champion: Listener, speech: Manifest, do: Do, out: Path) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import jiwer
 import numpy as np
@@ -15,6 +15,8 @@ from .normalizers.basic import Basic
 from .records import Counted, ErrorCount, Language, Utterance
 
 K = TypeVar("K", bound=Hashable)
+
+Unit = Literal["words", "characters"]
 
 FIRST_LETTER = 0x4E00
 """jiwer compares strings; here every distinct token becomes one letter, none of them white."""
@@ -53,13 +55,20 @@ def confusion(reference: str, hypothesis: str, lang: Language | None) -> Counted
     return Counted(*scripts.confusion(reference, hypothesis, lang))
 
 
-def agreement(utterance: Utterance) -> ErrorCount:
-    """Count character errors of what was heard against the text, both in their basic form."""
-    normalize = Basic().normalize
-    return characters(
-        normalize(utterance.text or "", utterance.lang),
-        normalize(utterance.pred_text or "", utterance.lang),
-    )
+def agreement(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
+    """Count errors of what was heard against the text, both in their basic form."""
+    return apart(utterance.text or "", utterance.pred_text or "", utterance.lang, unit)
+
+
+def apart(reference: str, hypothesis: str, lang: Language | None, unit: Unit) -> ErrorCount:
+    """Count errors of a text against another, both in their basic form.
+
+    The words of languages that are written without spaces are their characters.
+    """
+    pair = (Basic().normalize(each, lang) for each in (reference, hypothesis))
+    if unit == "words" and lang not in scripts.UNSPACED:
+        return mixed(*pair)
+    return characters(*pair)
 
 
 @dataclass(frozen=True)

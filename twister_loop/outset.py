@@ -70,6 +70,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     (scratch / "plan.yaml").write_text(plan.source, encoding="utf-8")
+    _check_filters(plan)
     given = _given(plan, scratch)
     write_json(
         {
@@ -164,6 +165,12 @@ def _same_plan(plan: Plan, at: Path) -> None:
             f"{at} was begun with another plan ({'; '.join(changed)}). Run it with the plan in "
             f"{at / 'plan.yaml'}, or set the round aside with `twister round PLAN RUN --restart`"
         )
+
+
+def _check_filters(plan: Plan) -> None:
+    of_voices = (each for voice in plan.voices for each in voice.filters)
+    for filter_ in (*plan.pseudo_filters, *plan.synthetic_filters, *of_voices):
+        filter_.check(plan.asr)
 
 
 def _check_sizes(plan: Plan, given: Given) -> None:

@@ -84,14 +84,14 @@ class Part(ABC):
             raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
         try:
             part = schema.read(cls.find(name), options)
+            paths = {
+                field.name: folder / value
+                for field in dataclasses.fields(part)  # type: ignore[arg-type]
+                if isinstance(value := getattr(part, field.name), Path)
+            }
+            part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
         except ValueError as cause:
             raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
-        paths = {
-            field.name: folder / value
-            for field in dataclasses.fields(part)  # type: ignore[arg-type]
-            if isinstance(value := getattr(part, field.name), Path)
-        }
-        part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
         if wrong := "; ".join(part.wrongs()):
             raise ConfigError(f"{cls.__name__.lower()} {name}: {wrong}")
         return part
@@ -152,6 +152,10 @@ class Recognizer(Part):
         """
         return (self,)
 
+    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
+        """The same, decoding by a beam of so many texts, or drawing tokens; None if it cannot."""
+        return None
+
     def with_updates(self, count: int) -> Self:
         """The same, updating its weights so many times in training; itself if it has no such."""
         return self
@@ -184,6 +188,23 @@ class Listener:
 
     def align(self, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         return self.recognizer.align(self.checkpoint, speech)
+
+    def score(self, speech: Iterable[Utterance]) -> Iterator[float | None]:
+        """How likely every text is to it, forced: a natural logarithm, the text's end included.
+
+        None where a text could not be forced, such as one too long.
+        """
+        for each in self.align(speech):
+            yield None if each.error else sum(word.logprob for word in each.words)
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Whom a filter may ask."""
+
+    champion: Listener
+    before: Manifest | None = None
+    """The labels of the last round; None in the first, and for what is no pool."""
 
 
 class Synthesizer(Part):
@@ -243,14 +264,26 @@ class Filter(Part):
     home = "twister_loop.filters"
     asks_words: ClassVar[bool] = False
     """Whether it has to know when each word of the text is said."""
+    asks: ClassVar[bool] = False
+    """Whether it listens, or asks who has listened: it takes a while, and gets its witnesses."""
 
     @abstractmethod
     def objection(self, utterance: Utterance) -> str | None:
         """Why this utterance must be dropped, or None to keep it."""
 
+    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+        """The same for many, in order; it reads ahead no further than a window.
+
+        Of what has an `error` nothing is asked, and any answer will do.
+        """
+        return map(self.objection, speech)
+
     def study(self, manifest: Manifest) -> Self:
         """The same filter, knowing the corpus it is about to judge."""
         return self
+
+    def check(self, asr: Recognizer) -> None:
+        """Look, before a round begins, for what it needs. Raises ConfigError."""
 
 
 class Effect(Part):

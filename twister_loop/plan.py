@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from . import schema
+from . import presets, schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
 from .ledger import Keep, NewAudio
@@ -20,19 +20,14 @@ from .mixing import Mix
 from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .perturbation import Chance, Perturb
+from .presets import Spec
 from .records import Language, SetKind, Share
 from .scanning import Scan
 from .shards import Cluster
 from .stages import ParityTerms, TrialTerms
 
-Spec = dict[str, Any]
-"""`{use: NAME, option: value}`, as in the YAML."""
 P = TypeVar("P", bound=Part)
 
-PSEUDO_FILTERS = (
-    "duration confidence compression no_speech length_limit repetition char_rate"
-).split()
-SYNTHETIC_FILTERS = ["duration", "agreement"]
 GATES = ["no_regression", "retention", "significant", "sane_output"]
 
 
@@ -106,8 +101,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Filters:
-    pseudo: list[Spec | str] = field(default_factory=lambda: list(PSEUDO_FILTERS))
-    synthetic: list[Spec | str] = field(default_factory=lambda: list(SYNTHETIC_FILTERS))
+    pseudo: list[Spec | str] | str = "default"
+    synthetic: list[Spec | str] | str = "round_trip"
+
     __pydantic_config__ = schema.STRICT
 
 
@@ -212,8 +208,8 @@ class _Builder:
         human = self._corpora("human", document.human, "audiofolder")
         known = document.pool_references
         pool_references = self._corpus("pool_references", known, "audiofolder") if known else None
-        pseudo = self._parts(Filter, "filters.pseudo", document.filters.pseudo)
-        synthetic = self._parts(Filter, "filters.synthetic", document.filters.synthetic)
+        pseudo = self._filters("filters.pseudo", document.filters.pseudo)
+        synthetic = self._filters("filters.synthetic", document.filters.synthetic)
         augment = self._augment(document.augment) if document.augment else None
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
@@ -224,8 +220,6 @@ class _Builder:
         self.wrongs += [f"gates: {e.name} needs {other}" for e in gates if e.asks_labeler and alone]
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
-        new = document.new_audio
-        self._require(min(new.minutes, new.settled) >= 0, "new_audio: nothing below 0")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         if self.wrongs or asr is None or labeler is None or normalizer is None:
@@ -303,7 +297,7 @@ class _Builder:
         takes, filters = options.pop("takes", 1), options.pop("filters", [])
         self._require(isinstance(takes, int) and takes >= 1, f"voices.{name}.takes: at least 1")
         part = self._part(Synthesizer, f"voices.{name}", options)
-        found = self._parts(Filter, f"voices.{name}.filters", filters)
+        found = self._filters(f"voices.{name}.filters", filters)
         return Voice(name, part, takes, found) if part else None
 
     def _augment(self, terms: _Augment) -> Perturb:
@@ -331,6 +325,13 @@ class _Builder:
             option = {"audiofolder": "folder", "textfile": "file"}[shorthand]
             spec = {"use": shorthand, option: spec}
         return self._part(Corpus, place, spec)
+
+    def _filters(self, place: str, specs: list[Spec | str] | str) -> tuple[Filter, ...]:
+        try:
+            return self._parts(Filter, place, presets.parts_of(specs, presets.FILTERS, Filter))
+        except ConfigError as wrong:
+            self.wrongs.append(f"{place}: {wrong}")
+            return ()
 
     def _parts(self, kind: type[P], place: str, specs: Iterable[Spec | str]) -> tuple[P, ...]:
         built = (self._part(kind, f"{place}.{n}", spec) for n, spec in enumerate(specs))

@@ -71,6 +71,8 @@ class Utterance:
     pred_text: str | None = None
     """What the last recognizer heard; None before it was asked."""
     lang: Language | None = None
+    lang_probability: Share | None = None
+    """Probability that the recognizer gives to `lang`, of all languages it knows."""
     speaker: str | None = None
     origin: Origin = "human"
     """Where `text` comes from: a person, the recognizer, or the text corpus."""

@@ -79,6 +79,9 @@ def _wrongs(kind: type, cause: ValidationError) -> Iterable[str]:
             yield f"{place}: unknown{hint}"
         elif wrong["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
             yield f"{place}: missing"
+        elif wrong["type"] == "value_error":  # our own sentence, of one option or of several
+            said = str(wrong["ctx"]["error"])
+            yield f"{place}: {said}" if place else said
         else:
             given = wrong.get("input")
             said = "" if isinstance(given, dict | list) else f", not {given!r}"

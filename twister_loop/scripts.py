@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -21,6 +22,9 @@ _UNIT = {
     "word": re.compile(rf"[{_SINGLE}]|[^\s{_SINGLE}]+"),
     "syllable": re.compile(rf"[{_SINGLE}{_SYLLABLES}]|[^\s{_SINGLE}{_SYLLABLES}]+"),
 }
+
+UNSPACED = frozenset("zh yue ja th lo km my".split())
+"""Languages that are written without spaces between words."""
 
 SCRIPTS: dict[Language, str] = {
     **dict.fromkeys(["zh", "yue"], "CJK"),
@@ -71,6 +75,21 @@ def confusion(reference: str, heard: str, lang: Language | None) -> tuple[int, i
     return strange, found.total()
 
 
+def foreign(text: str, lang: Language | None, also: Iterable[str] = ()) -> tuple[Counter[str], int]:
+    """Letters of scripts that the language is not written in, by script, and all letters."""
+    found = _scripts(unicodedata.normalize("NFKC", text))
+    expected = {*also, *SCRIPTS.get(lang or "", "LATIN").split()}
+    strange = Counter({script: n for script, n in found.items() if script not in expected})
+    return strange, found.total()
+
+
+def check(script: str) -> None:
+    """Raises ValueError where Unicode knows no letters of such a script."""
+    known = {"LATIN", *(each for names in SCRIPTS.values() for each in names.split())}
+    if script not in known:
+        raise ValueError(f"no script is called {script!r}; there are: {', '.join(sorted(known))}")
+
+
 def _scripts(text: str) -> Counter[str]:
     return Counter(script for letter in text if (script := _script(letter)))
 
@@ -81,4 +100,6 @@ def _script(letter: str) -> str | None:
     if not letter.isalpha():
         return None
     first = re.split("[ -]", unicodedata.name(letter, "UNKNOWN"))[0]
+    if first == "MODIFIER":  # the apostrophe of Ukrainian, for one, is of every script
+        return None
     return "CJK" if first == "IDEOGRAPHIC" else first

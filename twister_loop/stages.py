@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,14 +14,14 @@ from . import measure, schema
 from .artifact import stage
 from .errors import ConfigError
 from .hashes import Hashes
-from .leaks import HeldOutTexts
 from .manifest import Manifest, windows
 from .parts import Corpus, Filter, Listener, Recognizer, Synthesizer
 from .perturbation import Perturb, PerturbedManifest
 from .progress import progress
-from .records import UNSPOKEN, Checkpoint, Funnel, Language, Share, Tally, Utterance
+from .records import UNSPOKEN, Checkpoint, Language, Share, Utterance
 from .scanning import Scan, scanned
 from .shards import Cluster, Takes, spread
+from .sifting import divide
 from .trials import Attempt, Parity, Trial
 
 
@@ -52,7 +51,7 @@ class ParityTerms:
 def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
     """List what corpora hold, each once; ids come from the content, not from the name."""
     with Hashes(out) as hashes:
-        return _divide(progress(listed(corpora, lang, hashes), "listing"), out)
+        return divide(progress(listed(corpora, lang, hashes), "listing"), out)
 
 
 @stage(version=2)
@@ -72,7 +71,7 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
             Manifest.write(found, scratch)
             scratch.rename(shard)
     judged = (each for shard in shards for each in Manifest(shard))
-    manifest = _divide(judged, out)
+    manifest = divide(judged, out)
     shutil.rmtree(out / "windows", ignore_errors=True)
     return manifest
 
@@ -137,30 +136,6 @@ def try_labelers(
         if found.chosen is not None:
             break
     return found.save(out)
-
-
-@stage(version=1)
-def sift(
-    filters: Sequence[Filter],
-    speech: Manifest,
-    human: Manifest | None,
-    held_out: Sequence[Manifest],
-    *,
-    out: Path,
-) -> Manifest:
-    """Keep human speech and what no filter objects to; the rest goes to `rejected/`, with why.
-
-    What equals or nearly equals a held-out text is dropped before any filter is asked.
-    """
-    informed = [each.study(speech) for each in filters]
-    texts = HeldOutTexts(each for manifest in held_out for each in manifest)
-
-    def judged() -> Iterator[Utterance]:
-        for utterance in speech:
-            yield _judged(utterance, informed, texts)
-        yield from human or ()
-
-    return _divide(judged(), out)
 
 
 @stage(version=1)
@@ -283,33 +258,3 @@ def _content_id(utterance: Utterance, hashes: Hashes) -> str:
     except OSError:  # it will be rejected when it is read
         digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
     return f"{digest}-{utterance.offset:g}" if utterance.offset else digest
-
-
-def _judged(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:
-    if utterance.error:
-        return replace(utterance, rejected_by="error", objection=utterance.error)
-    if texts.near(utterance):
-        return replace(
-            utterance, rejected_by="held_out_text", objection="nearly the text of a held-out set"
-        )
-    for each in filters:
-        if objection := each.objection(utterance):
-            return replace(utterance, rejected_by=each.name, objection=objection)
-    return utterance
-
-
-def _divide(judged: Iterable[Utterance], out: Path) -> Manifest:
-    """Write what is kept, what is rejected, and how much of each."""
-    kept, rejected = Tally(), defaultdict[str, Tally](Tally)
-    keep, reject = Manifest(out), Manifest(out / "rejected")
-    with keep.appending() as to_kept, reject.appending() as to_rejected:
-        for window in windows(judged):
-            to_kept(each for each in window if not each.rejected_by)
-            to_rejected(each for each in window if each.rejected_by)
-            for each in window:
-                if each.rejected_by:
-                    rejected[each.rejected_by] = rejected[each.rejected_by].plus(each.duration)
-                else:
-                    kept = kept.plus(each.duration)
-    Funnel(kept, dict(sorted(rejected.items()))).save(out)
-    return keep

@@ -616,3 +616,79 @@ def test_real_weights_prefer_what_was_said(base: Checkpoint, prompts: list[Utter
     starts = [word.start for word in likely.words]
     assert starts == sorted(set(starts))
     assert likely.words[-1].end > 0.7 * right.duration
+
+
+@model
+def test_a_beam_finds_texts_that_are_at_least_as_likely(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import torch
+
+    from twister_loop.asr._whisper_decode import greedy
+    from twister_loop.asr._whisper_model import Whisper, hearable
+    from twister_loop.asr._whisper_search import beam
+
+    engine = Whisper.load(tiny_whisper.location, torch.float32)
+    features = engine.features([hearable(each) for each in clips[:4]], 1.0)
+    terms = (features, ["it", None, "en", "it"], [12, 8, 12, 3])
+    one, several, alone = (
+        greedy(engine, *terms),
+        beam(engine, 4, *terms),
+        beam(engine, 1, *terms),
+    )
+    assert [each.tokens for each in one] == [texts[0].tokens for texts in alone]
+    for likeliest, texts, limit in zip(one, several, terms[2], strict=True):
+        assert 1 <= len(texts) <= 4
+        scores = [each.confidence for each in texts]
+        assert scores == sorted(scores, reverse=True)
+        assert len({tuple(each.tokens) for each in texts}) == len(texts)
+        assert all(len(each.tokens) <= limit for each in texts)
+        assert scores[0] >= likeliest.confidence - 1e-4
+
+
+@model
+def test_a_beam_answers_in_order_and_repeats_itself(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    searching = whisper().searching(3)
+    assert searching is not None and searching.decoding().startswith("beam of 3")
+    first, second = (list(searching.transcribe(tiny_whisper, clips)) for _ in range(2))
+    assert first == second and [each.id for each in first] == [each.id for each in clips]
+
+
+@model
+def test_what_is_drawn_repeats_itself_and_is_not_the_likeliest(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    drawing = whisper().searching(1, 1.0)
+    assert drawing is not None and drawing.decoding().startswith("drawn at 1")
+    first, second = (list(drawing.transcribe(tiny_whisper, clips[:6])) for _ in range(2))
+    likeliest = list(whisper().transcribe(tiny_whisper, clips[:6]))
+    assert first == second
+    assert [each.pred_text for each in first] != [each.pred_text for each in likeliest]
+
+
+@model
+def test_the_language_is_told_with_its_probability(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    asked = [replace(clips[0], lang=lang) for lang in ("en", "it", "zh", None)]
+    *forced, detected = whisper().transcribe(tiny_whisper, asked)
+    shares = {each.lang: each.lang_probability or 0.0 for each in forced}
+    assert sum(shares.values()) == pytest.approx(1.0, abs=0.1)  # some are heard again in a window
+    assert detected.lang == max(shares, key=lambda lang: shares[lang])
+    assert detected.lang_probability == pytest.approx(max(shares.values()), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam": 0}, "beam: must be 1 at least"),
+        ({"beam": 3, "temperature": 0.5}, "with a beam of 1"),
+        ({"model": "/no/such/folder"}, "model: no folder /no/such/folder"),
+    ],
+)
+@model
+def test_ways_to_decode_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        whisper(**options)

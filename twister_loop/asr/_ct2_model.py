@@ -69,7 +69,7 @@ class Converted(Processing):
     ) -> list[Decode]:
         """`_whisper_decode.Greedy`, with the same texts forbidden and the same statistics."""
         encoded = self.engine.encode(ctranslate2.StorageView.from_array(features.numpy()))
-        spoken = self._spoken(encoded, langs)
+        spoken, probabilities = self._spoken(encoded, langs)
         longest = max(limits)
         results = self.engine.generate(
             encoded,
@@ -83,7 +83,8 @@ class Converted(Processing):
             suppress_tokens=self._suppressed,
         )
         decodes = []
-        for result, lang, limit in zip(results, spoken, limits, strict=True):
+        rows = zip(results, spoken, probabilities, limits, strict=True)
+        for result, lang, probability, limit in rows:
             tokens = result.sequences_ids[0]
             ended = len(tokens) < min(limit, longest)
             decodes.append(
@@ -91,6 +92,7 @@ class Converted(Processing):
                     tokens=tokens[:limit],
                     text=self.text(tokens[:limit]),
                     lang=lang,
+                    lang_probability=probability,
                     confidence=result.scores[0] / (len(tokens) + ended),
                     no_speech=result.no_speech_prob,
                     hit_limit=not ended,
@@ -105,13 +107,17 @@ class Converted(Processing):
 
     def _spoken(
         self, encoded: ctranslate2.StorageView, langs: Sequence[Language | None]
-    ) -> list[Language | None]:
-        if all(langs):
-            return list(langs)
+    ) -> tuple[list[Language | None], list[float | None]]:
+        """The languages that are asked for, else those detected, and how likely each is."""
         if not self.languages:
-            return [lang or "en" for lang in langs]
-        likeliest = (found[0][0].strip("<|>") for found in self.engine.detect_language(encoded))
-        return [lang or found for lang, found in zip(langs, likeliest, strict=True)]
+            return [lang or "en" for lang in langs], [None] * len(langs)
+        detected = [
+            {name.strip("<|>"): probability for name, probability in each}  # the likeliest first
+            for each in self.engine.detect_language(encoded)
+        ]
+        spoken = [lang or next(iter(of)) for lang, of in zip(langs, detected, strict=True)]
+        shares = [of.get(lang) for lang, of in zip(spoken, detected, strict=True)]
+        return list(spoken), shares
 
 
 def resolve(compute_type: ComputeType) -> str:

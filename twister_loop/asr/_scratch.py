@@ -149,6 +149,9 @@ class ScratchRecognizer(Recognizer):
     def decoding(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}"
 
+    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
+        return None if temperature else replace(self, decode="beam", beam=beam)
+
     def with_updates(self, count: int) -> Self:
         return replace(self, max_steps=count, epochs=count)
 

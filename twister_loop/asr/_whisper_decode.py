@@ -38,6 +38,7 @@ class Decode:
     confidence: float
     no_speech: float
     hit_limit: bool
+    lang_probability: float | None = None
 
     @property
     def compression_ratio(self) -> float:
@@ -119,12 +120,17 @@ def answer(utterance: Utterance, decode: Decode, fallback: bool) -> Utterance:
         utterance,
         pred_text=decode.text,
         lang=utterance.lang or decode.lang,
+        lang_probability=rounded(decode.lang_probability),
         confidence=summary(decode.confidence),
         compression_ratio=summary(decode.compression_ratio),
         no_speech=summary(decode.no_speech),
         hit_limit=decode.hit_limit,
         fallback=fallback,
     )
+
+
+def rounded(probability: float | None) -> float | None:
+    return None if probability is None else summary(probability)
 
 
 def limit_of(whisper: Processing, samples: int) -> int:
@@ -140,15 +146,18 @@ def greedy(
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
+    temperature: float = 0.0,
 ) -> list[Decode]:
     """Decode (batch, mels, frames) into text, the likeliest token each time, no timestamps.
 
     A language that is None is detected. No text becomes longer than its limit in tokens. With
-    `ngram`, no run of so many tokens occurs twice.
+    `ngram`, no run of so many tokens occurs twice. With a `temperature` tokens are drawn; what is
+    random comes from the speech, so the same batch repeats itself.
     """
     decoder = Decoder(whisper, whisper.encode(features))
-    no_speech, spoken = listen(whisper, decoder, langs)
-    logits = decoder.step([whisper.prompt(lang) for lang in spoken])
+    heard = listen(whisper, decoder, langs)
+    logits = decoder.step([whisper.prompt(lang) for lang in heard.langs])
+    rng = torch.Generator().manual_seed(zlib.crc32(features.float().cpu().numpy().tobytes()))
     first, banned = suppressed(whisper, begin=True), suppressed(whisper, begin=False)
     rows: list[list[int]] = [[] for _ in langs]
     logprobs = [0.0] * len(rows)
@@ -158,7 +167,7 @@ def greedy(
         if ngram:
             for row, place in enumerate(active):
                 logits[row, repeats(rows[place], ngram)] = -torch.inf
-        best, tokens = (each.tolist() for each in logits.log_softmax(-1).max(-1))
+        best, tokens = (each.tolist() for each in chosen(logits.log_softmax(-1), temperature, rng))
         for place, token, logprob in zip(active, tokens, best, strict=True):
             rows[place].append(token)
             logprobs[place] += logprob
@@ -176,26 +185,51 @@ def greedy(
         Decode(
             tokens=row,
             text=whisper.text(row),
-            lang=lang,
-            confidence=logprob / len(row),
-            no_speech=silence,
+            lang=heard.langs[place],
+            lang_probability=heard.probabilities[place],
+            confidence=logprobs[place] / len(row),
+            no_speech=heard.no_speech[place],
             hit_limit=row[-1] != whisper.end,
         )
-        for row, logprob, lang, silence in zip(rows, logprobs, spoken, no_speech, strict=True)
+        for place, row in enumerate(rows)
     ]
 
 
-def listen(
-    whisper: Whisper, decoder: Decoder, langs: Sequence[Language | None]
-) -> tuple[list[float], list[Language | None]]:
+def chosen(
+    logprobs: torch.Tensor, temperature: float, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The likeliest token of each row, or one drawn (Gumbel's trick): its logprob and the token."""
+    if not temperature:
+        best = logprobs.max(-1)
+        return best.values, best.indices
+    noise = torch.rand(logprobs.shape, generator=rng).log().neg().log().neg()
+    tokens = (logprobs / temperature + noise.to(logprobs.device)).argmax(-1)
+    return logprobs.gather(-1, tokens[:, None])[:, 0], tokens
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What the decoder says of a batch before it writes."""
+
+    no_speech: list[float]
+    langs: list[Language | None]
+    """The languages that were asked for, else those that were detected."""
+    probabilities: list[float | None]
+    """Of those languages; None where the model knows only one."""
+
+
+def listen(whisper: Whisper, decoder: Decoder, langs: Sequence[Language | None]) -> Listened:
     """Feed the start: how likely there is no speech, and which languages are spoken."""
     first = decoder.step([[whisper.start]] * len(langs))  # (batch, vocabulary)
     no_speech: list[float] = first.softmax(-1)[:, whisper.no_speech].tolist()
     if not whisper.languages:
-        return no_speech, ["en"] * len(langs)
+        return Listened(no_speech, ["en"] * len(langs), [None] * len(langs))
     names = list(whisper.languages)
-    likeliest = first[:, list(whisper.languages.values())].argmax(-1).tolist()
-    return no_speech, [lang or names[each] for lang, each in zip(langs, likeliest, strict=True)]
+    of_each = first[:, list(whisper.languages.values())].softmax(-1)  # (batch, languages)
+    likeliest = of_each.argmax(-1).tolist()
+    spoken = [lang or names[each] for lang, each in zip(langs, likeliest, strict=True)]
+    shares = [row[names.index(lang)] for row, lang in zip(of_each.tolist(), spoken, strict=True)]
+    return Listened(no_speech, list(spoken), list(shares))
 
 
 def detect(whisper: Whisper, clips: Sequence[Samples], margin: Seconds) -> list[Language | None]:
@@ -203,7 +237,7 @@ def detect(whisper: Whisper, clips: Sequence[Samples], margin: Seconds) -> list[
     with torch.inference_mode():
         features = whisper.features(clips, margin)
         decoder = Decoder(whisper, whisper.encode(features))
-        return listen(whisper, decoder, [None] * len(clips))[1]
+        return listen(whisper, decoder, [None] * len(clips)).langs
 
 
 class Decoder:

@@ -39,6 +39,12 @@ BINARY_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a5
 HUB_TIMEOUT: Seconds = 5.0
 
 
+def check_folder(model: str) -> None:
+    """Raises ValueError where `model` can only be a folder, and there is none."""
+    if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
+        raise ValueError(f"model: no folder {model}")
+
+
 def find(model: str) -> Checkpoint:
     """Where the weights of `model` are: a folder, a name on the hub, or the packaged one.
 

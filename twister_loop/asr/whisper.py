@@ -19,6 +19,7 @@ from . import (
     _whisper_decode,
     _whisper_lesson,
     _whisper_memory,
+    _whisper_search,
     _whisper_train,
     _whisper_weights,
 )
@@ -43,6 +44,10 @@ class WhisperRecognizer(Recognizer):
     does not change what is heard."""
     precision: Precision = "auto"
     """What it computes in; auto is bfloat16 where the processor computes with it."""
+    beam: int = 1
+    """Texts that a decode goes on with, of which the best wins; 1 takes the likeliest token."""
+    temperature: float = 0.0
+    """At which tokens are drawn; 0 takes the likeliest."""
     decode_batch: int = unsigned(8)
     """Clips that are heard at once."""
     epochs: int = only_for("train", 2)
@@ -99,7 +104,7 @@ class WhisperRecognizer(Recognizer):
     """Steps between the states kept to go on from after a kill."""
 
     def __post_init__(self) -> None:
-        counts = "decode_batch epochs batch accumulate save_every processes".split()
+        counts = "beam decode_batch epochs batch accumulate save_every processes".split()
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
@@ -115,6 +120,9 @@ class WhisperRecognizer(Recognizer):
             raise ValueError("timestamps, previous_text: parts of a whole, from 0 to 1")
         if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
             raise ValueError("margin, margins: seconds, the smaller one first")
+        if self.temperature < 0 or (self.temperature and self.beam > 1):
+            raise ValueError("temperature: not below 0, and with a beam of 1")
+        _whisper_weights.check_folder(self.model)
 
     def base(self) -> Checkpoint:
         return _whisper_weights.find(self.model)
@@ -123,10 +131,12 @@ class WhisperRecognizer(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
-        greedy = partial(_whisper_decode.greedy, whisper)
+        decode = partial(_whisper_decode.greedy, whisper, temperature=self.temperature)
+        if self.beam > 1:
+            decode = partial(_whisper_search.best, whisper, self.beam)
         for window in windows(speech):
             yield from _whisper_decode.transcribe(
-                whisper, greedy, window, self.margin, self.decode_batch
+                whisper, decode, window, self.margin, self.decode_batch
             )
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
@@ -142,13 +152,18 @@ class WhisperRecognizer(Recognizer):
 
     def decoding(self) -> str:
         precision = str(resolve(self.precision)).removeprefix("torch.")
-        return f"greedy, margin {self.margin:g} s, repetition guard, {precision}"
+        way = f"beam of {self.beam}" if self.beam > 1 else "greedy"
+        way = f"drawn at {self.temperature:g}" if self.temperature else way
+        return f"{way}, margin {self.margin:g} s, repetition guard, {precision}"
 
     def usual(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
     def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
         return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
+
+    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
+        return dataclasses.replace(self, beam=beam, temperature=temperature)
 
     def with_updates(self, count: int) -> Self:
         return dataclasses.replace(self, max_steps=count, epochs=count)

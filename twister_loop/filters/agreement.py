@@ -12,11 +12,13 @@ from ..records import Share, Utterance
 @dataclass(frozen=True)
 class Agreement(Filter):
     at_most: Share = 0.35
-    """Character error rate of `pred_text` against `text`. For synthetic speech it is to catch
-    gross errors only, or exactly the sentences that teach the champion something are dropped."""
+    """Error rate of `pred_text` against `text`. For synthetic speech it is to catch gross errors
+    only, or exactly the sentences that teach the champion something are dropped."""
+    unit: measure.Unit = "characters"
+    """What is counted."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        error = measure.agreement(utterance).rate
+        error = measure.agreement(utterance, self.unit).rate
         if error <= self.at_most:
             return None
-        return f"character error rate {error:.2f} > {self.at_most:g}"
+        return f"{self.unit.removesuffix('s')} error rate {error:.2f} > {self.at_most:g}"

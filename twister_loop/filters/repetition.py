@@ -1,4 +1,4 @@
-"""Drop texts that say the same over and over, and texts with a monster of a word."""
+"""Drop texts that say the same over and over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..parts import Filter
 from ..records import Share, Utterance
+from ..scripts import UNSPACED
 
 
 @dataclass(frozen=True)
@@ -13,8 +14,6 @@ class Repetition(Filter):
     unique_at_least: Share = 0.4
     """Distinct words over words (distinct characters where a script has no spaces); 0.4 is
     Granary's, asked only of texts long enough to tell."""
-    longest_word: int = 25
-    """Letters; Granary's, 35 for agglutinative languages; not asked of unspaced scripts."""
     ask_from: int = 10
     """Words (or characters) below which a text may repeat itself."""
 
@@ -23,12 +22,9 @@ class Repetition(Filter):
         words = text.split()
         if not words:
             return "no text"
-        unspaced = len(words) == 1 and not text.isascii() and len(text) >= self.ask_from
-        units = list(text) if unspaced else words
+        unspaced = utterance.lang in UNSPACED or (len(words) == 1 and not text.isascii())
+        units = list("".join(words)) if unspaced else words
         unique = len(set(units)) / len(units)
         if len(units) >= self.ask_from and unique < self.unique_at_least:
             return f"only {unique:.0%} of it is not repetition"
-        longest = max(words, key=len)
-        if not unspaced and len(longest) > self.longest_word:
-            return f"a word of {len(longest)} letters: {longest[:40]!r}"
         return None

@@ -236,9 +236,9 @@ def _prefers(
         words = (sentence.text or "").split()
         words[int(place)] = pairs[clip.text or ""]
         rivals += [sentence, replace(sentence, text=" ".join(words))]
-    totals = [sum(word.logprob for word in each.words) for each in champion.align(rivals)]
-    for label, word in zip(totals[::2], totals[1::2], strict=True):
-        yield word > label
+    scores = list(champion.score(rivals))
+    for label, word in zip(scores[::2], scores[1::2], strict=True):
+        yield label is not None and word is not None and word > label
 
 
 def _select(choices: Sequence[Sequence[Utterance]], rng: np.random.Generator) -> list[Utterance]:

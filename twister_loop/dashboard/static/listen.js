@@ -47,7 +47,7 @@ function samples(round, view) {
   const names = {pseudo: "pseudo-label kept", rejected: "rejected"};
   return round.details.samples.filter((one) => fits(query, one.kind, one.text, one.voice ?? "", one.objection ?? ""))
     .map((one) => el("article.utterance", {},
-      el("header", {}, el("strong", {}, names[one.kind] ?? `spoken by ${one.voice}`),
+      el("header", {}, el("strong", {}, one.kind === "synthetic" ? `spoken by ${one.voice}` : names[one.kind] + (one.voice ? `, spoken by ${one.voice}` : "")),
         el("span.dim", {}, ` ${[one.lang, duration(one.duration),
           one.confidence === undefined ? "" : `confidence ${one.confidence.toFixed(2)}`].filter(Boolean).join(", ")}`)),
       one.heard.length ? el("p", {}, diff(one.heard)) : quoted("p", one.text),

@@ -1,0 +1,120 @@
+"""Presets: they load, they say what their sources say, and a plan can name them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from twister_loop import ConfigError, load, presets
+from twister_loop.artifact import signature
+from twister_loop.parts import Filter
+
+CITED = {
+    "gigaspeech2": (
+        "2406.11546",
+        {"duration": {"at_least": 2.0, "at_most": 30.0}, "script": {"at_most": 0.0}},
+    ),
+    "emilia": (
+        "2407.05361",
+        {
+            "duration": {"at_least": 3.0, "at_most": 30.0},
+            "language": {"at_least": 0.8},
+            "dnsmos": {"at_least": 3.0},
+            "char_rate": {"learned": True},
+        },
+    ),
+    "granary": (
+        "2505.13404",
+        {
+            "duration": {"at_least": 0.1, "at_most": 40.0},
+            "language": {"at_least": 0.7},
+            "repetition": {"unique_at_least": 0.4},
+            "longest_word": {"at_most": 25},
+            "hallucination": {"anywhere": False},
+        },
+    ),
+    "distil_whisper": (
+        "2311.00430",
+        {"agreement": {"at_most": 0.1, "unit": "words"}, "second_decode": {"at_most": 0.1}},
+    ),
+    "default": (
+        "OpenAI Whisper",
+        {
+            "compression": {"at_most": 2.4},
+            "confidence": {"at_least": -1.0},
+            "no_speech": {"at_most": 0.6},
+        },
+    ),
+}
+
+
+def named(world: Path, **filters: Any) -> dict[str, list[dict[str, Any]]]:
+    """What a plan that names these filters comes to, as it is recorded with the run."""
+    document = {**yaml.safe_load(world.read_text()), "filters": filters}
+    world.write_text(yaml.safe_dump(document))
+    plan = load(world)
+    return {
+        "pseudo": signature(plan.pseudo_filters),
+        "synthetic": signature(plan.synthetic_filters),
+        "voice": signature(plan.voices[0].filters),
+    }
+
+
+@pytest.mark.model  # dnsmos brings its model
+@pytest.mark.parametrize("name", CITED)
+def test_a_preset_loads_with_the_thresholds_of_its_source(name: str) -> None:
+    source, cited = CITED[name]
+    preset = presets.FILTERS[name]
+    parts = {part.name: part for part in map(Filter.build, preset.parts)}
+    assert source in preset.source
+    for part, options in cited.items():
+        assert options.items() <= asdict(parts[part]).items()  # type: ignore[call-overload]
+
+
+def test_a_plan_names_a_preset_alone_or_among_others(world: Path) -> None:
+    found = named(world, pseudo="gigaspeech2", synthetic=["round_trip", "hallucination"])
+    assert [each["use"] for each in found["pseudo"]] == ["duration", "script"]
+    assert found["pseudo"][0]["at_least"] == 2.0
+    assert [each["use"] for each in found["synthetic"]] == [
+        "duration",
+        "agreement",
+        "hallucination",
+    ]
+
+
+def test_a_part_named_beside_a_preset_takes_the_place_of_the_presets_own(world: Path) -> None:
+    own = {"use": "duration", "at_least": 1.0}
+    found = named(world, pseudo=["granary", own, "confidence"])["pseudo"]
+    names = "duration language repetition longest_word hallucination confidence".split()
+    assert [each["use"] for each in found] == names
+    assert found[0]["at_least"] == 1.0
+
+
+def test_a_part_named_twice_is_asked_twice(world: Path) -> None:
+    twice = [{"use": "script", "at_most": 0.5}, {"use": "script", "also": ["LATIN"]}]
+    assert len(named(world, pseudo=twice)["pseudo"]) == 2
+
+
+def test_a_voice_can_have_a_preset_of_its_own(world: Path) -> None:
+    document = yaml.safe_load(world.read_text())
+    document["voices"] = {"tone": {"use": "tone", "filters": "gigaspeech2"}}
+    world.write_text(yaml.safe_dump(document))
+    assert [each["use"] for each in named(world)["voice"]] == ["duration", "script"]
+
+
+def test_what_a_plan_says_nothing_of_is_filtered_by_default(world: Path) -> None:
+    found = named(world)
+    assert [each["use"] for each in found["pseudo"]] == [
+        each["use"] for each in presets.FILTERS["default"].parts
+    ]
+    assert [each["use"] for each in found["synthetic"]] == ["duration", "agreement"]
+
+
+@pytest.mark.parametrize("place", ["pseudo", "synthetic"])
+def test_an_unknown_preset_is_answered_with_the_nearest(world: Path, place: str) -> None:
+    with pytest.raises(ConfigError, match=r"or preset is called 'granry'; did you mean 'granary'"):
+        named(world, **{place: ["granry"]})

@@ -1,0 +1,37 @@
+"""Drop speech that another model hears otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigError
+from ..parts import Recognizer, Witnesses
+from ..records import Utterance
+from ._second_opinion import SecondOpinion
+
+
+@dataclass(frozen=True)
+class SecondModel(SecondOpinion):
+    asr: dict[str, Any] | str = field(kw_only=True)
+    """The other model, untouched, as a plan names one: `{use: whisper, model: ...}`."""
+
+    def __post_init__(self) -> None:
+        try:
+            self._recognizer()
+        except ConfigError as wrong:
+            raise ValueError(f"asr: {wrong}") from wrong
+
+    def check(self, asr: Recognizer) -> None:
+        try:
+            self._recognizer().base()
+        except ConfigError as wrong:
+            raise ConfigError(f"second_model: {wrong}") from wrong
+
+    def heard_again(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[Utterance]:
+        recognizer = self._recognizer()
+        return recognizer.transcribe(recognizer.base(), speech)
+
+    def _recognizer(self) -> Recognizer:
+        return Recognizer.build({"use": self.asr} if isinstance(self.asr, str) else self.asr)
