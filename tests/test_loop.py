@@ -38,7 +38,7 @@ from twister_loop.ledger import verdict_of
 from twister_loop.manifest import Manifest
 from twister_loop.outset import SPOKEN_TEXT
 from twister_loop.plan import Labeler
-from twister_loop.stages import ParityTerms
+from twister_loop.stages import LabelTerms
 from twister_loop.trials import Parity
 
 from . import world as toy
@@ -345,10 +345,25 @@ def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: P
     Filters are asked as they will be of the labels: some of them look at the text.
     """
     other = ToneRecognizer(letters="aeiou rsl")
-    labeler, sure = Labeler(other, ParityTerms(at_most=0)), (Confidence(at_least=-0.1), CharRate())
+    labeler, sure = Labeler(other, LabelTerms(at_most=0)), (Confidence(at_least=-0.1), CharRate())
     with_labeler = replace(plan, labeler=labeler, pseudo_filters=sure)
     parity = Parity.load(next_round(with_labeler, tmp_path / "run").folder / "labeler")
     assert (parity.chosen, parity.clips) == (0, 1)
+
+
+def test_a_later_round_hears_only_what_no_label_was_kept_for(plan: Plan, tmp_path: Path) -> None:
+    terms = LabelTerms(relabel="new")
+    lenient = replace(without(plan, "significant"), labeler=Labeler(plan.asr, terms), rounds=3)
+    first, second, third = refine(lenient, tmp_path / "run")
+    kept = {each.id: each for each in Manifest(first.folder / "lesson") if each.origin == "pseudo"}
+    heard = list(Manifest(second.folder / "pseudo"))
+    assert [each.id for each in heard] == [each.id for each in Manifest(second.folder / "pool")]
+    assert kept and {each.id for each in heard if each.labeled_in} == kept.keys()
+    for each in heard:
+        if each.labeled_in:
+            assert replace(each, labeled_in=None) == kept[each.id] and each.labeled_in == 1
+    later = {each.labeled_in for each in Manifest(third.folder / "pseudo")}
+    assert 1 in later and later <= {None, 1, 2}
 
 
 def test_where_nothing_can_be_compared_the_careful_way_labels(plan: Plan, tmp_path: Path) -> None:

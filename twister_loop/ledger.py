@@ -140,6 +140,11 @@ class Ledger:
         return self.finished[-1] / "pseudo" if self.finished else None
 
     @property
+    def last_lesson(self) -> Path | None:
+        """Where the labels lie that the filters of the last finished round kept."""
+        return self.finished[-1] / "lesson" if self.finished else None
+
+    @property
     def waiting(self) -> Path | None:
         """The round whose candidate the gates accepted, while a person has not said yes or no."""
         return next((each for each in self.finished[-1:] if waits(each)), None)

@@ -127,7 +127,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     labeler = _labeler(plan, given, best, pool, do)
-    pseudo = do(label)(labeler, best, pool, over=plan.cluster, out=at / "pseudo")
+    kept = ledger.last_lesson if plan.labeler.terms.relabel == "new" else None
+    known = Manifest.load(kept) if kept else None
+    pseudo = do(label)(labeler, best, pool, known, over=plan.cluster, out=at / "pseudo")
     pseudo = _aligned(plan, champion, pseudo, do, at / "aligned")
     human = _aligned(plan, champion, given.human, do, at / "aligned_human")
     asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)

@@ -24,7 +24,7 @@ from .presets import Spec
 from .records import Language, SetKind, Share
 from .scanning import Scan
 from .shards import Cluster
-from .stages import ParityTerms, TrialTerms
+from .stages import LabelTerms, TrialTerms
 
 P = TypeVar("P", bound=Part)
 
@@ -49,7 +49,7 @@ class Labeler:
 
     recognizer: Recognizer
     """The one that learns, or another engine with its weights."""
-    terms: ParityTerms = field(default_factory=ParityTerms)
+    terms: LabelTerms = field(default_factory=LabelTerms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,14 +281,13 @@ class _Builder:
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Its own options and those of its engine, which is the recognizer if none is named."""
         options = _spec(spec)
-        own = {each.name for each in fields(ParityTerms)}
+        own = {each.name for each in fields(LabelTerms)}
         asked = {name: options.pop(name) for name in own & options.keys()}
         try:
-            terms = schema.read(ParityTerms, asked)
+            terms = schema.read(LabelTerms, asked)
         except ValueError as wrong:
             self.wrongs.append(f"labeler: {wrong}")
             return None
-        self._require(terms.clips >= 1, "labeler.clips: at least 1")
         part = self._part(Recognizer, "labeler", options) if options else asr
         return Labeler(part, terms) if part else None
 

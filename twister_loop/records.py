@@ -98,6 +98,8 @@ class Utterance:
     """The filter that dropped it; only ever set in `rejected/`."""
     objection: str | None = None
     """Why it was dropped."""
+    labeled_in: int | None = None
+    """The earlier round that heard it, where its label was carried over."""
     error: str | None = None
     """Why an engine could not handle it; such a line is kept, and rejected by the next sift."""
 

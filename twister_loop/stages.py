@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from . import measure, schema
-from .artifact import stage
+from .artifact import stage, unsigned
 from .errors import ConfigError
 from .hashes import Hashes
+from .ledger import number_of
 from .manifest import Manifest, windows
 from .parts import Corpus, Filter, Listener, Recognizer, Synthesizer
 from .perturbation import Perturb, PerturbedManifest
@@ -36,15 +38,22 @@ class TrialTerms:
 
 
 @dataclass(frozen=True)
-class ParityTerms:
-    """What a faster way to hear must show before it may label."""
+class LabelTerms:
+    """What is labeled, and what a faster way to hear must show before it may."""
 
     clips: int = 48
     """Of the pool, drawn by the seed."""
     at_most: Share = 0.05
     """Character error rate against the careful way. Untouched Whisper base with 5 s of margin
     came to 0.036 against 30 s on telephone prompts, and to 0.015 on another draw of them."""
+    relabel: Literal["all", "new"] = unsigned("all")
+    """A later round hears all of the pool again, or only what no label was kept for: the others
+    are carried over, with the round that heard them."""
     __pydantic_config__ = schema.STRICT
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise ValueError("clips: at least 1")
 
 
 @stage(version=1)
@@ -81,12 +90,19 @@ def label(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
     speech: Manifest,
+    known: Manifest | None = None,
     *,
     over: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Have the recognizer hear everything; what had no text takes what was heard."""
-    return spread(partial(_labeled, recognizer, checkpoint), speech, "hearing", over, out)
+    """Have the recognizer hear everything; what had no text takes what was heard.
+
+    Pseudo-labels in `known`, the lesson of an earlier round, are carried over instead.
+    """
+    engine = partial(_labeled, recognizer, checkpoint)
+    if known is not None:
+        engine = partial(_labeled_anew, recognizer, checkpoint, known)
+    return spread(engine, speech, "hearing", over, out)
 
 
 @stage(version=1)
@@ -109,7 +125,7 @@ def try_labelers(
     checkpoint: Checkpoint,
     pool: Manifest,
     filters: Sequence[Filter],
-    terms: ParityTerms,
+    terms: LabelTerms,
     seed: int,
     *,
     out: Path,
@@ -218,6 +234,33 @@ def _labeled(
             yield replace(utterance, text=utterance.pred_text, origin="pseudo")
         else:
             yield utterance
+
+
+def _labeled_anew(
+    recognizer: Recognizer,
+    checkpoint: Checkpoint,
+    known: Manifest,
+    speech: Iterable[Utterance],
+    out: Path,
+) -> Iterator[Utterance]:
+    """What is not known is heard, a window at a time."""
+    places = {each.id: at for at, each in known.located() if each.origin == "pseudo"}
+    made_in = number_of(known.folder.parent)
+    with known.at() as line:
+        for window in windows(speech):
+            new = [each for each in window if each.id not in places]
+            heard = _labeled(recognizer, checkpoint, new, out) if new else iter(())
+            for each in window:
+                if each.id not in places:
+                    yield next(heard)
+                    continue
+                old = line(places[each.id])
+                yield replace(
+                    old,
+                    audio_filepath=each.audio_filepath,
+                    offset=each.offset,
+                    labeled_in=old.labeled_in or made_in,
+                )
 
 
 def _aligned(

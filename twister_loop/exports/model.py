@@ -13,7 +13,7 @@ from ..manifest import Manifest
 from ..parts import Recognizer
 from ..plan import Plan, load
 from ..records import Checkpoint, Utterance
-from ..stages import ParityTerms, try_labelers
+from ..stages import LabelTerms, try_labelers
 from ..summary import Summary
 from . import card
 
@@ -73,12 +73,12 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
     )
 
 
-def _other(plan: Plan) -> tuple[Recognizer, ParityTerms]:
+def _other(plan: Plan) -> tuple[Recognizer, LabelTerms]:
     """The plan's own CTranslate2 with its terms, or one that decodes like its recognizer."""
     if plan.labeler.recognizer.name == "ctranslate2":
         return plan.labeler.recognizer, plan.labeler.terms
     options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
-    return Recognizer.build(options), ParityTerms()
+    return Recognizer.build(options), LabelTerms()
 
 
 def _there(at: Path) -> Iterator[Utterance]:
