@@ -42,10 +42,10 @@ from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.dashboard import server
 from twister_loop.dashboard.folder import Runs
 from twister_loop.errors import NothingNew
-from twister_loop.mixing import Mix
 from twister_loop.parts import Listener
 from twister_loop.plan import Labeler, Plan, Voice, load
 from twister_loop.recall import _recalled
+from twister_loop.recipe import Mix
 from twister_loop.records import Word
 
 WORDS = {

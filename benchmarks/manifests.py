@@ -18,9 +18,10 @@ from pathlib import Path
 from twister_loop import Utterance, packing
 from twister_loop.artifact import RUN, write_json
 from twister_loop.manifest import Manifest, windows
-from twister_loop.mixing import Mix, mix
+from twister_loop.mixing import mix
 from twister_loop.parts import Filter
 from twister_loop.presets import FILTERS
+from twister_loop.recipe import Mix
 from twister_loop.sifting import sift
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_410_000

@@ -9,7 +9,8 @@ import pytest
 
 from twister_loop import Utterance, audio
 from twister_loop.manifest import Manifest
-from twister_loop.mixing import Mix, mix
+from twister_loop.mixing import mix
+from twister_loop.recipe import Mix
 from twister_loop.records import Origin
 
 

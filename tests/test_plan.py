@@ -50,7 +50,7 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"cluster": {"use": "dask", "shard": 100}}, "shard: a multiple of 256, not 100"),
         ({"development": {}}, "development: gates need at least one set"),
         ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
-        ({"mix": {"pseudo": 1, "human": "x"}}, "mix.human: input should be a valid number"),
+        ({"mix": {"pseudo": 1, "human": "x"}}, "mix: human: input should be a valid number"),
     ],
 )
 def test_what_is_wrong_with_a_plan_is_said(

@@ -30,7 +30,7 @@ OF_A_REASON = 3
 """Of what each filter dropped."""
 POINTS = 300
 """Of a curve; more steps are averaged in groups."""
-GIVEN = ("pool", "texts", "human")
+GIVEN = ("pool", "texts", "human", "replay")
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from . import measure
+from . import measure, schema
 from .artifact import SPEED, read_json, signature, stage, write_json
 from .errors import ConfigError
 from .evidence import Evidence, Outcome
@@ -129,6 +129,19 @@ def outcomes(
                 hypotheses=[hypothesis for _, hypothesis in pairs],
             )
     return found
+
+
+def unknown_sets(
+    gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, object]]
+) -> Iterator[str]:
+    """What gates want to look at, and may not."""
+    seen = [name for name, (kind, _) in sets.items() if kind != "test"]
+    for gate in gates:
+        for name in getattr(gate, "sets", ()):
+            if name not in seen:
+                why = "is a test set, which gates never see" if name in sets else "does not exist"
+                near = schema.nearest(name, seen)
+                yield f"gates: {gate.name}: the set {name!r} {why}; {near}"
 
 
 def same_normalizer(score: Score, normalizer: Normalizer) -> None:

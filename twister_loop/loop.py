@@ -141,7 +141,8 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
         for voice in plan.voices
     )
     synthetic = [speech for speech in voiced if speech]
-    mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, out=at / "mixture")
+    replay = given.replay if plan.replay else None
+    mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, replay, out=at / "mixture")
     start = best if plan.start == "champion" else base
     packed = mixture
     if plan.pack:

@@ -9,20 +9,21 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from . import audio, packing, schema
+from . import audio, packing
 from .artifact import stage
-from .errors import AudioError
+from .errors import AudioError, ConfigError
 from .manifest import Manifest
 from .packing import Pack
 from .parts import Recognizer
 from .perturbation import Perturb
 from .progress import progress
-from .records import Checkpoint, Seconds, Utterance
+from .recipe import REPLAY, Group, Mix
+from .records import Checkpoint, Ingredient, Ingredients, Seconds, Tally, Utterance
 
 log = logging.getLogger(__name__)
 
@@ -30,43 +31,50 @@ FADE = 80
 """Samples at a join without silence: 5 ms at 16 kHz."""
 
 
-@dataclass(frozen=True)
-class Mix:
-    """How often the hours of each origin count: 0.5 takes half of them, 2 takes all twice."""
-
-    human: float = 1.0
-    pseudo: float = 1.0
-    synthetic: float = 1.0
-    __pydantic_config__ = schema.STRICT
-
-
-@stage(version=1)
-def mix(recipe: Mix, sources: Sequence[Manifest], seed: int, *, out: Path) -> Manifest:
-    """Draw from every origin its weight in hours, and shuffle; the seed decides both.
+@stage(version=2)
+def mix(
+    recipe: Mix,
+    sources: Sequence[Manifest],
+    seed: int,
+    replay: Manifest | None = None,
+    *,
+    out: Path,
+) -> Manifest:
+    """Draw from every group its hours, and shuffle; the seed decides both.
 
     Where a line begins and how long it lasts is held in memory, never the corpus itself.
     """
     rng = random.Random(seed)
     firsts, starts, durations = array("q"), array("q"), array("d")
-    by_origin: dict[str, list[int]] = defaultdict(list)
-    for source in sources:
+    groups: dict[Group, list[int]] = defaultdict(list)
+    manifests = [*sources, replay] if replay else sources
+    for source in manifests:
         firsts.append(len(starts))
-        for start, utterance in source.located():
-            by_origin[utterance.origin].append(len(starts))
+        for start, each in source.located():
+            origin = REPLAY if source is replay else each.origin
+            groups[Group(origin, each.lang, each.corpus)].append(len(starts))
             starts.append(start)
-            durations.append(utterance.duration)
-    drawn: list[int] = []
-    for origin, lines in sorted(by_origin.items()):
-        wanted = getattr(recipe, origin) * sum(durations[line] for line in lines)
-        drawn += _drawn(lines, durations, wanted, rng)
+            durations.append(each.duration)
+    at_hand = {each: sum(durations[line] for line in lines) for each, lines in groups.items()}
+    wanted = recipe.wanted(at_hand)
+    drawn, ingredients = list[int](), list[Ingredient]()
+    for group in sorted(groups, key=str):
+        lines = list(_drawn(groups[group], durations, wanted.get(group, 0.0), rng))
+        there = Tally(len(groups[group]), round(at_hand[group], 3))
+        taken = Tally(len(lines), round(sum(durations[line] for line in lines), 3))
+        ingredients.append(Ingredient(*group, at_hand=there, taken=taken))
+        drawn += lines
+    if starts and not drawn:
+        raise ConfigError("mix: its weights, shares and caps leave nothing of all there is")
     rng.shuffle(drawn)
 
     def found() -> Iterator[Utterance]:
         with ExitStack() as open_files:
-            read = [open_files.enter_context(source.at()) for source in sources]
+            read = [open_files.enter_context(source.at()) for source in manifests]
             for line in drawn:
                 yield read[bisect_right(firsts, line) - 1](starts[line])
 
+    Ingredients(tuple(ingredients)).save(out)
     return Manifest.write(found(), out)
 
 

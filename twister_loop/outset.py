@@ -44,6 +44,7 @@ class Given:
     listing: Manifest
     texts: Manifest
     human: Manifest
+    replay: Manifest
     sets: Mapping[str, HeldOut]
 
     @property
@@ -107,6 +108,8 @@ def _given(plan: Plan, at: Path) -> Given:
         listing=gather(plan.pool, plan.language, out=at / "given" / "pool"),
         texts=gather(plan.texts, plan.language, out=at / "given" / "texts"),
         human=gather(plan.human, plan.language, out=at / "given" / "human"),
+        # Of other languages, as retention sets are.
+        replay=gather(plan.replay, None, out=at / "given" / "replay"),
         sets=sets_of(plan, at),
     )
 
@@ -176,6 +179,10 @@ def _check_filters(plan: Plan) -> None:
 def _check_sizes(plan: Plan, given: Given) -> None:
     if not len(given.listing):
         raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
+    if unlabeled := sum(1 for each in given.replay if not each.text):
+        raise ConfigError(f"replay: {unlabeled} of {len(given.replay)} utterances have no text")
+    if plan.replay and not len(given.replay):
+        raise ConfigError("replay: no speech found")
     if plan.voices and not len(given.texts):
         raise ConfigError("texts: no text found; a voice needs something to say")
 
@@ -184,12 +191,12 @@ def _check_languages(plan: Plan, given: Given) -> None:
     """Raises ConfigError where languages are to be switched and there is only one."""
     if plan.pack is None or not plan.pack.switched:
         return
-    places = (given.listing, given.texts, given.human)
+    places = (given.listing, given.texts, given.human, given.replay)
     langs = {each.lang for manifest in places for each in manifest}
     if len(langs) == 1 and None not in langs:
         raise ConfigError(
-            f"pack.switched: pool, texts and human are all in {langs.pop()!r}; switching needs "
-            "speech of a second language, so add some and say its `lang`"
+            f"pack.switched: pool, texts, human and replay are all in {langs.pop()!r}; "
+            "switching needs speech of a second language, so add some and say its `lang`"
         )
 
 
@@ -236,12 +243,12 @@ def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
 
 
 def check_leaks(given: Given) -> None:
-    """No held-out recording or text in the pool or in human speech, no recording in two sets.
+    """No held-out recording or text in what is trained on, no recording in two sets.
 
     Raises LeakError.
     """
-    owner = {each.id: "pool" for each in given.listing}
-    owner |= {each.id: "human" for each in given.human}
+    trained_on = {"pool": given.listing, "human": given.human, "replay": given.replay}
+    owner = {each.id: place for place, speech in trained_on.items() for each in speech}
     for name, held_out in given.sets.items():
         leaked = [each for each in held_out.speech if each.id in owner]
         if leaked:
@@ -252,13 +259,14 @@ def check_leaks(given: Given) -> None:
             )
         owner |= {each.id: f"{held_out.kind}.{name}" for each in held_out.speech}
     references = {each.text for held_out in given.held_out for each in held_out}
-    said = [each for each in given.human if each.text in references and _sentence(each.text)]
-    if said:
-        raise LeakError(
-            f"human: {len(said)} texts are also references of held-out sets, such as "
-            f"{said[0].text!r}; take them out of one"
-        )
-    for place, speech in (("pool", given.listing), ("human", given.human)):
+    for place, speech in (("human", given.human), ("replay", given.replay)):
+        said = [each for each in speech if each.text in references and _sentence(each.text)]
+        if said:
+            raise LeakError(
+                f"{place}: {len(said)} texts are also references of held-out sets, such as "
+                f"{said[0].text!r}; take them out of one"
+            )
+    for place, speech in trained_on.items():
         of_all = [each for held_out in given.held_out for each in held_out]
         listened = progress(speech, f"looking for held-out recordings in {place}", len(speech))
         if doubles := list(fingerprint.doubles(listened, of_all)):

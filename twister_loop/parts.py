@@ -84,11 +84,9 @@ class Part(ABC):
             raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
         try:
             part = schema.read(cls.find(name), options)
-            paths = {
-                field.name: folder / value
-                for field in dataclasses.fields(part)  # type: ignore[arg-type]
-                if isinstance(value := getattr(part, field.name), Path)
-            }
+            named = (each.name for each in dataclasses.fields(part))  # type: ignore[arg-type]
+            values = {name: getattr(part, name) for name in named}
+            paths = {n: folder / value for n, value in values.items() if isinstance(value, Path)}
             part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
         except ValueError as cause:
             raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
@@ -252,6 +250,13 @@ class Corpus(Part):
     @abstractmethod
     def utterances(self) -> Iterator[Utterance]:
         """Yield all there is, in a fixed order, what is no use with a reason; ids come later."""
+
+    @property
+    def title(self) -> str:
+        """What a mixture knows it by: its folder, file or data set, else the name of the part."""
+        options = (getattr(self, name, None) for name in ("dataset", "folder", "file"))
+        known = (each.resolve().stem if isinstance(each, Path) else each for each in options)
+        return next(filter(None, known), None) or self.name
 
     def when_settled(self, since: Seconds) -> Self:
         """The same, without files that changed more recently; itself if it looks at no folder."""

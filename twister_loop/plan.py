@@ -15,12 +15,13 @@ import yaml
 from . import presets, schema
 from .artifact import read_json, unsigned
 from .errors import ConfigError
+from .evaluation import unknown_sets
 from .ledger import Keep, NewAudio
-from .mixing import Mix
 from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .perturbation import Chance, Perturb
 from .presets import Spec
+from .recipe import Mix
 from .records import Language, SetKind, Share
 from .scanning import Scan
 from .shards import Cluster
@@ -62,6 +63,8 @@ class Plan:
     pool: tuple[Corpus, ...]
     texts: tuple[Corpus, ...]
     human: tuple[Corpus, ...]
+    replay: tuple[Corpus, ...]
+    """Transcribed speech of other languages, trained on so that they are not forgotten."""
     pool_references: Corpus | None
     """What was really said in the pool, or in a part of it: for comparisons alone, and read by
     nothing else."""
@@ -125,6 +128,7 @@ class _Document:
     language: Language | None = None
     texts: list[Spec | str] | Spec | str = field(default_factory=list)
     human: list[Spec | str] | Spec | str = field(default_factory=list)
+    replay: list[Spec | str] | Spec | str = field(default_factory=list)
     pool_references: Spec | str | None = None
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
@@ -136,7 +140,7 @@ class _Document:
     scan: Scan = field(default_factory=Scan)
     filters: _Filters = field(default_factory=_Filters)
     trial: TrialTerms = field(default_factory=TrialTerms)
-    mix: Mix = field(default_factory=Mix)
+    mix: Spec | str = field(default_factory=dict)
     pack: Pack | None = None
     augment: _Augment | None = None
     normalizer: Spec | str = "basic"
@@ -206,6 +210,7 @@ class _Builder:
         }
         texts = self._corpora("texts", document.texts, "textfile")
         human = self._corpora("human", document.human, "audiofolder")
+        replay = self._corpora("replay", document.replay, "audiofolder")
         known = document.pool_references
         pool_references = self._corpus("pool_references", known, "audiofolder") if known else None
         pseudo = self._filters("filters.pseudo", document.filters.pseudo)
@@ -214,7 +219,7 @@ class _Builder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
-        self._check_gates(gates, sets)
+        self.wrongs += unknown_sets(gates, sets)
         alone = labeler is None or labeler.recognizer is asr
         other = "another engine as `labeler`, such as ctranslate2"
         self.wrongs += [f"gates: {e.name} needs {other}" for e in gates if e.asks_labeler and alone]
@@ -222,6 +227,10 @@ class _Builder:
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
+        try:
+            mix = presets.mix_of(document.mix, bool(human), bool(voices))
+        except ValueError as wrong:
+            self.wrongs.append(f"mix: {wrong}")
         if self.wrongs or asr is None or labeler is None or normalizer is None:
             raise ConfigError(f"{self.path}: " + "; ".join(self.wrongs))
         return Plan(
@@ -231,6 +240,7 @@ class _Builder:
             pool=pool,
             texts=texts,
             human=human,
+            replay=replay,
             pool_references=pool_references,
             sets=sets,
             minimum_utterances=document.minimum_utterances,
@@ -243,7 +253,7 @@ class _Builder:
             pseudo_filters=pseudo,
             synthetic_filters=synthetic,
             trial=document.trial,
-            mix=document.mix,
+            mix=mix,
             pack=document.pack,
             augment=augment,
             normalizer=normalizer,
@@ -266,17 +276,6 @@ class _Builder:
                 if corpus := self._corpus(f"{kind}.{name}", spec, "audiofolder"):
                     sets[name] = (kind, corpus)
         return sets
-
-    def _check_gates(
-        self, gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, Corpus]]
-    ) -> None:
-        seen = [name for name, (kind, _) in sets.items() if kind != "test"]
-        for gate in gates:
-            for name in getattr(gate, "sets", ()):
-                test = name in sets and name not in seen
-                why = "is a test set, which gates never see" if test else "does not exist"
-                near = schema.nearest(name, seen)
-                self._require(name in seen, f"gates: {gate.name}: the set {name!r} {why}; {near}")
 
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Its own options and those of its engine, which is the recognizer if none is named."""

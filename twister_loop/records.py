@@ -74,6 +74,8 @@ class Utterance:
     lang_probability: Share | None = None
     """Probability that the recognizer gives to `lang`, of all languages it knows."""
     speaker: str | None = None
+    corpus: str | None = None
+    """Where it was listed: a folder, a file or a data set by its name."""
     origin: Origin = "human"
     """Where `text` comes from: a person, the recognizer, or the text corpus."""
     confidence: float | None = None
@@ -278,6 +280,25 @@ class Funnel(Saved):
     kept: Tally
     rejected: dict[str, Tally]
     """By the name of the filter, or `error`, `held_out_text`, `duplicate`."""
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """Speech that was mixed as one."""
+
+    origin: str
+    """Of its texts, or `replay`."""
+    lang: Language | None = None
+    corpus: str | None = None
+    at_hand: Tally = Tally()
+    taken: Tally = Tally()
+
+
+@dataclass(frozen=True)
+class Ingredients(Saved):
+    """What a mixture is made of."""
+
+    all: tuple[Ingredient, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -281,9 +281,10 @@ def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
 def listed(corpora: Sequence[Corpus], lang: Language | None, hashes: Hashes) -> Iterator[Utterance]:
     """What corpora hold, named by its content; what comes again is rejected."""
     seen = set[str]()
-    for utterance in (each for corpus in corpora for each in corpus.utterances()):
+    for corpus, utterance in ((each, one) for each in corpora for one in each.utterances()):
         id_ = _content_id(utterance, hashes)
-        named = replace(utterance, id=id_, lang=utterance.lang or lang)
+        title = utterance.corpus or corpus.title
+        named = replace(utterance, id=id_, lang=utterance.lang or lang, corpus=title)
         if named.rejected_by is None:  # a corpus says itself what is no use
             if id_ in seen:
                 why = f"{utterance.id} again"

@@ -88,7 +88,7 @@ def _given(plan: Plan, folder: Path) -> Given:
         )
     nothing = gather((), plan.language, out=folder / "given" / "nothing")
     human = gather(plan.human, plan.language, out=folder / "given" / "human")
-    given = Given(folder, plan.seed, nothing, nothing, human, sets_of(plan, folder))
+    given = Given(folder, plan.seed, nothing, nothing, human, nothing, sets_of(plan, folder))
     check_sets(plan, given.sets)
     check_leaks(given)
     return given

@@ -16,11 +16,21 @@ from .manifest import Manifest
 from .measure import agreement, total
 from .normalizers.basic import Basic
 from .recall import known, recalled
-from .records import ErrorCount, Funnel, Report, Seconds, Share, Tally, Verdict
+from .records import (
+    ErrorCount,
+    Funnel,
+    Ingredient,
+    Ingredients,
+    Report,
+    Seconds,
+    Share,
+    Tally,
+    Verdict,
+)
 from .scoreboard import Scoreboard, side_by_side
 from .trials import Parity, Trial
 
-SHAPE = 1
+SHAPE = 2
 """Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
@@ -71,6 +81,8 @@ class RoundSummary(Scoreboard):
     """By origin."""
     languages: dict[str, dict[str, Tally]]
     """Origin -> language of what is in the mixture; `unknown` where none is noted."""
+    ingredients: tuple[Ingredient, ...]
+    """What was mixed as one: of the same origin, language and corpus."""
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
@@ -125,6 +137,7 @@ def _round(at: Path) -> RoundSummary:
         },
         mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
+        ingredients=_ingredients(at / "mixture"),
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         approval=approval_of(at),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
@@ -161,6 +174,10 @@ def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
         lang = utterance.lang or "unknown"
         of[lang] = of.get(lang, Tally()).plus(utterance.duration)
     return {origin: dict(sorted(each.items())) for origin, each in sorted(tallies.items())}
+
+
+def _ingredients(folder: Path) -> tuple[Ingredient, ...]:
+    return Ingredients.load(folder).all if (folder / "ingredients.json").is_file() else ()
 
 
 def _together(tallies: Iterable[Tally]) -> Tally:

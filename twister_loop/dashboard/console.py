@@ -184,7 +184,12 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
             (f"{voice.name}: spoken", hours(voice.spoken), f"{voice.failed} could not be spoken")
         )
         lines.append((f"{voice.name}: synthetic", hours(voice.kept), reasons(voice.rejected or {})))
-    lines += [(f"mixture: {origin}", hours(tally), "") for origin, tally in each.mixture.items()]
+    whole = sum(part.taken.duration for part in each.ingredients)
+    for part in each.ingredients:
+        name = ", ".join(filter(None, (part.origin, part.lang, part.corpus)))
+        share = part.taken.duration / whole if whole else 0.0
+        left = f"of {hours(part.at_hand)}" if part.taken != part.at_hand else ""
+        lines.append((f"mixture: {name}", f"{hours(part.taken)}, {share:.0%}", left))
     return lines
 
 

@@ -111,7 +111,7 @@ function shares(count) {
 
 function data(round) {
   const given = Object.entries(round.details.given).filter(([, count]) => count)
-    .map(([name, count]) => `${count.toLocaleString("en")} ${{pool: "recordings in the pool", texts: "texts", human: "human utterances"}[name]}`);
+    .map(([name, count]) => `${count.toLocaleString("en")} ${{pool: "recordings in the pool", texts: "texts", human: "human utterances", replay: "utterances to replay"}[name]}`);
   const lines = Object.entries(round.funnels).map(([name, funnel]) => [name, funnel.kept, funnel.rejected]);
   for (const voice of round.voices) {
     if (voice.kept) lines.push([`${voice.name}: synthetic`, voice.kept, voice.rejected ?? {}]);
@@ -126,15 +126,18 @@ function data(round) {
       reasons.length ? el("ul.plain", {}, reasons.map(([why, tally]) => el("li", {}, `${why}: ${tally.utterances}`,
         tally.duration ? el("span.dim", {}, ` ${duration(tally.duration)}`) : null))) : "none"];
   });
-  const mixture = Object.entries(round.languages).flatMap(([origin, langs]) =>
-    Object.entries(langs).map(([lang, tally]) => [origin, lang, tally.utterances.toLocaleString("en"), duration(tally.duration)]));
+  const whole = round.ingredients.reduce((sum, {taken}) => sum + taken.duration, 0);
+  const mixture = round.ingredients.map(({origin, lang, corpus, at_hand: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
+    taken.utterances.toLocaleString("en"), duration(taken.duration), `${Math.round(100 * taken.duration / Math.max(whole, 1e-9))} %`,
+    duration(atHand.duration)]);
   return section("From the pool to the mixture",
     given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
     rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
     round.labeler ? el("p", {}, `Labels are heard by ${labeledBy(round.labeler)}. Tried against ${round.labeler.careful}: `,
       round.labeler.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.alike} of ${round.labeler.clips} clips alike`).join("; "),
       `; limit ${percent(round.labeler.limit)} %.`) : null,
-    mixture.length ? table(["mixture: origin", "language", "utterances", "time"], mixture, {numbers: [2, 3], label: "mixture"}) : null);
+    mixture.length ? table(["mixture: origin", "language", "corpus", "utterances", "time", "share", "of"], mixture,
+      {numbers: [3, 4, 5, 6], label: "mixture"}) : null);
 }
 
 /** The last way that was tried, if it heard what the careful one hears. */
