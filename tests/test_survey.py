@@ -1,4 +1,4 @@
-"""A copy of a corpus beside the counts its makers published."""
+"""A copy of a corpus beside the published counts."""
 
 from __future__ import annotations
 

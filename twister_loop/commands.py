@@ -185,7 +185,7 @@ def repeat(options: argparse.Namespace) -> int:
 
 
 def corpus(options: argparse.Namespace) -> int:
-    """Read a copy of a corpus, and compare with the counts its makers published."""
+    """Read a copy of a corpus, and compare with the published counts."""
     spec = parse_value(options.corpus)
     spec = spec if isinstance(spec, dict) else {"use": spec}
     whole = True

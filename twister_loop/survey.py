@@ -1,4 +1,4 @@
-"""What a copy of a corpus holds, split by split, beside what its makers say it holds."""
+"""What a copy of a corpus holds, split by split, beside what is said to be in it."""
 
 from __future__ import annotations
 

@@ -424,29 +424,52 @@ gates: [no_regression, significant, sane_output]
 """
 
 
-def test_a_round_that_begins_from_nothing_learns_from_human_speech_and_is_judged(
-    tmp_path: Path,
-) -> None:
-    from twister_loop import load, refine
+SAID = {
+    "pool": ["오늘 날씨가 좋다", "내일 비가 온다"],
+    "human": ["한글 소리를 듣다", "나무와 바다를 보다", "하나 둘 셋 넷"],
+    "dev": ["저녁에 노래를 하다", "구름이 달을 가리다"],
+}
 
-    texts = {
-        "pool": ["오늘 날씨가 좋다", "내일 비가 온다"],
-        "human": ["한글 소리를 듣다", "나무와 바다를 보다", "하나 둘 셋 넷"],
-        "dev": ["저녁에 노래를 하다", "구름이 달을 가리다"],
-    }
-    for folder, said in texts.items():
+
+@pytest.fixture
+def plan_path(tmp_path: Path) -> Path:
+    for folder, said in SAID.items():
         spoken(said, tmp_path / folder)
         if folder != "pool":
             rows = [{"file_name": f"{n}.wav", "text": text} for n, text in enumerate(said)]
             lines = "".join(f"{json.dumps(row)}\n" for row in rows)
             (tmp_path / folder / "metadata.jsonl").write_text(lines)
     (tmp_path / "plan.yaml").write_text(PLAN)
-    [done] = refine(load(tmp_path / "plan.yaml"), tmp_path / "run")
+    return tmp_path / "plan.yaml"
+
+
+def test_a_study_measures_every_epoch_and_what_begins_from_nothing(
+    plan_path: Path, tmp_path: Path
+) -> None:
+    from twister_loop import load
+    from twister_loop.study import study
+
+    plan = load(plan_path)
+    asr = replace(plan.asr, epochs=2, average=2)  # type: ignore[type-var]
+    found = study(replace(plan, asr=asr), tmp_path / "study", [tiny("las", epochs=1)])
+    models = ["zero-shot", "epoch 1", "epoch 2", "fine-tuned", "from scratch: las"]
+    assert [row.model for row in found.rows] == models
+    folders = [tmp_path / "study" / f"epoch-0{number}-report" for number in (1, 2)]
+    one, two = (read_json(each / "made.json")["from"]["checkpoint"] for each in folders)
+    assert one["digest"].endswith(" epoch-01") and one["digest"][:16] == two["digest"][:16]
+
+
+def test_a_round_that_begins_from_nothing_learns_from_human_speech_and_is_judged(
+    plan_path: Path, tmp_path: Path
+) -> None:
+    from twister_loop import load, refine
+
+    [done] = refine(load(plan_path), tmp_path / "run")
     untouched = Manifest.load(done.folder / "untouched/development/dev")
     assert [one.pred_text for one in untouched] == ["", ""]
     assert read_json(done.folder / "untouched/report.json")["scores"][0]["characters"]["hits"] == 0
     lesson = list(Manifest.load(done.folder / "lesson"))
-    assert [one.text for one in lesson] == texts["human"]
+    assert [one.text for one in lesson] == SAID["human"]
     reasons = read_json(done.folder / "lesson/funnel.json")["rejected"]
     assert reasons == {"confidence": {"utterances": 2, "duration": pytest.approx(4.08, abs=3)}}
     assert done.candidate.engine == "deepspeech2"

@@ -169,7 +169,7 @@ class WhisperRecognizer(Recognizer):
         return dataclasses.replace(self, max_steps=count, epochs=count)
 
     def keeping_epochs(self) -> Self:
-        return dataclasses.replace(self, keep_epochs=True)
+        return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
     def disk(self, base: Checkpoint) -> int:
         return _whisper_train.disk(self, base)
