@@ -33,7 +33,8 @@ def shrunk(folder: Path) -> Path:
         plan[kind] = {kind: str(toy.speak(texts, folder / kind))}
     plan |= {"asr": "tone", "voices": {"tone": "tone"}, "minimum_utterances": 1, "gates": []}
     plan["filters"] = {"pseudo": ["duration"], "synthetic": ["duration"]}
-    plan["pack"] |= {"limit": 1.6, "gap": 0.05}  # a letter takes 50 ms
+    # A letter takes 50 ms; there are too few sentences to leave a switch inside one to chance.
+    plan["pack"] |= {"limit": 1.6, "gap": 0.05, "inside": 1.0}
     path = folder / "code-switch.yaml"
     path.write_text(yaml.safe_dump(plan))
     return path
