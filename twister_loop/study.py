@@ -99,6 +99,8 @@ def _reports(
 ) -> Iterator[tuple[str, Report]]:
     """Every model with its report, in the order of the table."""
     at, asr = given.at, plan.asr.keeping_epochs()
+    for warning in asr.foresee(asr.base()):
+        log.warning("%s: %s", asr.name, warning)
     yield ZERO_SHOT, _measured(plan, asr, asr.base(), given.sets, at / ZERO_SHOT)
     tuned = train(asr, asr.base(), given.human, given.seed, out=at / FINE_TUNED)
     for number, each in enumerate(_epochs(tuned), 1):
