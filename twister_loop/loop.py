@@ -234,7 +234,8 @@ def _asked(
 
 def _aligned(plan: Plan, champion: Listener, speech: Manifest, do: Do, out: Path) -> Manifest:
     """The same with the times of its words, where a filter or packing asks for them."""
-    filters = (*plan.pseudo_filters, *plan.synthetic_filters)
+    filters = [*plan.pseudo_filters, *plan.synthetic_filters]
+    filters += (each for voice in plan.voices for each in voice.filters)
     asked = any(each.asks_words for each in filters) or (plan.pack and plan.pack.asks_words)
     if not asked or not len(speech):
         return speech
