@@ -247,12 +247,13 @@ def test_a_switch_inside_a_sentence_puts_words_of_the_other_language_into_its_mi
         return Utterance(id=id_, duration=length, text=text, lang=lang, words=words, offset=10.0)
 
     sentence = said("a", "it", "premi il tasto due")
-    phrase = said("b", "en", "your new messages please")
+    phrase = said("b", "en", "your, new, messages, please.")
     second, first = packed(Pack(switched=0.5, inside=1.0), [sentence, phrase])
     assert [each.id for each in first.pieces] == ["a", "b", "a"]
     assert [each.lang for each in first.pieces] == ["it", "en", "it"] and first.lang == "it"
     before, middle, after = (each.text for each in first.pieces)
     assert f"{before} {after}" == sentence.text and middle in (phrase.text or "")
+    assert middle[-1].isalpha()
     assert first.text == f"{before} {middle} {after}"
     for (_, part), piece in zip(first.placed, first.pieces, strict=True):
         assert part.offset >= 10.0 and part.duration == pytest.approx(piece.end - piece.start)

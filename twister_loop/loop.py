@@ -130,8 +130,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     kept = ledger.last_lesson if plan.labeler.terms.relabel == "new" else None
     known = Manifest.load(kept) if kept else None
     pseudo = do(label)(labeler, best, pool, known, over=plan.cluster, out=at / "pseudo")
-    pseudo = _aligned(plan, champion, pseudo, do, at / "aligned")
-    human = _aligned(plan, champion, given.human, do, at / "aligned_human")
+    listening = [*plan.pseudo_filters, *(each for voice in plan.voices for each in voice.filters)]
+    pseudo = _aligned(plan, champion, pseudo, listening, do, at / "aligned")
+    human = _aligned(plan, champion, given.human, (), do, at / "aligned_human")
     asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)
     terms = (plan.pseudo_filters, pseudo, human, held_out, asked)
     lesson = do(sift)(*terms, over=plan.cluster, out=at / "lesson")
@@ -141,7 +142,9 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
         for voice in plan.voices
     )
     synthetic = [speech for speech in voiced if speech]
-    replay = given.replay if plan.replay else None
+    replay = None
+    if plan.replay:
+        replay = _aligned(plan, champion, given.replay, (), do, at / "aligned_replay")
     mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, replay, out=at / "mixture")
     start = best if plan.start == "champion" else base
     packed = mixture
@@ -216,7 +219,7 @@ def _voiced(
         return None
     spoken = do(speak)(speaker, learned, texts, voice.takes, over=over, out=at / "spoken")
     verified = do(label)(labeler, champion.checkpoint, spoken, over=over, out=at / "verified")
-    verified = _aligned(plan, champion, verified, do, at / "aligned")
+    verified = _aligned(plan, champion, verified, plan.synthetic_filters, do, at / "aligned")
     asked = _asked(plan.synthetic_filters, champion)
     return do(sift)(
         plan.synthetic_filters, verified, None, (), asked, over=over, out=at / "synthetic"
@@ -232,10 +235,15 @@ def _asked(
     return Witnesses(champion, Manifest.load(before) if before else None)
 
 
-def _aligned(plan: Plan, champion: Listener, speech: Manifest, do: Do, out: Path) -> Manifest:
-    """The same with the times of its words, where a filter or packing asks for them."""
-    filters = [*plan.pseudo_filters, *plan.synthetic_filters]
-    filters += (each for voice in plan.voices for each in voice.filters)
+def _aligned(
+    plan: Plan,
+    champion: Listener,
+    speech: Manifest,
+    filters: Sequence[Filter],
+    do: Do,
+    out: Path,
+) -> Manifest:
+    """The same with the times of its words, where one of these filters or packing asks."""
     asked = any(each.asks_words for each in filters) or (plan.pack and plan.pack.asks_words)
     if not asked or not len(speech):
         return speech

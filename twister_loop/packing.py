@@ -18,6 +18,8 @@ from .records import Language, Origin, Piece, Seconds, Share, Utterance
 
 PHRASE = 4
 """Words, at most, that are put into a sentence of another language."""
+MARKS = ".,;:!?…。，、！？ "
+"""Which end a sentence or a part of one, and are left out around such words."""
 WAITING = 64
 """Groups, at most, that wait for speech of a second language; each holds one utterance."""
 
@@ -222,9 +224,11 @@ class Packer:
         count = self.rng.randint(1, min(PHRASE, len(other.words)))
         first = self.rng.randrange(len(other.words) - count + 1)
         group, at = Group(switches=True), 0.0
+        phrase = cut(other, first, first + count)
+        text = (phrase.text or "").strip(MARKS) or phrase.text
         for part in (
             cut(sentence, 0, place),
-            cut(other, first, first + count),
+            replace(phrase, text=text),
             cut(sentence, place, len(sentence.words)),
         ):
             group.placed.append((at, part))

@@ -34,8 +34,8 @@ SHAPE = 2
 """Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
-    "untouched champion pool labeler pseudo aligned aligned_human lesson texts voices mixture "
-    "packed augmented candidate report by_labeler verdict"
+    "untouched champion pool labeler pseudo aligned aligned_human aligned_replay lesson texts "
+    "voices mixture packed augmented candidate report by_labeler verdict"
 ).split()
 
 

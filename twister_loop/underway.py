@@ -101,6 +101,7 @@ def _source(at: Path, work: Path, manifest: Path) -> Path | None:
         ".verified": work.parent / "spoken",
         ".aligned": work.parent / ("verified" if "voices" in work.parts else "pseudo"),
         ".aligned_human": at / "given" / "human",
+        ".aligned_replay": at / "given" / "replay",
         ".augmented": at / ("packed" if (at / "packed").is_dir() else "mixture"),
     }
     folder = reads.get(work.name)
