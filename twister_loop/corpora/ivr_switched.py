@@ -91,7 +91,7 @@ class IvrSwitched(Corpus):
         for number, (one, other) in enumerate(longer):
             pair = [(self.lang, one), ("en", other)]
             yield pair[::-1] if number % 2 else pair
-        # Three phrases each, so of four pairs two utterances: there and back in either language.
+        # Of three phrases in each language two utterances: there and back from either.
         pairs = list(shorter)
         for number in range(0, len(pairs) - 2, 3):
             (a, x), (b, y), (c, z) = pairs[number : number + 3]
