@@ -44,7 +44,7 @@ from twister_loop.trials import Parity
 from . import world as toy
 
 STAGES = (
-    "untouched champion pool pseudo lesson texts mixture packed candidate report verdict"
+    "untouched champion pool pseudo texts lesson mixture packed candidate report verdict"
 ).split()
 
 

@@ -71,7 +71,7 @@ class Sample:
     id: str
     text: str
     heard: tuple[Stretch, ...] = ()
-    """Of synthetic speech: its text and what the champion heard, side by side."""
+    """Of synthetic speech and repaired labels: the text and what was heard, side by side."""
     lang: Language | None = None
     duration: Seconds = 0.0
     confidence: float | None = None
@@ -155,13 +155,14 @@ def _by_reason(speech: Iterable[Utterance]) -> list[list[Utterance]]:
 def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
     normalize = Basic().normalize
     pair = (normalize(text or "", one.lang) for text in (one.text, one.pred_text))
+    differs = kind == "synthetic" or one.repaired
     why = f"{one.rejected_by}: {one.objection or ''}" if one.rejected_by else None
     return Sample(
         kind=kind,
         voice=voice,
         id=one.id,
         text=one.text or one.pred_text or "",
-        heard=tuple(stretches(*pair)) if kind == "synthetic" else (),
+        heard=tuple(stretches(*pair)) if differs else (),
         lang=one.lang,
         duration=one.duration,
         confidence=one.confidence,

@@ -29,8 +29,10 @@ from .outset import (
 from .parts import Filter, Listener, Recognizer, Witnesses
 from .plan import Plan, Voice
 from .records import Checkpoint, Report
+from .repairing import repair
 from .sifting import sift
 from .stages import align, label, scan, speak, train, train_voice, try_labelers, try_voice
+from .texts import tidy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,13 +132,18 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     kept = ledger.last_lesson if plan.labeler.terms.relabel == "new" else None
     known = Manifest.load(kept) if kept else None
     pseudo = do(label)(labeler, best, pool, known, over=plan.cluster, out=at / "pseudo")
+    about = (plan.text_filters, plan.choose, given.texts, held_out)
+    drawn = (pseudo, seed) if plan.choose.texts else ()
+    texts = do(tidy)(*about, *drawn, out=at / "texts")
+    if plan.repair:
+        doubted = (plan.repair, pseudo, texts, champion)
+        pseudo = do(repair)(*doubted, over=plan.cluster, out=at / "repaired")
     listening = [*plan.pseudo_filters, *(each for voice in plan.voices for each in voice.filters)]
     pseudo = _aligned(plan, champion, pseudo, listening, do, at / "aligned")
     human = _aligned(plan, champion, given.human, (), do, at / "aligned_human")
     asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)
     terms = (plan.pseudo_filters, pseudo, human, held_out, asked)
     lesson = do(sift)(*terms, over=plan.cluster, out=at / "lesson")
-    texts = do(sift)((), given.texts, None, held_out, out=at / "texts")
     voiced = (
         _voiced(plan, ledger, given, voice, lesson, texts, champion, labeler, do)
         for voice in plan.voices

@@ -172,7 +172,7 @@ def _same_plan(plan: Plan, at: Path) -> None:
 
 def _check_filters(plan: Plan) -> None:
     of_voices = (each for voice in plan.voices for each in voice.filters)
-    for filter_ in (*plan.pseudo_filters, *plan.synthetic_filters, *of_voices):
+    for filter_ in (*plan.text_filters, *plan.pseudo_filters, *plan.synthetic_filters, *of_voices):
         filter_.check(plan.asr)
 
 

@@ -6,7 +6,7 @@ The only place that knows yaml. All that is wrong with a plan is said at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,22 +14,24 @@ import yaml
 
 from . import presets, schema
 from .artifact import read_json, unsigned
+from .document import Augment, Document
 from .errors import ConfigError
 from .evaluation import unknown_sets
 from .ledger import Keep, NewAudio
+from .lexicon import lexicon_of
 from .packing import Pack
 from .parts import Corpus, Effect, Filter, Gate, Normalizer, Part, Recognizer, Synthesizer
 from .perturbation import Chance, Perturb
 from .presets import Spec
 from .recipe import Mix
-from .records import Language, SetKind, Share
+from .records import Language, SetKind
+from .repairing import Repair
 from .scanning import Scan
 from .shards import Cluster
 from .stages import LabelTerms, TrialTerms
+from .texts import Choice
 
 P = TypeVar("P", bound=Part)
-
-GATES = ["no_regression", "retention", "significant", "sane_output"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Plan:
     scan: Scan
     pseudo_filters: tuple[Filter, ...]
     synthetic_filters: tuple[Filter, ...]
+    text_filters: tuple[Filter, ...]
+    choose: Choice
+    """Of the texts, which are spoken."""
+    repair: Repair | None
     trial: TrialTerms
     mix: Mix
     pack: Pack | None
@@ -102,58 +108,6 @@ class Plan:
     """What its paths are relative to."""
 
 
-@dataclass(frozen=True)
-class _Filters:
-    pseudo: list[Spec | str] | str = "default"
-    synthetic: list[Spec | str] | str = "round_trip"
-
-    __pydantic_config__ = schema.STRICT
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Augment(Perturb):
-    effects: list[Spec | str]  # type: ignore[assignment]
-    probability: Share = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Document:
-    """The YAML as written."""
-
-    pool: list[Spec | str] | Spec | str
-    asr: Spec | str
-    development: dict[str, Spec | str]
-    rounds: int = 1
-    seed: int = 13
-    language: Language | None = None
-    texts: list[Spec | str] | Spec | str = field(default_factory=list)
-    human: list[Spec | str] | Spec | str = field(default_factory=list)
-    replay: list[Spec | str] | Spec | str = field(default_factory=list)
-    pool_references: Spec | str | None = None
-    test: dict[str, Spec | str] = field(default_factory=dict)
-    retention: dict[str, Spec | str] = field(default_factory=dict)
-    minimum_utterances: int = 20
-    labeler: Spec | str | None = None
-    references: dict[str, Spec | str] = field(default_factory=dict)
-    start: Literal["champion", "untouched"] = "champion"
-    voices: dict[str, Spec | str] = field(default_factory=dict)
-    scan: Scan = field(default_factory=Scan)
-    filters: _Filters = field(default_factory=_Filters)
-    trial: TrialTerms = field(default_factory=TrialTerms)
-    mix: Spec | str = field(default_factory=dict)
-    pack: Pack | None = None
-    augment: _Augment | None = None
-    normalizer: Spec | str = "basic"
-    usual_window: bool | int = 100
-    gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
-    approval: bool = False
-    new_audio: NewAudio = field(default_factory=NewAudio)
-    keep: Keep = field(default_factory=Keep)
-    cluster: Spec | str | None = None
-
-    __pydantic_config__ = schema.STRICT
-
-
 def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     """Read a plan; its paths are relative to the YAML, or to the one that a round copied it from.
 
@@ -169,7 +123,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, not {type(data).__name__}")
     try:
-        document = schema.read(_Document, {**data, **(changes or {})})
+        document = schema.read(Document, {**data, **(changes or {})})
     except ValueError as cause:
         raise ConfigError(f"{path}: {cause}") from cause
     if changes:
@@ -192,7 +146,7 @@ class _Builder:
         self.path, self.folder = path, _home(path)
         self.wrongs: list[str] = []
 
-    def plan(self, document: _Document, source: str) -> Plan:
+    def plan(self, document: Document, source: str) -> Plan:
         pool = self._corpora("pool", document.pool, "audiofolder")
         sets = self._sets(document)
         voices = [self._voice(name, spec) for name, spec in document.voices.items()]
@@ -215,6 +169,9 @@ class _Builder:
         pool_references = self._corpus("pool_references", known, "audiofolder") if known else None
         pseudo = self._filters("filters.pseudo", document.filters.pseudo)
         synthetic = self._filters("filters.synthetic", document.filters.synthetic)
+        text_filters = self._filters("filters.texts", document.filters.texts)
+        for each in (each for each in text_filters if each.asks):
+            self.wrongs.append(f"filters.texts: {each.name} listens, and a text has no sound yet")
         augment = self._augment(document.augment) if document.augment else None
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
@@ -231,6 +188,7 @@ class _Builder:
             mix = presets.mix_of(document.mix, bool(human), bool(voices))
         except ValueError as wrong:
             self.wrongs.append(f"mix: {wrong}")
+        repair = self._repair(document.repair)
         if self.wrongs or asr is None or labeler is None or normalizer is None:
             raise ConfigError(f"{self.path}: " + "; ".join(self.wrongs))
         return Plan(
@@ -252,6 +210,9 @@ class _Builder:
             scan=document.scan,
             pseudo_filters=pseudo,
             synthetic_filters=synthetic,
+            text_filters=text_filters,
+            choose=document.choose,
+            repair=repair,
             trial=document.trial,
             mix=mix,
             pack=document.pack,
@@ -267,7 +228,7 @@ class _Builder:
             folder=self.folder,
         )
 
-    def _sets(self, document: _Document) -> dict[str, tuple[SetKind, Corpus]]:
+    def _sets(self, document: Document) -> dict[str, tuple[SetKind, Corpus]]:
         sets: dict[str, tuple[SetKind, Corpus]] = {}
         kinds: tuple[SetKind, ...] = ("development", "test", "retention")
         for kind in kinds:
@@ -276,6 +237,16 @@ class _Builder:
                 if corpus := self._corpus(f"{kind}.{name}", spec, "audiofolder"):
                     sets[name] = (kind, corpus)
         return sets
+
+    def _repair(self, terms: Repair | None) -> Repair | None:
+        if terms is None or terms.lexicon is None:
+            return terms
+        terms = replace(terms, lexicon=self.folder / terms.lexicon)
+        try:
+            lexicon_of(terms.lexicon)
+        except ConfigError as wrong:
+            self.wrongs.append(f"repair.lexicon: {wrong}")
+        return terms
 
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Its own options and those of its engine, which is the recognizer if none is named."""
@@ -298,7 +269,7 @@ class _Builder:
         found = self._filters(f"voices.{name}.filters", filters)
         return Voice(name, part, takes, found) if part else None
 
-    def _augment(self, terms: _Augment) -> Perturb:
+    def _augment(self, terms: Augment) -> Perturb:
         """Each effect may have a probability of its own."""
         chances = []
         for number, spec in enumerate(terms.effects):

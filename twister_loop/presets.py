@@ -51,6 +51,14 @@ FILTERS = {
             {"use": "agreement", "at_most": 0.35},
         ),
     ),
+    "speakable": Preset(
+        "What drops a text of the corpus if a plan says nothing else: what nobody says in 30 s, "
+        "and what is mostly in letters of another language.",
+        (
+            {"use": "text_length", "at_least": 1, "at_most": 400},
+            {"use": "script", "at_most": 0.5},
+        ),
+    ),
     "gigaspeech2": Preset(
         "GigaSpeech 2 (arXiv 2406.11546): 2 to 30 s, and only characters of the language. Its "
         "language identification of texts (fastText) is not among our filters.",

@@ -96,6 +96,8 @@ class Utterance:
     """What the same speaker said before, where packed speech is all of one speaker."""
     made_by: str | None = None
     """The voice that spoke it, or the effects that perturbed it."""
+    repaired: str | None = None
+    """What the label was before a word of it was taken from the text corpus."""
     rejected_by: str | None = None
     """The filter that dropped it; only ever set in `rejected/`."""
     objection: str | None = None

@@ -39,7 +39,7 @@ def sift(
     texts = HeldOutTexts(each for manifest in held_out for each in manifest)
     judged: Iterable[Utterance]
     if witnesses is None:
-        judged = (_judged(utterance, informed, texts) for utterance in speech)
+        judged = (sifted(utterance, informed, texts) for utterance in speech)
     else:
         asked = partial(_testified, informed, texts, witnesses)
         judged = spread(asked, speech, "judging", over, out / "judged")
@@ -65,7 +65,8 @@ def divide(judged: Iterable[Utterance], out: Path) -> Manifest:
     return keep
 
 
-def _judged(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:
+def sifted(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:
+    """The same, marked with the first objection to it."""
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
     if texts.near(utterance):
@@ -85,8 +86,8 @@ def _testified(
     speech: Iterable[Utterance],
     _: Path,
 ) -> Iterator[Utterance]:
-    """What `_judged` makes of everything, where some filters ask witnesses."""
-    judged: Iterator[Utterance] = (_judged(each, (), texts) for each in speech)
+    """What `sifted` makes of everything, where some filters ask witnesses."""
+    judged: Iterator[Utterance] = (sifted(each, (), texts) for each in speech)
     for filter_ in filters:
         judged = _by_one(filter_, judged, witnesses)
     return judged

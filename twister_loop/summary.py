@@ -34,8 +34,8 @@ SHAPE = 2
 """Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
-    "untouched champion pool labeler pseudo aligned aligned_human aligned_replay lesson texts "
-    "voices mixture packed augmented candidate report by_labeler verdict"
+    "untouched champion pool labeler pseudo texts repaired aligned aligned_human aligned_replay "
+    "lesson voices mixture packed augmented candidate report by_labeler verdict"
 ).split()
 
 
@@ -86,6 +86,8 @@ class RoundSummary(Scoreboard):
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
+    repaired: int | None = None
+    """Labels that took a word of the texts; None where the plan repairs nothing."""
     approval: Approval | None = None
 
 
@@ -140,6 +142,7 @@ def _round(at: Path) -> RoundSummary:
         ingredients=_ingredients(at / "mixture"),
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         approval=approval_of(at),
+        repaired=known(_repaired, at / "repaired"),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 
@@ -178,6 +181,12 @@ def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
 
 def _ingredients(folder: Path) -> tuple[Ingredient, ...]:
     return Ingredients.load(folder).all if (folder / "ingredients.json").is_file() else ()
+
+
+def _repaired(folder: Path) -> int | None:
+    if not (folder / "manifest.jsonl").is_file():
+        return None
+    return sum(1 for each in Manifest(folder) if each.repaired)
 
 
 def _together(tallies: Iterable[Tally]) -> Tally:

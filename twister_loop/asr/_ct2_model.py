@@ -111,6 +111,8 @@ class Converted(Processing):
         """The languages that are asked for, else those detected, and how likely each is."""
         if not self.languages:
             return [lang or "en" for lang in langs], [None] * len(langs)
+        if all(langs) and not self.engine.is_multilingual:  # a vocabulary that is not Whisper's own
+            return list(langs), [None] * len(langs)
         detected = [
             {name.strip("<|>"): probability for name, probability in each}  # the likeliest first
             for each in self.engine.detect_language(encoded)

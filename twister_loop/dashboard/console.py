@@ -177,6 +177,8 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
         (name, hours(funnel.kept), reasons(funnel.rejected))
         for name, funnel in each.funnels.items()
     ]
+    if each.repaired is not None:
+        lines.append(("repaired", f"{each.repaired} labels", ""))
     for voice in each.voices:
         if voice.spoken is None or voice.kept is None:
             continue

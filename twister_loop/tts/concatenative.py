@@ -20,7 +20,8 @@ import numpy as np
 
 from .. import audio
 from ..artifact import Saved
-from ..errors import ConfigError, EngineError
+from ..errors import EngineError
+from ..lexicon import lexicon_of
 from ..manifest import Manifest
 from ..normalizers.basic import Basic
 from ..parts import Listener, Synthesizer
@@ -136,7 +137,7 @@ class Concatenative(Synthesizer):
         """Clips under the texts' spelling, where the label is no word and the champion agrees."""
         if self.repair is None:
             return [], ()
-        no_words = known - wanted - self._lexicon()
+        no_words = known - wanted - lexicon_of(self.lexicon)
         pairs = {
             label: match[0]
             for label in sorted(no_words)
@@ -158,15 +159,6 @@ class Concatenative(Synthesizer):
             )
             for label, word in pairs.items()
         )
-
-    def _lexicon(self) -> set[str]:
-        if self.lexicon is None:
-            return set()
-        try:
-            lines = self.lexicon.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as cause:
-            raise ConfigError(f"{self.lexicon}: no lexicon that can be read ({cause})") from cause
-        return {line.strip().casefold() for line in lines}
 
 
 def _words(text: str | None, lang: Language | None) -> list[str]:

@@ -133,6 +133,7 @@ function data(round) {
   return section("From the pool to the mixture",
     given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
     rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
+    round.repaired != null ? el("p", {}, `${round.repaired.toLocaleString("en")} labels took a word of the texts.`) : null,
     round.labeler ? el("p", {}, `Labels are heard by ${labeledBy(round.labeler)}. Tried against ${round.labeler.careful}: `,
       round.labeler.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.alike} of ${round.labeler.clips} clips alike`).join("; "),
       `; limit ${percent(round.labeler.limit)} %.`) : null,
