@@ -27,6 +27,7 @@ from .outset import (
     starting_voice,
 )
 from .parts import Filter, Listener, Recognizer, Witnesses
+from .perturbation import Perturb
 from .plan import Plan, Voice
 from .records import Checkpoint, Report
 from .repairing import repair
@@ -115,7 +116,7 @@ def _one(plan: Plan, ledger: Ledger, do: Do) -> Round:
 
 def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     """Label, learn to speak, speak, learn to hear, and be judged."""
-    at, seed, held_out = given.at, given.seed, given.held_out
+    at, seed = given.at, given.seed
     base = plan.asr.base()
     best = ledger.champion or base
     champion = Listener(plan.asr, best)
@@ -129,43 +130,82 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
 
     pool = do(scan)(plan.scan, given.listing, out=at / "pool")
     labeler = _labeler(plan, given, best, pool, do)
-    kept = ledger.last_lesson if plan.labeler.terms.relabel == "new" else None
-    known = Manifest.load(kept) if kept else None
-    pseudo = do(label)(labeler, best, pool, known, over=plan.cluster, out=at / "pseudo")
-    about = (plan.text_filters, plan.choose, given.texts, held_out)
-    drawn = (pseudo, seed) if plan.choose.texts else ()
-    texts = do(tidy)(*about, *drawn, out=at / "texts")
-    if plan.repair:
-        doubted = (plan.repair, pseudo, texts, champion)
-        pseudo = do(repair)(*doubted, over=plan.cluster, out=at / "repaired")
-    listening = [*plan.pseudo_filters, *(each for voice in plan.voices for each in voice.filters)]
-    pseudo = _aligned(plan, champion, pseudo, listening, do, at / "aligned")
-    human = _aligned(plan, champion, given.human, (), do, at / "aligned_human")
-    asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)
-    terms = (plan.pseudo_filters, pseudo, human, held_out, asked)
-    lesson = do(sift)(*terms, over=plan.cluster, out=at / "lesson")
+    pseudo = _heard(plan, ledger, given, labeler, champion, pool, do)
+    texts = _texts(plan, given, pseudo, do)
+    lesson = _lesson(plan, ledger, given, pseudo, texts, champion, do)
     voiced = (
         _voiced(plan, ledger, given, voice, lesson, texts, champion, labeler, do)
         for voice in plan.voices
     )
     synthetic = [speech for speech in voiced if speech]
-    replay = None
-    if plan.replay:
-        replay = _aligned(plan, champion, given.replay, (), do, at / "aligned_replay")
+    replay = _aligned(plan, champion, given.replay, (), do, at / "aligned_replay")
     mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, replay, out=at / "mixture")
     start = best if plan.start == "champion" else base
-    packed = mixture
-    if plan.pack:
-        packed = do(pack)(plan.pack, mixture, plan.asr, start, seed, out=at / "packed")
-    augmented, perturb = packed, plan.augment
-    if perturb and perturb.when == "written":
-        augmented, perturb = do(augment)(perturb, packed, seed, out=at / "augmented"), None
-    candidate = do(train)(plan.asr, start, augmented, seed, perturb, out=at / "candidate")
+    packed, perturb = _packed(plan, given, mixture, start, do)
+    candidate = do(train)(plan.asr, start, packed, seed, perturb, out=at / "candidate")
     report = _measured(plan, plan.asr, ledger, given.sets, candidate, at / "report", do)
     reports = (untouched, current, report, references)
     faster = _by_labeler(plan, given, candidate, do)
     do(judge)(plan.gates, *reports, plan.normalizer, seed, faster, out=at / "verdict")
     return round_of(at)
+
+
+def _heard(
+    plan: Plan,
+    ledger: Ledger,
+    given: Given,
+    labeler: Recognizer,
+    champion: Listener,
+    pool: Manifest,
+    do: Do,
+) -> Manifest:
+    """The pool with a label for everything, new or carried over."""
+    kept = ledger.last_lesson if plan.labeler.terms.relabel == "new" else None
+    known = Manifest.load(kept) if kept else None
+    terms = (labeler, champion.checkpoint, pool, known)
+    return do(label)(*terms, over=plan.cluster, out=given.at / "pseudo")
+
+
+def _texts(plan: Plan, given: Given, pseudo: Manifest, do: Do) -> Manifest:
+    """What is to be spoken: tidied, and chosen where the plan wants only some."""
+    about = (plan.text_filters, plan.choose, given.texts, given.held_out)
+    drawn = (pseudo, given.seed) if plan.choose.texts else ()
+    return do(tidy)(*about, *drawn, out=given.at / "texts")
+
+
+def _lesson(
+    plan: Plan,
+    ledger: Ledger,
+    given: Given,
+    pseudo: Manifest,
+    texts: Manifest,
+    champion: Listener,
+    do: Do,
+) -> Manifest:
+    """The labels that can be believed, repaired and aligned where the plan asks, and human ones."""
+    at, over = given.at, plan.cluster
+    if plan.repair:
+        doubted = (plan.repair, pseudo, texts, champion)
+        pseudo = do(repair)(*doubted, over=over, out=at / "repaired")
+    listening = [*plan.pseudo_filters, *(each for voice in plan.voices for each in voice.filters)]
+    pseudo = _aligned(plan, champion, pseudo, listening, do, at / "aligned")
+    human = _aligned(plan, champion, given.human, (), do, at / "aligned_human")
+    asked = _asked(plan.pseudo_filters, champion, ledger.last_labels)
+    terms = (plan.pseudo_filters, pseudo, human, given.held_out, asked)
+    return do(sift)(*terms, over=over, out=at / "lesson")
+
+
+def _packed(
+    plan: Plan, given: Given, mixture: Manifest, start: Checkpoint, do: Do
+) -> tuple[Manifest, Perturb | None]:
+    """The mixture joined and perturbed, and what is left to be perturbed while it is read."""
+    at, seed, perturb = given.at, given.seed, plan.augment
+    packed = mixture
+    if plan.pack:
+        packed = do(pack)(plan.pack, mixture, plan.asr, start, seed, out=at / "packed")
+    if perturb and perturb.when == "written":
+        return do(augment)(perturb, packed, seed, out=at / "augmented"), None
+    return packed, perturb
 
 
 def _labeler(plan: Plan, given: Given, best: Checkpoint, pool: Manifest, do: Do) -> Recognizer:
