@@ -56,7 +56,7 @@ def main() -> None:
         _say("short clips", _in_turns(found, clips, TURN))
         windows = list(_windows(clips, Path(folder)))
         found = {name: hear for name, hear in found.items() if "joined" not in name}
-        _say("the same, joined to 30 s", _in_turns(found, windows, 2))
+        _say("the same, joined to 30 s", _in_turns(found, windows, BATCH))
 
 
 def _clips(count: int) -> list[Clip]:
