@@ -31,12 +31,10 @@ def main() -> None:
     plan, run = sys.argv[1:3]
     command = [sys.executable, "-m", "twister_loop.cli", "run", plan, run]
     whole = timed(command)
-    found, seen = [], set[bytes]()
-    for note in sorted(Path(run).glob("round-*/**/" + TIMING)):
-        made = note.with_name(MADE)
-        if made.read_bytes() not in seen:  # the champion's report may be a copy of the untouched's
-            found.append((read_json(note)["seconds"], read_json(made)["stage"], note.parent))
-        seen.add(made.read_bytes())
+    found = [
+        (read_json(note)["seconds"], read_json(note.with_name(MADE))["stage"], note.parent)
+        for note in Path(run).glob("round-*/**/" + TIMING)
+    ]
     for seconds, stage, folder in sorted(found, reverse=True)[:12]:
         say(f"  {folder.relative_to(run)} ({stage})", seconds)
     models = sum(seconds for seconds, stage, _ in found if stage in MODELS)

@@ -21,7 +21,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from twister_loop import Utterance, audio, measure, packing
+import peers
+
+from twister_loop import Utterance, audio, measure
 from twister_loop.manifest import Manifest
 from twister_loop.normalizers.basic import Basic
 from twister_loop.parts import Corpus, Recognizer
@@ -78,12 +80,12 @@ def _prompts(split: str) -> Iterator[Utterance]:
 
 
 def _joined(lesson: Manifest, folder: Path) -> Iterator[Utterance]:
-    for number, group in enumerate(packing.groups(lesson, 30.0, 0.5)):
-        gap = audio.np.zeros(audio.SAMPLE_RATE // 2, "f4")
-        parts = [part for each in group for part in (audio.of(each), gap)][:-1]
+    speech = list(lesson)
+    clips = [audio.of(each) for each in speech]
+    for number, places in enumerate(peers.joined(clips)):
         path = folder / "audio" / f"{number}.wav"
-        seconds = audio.write(audio.np.concatenate(parts), path)
-        text = " ".join(each.text or "" for each in group)
+        seconds = audio.write(peers.join([clips[place] for place in places]), path)
+        text = " ".join(speech[place].text or "" for place in places)
         yield Utterance(
             id=f"joined-{number}", audio_filepath=path, duration=seconds, text=text, lang="it"
         )

@@ -173,6 +173,7 @@ def carry_over(
             scratch = out.with_name(f".{out.name}")
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(folder, scratch)
+            write_json({"seconds": 0.0}, scratch / TIMING)  # they were spent there
             scratch.rename(out)
             return
 
