@@ -159,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         each.add_argument(f"--{name}", type=_positive, default=default, metavar="N", help=says)
     each.add_argument(
+        "--ablation",
+        action="store_true",
+        help="instead: the full loop, and it without one of its parts at a time (filters, each voice, "
+        "repair, augmentation, packing, replay), also on the retention sets",
+    )
+    each.add_argument(
         "--fine-tuning",
         action="store_true",
         help="instead: zero-shot, after every epoch and fine-tuned on the plan's `human` speech, "

@@ -141,7 +141,7 @@ def dashboard_(options: argparse.Namespace) -> int:
 
 def compare_(options: argparse.Namespace) -> int:
     """The loop against its parts, on equal terms; is it worth its cost?"""
-    terms = Terms(options.updates, options.seeds, options.rounds)
+    terms = Terms(options.updates, options.seeds, options.rounds, options.ablation)
     plan = load(options.plan, options.changes)
     if options.fine_tuning:
         specs = [parse_value(each) for each in options.from_scratch]

@@ -25,6 +25,7 @@ from .loop import Do, refine
 from .manifest import Manifest
 from .plan import Plan
 from .records import ErrorCount, Report, Share
+from .scoreboard import KINDS
 from .stages import gather
 from .trials import Trial
 
@@ -32,6 +33,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
+
+FULL = "full loop"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Terms:
     seeds: int = 1
     rounds: int = 3
     """Of the arms with more than one; 1 leaves them out."""
+    ablation: bool = False
+    """Whether the arms are the loop without one of its parts at a time, all of one round."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,12 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
     shared = Keep(last=terms.rounds)  # a thinned round is of no use to other arms
     whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False, keep=shared)
     once = replace(whole, asr=plan.asr.with_updates(terms.updates))
+    if terms.ablation:
+        return dict(_ablation(plan, once))
     found = {
         "self-training": replace(once, voices=()),
         "voice only": replace(once, mix=replace(plan.mix, pseudo=0.0)),
-        "full loop": once,
+        FULL: once,
     }
     if not plan.voices:
         found = {"self-training": once}
@@ -135,6 +142,26 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
     return found
 
 
+def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
+    """The loop, and it without each of the parts that the plan has; also on what is to be kept."""
+    sets = {name: each for name, each in plan.sets.items() if each[0] != "development"}
+    whole = replace(once, sets=sets)
+    yield FULL, whole
+    if plan.pseudo_filters or plan.synthetic_filters:
+        yield "without filters", replace(whole, pseudo_filters=(), synthetic_filters=())
+    for voice in plan.voices:
+        others = tuple(each for each in plan.voices if each is not voice)
+        yield f"without voice {voice.name}", replace(whole, voices=others)
+    if plan.repair:
+        yield "without repair", replace(whole, repair=None)
+    if plan.augment:
+        yield "without augmentation", replace(whole, augment=None)
+    if plan.pack:
+        yield "without packing", replace(whole, pack=None)
+    if plan.replay:
+        yield "without replay", replace(whole, replay=())
+
+
 def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
@@ -147,7 +174,7 @@ def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
         for name, each in plans.items():
             run = _run(folder, name, seed)
             log.info("%s, seed %d of %d", name, seed + 1, terms.seeds)
-            seeded = replace(each, seed=plan.seed + seed)
+            seeded = replace(_as_much_heard(each, plan, folder, terms), seed=plan.seed + seed)
             _same_terms(seeded, run)
             for _ in refine(seeded, run, sharing(folder)):
                 pass
@@ -156,6 +183,15 @@ def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
         rows=tuple(_rows(plan, plans, folder, terms)),
         steps=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
     ).save(folder)
+
+
+def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
+    """Without packing an update is made by as many utterances as one of the full loop, not clips."""
+    if arm.pack == plan.pack:
+        return arm
+    full = _last(_run(folder, FULL, 0))
+    clips, windows = (len(Manifest.load(full / each)) for each in ("mixture", "packed"))
+    return replace(arm, asr=plan.asr.with_updates(terms.updates, clips / windows))
 
 
 def _same_terms(plan: Plan, run: Path) -> None:
@@ -210,7 +246,7 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
         if ceiling and not _difference(plan, ceiling, untouched).seen:
             ceiling = None
         for arm, each in {"untouched": untouched, **found}.items():
-            loop = found.get("full loop", each)
+            loop = found.get(FULL, each)
             yield Row(
                 arm=arm,
                 set=name,
@@ -276,7 +312,7 @@ def _label_errors(plan: Plan, at: Path, said: Manifest) -> ErrorCount:
 
 
 def _outcome(plan: Plan, folder: Path, name: str) -> Outcome:
-    return outcomes(Report.load(folder), plan.normalizer, ("test",))[name]
+    return outcomes(Report.load(folder), plan.normalizer, KINDS)[name]
 
 
 def _last(run: Path) -> Path:

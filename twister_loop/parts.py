@@ -154,8 +154,8 @@ class Recognizer(Part):
         """The same, decoding by a beam of so many texts, or drawing tokens; None if it cannot."""
         return None
 
-    def with_updates(self, count: int) -> Self:
-        """The same, updating its weights so many times in training; itself if it has no such."""
+    def with_updates(self, count: int, clips: float = 1.0) -> Self:
+        """The same, updating its weights so often, by `clips` times as many; or itself."""
         return self
 
     def keeping_epochs(self) -> Self:

@@ -152,8 +152,9 @@ class ScratchRecognizer(Recognizer):
     def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
         return None if temperature else replace(self, decode="beam", beam=beam)
 
-    def with_updates(self, count: int) -> Self:
-        return replace(self, max_steps=count, epochs=count)
+    def with_updates(self, count: int, clips: float = 1.0) -> Self:
+        batch = max(1, round(self.batch * clips))
+        return replace(self, max_steps=count, epochs=count, batch=batch)
 
     def keeping_epochs(self) -> Self:
         return replace(self, keep_epochs=True)

@@ -165,8 +165,9 @@ class WhisperRecognizer(Recognizer):
     def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
         return dataclasses.replace(self, beam=beam, temperature=temperature)
 
-    def with_updates(self, count: int) -> Self:
-        return dataclasses.replace(self, max_steps=count, epochs=count)
+    def with_updates(self, count: int, clips: float = 1.0) -> Self:
+        batch = max(1, round(self.batch * clips))
+        return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch)
 
     def keeping_epochs(self) -> Self:
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
