@@ -9,6 +9,7 @@ from twister_loop import ConfigError, StaleError, load
 from twister_loop.cli import main
 from twister_loop.compare import Comparison, Terms, arms, compare
 from twister_loop.manifest import Manifest
+from twister_loop.parts import Recognizer
 from twister_loop.reproduce import reproduce
 
 from . import world as toy
@@ -101,6 +102,49 @@ def test_what_was_made_once_is_not_made_again(
     monkeypatch.setattr("twister_loop.asr.tone.ToneRecognizer.transcribe", heard)
     plan = load(plan_path, {"pool_references": "data/said", "human": []})
     assert compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2)) == found
+
+
+def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Path) -> None:
+    plan = load(
+        plan_path,
+        {
+            "human": [],
+            "pack": {"limit": 8},
+            "augment": {"effects": ["gain"]},
+            "replay": "data/said",
+            "voices": {"one": "tone", "other": "tone"},
+        },
+    )
+    folder = tmp_path / "arms"
+    found = compare(plan, folder, Terms(ablation=True))
+    assert [row.arm for row in found.rows if row.set == "test"] == [
+        "untouched",
+        "full loop",
+        "without filters",
+        "without voice one",
+        "without voice other",
+        "without augmentation",
+        "without packing",
+        "without replay",
+    ]
+    assert {row.set for row in found.rows} == set(plan.sets) - {"dev"}
+
+    def stages(arm: str) -> set[str]:
+        return {each.name for each in (folder / f"{arm}-1" / "round-01").iterdir()}
+
+    assert {"packed", "augmented"} <= stages("full-loop")
+    assert "augmented" not in stages("without-augmentation")
+    assert "packed" not in stages("without-packing")
+    others = (folder / "without-voice-one-1" / "round-01" / "voices").iterdir()
+    assert [each.name for each in others] == ["other"]
+    assert len(Manifest.load(folder / "without-filters-1" / "round-01" / "lesson")) > len(
+        Manifest.load(folder / "full-loop-1" / "round-01" / "lesson")
+    )
+
+
+def test_without_packing_an_update_sees_as_many_utterances() -> None:
+    asr = Recognizer.build({"use": "deepspeech2", "batch": 2})
+    assert getattr(asr.with_updates(60, 4.4), "batch") == 9
 
 
 def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:
