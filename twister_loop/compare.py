@@ -24,6 +24,7 @@ from .ledger import Keep, Ledger
 from .loop import Do, refine
 from .manifest import Manifest
 from .plan import Plan
+from .parts import Recognizer
 from .records import ErrorCount, Report, Share
 from .scoreboard import KINDS
 from .stages import gather
@@ -121,7 +122,7 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
         raise ConfigError("test: a comparison needs a test set, to report on")
     shared = Keep(last=terms.rounds)  # a thinned round is of no use to other arms
     whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False, keep=shared)
-    once = replace(whole, asr=plan.asr.with_updates(terms.updates))
+    once = _learning(whole, plan.asr.with_updates(terms.updates))
     if terms.ablation:
         return dict(_ablation(plan, once))
     found = {
@@ -136,10 +137,16 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
         found["supervised"] = replace(labeled, mix=replace(plan.mix, pseudo=0.0, human=1.0))
     if terms.rounds > 1:
         part = plan.asr.with_updates(terms.updates // terms.rounds)
-        several = replace(whole, asr=part, rounds=terms.rounds)
+        several = replace(_learning(whole, part), rounds=terms.rounds)
         found[f"{terms.rounds} rounds, from champion"] = replace(several, start="champion")
         found[f"{terms.rounds} rounds, from untouched"] = replace(several, start="untouched")
     return found
+
+
+def _learning(plan: Plan, asr: Recognizer) -> Plan:
+    """The plan with a recognizer that learns otherwise, which also labels if the plan's does."""
+    labels = asr if plan.labeler.recognizer == plan.asr else plan.labeler.recognizer
+    return replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=labels))
 
 
 def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
@@ -191,7 +198,7 @@ def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
         return arm
     full = _last(_run(folder, FULL, 0))
     clips, windows = (len(Manifest.load(full / each)) for each in ("mixture", "packed"))
-    return replace(arm, asr=plan.asr.with_updates(terms.updates, clips / windows))
+    return _learning(arm, plan.asr.with_updates(terms.updates, clips / windows))
 
 
 def _same_terms(plan: Plan, run: Path) -> None:
