@@ -144,7 +144,7 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
 
 def test_without_packing_an_update_sees_as_many_utterances() -> None:
     asr = Recognizer.build({"use": "deepspeech2", "batch": 2})
-    assert getattr(asr.with_updates(60, 4.4), "batch") == 9
+    assert asr.with_updates(60, 4.4).batch == 9
 
 
 def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:

@@ -161,8 +161,8 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--ablation",
         action="store_true",
-        help="instead: the full loop, and it without one of its parts at a time (filters, each voice, "
-        "repair, augmentation, packing, replay), also on the retention sets",
+        help="instead: the full loop, and it without one of its parts at a time (filters, each "
+        "voice, repair, augmentation, packing, replay), also on the retention sets",
     )
     each.add_argument(
         "--fine-tuning",

@@ -23,8 +23,8 @@ from .evidence import Outcome
 from .ledger import Keep, Ledger
 from .loop import Do, refine
 from .manifest import Manifest
-from .plan import Plan
 from .parts import Recognizer
+from .plan import Plan
 from .records import ErrorCount, Report, Share
 from .scoreboard import KINDS
 from .stages import gather
@@ -193,7 +193,7 @@ def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
 
 
 def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
-    """Without packing an update is made by as many utterances as one of the full loop, not clips."""
+    """Without packing an update takes as many utterances as one of the full loop does."""
     if arm.pack == plan.pack:
         return arm
     full = _last(_run(folder, FULL, 0))
