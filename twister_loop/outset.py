@@ -87,6 +87,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     try:
         _check_sizes(plan, given)
         _check_languages(plan, given)
+        _check_voices(plan, ledger, given)
         check_sets(plan, given.sets)
         check_leaks(given)
         _check_news(ledger, given)
@@ -198,6 +199,15 @@ def _check_languages(plan: Plan, given: Given) -> None:
             f"pack.switched: pool, texts, human and replay are all in {langs.pop()!r}; "
             "switching needs speech of a second language, so add some and say its `lang`"
         )
+
+
+def _check_voices(plan: Plan, ledger: Ledger, given: Given) -> None:
+    for voice in plan.voices:
+        start = starting_voice(ledger, voice.name) if voice.synthesizer.continues else None
+        try:
+            voice.synthesizer.check(start, given.texts, (given.listing, given.human))
+        except ConfigError as wrong:
+            raise ConfigError(f"voices.{voice.name}: {wrong}") from wrong
 
 
 def check_sets(plan: Plan, sets: Mapping[str, HeldOut]) -> None:

@@ -24,6 +24,7 @@ from .artifact import signature
 from .errors import ConfigError
 from .evidence import Evidence
 from .manifest import Manifest
+from .probes import PROBES
 from .records import Checkpoint, Language, Objection, Seconds, SetKind, Share, Utterance
 
 if TYPE_CHECKING:
@@ -209,10 +210,13 @@ class Synthesizer(Part):
     """A TTS engine: speaks texts."""
 
     home = "twister_loop.tts"
-    continues: ClassVar[bool] = True
-    """Whether a later round starts from this round's voice, if that passed its trial."""
     draws: ClassVar[bool] = True
     """Whether training depends on the seed."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether a later round starts from this round's voice, if that passed its trial."""
+        return True
 
     @abstractmethod
     def train(
@@ -228,6 +232,12 @@ class Synthesizer(Part):
 
         `start` is the voice of an earlier round, None for the first. `texts` is what will be
         asked of it (for its vocabulary), `champion` may be asked for word times.
+        """
+
+    def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
+        """Look, before a round begins, whether it can learn to speak texts from such speech.
+
+        `speech` is what the lesson will be made of, mostly without a text yet. Raises ConfigError.
         """
 
     @abstractmethod
@@ -301,21 +311,6 @@ class Effect(Part):
     @abstractmethod
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """Return other samples, (n_samples,) at 16 kHz; all that is random comes from `rng`."""
-
-
-PROBES: tuple[tuple[Language | None, str], ...] = (
-    ("en", "Mr. O'Brien won't pay $20.50 for the 3rd colour; twenty-one, he'd say 1,000!"),
-    ("it", "Dell’utente n° 21: premi 2, perché l'e-mail è «vuota»… 1.000 €"),
-    ("fr", "Aujourd’hui, 80 œufs; ça coûte 1 000,50 € — n'est-ce pas?"),
-    ("de", "Straße, ÄRGER und 71 % am 3. Mai"),
-    ("ko", "3시에 KBS 뉴스, 70% 봤어요. 안녕하세요!"),
-    ("zh", "我2024年在臺灣買iPhone，乾淨的頭髮；ＮＢＡ發展"),
-    ("ja", "東京タワーは333メートル、ﾊﾝｶｸです。"),
-    ("hi", "नमस्ते, 12 बजे"),
-    ("ru", "Ёлка — 5 шт."),
-    (None, "[noise] (uh) <unk> 7_8 ﬁne NAÏVE 2"),
-)
-"""Texts on which normalizers differ, and versions of their packages."""
 
 
 class Normalizer(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Literal
 
@@ -81,6 +81,14 @@ def foreign(text: str, lang: Language | None, also: Iterable[str] = ()) -> tuple
     expected = {*also, *SCRIPTS.get(lang or "", "LATIN").split()}
     strange = Counter({script: n for script, n in found.items() if script not in expected})
     return strange, found.total()
+
+
+def mostly_unknown(text: str, langs: Iterable[Language], known: Set[str]) -> bool:
+    """Whether most of its letters are not known, and of no script that such languages have."""
+    also = {script for lang in langs for script in SCRIPTS.get(lang, "LATIN").split()}
+    unknown = _scripts("".join(each for each in text if each not in known))
+    strange = sum(count for script, count in unknown.items() if script not in also)
+    return 2 * strange > _scripts(text).total()
 
 
 def check(script: str) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,21 @@ pytest.importorskip("TTS")
 
 import torch
 
-from twister_loop import audio, manifest
+from tests import world as toy
+from tests.tones import LETTERS, NOBODY, lesson_in, losses, texts_in
+from twister_loop import audio, load, manifest, next_round
 from twister_loop.errors import ConfigError, EngineError
 from twister_loop.manifest import Manifest
 from twister_loop.parts import Synthesizer
 from twister_loop.records import UNSPOKEN, Checkpoint, Utterance
+from twister_loop.tts import _coqui_clips as cutting
 from twister_loop.tts import _coqui_train as training
 from twister_loop.tts import _coqui_voice as voice
+from twister_loop.tts import _glow_model as glow
 from twister_loop.tts.coqui import CoquiSynthesizer
 
 pytestmark = pytest.mark.model
 
-LETTERS = "abdeilnorst"
 STEPS = 80
 TINY = CoquiSynthesizer(
     hidden=16,
@@ -44,34 +48,6 @@ TINY = CoquiSynthesizer(
     save_every=10,
     speed=0.1,  # so little training leaves it hurried
 )
-NOBODY: Any = None
-"""The champion, whom this voice asks nothing."""
-
-
-def tones(text: str) -> audio.Samples:
-    """An eighth of a second of another pitch for every letter; a pause for a space."""
-    time_ = np.arange(2000) / audio.SAMPLE_RATE
-    pitches = [200.0 + 90 * LETTERS.find(each) if each != " " else 0.0 for each in text]
-    return np.concatenate([0.3 * np.sin(2 * np.pi * each * time_) for each in pitches]).astype("f4")
-
-
-def lesson_in(folder: Path, clips: int = 24, speaker: str = "ada", first: int = 0) -> Manifest:
-    rng = np.random.default_rng(first)
-    made = []
-    for number in range(first, first + clips):
-        letters = "".join(rng.choice(list(LETTERS), size=rng.integers(9, 14)))
-        text = f"{letters[:4].capitalize()} {letters[4:]}."
-        path = folder / "audio" / f"{number}.wav"
-        # Behind half a second that does not belong to it, to see that the offset is kept.
-        seconds = audio.write(np.concatenate([np.zeros(8000, "f4"), tones(text)]), path)
-        stretch = {"audio_filepath": path, "offset": 0.5, "duration": seconds - 0.5}
-        made.append(Utterance(id=f"clip-{number}", text=text, speaker=speaker, **stretch))
-    return Manifest.write(made, folder)
-
-
-def texts_in(folder: Path, *texts: str) -> Manifest:
-    made = (Utterance(id=f"text-{at}", text=text) for at, text in enumerate(texts))
-    return Manifest.write(made, folder)
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +67,6 @@ def trained(
 ) -> Checkpoint:
     """A voice trained without disturbance; it has learned to hold a tone for some time."""
     return TINY.train(None, lesson, texts, NOBODY, tmp_path_factory.mktemp("voice") / "v", 7)
-
-
-def losses(folder: Path) -> list[tuple[int, float]]:
-    lines = (folder / "training.jsonl").read_text().splitlines()
-    return [(each["step"], each["loss"]) for each in map(json.loads, lines)]
 
 
 def test_the_name_in_the_plan_finds_it_and_its_options() -> None:
@@ -277,28 +248,28 @@ def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
     later = quick.train(
         trained, Manifest.write(grown, tmp_path / "l"), texts, NOBODY, tmp_path / "v", 8
     )
-    old, new = (voice.load(each.location / "model.pth") for each in (trained, later))
+    old, new = (glow.load(each.location / "model.pth") for each in (trained, later))
     assert voice.known(new) - voice.known(old) == {"ž"}
     assert new.config.hidden_channels_enc == 16  # the sizes of the earlier voice
     assert new.config.speakers == ["ada"]  # and its speaker, though bob speaks more
     assert losses(later.location)[0][0] == 0  # its normalization is not initialized anew
     for name, weights in old.state_dict().items():
-        if name != voice.EMBEDDING:
+        if name != glow.EMBEDDING:
             assert (weights - new.state_dict()[name]).abs().max() < 0.1
     [spoken] = quick.synthesize(later, [Utterance(id="x", text="Žena")], tmp_path)
     assert spoken.error is None
 
 
 def test_more_letters_leave_the_rows_of_the_known_ones_as_they_are(trained: Checkpoint) -> None:
-    old = voice.load(trained.location / "model.pth")
+    old = glow.load(trained.location / "model.pth")
     rows = {
-        each: old.state_dict()[voice.EMBEDDING][old.tokenizer.characters.char_to_id(each)].clone()
+        each: old.state_dict()[glow.EMBEDDING][old.tokenizer.characters.char_to_id(each)].clone()
         for each in voice.known(old)
     }
-    new = voice.extend(old, "abcxyz,")
+    new = glow.extend(old, "abcxyz,")
     for each, row in rows.items():
         place = new.tokenizer.characters.char_to_id(each)
-        assert torch.equal(new.state_dict()[voice.EMBEDDING][place], row)
+        assert torch.equal(new.state_dict()[glow.EMBEDDING][place], row)
     assert voice.known(new) == {*rows, *"abcxyz,"}
 
 
@@ -307,10 +278,10 @@ def test_a_given_voice_is_adapted_and_the_last_round_s_wins_over_it(
 ) -> None:
     given = replace(TINY, steps=1, hidden=64, start=trained.location / "model.pth")
     adapted = given.train(None, lesson, texts, NOBODY, tmp_path / "v", 8)
-    assert voice.load(adapted.location / "model.pth").config.hidden_channels_enc == 16
+    assert glow.load(adapted.location / "model.pth").config.hidden_channels_enc == 16
     nowhere = replace(given, start=tmp_path / "nowhere.pth")
     nowhere.train(trained, lesson, texts, NOBODY, tmp_path / "w", 8)
-    with pytest.raises(EngineError, match=r"nowhere\.pth: not a Coqui voice"):
+    with pytest.raises(EngineError, match=r"nowhere\.pth: no config\.json beside it"):
         nowhere.train(None, lesson, texts, NOBODY, tmp_path / "x", 8)
 
 
@@ -322,7 +293,7 @@ def test_a_file_that_would_run_code_is_not_read(trained: Checkpoint, tmp_path: P
     (tmp_path / "config.json").write_bytes((trained.location / "config.json").read_bytes())
     torch.save({"model": Trap()}, tmp_path / "model.pth")
     with pytest.raises(EngineError, match="holds more than weights"):
-        voice.load(tmp_path / "model.pth")
+        glow.load(tmp_path / "model.pth")
     assert not (tmp_path / "sprung").exists()
 
 
@@ -343,8 +314,8 @@ def test_clips_that_cannot_be_read_are_left_out(
     lesson: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clips = [*lesson, replace(next(iter(lesson)), audio_filepath=tmp_path / "gone.wav")]
-    ap = voice.create(8000, 16, 2, 1, LETTERS).ap
-    samples = training.write_clips(clips, tmp_path, ap)
+    model = glow.create(8000, 16, 2, 1, f"{LETTERS} .")
+    samples = cutting.write_clips(clips, tmp_path, model)
     assert len(samples) == len(clips) - 1
     assert "gone.wav" in caplog.text
     first = audio.read(Path(samples[0]["audio_file"]))
@@ -356,14 +327,14 @@ def test_the_speaker_with_most_speech_is_chosen_unless_one_is_named(tmp_path: Pa
         *lesson_in(tmp_path / "a", clips=22),
         *lesson_in(tmp_path / "b", clips=30, speaker="bob", first=50),
     ]
-    assert {each.speaker for each in training.of_one_speaker(clips, None)} == {"bob"}
-    assert {each.speaker for each in training.of_one_speaker(clips, "ada", "bob")} == {"ada"}
+    assert {each.speaker for each in cutting.of_one_speaker(clips, None)} == {"bob"}
+    assert {each.speaker for each in cutting.of_one_speaker(clips, "ada", "bob")} == {"ada"}
 
 
 def test_a_voice_keeps_its_speaker_while_the_lesson_has_enough_of_that_one(tmp_path: Path) -> None:
     ada = [*lesson_in(tmp_path / "a", clips=20)]
     bob = [*lesson_in(tmp_path / "b", clips=30, speaker="bob", first=50)]
-    of = training.of_one_speaker
+    of = cutting.of_one_speaker
     assert {each.speaker for each in of([*ada, *bob], None, "ada")} == {"ada"}
     assert {each.speaker for each in of([*ada[1:], *bob], None, "ada")} == {"bob"}
 
@@ -376,6 +347,69 @@ def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
         wild.train(None, lesson, texts, NOBODY, tmp_path / "v", 7)
     with pytest.raises(EngineError, match=r"went wrong at step 3: the loss is inf; .* smaller"):
         training.Watch(tmp_path / "notes.jsonl", 10)(3, float("inf"))
+
+
+def test_speed_and_noise_are_drawn_for_every_take_where_a_range_is_given(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    takes = [Utterance(id=f"take-{at}", text="la terra e il sole") for at in range(4)]
+    varied = Synthesizer.build({"use": "coqui", "speed": [0.05, 0.2], "noise": [0, 0.5]})
+    lengths = []
+    for part in (replace(TINY, noise=0.0), varied, varied):
+        said = list(part.synthesize(trained, takes, tmp_path))
+        assert all(each.error is None for each in said)
+        lengths.append([each.duration for each in said])
+    assert len(set(lengths[0])) == 1 and len(set(lengths[1])) > 2
+    assert lengths[1] == lengths[2]
+    with pytest.raises(ConfigError, match="noise is not below 0; of two, the smaller one first"):
+        Synthesizer.build({"use": "coqui", "noise": [0.5, 0.1]})
+
+
+@pytest.mark.parametrize(
+    ("start", "lang", "transcript", "refused"),
+    [
+        (False, "it", "", True),
+        (False, "ru", "", False),
+        (False, None, "", False),
+        (False, "it", "где моя щука", False),
+        (True, "it", "", True),
+    ],
+)
+def test_texts_in_letters_that_it_could_never_learn_are_refused_beforehand(
+    start: bool, lang: str | None, transcript: str, refused: bool, trained: Checkpoint,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    texts = texts_in(tmp_path / "texts", "где щука", "моя щука!", "la via KGB")
+    heard = [Utterance(id="a", duration=2.0, lang=lang, text=transcript)]
+    speech = Manifest.write(heard, tmp_path / "speech")
+    checked = partial(TINY.check, trained if start else None, texts, [speech])
+    if not refused:
+        checked()
+        return
+    with pytest.raises(ConfigError, match=r"2 of 3 texts .* from speech in it, such as 'где щука'"):
+        checked()
+
+
+def test_a_voice_that_knows_the_letters_may_be_asked_to_speak_them(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    knowing = glow.extend(glow.load(trained.location / "model.pth"), "абвгдежзийклмнопрстуфхцчшщя")
+    voice.save(knowing, tmp_path)
+    texts = texts_in(tmp_path / "texts", "где моя щука")
+    speech = Manifest.write([Utterance(id="a", duration=2.0, lang="it")], tmp_path / "speech")
+    replace(TINY, start=tmp_path).check(None, texts, [speech])
+    TINY.check(Checkpoint("coqui", tmp_path), texts, [speech])
+    with pytest.raises(ConfigError, match="never seen"):
+        TINY.check(None, texts, [speech])
+
+
+def test_a_round_with_such_texts_is_refused_before_anything_is_heard(tmp_path: Path) -> None:
+    plan = toy.build(tmp_path)
+    (tmp_path / "data" / "texts.txt").write_text("где моя щука\n")
+    changes = {"language": "en", "voices": {"glow": {"use": "coqui"}}}
+    with pytest.raises(ConfigError, match=r"voices\.glow: 1 of 1 texts are in letters"):
+        next_round(load(plan, changes), tmp_path / "run")
+    assert not list((tmp_path / "run").glob("round-*"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from ..parts import PROBES, Normalizer
+from ..parts import Normalizer
+from ..probes import PROBES
 from ..records import Language
 from ._korean_readings import read_aloud
 from .basic import Basic

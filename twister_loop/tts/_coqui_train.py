@@ -1,4 +1,4 @@
-"""How a Coqui voice is trained: the clips, their order, and Coqui's trainer, well-behaved.
+"""How a Coqui voice is trained: the order of its clips, and Coqui's trainer, well-behaved.
 
 Every step draws its batch and its noise from the seed and its own number alone, so a training
 that was killed goes on from its last checkpoint as if nothing had happened.
@@ -6,120 +6,31 @@ that was killed goes on from its last checkpoint as if nothing had happened.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import random
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from trainer import Trainer, TrainerArgs
 from trainer.io import save_model
 from trainer.logging import DummyLogger
 
-from .. import audio
-from ..errors import AudioError, ConfigError, EngineError
+from ..errors import EngineError
 from ..progress import progress
-from ..records import Utterance
-from ._coqui_voice import Model, sow, spelled
+from ._coqui_voice import Model, seed_of, sow
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 1.0, 12.0
-"""Seconds of a clip: shorter ones are mostly not sentences, longer ones need much memory."""
-FASTEST = 25.0
-"""Characters a second; more is a label that does not belong to its audio."""
-FEWEST = 20
-"""Clips without which there is no use in trying."""
-LEVEL = -23.0
-"""Loudness of clips and of synthetic speech, in decibels below full scale."""
 LOG_EVERY = 100
 """Steps."""
 CHECKPOINT = "checkpoint.pth"
-
-Sample = dict[str, str]
-
-
-def of_one_speaker(
-    lesson: Iterable[Utterance], named: str | None, learned: str | None = None
-) -> list[Utterance]:
-    """The clips that a voice can learn from: of one speaker.
-
-    That is the one named; else the one that the voice has learned, if there is enough of that
-    one's speech; else whoever speaks most. Raises ConfigError where there are too few.
-    """
-    spoken: defaultdict[str | None, list[Utterance]] = defaultdict(list)
-    for each in lesson:
-        if each.error is None and SHORTEST <= each.duration <= LONGEST:
-            letters = len(spelled(each.text or ""))
-            if 0 < letters <= FASTEST * each.duration:
-                spoken[each.speaker].append(each)
-    minutes = {name: sum(each.duration for each in clips) / 60 for name, clips in spoken.items()}
-    speaker = named
-    if named is None and len(spoken.get(learned, ())) >= FEWEST:
-        speaker = learned
-    elif named is None and spoken:
-        speaker = max(minutes, key=lambda name: (minutes[name], name or ""))
-    clips = spoken.get(speaker, [])
-    if len(clips) < FEWEST:
-        there = ", ".join(f"{name or 'unknown'} {len(clips)}" for name, clips in spoken.items())
-        raise ConfigError(
-            f"too little speech to train a voice: at least {FEWEST} labeled clips of "
-            f"{SHORTEST:g} to {LONGEST:g} s of one speaker are needed, there are {len(clips)}"
-            f"{f' of speaker {speaker}' if speaker else ''} (clips by speaker: {there or 'none'})"
-        )
-    who, others = speaker or "speakers without a name", len(spoken) - 1
-    log.info(
-        "the voice learns from %s: %d clips, %.1f minutes; %d other speakers are left out",
-        *(who, len(clips), minutes[speaker], others),
-    )
-    return clips
-
-
-def write_clips(clips: Iterable[Utterance], folder: Path, ap: Any) -> list[Sample]:
-    """Cut the clips out of their files, evenly loud, and list them as Coqui does.
-
-    `ap` is the voice's audio processor. Silence is trimmed here, once, and not at every step.
-    """
-    samples: list[Sample] = []
-    trims, ap.do_trim_silence, broken = ap.do_trim_silence, False, 0
-    for number, clip in enumerate(clips):
-        text, path = spelled(clip.text or ""), folder / f"{number:06d}.wav"
-        try:
-            speech = audio.resample(audio.of(clip), audio.SAMPLE_RATE, ap.sample_rate)
-            if trims:
-                speech = ap.trim_silence(speech)
-            if len(speech) / ap.hop_length <= len(text):
-                raise AudioError(f"{clip.audio_filepath}: less speech than its label has letters")
-        except AudioError as cause:
-            broken += 1
-            log.warning("left out of the voice's lesson: %s", cause)
-            continue
-        audio.write(leveled(speech), path, ap.sample_rate)
-        sample = {"text": text, "audio_file": str(path), "language": ""}
-        names = {"speaker_name": clip.speaker or "", "audio_unique_name": path.stem}
-        samples.append({**sample, **names, "root_path": str(folder)})
-    if len(samples) < FEWEST:
-        raise ConfigError(
-            f"too little speech to train a voice: {len(samples)} clips could be used, {broken} "
-            f"not, and at least {FEWEST} are needed; see the warnings"
-        )
-    return samples
-
-
-def leveled(samples: audio.Samples) -> audio.Samples:
-    """Bring speech to `LEVEL`, or as near as its loudest peak allows."""
-    peak = float(np.abs(samples).max(initial=1e-6))
-    gain = min(10 ** ((LEVEL - audio.loudness(samples)) / 20), 0.95 / peak)
-    return (samples * gain).astype(np.float32)
 
 
 def batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
@@ -142,13 +53,16 @@ class Loader:
 
     dataset: Any
     """Coqui's, in order of length."""
-    order: Sequence[Sequence[int]]
+    order: Sequence[tuple[int, Sequence[int]]]
+    """The number of every step, and the places of its clips."""
+    seed: int
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Any]:
-        for places in self.order:
+        for step, places in self.order:
+            sow(seed_of(f"{self.seed} {step}"))
             yield self.dataset.collate_fn([self.dataset[place] for place in places])
 
 
@@ -162,10 +76,10 @@ class WellBehavedTrainer(Trainer):
     def __init__(
         self,
         model: Model,
-        samples: list[Sample],
+        dataset: Any,
         folder: Path,
         seed: int,
-        watch: Callable[[int, float | None], None],
+        watch: Watch,
     ) -> None:
         begun = folder / CHECKPOINT
         args = TrainerArgs(
@@ -175,27 +89,32 @@ class WellBehavedTrainer(Trainer):
             args,
             model.config,
             model=model,
-            train_samples=samples,
             dashboard_logger=DummyLogger(),
             parse_command_line_args=False,
         )
-        self.seed, self.watch = seed, watch
+        self.dataset, self.seed, self.watch = dataset, seed, watch
 
     def train(self, steps: int) -> None:
         """Train up to this step, from the one that the checkpoint was left at."""
-        dataset: Any = self.get_train_dataloader(self.train_samples).dataset
-        order = batches(len(dataset), int(self.config.batch_size), self.seed)
-        to_come = list(islice(order, self.total_steps_done, steps))
-        self.train_loader = cast(Any, Loader(dataset, to_come))
+        order = batches(len(self.dataset), int(self.config.batch_size), self.seed)
+        to_come = list(islice(enumerate(order), self.total_steps_done, steps))
+        self.train_loader = cast(Any, Loader(self.dataset, to_come, self.seed))
         self._fit()
 
     def optimize(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any], float]:
-        """One step, drawing from its own seed, whose loss is looked at before it is kept."""
-        step = self.total_steps_done
-        sow(int.from_bytes(hashlib.sha256(f"{self.seed} {step}".encode()).digest()[:7]))
+        """One step, drawing from its own seed, whose loss is looked at before it is kept.
+
+        Where a voice has a discriminator, that takes its step first, and this is called twice.
+        """
+        step, which = self.total_steps_done, kwargs.get("optimizer_idx")
+        sow(seed_of(f"{self.seed} {step}"))
         outputs, losses, seconds = super().optimize(*args, **kwargs)
         # There is no loss while the normalization layers are initialized from data.
-        self.watch(step, losses.get("loss"))
+        loss = losses.get("loss" if which is None else f"loss_{which}")
+        if which is not None and which + 1 < len(self.optimizer):
+            self.watch.check(step, loss)
+        else:
+            self.watch(step, loss)
         return outputs, losses, seconds
 
     def save_checkpoint(self) -> None:
@@ -228,6 +147,25 @@ class WellBehavedTrainer(Trainer):
     def update_training_dashboard_logger(self, batch: Any = None, outputs: Any = None) -> None: ...
 
 
+def fit(model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: Watch) -> None:
+    """Train a voice up to so many steps, from where `resume` was left.
+
+    Raises EngineError where the loss is not a number or the trainer fails.
+    """
+    config = model.config
+    config.epochs, config.run_eval = 1, False
+    config.test_delay_epochs = 1  # there is one epoch, number 0: nothing is spoken in it
+    trainer = WellBehavedTrainer(model, dataset, resume, seed, watch)
+    watch.going_on_from(trainer.total_steps_done)
+    try:
+        trainer.train(steps)
+    except RuntimeError as cause:
+        raise EngineError(
+            f"training the voice failed at step {trainer.total_steps_done}: {cause}; see "
+            f"{resume.with_name('train.log')}; against NaN try a smaller learning_rate"
+        ) from cause
+
+
 class Watch:
     """Notes the loss of every step, shows how far it is, and stops what has gone wrong.
 
@@ -249,18 +187,22 @@ class Watch:
             next(self.bar, None)
 
     def __call__(self, step: int, loss: float | None) -> None:
-        """Raise EngineError when the loss is not a number."""
+        """Note a step. Raises EngineError when the loss is not a number."""
         next(self.bar, None)
+        self.check(step, loss)
         if loss is None:
             return
-        if not math.isfinite(loss):
-            raise EngineError(
-                f"training the voice went wrong at step {step}: the loss is {loss}; "
-                "try a smaller learning_rate, and look for odd clips in the lesson"
-            )
         with self.notes.open("a") as notes:
             notes.write(json.dumps({"step": step, "loss": round(loss, 4)}) + "\n")
         first, began = self.began = self.began or (step, time.monotonic())
         if step > first and step % LOG_EVERY == 0:
             left = (time.monotonic() - began) / (step - first) * (self.steps - step) / 60
             log.info("step %d of %d, loss %.3f, %.0f min left", step, self.steps, loss, left)
+
+    def check(self, step: int, loss: float | None) -> None:
+        """Raise EngineError when the loss is not a number."""
+        if loss is not None and not math.isfinite(loss):
+            raise EngineError(
+                f"training the voice went wrong at step {step}: the loss is {loss}; "
+                "try a smaller learning_rate, and look for odd clips in the lesson"
+            )

@@ -1,4 +1,4 @@
-"""A Glow-TTS voice: its folder, the letters it can speak, and how it learns of new ones.
+"""A Coqui voice: its folder, the letters it can speak, and how it learns of new ones.
 
 A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it. Weights
 are only ever read as plain tensors (`weights_only`), so a stranger's file runs no code.
@@ -6,13 +6,14 @@ are only ever read as plain tensors (`weights_only`), so a stranger's file runs 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import pickle
 import random
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,16 +21,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from TTS.config import load_config
-from TTS.config.shared_configs import BaseAudioConfig
-from TTS.tts.configs.glow_tts_config import GlowTTSConfig
-from TTS.tts.configs.shared_configs import CharactersConfig
-from TTS.tts.models.glow_tts import GlowTTS
 
-from ..errors import ConfigError, EngineError
+from ..errors import EngineError
 
 Model: TypeAlias = Any
-"""A `GlowTTS`; Coqui's annotations say other things of it than are so."""
+"""A `GlowTTS` or `Vits`; Coqui's annotations say other things of them than are so."""
+Names: TypeAlias = Sequence[str]
 CONFIG, WEIGHTS = "config.json", "model.pth"
+DOWNLOADED = "model_file.pth"
+"""What Coqui's own downloader calls the weights."""
 PAUSES = "'.,?!"
 """Marks that change how a sentence sounds; others are read as a space, or as one of these."""
 MARKS = str.maketrans(
@@ -42,7 +42,6 @@ MARKS = str.maketrans(
         "！": "!",
     }
 )
-EMBEDDING = "encoder.emb.weight"
 
 
 def spelled(text: str) -> str:
@@ -67,6 +66,14 @@ def known(model: Model | None) -> set[str]:
     return set(model.tokenizer.characters.vocab) if model else set()
 
 
+def letters_of(config: Any) -> set[str]:
+    """The same of a voice that is not loaded."""
+    if config.characters is None:
+        return set()
+    written = (config.characters[each] for each in ("characters", "phonemes", "punctuations"))
+    return {each for letters in written for each in letters or ""}
+
+
 def readable(model: Model, text: str) -> str:
     """A text as the voice reads it; a pause mark that it never learned is read as a space."""
     unknown = dict.fromkeys(map(ord, set(PAUSES) - known(model)), " ")
@@ -81,75 +88,70 @@ def unspeakable(model: Model, text: str) -> str:
     return f"the voice cannot speak {' '.join(unknown)}" if unknown else ""
 
 
-def create(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
-    """A new voice, untrained; 64 ms windows every 16 ms at 8 kHz, like that at other rates."""
-    hop = 128 * 2 ** int(np.log2(rate / 8000))
-    audio = BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
-    encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
-    config = GlowTTSConfig(
-        audio=audio,
-        characters=CharactersConfig(characters=characters, punctuations=""),
-        hidden_channels_enc=hidden,
-        hidden_channels_dec=hidden,
-        hidden_channels_dp=hidden,
-        num_flow_blocks_dec=blocks,
-        num_block_layers=layers,
-        encoder_params={**encoder, "hidden_channels_ffn": 4 * hidden},
-        test_sentences=[],
-    )
-    return GlowTTS(config)
+def weights_of(place: Path) -> Path:
+    """The weights of a voice: the file itself, or the one in a folder as Coqui's tools name it."""
+    found = (place / each for each in (WEIGHTS, DOWNLOADED) if (place / each).is_file())
+    return next(found, place / WEIGHTS) if place.is_dir() else place
 
 
-def load(weights: Path) -> Model:
-    """Read a voice of one speaker that reads letters.
-
-    Raises EngineError where files are missing or broken, ConfigError for other kinds of voice.
-    """
+def config_of(weights: Path) -> Any:
+    """What a voice is, from beside its weights. Raises EngineError where that cannot be read."""
     try:
-        config: Any = load_config(weights.with_name(CONFIG))
-        state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
-    except (OSError, LookupError, ValueError, TypeError, ImportError, RuntimeError) as cause:
-        raise EngineError(f"{weights}: not a Coqui voice that can be read ({cause})") from cause
+        return load_config(weights.with_name(CONFIG))
+    except FileNotFoundError as cause:
+        raise EngineError(f"{weights}: no {CONFIG} beside it, to say what voice it is") from cause
+    except (OSError, LookupError, ValueError, TypeError, ImportError) as cause:
+        raise EngineError(f"{weights}: its {CONFIG} is no Coqui voice's ({cause})") from cause
+
+
+def state_of(weights: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a voice by name. Raises EngineError where they cannot be read."""
+    try:
+        loaded = torch.load(weights, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = loaded["model"]
     except pickle.UnpicklingError as cause:
         raise EngineError(f"{weights}: holds more than weights, so it is not read") from cause
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError) as cause:
+        raise EngineError(f"{weights}: not a Coqui voice that can be read ({cause})") from cause
+    return state
+
+
+def unfit(config: Any, kind: str) -> str | None:
+    """Why a voice cannot be gone on with here; None where it can."""
     for wrong, why in (
-        (config.model != "glow_tts", f"is a {config.model}; only glow_tts can be adapted so far"),
-        (config.use_phonemes, "speaks phonemes; a voice that reads letters is needed"),
-        (config.use_speaker_embedding or config.use_d_vector_file, "has several speakers"),
+        (config.model != kind, f"is a {config.model}, not a {kind}"),
+        (config.use_phonemes, "speaks phonemes; one that reads letters is needed"),
         (config.audio.stats_path, "needs statistics from a pickle file, which is not read"),
     ):
         if wrong:
-            raise ConfigError(f"{weights}: the voice {why}")
-    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
-    config.data_dep_init_steps = 0  # initialized from data it has been; again would undo it
-    model = GlowTTS(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {CONFIG} ({cause})") from cause
-    return model
+            return f"the voice {why}"
+    return None
 
 
-def extend(model: Model, characters: str) -> Model:
-    """The same voice with room for more characters; what it knew of the others it still knows."""
-    known = model.tokenizer.characters
-    new = sorted(set(characters) - set(known.vocab))
-    if not new:
-        return model
-    model.config.characters.characters = known.characters + "".join(new)
-    grown = GlowTTS(model.config)
-    state = model.state_dict()
-    table = grown.state_dict()[EMBEDDING].clone()  # (characters, hidden)
-    for row, each in enumerate(grown.tokenizer.characters.vocab):
-        if each in known.vocab:
-            table[row] = state[EMBEDDING][known.char_to_id(each)]
-    grown.load_state_dict({**state, EMBEDDING: table})
-    return grown
+def inherit(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -> None:
+    """Give a voice what another knows.
+
+    `tables` are the weights that have a row for every name: by the names of the rows that there
+    were, and of those that there are. A row that is new stays as it was drawn.
+    """
+    begun, state = new.state_dict(), old.state_dict()
+    for table, (before, now) in tables.items():
+        places = {name: row for row, name in enumerate(before)}
+        rows = begun[table].clone()  # (names, size)
+        for row, name in enumerate(now):
+            if name in places:
+                rows[row] = state[table][places[name]]
+        state[table] = rows
+    new.load_state_dict({**begun, **state})
 
 
 def save(model: Model, folder: Path) -> None:
     """Write a voice; its weights appear last, and whole."""
     model.config.save_json(folder / CONFIG)
+    save_weights(model, folder)
+
+
+def save_weights(model: Model, folder: Path) -> None:
     scratch = folder / f".{WEIGHTS}"
     with scratch.open("wb") as file:
         torch.save({"model": {name: each.cpu() for name, each in model.state_dict().items()}}, file)
@@ -185,6 +187,11 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             random.setstate(before[0])
             np.random.set_state(before[1])
+
+
+def seed_of(name: str) -> int:
+    """The same number for the same name, everywhere."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
 
 
 def sow(seed: int) -> None:

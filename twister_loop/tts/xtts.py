@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from ..parts import Listener, Synthesizer
 from ..records import Checkpoint, Seconds, Utterance
 from . import _coqui_voice as voice
 from . import _xtts_model as xtts
-from ._coqui_speak import seed_of
+from ._coqui_voice import seed_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class XttsSynthesizer(Synthesizer):
     them, are for non-commercial use only.
     """
 
-    continues: ClassVar[bool] = False
+    continues = False
     model: str = "coqui/XTTS-v2"
     """A folder with config.json, model.pth and vocab.json, or a name on the hub."""
     non_commercial: bool = unsigned(False)

@@ -1,21 +1,30 @@
-"""How a Glow-TTS voice speaks: letters -> mel frames (arXiv 2005.11129) -> samples."""
+"""A Glow-TTS voice: letters -> mel frames (arXiv 2005.11129) -> samples."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
+from TTS.config.shared_configs import BaseAudioConfig
+from TTS.tts.configs.glow_tts_config import GlowTTSConfig
+from TTS.tts.configs.shared_configs import CharactersConfig
+from TTS.tts.models.glow_tts import GlowTTS
 from TTS.tts.utils.helpers import generate_path, sequence_mask
 from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
+from ..errors import ConfigError, EngineError
 from ..records import Seconds
+from . import _coqui_voice as voice
 from ._coqui_voice import Model
 
+KIND = "glow_tts"
+EMBEDDING = "encoder.emb.weight"
 ITERATIONS = 32
 """Of the fast Griffin-Lim algorithm."""
 
@@ -23,9 +32,57 @@ Mel = NDArray[np.float32]
 """Shape (mels, frames), normalized as Coqui's audio processor does."""
 
 
-def seed_of(name: str) -> int:
-    """The same number for the same name, everywhere."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+def create(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
+    """A new voice, untrained; 64 ms windows every 16 ms at 8 kHz, like that at other rates."""
+    hop = 128 * 2 ** int(np.log2(rate / 8000))
+    audio = BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
+    encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
+    config = GlowTTSConfig(
+        audio=audio,
+        characters=CharactersConfig(characters=characters, punctuations=""),
+        hidden_channels_enc=hidden,
+        hidden_channels_dec=hidden,
+        hidden_channels_dp=hidden,
+        num_flow_blocks_dec=blocks,
+        num_block_layers=layers,
+        encoder_params={**encoder, "hidden_channels_ffn": 4 * hidden},
+        test_sentences=[],
+    )
+    return GlowTTS(config)
+
+
+def unfit(config: Any) -> str | None:
+    """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
+    several = config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file)
+    return "the voice has several speakers" if several else voice.unfit(config, KIND)
+
+
+def load(weights: Path) -> Model:
+    """Raises EngineError where files are missing or broken, ConfigError for other voices."""
+    config, state = voice.config_of(weights), voice.state_of(weights)
+    if why := unfit(config):
+        raise ConfigError(f"{weights}: {why}")
+    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
+    config.data_dep_init_steps = 0  # initialized from data it has been; again would undo it
+    model = GlowTTS(config)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as cause:
+        raise EngineError(f"{weights}: does not fit its {voice.CONFIG} ({cause})") from cause
+    return model
+
+
+def extend(model: Model, characters: str) -> Model:
+    """The same voice with room for more characters; what it knew of the others it still knows."""
+    known = model.tokenizer.characters
+    new = sorted(set(characters) - set(known.vocab))
+    if not new:
+        return model
+    before = list(known.vocab)
+    model.config.characters.characters = known.characters + "".join(new)
+    grown = GlowTTS(model.config)
+    voice.inherit(grown, model, {EMBEDDING: (before, grown.tokenizer.characters.vocab)})
+    return grown
 
 
 @torch.inference_mode()
@@ -33,8 +90,8 @@ def mels(
     model: Model,
     texts: Sequence[Sequence[int]],
     seeds: Sequence[int],
-    noise: float,
-    speed: float,
+    noises: Sequence[float],
+    speeds: Sequence[float],
     longest: Seconds,
 ) -> list[Mel | None]:
     """Speak a batch; None for what would be longer than `longest`.
@@ -46,6 +103,7 @@ def mels(
     lengths = torch.tensor([len(each) for each in texts], device=device)
     padded = pad_sequence([torch.tensor(each) for each in texts], batch_first=True).to(device)
     mean, log_scale, log_time, mask = model.encoder(padded, lengths, g=None)
+    speed = torch.tensor(speeds, device=device)[:, None, None]
     # (batch, characters), in frames
     times = ((log_time.exp() - 1) / speed).ceil().clamp_min(1).mul(mask).squeeze(1)
     limit = longest * model.ap.sample_rate / model.ap.hop_length
@@ -59,6 +117,7 @@ def mels(
         for seed, each in zip(seeds, frames, strict=True)
     ]
     randomness = pad_sequence(drawn, batch_first=True).transpose(1, 2).to(device)
+    noise = torch.tensor(noises, device=device)[:, None, None]
     latent = (mean @ path + (log_scale @ path).exp() * randomness * noise) * heard
     spoken, _ = model.decoder(latent, heard, g=None, reverse=True)  # (batch, mels, frames)
     whole = frames // model.num_squeeze * model.num_squeeze  # the rest of a squeeze is masked

@@ -1,0 +1,110 @@
+"""Coqui's VITS: letters to sound in one model, in the voices of many speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..artifact import unsigned
+from ..records import Utterance
+from . import _coqui_clips as cutting
+from . import _coqui_voice as voice
+from . import _vits_model as vits
+from ._coqui import LONGEST, TOO_LONG, CoquiVoice, Said, Scale, drawn, extent, judged
+from ._coqui_voice import Model
+
+
+@dataclass(frozen=True)
+class VitsSynthesizer(CoquiVoice):
+    """Learns the voices of all speakers of the lesson, and speaks every text in one of them.
+
+    Conditional VAE with adversarial learning (Kim et al., arXiv 2106.06103) in the paper's sizes:
+    86 million weights, of which 47 million are the discriminator's. From nothing it is usable after
+    some hundred thousand steps on a GPU; adapted, sooner. Speakers are as the lesson's `speaker`
+    says; what has none is one speaker's. A later round's new speakers begin at the mean of the
+    known ones.
+    """
+
+    speakers: tuple[str, ...] = ()
+    """Whose voices to learn and to speak in; left out, everybody of whom there are clips enough,
+    and whom the voice that it goes on from knew."""
+    hidden: int = 192
+    """Channels of the text encoder, the posterior encoder and the flow; an even number."""
+    layers: int = 6
+    """Of the text encoder."""
+    channels: int = 512
+    """Of the decoder, at its begin; a multiple of 16."""
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    """In samples, by which the discriminator looks; fewer are cheaper."""
+    segment: int = 32
+    """Frames of every clip that are made into sound in a step."""
+    steps: int = 100_000
+    batch: int = 32
+    learning_rate: float = 2e-4
+    noise: Scale = (0.5, 0.8)
+    """Spread of what is drawn anew for every text, its tone and timbre; 0 is flat and even. Two
+    numbers: drawn between them for every text and take, as `rhythm` and `speed` may be. (Coqui's
+    own scales: 0.667, and 1.0 for rhythm.)"""
+    rhythm: Scale = (0.6, 1.0)
+    """Spread of how long letters are held."""
+    speed: Scale = (0.9, 1.1)
+    save_every: int = unsigned(500)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.hidden, self.layers, self.segment) < 1 or self.hidden % 2:
+            raise ValueError("hidden, layers and segment are 1 or more, hidden is even")
+        if self.channels < 16 or self.channels % 16 or min(self.periods, default=2) < 2:
+            raise ValueError("channels is a multiple of 16, every one of periods 2 or more")
+        if not 0 <= extent(self.rhythm)[0] <= extent(self.rhythm)[1]:
+            raise ValueError("rhythm is not below 0; of two, the smaller one first")
+
+    def _unfit(self, config: Any) -> str | None:
+        return vits.unfit(config)
+
+    def _load(self, weights: Path) -> Model:
+        return vits.load(weights)
+
+    def _chosen(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
+        chosen = cutting.of_speakers(lesson, self.speakers)
+        return [replace(each, speaker=each.speaker or vits.UNNAMED) for each in chosen]
+
+    def _configured(
+        self, model: Model | None, clips: Sequence[Utterance], characters: str
+    ) -> Model:
+        speakers = sorted({each.speaker or vits.UNNAMED for each in clips})
+        if model is None:
+            sizes = self.sample_rate, self.hidden, self.layers, self.channels
+            model = vits.create(*sizes, self.periods, self.segment, characters, speakers)
+        model = vits.extend(model, characters, speakers)
+        config = model.config
+        config.lr_gen = config.lr_disc = self.learning_rate
+        config.lr_scheduler_gen = config.lr_scheduler_disc = None
+        return model
+
+    def _dataset(self, model: Model, samples: list[cutting.Sample]) -> Any:
+        return vits.clips(model, samples)
+
+    def _settle(self, model: Model) -> None:
+        vits.fold(model)
+
+    def _say(self, model: Model, texts: Sequence[Utterance]) -> Iterator[Said]:
+        """One by one, so that nothing depends on what else is spoken."""
+        named = [each for each in model.config.speakers if each in self.speakers]
+        speakers = named or model.config.speakers
+        for each in texts:
+            letters, seed = voice.readable(model, each.text or ""), voice.seed_of(each.id)
+            rng = np.random.default_rng(seed)
+            speaker = speakers[int(rng.integers(len(speakers)))]
+            scales = drawn(self.speed, rng), drawn(self.noise, rng), drawn(self.rhythm, rng)
+            who = None if speaker == vits.UNNAMED else speaker
+            if wrong := voice.unspeakable(model, letters):
+                yield Said(who, wrong)
+                continue
+            with voice.seeded(seed):
+                samples = vits.speak(model, letters, speaker, scales, LONGEST)
+            yield Said(who, TOO_LONG if samples is None else judged(samples, model.ap.sample_rate))
