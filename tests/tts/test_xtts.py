@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,17 @@ pytest.importorskip("TTS")
 
 import torch
 
+from tests.tones import NOBODY, lesson_in, losses
 from twister_loop import audio
 from twister_loop.errors import ConfigError, EngineError
 from twister_loop.manifest import Manifest
 from twister_loop.parts import Synthesizer
 from twister_loop.records import Checkpoint, Utterance
+from twister_loop.tts import _coqui_train as training
 from twister_loop.tts import _xtts_model as xtts
 from twister_loop.tts.xtts import XttsSynthesizer, chosen_from
 
 pytestmark = pytest.mark.model
-
-NOBODY: Any = None
-"""The champion, whom this voice asks nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,22 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Xtts(config)
     torch.save({"model": model.state_dict()}, folder / "model.pth")
     return folder
+
+
+@pytest.fixture(scope="module")
+def tunable(weights: Path) -> Path:
+    """The same with what fine-tuning asks for beside it, in the one size that Coqui has."""
+    from TTS.tts.layers.xtts.dvae import DiscreteVAE
+
+    torch.manual_seed(2)
+    dvae = DiscreteVAE(
+        channels=80, normalization=None, positional_dims=1, num_tokens=64, codebook_dim=512,
+        hidden_dim=512, num_resnet_blocks=3, kernel_size=3, num_layers=2,
+        use_transposed_convs=False,
+    )  # fmt: skip
+    torch.save(dvae.state_dict(), weights / "dvae.pth")
+    torch.save(torch.ones(80), weights / "mel_stats.pth")
+    return weights
 
 
 @pytest.fixture
@@ -115,6 +132,67 @@ def test_a_lesson_without_a_clip_that_is_long_enough_is_refused(
         build(weights).train(None, short, short, NOBODY, tmp_path / "voice", 7)
 
 
+def sentences(folder: Path, lang: str | None = "it") -> Manifest:
+    """Clips of less than a second, which the tiny model can learn from, and some it cannot."""
+    made = [*lesson_in(folder, 22), *list(lesson_in(folder / "long", 1, "bob", 90))]
+    short = [
+        replace(each, duration=0.9, lang=lang, text=(each.text or "").strip("."))
+        for each in made[:22]
+    ]
+    strange = replace(short[0], id="strange", text="ж")
+    return Manifest.write([*short, strange, replace(made[22], duration=1.2, lang=lang)], folder)
+
+
+def test_fine_tuning_changes_the_gpt_alone_and_a_later_round_goes_on_from_it(
+    tunable: Path, lesson: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Manifest.write([*sentences(tmp_path / "short"), *lesson], tmp_path / "both")
+    part = build(tunable, references=2, steps=4, batch=2, learning_rate=1e-3, save_every=2)
+    assert part.continues
+    threads = torch.get_num_threads()
+    made = part.train(None, both, both, NOBODY, tmp_path / "v", 7)
+    assert torch.get_num_threads() == threads
+    left = {each.name for each in made.location.iterdir()}
+    assert left == {*xtts.FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
+    assert [step for step, _ in losses(made.location)] == [0, 1, 2, 3]
+    before, after = (xtts.load(each).state_dict() for each in (tunable, made.location))
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"gpt"}
+
+    looked = training.Watch.check
+
+    def broken(self: training.Watch, step: int, loss: float | None) -> None:
+        looked(self, step, loss)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training.Watch, "check", broken)
+        part.train(None, both, both, NOBODY, tmp_path / "w", 7)
+    again = part.train(None, both, both, NOBODY, tmp_path / "w", 7)
+    one, other = (each.location / "model.pth" for each in (made, again))
+    assert one.read_bytes() == other.read_bytes()
+    assert losses(again.location) == losses(made.location)
+
+    line = Utterance(id="one", text="ciao", lang="it")
+    [tuned] = part.synthesize(made, [line], tmp_path / "a")
+    [plain] = build(tunable).synthesize(replace(made, location=lesson.folder), [line], tmp_path)
+    assert tuned.error is None and plain.error is None
+    assert tuned.audio_filepath.read_bytes() != plain.audio_filepath.read_bytes()
+
+    later = part.train(made, both, both, NOBODY, tmp_path / "x", 7)
+    assert losses(later.location)[0][1] < losses(made.location)[0][1]
+
+
+def test_fine_tuning_asks_for_enough_clips_that_it_can_read(
+    tunable: Path, lesson: Manifest, tmp_path: Path
+) -> None:
+    nameless = sentences(tmp_path / "short", lang=None)  # XTTS must be told a language
+    both = Manifest.write([*nameless, *lesson], tmp_path / "both")
+    with pytest.raises(ConfigError, match=r"too little speech .* 0 clips could be used, 28 not"):
+        build(tunable, steps=1).train(None, both, both, NOBODY, tmp_path / "v", 7)
+
+
 def test_the_licence_must_be_agreed_to_and_options_must_make_sense(weights: Path) -> None:
     with pytest.raises(ConfigError, match=r"Coqui Public Model License .*say true"):
         Synthesizer.build({"use": "xtts", "model": str(weights)})
@@ -132,6 +210,38 @@ def test_weights_that_are_nowhere_or_no_weights_are_a_sentence(
     (tmp_path / "model.pth").write_bytes(b"no weights")
     with pytest.raises(EngineError, match="no XTTS model that can be loaded"):
         xtts.load(tmp_path)
+
+
+def test_what_xtts_cannot_do_is_refused_beforehand(
+    weights: Path,
+    lesson: Manifest,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def texts(*langs: str | None) -> Manifest:
+        made = (Utterance(id=str(at), text="ciao", lang=lang) for at, lang in enumerate(langs))
+        return Manifest.write(made, tmp_path / "-".join(map(str, langs)))
+
+    part = build(weights)
+    part.check(None, texts("it", "fi"), [lesson])
+    assert "1 texts cannot be spoken: XTTS does not speak 'fi'" in caplog.text
+    with pytest.raises(ConfigError, match=r"2 of 3 texts .* told the language.*not speak 'fi'"):
+        part.check(None, texts("it", None, "fi"), [lesson])
+    monkeypatch.setitem(sys.modules, "pypinyin", None)
+    with pytest.raises(ConfigError, match=r"1 of 1 texts .* pypinyin.*coqui-tts\[languages\]"):
+        part.check(None, texts("zh"), [lesson])
+    short = Manifest.write([next(iter(lesson))], tmp_path / "short")
+    with pytest.raises(ConfigError, match=r"no recording lasts 3 s, .*the longest lasts 1\.0 s"):
+        part.check(None, texts("it"), [short])
+    with pytest.raises(ConfigError, match=r"lacks .*model\.pth"):
+        build(tmp_path)
+    for name in xtts.FILES:
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=r"lacks mel_stats\.pth, dvae\.pth"):
+        build(tmp_path, steps=1)
+    with pytest.raises(ConfigError, match="steps: not below 0"):
+        build(weights, steps=-1)
 
 
 def test_references_are_spread_over_speakers() -> None:

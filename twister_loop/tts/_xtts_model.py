@@ -5,6 +5,7 @@ Only plain tensors are read from a file (`weights_only`), so a stranger's file r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from TTS.tts.configs.xtts_config import XttsConfig
+from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
 from TTS.tts.models.xtts import Xtts
 
 from ..audio import SAMPLE_RATE, Samples
@@ -23,7 +25,9 @@ Model: TypeAlias = Any
 """An `Xtts`, which has no types."""
 RATE = 24_000
 """Hertz of what it says."""
-FILES = ("config.json", "model.pth", "vocab.json")
+CONFIG, WEIGHTS, VOCABULARY = FILES = ("config.json", "model.pth", "vocab.json")
+FOR_TUNING = ("mel_stats.pth", "dvae.pth")
+"""What fine-tuning asks for beside those, as the hub names it: it tells sounds apart."""
 
 
 class Voice(NamedTuple):
@@ -33,28 +37,47 @@ class Voice(NamedTuple):
     embedding: torch.Tensor
 
 
-def find(model: str) -> Path:
+def find(model: str, also: Sequence[str] = ()) -> Path:
     """The folder of the weights, a local one or the hub's. Raises ConfigError for none."""
-    folder = Path(model).expanduser()
+    folder, files = Path(model).expanduser(), [*FILES, *also]
     if not folder.is_dir():
         try:
-            folder = Path(snapshot_download(model, allow_patterns=list(FILES)))
+            folder = Path(snapshot_download(model, allow_patterns=files))
         except (HfHubHTTPError, HFValidationError, OSError) as cause:
             raise ConfigError(
                 f"xtts: no weights for {model!r}: it is no local folder, and the hub does not give "
-                f"it ({str(cause).splitlines()[0]}); bring {', '.join(FILES)} into a folder and "
+                f"it ({str(cause).splitlines()[0]}); bring {', '.join(files)} into a folder and "
                 "name it"
             ) from cause
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
+    if missing := [name for name in files if not (folder / name).is_file()]:
         raise ConfigError(f"xtts: {folder} lacks {', '.join(missing)}")
     return folder
+
+
+def unreadable(folder: Path, lang: Language | None) -> str | None:
+    """Why a model cannot speak any text in a language, or None."""
+    config = XttsConfig()
+    config.load_json(str(folder / CONFIG))
+    if wrong := _unspoken(config, lang):
+        return wrong
+    try:  # some languages are brought into another script, by packages of their own
+        VoiceBpeTokenizer(str(folder / VOCABULARY)).encode("a", _named(lang or ""))
+    except ImportError as cause:
+        return f"{cause}, to read {lang!r}: pip install 'coqui-tts[languages]'"
+    return None
+
+
+def _unspoken(config: Any, lang: Language | None) -> str | None:
+    if lang is None:
+        return "XTTS must be told the language of a text"
+    return None if _named(lang) in config.languages else f"XTTS does not speak {lang!r}"
 
 
 def load(folder: Path) -> Model:
     """Raises EngineError where the folder holds no such model."""
     config = XttsConfig()
     try:
-        config.load_json(str(folder / "config.json"))
+        config.load_json(str(folder / CONFIG))
         model = Xtts(config)
         model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True)
     except Exception as cause:
@@ -66,14 +89,20 @@ def unspeakable(model: Model, text: str, lang: Language | None) -> str | None:
     """Why a text cannot be spoken, or None."""
     if not text.strip():
         return "there is nothing to speak"
-    if lang is None:
-        return "XTTS must be told the language of a text"
-    if _named(lang) not in model.config.languages:
-        return f"XTTS does not speak {lang!r}"
+    if wrong := _unspoken(model.config, lang):
+        return wrong
     limit = model.tokenizer.char_limits.get(lang, 250)
     if len(text) > limit:
         return f"{len(text)} characters are more than the {limit} that XTTS speaks in {lang!r}"
     return None
+
+
+def tokens_of(model: Model, text: str, lang: Language | None) -> list[int]:
+    """What the GPT part reads; nothing for what it does not speak."""
+    if unspeakable(model, text, lang):
+        return []
+    tokens: list[int] = model.tokenizer.encode(text.strip().lower(), _named(lang or ""))
+    return tokens
 
 
 def voice_of(model: Model, samples: Samples) -> Voice:

@@ -1,15 +1,18 @@
-"""Coqui's XTTS v2 as it was published: every text in the voice of a clip of the lesson."""
+"""Coqui's XTTS v2, as published or fine-tuned: every text in the voice of a clip of the lesson."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from .. import audio
 from ..artifact import unsigned
@@ -29,15 +32,15 @@ SHORTEST, LONGEST = 3.0, 30.0
 
 @dataclass(frozen=True)
 class XttsSynthesizer(Synthesizer):
-    """Zero-shot: learns nothing, takes voices from clips (Casanova et al., arXiv 2406.04904).
+    """Speaks as the speakers of clips do (Casanova et al., arXiv 2406.04904): zero-shot, or tuned.
 
-    The published weights are under the Coqui Public Model License: they, and speech made with
-    them, are for non-commercial use only.
+    The published weights are under the Coqui Public Model License: they, what is fine-tuned from
+    them, and speech made with either are for non-commercial use only.
     """
 
-    continues = False
     model: str = "coqui/XTTS-v2"
-    """A folder with config.json, model.pth and vocab.json, or a name on the hub."""
+    """A folder with config.json, model.pth and vocab.json, for fine-tuning also dvae.pth and
+    mel_stats.pth; or a name on the hub."""
     non_commercial: bool = unsigned(False)
     """Say true if you have read the licence of the weights and keep to it."""
     references: int = 32
@@ -46,6 +49,15 @@ class XttsSynthesizer(Synthesizer):
     """Of the draw of every token: higher varies more, and fails more often."""
     speed: tuple[float, float] = (0.9, 1.1)
     """Times as fast as it would speak, drawn from this range for every text."""
+    steps: int = 0
+    """Updates of its GPT part on the lesson, as Coqui's recipe does it; 0 is zero-shot. It wants a
+    GPU. A later round goes on from what the last one learned."""
+    batch: int = 4
+    """Clips in an update."""
+    learning_rate: float = 5e-6
+    """Constant, as in Coqui's recipe."""
+    save_every: int = unsigned(500)
+    """Steps between checkpoints, which take some 5 GB at the published size."""
 
     def __post_init__(self) -> None:
         if not self.non_commercial:
@@ -55,6 +67,40 @@ class XttsSynthesizer(Synthesizer):
             )
         if self.references < 1 or self.temperature <= 0 or not 0 < self.speed[0] <= self.speed[1]:
             raise ValueError("references: 1 at least; temperature, speed: above 0, smaller first")
+        if self.steps < 0 or min(self.batch, self.save_every) < 1 or not self.learning_rate > 0:
+            raise ValueError(
+                "steps: not below 0; batch, save_every: 1 or more, learning_rate above 0"
+            )
+
+    @property
+    def continues(self) -> bool:
+        """Zero-shot it has nothing to go on from."""
+        return self.steps > 0
+
+    def wrongs(self) -> Iterator[str]:
+        if Path(self.model).expanduser().is_dir():
+            try:
+                self._base()
+            except ConfigError as wrong:
+                yield str(wrong)
+
+    def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
+        """Fetch the weights; refuse texts of which most are in languages that it does not speak."""
+        base = self._base()
+        longest = max((each.duration for manifest in speech for each in manifest), default=0.0)
+        if longest < SHORTEST:
+            raise ConfigError(
+                f"no recording lasts {SHORTEST:g} s, which a reference must (the longest lasts "
+                f"{longest:.1f} s), so there is no voice to take"
+            )
+        spoken = Counter(each.lang for each in texts)
+        wrong = {lang: why for lang in spoken if (why := xtts.unreadable(base, lang))}
+        strange = sum(spoken[lang] for lang in wrong)
+        for lang, why in wrong.items():
+            log.warning("%d texts cannot be spoken: %s", spoken[lang], why)
+        if 2 * strange > spoken.total():
+            reasons = "; ".join(wrong.values())
+            raise ConfigError(f"{strange} of {spoken.total()} texts cannot be spoken: {reasons}")
 
     def train(
         self,
@@ -65,8 +111,12 @@ class XttsSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Choose the clips whose voices are taken, and keep copies. Raises ConfigError for none."""
-        xtts.find(self.model)  # before anything is spoken
+        """Choose the clips whose voices are taken, and keep copies; fine-tune where asked.
+
+        Raises ConfigError where no clip is long enough or too few can be learned from, and
+        EngineError where the loss is not a number or the trainer fails.
+        """
+        base = self._base()  # before anything is spoken
         chosen = chosen_from(lesson, self.references, np.random.default_rng(seed))
         kept = []
         for number, each in enumerate(chosen):
@@ -84,14 +134,20 @@ class XttsSynthesizer(Synthesizer):
                 "so there is no voice to take"
             )
         Manifest.write(kept, out)
+        if self.steps and not (out / xtts.WEIGHTS).exists():
+            tuned = start and (start.location / xtts.WEIGHTS).is_file()
+            earlier = start.location if start and tuned else base
+            options = self.steps, self.batch, self.learning_rate, self.save_every
+            _tuning().tune(base, earlier, lesson, out, seed, options)
         return Checkpoint("xtts", out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
         """The reference, the speed and every token are drawn by the id of the text."""
+        tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
         with voice.captured(), voice.seeded(0):
-            model = xtts.load(xtts.find(self.model))
+            model = xtts.load(checkpoint.location if tuned else self._base())
         references = list(Manifest.load(checkpoint.location))
         heard: dict[int, xtts.Voice] = {}
         for text in texts:
@@ -117,6 +173,18 @@ class XttsSynthesizer(Synthesizer):
             path = out / f"{text.id}.wav"
             duration: Seconds = audio.write(audio.resample(samples, xtts.RATE), path)
             yield dataclasses.replace(spoken, audio_filepath=path, duration=duration)
+
+    def _base(self) -> Path:
+        return xtts.find(self.model, xtts.FOR_TUNING if self.steps else ())
+
+
+def _tuning() -> Any:
+    """The module that fine-tunes. Importing Coqui's part of it leaves the process one thread."""
+    threads = torch.get_num_threads()
+    from . import _xtts_train
+
+    torch.set_num_threads(threads)
+    return _xtts_train
 
 
 def chosen_from(
