@@ -200,6 +200,23 @@ def test_a_voice_of_one_speaker_goes_on_as_one_of_several_and_sounds_as_before(
     assert torch.allclose(said[0]["model_outputs"], said[1]["model_outputs"], atol=1e-5)
 
 
+def test_speakers_are_also_found_where_coqui_s_downloader_puts_them(
+    trained: Checkpoint, tmp_path: Path
+) -> None:
+    config = voice.config_of(trained.location / "model.pth")
+    config.speakers = []
+    config.save_json(tmp_path / "config.json")
+    (tmp_path / "model_file.pth").symlink_to(trained.location / "model.pth")
+    weights = voice.weights_of(tmp_path)
+    with pytest.raises(ConfigError, match=r"neither its config\.json nor speaker_ids\.json or"):
+        vits.load(weights)
+    (tmp_path / "speaker_ids.json").write_text("[]]")
+    with pytest.raises(EngineError, match=r"speaker_ids\.json: not names of speakers"):
+        vits.load(weights)
+    (tmp_path / "speaker_ids.json").write_text('{"zoe": 1, "eva": 0}')
+    assert vits.load(weights).config.speakers == ["eva", "zoe"]
+
+
 def test_a_start_that_cannot_be_gone_on_with_is_refused_with_the_plan(
     trained: Checkpoint, tmp_path: Path
 ) -> None:

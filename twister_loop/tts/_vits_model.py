@@ -145,7 +145,10 @@ def _speakers(config: Any, weights: Path) -> list[str]:
         return list(config.speakers)
     for path in (weights.with_name(each) for each in NAMES):
         if path.is_file():
-            numbers = json.loads(path.read_text(encoding="utf-8"))
+            try:
+                numbers = dict[str, int](json.loads(path.read_text(encoding="utf-8")))
+            except ValueError as cause:
+                raise EngineError(f"{path}: not names of speakers ({cause})") from cause
             return sorted(numbers, key=lambda name: numbers[name])
     raise ConfigError(
         f"{weights}: the voice has several speakers, and neither its {voice.CONFIG} nor "
