@@ -1,6 +1,7 @@
 """How surely the same recording is told from another: telephone prompts, perturbed and paired.
 
-python benchmarks/fingerprints.py      (fetches the prompts the first time)
+python benchmarks/fingerprints.py          (fetches the prompts the first time)
+python benchmarks/fingerprints.py short    prompts of 0.7 to 1.25 s, words of the pools too
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ CODECS = {
     "GSM": (8_000, "WAV", "GSM610"),
 }
 SPLITS: tuple[Split, ...] = ("development", "test", "retention")
+WORDS: tuple[Split, ...] = ("pool", "second_speaker", *SPLITS)
 SHORTEST = 1.0
 """Seconds."""
+SHORT = 0.7, 1.25
+"""Seconds, from and to."""
 
 
 def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) -> Utterance:
@@ -42,8 +46,12 @@ def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) 
 
 
 def main() -> None:
-    every = (each for split in SPLITS for each in Ivr(split=split).utterances())
-    speech = [each for each in every if each.duration >= SHORTEST]
+    short = sys.argv[1:] == ["short"]
+    every = (
+        each for split in (WORDS if short else SPLITS) for each in Ivr(split=split).utterances()
+    )
+    shortest, longest = SHORT if short else (SHORTEST, float("inf"))
+    speech = [each for each in every if shortest <= each.duration < longest]
     began = time.perf_counter()
     prints = [fingerprint.fingerprint(each) for each in speech]
     speed = sum(each.duration for each in speech) / (time.perf_counter() - began)
@@ -62,10 +70,12 @@ def main() -> None:
         for one, two in itertools.combinations(range(len(speech)), 2)
         if abs(speech[one].duration - speech[two].duration) < fingerprint.LONGER
     ]
-    closest = min(fingerprint.difference(prints[one], prints[two]) for one, two in pairs)
+    differ = sorted(fingerprint.difference(prints[one], prints[two]) for one, two in pairs)
     sys.stdout.write(
-        f"{len(pairs)} pairs of different recordings: {closest:.2f} at least; limit "
-        f"{fingerprint.SAME}; {len(speech)} prompts read {speed:.0f} x real time\n"
+        f"{len(pairs)} pairs of different recordings: the closest {differ[0]:.2f}, "
+        f"{sum(each < fingerprint.SAME for each in differ)} under {fingerprint.SAME}, "
+        f"{sum(each < fingerprint.SAME_OF_SHORT for each in differ)} under "
+        f"{fingerprint.SAME_OF_SHORT}; {len(speech)} prompts read {speed:.0f} x real time\n"
     )
 
 

@@ -57,3 +57,18 @@ def test_what_cannot_be_read_or_is_too_short_is_no_double(tmp_path: Path) -> Non
     short = clip(babble(1)[: RATE // 3], tmp_path / "short.wav")
     gone = Utterance(id="gone", audio_filepath=tmp_path / "gone.wav", duration=1 / 3)
     assert list(fingerprint.doubles([short, gone], [short])) == []
+
+
+def test_of_short_recordings_more_must_agree_for_two_words_may_be_much_alike() -> None:
+    rng = np.random.default_rng(3)
+    for frames, alike in ((fingerprint.ENOUGH - 1, False), (fingerprint.ENOUGH, True)):
+        one = rng.random((frames, 32)) < 0.5
+        other = one ^ (rng.random(one.shape) < 0.15)
+        assert fingerprint.same(one, one)
+        assert fingerprint.same(one, other) == alike
+
+
+def test_a_short_word_is_known_again_at_another_rate_and_level(tmp_path: Path) -> None:
+    known = clip(babble(1)[: RATE * 9 // 10], tmp_path / "known.wav")
+    other = clip(0.2 * babble(1)[: RATE * 9 // 10], tmp_path / "other.flac", 8_000)
+    assert list(fingerprint.doubles([other], [known])) == [(other, known)]

@@ -28,6 +28,10 @@ SHIFTS = 10
 """Frames by which a codec may delay."""
 SAME: Share = 0.25
 """Part of the bits that may differ; the paper takes 0.35 for stretches of 3 s."""
+SAME_OF_SHORT: Share = 0.1
+"""The same where less than `ENOUGH` is in common: two different words may differ in 0.12 then."""
+ENOUGH = 64
+"""Frames: of recordings of 1.25 s."""
 LONGER: Seconds = 0.15
 """By which two files of one recording may differ in length."""
 
@@ -84,7 +88,8 @@ def of(samples: Samples) -> Fingerprint:
 
 def same(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether two are of one recording."""
-    return difference(one, other) < SAME
+    enough = min(len(one), len(other)) >= ENOUGH
+    return difference(one, other) < (SAME if enough else SAME_OF_SHORT)
 
 
 def difference(one: Fingerprint, other: Fingerprint) -> Share:
