@@ -30,10 +30,12 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 # torch first and pinned: a plain `torch` may bring gigabytes of CUDA where there is no GPU.
+# Of Resemblyzer only the weights are read; what it asks for must be compiled.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt Resemblyzer
 	$(BIN)/twister doctor --mend
 	touch $@
 

@@ -33,6 +33,10 @@ SUFFIXES = frozenset(
 """What libsndfile reads and people have."""
 SAMPLE_BYTES = 2
 """Of a headerless file."""
+FRAME, HOP = 512, 160
+"""Samples of a spectrum and between two, for `bandwidth`."""
+BELOW_PEAK = 50.0
+"""Decibels by which the spectrum of speech may fall until it counts as empty."""
 
 
 def read(
@@ -144,3 +148,16 @@ def coded(samples: Samples, format_: str, subtype: str, rate: Hertz) -> Samples:
 def loudness(samples: Samples) -> float:
     """Root mean square in decibels below full scale."""
     return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-10))
+
+
+def bandwidth(samples: Samples) -> Hertz:
+    """The highest frequency with sound: up to 8 kHz, a telephone's is about 3.4 kHz.
+
+    Where the mean power spectrum is last within 50 dB of its peak, as the bandwidth estimation of
+    NVIDIA's Speech Data Processor has it; in steps of 31 Hz. 0.0 for digital silence.
+    """
+    even = np.pad(samples - samples.mean(), (0, max(0, FRAME - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(even, FRAME)[::HOP]  # (frames, FRAME)
+    power = np.square(np.abs(np.fft.rfft(frames * np.blackman(FRAME)))).mean(axis=0)  # (bins,)
+    loud = np.flatnonzero(power > power.max() * 10 ** (-BELOW_PEAK / 10))
+    return float(loud[-1] * SAMPLE_RATE / FRAME) if len(loud) else 0.0

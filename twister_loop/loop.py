@@ -13,6 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from .artifact import carry_over
 from .errors import NothingNew, Waiting
+from .estimating import estimate, tell_apart
 from .evaluation import HeldOut, evaluate, judge
 from .ledger import Ledger, Round, number_of, round_of
 from .manifest import Manifest
@@ -128,7 +129,7 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
         for name, other in plan.references.items()
     }
 
-    pool = do(scan)(plan.scan, given.listing, out=at / "pool")
+    pool = _pool(plan, ledger, given, do)
     labeler = _labeler(plan, given, best, pool, do)
     pseudo = _heard(plan, ledger, given, labeler, champion, pool, do)
     texts = _texts(plan, given, pseudo, do)
@@ -148,6 +149,19 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     faster = _by_labeler(plan, given, candidate, do)
     do(judge)(plan.gates, *reports, plan.normalizer, seed, faster, out=at / "verdict")
     return round_of(at)
+
+
+def _pool(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Manifest:
+    """What there is to hear, cut and checked, with what the plan wants to know of it."""
+    at, terms = given.at, plan.scan
+    pool = do(scan)(terms, given.listing, out=at / "pool")
+    if terms.columns:
+        asked, earlier = (terms.columns, pool), ledger.run.glob("round-*/estimated/made.json")
+        carry_over(estimate, asked, at / "estimated", earlier)
+        pool = do(estimate)(*asked, over=plan.cluster, out=at / "estimated")
+    if terms.speakers:
+        pool = do(tell_apart)(terms.speakers, pool, out=at / "speakers")
+    return pool
 
 
 def _heard(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import fingerprint
+from . import estimating, fingerprint
 from .artifact import differences, digest_of, read_json, signature, write_json
 from .environment import environment
 from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
@@ -175,6 +175,7 @@ def _check_filters(plan: Plan) -> None:
     of_voices = (each for voice in plan.voices for each in voice.filters)
     for filter_ in (*plan.text_filters, *plan.pseudo_filters, *plan.synthetic_filters, *of_voices):
         filter_.check(plan.asr)
+    estimating.check(plan.scan.columns)
 
 
 def _check_sizes(plan: Plan, given: Given) -> None:

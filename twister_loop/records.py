@@ -74,6 +74,12 @@ class Utterance:
     lang_probability: Share | None = None
     """Probability that the recognizer gives to `lang`, of all languages it knows."""
     speaker: str | None = None
+    bandwidth: Hertz | None = None
+    """Up to which there is sound in it, where it was estimated; see `audio.bandwidth`."""
+    dnsmos: float | None = None
+    """How good it sounds, 1 to 5, where it was estimated; see `quality.dnsmos`."""
+    embedding: str | None = None
+    """How its speaker sounds, until speakers are told apart; see `embeddings.of`."""
     corpus: str | None = None
     """Where it was listed: a folder, a file or a data set by its name."""
     origin: Origin = "human"
@@ -282,6 +288,17 @@ class Funnel(Saved):
     kept: Tally
     rejected: dict[str, Tally]
     """By the name of the filter, or `error`, `held_out_text`, `duplicate`."""
+
+
+@dataclass(frozen=True)
+class Speakers(Saved):
+    """Whose speech there is."""
+
+    count: int
+    most: dict[str, Tally]
+    """Of those who speak most, by name."""
+    unknown: Tally
+    """Of those who could not be told."""
 
 
 @dataclass(frozen=True)

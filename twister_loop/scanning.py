@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Literal
 
 from . import audio, schema
+from .artifact import only_for
 from .errors import AudioError
 from .records import Seconds, Utterance
 
@@ -15,6 +16,26 @@ BLOCK: Seconds = 600.0
 """Of a long recording, read at once."""
 AT_THE_END: Seconds = 1.0
 """Speech that ends so shortly before a block does may go on after it."""
+
+
+Column = Literal["bandwidth", "dnsmos", "embedding"]
+"""Of a manifest, where it was asked for."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """When two stretches of speech are of two speakers."""
+
+    distance: float = 0.25
+    """Mean cosine distance of their embeddings, from 0 to 1. On telephone prompts of four people
+    0.2 makes many of each, 0.3 takes some of them for one."""
+    at_least: Seconds = 1.6
+    """What is shorter decides nothing, and is whoever of the same recording is nearest."""
+    __pydantic_config__ = schema.STRICT
+
+    def __post_init__(self) -> None:
+        if not 0 < self.distance < 1:
+            raise ValueError("distance: between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -28,11 +49,26 @@ class Scan:
     """`split` hears every channel apart, as telephone calls want it; a number, from 0, is one."""
     silence: float = -60.0
     """Decibels below full scale, root mean square."""
+    duplicates: Literal["keep", "drop"] = "keep"
+    """Whether of recordings that are the same, be it at another rate or level or in another codec,
+    only the first is kept. The same bytes are always kept once."""
+    estimate: tuple[Literal["bandwidth", "dnsmos"], ...] = only_for("estimate", ())
+    """Columns that filters of the same names then read: once for all rounds' filters."""
+    speakers: Apart | None = only_for("tell_apart", None)
+    """Tell speakers apart by their voices; who is named already keeps the name."""
     __pydantic_config__ = schema.STRICT
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What is to be found out of every utterance."""
+        return (*dict.fromkeys(self.estimate), *(("embedding",) if self.speakers else ()))
 
 
 def scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
     """The stretches of speech in one file, or the file with the reason why there is none."""
+    if file.rejected_by:
+        yield file
+        return
     try:
         if file.error:
             raise AudioError(file.error)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from . import measure, schema
 from .artifact import stage, unsigned
+from .duplicates import near_duplicates, told_once
 from .errors import ConfigError
 from .hashes import Hashes
 from .ledger import number_of
@@ -63,7 +64,7 @@ def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Ma
         return divide(progress(listed(corpora, lang, hashes), "listing"), out)
 
 
-@stage(version=2)
+@stage(version=3)
 def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
     """Read every file of the pool once: cut what is long, set aside what is not speech.
 
@@ -71,7 +72,8 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
     `windows/` until all are there.
     """
     shards = []
-    files = progress(listing, "scanning", len(listing))
+    twice = near_duplicates(listing, out / "prints") if terms.duplicates == "drop" else {}
+    files = progress(told_once(listing, twice), "scanning", len(listing))
     for number, window in enumerate(windows(files)):
         shards.append(shard := out / "windows" / f"{number:06d}")
         if not shard.exists():
@@ -81,7 +83,8 @@ def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
             scratch.rename(shard)
     judged = (each for shard in shards for each in Manifest(shard))
     manifest = divide(judged, out)
-    shutil.rmtree(out / "windows", ignore_errors=True)
+    for each in ("windows", "prints"):
+        shutil.rmtree(out / each, ignore_errors=True)
     return manifest
 
 
@@ -259,6 +262,9 @@ def _labeled_anew(
                     old,
                     audio_filepath=each.audio_filepath,
                     offset=each.offset,
+                    speaker=each.speaker,
+                    bandwidth=each.bandwidth,
+                    dnsmos=each.dnsmos,
                     labeled_in=old.labeled_in or made_in,
                 )
 

@@ -24,18 +24,20 @@ from .records import (
     Report,
     Seconds,
     Share,
+    Speakers,
     Tally,
     Verdict,
 )
 from .scoreboard import Scoreboard, side_by_side
 from .trials import Parity, Trial
 
-SHAPE = 2
+SHAPE = 3
 """Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
-    "untouched champion pool labeler pseudo texts repaired aligned aligned_human aligned_replay "
-    "lesson voices mixture packed augmented candidate report by_labeler verdict"
+    "untouched champion pool estimated speakers labeler pseudo texts repaired aligned "
+    "aligned_human aligned_replay lesson voices mixture packed augmented candidate report "
+    "by_labeler verdict"
 ).split()
 
 
@@ -86,6 +88,8 @@ class RoundSummary(Scoreboard):
     voices: tuple[VoiceSummary, ...]
     labeler: Parity | None = None
     """How alike the plan's labeler heard, where it has one."""
+    speakers: Speakers | None = None
+    """Who speaks in the pool, where the plan has them told apart."""
     repaired: int | None = None
     """Labels that took a word of the texts; None where the plan repairs nothing."""
     approval: Approval | None = None
@@ -142,6 +146,7 @@ def _round(at: Path) -> RoundSummary:
         ingredients=_ingredients(at / "mixture"),
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         approval=approval_of(at),
+        speakers=_speakers(at / "speakers"),
         repaired=known(_repaired, at / "repaired"),
         labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
@@ -181,6 +186,10 @@ def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
 
 def _ingredients(folder: Path) -> tuple[Ingredient, ...]:
     return Ingredients.load(folder).all if (folder / "ingredients.json").is_file() else ()
+
+
+def _speakers(folder: Path) -> Speakers | None:
+    return Speakers.load(folder) if (folder / "speakers.json").is_file() else None
 
 
 def _repaired(folder: Path) -> int | None:

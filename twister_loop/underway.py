@@ -96,6 +96,8 @@ def _source(at: Path, work: Path, manifest: Path) -> Path | None:
         return at / "given" / kind / name.removesuffix("-usual") / "manifest.jsonl"
     reads = {
         ".pool": at / "given" / "pool",
+        ".estimated": at / "pool",
+        ".speakers": at / "estimated",
         ".pseudo": at / "pool",
         ".spoken": at / "texts",
         ".verified": work.parent / "spoken",

@@ -13,7 +13,7 @@ from rich.table import Table
 from ..compare import Comparison, Difference, Row
 from ..evidence import Measure
 from ..ledger import approval_of, is_finished, verdict_of, waits
-from ..records import ErrorCount, Report, Score, Tally
+from ..records import ErrorCount, Report, Score, Speakers, Tally
 from ..scoreboard import Change
 from ..summary import RoundSummary, Summary, summarize
 
@@ -177,6 +177,8 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
         (name, hours(funnel.kept), reasons(funnel.rejected))
         for name, funnel in each.funnels.items()
     ]
+    if each.speakers:
+        lines.append(("speakers", *speaker_line(each.speakers)))
     if each.repaired is not None:
         lines.append(("repaired", f"{each.repaired} labels", ""))
     for voice in each.voices:
@@ -193,6 +195,14 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
         left = f"of {hours(part.at_hand)}" if part.taken != part.at_hand else ""
         lines.append((f"mixture: {name}", f"{hours(part.taken)}, {share:.0%}", left))
     return lines
+
+
+def speaker_line(found: Speakers, named: int = 3) -> tuple[str, str]:
+    """How many there are and who speaks most; how much is nobody's."""
+    most = list(found.most.items())[:named]
+    names = ", ".join(f"{name} {tally.duration / 60:.1f} min" for name, tally in most)
+    unknown = f"{hours(found.unknown)} of no known speaker" if found.unknown.utterances else ""
+    return f"{found.count}: {names}" + (", ..." if found.count > named else ""), unknown
 
 
 def reasons(rejected: dict[str, Tally]) -> str:

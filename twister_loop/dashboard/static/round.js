@@ -133,12 +133,21 @@ function data(round) {
   return section("From the pool to the mixture",
     given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
     rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
+    round.speakers ? el("p", {}, speakers(round.speakers)) : null,
     round.repaired != null ? el("p", {}, `${round.repaired.toLocaleString("en")} labels took a word of the texts.`) : null,
     round.labeler ? el("p", {}, `Labels are heard by ${labeledBy(round.labeler)}. Tried against ${round.labeler.careful}: `,
       round.labeler.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.alike} of ${round.labeler.clips} clips alike`).join("; "),
       `; limit ${percent(round.labeler.limit)} %.`) : null,
     mixture.length ? table(["mixture: origin", "language", "corpus", "utterances", "time", "share", "of"], mixture,
       {numbers: [3, 4, 5, 6], label: "mixture"}) : null);
+}
+
+/** How many speakers were told apart, and who speaks most. */
+function speakers({count, most, unknown}) {
+  const named = Object.entries(most).map(([name, tally]) => `${name} ${duration(tally.duration)}`);
+  const others = count > named.length ? `, and ${(count - named.length).toLocaleString("en")} who speak less` : "";
+  const rest = unknown.utterances ? `; ${amount(unknown)} of no known speaker` : "";
+  return `${plural(count, "speaker")} in the pool: ${named.join(", ")}${others}${rest}.`;
 }
 
 /** The last way that was tried, if it heard what the careful one hears. */
