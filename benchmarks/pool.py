@@ -2,7 +2,7 @@
 
 Speeds are by processor time of one thread.
 
-python benchmarks/pool.py      (fetches the prompts the first time)
+python benchmarks/pool.py [alone | turns | quality | duplicates]      (fetches the prompts)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twister_loop import Utterance, audio
 from twister_loop.corpora.ivr import Ivr
 from twister_loop.estimating import estimate, tell_apart
 from twister_loop.manifest import Manifest
-from twister_loop.scanning import Apart, Scan
+from twister_loop.scanning import Apart, Column, Scan
 from twister_loop.stages import scan
 
 SPLITS = (
@@ -36,6 +36,8 @@ SPLITS = (
 TURN = 60.0
 """Seconds that one speaks in a made conversation."""
 TURNS = 10
+LIMITS = ((0.15, 0.1), (0.175, 0.08), (0.175, 0.1), (0.175, 0.12), (0.2, 0.1), (0.25, 0.1))
+"""The defaults are the third."""
 COPIED = 5
 """One prompt in so many is copied by each codec."""
 
@@ -103,50 +105,45 @@ def speakers(name: str, speech: Manifest, whose: dict[str, str], out: Path) -> N
     seconds = speech.duration
     about = f"{len(speech)} utterances, {seconds / 60:.0f} min"
     said(f"{name}: {about}; embeddings {seconds / embedded:.0f} x real time")
-    for distance in (0.2, 0.225, 0.25, 0.275, 0.3):
+    for distance, of_means in LIMITS:
+        out_ = out / f"{distance}-{of_means}"
+        found = tell_apart(Apart(distance, of_means), estimated, out=out_)
+        said(f"  {distance} and {of_means}: {told(whose, found)}")
+
+
+def by_themselves(every: list[Utterance], home: Path) -> None:
+    """Speakers of prompts, each of which is a recording."""
+    whose = {each.audio_filepath: each.speaker or "" for each in every}
+    listing = Manifest.write((replace(each, speaker=None) for each in every), home / "listing")
+    pool = scan(Scan(), listing, out=home / "pool")
+    who = {each.id: whose[each.audio_filepath] for each in pool}
+    speakers("every prompt by itself", pool, who, home / "alone")
+
+
+def in_turns(every: list[Utterance], home: Path) -> None:
+    """Speakers of long recordings, cut at pauses."""
+    (home / "calls").mkdir()
+    made = list(conversations(every, home / "calls"))
+    listing = Manifest.write((each for each, _ in made), home / "made")
+    calls = scan(Scan(at_most=10), listing, out=home / "cut")
+    turns = {each.id: who for each, who in made}
+    who = {
+        each.id: turns[each.audio_filepath.stem][round(each.offset + each.duration / 2) - 1]
+        for each in calls
+    }
+    speakers("recordings of 10 min", calls, who, home / "turns")
+
+
+def quality(every: list[Utterance], home: Path) -> None:
+    """Bandwidth and DNSMOS of some prompts."""
+    some = Manifest.write(every[:: len(every) // 60], home / "some")
+    columns: tuple[Column, ...] = ("bandwidth", "dnsmos")
+    for column in columns:
         began = time.process_time()
-        found = tell_apart(Apart(distance), estimated, out=out / f"{distance}")
-        took = time.process_time() - began
-        said(f"  {distance}: {told(whose, found)} ({took:.1f} s)")
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        home = Path(scratch)
-        every = [replace(each, corpus="calls") for each in prompts()]
-        whose = {each.audio_filepath: each.speaker or "" for each in every}
-        listing = Manifest.write((replace(each, speaker=None) for each in every), home / "listing")
-        pool = scan(Scan(), listing, out=home / "pool")
-        speakers(
-            "every prompt by itself",
-            pool,
-            {each.id: whose[each.audio_filepath] for each in pool},
-            home / "1",
-        )
-
-        (home / "calls").mkdir()
-        made = list(conversations(every, home / "calls"))
-        listing = Manifest.write((each for each, _ in made), home / "made")
-        calls = scan(Scan(at_most=10), listing, out=home / "cut")
-        turns = {each.id: who for each, who in made}
-        middle = {
-            each.id: turns[each.audio_filepath.stem][round(each.offset + each.duration / 2) - 1]
-            for each in calls
-        }
-        speakers("recordings of 10 min", calls, middle, home / "2")
-
-        for column in ("bandwidth", "dnsmos"):
-            some = Manifest.write(itertools.islice(calls, 60), home / column)
-            began = time.process_time()
-            found = list(estimate([column], some, out=home / f"{column}s"))  # type: ignore[list-item]
-            took = time.process_time() - began
-            values = np.array([getattr(each, column) for each in found])
-            low, mid, high = np.percentile(values, [5, 50, 95])
-            said(
-                f"{column}: {low:.4g} to {high:.4g}, median {mid:.4g}; "
-                f"{some.duration / took:.0f} x real time"
-            )
-        duplicates(every, home)
+        found = list(estimate([column], some, out=home / column))
+        speed = some.duration / (time.process_time() - began)
+        low, mid, high = np.percentile([getattr(each, column) for each in found], [5, 50, 95])
+        said(f"{column}: {low:.4g} to {high:.4g}, median {mid:.4g}; {speed:.0f} x real time")
 
 
 def duplicates(every: list[Utterance], home: Path) -> None:
@@ -173,6 +170,21 @@ def duplicates(every: list[Utterance], home: Path) -> None:
     for each in gone:
         if each.id not in CODECS:
             said(f"  {each.audio_filepath.name}: {each.objection}")
+
+
+PARTS = {
+    "alone": by_themselves,
+    "turns": in_turns,
+    "quality": quality,
+    "duplicates": duplicates,
+}
+
+
+def main() -> None:
+    every = [replace(each, corpus="calls") for each in prompts()]
+    for part in sys.argv[1:] or PARTS:
+        with tempfile.TemporaryDirectory() as scratch:
+            PARTS[part](every, Path(scratch))
 
 
 if __name__ == "__main__":

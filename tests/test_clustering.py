@@ -10,7 +10,9 @@ import functools
 import operator
 
 from twister_loop import clustering
-from twister_loop.clustering import Mask, Sums, told_apart
+from twister_loop.clustering import Groups, Limits, Mask, Sums, told_apart
+
+LIMITS = Limits(mean=0.175, of_means=0.1)
 
 
 def utterances(whose: Sequence[int], seed: int = 0, noise: float = 0.35) -> Sums:
@@ -34,7 +36,7 @@ def partition(numbers: Sequence[int]) -> list[int]:
 def test_who_speaks_in_several_recordings_is_one_speaker() -> None:
     whose = [[0, 1, 0, 1, 1], [1, 2, 1], [3], [0], [2, 0]]
     recordings = [all_of(utterances(each, seed)) for seed, each in enumerate(whose)]
-    told = told_apart(recordings, 0.25)
+    told = told_apart(recordings, LIMITS)
     assert told.tolist() == partition(functools.reduce(operator.iadd, whose, []))
 
 
@@ -46,7 +48,7 @@ def test_how_many_are_clustered_at_once_does_not_change_who_is_found(
     rng = np.random.default_rng(3)
     whose = [rng.integers(0, 5, rng.integers(1, 9)).tolist() for _ in range(30)]
     recordings = [all_of(utterances(each, seed)) for seed, each in enumerate(whose)]
-    told = told_apart(recordings, 0.25)
+    told = told_apart(recordings, LIMITS)
     assert partition(told.tolist()) == partition(functools.reduce(operator.iadd, whose, []))
 
 
@@ -56,9 +58,21 @@ def test_short_speech_decides_nothing_and_is_whoever_of_its_recording_is_nearest
         (utterances([2, 2], noise=3.0), np.array([False, False])),  # nobody it could be
         (utterances([1, 1], seed=2, noise=3.0), np.array([True, False])),
     ]
-    told = told_apart(recordings, 0.25).tolist()
+    told = told_apart(recordings, LIMITS).tolist()
     assert told[:5] == [0, 1, 1, -1, -1]
     assert told[5] == told[6]
+
+
+def test_how_short_utterances_are_does_not_matter_where_there_are_many() -> None:
+    """So noisy that two utterances of one speaker are farther apart than speakers are."""
+    noisy = utterances([0, 1] * 150, noise=2.0)
+    assert (1 - noisy[0] @ noisy[2]) > LIMITS.mean
+    two = Groups(LIMITS)
+    counts = np.full(30, 10)
+    of_ten = np.array(
+        [noisy[who::2][at : at + 10].sum(axis=0) for at in range(0, 150, 10) for who in (0, 1)]
+    )
+    assert two.meet(of_ten, counts).tolist() == [0, 1] * 15
 
 
 def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:
@@ -69,5 +83,5 @@ def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:
 
 
 def test_nothing_to_tell_apart_is_nobody() -> None:
-    assert told_apart([], 0.25).tolist() == []
-    assert told_apart([(utterances([0]), np.array([False]))], 0.25).tolist() == [-1]
+    assert told_apart([], LIMITS).tolist() == []
+    assert told_apart([(utterances([0]), np.array([False]))], LIMITS).tolist() == [-1]

@@ -13,6 +13,7 @@ import pytest
 
 from twister_loop import ConfigError, Plan, Utterance, audio, load, tone
 from twister_loop.artifact import read_json
+from twister_loop.dashboard.console import speaker_line
 from twister_loop.estimating import _estimated, estimate, speakers_of, tell_apart
 from twister_loop.ledger import Ledger
 from twister_loop.loop import next_round
@@ -119,11 +120,22 @@ def test_a_round_estimates_what_its_plan_asks_and_a_later_one_takes_it_over(
     assert all(each.bandwidth for each in Manifest(second.folder / "pseudo"))
 
 
+def test_labels_that_are_carried_over_have_what_is_known_of_their_speech_now(
+    world: Path, tmp_path: Path
+) -> None:
+    first = next_round(replace(load(world), rounds=2), tmp_path / "run")
+    asked = {"labeler": {"relabel": "new"}, "scan": {"estimate": ["bandwidth"]}}
+    second = next_round(replace(load(world, asked), rounds=2), tmp_path / "run")
+    assert all(each.bandwidth is None for each in Manifest(first.folder / "pseudo"))
+    carried = [each for each in Manifest(second.folder / "pseudo") if each.labeled_in]
+    assert carried and all(each.bandwidth for each in carried)
+
+
 @pytest.mark.parametrize(
     ("scan", "message"),
     [
         ({"estimate": ["loudness"]}, "scan.estimate.0: input should be 'bandwidth' or 'dnsmos'"),
-        ({"speakers": {"distance": 1.5}}, "scan.speakers: distance: between 0 and 1"),
+        ({"speakers": {"distance": 1.5}}, "scan.speakers: distance, of_means: between 0 and 1"),
         ({"duplicates": True}, "scan.duplicates: input should be 'keep' or 'drop'"),
     ],
 )
@@ -191,6 +203,14 @@ def test_who_is_named_already_keeps_the_name_and_nobody_else_gets_it(tmp_path: P
     found = list(tell_apart(Apart(), speech, out=tmp_path / "speakers"))
     names = [each.speaker for each in found]
     assert names == ["calls-2", "calls-3", "calls-2", "calls-1", None]
+
+
+def test_the_tables_name_those_who_speak_most_and_how_much_is_nobodys() -> None:
+    most = {f"calls-{n}": Tally(9, 60.0 * (6 - n)) for n in range(1, 5)}
+    said, unknown = speaker_line(Speakers(9, most, Tally(3, 30.0)))
+    assert said == "9: calls-1 5.0 min, calls-2 4.0 min, calls-3 3.0 min, ..."
+    assert unknown == "3 utterances, 0.5 min of no known speaker"
+    assert speaker_line(Speakers(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
 
 
 @pytest.mark.model

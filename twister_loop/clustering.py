@@ -1,14 +1,15 @@
 """Telling speakers apart by the embeddings of their speech: the only door to scikit-learn.
 
-Agglomerative clustering by mean cosine distance, within each recording first and then over
-recordings. Of a group only the sum of its embeddings is kept, from which its mean distance to
-another follows exactly, so that no matrix is larger than `BLOCK` by the number of speakers.
+Agglomerative clustering by cosine distance, within each recording first and then over recordings.
+Of a group only the sum of its embeddings is kept, from which its mean distance to another follows
+exactly, so that no matrix is larger than `BLOCK` by the number of speakers.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,22 @@ Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Cosine distances under which two groups are of one speaker; either is enough."""
+
+    mean: float
+    """Of their utterances, pair by pair, on average."""
+    of_means: float
+    """Of their mean embeddings: of many utterances these hold the voice alone, and what each
+    happened to say has been averaged away, however short they were."""
+
+
 class Groups:
     """The speakers that were met so far. What came first decides, so the order must be the same."""
 
-    def __init__(self, apart: float) -> None:
-        self.apart = apart
-        """Mean cosine distance from which on two groups are two speakers."""
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.sums: Sums = np.empty((0, 0))
         self.counts: Counts = np.empty(0, np.int64)
 
@@ -48,66 +59,46 @@ class Groups:
         """Which speakers turned out to be one: the new number of each, without gaps."""
         if len(self.sums) > BLOCK:  # too many for a matrix; those met apart stay apart
             return np.arange(len(self.sums))
-        merged = self._grouped(self.sums, self.counts)
+        merged = _grouped(self.sums, self.counts, self.limits)
         self.sums, self.counts = _together(merged, self.sums, self.counts)
         return merged
 
     def nearest(self, embeddings: Sums) -> Numbers:
         """The nearest of the speakers, however far."""
-        distances = _distances(embeddings, self.sums / self.counts[:, None])
-        return np.asarray(distances.argmin(axis=1))
+        return np.asarray(_distances(embeddings, _units(self.sums)).argmin(axis=1))
 
     def _met(self, sums: Sums, counts: Counts) -> Numbers:
-        numbers = np.full(len(sums), -1)
-        if len(self.sums):
-            means = self.sums / self.counts[:, None]
-            distances = _distances(sums / counts[:, None], means)
-            near = distances.min(axis=1) < self.apart
-            numbers[near] = distances.argmin(axis=1)[near]
+        if not len(self.sums):
+            numbers = _grouped(sums, counts, self.limits)
+            self.sums, self.counts = _together(numbers, sums, counts)
+            return numbers
+        apart = _distances(_units(sums), _units(self.sums)) / self.limits.of_means
+        means = sums / counts[:, None], self.sums / self.counts[:, None]
+        apart = np.minimum(apart, _distances(*means) / self.limits.mean)
+        numbers = np.where(apart.min(axis=1) < 1, apart.argmin(axis=1), -1)
         new = numbers < 0
         if new.any():
-            numbers[new] = len(self.sums) + self._grouped(sums[new], counts[new])
-        grown = max(len(self.sums), int(numbers.max()) + 1)
-        known = np.arange(len(self.sums))
+            numbers[new] = len(self.sums) + _grouped(sums[new], counts[new], self.limits)
         self.sums, self.counts = _together(
-            np.concatenate([known, numbers]),
-            np.concatenate([self.sums, sums]) if len(self.sums) else sums,
+            np.concatenate([np.arange(len(self.sums)), numbers]),
+            np.concatenate([self.sums, sums]),
             np.concatenate([self.counts, counts]),
-            grown,
         )
         return numbers
 
-    def _grouped(self, sums: Sums, counts: Counts) -> Numbers:
-        """Numbers from 0, in the order in which speakers come first."""
-        if len(sums) < 2:
-            return np.zeros(len(sums), np.int64)
-        means = sums / counts[:, None]
-        distances = _distances(means, means)
-        np.fill_diagonal(distances, 0.0)
-        clustering = AgglomerativeClustering(
-            n_clusters=None,
-            distance_threshold=self.apart,
-            metric="precomputed",
-            linkage="average",
-        )
-        _, first, numbers = np.unique(
-            clustering.fit_predict(distances), return_index=True, return_inverse=True
-        )
-        return np.asarray(np.argsort(np.argsort(first))[numbers])
 
-
-def told_apart(recordings: Iterable[tuple[Sums, Mask]], apart: float) -> Numbers:
+def told_apart(recordings: Iterable[tuple[Sums, Mask]], limits: Limits) -> Numbers:
     """The speaker of every utterance, -1 where that cannot be told.
 
     `recordings` are the embeddings, (utterances, 256), of one recording after the other, and
     which of them decide, (utterances,). The others are whoever of their recording is nearest.
     """
-    everybody = Groups(apart)
+    everybody = Groups(limits)
     group_of = array("q")  # of every utterance
     speaker_of = list[Numbers]()  # of every group
     waiting, count, known = list[Groups](), 0, 0
     for embeddings, decide in recordings:
-        within = Groups(apart)
+        within = Groups(limits)
         numbers = np.full(len(embeddings), -1)
         if decide.any():
             met = within.meet(embeddings[decide])
@@ -135,8 +126,32 @@ def _introduced(recordings: list[Groups], everybody: Groups) -> Numbers:
     return everybody.meet(np.concatenate([each.sums for each in recordings]), counts)
 
 
+def _grouped(sums: Sums, counts: Counts, limits: Limits) -> Numbers:
+    """Numbers from 0, in the order in which speakers come first."""
+    means = sums / counts[:, None]
+    numbers = _clustered(_distances(means, means), limits.mean)
+    while True:
+        merged, _ = _together(numbers, sums, counts)
+        again = _clustered(_distances(_units(merged), _units(merged)), limits.of_means)
+        if len(merged) == again.max() + 1:
+            break
+        numbers = again[numbers]
+    _, first, numbers = np.unique(numbers, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[numbers])
+
+
+def _clustered(distances: NDArray[np.float64], limit: float) -> Numbers:
+    if len(distances) < 2:
+        return np.zeros(len(distances), np.int64)
+    np.fill_diagonal(distances, 0.0)
+    clustering = AgglomerativeClustering(
+        n_clusters=None, distance_threshold=limit, metric="precomputed", linkage="average"
+    )
+    return np.asarray(clustering.fit_predict(distances), np.int64)
+
+
 def _distances(some: Sums, others: Sums) -> NDArray[np.float64]:
-    """(some, others): mean cosine distance of two groups.
+    """(some, others): one less the products.
 
     Rounded, for the last digits are not the same on every machine.
     """
@@ -144,10 +159,12 @@ def _distances(some: Sums, others: Sums) -> NDArray[np.float64]:
     return np.asarray(np.round(1 - alike, 4).clip(0), np.float64)
 
 
-def _together(
-    numbers: Numbers, sums: Sums, counts: Counts, groups: int | None = None
-) -> tuple[Sums, Counts]:
-    size = int(numbers.max(initial=-1)) + 1 if groups is None else groups
+def _units(sums: Sums) -> Sums:
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True))
+
+
+def _together(numbers: Numbers, sums: Sums, counts: Counts) -> tuple[Sums, Counts]:
+    size = int(numbers.max()) + 1
     summed = np.zeros((size, sums.shape[1]))
     np.add.at(summed, numbers, sums)
     return summed, np.bincount(numbers, counts, minlength=size).astype(np.int64)

@@ -45,12 +45,14 @@ def estimate(
 def tell_apart(terms: Apart, speech: Manifest, *, out: Path) -> Manifest:
     """Name the speakers by the embeddings in the lines, which are then dropped.
 
-    A name is the corpus of the speaker's first utterance and a number. It keeps a few bytes of
-    every line and one group of the recordings at work, never a matrix of all by all.
+    A name is the corpus of the speaker's first utterance and a number, in the order of the lines;
+    so it may be another where recordings came in between. In memory are a few bytes of every
+    line, the mean of every speaker, and the recordings that are compared at once.
     """
     clustering = import_module("twister_loop.clustering")
     listened = progress(speech, "telling speakers apart", len(speech))
-    numbers = clustering.told_apart(_recordings(listened, terms), terms.distance)
+    limits = clustering.Limits(terms.distance, terms.of_means)
+    numbers = clustering.told_apart(_recordings(listened, terms), limits)
     named = Manifest.write(_named(speech, numbers.tolist()), out)
     speakers_of(named).save(out)
     return named
