@@ -37,7 +37,7 @@ TURN = 60.0
 """Seconds that one speaks in a made conversation."""
 TURNS = 10
 LIMITS = ((0.15, 0.1), (0.175, 0.08), (0.175, 0.1), (0.175, 0.12), (0.2, 0.1), (0.25, 0.1))
-"""The defaults are the third."""
+"""The first are the defaults."""
 COPIED = 5
 """One prompt in so many is copied by each codec."""
 
