@@ -152,7 +152,10 @@ def duplicates(every: list[Utterance], home: Path) -> None:
     chosen = [each for each in every if each.duration >= 1][::COPIED]
     copies = [
         replace(
-            through(each, rate, form, codec, home / "copies" / f"{number}.{form.lower()}"), id=name
+            through(
+                each, rate, form, codec, home / "copies" / f"{number}-{codec}-{rate}.{form.lower()}"
+            ),
+            id=name,
         )
         for name, (rate, form, codec) in CODECS.items()
         for number, each in enumerate(chosen)
