@@ -1,4 +1,4 @@
-"""What repairing labels with words of the texts gets right, by how much the texts are trusted.
+"""What repairing labels with the texts gets right: whole labels, and single words of them.
 
 python benchmarks/repairing.py      (the Italian pool as untouched Whisper base labels it)
 """
@@ -7,20 +7,33 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
-from twister_loop import Utterance
-from twister_loop.lexicon import words_of
+from twister_loop import Utterance, measure
+from twister_loop.lexicon import units_of, words_of
 from twister_loop.manifest import Manifest
+from twister_loop.ngram import KneserNey
 from twister_loop.parts import Corpus, Listener, Recognizer
-from twister_loop.repairing import Repair, repair
+from twister_loop.records import ErrorCount
+from twister_loop.repairing import Repair, likeliest, repair
+from twister_loop.texts import Choice, tidy
+
+NBEST = 5
+"""Texts of the beam; five is OpenAI Whisper's own beam."""
+SENTENCES = Path(__file__).parents[1] / "configs" / "texts" / "ivr.it.txt"
 
 
-def listed(folder: Path, split: str, **more: object) -> list[Utterance]:
-    corpus = Corpus.build({"use": "ivr", "split": split})
-    said = [each for each in corpus.utterances() if not each.rejected_by]
-    return [replace(each, id=str(n), lang="it", **more) for n, each in enumerate(said)]  # type: ignore[arg-type]
+def listed(*specs: dict[str, object], **more: object) -> list[Utterance]:
+    said = (each for spec in specs for each in Corpus.build(spec).utterances())
+    kept = [each for each in said if not each.rejected_by]
+    return [replace(each, id=str(n), lang="it", **more) for n, each in enumerate(kept)]  # type: ignore[arg-type]
+
+
+def ivr(split: str) -> dict[str, object]:
+    return {"use": "ivr", "split": split}
 
 
 def main() -> None:
@@ -28,31 +41,90 @@ def main() -> None:
     champion = Listener(asr, asr.base())
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
-        references = {
-            each.audio_filepath: each.text or "" for each in listed(out, "pool_references")
-        }
-        pool = [each for each in listed(out, "pool") if each.audio_filepath in references]
+        true = listed(ivr("pool_references"))
+        references = {each.audio_filepath: each.text or "" for each in true}
+        pool = [each for each in listed(ivr("pool")) if each.audio_filepath in references]
         heard = (
             replace(each, text=each.pred_text, origin="pseudo")
             for each in champion.transcribe(replace(each, text=None) for each in pool)
         )
         labels = Manifest.write(heard, out / "labels")
-        texts = Manifest.write(listed(out, "texts"), out / "texts")
-        sys.stdout.write(
-            "| trust | labels | repaired | rightly | wrongly |\n|---|---|---|---|---|\n"
-        )
-        for trust in (0.0, 1.0, 2.0, 4.0, 8.0):
-            found = repair(Repair(trust=trust), labels, texts, champion, out=out / f"{trust}")
-            changed = [each for each in found if each.repaired]
-            right = 0
-            for each in changed:
-                said = words_of(references[each.audio_filepath], "it")
-                new = set(words_of(each.text, "it")) - set(words_of(each.repaired, "it"))
-                right += new <= set(said)
-                sys.stderr.write(f"{trust}: {each.repaired!r} -> {new}; {' '.join(said)!r}\n")
-            row = (f"{trust:g}", len(labels), len(changed), right, len(changed) - right)
-            sys.stdout.write(f"| {' | '.join(map(str, row))} |\n")
+        given = listed(ivr("texts"), {"use": "textfile", "file": str(SENTENCES)})
+        held_out = [
+            Manifest.write(listed(ivr(split)), out / split) for split in ("development", "test")
+        ]
+        given = Manifest.write(given, out / "given")
+        texts = tidy((), Choice(), given, held_out, out=out / "texts")
+        said = [references[each.audio_filepath] for each in labels]
+        terms = (champion, labels, texts, said)
+        for line in chain(_whole(*terms), _words(*terms)):
+            sys.stdout.write(f"| {' | '.join(line)} |\n")
             sys.stdout.flush()
+
+
+def _whole(
+    champion: Listener, labels: Manifest, texts: Manifest, said: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    """One beam for all rows: the champion hears the pool once, only the weights differ."""
+    searching = champion.recognizer.searching(NBEST, nbest=NBEST)
+    assert searching
+    beams = [each.alternatives for each in searching.transcribe(champion.checkpoint, labels)]
+    yield ("weight", "bonus", "order", "labels", "changed", "rightly", "wrongly", "WER")
+    yield ("---",) * 8
+    before = [_errors(each.text, truth) for each, truth in zip(labels, said, strict=True)]
+    yield ("", "", "as labeled", str(len(before)), "", "", "", _rate(before))
+    oracle = [
+        min((_errors(each.text, truth) for each in beam), key=lambda count: count.errors)
+        for beam, truth in zip(beams, said, strict=True)
+    ]
+    yield ("", "", "the beam's best text", str(len(before)), "", "", "", _rate(oracle))
+    for order in (3, 1):
+        corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), order)
+        for bonus in (0.0, 1.0, 2.0):
+            for weight in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0):
+                terms = Repair(nbest=NBEST, weight=weight, bonus=bonus, order=order)
+                found = [
+                    likeliest(terms, corpus, label, beam)
+                    for label, beam in zip(labels, beams, strict=True)
+                ]
+                after = [_errors(each.text, truth) for each, truth in zip(found, said, strict=True)]
+                gains = [old.errors - new.errors for old, new in zip(before, after, strict=True)]
+                counts = (
+                    sum(each.repaired is not None for each in found),
+                    sum(gain > 0 for gain in gains),
+                    sum(gain < 0 for gain in gains),
+                )
+                row = (f"{weight:g}", f"{bonus:g}", str(order), str(len(found)))
+                yield (*row, *map(str, counts), _rate(after))
+                for each, truth in zip(found, said, strict=True):
+                    if each.repaired and (order, bonus, weight) == (3, 0.0, 0.3):
+                        sys.stderr.write(f"{each.repaired!r} -> {each.text!r}; {truth!r}\n")
+
+
+def _words(
+    champion: Listener, labels: Manifest, texts: Manifest, said: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    yield ("trust", "labels", "repaired", "rightly", "wrongly")
+    yield ("---",) * 5
+    for trust in (0.0, 1.0, 2.0, 4.0, 8.0):
+        found = repair(
+            Repair(trust=trust), labels, texts, champion, out=texts.folder.with_name(f"{trust}")
+        )
+        changed = right = 0
+        for each, truth in zip(found, said, strict=True):
+            if each.repaired:
+                new = set(words_of(each.text, "it")) - set(words_of(each.repaired, "it"))
+                changed, right = changed + 1, right + (new <= set(words_of(truth, "it")))
+                sys.stderr.write(f"{trust}: {each.repaired!r} -> {new}; {truth!r}\n")
+        yield tuple(map(str, (f"{trust:g}", len(labels), changed, right, changed - right)))
+
+
+def _errors(text: str | None, truth: str) -> ErrorCount:
+    return measure.apart(truth, text or "", "it", "words")
+
+
+def _rate(counts: Sequence[ErrorCount]) -> str:
+    return f"{100 * measure.total(counts).rate:.2f}"
 
 
 if __name__ == "__main__":

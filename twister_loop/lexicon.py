@@ -9,6 +9,7 @@ from pathlib import Path
 from .errors import ConfigError
 from .normalizers.basic import Basic
 from .records import Language, Share
+from .scripts import UNSPACED, units
 
 SHORTEST = 4
 """Letters; shorter words are like too many others."""
@@ -51,6 +52,15 @@ def lexicon_of(path: Path | None) -> set[str]:
 def words_of(text: str | None, lang: Language | None) -> list[str]:
     """Words between spaces."""
     return [word for token in (text or "").split() if (word := word_of(token, lang))]
+
+
+def units_of(text: str, lang: Language | None) -> list[str]:
+    """What a language model counts: words, or characters where none are told apart."""
+    form = Basic(numbers=False).normalize(text, lang)
+    if lang not in UNSPACED:
+        return form.split()
+    # A Latin word inside them is one.
+    return [part for unit in units(form) for part in ([unit] if unit.isascii() else unit)]
 
 
 def word_of(token: str, lang: Language | None) -> str:

@@ -151,8 +151,11 @@ class Recognizer(Part):
         """
         return (self,)
 
-    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
-        """The same, decoding by a beam of so many texts, or drawing tokens; None if it cannot."""
+    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+        """The same, decoding by a beam of so many texts, or drawing tokens; None if it cannot.
+
+        Of the beam's texts it notes the `nbest` best, as `alternatives`.
+        """
         return None
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:

@@ -188,7 +188,7 @@ class _Builder:
             mix = presets.mix_of(document.mix, bool(human), bool(voices))
         except ValueError as wrong:
             self.wrongs.append(f"mix: {wrong}")
-        repair = self._repair(document.repair)
+        repair = self._repair(document, asr)
         if self.wrongs or asr is None or labeler is None or normalizer is None:
             raise ConfigError(f"{self.path}: " + "; ".join(self.wrongs))
         return Plan(
@@ -238,8 +238,14 @@ class _Builder:
                     sets[name] = (kind, corpus)
         return sets
 
-    def _repair(self, terms: Repair | None) -> Repair | None:
-        if terms is None or terms.lexicon is None:
+    def _repair(self, document: Document, asr: Recognizer | None) -> Repair | None:
+        terms = document.repair
+        if terms is None:
+            return None
+        self._require(bool(document.texts), "repair: needs `texts` to go by")
+        deaf = terms.nbest and asr and asr.searching(terms.nbest, nbest=terms.nbest) is None
+        self._require(not deaf, f"repair.nbest: {asr and asr.name} tells no alternatives")
+        if terms.lexicon is None:
             return terms
         terms = replace(terms, lexicon=self.folder / terms.lexicon)
         try:

@@ -39,6 +39,15 @@ class Word:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """A text that a recognizer may have heard."""
+
+    text: str
+    logprob: float
+    """Natural logarithm of its probability, the text's end included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
     """An utterance that became part of a packed one."""
 
@@ -94,6 +103,8 @@ class Utterance:
     """Whether the recognizer stopped because of its length limit."""
     fallback: bool = False
     """Whether the recognizer had to decode it again, because the first decode looked insane."""
+    alternatives: tuple[Alternative, ...] = ()
+    """What may have been heard, `pred_text` first, where a beam was asked for that."""
     words: tuple[Word, ...] = ()
     """The words of the text with their times, where they were asked for."""
     pieces: tuple[Piece, ...] = ()
@@ -103,7 +114,7 @@ class Utterance:
     made_by: str | None = None
     """The voice that spoke it, or the effects that perturbed it."""
     repaired: str | None = None
-    """What the label was before a word of it was taken from the text corpus."""
+    """What the label was before the text corpus had its say."""
     rejected_by: str | None = None
     """The filter that dropped it; only ever set in `rejected/`."""
     objection: str | None = None

@@ -1,15 +1,17 @@
-"""Labels repaired with words of the text corpus, where the champion can be made to agree.
+"""Labels repaired by the text corpus, where the champion can be made to agree; they say so.
 
-A word of a label that is no word of the texts, nor of a lexicon, may be a misspelled one of them.
+Whole labels: of the texts that the champion's beam holds, one that a language model of the corpus
+finds likelier may win (n-best rescoring: log-linear, with a bonus for length).
+
+Single words: one that is no word of the texts, nor of a lexicon, may be a misspelled one of them.
 The champion is forced to say the sentence with either: only where it finds the texts' word
-likelier, or less likely by no more than the texts are trusted with, is the label repaired; and it
-says so.
+likelier, or less likely by no more than the texts are trusted with, is the label repaired.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import tee
@@ -17,10 +19,11 @@ from pathlib import Path
 
 from . import schema
 from .artifact import stage
-from .lexicon import Spellings, lexicon_of, word_of, words_of
+from .lexicon import Spellings, lexicon_of, units_of, word_of, words_of
 from .manifest import Manifest
+from .ngram import KneserNey
 from .parts import Listener
-from .records import Share, Utterance
+from .records import Alternative, Share, Utterance
 from .scripts import UNSPACED
 from .shards import Cluster, spread
 
@@ -29,10 +32,21 @@ CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Repair:
-    """When a label's word is taken for one of the texts'."""
+    """When a label, or a word of it, is taken for one of the texts'."""
 
-    similarity: Share = 0.78
-    """From which on a word may be a misspelled other (Ratcliff and Obershelp's)."""
+    nbest: int = 0
+    """Texts of the champion's beam, of which the likeliest by ear and by the corpus together is
+    taken for the label; 0 leaves it to single words."""
+    weight: float = 0.3
+    """What a natural logarithm of the language model counts beside one of the champion."""
+    bonus: float = 0.0
+    """What every word of a text adds (every character, where no words are told apart): a language
+    model prefers short texts."""
+    order: int = 3
+    """Words that the language model looks at together."""
+    similarity: Share | None = 0.78
+    """From which on a word may be a misspelled other (Ratcliff and Obershelp's); null repairs no
+    single words."""
     trust: float = 0.0
     """How much less likely to the champion the repaired sentence may be, in natural logarithms:
     what a word's being in the texts is worth against the ear. 0 takes only what it prefers."""
@@ -41,8 +55,14 @@ class Repair:
     __pydantic_config__ = schema.STRICT
 
     def __post_init__(self) -> None:
-        if not 0 < self.similarity < 1 or self.trust < 0:
-            raise ValueError("similarity: between 0 and 1; trust: not below 0")
+        if self.similarity is not None and not 0 < self.similarity < 1:
+            raise ValueError("similarity: between 0 and 1, or null")
+        if self.trust < 0 or self.weight < 0:
+            raise ValueError("trust, weight: not below 0")
+        if self.nbest == 1 or self.nbest < 0 or self.order < 1:
+            raise ValueError("nbest: 2 or more, or 0; order: 1 at least")
+        if not self.nbest and self.similarity is None:
+            raise ValueError("nbest or similarity: one of them, or there is nothing to repair by")
 
 
 @stage(version=1)
@@ -55,18 +75,61 @@ def repair(
     over: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Repair at most one word of every label; `repaired` then tells what the label was."""
-    words = {word for each in texts for word in words_of(each.text, each.lang)}
-    spellings = Spellings(words, lexicon_of(terms.lexicon), terms.similarity)
-    return spread(partial(_repaired, terms, spellings, champion), labels, "repairing", over, out)
+    """Weigh every label anew, then repair at most one word of it; `repaired` tells what it was."""
+    return spread(partial(_repaired, terms, texts, champion), labels, "repairing", over, out)
 
 
 def _repaired(
-    terms: Repair,
-    spellings: Spellings,
-    champion: Listener,
-    labels: Iterable[Utterance],
-    _: Path,
+    terms: Repair, texts: Manifest, champion: Listener, labels: Iterable[Utterance], _: Path
+) -> Iterator[Utterance]:
+    repaired = iter(labels)
+    if terms.nbest:
+        repaired = _rescored(terms, texts, champion, repaired)
+    if terms.similarity is not None:
+        words = {word for each in texts for word in words_of(each.text, each.lang)}
+        spellings = Spellings(words, lexicon_of(terms.lexicon), terms.similarity)
+        repaired = _spelled(terms, spellings, champion, repaired)
+    return repaired
+
+
+def _rescored(
+    terms: Repair, texts: Manifest, champion: Listener, labels: Iterator[Utterance]
+) -> Iterator[Utterance]:
+    searching = champion.recognizer.searching(terms.nbest, nbest=terms.nbest)
+    assert searching, "the plan was not checked"
+    corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), terms.order)
+    labels, again = tee(labels)
+    # A line for every label, so that the champion's windows stay where they are after a kill.
+    asked = (each if _is_label(each) else replace(each, error="no label") for each in again)
+    heard = searching.transcribe(champion.checkpoint, asked)
+    for label, answer in zip(labels, heard, strict=True):
+        yield likeliest(terms, corpus, label, answer.alternatives)
+
+
+def likeliest(
+    terms: Repair, corpus: KneserNey, label: Utterance, alternatives: Sequence[Alternative]
+) -> Utterance:
+    """The label as ear and corpus together have it; where they differ by no word, as it was."""
+    spoken = {each: units for each in alternatives if (units := units_of(each.text, label.lang))}
+
+    def score(each: Alternative) -> float:
+        units = spoken[each]
+        return each.logprob + terms.weight * corpus.logprob(units) + terms.bonus * len(units)
+
+    if not spoken:
+        return label
+    best = max(spoken, key=score)
+    if spoken[best] == units_of(label.text or "", label.lang):
+        return label
+    return replace(label, text=best.text, repaired=label.text)
+
+
+def _is_label(utterance: Utterance) -> bool:
+    return not utterance.error and utterance.origin == "pseudo"
+
+
+def _spelled(
+    terms: Repair, spellings: Spellings, champion: Listener, labels: Iterator[Utterance]
 ) -> Iterator[Utterance]:
     # Two lines for every label, so that the champion's windows stay where they are after a kill.
     labels, again = tee(labels)
@@ -77,7 +140,7 @@ def _repaired(
         if text is None or before is None or after is None or before - after > terms.trust:
             yield label
         else:
-            yield replace(label, text=text, repaired=label.text)
+            yield replace(label, text=text, repaired=label.repaired or label.text)
 
 
 def _rivals(label: Utterance, spellings: Spellings) -> tuple[Utterance, Utterance]:
@@ -91,7 +154,7 @@ def _rivals(label: Utterance, spellings: Spellings) -> tuple[Utterance, Utteranc
 
 def _respelled(label: Utterance, spellings: Spellings) -> str | None:
     """The label with the word that is most surely misspelled as the texts have it."""
-    if label.error or label.origin != "pseudo" or label.lang in UNSPACED:
+    if not _is_label(label) or label.lang in UNSPACED:
         return None
     tokens = (label.text or "").split()
     found = [

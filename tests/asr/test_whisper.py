@@ -657,6 +657,19 @@ def test_a_beam_answers_in_order_and_repeats_itself(
 
 
 @model
+def test_a_beam_tells_what_else_it_held_and_how_likely_that_is(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    searching, plain = whisper().searching(4, nbest=3), whisper().searching(4)
+    assert searching is not None and plain is not None
+    [heard] = searching.transcribe(tiny_whisper, clips[:1])
+    texts = [each.text for each in heard.alternatives]
+    assert texts[0] == heard.pred_text and 1 < len(texts) <= 3 and len(set(texts)) == len(texts)
+    assert all(each.logprob < 0 for each in heard.alternatives)
+    assert [replace(heard, alternatives=())] == list(plain.transcribe(tiny_whisper, clips[:1]))
+
+
+@model
 def test_what_is_drawn_repeats_itself_and_is_not_the_likeliest(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
@@ -685,6 +698,7 @@ def test_the_language_is_told_with_its_probability(
     [
         ({"beam": 0}, "beam: must be 1 at least"),
         ({"beam": 3, "temperature": 0.5}, "with a beam of 1"),
+        ({"beam": 3, "nbest": 4}, "nbest: from 1 to what the beam holds, 3"),
         ({"model": "/no/such/folder"}, "model: no folder /no/such/folder"),
     ],
 )

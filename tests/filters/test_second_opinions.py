@@ -34,7 +34,7 @@ class Scripted(ToneRecognizer):
     """By text."""
     beam: int = 1
 
-    def searching(self, beam: int, temperature: float = 0.0) -> Scripted:
+    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Scripted:
         return replace(self, beam=beam)
 
     def transcribe(

@@ -149,8 +149,8 @@ class ScratchRecognizer(Recognizer):
     def decoding(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}"
 
-    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
-        return None if temperature else replace(self, decode="beam", beam=beam)
+    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+        return None if temperature or nbest else replace(self, decode="beam", beam=beam)
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:
         batch = max(1, round(self.batch * clips))

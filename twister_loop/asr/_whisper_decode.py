@@ -12,7 +12,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
 from ..audio import SAMPLE_RATE, Samples
-from ..records import Language, Seconds, Utterance
+from ..records import Alternative, Language, Seconds, Utterance
 from ._whisper_batches import batches, read, side_by_side, unheard
 from ._whisper_model import WINDOW_LENGTH, Processing, Whisper, summary
 
@@ -39,6 +39,7 @@ class Decode:
     no_speech: float
     hit_limit: bool
     lang_probability: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def compression_ratio(self) -> float:
@@ -126,6 +127,7 @@ def answer(utterance: Utterance, decode: Decode, fallback: bool) -> Utterance:
         no_speech=summary(decode.no_speech),
         hit_limit=decode.hit_limit,
         fallback=fallback,
+        alternatives=decode.alternatives,
     )
 
 

@@ -6,13 +6,13 @@ Scores are divided by the length of a text, its end included, as OpenAI's decode
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from ..records import Language
+from ..records import Alternative, Language
 from ._whisper_decode import Decode, Decoder, listen, repeats, suppressed
-from ._whisper_model import Whisper
+from ._whisper_model import Whisper, summary
 
 
 @dataclass
@@ -108,10 +108,23 @@ def beam(
 def best(
     whisper: Whisper,
     size: int,
+    noted: int,
     features: torch.Tensor,
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
 ) -> list[Decode]:
-    """`_whisper_decode.Greedy`: the best text of each clip."""
-    return [texts[0] for texts in beam(whisper, size, features, langs, limits, ngram)]
+    """`_whisper_decode.Greedy`: the best text of each clip, and so many that were nearly it."""
+    return [
+        replace(texts[0], alternatives=alternatives(texts)[:noted])
+        for texts in beam(whisper, size, features, langs, limits, ngram)
+    ]
+
+
+def alternatives(texts: Sequence[Decode]) -> tuple[Alternative, ...]:
+    """Each once; a text that can be spelled with other tokens is as likely as its likeliest."""
+    likely: dict[str, float] = {}
+    for each in texts:
+        logprob = summary(each.confidence * len(each.tokens))
+        likely[each.text] = max(logprob, likely.get(each.text, logprob))
+    return tuple(Alternative(text=text, logprob=logprob) for text, logprob in likely.items())

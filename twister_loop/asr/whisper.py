@@ -46,6 +46,8 @@ class WhisperRecognizer(Recognizer):
     """What it computes in; auto is bfloat16 where the processor computes with it."""
     beam: int = 1
     """Texts that a decode goes on with, of which the best wins; 1 takes the likeliest token."""
+    nbest: int | None = None
+    """Of the beam's texts so many are noted in every line, as `alternatives`, the best first."""
     temperature: float = 0.0
     """At which tokens are drawn; 0 takes the likeliest."""
     decode_batch: int = unsigned(8)
@@ -122,6 +124,8 @@ class WhisperRecognizer(Recognizer):
             raise ValueError("margin, margins: seconds, the smaller one first")
         if self.temperature < 0 or (self.temperature and self.beam > 1):
             raise ValueError("temperature: not below 0, and with a beam of 1")
+        if self.nbest is not None and not 1 <= self.nbest <= self.beam:
+            raise ValueError(f"nbest: from 1 to what the beam holds, {self.beam}")
         _whisper_weights.check_folder(self.model)
 
     def base(self) -> Checkpoint:
@@ -133,7 +137,7 @@ class WhisperRecognizer(Recognizer):
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
         decode = partial(_whisper_decode.greedy, whisper, temperature=self.temperature)
         if self.beam > 1:
-            decode = partial(_whisper_search.best, whisper, self.beam)
+            decode = partial(_whisper_search.best, whisper, self.beam, self.nbest or 0)
         for window in windows(speech):
             yield from _whisper_decode.transcribe(
                 whisper, decode, window, self.margin, self.decode_batch
@@ -162,8 +166,9 @@ class WhisperRecognizer(Recognizer):
     def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
         return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
 
-    def searching(self, beam: int, temperature: float = 0.0) -> Self | None:
-        return dataclasses.replace(self, beam=beam, temperature=temperature)
+    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+        noted = nbest or None
+        return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=noted)
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:
         batch = max(1, round(self.batch * clips))
