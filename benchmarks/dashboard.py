@@ -134,7 +134,14 @@ class Simulated(Recognizer):
         for each in speech:
             yield replace(each, words=(Word(word=each.text or "", start=0, end=1, logprob=0),))
 
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
         rng, skill = random.Random(seed), _skill(start)[0]
         out.mkdir(parents=True, exist_ok=True)
         lines = (

@@ -46,7 +46,7 @@ CONFORMER = {
     "use": "conformer", "layers": 4, "decoder_layers": 1, "width": 128, "heads": 4, "inner": 512,
     "kernel": 15,
 }  # fmt: skip
-WHISPER = {"use": "whisper", "full_windows": 0.0}
+WHISPER = {"use": "whisper", "full_windows": 0.0, "learning_rate": 2e-5}
 
 
 @dataclass(frozen=True)

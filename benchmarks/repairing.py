@@ -1,13 +1,13 @@
 """What repairing labels with the texts gets right: whole labels, and single words of them.
 
-python benchmarks/repairing.py      (the Italian pool as untouched Whisper base labels it)
+python benchmarks/repairing.py FOLDER     (the Italian pool as untouched Whisper base labels it;
+what it was heard as is kept in the folder)
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -39,27 +39,26 @@ def ivr(split: str) -> dict[str, object]:
 def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
     champion = Listener(asr, asr.base())
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch)
-        true = listed(ivr("pool_references"))
-        references = {each.audio_filepath: each.text or "" for each in true}
-        pool = [each for each in listed(ivr("pool")) if each.audio_filepath in references]
-        heard = (
-            replace(each, text=each.pred_text, origin="pseudo")
-            for each in champion.transcribe(replace(each, text=None) for each in pool)
-        )
-        labels = Manifest.write(heard, out / "labels")
-        given = listed(ivr("texts"), {"use": "textfile", "file": str(SENTENCES)})
-        held_out = [
-            Manifest.write(listed(ivr(split)), out / split) for split in ("development", "test")
-        ]
-        given = Manifest.write(given, out / "given")
-        texts = tidy((), Choice(), given, held_out, out=out / "texts")
-        said = [references[each.audio_filepath] for each in labels]
-        terms = (champion, labels, texts, said)
-        for line in chain(_whole(*terms), _words(*terms)):
-            sys.stdout.write(f"| {' | '.join(line)} |\n")
-            sys.stdout.flush()
+    out = Path(sys.argv[1])
+    true = listed(ivr("pool_references"))
+    references = {each.audio_filepath: each.text or "" for each in true}
+    pool = [each for each in listed(ivr("pool")) if each.audio_filepath in references]
+    heard = (
+        replace(each, text=each.pred_text, origin="pseudo")
+        for each in champion.transcribe(replace(each, text=None) for each in pool)
+    )
+    labels = _kept(out / "labels", heard)
+    given = listed(ivr("texts"), {"use": "textfile", "file": str(SENTENCES)})
+    held_out = [
+        Manifest.write(listed(ivr(split)), out / split) for split in ("development", "test")
+    ]
+    given = Manifest.write(given, out / "given")
+    texts = tidy((), Choice(), given, held_out, out=out / "texts")
+    said = [references[each.audio_filepath] for each in labels]
+    terms = (champion, labels, texts, said)
+    for line in chain(_whole(*terms), _words(*terms)):
+        sys.stdout.write(f"| {' | '.join(line)} |\n")
+        sys.stdout.flush()
 
 
 def _whole(
@@ -68,14 +67,16 @@ def _whole(
     """One beam for all rows: the champion hears the pool once, only the weights differ."""
     searching = champion.recognizer.searching(NBEST, nbest=NBEST)
     assert searching
-    beams = [each.alternatives for each in searching.transcribe(champion.checkpoint, labels)]
+    heard = searching.transcribe(champion.checkpoint, labels)
+    held = _kept(labels.folder.with_name("beams"), heard)
+    beams = [each.alternatives for each in held]
     yield ("weight", "bonus", "order", "labels", "changed", "rightly", "wrongly", "WER")
     yield ("---",) * 8
     before = [_errors(each.text, truth) for each, truth in zip(labels, said, strict=True)]
     yield ("", "", "as labeled", str(len(before)), "", "", "", _rate(before))
     oracle = [
-        min((_errors(each.text, truth) for each in beam), key=lambda count: count.errors)
-        for beam, truth in zip(beams, said, strict=True)
+        min([_errors(each.text, truth) for each in beam] or [old], key=lambda count: count.errors)
+        for beam, truth, old in zip(beams, said, before, strict=True)
     ]
     yield ("", "", "the beam's best text", str(len(before)), "", "", "", _rate(oracle))
     for order in (3, 1):
@@ -117,6 +118,14 @@ def _words(
                 changed, right = changed + 1, right + (new <= set(words_of(truth, "it")))
                 sys.stderr.write(f"{trust}: {each.repaired!r} -> {new}; {truth!r}\n")
         yield tuple(map(str, (f"{trust:g}", len(labels), changed, right, changed - right)))
+
+
+def _kept(folder: Path, lines: Iterable[Utterance]) -> Manifest:
+    """Made once, and read back then."""
+    if not folder.is_dir():
+        Manifest.write(lines, scratch := folder.with_name(f".{folder.name}"))
+        scratch.rename(folder)
+    return Manifest(folder)
 
 
 def _errors(text: str | None, truth: str) -> ErrorCount:

@@ -42,7 +42,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    ours = Recognizer.build({"use": "whisper", "epochs": 1, "interpolate": 1.0})
+    terms = {"epochs": 1, "interpolate": 1.0, "learning_rate": 2e-5}
+    ours = Recognizer.build({"use": "whisper", **terms})
     lesson = Manifest.write(
         islice(_prompts("pool_references"), options.clips), options.folder / "lesson"
     )

@@ -81,10 +81,13 @@ def judge(
     normalizer: Normalizer,
     seed: int,
     labeler: Report | None = None,
+    stops_by: str | None = None,
     *,
     out: Path,
 ) -> Verdict:
     """Ask every gate; all objections are kept, not only the first. Test sets are not shown.
+
+    Nor is the development set that training `stops_by`, where there is another.
 
     Raises ConfigError where a report was counted with another normalizer.
     """
@@ -92,12 +95,18 @@ def judge(
     for report in (untouched, champion, candidate, *others):
         for score in report.scores:
             same_normalizer(score, normalizer)
+    unseen = not_shown({each.name: each.kind for each in candidate.scores}, stops_by)
+
+    def shown(report: Report) -> dict[str, Outcome]:
+        found = outcomes(report, normalizer)
+        return {name: each for name, each in found.items() if name != unseen}
+
     evidence = Evidence(
-        untouched=outcomes(untouched, normalizer),
-        champion=outcomes(champion, normalizer),
-        candidate=outcomes(candidate, normalizer),
-        references={name: outcomes(each, normalizer) for name, each in references.items()},
-        labeler=outcomes(labeler, normalizer) if labeler else {},
+        untouched=shown(untouched),
+        champion=shown(champion),
+        candidate=shown(candidate),
+        references={name: shown(each) for name, each in references.items()},
+        labeler=shown(labeler) if labeler else {},
         seed=seed,
     )
     said = (gate.objection(evidence) for gate in gates)
@@ -131,15 +140,29 @@ def outcomes(
     return found
 
 
+def not_shown(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
+    """The development set that training ends by: it judges nothing where another can."""
+    others = [n for n, kind in sets.items() if kind == "development" and n != stops_by]
+    return stops_by if others else None
+
+
 def unknown_sets(
-    gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, object]]
+    gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, object]], stops_by: str | None
 ) -> Iterator[str]:
-    """What gates want to look at, and may not."""
-    seen = [name for name, (kind, _) in sets.items() if kind != "test"]
+    """What gates want to look at, or training wants to end by, and may not."""
+    kinds = {name: kind for name, (kind, _) in sets.items()}
+    development = [name for name, kind in kinds.items() if kind == "development"]
+    if stops_by and stops_by not in development:
+        why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
+        near = schema.nearest(stops_by, development)
+        yield f"asr.stop: {stops_by!r} {why}, and a development set is asked for; {near}"
+    unseen = not_shown(kinds, stops_by)
+    seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
     for gate in gates:
         for name in getattr(gate, "sets", ()):
             if name not in seen:
                 why = "is a test set, which gates never see" if name in sets else "does not exist"
+                why = "is what training stops by" if name == unseen else why
                 near = schema.nearest(name, seen)
                 yield f"gates: {gate.name}: the set {name!r} {why}; {near}"
 

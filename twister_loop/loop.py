@@ -143,11 +143,13 @@ def take(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Round:
     mixture = do(mix)(plan.mix, [lesson, *synthetic], seed, replay, out=at / "mixture")
     start = best if plan.start == "champion" else base
     packed, perturb = _packed(plan, given, mixture, start, do)
-    candidate = do(train)(plan.asr, start, packed, seed, perturb, out=at / "candidate")
+    ways = (seed, perturb, given.watched)
+    candidate = do(train)(plan.asr, start, packed, *ways, out=at / "candidate")
     report = _measured(plan, plan.asr, ledger, given.sets, candidate, at / "report", do)
     reports = (untouched, current, report, references)
     faster = _by_labeler(plan, given, candidate, do)
-    do(judge)(plan.gates, *reports, plan.normalizer, seed, faster, out=at / "verdict")
+    terms = (plan.normalizer, seed, faster, plan.asr.stops_by)
+    do(judge)(plan.gates, *reports, *terms, out=at / "verdict")
     return round_of(at)
 
 

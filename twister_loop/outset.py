@@ -18,7 +18,7 @@ from . import estimating, fingerprint
 from .artifact import differences, digest_of, read_json, signature, write_json
 from .environment import environment
 from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
-from .evaluation import HeldOut
+from .evaluation import HeldOut, not_shown
 from .hashes import Hashes
 from .ledger import Ledger, number_of, stands
 from .manifest import Manifest
@@ -46,6 +46,8 @@ class Given:
     human: Manifest
     replay: Manifest
     sets: Mapping[str, HeldOut]
+    watched: Manifest | None = None
+    """The set that training ends by."""
 
     @property
     def held_out(self) -> list[Manifest]:
@@ -102,6 +104,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
 
 def _given(plan: Plan, at: Path) -> Given:
     """List everything, or read back the lists."""
+    sets = sets_of(plan, at)
     number = int(at.name.lstrip(".").removeprefix("round-"))
     return Given(
         at=at,
@@ -111,8 +114,14 @@ def _given(plan: Plan, at: Path) -> Given:
         human=gather(plan.human, plan.language, out=at / "given" / "human"),
         # Of other languages, as retention sets are.
         replay=gather(plan.replay, None, out=at / "given" / "replay"),
-        sets=sets_of(plan, at),
+        sets=sets,
+        watched=watched_of(plan, sets),
     )
+
+
+def watched_of(plan: Plan, sets: Mapping[str, HeldOut]) -> Manifest | None:
+    """The speech of the development set that training ends by, if it does."""
+    return sets[plan.asr.stops_by].speech if plan.asr.stops_by else None
 
 
 def sets_of(plan: Plan, at: Path) -> dict[str, HeldOut]:
@@ -241,12 +250,20 @@ def _words(plan: Plan, utterance: Utterance) -> int:
 
 def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
     """Say what training may not fit in, and what the gates will not be able to decide."""
+    stop = plan.asr.stops_by
+    unseen = not_shown({name: each.kind for name, each in given.sets.items()}, stop)
+    if stop and not unseen:
+        log.warning(
+            "%s: chooses the weights and is all that gates see of development speech, so they "
+            "find it better than it is; name another set in `asr.stop`",
+            stop,
+        )
     for warning in plan.asr.foresee(ledger.champion or plan.asr.base()):
         log.warning("%s: %s", plan.asr.name, warning)
     sets = {
         name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
         for name, each in given.sets.items()
-        if each.kind != "test"
+        if each.kind != "test" and name != unseen
     }
     for gate in plan.gates:
         for warning in gate.foresee(sets):

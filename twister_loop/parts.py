@@ -126,11 +126,24 @@ class Recognizer(Part):
         """Yield every utterance, in order, with the `words` of its `text`: forced decoding."""
 
     @abstractmethod
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
         """Learn from labeled speech, beginning at `start`, and leave the weights in `out`.
 
-        What is needed to go on after a kill lies in `out / "resume"`, which is gone at the end.
+        `watched` is the speech of the set that it `stops_by`. What is needed to go on after a kill
+        lies in `out / "resume"`, which is gone at the end.
         """
+
+    @property
+    def stops_by(self) -> str | None:
+        """The development set on whose errors training ends early; None where on none."""
+        return None
 
     def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         """How much of the longest label that it can learn a text takes, with its timestamps."""
@@ -152,10 +165,7 @@ class Recognizer(Part):
         return (self,)
 
     def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
-        """The same, decoding by a beam of so many texts, or drawing tokens; None if it cannot.
-
-        Of the beam's texts it notes the `nbest` best, as `alternatives`.
-        """
+        """The same, by a beam whose `nbest` texts are noted, or drawn tokens; None if it cannot."""
         return None
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:

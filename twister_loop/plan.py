@@ -176,7 +176,7 @@ class _Builder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
-        self.wrongs += unknown_sets(gates, sets)
+        self.wrongs += unknown_sets(gates, sets, asr.stops_by if asr else None)
         alone = labeler is None or labeler.recognizer is asr
         other = "another engine as `labeler`, such as ctranslate2"
         self.wrongs += [f"gates: {e.name} needs {other}" for e in gates if e.asks_labeler and alone]

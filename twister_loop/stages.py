@@ -164,17 +164,21 @@ def train(
     lesson: Manifest,
     seed: int,
     perturb: Perturb | None = None,
+    watched: Manifest | None = None,
     *,
     out: Path,
 ) -> Checkpoint:
-    """Teach a recognizer, from the lesson as it is or perturbed whenever it is read."""
+    """Teach a recognizer, from the lesson as it is or perturbed whenever it is read.
+
+    `watched` is the development set on which it may end early.
+    """
     if not len(lesson):
         raise ConfigError(
             f"{lesson.path}: nothing to learn from; every utterance was rejected, "
             "see the rejected/ folders of this round for the reasons"
         )
     heard = PerturbedManifest(lesson.folder, perturb, seed) if perturb else lesson
-    return recognizer.train(start, heard, out, seed).save(out)
+    return recognizer.train(start, heard, out, seed, watched).save(out)
 
 
 @stage(version=1)

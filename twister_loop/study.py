@@ -18,7 +18,7 @@ from .errors import ConfigError, StaleError
 from .evaluation import HeldOut, evaluate, outcomes
 from .evidence import Measure, Outcome
 from .ledger import Ledger
-from .outset import Given, check_leaks, check_sets, sets_of
+from .outset import Given, check_leaks, check_sets, sets_of, watched_of
 from .parts import Recognizer
 from .plan import Plan
 from .records import Checkpoint, Counted, ErrorCount, Report, Score
@@ -88,7 +88,9 @@ def _given(plan: Plan, folder: Path) -> Given:
         )
     nothing = gather((), plan.language, out=folder / "given" / "nothing")
     human = gather(plan.human, plan.language, out=folder / "given" / "human")
-    given = Given(folder, plan.seed, nothing, nothing, human, nothing, sets_of(plan, folder))
+    sets = sets_of(plan, folder)
+    watched = watched_of(plan, sets)
+    given = Given(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
     check_sets(plan, given.sets)
     check_leaks(given)
     return given
@@ -102,7 +104,8 @@ def _reports(
     for warning in asr.foresee(asr.base()):
         log.warning("%s: %s", asr.name, warning)
     yield ZERO_SHOT, _measured(plan, asr, asr.base(), given.sets, at / ZERO_SHOT)
-    tuned = train(asr, asr.base(), given.human, given.seed, out=at / FINE_TUNED)
+    terms = (given.human, given.seed, None, given.watched)
+    tuned = train(asr, asr.base(), *terms, out=at / FINE_TUNED)
     for number, each in enumerate(_epochs(tuned), 1):
         out = at / f"{each.location.name}-report"
         yield f"epoch {number}", _measured(plan, asr, each, given.sets, out)

@@ -242,19 +242,27 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
 
 @model
 @pytest.mark.parametrize(
-    "options", [{"spec_augment": True}, {"average": 8, "accumulate": 2}, {"lora": 2}]
+    "options",
+    [
+        {"spec_augment": True},
+        {"average": 8, "accumulate": 2},
+        {"lora": 2},
+        {"stop": "dev", "stop_every": 3, "patience": 20},
+    ],
 )
 def test_training_killed_and_resumed_gives_the_same_bytes(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     lesson = Manifest.write(clips, tmp_path / "lesson")
     part = learner(epochs=12, save_every=4, **options)
-    part.train(tiny_whisper, lesson, tmp_path / "whole", seed=3)
-    kill_after(7, part, tiny_whisper, lesson, tmp_path / "killed")
+    watched = Manifest.write(clips[:3], tmp_path / "watched")
+    part.train(tiny_whisper, lesson, tmp_path / "whole", 3, watched)
+    kill_after(7, part, tiny_whisper, lesson, tmp_path / "killed", watched)
     assert (tmp_path / "killed/resume").is_dir()
     assert not (tmp_path / "killed/model.safetensors").exists()
-    part.train(tiny_whisper, lesson, tmp_path / "killed", seed=3)
-    for name in ("model.safetensors", "training.jsonl", "config.json"):
+    part.train(tiny_whisper, lesson, tmp_path / "killed", 3, watched)
+    looks = ["stopping.jsonl"] if part.stops_by else []
+    for name in ("model.safetensors", "training.jsonl", "config.json", *looks):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
@@ -286,13 +294,18 @@ def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
     from safetensors.torch import load_file
 
     lesson = Manifest.write(clips[:10], tmp_path / "lesson")
-    logs, weights = [], []
+    watched = Manifest.write(clips[10:], tmp_path / "watched")
+    logs, weights, looks = [], [], []
     for count in (1, 2):
         out = tmp_path / f"by-{count}"
-        learner(epochs=2, accumulate=2, processes=count).train(tiny_whisper, lesson, out, seed=3)
+        part = learner(epochs=2, accumulate=2, processes=count, stop="dev")
+        part.train(tiny_whisper, lesson, out, 3, watched)
+        looks.append([json.loads(line) for line in (out / "stopping.jsonl").open()])
         logs.append([json.loads(line) for line in (out / "training.jsonl").open()])
         weights.append(load_file(out / "model.safetensors"))
         assert not (out / "resume").exists()
+    one, two = looks
+    assert [(each["step"], each["of"]) for each in two] == [(3, one[0]["of"]), (6, one[0]["of"])]
     one, two = logs
     assert [each["step"] for each in two] == [1, 2, 3, 4, 5, 6]
     assert [each["loss"] for each in two] == pytest.approx([each["loss"] for each in one], abs=1e-4)
@@ -311,7 +324,12 @@ def test_processes_that_fail_together_are_said_to(tiny_whisper: Checkpoint, tmp_
 
 
 def kill_after(
-    steps: int, part: Recognizer, start: Checkpoint, lesson: Manifest, out: Path
+    steps: int,
+    part: Recognizer,
+    start: Checkpoint,
+    lesson: Manifest,
+    out: Path,
+    watched: Manifest | None = None,
 ) -> None:
     """Train in a process of its own, and kill it when its log has so many lines."""
     script = (
@@ -319,7 +337,7 @@ def kill_after(
         "from twister_loop.asr.whisper import WhisperRecognizer\n"
         "from twister_loop.manifest import Manifest\n"
         "from twister_loop.records import Checkpoint\n"
-        f"{part!r}.train({start!r}, {lesson!r}, {out!r}, seed=3)\n"
+        f"{part!r}.train({start!r}, {lesson!r}, {out!r}, 3, {watched!r})\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as process:
         while process.poll() is None:

@@ -141,7 +141,14 @@ class ScratchRecognizer(Recognizer):
             else:
                 yield from ear.work(window, ear.aligned)
 
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
         from ._scratch_train import train  # which knows this class
 
         return train(self, start, lesson, out, seed)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import distributed
@@ -28,6 +28,8 @@ from ._whisper_lesson import Step
 
 if TYPE_CHECKING:
     from .whisper import WhisperRecognizer
+
+T = TypeVar("T")
 
 
 def joined() -> bool:
@@ -47,6 +49,13 @@ def share(todo: Iterable[Step]) -> Iterator[Step]:
         own = slice(distributed.get_rank(), None, distributed.get_world_size())
     for step in todo:
         yield replace(step, batches=step.batches[own], margins=step.margins[own])
+
+
+def part(items: Sequence[T]) -> Sequence[T]:
+    """What of them is for this process."""
+    if not joined():
+        return items
+    return items[distributed.get_rank() :: distributed.get_world_size()]
 
 
 def summed(value: float, device: torch.device) -> float:

@@ -26,6 +26,8 @@ from . import _whisper_together as together
 from ._whisper_lesson import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
 from ._whisper_lora import adapt
 from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of, resolve
+from ._whisper_rate import learning_rate
+from ._whisper_stop import Watch
 from ._whisper_weights import weight_files
 
 if TYPE_CHECKING:
@@ -49,7 +51,12 @@ class Line:
 
 
 def train(
-    options: WhisperRecognizer, start: Checkpoint, lesson: Manifest, out: Path, seed: int
+    options: WhisperRecognizer,
+    start: Checkpoint,
+    lesson: Manifest,
+    out: Path,
+    seed: int,
+    watched: Manifest | None = None,
 ) -> Checkpoint:
     """Fine-tune `start` on the lesson, and leave a transformers folder in `out`.
 
@@ -57,7 +64,7 @@ def train(
         EngineError: the loss is not finite, memory is full, or there is nothing to learn from.
     """
     if options.processes > 1 and not together.joined():
-        together.launch(options, out, start, lesson, out, seed)
+        together.launch(options, out, start, lesson, out, seed, watched)
         return Checkpoint("whisper", out)
     with torch.random.fork_rng(), repeatable():
         torch.manual_seed(seed)
@@ -72,6 +79,9 @@ def train(
         log.info("%d utterances, %d steps of training", len(taught), total)
         todo = steps(taught, options, total, seed)
         trainer = Trainer(options, whisper, out, total, epochs=math.ceil(total / in_epoch))
+        if options.stop:
+            assert watched, f"the speech of {options.stop}"
+            trainer.watch = Watch(options, watched, total)
         trainer.resume()
         try:
             trainer.run(lesson, todo)
@@ -114,7 +124,9 @@ def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
     dtype = read_json(folder_of(base) / "config.json").get("dtype", "float32")
     weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
     learned = weights * (_whisper_memory.ADAPTED if options.lora else 1)
-    state = round(learned * (4 if options.average else 3))  # with AdamW's two moments
+    state = round(
+        learned * (4 if options.average or options.stop else 3)
+    )  # with AdamW's two moments
     kept = weights * options.epochs if options.keep_epochs else 0
     return weights + 2 * state + kept
 
@@ -140,11 +152,15 @@ class Trainer:
         others = {"params": [each for each in self.learned if each.ndim <= 1], "weight_decay": 0.0}
         decay = options.weight_decay
         self.optimizer = torch.optim.AdamW([matrices, others], weight_decay=decay, fused=True)
+        self.rate, why = learning_rate(options, whisper.config)
+        """At its peak."""
+        log.info("learning rate %g at its peak: %s", self.rate, why)
         self.done = 0
         """Steps."""
         self.average: dict[str, torch.Tensor] = {}
         self.averaged = 0
         """Epochs."""
+        self.watch: Watch | None = None
         self.dtype = resolve(options.precision)
 
     @property
@@ -152,7 +168,9 @@ class Trainer:
         return self.out / "resume" / "state.pt"
 
     def run(self, lesson: Manifest, todo: Iterator[Step]) -> None:
-        """Take the steps that are left."""
+        """Take the steps that are left, unless it is over."""
+        if self.watch and self.watch.over:
+            return
         left = together.share(step for step in todo if step.number > self.done)
         read = loaded(self.whisper, lesson, left, self.options)
         shown = progress(read, "training whisper", self.total - self.done)
@@ -168,8 +186,21 @@ class Trainer:
                     self._average()
                 if step.ends_epoch and self.options.keep_epochs:
                     self._write(self.out / f"epoch-{step.epoch:02d}")
-                if step.ends_epoch or step.number % self.options.save_every == 0:
+                looked = self._look(step)
+                if looked or step.ends_epoch or step.number % self.options.save_every == 0:
                     self.save()
+                if looked and self.watch and self.watch.over:
+                    log.info("no better since %d looks: it ends here", self.options.patience)
+                    break
+
+    def _look(self, step: Step) -> bool:
+        """Try what was learned on the development set, where one is watched and it is time."""
+        if not (self.watch and self.watch.due(step.number, step.ends_epoch)):
+            return False
+        self.watch.look(step.number, step.epoch, self.whisper, self.weights())
+        if together.is_first():
+            self.watch.note(self.out)
+        return True
 
     def take(self, step: Step, batches: Sequence[Batch]) -> tuple[float, float]:
         """One update; gives the loss and the learning rate."""
@@ -214,8 +245,8 @@ class Trainer:
         """Rises linearly while it warms up, then falls linearly, almost to nothing."""
         warm = math.ceil(self.options.warmup * self.total)
         if number <= warm:
-            return self.options.learning_rate * number / warm
-        return self.options.learning_rate * (self.total - number + 1) / (self.total - warm + 1)
+            return self.rate * number / warm
+        return self.rate * (self.total - number + 1) / (self.total - warm + 1)
 
     def save(self) -> None:
         """Keep what is needed to go on from here; whole or not at all."""
@@ -228,6 +259,7 @@ class Trainer:
             "average": self.average,
             "averaged": self.averaged,
             "random": torch.get_rng_state(),
+            "watch": self.watch.state() if self.watch else None,
         }
         scratch = self.state_file.with_name(".state.pt")
         scratch.parent.mkdir(parents=True, exist_ok=True)
@@ -243,6 +275,8 @@ class Trainer:
             self.average, self.averaged = state["average"], state["averaged"]
             self.done = state["done"]
             torch.set_rng_state(state["random"])
+            if self.watch:
+                self.watch.go_on(state["watch"])
             log.info("goes on after step %d of %d", self.done, self.total)
         if (self.out / LOG).is_file() and together.is_first():
             lines = (self.out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
@@ -252,8 +286,8 @@ class Trainer:
         """Write the model as transformers does, and drop what was kept for going on."""
         if not together.is_first():
             return
-        if self.average:
-            self.model.load_state_dict(self.average, strict=False)
+        if chosen := self.watch.best if self.watch else self.average:
+            self.model.load_state_dict(chosen, strict=False)
         if self.options.lora:
             self._merge(start)
         if self.options.interpolate < 1:

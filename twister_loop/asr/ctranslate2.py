@@ -49,7 +49,14 @@ class CTranslate2Recognizer(Recognizer):
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         raise EngineError("ctranslate2 does not align; `whisper` does")
 
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
         raise EngineError("ctranslate2 does not learn; `whisper` does")
 
     def decoding(self) -> str:

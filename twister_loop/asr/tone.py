@@ -42,7 +42,14 @@ class ToneRecognizer(Recognizer):
                 at = end + tone.SLOT / audio.SAMPLE_RATE
             yield replace(utterance, words=tuple(words))
 
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
         tone.save(tone.learn(self._codebook(start), lesson), out)
         return Checkpoint("tone", out)
 

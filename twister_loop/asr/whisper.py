@@ -62,8 +62,9 @@ class WhisperRecognizer(Recognizer):
     processes: int = unsigned(1)
     """Processes that train together, one a GPU of this machine. They share the batches of a step,
     so `accumulate` is a multiple of them."""
-    learning_rate: float = only_for("train", 2e-5)
-    """At its peak."""
+    learning_rate: float | None = only_for("train", None)
+    """At its peak. Left out it goes by the size of the model, a fortieth of what that was trained
+    with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6; with `lora` 1e-3."""
     warmup: Share = only_for("train", 0.1)
     """Part of all steps in which the learning rate rises."""
     weight_decay: float = only_for("train", 0.01)
@@ -73,6 +74,14 @@ class WhisperRecognizer(Recognizer):
     """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
     keep_epochs: bool = only_for("train", False)
     """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
+    stop: str | None = only_for("train", None)
+    """A development set, by its name, on which what was learned is tried after every epoch. The
+    best weights are kept, and training ends when they get no better. What chose the weights is no
+    judge of them: gates are not shown that set, unless it is the only development set."""
+    patience: int = only_for("train", 3)
+    """Such tries without a gain, after which training ends."""
+    stop_every: int | None = only_for("train", None)
+    """Steps from one such try to the next, in place of an epoch."""
     interpolate: Share = only_for("train", 1.0)
     """How far the weights go from those at the start to the trained ones. Half way keeps most of
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
@@ -81,7 +90,7 @@ class WhisperRecognizer(Recognizer):
     lora: int = only_for("train", 0)
     """Rank of adapters to queries and values that learn in place of the weights, to which they are
     added at the end (LoRA): for models that do not fit otherwise. They want a larger
-    `learning_rate`, about 1e-3. 0 is none."""
+    `learning_rate`, ten times and more that of the whole model. 0 is none."""
     checkpointing: bool = only_for("train", False)
     """Whether going back computes activations again instead of keeping them: a step takes about a
     third longer, and much less memory."""
@@ -110,6 +119,12 @@ class WhisperRecognizer(Recognizer):
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise ValueError("learning_rate: above 0, or left out to go by the model's size")
+        if self.patience < 1 or (self.stop_every is not None and self.stop_every < 1):
+            raise ValueError("patience, stop_every: 1 at least")
+        if self.stop and self.average:
+            raise ValueError("stop: keeps the best weights, `average` means several; choose one")
         if self.accumulate % self.processes:
             raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
         if self.lora < 0 or (self.lora and find_spec("peft") is None):
@@ -135,6 +150,10 @@ class WhisperRecognizer(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
+        yield from self.hear(whisper, speech)
+
+    def hear(self, whisper: Whisper, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        """`transcribe` with a model that is loaded already."""
         decode = partial(_whisper_decode.greedy, whisper, temperature=self.temperature)
         if self.beam > 1:
             decode = partial(_whisper_search.best, whisper, self.beam, self.nbest or 0)
@@ -151,8 +170,19 @@ class WhisperRecognizer(Recognizer):
     def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         return _whisper_lesson.fullness(Processing.read(folder_of(start)))
 
-    def train(self, start: Checkpoint, lesson: Manifest, out: Path, seed: int) -> Checkpoint:
-        return _whisper_train.train(self, start, lesson, out, seed)
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
+        return _whisper_train.train(self, start, lesson, out, seed, watched)
+
+    @property
+    def stops_by(self) -> str | None:
+        return self.stop
 
     def decoding(self) -> str:
         precision = str(resolve(self.precision)).removeprefix("torch.")
@@ -172,7 +202,7 @@ class WhisperRecognizer(Recognizer):
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:
         batch = max(1, round(self.batch * clips))
-        return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch)
+        return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch, stop=None)
 
     def keeping_epochs(self) -> Self:
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)

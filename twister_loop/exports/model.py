@@ -17,7 +17,7 @@ from ..stages import LabelTerms, try_labelers
 from ..summary import Summary
 from . import card
 
-OURS = frozenset({MADE, TIMING, SPEED, "checkpoint.json", "training.jsonl"})
+OURS = frozenset({MADE, TIMING, SPEED, "checkpoint.json", "training.jsonl", "stopping.jsonl"})
 """Notes of the run; what else lies in a candidate is transformers' own."""
 READ_BESIDE = "tokenizer.json preprocessor_config.json".split()
 """What programs that serve CTranslate2's Whisper look for beside its weights."""
