@@ -1,11 +1,12 @@
 """What repairing labels with the texts gets right: whole labels, and single words of them.
 
-python benchmarks/repairing.py FOLDER     (the Italian pool as untouched Whisper base labels it;
-what it was heard as is kept in the folder)
+python benchmarks/repairing.py FOLDER [CLIPS]     (the Italian pool, or some clips of it drawn by
+chance, as untouched Whisper base labels it; what was heard is kept in the folder)
 """
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -43,6 +44,8 @@ def main() -> None:
     true = listed(ivr("pool_references"))
     references = {each.audio_filepath: each.text or "" for each in true}
     pool = [each for each in listed(ivr("pool")) if each.audio_filepath in references]
+    if len(sys.argv) > 2:
+        pool = random.Random(0).sample(pool, int(sys.argv[2]))
     heard = (
         replace(each, text=each.pred_text, origin="pseudo")
         for each in champion.transcribe(replace(each, text=None) for each in pool)
