@@ -122,6 +122,8 @@ def signature(value: object, purpose: str | None = None) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         signed = (each for each in fields(value) if _matters(each.metadata, purpose))
         options = {each.name: signature(getattr(value, each.name), purpose) for each in signed}
+        if points_to := getattr(value, "points_to", None):  # by a name alone, such as weights
+            options["points_to"] = signature(points_to(), purpose)
         return {"use": getattr(value, "name", type(value).__name__), **options}
     if isinstance(value, Mapping):
         return {str(key): signature(each, purpose) for key, each in value.items()}

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import Literal
 
@@ -250,16 +251,26 @@ def _labeled_anew(
     speech: Iterable[Utterance],
     out: Path,
 ) -> Iterator[Utterance]:
-    """What is not known is heard, a window at a time."""
+    """What is not known is heard; where all of it is known, no model is loaded."""
     places = {each.id: at for at, each in known.located() if each.origin == "pseudo"}
     made_in = number_of(known.folder.parent)
+    speech, again = tee(speech)
+
+    def asked() -> Iterator[Utterance]:
+        """Windows with something new, whole: one engine hears them all, as if each were alone."""
+        for window in windows(again):
+            if any(each.id not in places for each in window):
+                for each in window:
+                    yield replace(each, error="known") if each.id in places else each
+
+    heard = _labeled(recognizer, checkpoint, asked(), out)
     with known.at() as line:
         for window in windows(speech):
-            new = [each for each in window if each.id not in places]
-            heard = _labeled(recognizer, checkpoint, new, out) if new else iter(())
+            some_new = any(each.id not in places for each in window)
             for each in window:
+                answer = next(heard) if some_new else each
                 if each.id not in places:
-                    yield next(heard)
+                    yield answer
                     continue
                 old = line(places[each.id])
                 yield replace(

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, Plan, Utterance, audio, load, next_round
+from twister_loop import (
+    Checkpoint,
+    ConfigError,
+    Plan,
+    StaleError,
+    Utterance,
+    audio,
+    load,
+    next_round,
+)
 from twister_loop.asr.tone import ToneRecognizer
 from twister_loop.filters.confidence import Confidence
 from twister_loop.filters.last_round import LastRound
@@ -106,6 +115,18 @@ def test_a_second_model_hears_with_its_own_weights(tmp_path: Path) -> None:
     missing = replace(speech[0], audio_filepath=tmp_path / "none.wav")
     [why] = objections(tone, [missing], Scripted())
     assert why and why.startswith("not heard again: ")
+
+
+def test_other_weights_of_a_second_model_are_another_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same name: what was sifted with those before is refused."""
+    speech = Manifest.write([], tmp_path / "speech")
+    terms = ([SecondModel(asr="tone")], speech, None, ())
+    sift(*terms, out=tmp_path / "sifted")
+    monkeypatch.setattr(ToneRecognizer, "base", lambda _: Checkpoint("tone", digest="others"))
+    with pytest.raises(StaleError, match=r"filters.*others"):
+        sift(*terms, out=tmp_path / "sifted")
 
 
 @pytest.mark.model

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..parts import Recognizer, Witnesses
-from ..records import Utterance
+from ..records import Checkpoint, Utterance
 from ._second_opinion import SecondOpinion
 
 
@@ -22,6 +22,10 @@ class SecondModel(SecondOpinion):
             self._recognizer()
         except ConfigError as wrong:
             raise ValueError(f"asr: {wrong}") from wrong
+
+    def points_to(self) -> Checkpoint:
+        """The other model's weights, so that other weights under the same name are noticed."""
+        return self._recognizer().base()
 
     def check(self, asr: Recognizer) -> None:
         try:
