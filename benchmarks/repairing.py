@@ -19,7 +19,7 @@ from twister_loop.manifest import Manifest
 from twister_loop.ngram import KneserNey
 from twister_loop.parts import Corpus, Listener, Recognizer
 from twister_loop.records import ErrorCount
-from twister_loop.repairing import Repair, likeliest, repair
+from twister_loop.repairing import Repair, Rescoring, likeliest, repair
 from twister_loop.texts import Choice, tidy
 
 NBEST = 5
@@ -86,7 +86,7 @@ def _whole(
         corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), order)
         for bonus in (0.0, 1.0, 2.0):
             for weight in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0):
-                terms = Repair(nbest=NBEST, weight=weight, bonus=bonus, order=order)
+                terms = Rescoring(NBEST, weight, bonus, order)
                 found = [
                     likeliest(terms, corpus, label, beam)
                     for label, beam in zip(labels, beams, strict=True)

@@ -17,7 +17,7 @@ from twister_loop.manifest import Manifest
 from twister_loop.ngram import KneserNey
 from twister_loop.parts import Listener
 from twister_loop.records import Alternative, Word
-from twister_loop.repairing import Repair, repair
+from twister_loop.repairing import Repair, Rescoring, repair
 
 from . import world as toy
 
@@ -139,7 +139,8 @@ def rescored(
     spoken = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(said))
     texts = Manifest.write(spoken, tmp_path / "texts")
     champion = Listener(Beaming(holds=tuple(holds.items())), Checkpoint("tone"))
-    terms = {"nbest": 3, "similarity": None, **terms}
+    similarity = terms.pop("similarity", None)
+    terms = {"nbest": Rescoring(texts=3, **terms), "similarity": similarity}
     labels = Manifest.write([one], tmp_path / "labels")
     [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "repaired")
     return found
@@ -226,7 +227,7 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
         lambda texts, order: weighed.extend(texts) or KneserNey(weighed, order),
     )
     monkeypatch.setattr(ToneRecognizer, "searching", lambda self, *_, **__: self)
-    plan = load(world, {"repair": {"nbest": 3}, "rounds": 1})
+    plan = load(world, {"repair": {"nbest": {}}, "rounds": 1})
     done = next_round(plan, world.parent / "run")
     assert weighed == [units_of(text, "en") for text in toy.TEXTS]
     assert held_out in {each.text for each in Manifest(done.folder / "texts" / "rejected")}
@@ -235,10 +236,10 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"repair": {"nbest": 1}}, "nbest: 2 or more, or 0"),
+        ({"repair": {"nbest": {"texts": 1}}}, "repair.nbest: texts: 2 at least"),
         ({"repair": {"similarity": None}}, "nothing to repair by"),
-        ({"repair": {"nbest": 3, "weight": -1}}, "weight: not below 0"),
-        ({"repair": {"nbest": 3}}, "repair.nbest: tone tells no alternatives"),
+        ({"repair": {"nbest": {"weight": -1}}}, "weight: not below 0"),
+        ({"repair": {"nbest": {}}}, "repair.nbest: tone tells no alternatives"),
         ({"repair": {}, "texts": [], "voices": {}}, "repair: needs `texts` to go by"),
     ],
 )

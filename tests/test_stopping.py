@@ -111,9 +111,9 @@ def test_which_set_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("stop", "gate_sets", "message"),
     [
-        ("test", [], "asr.stop: 'test' is a test set, and a development set is asked for"),
-        ("english", [], "asr.stop: 'english' is a retention set"),
-        ("dve", [], "asr.stop: 'dve' does not exist, .* did you mean 'dev'?"),
+        ("test", [], "asr.stop.set: 'test' is a test set, and a development set is asked for"),
+        ("english", [], "asr.stop.set: 'english' is a retention set"),
+        ("dve", [], "asr.stop.set: 'dve' does not exist, .* did you mean 'dev'?"),
         ("own", ["own"], "the set 'own' is what training stops by"),
     ],
 )
@@ -128,5 +128,5 @@ def test_sets_that_training_may_not_stop_by_are_refused(
 
 @pytest.mark.model
 def test_a_plan_may_not_stop_by_its_test_set(world: Path) -> None:
-    with pytest.raises(ConfigError, match=r"asr\.stop: 'test' is a test set"):
-        load(world, {"asr": {"use": "whisper", "stop": "test"}})
+    with pytest.raises(ConfigError, match=r"asr\.stop\.set: 'test' is a test set"):
+        load(world, {"asr": {"use": "whisper", "stop": {"set": "test"}}})

@@ -155,7 +155,7 @@ def unknown_sets(
     if stops_by and stops_by not in development:
         why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
         near = schema.nearest(stops_by, development)
-        yield f"asr.stop: {stops_by!r} {why}, and a development set is asked for; {near}"
+        yield f"asr.stop.set: {stops_by!r} {why}, and a development set is asked for; {near}"
     unseen = not_shown(kinds, stops_by)
     seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
     for gate in gates:

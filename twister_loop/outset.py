@@ -255,7 +255,7 @@ def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
     if stop and not unseen:
         log.warning(
             "%s: chooses the weights and is all that gates see of development speech, so they "
-            "find it better than it is; name another set in `asr.stop`",
+            "find it better than it is; name another set in `asr.stop.set`",
             stop,
         )
     for warning in plan.asr.foresee(ledger.champion or plan.asr.base()):

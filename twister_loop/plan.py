@@ -243,8 +243,8 @@ class _Builder:
         if terms is None:
             return None
         self._require(bool(document.texts), "repair: needs `texts` to go by")
-        deaf = terms.nbest and asr and asr.searching(terms.nbest, nbest=terms.nbest) is None
-        self._require(not deaf, f"repair.nbest: {asr and asr.name} tells no alternatives")
+        if terms.nbest and asr and asr.searching(beam := terms.nbest.texts, nbest=beam) is None:
+            self.wrongs.append(f"repair.nbest: {asr.name} tells no alternatives")
         if terms.lexicon is None:
             return terms
         terms = replace(terms, lexicon=self.folder / terms.lexicon)

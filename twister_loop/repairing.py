@@ -31,12 +31,12 @@ CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Repair:
-    """When a label, or a word of it, is taken for one of the texts'."""
+class Rescoring:
+    """When another text of the champion's beam is taken for the label."""
 
-    nbest: int = 0
-    """Texts of the champion's beam, of which the likeliest by ear and by the corpus together is
-    taken for the label; 0 leaves it to single words."""
+    texts: int = 5
+    """That the beam goes on with, and of which the likeliest by ear and by the corpus together is
+    taken; five is the beam of OpenAI's Whisper."""
     weight: float = 0.3
     """What a natural logarithm of the language model counts beside one of the champion."""
     bonus: float = 0.0
@@ -44,6 +44,19 @@ class Repair:
     model prefers short texts."""
     order: int = 3
     """Words that the language model looks at together."""
+    __pydantic_config__ = schema.STRICT
+
+    def __post_init__(self) -> None:
+        if self.texts < 2 or self.order < 1 or self.weight < 0:
+            raise ValueError("texts: 2 at least; order: 1 at least; weight: not below 0")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """When a label, or a word of it, is taken for one of the texts'."""
+
+    nbest: Rescoring | None = None
+    """How whole labels are weighed anew; null leaves it to single words."""
     similarity: Share | None = 0.78
     """From which on a word may be a misspelled other (Ratcliff and Obershelp's); null repairs no
     single words."""
@@ -57,10 +70,8 @@ class Repair:
     def __post_init__(self) -> None:
         if self.similarity is not None and not 0 < self.similarity < 1:
             raise ValueError("similarity: between 0 and 1, or null")
-        if self.trust < 0 or self.weight < 0:
-            raise ValueError("trust, weight: not below 0")
-        if self.nbest == 1 or self.nbest < 0 or self.order < 1:
-            raise ValueError("nbest: 2 or more, or 0; order: 1 at least")
+        if self.trust < 0:
+            raise ValueError("trust: not below 0")
         if not self.nbest and self.similarity is None:
             raise ValueError("nbest or similarity: one of them, or there is nothing to repair by")
 
@@ -84,7 +95,7 @@ def _repaired(
 ) -> Iterator[Utterance]:
     repaired = iter(labels)
     if terms.nbest:
-        repaired = _rescored(terms, texts, champion, repaired)
+        repaired = _rescored(terms.nbest, texts, champion, repaired)
     if terms.similarity is not None:
         words = {word for each in texts for word in words_of(each.text, each.lang)}
         spellings = Spellings(words, lexicon_of(terms.lexicon), terms.similarity)
@@ -93,9 +104,9 @@ def _repaired(
 
 
 def _rescored(
-    terms: Repair, texts: Manifest, champion: Listener, labels: Iterator[Utterance]
+    terms: Rescoring, texts: Manifest, champion: Listener, labels: Iterator[Utterance]
 ) -> Iterator[Utterance]:
-    searching = champion.recognizer.searching(terms.nbest, nbest=terms.nbest)
+    searching = champion.recognizer.searching(terms.texts, nbest=terms.texts)
     assert searching, "the plan was not checked"
     corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), terms.order)
     labels, again = tee(labels)
@@ -107,7 +118,7 @@ def _rescored(
 
 
 def likeliest(
-    terms: Repair, corpus: KneserNey, label: Utterance, alternatives: Sequence[Alternative]
+    terms: Rescoring, corpus: KneserNey, label: Utterance, alternatives: Sequence[Alternative]
 ) -> Utterance:
     """The label as ear and corpus together have it; where they differ by no word, as it was."""
     spoken = {each: units for each in alternatives if (units := units_of(each.text, label.lang))}

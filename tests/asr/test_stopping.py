@@ -21,8 +21,9 @@ pytest.importorskip("transformers")
 pytestmark = pytest.mark.model
 
 
-def learner(**options: Any) -> Recognizer:
-    terms = {"precision": "float32", "batch": 4, "margins": [0.2, 0.6], "stop": "dev", **options}
+def learner(patience: int = 3, every: int | None = None, **options: Any) -> Recognizer:
+    options.setdefault("stop", {"set": "dev", "patience": patience, "every": every})
+    terms = {"precision": "float32", "batch": 4, "margins": [0.2, 0.6], **options}
     return Recognizer.build({"use": "whisper", "learning_rate": 1e-3, **terms})
 
 
@@ -76,7 +77,7 @@ def test_it_may_be_tried_by_steps_and_is_at_the_end(
     tiny_whisper: Checkpoint, lesson: Manifest, watched: Manifest, wrong: list[int], tmp_path: Path
 ) -> None:
     wrong += [3, 2, 1]
-    part = learner(batch=2, epochs=2, max_steps=7, stop_every=3)
+    part = learner(batch=2, epochs=2, max_steps=7, every=3)
     part.train(tiny_whisper, lesson, out := tmp_path / "out", 1, watched)
     assert [each["step"] for each in lines(out / "stopping.jsonl")] == [3, 6, 7]
 
@@ -141,8 +142,8 @@ def test_equal_updates_are_not_ended_early() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patience": 0}, "patience, stop_every: 1 at least"),
-        ({"stop_every": 0}, "patience, stop_every: 1 at least"),
+        ({"patience": 0}, "stop: patience, every: 1 at least"),
+        ({"every": 0}, "stop: patience, every: 1 at least"),
         ({"average": 2}, "stop: keeps the best weights"),
         ({"learning_rate": 0}, "learning_rate: above 0"),
     ],

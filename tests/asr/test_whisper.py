@@ -247,7 +247,7 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
         {"spec_augment": True},
         {"average": 8, "accumulate": 2},
         {"lora": 2},
-        {"stop": "dev", "stop_every": 3, "patience": 20},
+        {"stop": {"set": "dev", "every": 3, "patience": 20}},
     ],
 )
 def test_training_killed_and_resumed_gives_the_same_bytes(
@@ -298,7 +298,7 @@ def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
     logs, weights, looks = [], [], []
     for count in (1, 2):
         out = tmp_path / f"by-{count}"
-        part = learner(epochs=2, accumulate=2, processes=count, stop="dev")
+        part = learner(epochs=2, accumulate=2, processes=count, stop={"set": "dev"})
         part.train(tiny_whisper, lesson, out, 3, watched)
         looks.append([json.loads(line) for line in (out / "stopping.jsonl").open()])
         logs.append([json.loads(line) for line in (out / "training.jsonl").open()])
@@ -334,7 +334,7 @@ def kill_after(
     """Train in a process of its own, and kill it when its log has so many lines."""
     script = (
         "from pathlib import Path, PosixPath, WindowsPath\n"
-        "from twister_loop.asr.whisper import WhisperRecognizer\n"
+        "from twister_loop.asr.whisper import Stop, WhisperRecognizer\n"
         "from twister_loop.manifest import Manifest\n"
         "from twister_loop.records import Checkpoint\n"
         f"{part!r}.train({start!r}, {lesson!r}, {out!r}, 3, {watched!r})\n"

@@ -27,6 +27,23 @@ LOG = "stopping.jsonl"
 
 
 @dataclass(frozen=True)
+class Stop:
+    """When a training ends early."""
+
+    set: str
+    """The development set by its name."""
+    patience: int = 3
+    """Looks at it without a gain, after which training ends."""
+    every: int | None = None
+    """Steps from one look to the next; an epoch if that is null."""
+    __pydantic_config__ = schema.STRICT
+
+    def __post_init__(self) -> None:
+        if self.patience < 1 or (self.every is not None and self.every < 1):
+            raise ValueError("patience, every: 1 at least")
+
+
+@dataclass(frozen=True)
 class Look:
     """What the weights after a step made of the development set."""
 
@@ -44,13 +61,15 @@ class Look:
 class Watch:
     """All looks of a training, and the weights of the best."""
 
-    def __init__(self, options: WhisperRecognizer, speech: Manifest, total: int) -> None:
-        self.options, self.speech, self.total = options, speech, total
+    def __init__(
+        self, options: WhisperRecognizer, terms: Stop, speech: Manifest, total: int
+    ) -> None:
+        self.options, self.terms, self.speech, self.total = options, terms, speech, total
         self.looks: list[Look] = []
         self.best: dict[str, torch.Tensor] = {}
 
     def due(self, step: int, ends_epoch: bool) -> bool:
-        every = self.options.stop_every
+        every = self.terms.every
         return step == self.total or (step % every == 0 if every else ends_epoch)
 
     @property
@@ -58,7 +77,7 @@ class Watch:
         """Whether the last looks, as many as the patience, were no better than one before."""
         if not self.looks:
             return False
-        return len(self.looks) - 1 - self._best_place() >= self.options.patience
+        return len(self.looks) - 1 - self._best_place() >= self.terms.patience
 
     def look(
         self, step: int, epoch: int, whisper: Whisper, weights: Mapping[str, torch.Tensor]
@@ -76,7 +95,7 @@ class Watch:
         best = self.looks[self._best_place()].step
         log.info(
             f"after step {step}: {look.errors} errors of {look.of} ({look.rate:.2%}) on "
-            f"{self.options.stop}; " + ("the best so far" if better else f"step {best} was better")
+            f"{self.terms.set}; " + ("the best so far" if better else f"step {best} was better")
         )
 
     def state(self) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def train(
         todo = steps(taught, options, total, seed)
         trainer = Trainer(options, whisper, out, total, epochs=math.ceil(total / in_epoch))
         if options.stop:
-            assert watched, f"the speech of {options.stop}"
-            trainer.watch = Watch(options, watched, total)
+            assert watched, f"the speech of {options.stop.set}"
+            trainer.watch = Watch(options, options.stop, watched, total)
         trainer.resume()
         try:
             trainer.run(lesson, todo)
@@ -190,7 +190,7 @@ class Trainer:
                 if looked or step.ends_epoch or step.number % self.options.save_every == 0:
                     self.save()
                 if looked and self.watch and self.watch.over:
-                    log.info("no better since %d looks: it ends here", self.options.patience)
+                    log.info("no better for %d looks: it ends here", self.watch.terms.patience)
                     break
 
     def _look(self, step: Step) -> bool:

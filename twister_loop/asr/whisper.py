@@ -32,6 +32,7 @@ from ._whisper_model import (
     margins_of,
     resolve,
 )
+from ._whisper_stop import Stop
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,10 @@ class WhisperRecognizer(Recognizer):
     """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
     keep_epochs: bool = only_for("train", False)
     """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
-    stop: str | None = only_for("train", None)
-    """A development set, by its name, on which what was learned is tried after every epoch. The
-    best weights are kept, and training ends when they get no better. What chose the weights is no
-    judge of them: gates are not shown that set, unless it is the only development set."""
-    patience: int = only_for("train", 3)
-    """Such tries without a gain, after which training ends."""
-    stop_every: int | None = only_for("train", None)
-    """Steps from one such try to the next, in place of an epoch."""
+    stop: Stop | None = only_for("train", None)
+    """A development set on which what was learned is tried after every epoch: {set, patience: 3,
+    every: steps}. The best weights are kept, and training ends when they get no better. What chose
+    the weights is no judge of them: gates are not shown that set, unless it is the only one."""
     interpolate: Share = only_for("train", 1.0)
     """How far the weights go from those at the start to the trained ones. Half way keeps most of
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
@@ -121,8 +118,6 @@ class WhisperRecognizer(Recognizer):
                 raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise ValueError("learning_rate: above 0, or left out to go by the model's size")
-        if self.patience < 1 or (self.stop_every is not None and self.stop_every < 1):
-            raise ValueError("patience, stop_every: 1 at least")
         if self.stop and self.average:
             raise ValueError("stop: keeps the best weights, `average` means several; choose one")
         if self.accumulate % self.processes:
@@ -182,7 +177,7 @@ class WhisperRecognizer(Recognizer):
 
     @property
     def stops_by(self) -> str | None:
-        return self.stop
+        return self.stop.set if self.stop else None
 
     def decoding(self) -> str:
         precision = str(resolve(self.precision)).removeprefix("torch.")
