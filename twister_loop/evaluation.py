@@ -140,6 +140,11 @@ def outcomes(
     return found
 
 
+def watched_of(asr: Recognizer, sets: Mapping[str, HeldOut]) -> Manifest | None:
+    """The speech of the development set that training ends by, if it does."""
+    return sets[asr.stops_by].speech if asr.stops_by else None
+
+
 def not_shown(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
     """The development set that training ends by: it judges nothing where another can."""
     others = [n for n, kind in sets.items() if kind == "development" and n != stops_by]

@@ -18,7 +18,7 @@ from . import estimating, fingerprint
 from .artifact import differences, digest_of, read_json, signature, write_json
 from .environment import environment
 from .errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
-from .evaluation import HeldOut, not_shown
+from .evaluation import HeldOut, not_shown, watched_of
 from .hashes import Hashes
 from .ledger import Ledger, number_of, stands
 from .manifest import Manifest
@@ -115,13 +115,8 @@ def _given(plan: Plan, at: Path) -> Given:
         # Of other languages, as retention sets are.
         replay=gather(plan.replay, None, out=at / "given" / "replay"),
         sets=sets,
-        watched=watched_of(plan, sets),
+        watched=watched_of(plan.asr, sets),
     )
-
-
-def watched_of(plan: Plan, sets: Mapping[str, HeldOut]) -> Manifest | None:
-    """The speech of the development set that training ends by, if it does."""
-    return sets[plan.asr.stops_by].speech if plan.asr.stops_by else None
 
 
 def sets_of(plan: Plan, at: Path) -> dict[str, HeldOut]:

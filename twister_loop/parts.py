@@ -127,12 +127,7 @@ class Recognizer(Part):
 
     @abstractmethod
     def train(
-        self,
-        start: Checkpoint,
-        lesson: Manifest,
-        out: Path,
-        seed: int,
-        watched: Manifest | None = None,
+        self, start: Checkpoint, lesson: Manifest, out: Path, seed: int, watched: Manifest | None
     ) -> Checkpoint:
         """Learn from labeled speech, beginning at `start`, and leave the weights in `out`.
 
@@ -173,10 +168,7 @@ class Recognizer(Part):
         return self
 
     def keeping_epochs(self) -> Self:
-        """The same, whose training also leaves the weights after every epoch, in `epoch-01`, ...
-
-        Itself if it cannot.
-        """
+        """The same, also leaving the weights after each epoch, in `epoch-01`, ...; or itself."""
         return self
 
     def disk(self, base: Checkpoint) -> int:

@@ -87,18 +87,25 @@ def repair(
     out: Path,
 ) -> Manifest:
     """Weigh every label anew, then repair at most one word of it; `repaired` tells what it was."""
-    return spread(partial(_repaired, terms, texts, champion), labels, "repairing", over, out)
+    known = lexicon_of(terms.lexicon)  # here, where it lies; the texts lie in the run
+    engine = partial(_repaired, terms, known, texts, champion)
+    return spread(engine, labels, "repairing", over, out)
 
 
 def _repaired(
-    terms: Repair, texts: Manifest, champion: Listener, labels: Iterable[Utterance], _: Path
+    terms: Repair,
+    known: set[str],
+    texts: Manifest,
+    champion: Listener,
+    labels: Iterable[Utterance],
+    _: Path,
 ) -> Iterator[Utterance]:
     repaired = iter(labels)
     if terms.nbest:
         repaired = _rescored(terms.nbest, texts, champion, repaired)
     if terms.similarity is not None:
         words = {word for each in texts for word in words_of(each.text, each.lang)}
-        spellings = Spellings(words, lexicon_of(terms.lexicon), terms.similarity)
+        spellings = Spellings(words, known, terms.similarity)
         repaired = _spelled(terms, spellings, champion, repaired)
     return repaired
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from . import measure
 from .artifact import Saved, differences, read_json, signature, write_json
 from .errors import ConfigError, StaleError
-from .evaluation import HeldOut, evaluate, outcomes
+from .evaluation import HeldOut, evaluate, outcomes, watched_of
 from .evidence import Measure, Outcome
 from .ledger import Ledger
-from .outset import Given, check_leaks, check_sets, sets_of, watched_of
+from .outset import Given, check_leaks, check_sets, sets_of
 from .parts import Recognizer
 from .plan import Plan
 from .records import Checkpoint, Counted, ErrorCount, Report, Score
@@ -89,7 +89,7 @@ def _given(plan: Plan, folder: Path) -> Given:
     nothing = gather((), plan.language, out=folder / "given" / "nothing")
     human = gather(plan.human, plan.language, out=folder / "given" / "human")
     sets = sets_of(plan, folder)
-    watched = watched_of(plan, sets)
+    watched = watched_of(plan.asr, sets)
     given = Given(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
     check_sets(plan, given.sets)
     check_leaks(given)

@@ -95,7 +95,8 @@ class Watch:
         best = self.looks[self._best_place()].step
         log.info(
             f"after step {step}: {look.errors} errors of {look.of} ({look.rate:.2%}) on "
-            f"{self.terms.set}; " + ("the best so far" if better else f"step {best} was better")
+            f"{self.terms.set}; "
+            + ("the best so far" if better else f"step {best} is still the best")
         )
 
     def state(self) -> dict[str, Any]:
