@@ -14,12 +14,12 @@ import pytest
 from twister_loop import ConfigError, Plan, Utterance, audio, load, tone
 from twister_loop.artifact import read_json
 from twister_loop.dashboard.console import speaker_line
-from twister_loop.estimating import _estimated, estimate, speakers_of, tell_apart
+from twister_loop.estimating import Speakers, _estimated, estimate, speakers_of, tell_apart
 from twister_loop.ledger import Ledger
 from twister_loop.loop import next_round
 from twister_loop.manifest import WINDOW, Manifest
 from twister_loop.parts import Filter
-from twister_loop.records import Speakers, Tally
+from twister_loop.records import Tally
 from twister_loop.scanning import Apart
 from twister_loop.shards import Shard
 from twister_loop.summary import summarize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import groupby
@@ -15,18 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import audio
-from .artifact import stage
+from .artifact import Saved, stage
 from .audio import Samples
 from .errors import AudioError, ConfigError
 from .manifest import Manifest
 from .progress import progress
-from .records import Speakers, Tally, Utterance
+from .records import Tally, Utterance
 from .scanning import Apart, Column
 from .shards import Cluster, spread
 
 LISTED = 20
 """Speakers that are counted by name, those who speak most."""
 UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Speakers(Saved):
+    """Whose speech there is."""
+
+    count: int
+    most: dict[str, Tally]
+    """Of those who speak most, by name."""
+    unknown: Tally
+    """Of those who could not be told."""
 
 
 @stage(version=1)

@@ -302,17 +302,6 @@ class Funnel(Saved):
 
 
 @dataclass(frozen=True)
-class Speakers(Saved):
-    """Whose speech there is."""
-
-    count: int
-    most: dict[str, Tally]
-    """Of those who speak most, by name."""
-    unknown: Tally
-    """Of those who could not be told."""
-
-
-@dataclass(frozen=True)
 class Ingredient:
     """Speech that was mixed as one."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import read_json
+from .estimating import Speakers
 from .ledger import Approval, Ledger, approval_of, is_finished, number_of, stands, verdict_of, waits
 from .manifest import Manifest
 from .measure import agreement, total
@@ -24,7 +25,6 @@ from .records import (
     Report,
     Seconds,
     Share,
-    Speakers,
     Tally,
     Verdict,
 )

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..compare import Comparison, Difference, Row
+from ..estimating import Speakers
 from ..evidence import Measure
 from ..ledger import approval_of, is_finished, verdict_of, waits
-from ..records import ErrorCount, Report, Score, Speakers, Tally
+from ..records import ErrorCount, Report, Score, Tally
 from ..scoreboard import Change
 from ..summary import RoundSummary, Summary, summarize
 
