@@ -95,7 +95,7 @@ def _systems(
     import peers
 
     from twister_loop.asr import _whisper_weights
-    from twister_loop.asr._whisper_model import resolve
+    from twister_loop.precision import resolve
 
     base = _whisper_weights.find("openai/whisper-base")
     weights, lang = base.location, "it"

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from transformers import WhisperConfig
 
+from ..precision import resolve
 from ..records import Checkpoint
 from ._whisper_lesson import AT_ONCE
-from ._whisper_model import POSITION, folder_of, loading, resolve
+from ._whisper_model import POSITION, folder_of, loading
 
 if TYPE_CHECKING:
     from .whisper import WhisperRecognizer

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -35,7 +35,6 @@ from ..records import UNSPACED, Checkpoint, Language, Seconds, Utterance
 
 transformers_logging.disable_progress_bar()
 
-Precision = Literal["auto", "float32", "bfloat16"]
 WINDOW_LENGTH: Seconds = LONGEST
 """What Whisper hears at once."""
 UNTRAINED_MARGIN: Seconds = 5.0
@@ -46,18 +45,6 @@ POSITION: Seconds = 0.02
 """What one position of the encoder stands for: two frames of 10 ms."""
 STRIDE = 25
 """Positions; contexts are multiples of it, so that batches share their shapes."""
-
-
-def resolve(precision: Precision) -> torch.dtype:
-    """What `auto` is on this machine: bfloat16 where the processor computes with it."""
-    if precision == "auto":
-        fast = (
-            torch.cuda.is_bf16_supported(including_emulation=False)
-            if torch.cuda.is_available()
-            else torch.cpu.get_capabilities().get("avx512_bf16", False)
-        )
-        return torch.bfloat16 if fast else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
 def hearable(utterance: Utterance) -> Samples:

@@ -13,9 +13,10 @@ import torch
 
 from .. import measure, schema
 from ..manifest import Manifest
+from ..precision import resolve
 from ..records import ErrorCount
 from . import _whisper_together as together
-from ._whisper_model import UNTRAINED_MARGIN, Whisper, resolve
+from ._whisper_model import UNTRAINED_MARGIN, Whisper
 
 if TYPE_CHECKING:
     from .whisper import WhisperRecognizer

@@ -19,13 +19,14 @@ from .. import schema
 from ..artifact import read_json
 from ..errors import EngineError
 from ..manifest import Manifest
+from ..precision import resolve
 from ..progress import progress
 from ..records import Checkpoint
 from . import _whisper_memory
 from . import _whisper_together as together
 from ._whisper_lesson import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
 from ._whisper_lora import adapt
-from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of, resolve
+from ._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of
 from ._whisper_rate import learning_rate
 from ._whisper_stop import Watch
 from ._whisper_weights import weight_files

@@ -13,6 +13,7 @@ from typing import Self
 from ..artifact import only_for, unsigned
 from ..manifest import Manifest, windows
 from ..parts import Recognizer
+from ..precision import Precision, resolve
 from ..records import Checkpoint, Origin, Seconds, Share, Utterance
 from . import (
     _whisper_align,
@@ -25,12 +26,10 @@ from . import (
 )
 from ._whisper_model import (
     WINDOW_LENGTH,
-    Precision,
     Processing,
     Whisper,
     folder_of,
     margins_of,
-    resolve,
 )
 from ._whisper_stop import Stop
 

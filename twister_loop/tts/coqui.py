@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from .. import audio
+from ..precision import Precision, resolve
 from ..records import Utterance
 from . import _coqui_clips as cutting
 from . import _coqui_voice as voice
@@ -43,6 +44,8 @@ class CoquiSynthesizer(CoquiVoice):
     """Blocks of the flow."""
     layers: int = 3
     """Layers of every block of the flow, and of the text encoder."""
+    precision: Precision = "auto"
+    """What training computes in; auto is bfloat16 where the processor computes with it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +71,8 @@ class CoquiSynthesizer(CoquiVoice):
         model = glow.extend(model, characters)
         model.config.speakers = [clips[0].speaker] if clips[0].speaker else []
         model.config.lr, model.config.lr_scheduler = self.learning_rate, None
+        model.config.mixed_precision = resolve(self.precision) == torch.bfloat16
+        model.config.precision = "bf16"
         return model
 
     def _dataset(self, model: Model, samples: list[cutting.Sample]) -> Any:
