@@ -20,7 +20,7 @@ from . import fingerprint
 from .errors import AudioError
 from .manifest import WINDOW, Manifest, windows
 from .progress import progress
-from .records import Seconds, Share, Utterance
+from .records import Utterance
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,6 @@ INDEXED = 32
 the same ones of two copies (MinHash; Broder, 1997)."""
 NEIGHBORS = 64
 """Recordings with one hash, about as long, that each is held against: silence is in many."""
-LONG: Seconds = 2.0
-SAME_SHORT: Share = 0.1
-"""Part of the bits in which what is shorter may differ: two words may begin alike."""
 
 Hashes = NDArray[np.uint32]
 """(frames,): the 32 bits of every frame of a fingerprint."""
@@ -50,8 +47,7 @@ def near_duplicates(listing: Manifest, scratch: Path) -> dict[int, int]:
     for first, later in _candidates(scratch, lengths):
         if first in twice or later in twice:
             continue
-        limit = fingerprint.SAME if lengths[later] >= LONG else SAME_SHORT
-        if fingerprint.difference(_print(scratch, first), _print(scratch, later)) < limit:
+        if fingerprint.same(_print(scratch, first), _print(scratch, later)):
             twice[later] = first
     _of_window.cache_clear()
     log.info("%d of %d recordings are in the pool once more", len(twice), len(lengths))

@@ -164,7 +164,7 @@ class Recognizer(Part):
         return None
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:
-        """The same, updating its weights so often, by `clips` times as many; or itself."""
+        """The same with so many updates, each by `clips` times as many utterances; or itself."""
         return self
 
     def keeping_epochs(self) -> Self:

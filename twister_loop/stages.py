@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import Literal
 
@@ -251,37 +251,36 @@ def _labeled_anew(
     speech: Iterable[Utterance],
     out: Path,
 ) -> Iterator[Utterance]:
-    """What is not known is heard; where all of it is known, no model is loaded."""
+    """What is not known is heard, by one model; where all of it is known, by none."""
     places = {each.id: at for at, each in known.located() if each.origin == "pseudo"}
     made_in = number_of(known.folder.parent)
-    speech, again = tee(speech)
-
-    def asked() -> Iterator[Utterance]:
-        """Windows with something new, whole: one engine hears them all, as if each were alone."""
-        for window in windows(again):
-            if any(each.id not in places for each in window):
-                for each in window:
-                    yield replace(each, error="known") if each.id in places else each
-
-    heard = _labeled(recognizer, checkpoint, asked(), out)
+    ahead = windows(speech)
     with known.at() as line:
-        for window in windows(speech):
-            some_new = any(each.id not in places for each in window)
-            for each in window:
-                answer = next(heard) if some_new else each
-                if each.id not in places:
-                    yield answer
-                    continue
-                old = line(places[each.id])
-                yield replace(
-                    old,
-                    audio_filepath=each.audio_filepath,
-                    offset=each.offset,
-                    speaker=each.speaker,
-                    bandwidth=each.bandwidth,
-                    dnsmos=each.dnsmos,
-                    labeled_in=old.labeled_in or made_in,
-                )
+
+        def carried(each: Utterance) -> Utterance:
+            old = line(places[each.id])
+            return replace(
+                old,
+                audio_filepath=each.audio_filepath,
+                offset=each.offset,
+                speaker=each.speaker,
+                bandwidth=each.bandwidth,
+                dnsmos=each.dnsmos,
+                labeled_in=old.labeled_in or made_in,
+            )
+
+        for window in ahead:
+            if any(each.id not in places for each in window):
+                break
+            yield from map(carried, window)
+        else:
+            return
+        rest, again = tee(chain(window, chain.from_iterable(ahead)))
+        # A line for every utterance, so that the engine's windows stay where they are.
+        asked = (replace(each, error="known") if each.id in places else each for each in again)
+        heard = _labeled(recognizer, checkpoint, asked, out)
+        for each, answer in zip(rest, heard, strict=True):
+            yield carried(each) if each.id in places else answer
 
 
 def _aligned(

@@ -14,13 +14,13 @@ from twister_loop.asr import tone
 learn = tone.ToneRecognizer.train
 
 
-def held(self: Any, start: Any, lesson: Any, out: Path, seed: int) -> Any:
+def held(self: Any, start: Any, lesson: Any, out: Path, *rest: Any) -> Any:
     run = out.absolute().parents[1]
     if run.with_suffix(".hold").exists():
         run.with_suffix(".pid").write_text(str(os.getpid()))
     while run.with_suffix(".hold").exists():
         time.sleep(0.05)
-    return learn(self, start, lesson, out, seed)
+    return learn(self, start, lesson, out, *rest)
 
 
 tone.ToneRecognizer.train = held  # type: ignore[method-assign]

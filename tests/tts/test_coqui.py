@@ -56,12 +56,6 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    folder = tmp_path_factory.mktemp("texts")
-    return texts_in(folder, "Tre, non sei!", "bella Roma", "la terra e il sole", "alba", "sì, ora")
-
-
-@pytest.fixture(scope="module")
 def trained(
     lesson: Manifest, texts: Manifest, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:

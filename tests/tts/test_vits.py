@@ -12,7 +12,7 @@ pytest.importorskip("TTS")
 
 import torch
 
-from tests.tones import LETTERS, NOBODY, lesson_in, losses, texts_in
+from tests.tones import LETTERS, NOBODY, lesson_in, losses
 from twister_loop import audio
 from twister_loop.errors import ConfigError, EngineError
 from twister_loop.manifest import Manifest
@@ -40,12 +40,6 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     many = [("ada", 10), ("bob", 12), ("eve", 2)]
     clips = [lesson_in(folder / name, count, name, ord(name[0])) for name, count in many]
     return Manifest.write((each for of_one in clips for each in of_one), folder / "all")
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    folder = tmp_path_factory.mktemp("texts")
-    return texts_in(folder, "Tre, non sei!", "bella Roma", "la terra e il sole", "alba", "sì, ora")
 
 
 @pytest.fixture(scope="module")

@@ -125,9 +125,8 @@ def disk(options: WhisperRecognizer, base: Checkpoint) -> int:
     dtype = read_json(folder_of(base) / "config.json").get("dtype", "float32")
     weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
     learned = weights * (_whisper_memory.ADAPTED if options.lora else 1)
-    state = round(
-        learned * (4 if options.average or options.stop else 3)
-    )  # with AdamW's two moments
+    copies = 4 if options.average or options.stop else 3  # AdamW's two moments are among them
+    state = round(learned * copies)
     kept = weights * options.epochs if options.keep_epochs else 0
     return weights + 2 * state + kept
 

@@ -1,0 +1,12 @@
+"""What the tests of voices share."""
+
+import pytest
+
+from tests.tones import texts_in
+from twister_loop.manifest import Manifest
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    folder = tmp_path_factory.mktemp("texts")
+    return texts_in(folder, "Tre, non sei!", "bella Roma", "la terra e il sole", "alba", "sì, ora")
