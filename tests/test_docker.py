@@ -25,6 +25,7 @@ from . import world as toy
 
 ROOT = Path(__file__).parents[1]
 DOCKER = ROOT / "docker"
+SLOWLY = ROOT / "tests" / "slowly"
 LINES = re.sub(r"\\\n", " ", (DOCKER / "Dockerfile").read_text()).splitlines()
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -116,7 +117,10 @@ class Topology:
             for key, value in SERVICES[name]["environment"].items()
         }
         inherited = {key: value for key, value in os.environ.items() if "PREFECT" not in key}
-        home = {"PREFECT_HOME": str(self.home / f"{name}-{number}"), "PYTHONPATH": str(ROOT)}
+        home = {
+            "PREFECT_HOME": str(self.home / f"{name}-{number}"),
+            "PYTHONPATH": f"{SLOWLY}:{ROOT}",
+        }
         off = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
         port = {"PREFECT_WORKER_WEBSERVER_PORT": str(_free_port())}
         return {**inherited, **home, **off, **port, **given}
@@ -236,13 +240,20 @@ def test_two_workers_finish_two_rounds_with_postgresql_behind_the_server(
     _within(180, lambda: topology.healthy(f"{api}/health"))
     with pytest.raises(URLError, match="401"):
         urlopen(f"{api}/admin/version", timeout=10)
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for run in runs:
+        run.with_suffix(".hold").touch()
     topology.prefect(REGISTER.format(root=str(ROOT), plan=str(plan), runs=str(tmp_path)))
     for number in range(2):
         topology.begin("worker", number)
+    # Each of them takes one round at a time, so both rounds are under way only if both work.
+    _within(400, lambda: all(run.with_suffix(".pid").exists() for run in runs))
+    for run in runs:
+        run.with_suffix(".hold").unlink()
     ended = "select count(*) from flow_run where state_type = 'COMPLETED'"
     _within(400, lambda: topology.sql(ended) == "2")
-    for run in ("one", "two"):
-        assert [each.accepted for each in summarize(tmp_path / run).rounds] == [True]
+    for run in runs:
+        assert [each.accepted for each in summarize(run).rounds] == [True]
     assert all("submitting flow run" in topology.said(f"worker-{each}") for each in range(2))
     # A stage is a task; the server takes them down when it has the time.
     _within(60, lambda: int(topology.sql("select count(*) from task_run")) >= 2 * 16)
