@@ -46,7 +46,7 @@ TINY = CoquiSynthesizer(
     batch=8,
     learning_rate=4e-3,
     save_every=10,
-    speed=0.1,  # so little training leaves it hurried
+    speed=0.05,  # so little training leaves it hurried
 )
 
 
@@ -277,6 +277,32 @@ def test_a_given_voice_is_adapted_and_the_last_round_s_wins_over_it(
     nowhere.train(trained, lesson, texts, NOBODY, tmp_path / "w", 8)
     with pytest.raises(EngineError, match=r"nowhere\.pth: no config\.json beside it"):
         nowhere.train(None, lesson, texts, NOBODY, tmp_path / "x", 8)
+
+
+def test_a_voice_that_is_handed_on_is_half_as_large_and_can_be_gone_on_with(
+    lesson: Manifest, texts: Manifest, trained: Checkpoint, tmp_path: Path
+) -> None:
+    model = glow.load(trained.location / "model.pth")
+    file = voice.publish(model, tmp_path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert file.stat().st_size < 0.6 * (trained.location / "model.pth").stat().st_size
+    for name, weights in glow.load(file).state_dict().items():
+        assert weights.dtype == model.state_dict()[name].dtype
+        assert torch.allclose(weights, model.state_dict()[name], rtol=1e-3, atol=1e-6)
+    adapted = replace(TINY, steps=1, hidden=64, start=tmp_path)
+    adapted.train(None, lesson, texts, NOBODY, tmp_path / "v", 8)
+    assert glow.load(tmp_path / "v" / "model.pth").config.hidden_channels_enc == 16
+    file.write_bytes(b"no weights")
+    with pytest.raises(EngineError, match="not a Coqui voice that can be read"):
+        glow.load(file)
+
+
+def test_the_learning_rate_is_constant_and_then_goes_down_to_nothing() -> None:
+    taken = [training.rate(step, 100) for step in range(100)]
+    assert taken[:71] == [1.0] * 71
+    assert taken[71:] == sorted(taken[71:], reverse=True)
+    assert 0 < taken[99] < 0.04
+    assert training.rate(0, 1) == 1.0
 
 
 def test_a_file_that_would_run_code_is_not_read(trained: Checkpoint, tmp_path: Path) -> None:

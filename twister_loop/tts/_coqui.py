@@ -52,8 +52,8 @@ class CoquiVoice(Synthesizer):
 
     start: Path | None = None
     """A voice of the same kind to adapt in the first round: a folder with `config.json` and
-    `model.pth`, as Coqui's own tools write it, or the file with the weights. Its sizes and sample
-    rate then replace those below. None learns from nothing."""
+    `model.pth`, as Coqui's own tools write it, or `model.safetensors`; or the file with the
+    weights. Its sizes and sample rate then replace those below. None learns from nothing."""
     sample_rate: int = 16000
     """Hertz. The loop hears 16 kHz, so more is never heard; telephone speech holds nothing above
     4 kHz, and a voice that need not learn the silence up there (8000) learns sooner."""
@@ -62,7 +62,7 @@ class CoquiVoice(Synthesizer):
     batch: int = 24
     """Clips in an update."""
     learning_rate: float = 1e-3
-    """Constant: Coqui's own schedules step once an epoch, and there is but one."""
+    """At first; over the last three tenths of the steps it goes down to nothing."""
     noise: Scale = 0.33
     """Spread of what is drawn anew for every text, its tone and timbre; 0 is flat and even. Two
     numbers: drawn between them for every text and take, as `speed` may be."""

@@ -31,6 +31,17 @@ log = logging.getLogger(__name__)
 LOG_EVERY = 100
 """Steps."""
 CHECKPOINT = "checkpoint.pth"
+COOLING = 0.3
+"""The share of the steps, the last ones, in which the learning rate goes down to nothing."""
+
+
+def rate(step: int, steps: int) -> float:
+    """The share of the learning rate that a step takes: all of it, at the end ever less.
+
+    Constant and then down in a line (arXiv 2405.18392): a training that is given more steps
+    before it cools repeats nothing.
+    """
+    return min(1.0, (steps - step) / (COOLING * steps))
 
 
 def batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
@@ -93,11 +104,13 @@ class WellBehavedTrainer(Trainer):
             parse_command_line_args=False,
         )
         self.dataset, self.seed, self.watch = dataset, seed, watch
+        self.steps = 0
 
     def train(self, steps: int) -> None:
         """Train up to this step, from the one that the checkpoint was left at."""
         order = batches(len(self.dataset), int(self.config.batch_size), self.seed)
         to_come = list(islice(enumerate(order), self.total_steps_done, steps))
+        self.steps = steps
         self.train_loader = cast(Any, Loader(self.dataset, to_come, self.seed))
         self._fit()
 
@@ -108,6 +121,9 @@ class WellBehavedTrainer(Trainer):
         """
         step, which = self.total_steps_done, kwargs.get("optimizer_idx")
         sow(seed_of(f"{self.seed} {step}"))
+        for optimizer, highest in zip(self.optimizer, self.get_lr(), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = highest * rate(step, self.steps)
         outputs, losses, seconds = super().optimize(*args, **kwargs)
         # There is no loss while the normalization layers are initialized from data.
         loss = losses.get("loss" if which is None else f"loss_{which}")

@@ -1,7 +1,8 @@
 """A Coqui voice: its folder, the letters it can speak, and how it learns of new ones.
 
-A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it. Weights
-are only ever read as plain tensors (`weights_only`), so a stranger's file runs no code.
+A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it; one that is
+handed on may have `model.safetensors` instead. Weights are only ever read as plain tensors
+(`weights_only`), so a stranger's file runs no code.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from TTS.config import load_config
 
 from ..errors import EngineError
@@ -30,6 +33,8 @@ Names: TypeAlias = Sequence[str]
 CONFIG, WEIGHTS = "config.json", "model.pth"
 DOWNLOADED = "model_file.pth"
 """What Coqui's own downloader calls the weights."""
+PUBLISHED = "model.safetensors"
+"""The weights of a voice that is handed on."""
 PAUSES = "'.,?!"
 """Marks that change how a sentence sounds; others are read as a space, or as one of these."""
 MARKS = str.maketrans(
@@ -89,8 +94,9 @@ def unspeakable(model: Model, text: str) -> str:
 
 
 def weights_of(place: Path) -> Path:
-    """The weights of a voice: the file itself, or the one in a folder as Coqui's tools name it."""
-    found = (place / each for each in (WEIGHTS, DOWNLOADED) if (place / each).is_file())
+    """The weights of a voice: the file itself, or the one in a folder."""
+    names = (WEIGHTS, DOWNLOADED, PUBLISHED)
+    found = (place / each for each in names if (place / each).is_file())
     return next(found, place / WEIGHTS) if place.is_dir() else place
 
 
@@ -107,11 +113,13 @@ def config_of(weights: Path) -> Any:
 def state_of(weights: Path) -> dict[str, torch.Tensor]:
     """The tensors of a voice by name. Raises EngineError where they cannot be read."""
     try:
+        if weights.suffix == ".safetensors":
+            return load_file(weights)
         loaded = torch.load(weights, map_location="cpu", weights_only=True)
         state: dict[str, torch.Tensor] = loaded["model"]
     except pickle.UnpicklingError as cause:
         raise EngineError(f"{weights}: holds more than weights, so it is not read") from cause
-    except (OSError, LookupError, ValueError, TypeError, RuntimeError) as cause:
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError, SafetensorError) as cause:
         raise EngineError(f"{weights}: not a Coqui voice that can be read ({cause})") from cause
     return state
 
@@ -156,6 +164,15 @@ def save_weights(model: Model, folder: Path) -> None:
     with scratch.open("wb") as file:
         torch.save({"model": {name: each.cpu() for name, each in model.state_dict().items()}}, file)
     scratch.replace(folder / WEIGHTS)
+
+
+def publish(model: Model, folder: Path) -> Path:
+    """Write a voice to be handed on, at half the size: float16, which speaks the same."""
+    model.config.save_json(folder / CONFIG)
+    state = {name: each.cpu() for name, each in model.state_dict().items()}
+    half = {name: each.half() if each.is_floating_point() else each for name, each in state.items()}
+    save_file({name: each.contiguous() for name, each in half.items()}, folder / PUBLISHED)
+    return folder / PUBLISHED
 
 
 @contextmanager
