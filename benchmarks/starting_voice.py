@@ -1,21 +1,32 @@
-"""Train a voice for long on what a finished round has: its lesson, and what its splices said.
+"""Train a voice for long on what a demo round has: its lesson, and what its splices said.
 
 python benchmarks/starting_voice.py RUN FOLDER --steps 5000      (RUN: of configs/ivr.yaml)
+python benchmarks/starting_voice.py RUN FOLDER --try             its last checkpoint, as it stands
 
 Nothing but the pool's pseudo-labels is learned from: spliced sentences are their words in another
-order. Killed, it goes on from its last checkpoint.
+order. Killed, it goes on from its last checkpoint. At the end it has the trial that a round would
+give it, and says apart how the texts fared that the splices had said too; one that passes is
+written to FOLDER/published, to be handed on.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 from itertools import chain
 from pathlib import Path
 
+import torch
+
+from twister_loop import measure
 from twister_loop.ledger import Ledger
 from twister_loop.manifest import Manifest
 from twister_loop.parts import Listener, Recognizer
+from twister_loop.records import Checkpoint
+from twister_loop.stages import TrialTerms, try_voice
+from twister_loop.tts import _coqui_voice, _glow_model
+from twister_loop.tts._coqui_train import CHECKPOINT
 from twister_loop.tts.coqui import CoquiSynthesizer
 
 
@@ -25,16 +36,54 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--speaker", default="it-1")
+    parser.add_argument("--noise", type=float, default=0.33)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--try", dest="attempt", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    at = Ledger.read(options.run).finished[-1]
+    at, folder = Ledger.read(options.run).folders[-1], options.folder
     parts = [at / "lesson", *sorted(at.glob("voices/*/synthetic"))]
     said = chain.from_iterable(Manifest.load(each) for each in parts)
-    lesson = Manifest.write((each for each in said if each.text), options.folder / "lesson")
+    lesson = Manifest.write((each for each in said if each.text), folder / "lesson")
     asr = Recognizer.build({"use": "whisper"})
     champion, texts = Listener(asr, asr.base()), Manifest.load(at / "texts")
-    voice = CoquiSynthesizer(speaker=options.speaker, steps=options.steps, save_every=100)
-    voice.train(None, lesson, texts, champion, options.folder / "voice", seed=1)
+    speaker = CoquiSynthesizer(
+        speaker=options.speaker,
+        steps=options.steps,
+        save_every=100,
+        noise=options.noise,
+        speed=options.speed,
+    )
+    if options.attempt:
+        trial = folder / "attempts" / f"{last_checkpoint(folder)}-{options.noise}-{options.speed}"
+        voice = Checkpoint(engine=speaker.name, location=folder / "attempts")
+    else:
+        trial = folder / "trial"
+        voice = speaker.train(None, lesson, texts, champion, folder / "voice", seed=1)
+    tried = try_voice(speaker, voice, "starting", texts, champion, TrialTerms(), 13, out=trial)
+    logging.info("%s", tried)
+    spliced = {each.text for each in lesson}
+    for known in True, False:
+        heard = [each for each in Manifest.load(trial) if (each.text in spliced) == known]
+        count = measure.total([measure.agreement(each) for each in heard])
+        which = "also spliced" if known else "not spliced"
+        logging.info("%s: %d, CER %.2f", which, len(heard), count.rate)
+    for each in Manifest.load(trial):
+        logging.info("  %s\n    %s", each.text, each.pred_text)
+    if tried.passed and not options.attempt:
+        model = _glow_model.load(voice.location / _coqui_voice.WEIGHTS)
+        (folder / "published").mkdir(exist_ok=True)
+        logging.info("%s", _coqui_voice.publish(model, folder / "published"))
+
+
+def last_checkpoint(folder: Path) -> int:
+    """Make a voice of the checkpoint that training left last; return its step."""
+    resume = folder / "voice" / "resume"
+    state = torch.load(resume / CHECKPOINT, map_location="cpu", weights_only=True)
+    (folder / "attempts").mkdir(exist_ok=True)
+    torch.save({"model": state["model"]}, folder / "attempts" / _coqui_voice.WEIGHTS)
+    shutil.copy(resume / _coqui_voice.CONFIG, folder / "attempts" / _coqui_voice.CONFIG)
+    return int(state["step"])
 
 
 if __name__ == "__main__":

@@ -205,6 +205,32 @@ def test_who_is_named_already_keeps_the_name_and_nobody_else_gets_it(tmp_path: P
     assert names == ["calls-2", "calls-3", "calls-2", "calls-1", None]
 
 
+@pytest.mark.model
+def test_a_name_stays_with_its_speaker_when_others_come_and_go(tmp_path: Path) -> None:
+    lines = list(voices(tmp_path, "ccabab"))  # "c" is new, and comes first
+    before = list(
+        tell_apart(Apart(), Manifest.write(lines[2:], tmp_path / "old"), out=tmp_path / "1")
+    )
+    assert [each.speaker for each in before] == ["calls-1", "calls-2", "calls-1", "calls-2"]
+    left = Manifest.write(lines[:4] + lines[5:], tmp_path / "new")
+    found = list(tell_apart(Apart(), left, Manifest.load(tmp_path / "1"), out=tmp_path / "2"))
+    names = [each.speaker for each in found]
+    assert names == ["calls-3", "calls-3", "calls-1", "calls-2", "calls-2"]
+
+
+@pytest.mark.model
+def test_of_two_that_were_one_before_the_one_who_said_more_keeps_the_name(tmp_path: Path) -> None:
+    lines = list(voices(tmp_path, "aab"))  # of 2, 3 and 4 s
+    one = [replace(each, speaker="calls-1", embedding=None) for each in lines]
+    before = Manifest.write(one, tmp_path / "old")
+    found = tell_apart(Apart(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "2")
+    assert [each.speaker for each in found] == ["calls-1", "calls-1", "calls-2"]
+    merged = [replace(each, speaker=f"calls-{n}") for n, each in enumerate(one, 4)]
+    before = Manifest.write(merged, tmp_path / "apart")
+    found = tell_apart(Apart(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "3")
+    assert [each.speaker for each in found] == ["calls-5", "calls-5", "calls-6"]
+
+
 def test_the_tables_name_those_who_speak_most_and_how_much_is_nobodys() -> None:
     most = {f"calls-{n}": Tally(9, 60.0 * (6 - n)) for n in range(1, 5)}
     said, unknown = speaker_line(Speakers(9, most, Tally(3, 30.0)))
@@ -223,3 +249,8 @@ def test_a_round_tells_speakers_apart_and_says_so(world: Path, tmp_path: Path) -
     [summed] = summarize(tmp_path / "run").rounds
     assert summed.speakers == Speakers.load(done.folder / "speakers")
     assert {"estimated", "speakers"} <= summed.stages.keys()
+    again = next_round(
+        load(world, {"scan": {"speakers": {"at_least": 0.1}}, "seed": 2}), tmp_path / "run"
+    )
+    asked = [read_json(each / "speakers" / "made.json") for each in (done.folder, again.folder)]
+    assert [each["from"]["before"] is None for each in asked] == [True, False]

@@ -22,7 +22,7 @@ from .normalizers.basic import Basic
 from .recall import known, recalled
 from .records import Language, Seconds, Utterance
 
-SHAPE = 2
+SHAPE = 3
 """Of the details of a round, as they are kept; see `recall`."""
 SAMPLES = 6
 """Utterances of every kind that can be listened to."""
@@ -61,6 +61,16 @@ class Curve:
     loss: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Looks:
+    """What a candidate made of the development set that says when to stop, as it learned."""
+
+    set: str
+    step: tuple[int, ...]
+    rate: tuple[float, ...]
+    """Share of the units that were wrong."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """An utterance to look at and to listen to."""
@@ -93,6 +103,8 @@ class Details:
     """How many recordings and texts there were to begin with."""
     curves: tuple[Curve, ...]
     samples: tuple[Sample, ...]
+    looks: Looks | None = None
+    """None where nothing says when to stop."""
 
 
 def details(run: Path) -> tuple[Details, ...]:
@@ -122,6 +134,7 @@ def _details(at: Path) -> Details:
             if (at / "given" / name / "manifest.jsonl").is_file()
         },
         curves=tuple(_curves(at)),
+        looks=_looks(at),
         samples=tuple(_sample(kind, voice, each) for kind, voice, each in listened(at)),
     )
 
@@ -236,3 +249,13 @@ def _losses(log: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
     groups = [lines[at : at + size] for at in range(0, len(lines), size)]
     losses = (sum(each["loss"] for each in group) / len(group) for group in groups)
     return tuple(group[-1]["step"] for group in groups), tuple(round(each, 4) for each in losses)
+
+
+def _looks(at: Path) -> Looks | None:
+    log = at / "candidate" / "stopping.jsonl"
+    if not log.is_file():
+        return None
+    lines = [json.loads(each) for each in log.read_bytes().splitlines()]
+    rates = tuple(round(each["errors"] / max(each["of"], 1), 4) for each in lines)
+    terms = read_json(at / "plan.json")["plan"]["asr"]["stop"]
+    return Looks(terms["set"], tuple(each["step"] for each in lines), rates)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +52,22 @@ def estimate(
     return spread(partial(_estimated, columns), speech, "estimating", over, out)
 
 
-@stage(version=1)
-def tell_apart(terms: Apart, speech: Manifest, *, out: Path) -> Manifest:
+@stage(version=2)
+def tell_apart(
+    terms: Apart, speech: Manifest, before: Manifest | None = None, *, out: Path
+) -> Manifest:
     """Name the speakers by the embeddings in the lines, which are then dropped.
 
-    A name is the corpus of the speaker's first utterance and a number, in the order of the lines;
-    so it may be another where recordings came in between. In memory are a few bytes of every
-    line, the mean of every speaker, and the recordings that are compared at once.
+    Who said most of what `before` gives to a name, as an earlier round did, keeps that name. A new
+    one is the corpus of the speaker's first utterance and a number, in the order of the lines.
+    In memory are a few bytes of every line (with `before` its id too), the mean of every speaker,
+    and the recordings that are compared at once.
     """
     clustering = import_module("twister_loop.clustering")
     listened = progress(speech, "telling speakers apart", len(speech))
     limits = clustering.Limits(terms.distance, terms.of_means)
-    numbers = clustering.told_apart(_recordings(listened, terms), limits)
-    named = Manifest.write(_named(speech, numbers.tolist()), out)
+    numbers = clustering.told_apart(_recordings(listened, terms), limits).tolist()
+    named = Manifest.write(_named(speech, numbers, before), out)
     speakers_of(named).save(out)
     return named
 
@@ -135,13 +138,14 @@ def _recordings(
             yield embeddings, np.array([each.duration >= terms.at_least for each in told])
 
 
-def _named(speech: Manifest, numbers: Sequence[int]) -> Iterator[Utterance]:
+def _named(
+    speech: Manifest, numbers: Sequence[int], before: Manifest | None
+) -> Iterator[Utterance]:
     """The lines with names; there is a number for each that has an embedding."""
-    names, count = dict[int, str](), Counter[str]()
-    taken = {each.speaker for each in speech}
-    told = iter(numbers)
-    for each in speech:
-        number = next(told) if each.embedding else UNKNOWN
+    names = _kept(speech, numbers, before) if before else dict[int, str]()
+    taken = {each.speaker for each in chain(speech, before or ())}
+    count = Counter[str]()
+    for each, number in _numbered(speech, numbers):
         if number != UNKNOWN and number not in names:
             source = each.corpus or "speaker"
             count[source] += 1
@@ -149,3 +153,23 @@ def _named(speech: Manifest, numbers: Sequence[int]) -> Iterator[Utterance]:
                 count[source] += 1
             names[number] = f"{source}-{count[source]}"
         yield replace(each, speaker=each.speaker or names.get(number), embedding=None)
+
+
+def _kept(speech: Manifest, numbers: Sequence[int], before: Manifest) -> dict[int, str]:
+    """The names of those who have one from before: of two who claim it, who said more of it."""
+    called = {each.id: each.speaker for each in before if each.speaker}
+    shared = Counter[tuple[int, str]]()  # milliseconds, which add up alike in any order
+    for each, number in _numbered(speech, numbers):
+        if number != UNKNOWN and (name := called.get(each.id)):
+            shared[number, name] += round(1000 * each.duration)
+    names, given = dict[int, str](), set[str]()
+    for (number, name), _ in sorted(shared.items(), key=lambda one: (-one[1], one[0])):
+        if number not in names and name not in given:
+            names[number] = name
+            given.add(name)
+    return names
+
+
+def _numbered(speech: Manifest, numbers: Sequence[int]) -> Iterator[tuple[Utterance, int]]:
+    told = iter(numbers)
+    return ((each, next(told) if each.embedding else UNKNOWN) for each in speech)

@@ -145,6 +145,12 @@ class Ledger:
         return self.finished[-1] / "lesson" if self.finished else None
 
     @property
+    def last_speakers(self) -> Path | None:
+        """Where a finished round last told speakers apart and named them."""
+        named = (each / "speakers" for each in reversed(self.finished))
+        return next((each for each in named if each.is_dir()), None)
+
+    @property
     def waiting(self) -> Path | None:
         """The round whose candidate the gates accepted, while a person has not said yes or no."""
         return next((each for each in self.finished[-1:] if waits(each)), None)

@@ -162,7 +162,8 @@ def _pool(plan: Plan, ledger: Ledger, given: Given, do: Do) -> Manifest:
         carry_over(estimate, asked, at / "estimated", earlier)
         pool = do(estimate)(*asked, over=plan.cluster, out=at / "estimated")
     if terms.speakers:
-        pool = do(tell_apart)(terms.speakers, pool, out=at / "speakers")
+        named = Manifest.load(ledger.last_speakers) if ledger.last_speakers else None
+        pool = do(tell_apart)(terms.speakers, pool, named, out=at / "speakers")
     return pool
 
 

@@ -21,7 +21,7 @@ from twister_loop import (
 )
 from twister_loop.artifact import read_json, write_json
 from twister_loop.dashboard import page
-from twister_loop.details import details
+from twister_loop.details import Looks, details
 from twister_loop.loop import plainly
 from twister_loop.recall import KEPT, _known, _recalled
 from twister_loop.summary import summarize
@@ -166,6 +166,19 @@ def test_a_curve_of_many_steps_is_averaged_and_ends_at_its_last(run: Path) -> No
     [curve] = details(run)[0].curves
     assert curve.name == "candidate" and len(curve.step) <= 300 and curve.step[-1] == 2000
     assert sum(curve.loss) / len(curve.loss) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_looks_that_ended_a_training_are_there_with_the_name_of_their_set(run: Path) -> None:
+    at = run / "round-01"
+    looks = [(5, 20), (10, 12), (15, 14)]
+    lines = (f'{{"step": {n}, "epoch": 1, "errors": {wrong}, "of": 100}}\n' for n, wrong in looks)
+    (at / "candidate" / "stopping.jsonl").write_text("".join(lines))
+    plan = read_json(at / "plan.json")
+    plan["plan"]["asr"]["stop"] = {"set": "ivr-dev", "patience": 1}
+    write_json(plan, at / "plan.json")
+    shutil.rmtree(run / KEPT, ignore_errors=True)
+    forget()
+    assert details(run)[0].looks == Looks("ivr-dev", (5, 10, 15), (0.2, 0.12, 0.14))
 
 
 def test_a_sample_with_nothing_heard_or_said_is_shown_too(run: Path) -> None:

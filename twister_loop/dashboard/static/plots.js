@@ -136,3 +136,15 @@ function curves(found) {
     xaxis: {title: {text: "step"}}, yaxis: {title: {text: "loss (whisper: nats a token)"}},
   }));
 }
+
+/** What was right or wrong on the set that says when to stop; ★ are the weights that were kept. */
+function looks({set, step, rate}) {
+  const best = rate.indexOf(Math.min(...rate));
+  return figure(`Errors on ${set} while training`, () => ({
+    traces: [
+      {name: set, mode: "lines+markers", x: step, y: rate.map((each) => 100 * each), hovertemplate: "%{y:.2f} %"},
+      {name: "kept", mode: "markers", x: [step[best]], y: [100 * rate[best]],
+        marker: {symbol: "star", size: 14}, hovertemplate: "%{y:.2f} %"}],
+    xaxis: {title: {text: "step"}}, yaxis: {title: {text: "errors, % of units"}},
+  }));
+}

@@ -174,7 +174,8 @@ function voices(round) {
 }
 
 function training(round) {
-  return round.details.curves.length ? el("section", {}, curves(round.details.curves)) : null;
+  const {curves: found, looks: watched} = round.details;
+  return found.length ? el("section", {}, curves(found), watched ? looks(watched) : null) : null;
 }
 
 function costs(round, {price, setPrice}) {
