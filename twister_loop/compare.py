@@ -9,7 +9,7 @@ sets: a comparison reports, and nothing is chosen by it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -169,13 +169,15 @@ def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
         yield "without replay", replace(whole, replay=())
 
 
-def compare(plan: Plan, folder: Path, terms: Terms) -> Comparison:
+def compare(
+    plan: Plan, folder: Path, terms: Terms, others: Mapping[str, Plan] | None = None
+) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
-    Raises ConfigError where there is nothing to compare, and StaleError where the folder holds arms
+    `others` are arms instead of those of `arms`, the full loop among them first. Raises ConfigError where there is nothing to compare, and StaleError where the folder holds arms
     of another plan or on other terms.
     """
-    plans = arms(plan, terms)
+    plans = dict(others or arms(plan, terms))
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(terms.seeds):
         for name, each in plans.items():

@@ -1,0 +1,58 @@
+"""The ablation, finer: what of packing pays or harms, and what repair does.
+
+python benchmarks/ablation.py FOLDER [--seeds 1] [--updates 60] [--plan configs/ivr-everything.yaml]
+
+As `twister compare PLAN FOLDER --ablation --rounds 1`, with other arms; what arms have in common is
+made once, also of an ordinary run of the plan that lies in the folder. `--arms 4` takes the first
+four. Killed, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from twister_loop import Plan, dashboard
+from twister_loop.compare import FULL, Terms, arms, compare
+from twister_loop.plan import load
+
+
+def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
+    whole = found[FULL]
+
+    def learning(**other: Any) -> Plan:
+        return replace(whole, asr=replace(whole.asr, **other))
+
+    assert whole.pack
+    yield FULL, whole
+    plain = learning(timestamps=0.0, previous_text=0.0)
+    yield "no timestamps, no previous text", plain
+    yield "and nothing trimmed", replace(plain, pack=replace(whole.pack, trim=None))
+    yield "nothing packed", found["without packing"]
+    yield "no repair", found["without repair"]
+    yield "no previous text", learning(previous_text=0.0)
+    yield "no timestamps", learning(timestamps=0.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--updates", type=int, default=60)
+    parser.add_argument("--arms", type=int)
+    parser.add_argument("--plan", type=Path, default=Path("configs/ivr-everything.yaml"))
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    plan = load(options.plan)
+    terms = Terms(options.updates, options.seeds, rounds=1, ablation=True)
+    others = dict(islice(variations(arms(plan, terms)), options.arms))
+    dashboard.show_comparison(compare(plan, options.folder, terms, others))
+
+
+if __name__ == "__main__":
+    main()
