@@ -1,6 +1,7 @@
 """The arms of a comparison, in the toy world."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,20 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
     assert len(Manifest.load(folder / "without-filters-1" / "round-01" / "lesson")) > len(
         Manifest.load(folder / "full-loop-1" / "round-01" / "lesson")
     )
+
+
+def test_arms_of_one_s_own_share_what_others_have_made(plan_path: Path, tmp_path: Path) -> None:
+    plan = load(plan_path, {"human": [], "pack": {"limit": 8}})
+    terms = Terms(ablation=True)
+    whole = arms(plan, terms)["full loop"]
+    assert whole.pack
+    apart = replace(whole, pack=replace(whole.pack, gap=1.0))
+    found = compare(plan, tmp_path / "arms", terms, {"full loop": whole, "far apart": apart})
+    assert {row.arm for row in found.rows} == {"untouched", "full loop", "far apart"}
+    one, other = (tmp_path / "arms" / arm / "round-01" for arm in ("full-loop-1", "far-apart-1"))
+    for stage, same in (("pseudo", True), ("mixture", True), ("packed", False)):
+        files = [each / stage / "manifest.jsonl" for each in (one, other)]
+        assert (files[0].read_bytes() == files[1].read_bytes()) == same, stage
 
 
 def test_without_packing_an_update_sees_as_many_utterances() -> None:

@@ -196,7 +196,7 @@ def compare(
 
 def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
     """Without packing an update takes as many utterances as one of the full loop does."""
-    if arm.pack == plan.pack:
+    if arm.pack or not plan.pack:
         return arm
     full = _last(_run(folder, FULL, 0))
     clips, windows = (len(Manifest.load(full / each)) for each in ("mixture", "packed"))
