@@ -174,8 +174,9 @@ def compare(
 ) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
-    `others` are arms instead of those of `arms`, the full loop among them first. Raises ConfigError where there is nothing to compare, and StaleError where the folder holds arms
-    of another plan or on other terms.
+    `others` are arms instead of those of `arms`, the full loop first. Raises ConfigError where there
+    is nothing to compare, and StaleError where the folder holds arms of another plan or on other
+    terms.
     """
     plans = dict(others or arms(plan, terms))
     folder.mkdir(parents=True, exist_ok=True)
