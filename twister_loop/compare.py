@@ -174,7 +174,7 @@ def compare(
 ) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
-    `others` are arms instead of those of `arms`, the full loop first. Raises ConfigError where there
+    `others` are arms instead of those of `arms`, full loop first. Raises ConfigError where there
     is nothing to compare, and StaleError where the folder holds arms of another plan or on other
     terms.
     """
