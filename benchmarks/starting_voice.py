@@ -1,12 +1,12 @@
 """Train a voice for long on what a demo round has: its lesson, and what its splices said.
 
-python benchmarks/starting_voice.py RUN FOLDER --steps 5000      (RUN: of configs/ivr.yaml)
+python benchmarks/starting_voice.py RUN FOLDER [--voice speedy_speech] [--steps 5000]
 python benchmarks/starting_voice.py RUN FOLDER --try             its last checkpoint, as it stands
 
-Nothing but the pool's pseudo-labels is learned from: spliced sentences are their words in another
-order. Killed, it goes on from its last checkpoint. At the end it has the trial that a round would
-give it, and says apart how the texts fared that the splices had said too; one that passes is
-written to FOLDER/published, to be handed on.
+RUN is of configs/ivr.yaml. Nothing but the pool's pseudo-labels is learned from: spliced sentences
+are their words in another order. Killed, it goes on from its last checkpoint. At the end it has the
+trial that a round would give it, and says apart how the texts fared that the splices had said too;
+one that passes is written to FOLDER/published, to be handed on.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import torch
 from twister_loop import measure
 from twister_loop.ledger import Ledger
 from twister_loop.manifest import Manifest
-from twister_loop.parts import Listener, Recognizer
+from twister_loop.parts import Listener, Recognizer, Synthesizer
 from twister_loop.records import Checkpoint
 from twister_loop.stages import TrialTerms, try_voice
-from twister_loop.tts import _coqui_voice, _glow_model
+from twister_loop.tts import _coqui_voice
+from twister_loop.tts._coqui import CoquiVoice
 from twister_loop.tts._coqui_train import CHECKPOINT
-from twister_loop.tts.coqui import CoquiSynthesizer
 
 
 def main() -> None:
@@ -36,8 +36,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--speaker", default="it-1")
-    parser.add_argument("--noise", type=float, default=0.33)
-    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--voice", default="speedy_speech")
+    parser.add_argument("--noise", type=float)
+    parser.add_argument("--speed", type=float)
     parser.add_argument("--try", dest="attempt", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -47,15 +48,13 @@ def main() -> None:
     lesson = Manifest.write((each for each in said if each.text), folder / "lesson")
     asr = Recognizer.build({"use": "whisper"})
     champion, texts = Listener(asr, asr.base()), Manifest.load(at / "texts")
-    speaker = CoquiSynthesizer(
-        speaker=options.speaker,
-        steps=options.steps,
-        save_every=100,
-        noise=options.noise,
-        speed=options.speed,
-    )
+    spec: dict[str, object] = {"use": options.voice, "speaker": options.speaker, "save_every": 100}
+    ways = {name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name]}
+    speaker = Synthesizer.build({**spec, "steps": options.steps, **ways})
+    assert isinstance(speaker, CoquiVoice)
     if options.attempt:
-        trial = folder / "attempts" / f"{last_checkpoint(folder)}-{options.noise}-{options.speed}"
+        said_so = "-".join(f"{name} {each:g}" for name, each in ways.items())
+        trial = folder / "attempts" / f"step {last_checkpoint(folder)} {said_so}"
         voice = Checkpoint(engine=speaker.name, location=folder / "attempts")
     else:
         trial = folder / "trial"
@@ -71,7 +70,7 @@ def main() -> None:
     for each in Manifest.load(trial):
         logging.info("  %s\n    %s", each.text, each.pred_text)
     if tried.passed and not options.attempt:
-        model = _glow_model.load(voice.location / _coqui_voice.WEIGHTS)
+        model = speaker._load(voice.location / _coqui_voice.WEIGHTS)
         (folder / "published").mkdir(exist_ok=True)
         logging.info("%s", _coqui_voice.publish(model, folder / "published"))
 

@@ -1,4 +1,4 @@
-"""A Glow-TTS voice: letters -> mel frames (arXiv 2005.11129) -> samples."""
+"""A Glow-TTS voice: letters -> mel frames (arXiv 2005.11129)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import librosa
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
-from TTS.config.shared_configs import BaseAudioConfig
 from TTS.tts.configs.glow_tts_config import GlowTTSConfig
 from TTS.tts.configs.shared_configs import CharactersConfig
 from TTS.tts.models.glow_tts import GlowTTS
 from TTS.tts.utils.helpers import generate_path, sequence_mask
-from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
 from ..errors import ConfigError, EngineError
 from ..records import Seconds
 from . import _coqui_voice as voice
+from ._coqui_mels import Mel, framed
 from ._coqui_voice import Model
 
 KIND = "glow_tts"
 EMBEDDING = "encoder.emb.weight"
-ITERATIONS = 32
-"""Of the fast Griffin-Lim algorithm."""
-
-Mel = NDArray[np.float32]
-"""Shape (mels, frames), normalized as Coqui's audio processor does."""
 
 
 def create(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
-    """A new voice, untrained; 64 ms windows every 16 ms at 8 kHz, like that at other rates."""
-    hop = 128 * 2 ** int(np.log2(rate / 8000))
-    audio = BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
+    """A new voice, untrained."""
     encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
     config = GlowTTSConfig(
-        audio=audio,
+        audio=framed(rate),
         characters=CharactersConfig(characters=characters, punctuations=""),
         hidden_channels_enc=hidden,
         hidden_channels_dec=hidden,
@@ -125,20 +114,3 @@ def mels(
         each[:, :size].float().cpu().numpy() if good else None
         for each, size, good in zip(spoken, whole.tolist(), sane.tolist(), strict=True)
     ]
-
-
-def vocode(model: Model, mel: Mel, seed: int) -> NDArray[np.float32]:
-    """Find samples for mel frames by the fast Griffin-Lim algorithm (Perraudin et al., 2013)."""
-    ap = model.ap
-    amplitudes = db_to_amp(x=ap.denormalize(mel), gain=ap.spec_gain, base=ap.base)
-    spectrum = mel_to_spec(mel=amplitudes, mel_basis=ap.mel_basis) ** ap.power
-    samples: NDArray[np.float32] = librosa.griffinlim(
-        spectrum.astype(np.float32),
-        n_iter=ITERATIONS,
-        hop_length=ap.hop_length,
-        win_length=ap.win_length,
-        n_fft=ap.fft_size,
-        pad_mode=ap.stft_pad_mode,
-        random_state=seed,
-    )
-    return samples

@@ -1,0 +1,66 @@
+"""Coqui's SpeedySpeech with Griffin-Lim: a neural voice that a processor core learns in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import _speedy_model as speedy
+from ._coqui import LONGEST, Scale
+from ._coqui_mels import Mel, MelVoice
+from ._coqui_voice import Model
+
+
+@dataclass(frozen=True)
+class SpeedySpeechSynthesizer(MelVoice):
+    """Learns one speaker's voice from labeled clips and speaks letters.
+
+    SpeedySpeech (Vainer and Dušek, arXiv 2008.03802), whose letters are aligned as it learns. It
+    says the mean of what it has heard, so it is understood long before Glow-TTS is, and sounds
+    flatter.
+    """
+
+    hidden: int = 192
+    """Channels of the text encoder and the decoder."""
+    encoder_blocks: int = 7
+    """Of two convolutions each, on letters."""
+    decoder_blocks: int = 9
+    """Of two convolutions each, on frames."""
+    noise: Scale = (0.0, 0.2)
+    """Spread of how long letters are held, against what it would hold them (of the logarithm);
+    nothing else is drawn. Two numbers: drawn between them for every text and take."""
+    speed: Scale = (0.9, 1.1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.hidden, self.encoder_blocks, self.decoder_blocks) < 1:
+            raise ValueError("hidden, encoder_blocks and decoder_blocks are 1 or more")
+
+    def _unfit(self, config: Any) -> str | None:
+        return speedy.unfit(config)
+
+    def _load(self, weights: Path) -> Model:
+        return speedy.load(weights)
+
+    def _created(self, characters: str) -> Model:
+        sizes = self.sample_rate, self.hidden, self.encoder_blocks, self.decoder_blocks
+        return speedy.create(*sizes, characters)
+
+    def _extended(self, model: Model, characters: str) -> Model:
+        return speedy.extend(model, characters)
+
+    def _settle(self, model: Model) -> None:
+        """There is nothing to fold."""
+
+    def _mels(
+        self,
+        model: Model,
+        texts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        noises: Sequence[float],
+        speeds: Sequence[float],
+    ) -> list[Mel | None]:
+        drawn = zip(texts, seeds, noises, speeds, strict=True)
+        return [speedy.mel(model, *each, LONGEST) for each in drawn]
