@@ -26,7 +26,8 @@ def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
     whole = found[FULL]
 
     def learning(**other: Any) -> Plan:
-        return replace(whole, asr=replace(whole.asr, **other))
+        asr = replace(whole.asr, **other)
+        return replace(whole, asr=asr, labeler=replace(whole.labeler, recognizer=asr))
 
     assert whole.pack
     yield FULL, whole

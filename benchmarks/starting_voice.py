@@ -53,8 +53,8 @@ def main() -> None:
     speaker = Synthesizer.build({**spec, "steps": options.steps, **ways})
     assert isinstance(speaker, CoquiVoice)
     if options.attempt:
-        said_so = "-".join(f"{name} {each:g}" for name, each in ways.items())
-        trial = folder / "attempts" / f"step {last_checkpoint(folder)} {said_so}"
+        how = [f"{name}-{each:g}" for name, each in ways.items()]
+        trial = folder / "attempts" / "-".join([f"step-{last_checkpoint(folder)}", *how])
         voice = Checkpoint(engine=speaker.name, location=folder / "attempts")
     else:
         trial = folder / "trial"

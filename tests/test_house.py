@@ -35,7 +35,7 @@ KINDS: list[type[Part]] = [
 TIERS = {
     **dict.fromkeys("conformer coqui deepspeech2 huggingface jasper".split(), pytest.mark.model),
     **dict.fromkeys("las transducer transformer".split(), pytest.mark.model),
-    **dict.fromkeys("dnsmos vits whisper xtts".split(), pytest.mark.model),
+    **dict.fromkeys("dnsmos speedy_speech vits whisper xtts".split(), pytest.mark.model),
     "dask": pytest.mark.cluster,
     "ray": pytest.mark.cluster,
 }

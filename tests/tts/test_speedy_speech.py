@@ -27,6 +27,8 @@ from twister_loop.tts.speedy_speech import SpeedySpeechSynthesizer
 
 pytestmark = pytest.mark.model
 
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "configs" / "voices" / "ivr.it"
 STEPS = 60
 TINY = SpeedySpeechSynthesizer(
     hidden=16,
@@ -211,3 +213,15 @@ def test_other_voices_are_refused_with_a_reason(trained: Checkpoint, tmp_path: P
     (tmp_path / "config.json").write_text((trained.location / "config.json").read_text())
     with pytest.raises(EngineError, match=r"does not fit its config\.json"):
         speedy.load(tmp_path / "model.pth")
+
+
+def test_the_voice_that_is_shipped_is_small_and_can_say_what_the_demo_asks() -> None:
+    part = SpeedySpeechSynthesizer(start=SHIPPED, noise=0.0, speed=1.0)
+    assert not list(part.wrongs())
+    assert (SHIPPED / "model.safetensors").stat().st_size < 15_000_000
+    model = speedy.load(voice.weights_of(SHIPPED)).eval()
+    asked = (ROOT / "configs" / "texts" / "ivr.it.txt").read_text().splitlines()
+    assert not [text for text in asked if voice.unspeakable(model, voice.readable(model, text))]
+    [said] = part._say(model, [Utterance(id="x", text="La conferenza inizia oggi.")])
+    assert isinstance(said.samples, np.ndarray) and said.speaker == "it-1"
+    assert 1.0 < len(said.samples) / model.ap.sample_rate < 4.0

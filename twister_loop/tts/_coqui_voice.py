@@ -172,6 +172,7 @@ def publish(model: Model, folder: Path) -> Path:
     state = {name: each.cpu() for name, each in model.state_dict().items()}
     half = {name: each.half() if each.is_floating_point() else each for name, each in state.items()}
     save_file({name: each.contiguous() for name, each in half.items()}, folder / PUBLISHED)
+    (folder / PUBLISHED).chmod(0o644)  # safetensors keeps it to the owner
     return folder / PUBLISHED
 
 
