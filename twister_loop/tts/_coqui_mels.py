@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import librosa
 import numpy as np
@@ -31,6 +31,16 @@ SPOKEN_TOGETHER = 16
 
 Mel: TypeAlias = NDArray[np.float32]
 """Shape (mels, frames), normalized as Coqui's audio processor does."""
+
+
+class Take(NamedTuple):
+    """How a text is to be spoken this time."""
+
+    letters: Sequence[int]
+    """By their numbers."""
+    seed: int
+    noise: float
+    speed: float
 
 
 @dataclass(frozen=True)
@@ -69,18 +79,21 @@ class MelVoice(CoquiVoice):
         able.sort(key=lambda place: len(letters[place]))
         for first in range(0, len(able), SPOKEN_TOGETHER):
             places = able[first : first + SPOKEN_TOGETHER]
-            seeds = [voice.seed_of(texts[place].id) for place in places]
-            rngs = [np.random.default_rng(seed) for seed in seeds]
-            speeds = [drawn(self.speed, rng) for rng in rngs]
-            noises = [drawn(self.noise, rng) for rng in rngs]
-            ids = [model.tokenizer.text_to_ids(letters[place]) for place in places]
-            mels = self._mels(model, ids, seeds, noises, speeds)
+            takes = [self._drawn(model, letters[place], texts[place].id) for place in places]
+            mels = self._mels(model, takes)
             with ThreadPoolExecutor(torch.get_num_threads()) as cores:  # numpy lets go of the lock
+                seeds = (each.seed for each in takes)
                 spoken = list(cores.map(partial(_spoken, model), mels, seeds))
             for place, samples in zip(places, spoken, strict=True):
                 said[place] = samples
         speaker = next(iter(model.config.speakers), None)
         return [Said(speaker, each) for each in said]
+
+    def _drawn(self, model: Model, letters: str, id_: str) -> Take:
+        seed = voice.seed_of(id_)
+        rng = np.random.default_rng(seed)
+        speed, noise = drawn(self.speed, rng), drawn(self.noise, rng)
+        return Take(model.tokenizer.text_to_ids(letters), seed, noise, speed)
 
     @abstractmethod
     def _created(self, characters: str) -> Model:
@@ -91,14 +104,7 @@ class MelVoice(CoquiVoice):
         """An earlier voice with room for more characters."""
 
     @abstractmethod
-    def _mels(
-        self,
-        model: Model,
-        texts: Sequence[Sequence[int]],
-        seeds: Sequence[int],
-        noises: Sequence[float],
-        speeds: Sequence[float],
-    ) -> list[Mel | None]:
+    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
         """Mel frames of every text; None for what would be longer than `LONGEST`."""
 
 

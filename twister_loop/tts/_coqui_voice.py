@@ -14,7 +14,7 @@ import pickle
 import random
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from TTS.config import load_config
 
-from ..errors import EngineError
+from ..errors import ConfigError, EngineError
 
 Model: TypeAlias = Any
 """A `GlowTTS` or `Vits`; Coqui's annotations say other things of them than are so."""
@@ -134,6 +134,38 @@ def unfit(config: Any, kind: str) -> str | None:
         if wrong:
             return f"the voice {why}"
     return None
+
+
+def load(weights: Path, unfit: Callable[[Any], str | None], build: Callable[[Any], Model]) -> Model:
+    """A voice of one kind; `unfit` says why a configuration is none that can be gone on with.
+
+    Raises EngineError where files are missing or broken, ConfigError for other voices.
+    """
+    config, state = config_of(weights), state_of(weights)
+    if why := unfit(config):
+        raise ConfigError(f"{weights}: {why}")
+    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
+    model = build(config)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as cause:
+        raise EngineError(f"{weights}: does not fit its {CONFIG} ({cause})") from cause
+    return model
+
+
+def extend(model: Model, characters: str, letters: str, build: Callable[[Any], Model]) -> Model:
+    """The same voice with room for more characters; what it knew of the others it still knows.
+
+    `letters` is the name of the weights that have a row for every character.
+    """
+    before = list(model.tokenizer.characters.vocab)
+    new = sorted(set(characters) - set(before))
+    if not new:
+        return model
+    model.config.characters.characters = model.tokenizer.characters.characters + "".join(new)
+    grown = build(model.config)
+    inherit(grown, model, {letters: (before, grown.tokenizer.characters.vocab)})
+    return grown
 
 
 def inherit(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -> None:

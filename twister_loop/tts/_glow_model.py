@@ -13,10 +13,9 @@ from TTS.tts.configs.shared_configs import CharactersConfig
 from TTS.tts.models.glow_tts import GlowTTS
 from TTS.tts.utils.helpers import generate_path, sequence_mask
 
-from ..errors import ConfigError, EngineError
 from ..records import Seconds
 from . import _coqui_voice as voice
-from ._coqui_mels import Mel, framed
+from ._coqui_mels import Mel, Take, framed
 from ._coqui_voice import Model
 
 KIND = "glow_tts"
@@ -48,39 +47,24 @@ def unfit(config: Any) -> str | None:
 
 def load(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    config, state = voice.config_of(weights), voice.state_of(weights)
-    if why := unfit(config):
-        raise ConfigError(f"{weights}: {why}")
-    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
-    config.data_dep_init_steps = 0  # initialized from data it has been; again would undo it
-    model = GlowTTS(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {voice.CONFIG} ({cause})") from cause
-    return model
+    return voice.load(weights, unfit, _initialized)
+
+
+def _initialized(config: GlowTTSConfig) -> Model:
+    """From data it has been; again would undo it."""
+    config.data_dep_init_steps = 0
+    return GlowTTS(config)
 
 
 def extend(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    known = model.tokenizer.characters
-    new = sorted(set(characters) - set(known.vocab))
-    if not new:
-        return model
-    before = list(known.vocab)
-    model.config.characters.characters = known.characters + "".join(new)
-    grown = GlowTTS(model.config)
-    voice.inherit(grown, model, {EMBEDDING: (before, grown.tokenizer.characters.vocab)})
-    return grown
+    return voice.extend(model, characters, EMBEDDING, GlowTTS)
 
 
 @torch.inference_mode()
 def mels(
     model: Model,
-    texts: Sequence[Sequence[int]],
-    seeds: Sequence[int],
-    noises: Sequence[float],
-    speeds: Sequence[float],
+    takes: Sequence[Take],
     longest: Seconds,
 ) -> list[Mel | None]:
     """Speak a batch; None for what would be longer than `longest`.
@@ -89,10 +73,11 @@ def mels(
     spoken: noise is drawn for every text apart, and padding takes no time.
     """
     device = model.device
+    texts = [torch.tensor(each.letters) for each in takes]
     lengths = torch.tensor([len(each) for each in texts], device=device)
-    padded = pad_sequence([torch.tensor(each) for each in texts], batch_first=True).to(device)
+    padded = pad_sequence(texts, batch_first=True).to(device)
     mean, log_scale, log_time, mask = model.encoder(padded, lengths, g=None)
-    speed = torch.tensor(speeds, device=device)[:, None, None]
+    speed = torch.tensor([each.speed for each in takes], device=device)[:, None, None]
     # (batch, characters), in frames
     times = ((log_time.exp() - 1) / speed).ceil().clamp_min(1).mul(mask).squeeze(1)
     limit = longest * model.ap.sample_rate / model.ap.hop_length
@@ -102,11 +87,11 @@ def mels(
     heard = sequence_mask(frames).unsqueeze(1).to(mean.dtype)  # (batch, 1, frames)
     path = generate_path(times, mask.transpose(1, 2) * heard)  # (batch, characters, frames)
     drawn = [
-        torch.randn(mean.shape[1], int(each), generator=torch.Generator().manual_seed(seed)).T
-        for seed, each in zip(seeds, frames, strict=True)
+        torch.randn(mean.shape[1], int(size), generator=torch.Generator().manual_seed(take.seed)).T
+        for take, size in zip(takes, frames, strict=True)
     ]
     randomness = pad_sequence(drawn, batch_first=True).transpose(1, 2).to(device)
-    noise = torch.tensor(noises, device=device)[:, None, None]
+    noise = torch.tensor([each.noise for each in takes], device=device)[:, None, None]
     latent = (mean @ path + (log_scale @ path).exp() * randomness * noise) * heard
     spoken, _ = model.decoder(latent, heard, g=None, reverse=True)  # (batch, mels, frames)
     whole = frames // model.num_squeeze * model.num_squeeze  # the rest of a squeeze is masked

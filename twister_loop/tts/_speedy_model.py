@@ -15,10 +15,9 @@ from TTS.tts.configs.speedy_speech_config import SpeedySpeechConfig
 from TTS.tts.layers.generic.res_conv_bn import Conv1dBN
 from TTS.tts.models.forward_tts import ForwardTTS, maximum_path
 
-from ..errors import ConfigError, EngineError
 from ..records import Seconds
 from . import _coqui_voice as voice
-from ._coqui_mels import Mel, framed
+from ._coqui_mels import Mel, Take, framed
 from ._coqui_voice import Model
 
 KIND = "speedy_speech"
@@ -145,42 +144,23 @@ def unfit(config: Any) -> str | None:
 
 def load(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    config, state = voice.config_of(weights), voice.state_of(weights)
-    if why := unfit(config):
-        raise ConfigError(f"{weights}: {why}")
-    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
-    model = SpeedySpeech(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {voice.CONFIG} ({cause})") from cause
-    return model
+    return voice.load(weights, unfit, SpeedySpeech)
 
 
 def extend(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    known = model.tokenizer.characters
-    new = sorted(set(characters) - set(known.vocab))
-    if not new:
-        return model
-    before = list(known.vocab)
-    model.config.characters.characters = known.characters + "".join(new)
-    grown = SpeedySpeech(model.config)
-    voice.inherit(grown, model, {EMBEDDING: (before, grown.tokenizer.characters.vocab)})
-    return grown
+    return voice.extend(model, characters, EMBEDDING, SpeedySpeech)
 
 
 @torch.inference_mode()
-def mel(
-    model: Model, text: Sequence[int], seed: int, noise: float, speed: float, longest: Seconds
-) -> Mel | None:
+def mel(model: Model, take: Take, longest: Seconds) -> Mel | None:
     """Speak a text, letters held by chance longer or shorter; None where it would be too long."""
-    letters = torch.tensor([text], device=model.device)
-    mask = torch.ones(1, 1, len(text), device=model.device)
+    letters = torch.tensor([take.letters], device=model.device)
+    mask = torch.ones(1, 1, len(take.letters), device=model.device)
     encoded, *_ = model._forward_encoder(letters, mask)
     log_times = model.duration_predictor(encoded, mask)  # (1, 1, letters), of frames and one
-    drawn = torch.randn(len(text), generator=torch.Generator().manual_seed(seed))
-    times = (log_times.exp() - 1) * (noise * drawn.to(model.device)).exp() / speed
+    drawn = torch.randn(letters.shape, generator=torch.Generator().manual_seed(take.seed))
+    times = (log_times.exp() - 1) * (take.noise * drawn.to(model.device)).exp() / take.speed
     times = times.round().clamp_min(1).squeeze(1)
     # Also false where it is not a number.
     if not times.sum() <= longest * model.ap.sample_rate / model.ap.hop_length:

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _glow_model as glow
 from ._coqui import LONGEST
-from ._coqui_mels import Mel, MelVoice
+from ._coqui_mels import Mel, MelVoice, Take
 from ._coqui_voice import Model
 
 
@@ -48,12 +48,5 @@ class CoquiSynthesizer(MelVoice):
     def _settle(self, model: Model) -> None:
         model.store_inverse()
 
-    def _mels(
-        self,
-        model: Model,
-        texts: Sequence[Sequence[int]],
-        seeds: Sequence[int],
-        noises: Sequence[float],
-        speeds: Sequence[float],
-    ) -> list[Mel | None]:
-        return glow.mels(model, texts, seeds, noises, speeds, LONGEST)
+    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
+        return glow.mels(model, takes, LONGEST)

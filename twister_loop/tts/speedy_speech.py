@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _speedy_model as speedy
 from ._coqui import LONGEST, Scale
-from ._coqui_mels import Mel, MelVoice
+from ._coqui_mels import Mel, MelVoice, Take
 from ._coqui_voice import Model
 
 
@@ -54,13 +54,5 @@ class SpeedySpeechSynthesizer(MelVoice):
     def _settle(self, model: Model) -> None:
         """There is nothing to fold."""
 
-    def _mels(
-        self,
-        model: Model,
-        texts: Sequence[Sequence[int]],
-        seeds: Sequence[int],
-        noises: Sequence[float],
-        speeds: Sequence[float],
-    ) -> list[Mel | None]:
-        drawn = zip(texts, seeds, noises, speeds, strict=True)
-        return [speedy.mel(model, *each, LONGEST) for each in drawn]
+    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
+        return [speedy.mel(model, each, LONGEST) for each in takes]
