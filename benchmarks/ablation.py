@@ -36,6 +36,7 @@ def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
     yield "and nothing trimmed", replace(plain, pack=replace(whole.pack, trim=None))
     yield "nothing packed", found["without packing"]
     yield "no repair", found["without repair"]
+    yield from ((name, each) for name, each in found.items() if "voice" in name)
     yield "no previous text", learning(previous_text=0.0)
     yield "no timestamps", learning(timestamps=0.0)
 
