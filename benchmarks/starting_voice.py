@@ -49,7 +49,9 @@ def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
     champion, texts = Listener(asr, asr.base()), Manifest.load(at / "texts")
     spec: dict[str, object] = {"use": options.voice, "speaker": options.speaker, "save_every": 100}
-    ways = {name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name]}
+    ways = {
+        name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name] is not None
+    }
     speaker = Synthesizer.build({**spec, "steps": options.steps, **ways})
     assert isinstance(speaker, CoquiVoice)
     if options.attempt:
