@@ -17,9 +17,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from twister_loop import Plan, dashboard
-from twister_loop.compare import FULL, Terms, arms, compare
-from twister_loop.plan import load
+from twister_loop import Plan
+from twister_loop.pipeline.experiments.compare import FULL, Terms, arms, compare
+from twister_loop.pipeline.plan import load
+from twister_loop.reporting import dashboard
 
 
 def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:

@@ -34,19 +34,19 @@ from twister_loop import (
     Recognizer,
     Synthesizer,
     Utterance,
-    audio,
-    dashboard,
     next_round,
 )
-from twister_loop.artifact import read_json, size_of, write_json
-from twister_loop.dashboard import server
-from twister_loop.dashboard.folder import Runs
-from twister_loop.errors import NothingNew
-from twister_loop.parts import Listener
-from twister_loop.plan import Labeler, Plan, Voice, load
-from twister_loop.recall import _recalled
-from twister_loop.recipe import Mix
-from twister_loop.records import Word
+from twister_loop.asr._base import Listener
+from twister_loop.audio import io as audio
+from twister_loop.core.artifacts import read_json, size_of, write_json
+from twister_loop.core.errors import NothingNew
+from twister_loop.core.types import Word
+from twister_loop.data.mixture import Mix
+from twister_loop.pipeline.plan import Labeler, Plan, Voice, load
+from twister_loop.reporting import dashboard
+from twister_loop.reporting.dashboard import server
+from twister_loop.reporting.dashboard.folder import Runs
+from twister_loop.reporting.record_cache import _recalled
 
 WORDS = {
     "it": "il messaggio è stato cancellato premi due per ascoltare la segreteria della conferenza "

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import soundfile
 
-from twister_loop import audio, fingerprint
-from twister_loop.corpora.ivr import Ivr, Split
-from twister_loop.records import Utterance
+from twister_loop.audio import fingerprint
+from twister_loop.audio import io as audio
+from twister_loop.core.types import Utterance
+from twister_loop.data.corpora.ivr import Ivr, Split
 
 PERTURBED = 150
 """Prompts."""

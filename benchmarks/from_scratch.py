@@ -26,11 +26,13 @@ from typing import Any
 
 import torch
 
-from twister_loop import measure, schema
-from twister_loop.artifact import read_json, write_json
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Corpus, Recognizer
-from twister_loop.records import Checkpoint, ErrorCount, Utterance
+from twister_loop.asr._base import Recognizer
+from twister_loop.core import schema
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, ErrorCount, Utterance
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.evaluation import metrics as measure
 
 MOST_PARAMETERS = 2_000_000
 """What one thread can teach in minutes."""

@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def _clips(count: int) -> list[Clip]:
-    from twister_loop import audio
-    from twister_loop.parts import Corpus
+    from twister_loop.audio import io as audio
+    from twister_loop.data.corpora._base import Corpus
 
     found = []
     for split in ("test", "development"):
@@ -81,7 +81,7 @@ def _joined(clips: Sequence[Clip]) -> Iterator[Clip]:
 
 
 def _windows(clips: Sequence[Clip], folder: Path) -> Iterator[Clip]:
-    from twister_loop import audio
+    from twister_loop.audio import io as audio
 
     for number, each in enumerate(_joined(clips)):
         path = folder / f"joined-{number}.wav"
@@ -94,8 +94,8 @@ def _systems(
 ) -> Iterator[tuple[str, Callable[[Sequence[Clip]], list[str]]]]:
     import peers
 
-    from twister_loop.asr import _whisper_weights
-    from twister_loop.precision import resolve
+    from twister_loop.asr._precision import resolve
+    from twister_loop.asr.whisper import weights as _whisper_weights
 
     base = _whisper_weights.find("openai/whisper-base")
     weights, lang = base.location, "it"
@@ -127,7 +127,7 @@ def _given(hear: Callable[[Sequence[object]], list[str]]) -> Callable[[Sequence[
 
 def _ours(spec: dict[str, str], base: object, lang: str) -> Callable[[Sequence[Clip]], list[str]]:
     from twister_loop import Utterance
-    from twister_loop.parts import Recognizer
+    from twister_loop.asr._base import Recognizer
 
     recognizer = Recognizer.build(spec)
 
@@ -146,7 +146,7 @@ def _ours(spec: dict[str, str], base: object, lang: str) -> Callable[[Sequence[C
 def _in_turns(
     systems: dict[str, Callable[[Sequence[Clip]], list[str]]], clips: Sequence[Clip], size: int
 ) -> dict[str, Result]:
-    from twister_loop.normalizers.basic import Basic
+    from twister_loop.text.normalizers.basic import Basic
 
     basic = Basic()
     results = {name: Result([], []) for name in systems}
@@ -177,7 +177,7 @@ def _in_turns(
 
 
 def _say(what: str, results: dict[str, Result]) -> None:
-    from twister_loop import measure
+    from twister_loop.evaluation import metrics as measure
 
     sys.stdout.write(f"\n| {what} | times real time | of ours | CER | WER |\n")
     sys.stdout.write("|---|---|---|---|---|\n")

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from twister_loop import Utterance
-from twister_loop.filters.agreement import Agreement
-from twister_loop.filters.likelihood import Likelihood
-from twister_loop.normalizers.basic import Basic
-from twister_loop.parts import Corpus, Listener, Recognizer, Witnesses
+from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.data.filters._base import Witnesses
+from twister_loop.data.filters.agreement import Agreement
+from twister_loop.data.filters.likelihood import Likelihood
+from twister_loop.text.normalizers.basic import Basic
 
 
 def prompts() -> list[Utterance]:

@@ -15,14 +15,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from twister_loop import Utterance, packing
-from twister_loop.artifact import RUN, write_json
-from twister_loop.manifest import Manifest, windows
-from twister_loop.mixing import mix
-from twister_loop.parts import Filter
-from twister_loop.presets import FILTERS
-from twister_loop.recipe import Mix
-from twister_loop.sifting import sift
+from twister_loop import Utterance
+from twister_loop.core.artifacts import RUN, write_json
+from twister_loop.core.manifest import Manifest, windows
+from twister_loop.data import packing
+from twister_loop.data.filters._base import Filter
+from twister_loop.data.mixture import Mix
+from twister_loop.data.presets import FILTERS
+from twister_loop.pipeline.stages.filtering import sift
+from twister_loop.pipeline.stages.mixture import mix
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_410_000
 WORDS = ["".join(letters) for letters in itertools.product("aeioulmnrst", repeat=4)]

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from twister_loop.artifact import MADE, TIMING, read_json
+from twister_loop.core.artifacts import MADE, TIMING, read_json
 
 MODELS = {
     "evaluate",
@@ -29,7 +29,7 @@ MODELS = {
 
 def main() -> None:
     plan, run = sys.argv[1:3]
-    command = [sys.executable, "-m", "twister_loop.cli", "run", plan, run]
+    command = [sys.executable, "-m", "twister_loop.cli.main", "run", plan, run]
     whole = timed(command)
     found = [
         (read_json(note)["seconds"], read_json(note.with_name(MADE))["stage"], note.parent)

@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 from fingerprints import CODECS, through
 
-from twister_loop import Utterance, audio
-from twister_loop.corpora.ivr import Ivr
-from twister_loop.estimating import estimate, tell_apart
-from twister_loop.manifest import Manifest
-from twister_loop.scanning import Apart, Column, Scan
-from twister_loop.stages import scan
+from twister_loop import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.data.corpora.ivr import Ivr
+from twister_loop.data.scanning import Apart, Column, Scan
+from twister_loop.pipeline.stages.annotation import estimate, tell_apart
+from twister_loop.pipeline.stages.labeling import scan
 
 SPLITS = (
     Ivr("pool", "it"),

@@ -26,7 +26,7 @@ def say(what: str, seconds: list[float]) -> None:
 
 def timed(*command: str | Path, environment: dict[str, str]) -> float:
     began = time.monotonic()
-    whole = [sys.executable, "-m", "twister_loop.cli", "round", *map(str, command)]
+    whole = [sys.executable, "-m", "twister_loop.cli.main", "round", *map(str, command)]
     subprocess.run(whole, cwd=ROOT, env=environment, check=True, capture_output=True)
     return time.monotonic() - began
 

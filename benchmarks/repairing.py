@@ -13,14 +13,16 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from twister_loop import Utterance, measure
-from twister_loop.lexicon import units_of, words_of
-from twister_loop.manifest import Manifest
-from twister_loop.ngram import KneserNey
-from twister_loop.parts import Corpus, Listener, Recognizer
-from twister_loop.records import ErrorCount
-from twister_loop.repairing import Repair, Rescoring, likeliest, repair
-from twister_loop.texts import Choice, tidy
+from twister_loop import Utterance
+from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import ErrorCount
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.evaluation import metrics as measure
+from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, likeliest, repair
+from twister_loop.pipeline.stages.text_selection import Choice, tidy
+from twister_loop.text.kneser_ney import KneserNey
+from twister_loop.text.spelling import units_of, words_of
 
 NBEST = 5
 """Texts of the beam; five is OpenAI Whisper's own beam."""

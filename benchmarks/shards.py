@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from twister_loop import Utterance
-from twister_loop.manifest import Manifest
-from twister_loop.shards import Order, Shard, guarded
+from twister_loop.core.manifest import Manifest
+from twister_loop.pipeline.execution.shards import Order, Shard, guarded
 
 LINES, SHARD, SHARDS = 100_000, 4096, 5
 TEXT = "il numero che avete chiamato non è al momento raggiungibile"

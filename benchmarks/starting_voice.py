@@ -19,15 +19,16 @@ from pathlib import Path
 
 import torch
 
-from twister_loop import measure
-from twister_loop.ledger import Ledger
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Listener, Recognizer, Synthesizer
-from twister_loop.records import Checkpoint
-from twister_loop.stages import TrialTerms, try_voice
-from twister_loop.tts import _coqui_voice
-from twister_loop.tts._coqui import CoquiVoice
-from twister_loop.tts._coqui_train import CHECKPOINT
+from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint
+from twister_loop.evaluation import metrics as measure
+from twister_loop.pipeline.run_folder import Ledger
+from twister_loop.pipeline.stages.labeling import TrialTerms, try_voice
+from twister_loop.tts._base import Synthesizer
+from twister_loop.tts._coqui import model_files as _coqui_voice
+from twister_loop.tts._coqui.synthesizer import CoquiVoice
+from twister_loop.tts._coqui.training import CHECKPOINT
 
 
 def main() -> None:

@@ -23,11 +23,14 @@ from typing import Any
 
 import peers
 
-from twister_loop import Utterance, audio, measure
-from twister_loop.manifest import Manifest
-from twister_loop.normalizers.basic import Basic
-from twister_loop.parts import Corpus, Recognizer
-from twister_loop.records import Checkpoint
+from twister_loop import Utterance
+from twister_loop.asr._base import Recognizer
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.evaluation import metrics as measure
+from twister_loop.text.normalizers.basic import Basic
 
 SEED = 13
 
@@ -98,9 +101,9 @@ class _Ours:
     def __init__(self, options: Any, lesson: Manifest, out: Path) -> None:
         import torch
 
-        from twister_loop.asr import _whisper_train
-        from twister_loop.asr._whisper_lesson import examples, loaded, steps, steps_per_epoch
-        from twister_loop.asr._whisper_model import UNTRAINED_MARGIN, Whisper, folder_of
+        from twister_loop.asr.whisper import training as _whisper_train
+        from twister_loop.asr.whisper.dataset import examples, loaded, steps, steps_per_epoch
+        from twister_loop.asr.whisper.model import UNTRAINED_MARGIN, Whisper, folder_of
 
         self.start, self.repeatable = options.base(), _whisper_train.repeatable
         self.checkpoint = Checkpoint("whisper", out)

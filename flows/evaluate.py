@@ -9,8 +9,9 @@ from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 
-from twister_loop import BusyError, TwisterError, dashboard, measure_champion
-from twister_loop.plan import load
+from twister_loop import BusyError, TwisterError, measure_champion
+from twister_loop.pipeline.plan import load
+from twister_loop.reporting import dashboard
 
 from .alone import alone
 from .orphan import die_with_worker

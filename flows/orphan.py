@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.runtime import deployment
 from rich.console import Console
 
-from twister_loop.children import die_with_parent
+from twister_loop.core.processes import die_with_parent
 
 
 def die_with_worker() -> None:

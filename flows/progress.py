@@ -12,8 +12,8 @@ from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from twister_loop.artifact import root_of
-from twister_loop.underway import underway
+from twister_loop.core.artifacts import root_of
+from twister_loop.reporting.current_stage import underway
 
 log = logging.getLogger("twister_loop")
 

@@ -26,8 +26,8 @@ from prefect.input import RunInput
 from prefect.states import Completed, Failed
 
 from twister_loop import TwisterError, approve, refuse
-from twister_loop.ledger import Ledger, approval_of, number_of
-from twister_loop.summary import summarize
+from twister_loop.pipeline.run_folder import Ledger, approval_of, number_of
+from twister_loop.reporting.summary import summarize
 
 from .telling import figures, key_of, publish
 

@@ -16,9 +16,10 @@ from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 
 import twister_loop
-from twister_loop import BusyError, NothingNew, Round, TwisterError, Waiting, dashboard
-from twister_loop.ledger import Ledger
-from twister_loop.plan import load
+from twister_loop import BusyError, NothingNew, Round, TwisterError, Waiting
+from twister_loop.pipeline.plan import load
+from twister_loop.pipeline.run_folder import Ledger
+from twister_loop.reporting import dashboard
 
 from . import progress
 from .alone import alone

@@ -9,8 +9,8 @@ from typing import Literal
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
-from twister_loop import dashboard
-from twister_loop.summary import RoundSummary, summarize
+from twister_loop.reporting import dashboard
+from twister_loop.reporting.summary import RoundSummary, summarize
 
 What = Literal["accepted", "refused", "undecided", "waiting", "failed"]
 

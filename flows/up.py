@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from twister_loop import ConfigError
-from twister_loop.children import die_with_parent
+from twister_loop.core.processes import die_with_parent
 
 from .deployments import POOL, register
 from .watch import EVERY, Watcher

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from prefect.events import emit_event
 
-from twister_loop.corpora.audiofolder import AudioFolder
-from twister_loop.errors import ConfigError
+from twister_loop.core.errors import ConfigError
+from twister_loop.data.corpora.audiofolder import AudioFolder
 
 from .telling import key_of
 

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twister_loop import artifact, audio, load, manifest, refine, schema
+from twister_loop import load, refine
+from twister_loop.audio import io as audio
+from twister_loop.core import artifacts as artifact
+from twister_loop.core import manifest, schema
 
 
 def main(plan: str, run: str, fatal: str, folder: str = "") -> None:

@@ -65,7 +65,7 @@ class Up:
         self.environment |= environment
         self.client = httpx.Client(base_url=self.api, auth=tuple(AUTH.split(":")), timeout=30)
         self.log = home / "up.log"
-        command = [sys.executable, "-m", "twister_loop.cli", "up", "--port", str(self.port)]
+        command = [sys.executable, "-m", "twister_loop.cli.main", "up", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*command, *map(str, arguments)],
@@ -139,7 +139,7 @@ class Up:
         return next(pid for pid in children(self.process.pid) if name in command_of(pid))
 
     def twister(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "twister_loop.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "twister_loop.cli.main", *map(str, arguments)]
         environment = self.environment | {"PREFECT_API_URL": self.api}
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twister_loop import Checkpoint, Utterance
-from twister_loop.artifact import unsigned
 from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.core.artifacts import unsigned
 
 
 @dataclass(frozen=True)

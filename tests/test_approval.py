@@ -22,10 +22,10 @@ from twister_loop import (
     retrain,
 )
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.cli import main
-from twister_loop.ledger import approval_of
-from twister_loop.reproduce import reproduce
-from twister_loop.summary import summarize
+from twister_loop.cli.main import main
+from twister_loop.pipeline.experiments.reproduce import reproduce
+from twister_loop.pipeline.run_folder import approval_of
+from twister_loop.reporting.summary import summarize
 
 from .pages import carried
 

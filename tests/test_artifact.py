@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twister_loop import SpaceError
-from twister_loop.artifact import Saved, only_for, signature, stage, unsigned
+from twister_loop.core.artifacts import Saved, only_for, signature, stage, unsigned
 
 
 @dataclass(frozen=True)

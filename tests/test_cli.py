@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop.artifact import read_json
-from twister_loop.cli import main
-from twister_loop.summary import Summary, summarize
+from twister_loop.cli.main import main
+from twister_loop.core.artifacts import read_json
+from twister_loop.reporting.summary import Summary, summarize
 
 from .pages import carried
 
@@ -141,7 +141,7 @@ def test_a_server_that_must_not_start_is_refused_in_a_sentence(
 
 def test_help_explains_every_command_with_examples() -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "twister_loop.cli", "--help"], capture_output=True, text=True
+        [sys.executable, "-m", "twister_loop.cli.main", "--help"], capture_output=True, text=True
     )
     assert told.returncode == 0
     for word in ("run", "round", "status", "report", "doctor", "up", "approve", "configs/ivr.yaml"):

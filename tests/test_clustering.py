@@ -9,8 +9,8 @@ pytest.importorskip("sklearn", reason="an extra")
 import functools
 import operator
 
-from twister_loop import clustering
-from twister_loop.clustering import Groups, Limits, Mask, Sums, told_apart
+from twister_loop.audio import speaker_clustering as clustering
+from twister_loop.audio.speaker_clustering import Groups, Limits, Mask, Sums, told_apart
 
 LIMITS = Limits(mean=0.175, of_means=0.1)
 

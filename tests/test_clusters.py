@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, Utterance, audio, load, next_round, tone
+from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.plan import Labeler
-from twister_loop.shards import Cluster
-from twister_loop.stages import label
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.pipeline.execution.shards import Cluster
+from twister_loop.pipeline.plan import Labeler
+from twister_loop.pipeline.stages.labeling import label
 
 from . import world as toy
 from .shards import Noted, times

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from twister_loop import load, next_round
-from twister_loop.manifest import Manifest
+from twister_loop.core.manifest import Manifest
 
 from . import world as toy
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from twister_loop import ConfigError, StaleError, load
-from twister_loop.cli import main
-from twister_loop.compare import Comparison, Terms, arms, compare
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Recognizer
-from twister_loop.reproduce import reproduce
+from twister_loop.asr._base import Recognizer
+from twister_loop.cli.main import main
+from twister_loop.core.manifest import Manifest
+from twister_loop.pipeline.experiments.compare import Comparison, Terms, arms, compare
+from twister_loop.pipeline.experiments.reproduce import reproduce
 
 from . import world as toy
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from twister_loop import load, refine
-from twister_loop.manifest import Manifest
+from twister_loop.core.manifest import Manifest
 
 from . import world as toy
 

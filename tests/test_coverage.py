@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import Plan, audio, next_round
-from twister_loop.cache import cache_folder
-from twister_loop.filters.coverage import Coverage
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Corpus, Recognizer
-from twister_loop.records import Utterance, Word
+from twister_loop import Plan, next_round
+from twister_loop.asr._base import Recognizer
+from twister_loop.audio import io as audio
+from twister_loop.core.cache import cache_folder
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Utterance, Word
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.data.filters.coverage import Coverage
 
 RATE = audio.SAMPLE_RATE
 

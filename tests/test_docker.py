@@ -19,7 +19,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from twister_loop.summary import summarize
+from twister_loop.reporting.summary import summarize
 
 from . import world as toy
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import Utterance, audio, duplicates
-from twister_loop.duplicates import near_duplicates
-from twister_loop.manifest import Manifest
-from twister_loop.records import Funnel
-from twister_loop.scanning import Scan
-from twister_loop.stages import scan
+from twister_loop import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Funnel
+from twister_loop.data import deduplication as duplicates
+from twister_loop.data.deduplication import near_duplicates
+from twister_loop.data.scanning import Scan
+from twister_loop.pipeline.stages.labeling import scan
 
 from .test_fingerprint import babble, clip
 

@@ -7,7 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, audio, tone
+from twister_loop import ConfigError
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
 
 pytestmark = [
     pytest.mark.model,
@@ -19,7 +21,7 @@ pytestmark = [
 def test_they_are_what_resemblyzer_itself_makes(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twister_loop import embeddings
+    from twister_loop.audio import speaker_embedding as embeddings
 
     # It cuts silence, which it is not asked to do here, and cannot be imported without.
     monkeypatch.setitem(sys.modules, "webrtcvad", ModuleType("webrtcvad"))
@@ -32,7 +34,7 @@ def test_they_are_what_resemblyzer_itself_makes(
 
 
 def test_level_does_not_matter_where_it_is_low() -> None:
-    from twister_loop import embeddings
+    from twister_loop.audio import speaker_embedding as embeddings
 
     spoken = tone.speak("a rose is a rose is a rose", tone.standard())
     quiet, quieter = (embeddings.of(gain * spoken) for gain in (0.02, 0.001))
@@ -41,7 +43,7 @@ def test_level_does_not_matter_where_it_is_low() -> None:
 
 
 def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
-    from twister_loop import embeddings
+    from twister_loop.audio import speaker_embedding as embeddings
 
     spoken = (tone.speak(text, tone.standard()) for text in ("a rose is a rose", "uo ei a ou io"))
     one, other = map(embeddings.of, spoken)
@@ -50,7 +52,7 @@ def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twister_loop import embeddings
+    from twister_loop.audio import speaker_embedding as embeddings
 
     embeddings._encoder.cache_clear()
     monkeypatch.setattr(embeddings, "SHA256", "0" * 64)

@@ -11,18 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, Plan, Utterance, audio, load, tone
-from twister_loop.artifact import read_json
-from twister_loop.dashboard.console import speaker_line
-from twister_loop.estimating import Speakers, _estimated, estimate, speakers_of, tell_apart
-from twister_loop.ledger import Ledger
-from twister_loop.loop import next_round
-from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.parts import Filter
-from twister_loop.records import Tally
-from twister_loop.scanning import Apart
-from twister_loop.shards import Shard
-from twister_loop.summary import summarize
+from twister_loop import ConfigError, Plan, Utterance, load
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.artifacts import read_json
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.core.types import Tally
+from twister_loop.data.filters._base import Filter
+from twister_loop.data.scanning import Apart
+from twister_loop.pipeline.execution.shards import Shard
+from twister_loop.pipeline.loop import next_round
+from twister_loop.pipeline.run_folder import Ledger
+from twister_loop.pipeline.stages.annotation import (
+    Speakers,
+    _estimated,
+    estimate,
+    speakers_of,
+    tell_apart,
+)
+from twister_loop.reporting.dashboard.console import speaker_line
+from twister_loop.reporting.summary import summarize
 
 RATE = audio.SAMPLE_RATE
 
@@ -149,7 +157,7 @@ def test_what_cannot_be_meant_is_refused(world: Path, scan: dict[str, Any], mess
 def test_missing_weights_end_a_round_before_it_begins(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embeddings = pytest.importorskip("twister_loop.embeddings", reason="an extra")
+    embeddings = pytest.importorskip("twister_loop.audio.speaker_embedding", reason="an extra")
     monkeypatch.setattr(embeddings, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install --no-deps Resemblyzer==0\.1\.4"):
         next_round(load(world, {"scan": {"speakers": {}}}), tmp_path / "run")
@@ -161,7 +169,7 @@ speaking = pytest.mark.skipif(find_spec("resemblyzer") is None, reason="needs it
 
 def voices(home: Path, whose: Sequence[str], **more: Any) -> Manifest:
     """Lines with embeddings as far apart as those of other people, in recordings of their own."""
-    from twister_loop import embeddings
+    from twister_loop.audio import speaker_embedding as embeddings
 
     made = []
     for number, who in enumerate(whose):

@@ -6,12 +6,15 @@ from typing import Self
 
 import pytest
 
-from twister_loop import Checkpoint, Utterance, audio, tone
+from twister_loop import Checkpoint, Utterance
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.dashboard.console import in_window
-from twister_loop.evaluation import HeldOut, evaluate
-from twister_loop.manifest import Manifest
-from twister_loop.normalizers.basic import Basic
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.manifest import Manifest
+from twister_loop.evaluation.outcomes import HeldOut
+from twister_loop.pipeline.stages.evaluation import evaluate
+from twister_loop.reporting.dashboard.console import in_window
+from twister_loop.text.normalizers.basic import Basic
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from twister_loop import Utterance, audio, fingerprint
+from twister_loop import Utterance
+from twister_loop.audio import fingerprint
+from twister_loop.audio import io as audio
 
 RATE = audio.SAMPLE_RATE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop.summary import summarize
+from twister_loop.reporting.summary import summarize
 
 pytest.importorskip("prefect")
 pytestmark = pytest.mark.prefect
@@ -20,7 +20,7 @@ def twister(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[s
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
     } | {"PREFECT_HOME": str(home), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "twister_loop.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "twister_loop.cli.main", *map(str, arguments)]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
     )

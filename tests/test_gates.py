@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from twister_loop import ErrorCount
-from twister_loop.evidence import Evidence, Outcome
-from twister_loop.parts import Gate
-from twister_loop.records import Counted, Score, SetKind
+from twister_loop.core.types import Counted, Score, SetKind
+from twister_loop.evaluation.evidence import Evidence, Outcome
+from twister_loop.evaluation.gates._base import Gate
 
 TWISTER = {
     # set: large-v2, large-v3, Twister; mixed error rates in percent, language detected

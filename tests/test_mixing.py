@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import Utterance, audio
-from twister_loop.manifest import Manifest
-from twister_loop.mixing import mix
-from twister_loop.recipe import Mix
-from twister_loop.records import Origin
+from twister_loop import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Origin
+from twister_loop.data.mixture import Mix
+from twister_loop.pipeline.stages.mixture import mix
 
 
 def speech(folder: Path, origin: Origin, lengths: list[float]) -> Manifest:

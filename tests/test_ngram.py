@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from twister_loop.ngram import BEGIN, END, KneserNey
+from twister_loop.text.kneser_ney import BEGIN, END, KneserNey
 
 CORPUS = ["a b".split(), "a b".split(), "a c".split()]
 """Bigrams: <s> a 3, a b 2, b </s> 2, a c 1, c </s> 1. Different words before: </s> 2, a, b, c 1."""

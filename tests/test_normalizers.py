@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from twister_loop import measure, scripts
-from twister_loop.normalizers import basic
-from twister_loop.parts import Normalizer
+from twister_loop.evaluation import metrics as measure
+from twister_loop.text import scripts
+from twister_loop.text.normalizers import basic
+from twister_loop.text.normalizers._base import Normalizer
 
 NAMES = [{"use": name} for name in Normalizer.names()]
 VARIANTS = [
@@ -108,7 +109,7 @@ def test_a_package_that_comes_to_spell_otherwise_changes_the_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = normalizer(use="basic").digest()
-    monkeypatch.setattr("twister_loop.normalizers.basic.num2words", lambda *_, **__: "many")
+    monkeypatch.setattr("twister_loop.text.normalizers.basic.num2words", lambda *_, **__: "many")
     basic.spelled.cache_clear()
     assert normalizer(use="basic").digest() != before
     basic.spelled.cache_clear()

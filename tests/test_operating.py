@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop.ledger import Ledger, approval_of, number_of
-from twister_loop.manifest import Manifest
+from twister_loop.core.manifest import Manifest
+from twister_loop.pipeline.run_folder import Ledger, approval_of, number_of
 
 from . import world as toy
 

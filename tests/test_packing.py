@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from twister_loop import Plan, Utterance, audio, next_round
+from twister_loop import Plan, Utterance, next_round
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.errors import ConfigError
-from twister_loop.manifest import Manifest
-from twister_loop.mixing import pack
-from twister_loop.packing import WAITING, Fullness, Group, Pack, Packer
-from twister_loop.phrases import cut, speaker_of, timestamp, trimmed, written
-from twister_loop.records import Origin, Word
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.segments import cut, speaker_of, timestamp, trimmed, written
+from twister_loop.core.types import Origin, Word
+from twister_loop.data.packing import WAITING, Fullness, Group, Pack, Packer
+from twister_loop.pipeline.stages.mixture import pack
 
 WORDS = {
     "it": "premi due è così città".split(),

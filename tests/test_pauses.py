@@ -20,7 +20,7 @@ def test_cutting_leaves_the_process_its_threads() -> None:
     import torch
 
     before = torch.get_num_threads()
-    from twister_loop import pauses
+    from twister_loop.audio import vad as pauses
 
     assert list(pauses.cut(np.zeros(16_000, np.float32), 30.0)) == []
     assert torch.get_num_threads() == before
@@ -30,7 +30,11 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Speech is what is loud here: three stretches, the second across two blocks."""
-    from twister_loop import Utterance, audio, pauses, scanning, stages
+    from twister_loop import Utterance
+    from twister_loop.audio import io as audio
+    from twister_loop.audio import vad as pauses
+    from twister_loop.data import scanning
+    from twister_loop.pipeline.stages import labeling as stages
 
     def loud(samples: np.ndarray, limit: float) -> Iterator[tuple[float, float]]:
         edges = np.flatnonzero(np.diff(np.abs(samples) > 0.1, prepend=False, append=False))
@@ -67,8 +71,10 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
 def test_a_long_recording_becomes_stretches_that_lie_in_it_and_hold_its_speech(
     tmp_path: Path,
 ) -> None:
-    from twister_loop import ConfigError, audio, pauses
-    from twister_loop.corpora.ivr import Ivr
+    from twister_loop import ConfigError
+    from twister_loop.audio import io as audio
+    from twister_loop.audio import vad as pauses
+    from twister_loop.data.corpora.ivr import Ivr
 
     try:
         prompts = [audio.of(each) for each in Ivr("development").utterances()][:12]

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from twister_loop import ConfigError, Plan, Utterance, audio, load, next_round
-from twister_loop.artifact import signature
-from twister_loop.effects._audiomentations import recordings
-from twister_loop.manifest import Manifest
-from twister_loop.mixing import augment
-from twister_loop.parts import Effect
-from twister_loop.perturbation import Chance, Perturb, PerturbedManifest
-from twister_loop.records import Piece, Word
+from twister_loop import ConfigError, Plan, Utterance, load, next_round
+from twister_loop.audio import io as audio
+from twister_loop.audio.augmentation import Chance, Perturb, PerturbedManifest, sound
+from twister_loop.audio.effects._audiomentations import recordings
+from twister_loop.audio.effects._base import Effect
+from twister_loop.core.artifacts import signature
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Piece, Word
+from twister_loop.pipeline.stages.mixture import augment
 
 RATE = audio.SAMPLE_RATE
 
@@ -223,14 +224,14 @@ def test_reading_perturbs_by_epoch_copy_and_id_and_nothing_else(tmp_path: Path) 
     lesson, again = (PerturbedManifest(source.folder, terms, 7) for _ in range(2))
     first, *others = source
     heard = {
-        (epoch, copy): lesson.sound(first, epoch, copy)[1] for epoch in (1, 2) for copy in (0, 1)
+        (epoch, copy): sound(lesson, first, epoch, copy)[1] for epoch in (1, 2) for copy in (0, 1)
     }
     assert len({samples.tobytes() for samples in heard.values()}) == 4
-    again.sound(others[0], 1)
-    assert (again.sound(first, 2, 1)[1] == heard[2, 1]).all()
-    other = PerturbedManifest(source.folder, terms, 8).sound(first, 1)[1]
+    sound(again, others[0], 1)
+    assert (sound(again, first, 2, 1)[1] == heard[2, 1]).all()
+    other = sound(PerturbedManifest(source.folder, terms, 8), first, 1)[1]
     assert not np.allclose(other, heard[1, 0])
-    assert (source.sound(first, 1)[1] == audio.of(first)).all()
+    assert (sound(source, first, 1)[1] == audio.of(first)).all()
 
 
 def test_times_move_with_speed_and_nothing_becomes_longer_than_whisper_hears(

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from twister_loop import ConfigError, LeakError, load, next_round
-from twister_loop.manifest import Manifest
-from twister_loop.presets import MIXES, mix_of
-from twister_loop.recipe import Group, Hours, Mix
-from twister_loop.records import Ingredients
-from twister_loop.summary import round_summary
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Ingredients
+from twister_loop.data.mixture import Group, Hours, Mix
+from twister_loop.data.presets import MIXES, mix_of
+from twister_loop.reporting.summary import round_summary
 
 from . import world as toy
 from .test_plan import changed

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from twister_loop import ManifestError, Utterance, Word
-from twister_loop.artifact import RUN, size_of
-from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.records import UNSPOKEN
+from twister_loop.core.artifacts import RUN, size_of
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.core.types import UNSPOKEN
 
 times = some.floats(0, 30).map(lambda number: round(number, 3))
 texts = some.none() | some.text(max_size=40)

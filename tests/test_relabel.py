@@ -8,8 +8,8 @@ from pathlib import Path
 
 from twister_loop import Checkpoint, Utterance
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.manifest import WINDOW, Manifest, windows
-from twister_loop.stages import label
+from twister_loop.core.manifest import WINDOW, Manifest, windows
+from twister_loop.pipeline.stages.labeling import label
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
+from twister_loop.asr._base import Listener
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.lexicon import Spellings, units_of
-from twister_loop.manifest import Manifest
-from twister_loop.ngram import KneserNey
-from twister_loop.parts import Listener
-from twister_loop.records import Alternative, Word
-from twister_loop.repairing import Repair, Rescoring, repair
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Alternative, Word
+from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, repair
+from twister_loop.text.kneser_ney import KneserNey
+from twister_loop.text.spelling import Spellings, units_of
 
 from . import world as toy
 
@@ -223,7 +223,7 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
     (world.parent / "data" / "texts.txt").write_text("\n".join([*toy.TEXTS, held_out]) + "\n")
     weighed: list[list[str]] = []
     monkeypatch.setattr(
-        "twister_loop.repairing.KneserNey",
+        "twister_loop.pipeline.stages.label_correction.KneserNey",
         lambda texts, order: weighed.extend(texts) or KneserNey(weighed, order),
     )
     monkeypatch.setattr(ToneRecognizer, "searching", lambda self, *_, **__: self)

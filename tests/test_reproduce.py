@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from twister_loop import ConfigError, load, refine
-from twister_loop.artifact import read_json, write_json
-from twister_loop.cli import main
-from twister_loop.environment import Environment, environment
-from twister_loop.reproduce import reproduce
+from twister_loop.cli.main import main
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.environment import Environment, environment
+from twister_loop.pipeline.experiments.reproduce import reproduce
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 
 from twister_loop import ConfigError, Ledger, NothingNew, Plan, load, measure_champion, next_round
 from twister_loop import retrain as retrain_
-from twister_loop.corpora.audiofolder import AudioFolder
-from twister_loop.ledger import NewAudio
-from twister_loop.manifest import Manifest
+from twister_loop.core.manifest import Manifest
+from twister_loop.data.corpora.audiofolder import AudioFolder
+from twister_loop.pipeline.run_folder import NewAudio
 
 from . import world as toy
 
@@ -98,7 +98,7 @@ def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
 
 
 def test_a_folder_that_can_settle_signs_as_before(world: Path) -> None:
-    from twister_loop.artifact import signature
+    from twister_loop.core.artifacts import signature
 
     folder = AudioFolder(world.parent)
     assert signature(folder.when_settled(9)) == signature(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from twister_loop import load, next_round
-from twister_loop.summary import RoundSummary, summarize
+from twister_loop.reporting.summary import RoundSummary, summarize
 
 from . import world as toy
 

@@ -12,11 +12,21 @@ from typing import Any, TypeVar
 
 import pytest
 
-from twister_loop import Checkpoint, EngineError, Utterance, audio, tone
+from twister_loop import Checkpoint, EngineError, Utterance
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.shards import ELSEWHERE, Cluster, Order, Shard, Takes, guarded, spread
-from twister_loop.stages import label, speak
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.pipeline.execution.shards import (
+    ELSEWHERE,
+    Cluster,
+    Order,
+    Shard,
+    Takes,
+    guarded,
+    spread,
+)
+from twister_loop.pipeline.stages.labeling import label, speak
 from twister_loop.tts.tone import ToneSynthesizer
 
 from . import shards as engines
@@ -174,7 +184,7 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
     order = Order(shard.folder.name, pickle.dumps((shard, {})), shard.home)
     (tmp_path / "order").write_bytes(pickle.dumps(order))
     code = (
-        "import pickle, sys; from twister_loop.shards import guarded;"
+        "import pickle, sys; from twister_loop.pipeline.execution.shards import guarded;"
         "guarded(60, pickle.load(open(sys.argv[1], 'rb')))"
     )
     guard = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "order")])

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from twister_loop import ConfigError, Plan, load, next_round
-from twister_loop.artifact import read_json
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.evaluation import not_shown, unknown_sets
-from twister_loop.evidence import Evidence
-from twister_loop.gates.sane_output import SaneOutput
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Gate
-from twister_loop.records import Checkpoint, Objection
+from twister_loop.core.artifacts import read_json
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Objection
+from twister_loop.evaluation.evidence import Evidence
+from twister_loop.evaluation.gates._base import Gate
+from twister_loop.evaluation.gates.sane_output import SaneOutput
+from twister_loop.evaluation.outcomes import not_shown, unknown_sets
 
 from . import world as toy
 

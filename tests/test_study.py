@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from twister_loop import ConfigError, LeakError, StaleError, load
-from twister_loop.cli import main
-from twister_loop.parts import Recognizer
-from twister_loop.study import Study, study
+from twister_loop.asr._base import Recognizer
+from twister_loop.cli.main import main
+from twister_loop.pipeline.experiments.fine_tuning import Study, study
 
 
 def test_every_model_is_measured_on_every_set(world: Path, tmp_path: Path) -> None:

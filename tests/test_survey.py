@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.miniatures import ksponspeech, record
-from twister_loop.cli import main
-from twister_loop.corpora.ksponspeech import KsponSpeech
+from twister_loop.cli.main import main
+from twister_loop.data.corpora.ksponspeech import KsponSpeech
 
 
 def test_a_copy_that_is_not_whole_is_told_split_by_split(

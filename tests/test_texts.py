@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from twister_loop import ConfigError, Utterance, load, next_round
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Filter
-from twister_loop.presets import FILTERS
-from twister_loop.records import Funnel
-from twister_loop.texts import Choice, clean, tidy
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Funnel
+from twister_loop.data.filters._base import Filter
+from twister_loop.data.presets import FILTERS
+from twister_loop.pipeline.stages.text_selection import Choice, clean, tidy
 
 from .test_plan import changed
 

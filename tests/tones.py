@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from twister_loop import audio
-from twister_loop.manifest import Manifest
-from twister_loop.records import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Utterance
 
 LETTERS = "abdeilnorst"
 NOBODY: Any = None

@@ -1,11 +1,12 @@
-"""The toy world: small folders of speech in the language of `twister_loop.tone`, and a plan."""
+"""The toy world: small folders of speech in the language of `twister_loop.audio.tones`, and a plan."""
 
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from twister_loop import audio, tone
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
 
 HUMAN = ["the quick brown fox", "jumps over the lazy dog"]
 POOL = ["a i e o u", "a rose is a rose", "io e lui"]

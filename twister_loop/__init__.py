@@ -1,7 +1,8 @@
 """twister_loop: a recognizer teaches a voice, the voice teaches the recognizer, gates decide."""
 
-from .approval import approve, refuse
-from .errors import (
+from .asr._base import Recognizer
+from .audio.effects._base import Effect
+from .core.errors import (
     AudioError,
     BusyError,
     ConfigError,
@@ -14,13 +15,18 @@ from .errors import (
     TwisterError,
     Waiting,
 )
-from .ledger import Approval, Ledger, Round
-from .loop import measure_champion, next_round, refine, retrain
-from .manifest import Manifest
-from .parts import Corpus, Effect, Filter, Gate, Normalizer, Recognizer, Synthesizer
-from .plan import Plan, load
-from .records import Checkpoint, ErrorCount, Report, Utterance, Verdict, Word
-from .trials import Trial
+from .core.manifest import Manifest
+from .core.types import Checkpoint, ErrorCount, Report, Utterance, Verdict, Word
+from .data.corpora._base import Corpus
+from .data.filters._base import Filter
+from .evaluation.gates._base import Gate
+from .evaluation.trials import Trial
+from .pipeline.approval import approve, refuse
+from .pipeline.loop import measure_champion, next_round, refine, retrain
+from .pipeline.plan import Plan, load
+from .pipeline.run_folder import Approval, Ledger, Round
+from .text.normalizers._base import Normalizer
+from .tts._base import Synthesizer
 
 __all__ = [
     "Approval",

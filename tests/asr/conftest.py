@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import audio
-from twister_loop.cache import cache_folder
-from twister_loop.parts import Corpus
-from twister_loop.records import Checkpoint, Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.cache import cache_folder
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.data.corpora._base import Corpus
 
 SPECIAL = (
     "<|endoftext|> <|startoftranscript|> <|en|> <|it|> <|zh|> <|translate|> <|transcribe|> "

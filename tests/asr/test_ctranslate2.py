@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from twister_loop import ConfigError, load, measure
-from twister_loop.artifact import read_json, write_json
-from twister_loop.cache import cache_folder
-from twister_loop.errors import EngineError
-from twister_loop.parts import Recognizer
-from twister_loop.records import Checkpoint, Utterance
+from twister_loop import ConfigError, load
+from twister_loop.asr._base import Recognizer
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.cache import cache_folder
+from twister_loop.core.errors import EngineError
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.evaluation import metrics as measure
 
 pytest.importorskip("torch")
 pytest.importorskip("ctranslate2")

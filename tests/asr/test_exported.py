@@ -8,8 +8,8 @@ import yaml
 
 from tests import world as toy
 from twister_loop import EngineError, Utterance, load, next_round
-from twister_loop.exports import export
-from twister_loop.records import Checkpoint
+from twister_loop.core.types import Checkpoint
+from twister_loop.reporting.export import export
 
 pytestmark = pytest.mark.model
 

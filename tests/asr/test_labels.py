@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop.errors import EngineError
-from twister_loop.manifest import Manifest
-from twister_loop.packing import Pack, Packer
-from twister_loop.parts import Effect, Recognizer
-from twister_loop.records import Checkpoint, Piece, Utterance, Word
+from twister_loop.asr._base import Recognizer
+from twister_loop.audio.effects._base import Effect
+from twister_loop.core.errors import EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Piece, Utterance, Word
+from twister_loop.data.packing import Pack, Packer
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -39,8 +40,8 @@ def learned(
     """Prompt and text as they are put before the decoder, and the Whisper that reads them."""
     import torch
 
-    from twister_loop.asr._whisper_lesson import _label, examples
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.dataset import _label, examples
+    from twister_loop.asr.whisper.model import Whisper
 
     whisper = Whisper.load(checkpoint.location, torch.float32)
     [example] = examples(whisper, [utterance], 5.0, 8)
@@ -61,7 +62,7 @@ def test_sentences_stand_between_timestamps_of_the_grid(timed_whisper: Checkpoin
 def test_what_was_said_before_opens_the_prompt_and_is_not_learned(
     timed_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    from twister_loop.asr._whisper_lesson import IGNORED, _batch, _heard, examples
+    from twister_loop.asr.whisper.dataset import IGNORED, _batch, _heard, examples
 
     prompt, tokens, whisper = learned(timed_whisper, PACKED, preceded=True)
     after = "<|startoftranscript|><|it|><|transcribe|><|notimestamps|>"
@@ -102,8 +103,8 @@ def test_one_sentence_is_timed_by_its_words_where_these_are_known(
 @pytest.mark.parametrize("lang", ["it", "zh"])
 def test_a_packed_label_always_fits(timed_whisper: Checkpoint, lang: str) -> None:
     """With its timestamps, whatever is drawn; without the limit it would be left out."""
-    from twister_loop.asr._whisper_lesson import examples
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.dataset import examples
+    from twister_loop.asr.whisper.model import Whisper
 
     text = {"it": "premi due e poi cancelletto", "zh": "\u6211\u4eca\u5929\u958b\u6703"}[lang]
     speech = [Utterance(id=str(n), duration=0.5, text=text, lang=lang) for n in range(60)]
@@ -123,7 +124,7 @@ def test_a_packed_label_always_fits(timed_whisper: Checkpoint, lang: str) -> Non
 
 
 def test_timestamps_are_drawn_anew_in_every_epoch(timed_whisper: Checkpoint) -> None:
-    from twister_loop.asr._whisper_lesson import Example, steps
+    from twister_loop.asr.whisper.dataset import Example, steps
 
     asr = Recognizer.build({"use": "whisper", "timestamps": 0.5, "previous_text": 0.5, "batch": 4})
     lesson = [Example(replace(PACKED, id=str(n)), [1], [2], ([2],), (3,)) for n in range(40)]
@@ -143,9 +144,9 @@ def test_timestamps_are_drawn_anew_in_every_epoch(timed_whisper: Checkpoint) -> 
 
 def test_timestamps_follow_what_is_heard(timed_whisper: Checkpoint, tmp_path: Path) -> None:
     """Speech that is slowed down when it is read has its sentences later."""
-    from twister_loop import audio
-    from twister_loop.asr._whisper_lesson import _batch, _heard, examples
-    from twister_loop.perturbation import Chance, Perturb, PerturbedManifest
+    from twister_loop.asr.whisper.dataset import _batch, _heard, examples
+    from twister_loop.audio import io as audio
+    from twister_loop.audio.augmentation import Chance, Perturb, PerturbedManifest
 
     path = tmp_path / "a.wav"
     audio.write(np.full(round(3.1 * 16_000), 0.1, np.float32), path)

@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 
 from tests.asr.whistles import TEXTS, spoken
-from twister_loop import measure
-from twister_loop.artifact import read_json, write_json
-from twister_loop.errors import ConfigError, EngineError
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Filter, Recognizer
-from twister_loop.records import Checkpoint, Utterance
+from twister_loop.asr._base import Recognizer
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.errors import ConfigError, EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.data.filters._base import Filter
+from twister_loop.evaluation import metrics as measure
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchaudio")
@@ -113,7 +114,7 @@ def test_what_lies_beside_a_clip_changes_nothing(
 
 @each
 def test_silence_behind_a_batch_changes_neither_the_loss_nor_its_gradient(name: str) -> None:
-    from twister_loop.asr._scratch_features import batch_of
+    from twister_loop.asr._from_scratch.features import batch_of
 
     part = tiny(name, dropout=0.0)
     torch.manual_seed(0)
@@ -202,8 +203,8 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
     script = (
         "import torch; torch.set_num_threads(1)\n"
         "from pathlib import Path, PosixPath\n"
-        "from twister_loop.parts import Recognizer\n"
-        "from twister_loop.manifest import Manifest\n"
+        "from twister_loop.asr._base import Recognizer\n"
+        "from twister_loop.core.manifest import Manifest\n"
         f"part = Recognizer.find({part.name!r})(**{vars(part)!r})\n"
         f"part.train(part.base(), {lesson!r}, {tmp_path / 'killed'!r}, seed=3)\n"
     )
@@ -271,8 +272,8 @@ def test_the_full_presets_have_the_published_shape(spec: dict[str, Any], paramet
 def test_features_have_a_hundred_frames_a_second_and_no_scale(
     kind: str, speech: list[Utterance]
 ) -> None:
-    from twister_loop import audio
-    from twister_loop.asr._scratch_features import features, size_of
+    from twister_loop.asr._from_scratch.features import features, size_of
+    from twister_loop.audio import io as audio
 
     samples = audio.of(speech[0])
     made = features(samples, kind, 80)  # type: ignore[arg-type]
@@ -285,7 +286,7 @@ def test_features_have_a_hundred_frames_a_second_and_no_scale(
 
 @pytest.mark.parametrize("unit", ["character", "grapheme", "subword"])
 def test_what_is_written_is_read_back_in_every_unit(unit: Any, tmp_path: Path) -> None:
-    from twister_loop.asr._scratch_tokens import Tokens
+    from twister_loop.asr._from_scratch.tokenizer import Tokens
 
     texts = ["한글 소리를 듣고", "소리 나는 대로 적는다", "값을 읽었다", "하나 둘 셋 넷"] * 3
     tokens = Tokens.learn(unit, texts, 60)
@@ -315,7 +316,7 @@ def texts_of(logprobs: np.ndarray) -> dict[tuple[int, ...], float]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_wide_beam_finds_the_likeliest_text_of_all(seed: int) -> None:
-    from twister_loop.asr import _scratch_ctc as ctc
+    from twister_loop.asr._from_scratch import ctc
 
     rng = np.random.default_rng(seed)
     logprobs = torch.from_numpy(rng.normal(0, 1.5, (5, 4))).log_softmax(-1).numpy()
@@ -332,7 +333,7 @@ def test_a_wide_beam_finds_the_likeliest_text_of_all(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_forced_alignment_is_the_likeliest_path_that_says_the_text(seed: int) -> None:
-    from twister_loop.asr import _scratch_ctc as ctc
+    from twister_loop.asr._from_scratch import ctc
 
     rng = np.random.default_rng(seed)
     logprobs = torch.from_numpy(rng.normal(0, 1.5, (6, 3))).log_softmax(-1).numpy()
@@ -356,7 +357,7 @@ def test_forced_alignment_is_the_likeliest_path_that_says_the_text(seed: int) ->
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_transducer_adds_up_all_paths_of_a_text_and_of_nothing_else(seed: int) -> None:
-    from twister_loop.asr._transducer_model import likelihoods
+    from twister_loop.asr._from_scratch.transducer_model import likelihoods
 
     torch.manual_seed(seed)
     texts = [torch.tensor([1, 2]), torch.tensor([2])]
@@ -447,7 +448,7 @@ def test_a_study_measures_every_epoch_and_what_begins_from_nothing(
     plan_path: Path, tmp_path: Path
 ) -> None:
     from twister_loop import load
-    from twister_loop.study import study
+    from twister_loop.pipeline.experiments.fine_tuning import study
 
     plan = load(plan_path)
     asr = replace(plan.asr, epochs=2, average=2)  # type: ignore[type-var]

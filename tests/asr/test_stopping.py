@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from twister_loop import measure
-from twister_loop.errors import ConfigError
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Recognizer
-from twister_loop.records import Checkpoint, Utterance
+from twister_loop.asr._base import Recognizer
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.evaluation import metrics as measure
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -44,8 +44,6 @@ def watched(clips: list[Utterance], tmp_path: Path) -> Manifest:
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch, watched: Manifest) -> list[int]:
     """How many of the clips are heard wrongly, look by look, whatever the weights."""
-    from twister_loop.asr.whisper import WhisperRecognizer
-
     errors: list[int] = []
 
     def hear(self: object, model: object, speech: Iterable[Utterance]) -> Iterator[Utterance]:
@@ -53,7 +51,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch, watched: Manifest) -> list[int]:
         for place, each in enumerate(speech):
             yield replace(each, pred_text="" if place < count else each.text)
 
-    monkeypatch.setattr(WhisperRecognizer, "hear", hear)
+    monkeypatch.setattr("twister_loop.asr.whisper.transcription.hear", hear)
     return errors
 
 
@@ -90,7 +88,7 @@ def test_a_kill_after_the_end_takes_no_more_steps(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from twister_loop.asr._whisper_train import Trainer
+    from twister_loop.asr.whisper.training import Trainer
 
     wrong += [1, 2]
     part, out = learner(epochs=9, patience=1), tmp_path / "out"
@@ -167,7 +165,7 @@ def test_ways_to_stop_that_cannot_be_are_refused(options: dict[str, Any], messag
 def test_the_rate_goes_by_the_size_where_nobody_says(width: int, rate: float, why: str) -> None:
     from transformers import WhisperConfig
 
-    from twister_loop.asr._whisper_rate import learning_rate
+    from twister_loop.asr.whisper.learning_rate import learning_rate
 
     options: Any = learner(learning_rate=None)
     found, said = learning_rate(options, WhisperConfig(d_model=width))

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import audio, measure
-from twister_loop.artifact import signature
-from twister_loop.errors import ConfigError, EngineError
-from twister_loop.manifest import WINDOW, Manifest
-from twister_loop.parts import Recognizer
-from twister_loop.records import Checkpoint, Utterance
+from twister_loop.asr._base import Recognizer
+from twister_loop.audio import io as audio
+from twister_loop.core.artifacts import signature
+from twister_loop.core.errors import ConfigError, EngineError
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.evaluation import metrics as measure
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -133,7 +134,7 @@ def test_an_insane_decode_is_tried_again_and_marked(
 
 @model
 def test_the_guard_forbids_runs_that_occurred_before() -> None:
-    from twister_loop.asr._whisper_decode import repeats
+    from twister_loop.asr.whisper.decoding import repeats
 
     assert repeats([1, 2, 3, 1, 2], 3) == [3]
     assert repeats([1, 2, 3, 4], 3) == []
@@ -156,7 +157,7 @@ def test_the_words_add_up_to_the_likelihood_of_the_whole_text(
 ) -> None:
     import torch
 
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.model import Whisper
 
     [aligned] = whisper(margin=30.0).align(tiny_whisper, clips[:1])
     ear = Whisper.load(tiny_whisper.location, torch.float32)
@@ -181,7 +182,7 @@ def test_an_empty_text_has_no_words(tiny_whisper: Checkpoint, clips: list[Uttera
 def test_an_unspaced_text_is_cut_into_characters(tiny_whisper: Checkpoint) -> None:
     import torch
 
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     assert [word for word, _ in ear.words("你好 abc吗", "zh")] == ["你", "好", "abc", "吗"]
@@ -208,7 +209,7 @@ def test_a_trained_model_remembers_the_margin_it_bears(
 ) -> None:
     import torch
 
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.model import Whisper
 
     lesson = Manifest.write(clips[:2], tmp_path / "lesson")
     trained = learner(max_steps=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
@@ -224,8 +225,8 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
 ) -> None:
     import torch
 
-    from twister_loop.asr import _whisper_lesson as lesson
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper import dataset as lesson
+    from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     taught = lesson.examples(ear, clips, 1.0, 8)
@@ -335,8 +336,8 @@ def kill_after(
     script = (
         "from pathlib import Path, PosixPath, WindowsPath\n"
         "from twister_loop.asr.whisper import Stop, WhisperRecognizer\n"
-        "from twister_loop.manifest import Manifest\n"
-        "from twister_loop.records import Checkpoint\n"
+        "from twister_loop.core.manifest import Manifest\n"
+        "from twister_loop.core.types import Checkpoint\n"
         f"{part!r}.train({start!r}, {lesson!r}, {out!r}, 3, {watched!r})\n"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as process:
@@ -428,9 +429,9 @@ def test_what_is_heard_is_masked_and_tokens_weigh_by_their_origin(
 ) -> None:
     import torch
 
-    from twister_loop.asr import _whisper_lesson as lesson
-    from twister_loop.asr._whisper_model import Whisper
-    from twister_loop.asr._whisper_train import weights_of
+    from twister_loop.asr.whisper import dataset as lesson
+    from twister_loop.asr.whisper.model import Whisper
+    from twister_loop.asr.whisper.training import weights_of
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     speech = [replace(clips[0], origin="synthetic"), replace(clips[0], id="other")]
@@ -478,7 +479,7 @@ def test_the_trimmed_encoder_hears_what_the_full_one_hears_of_full_features(
 ) -> None:
     import torch
 
-    from twister_loop.asr._whisper_model import Whisper
+    from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     whole = ear.features([audio.of(clips[0])], 30.0)
@@ -550,7 +551,7 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
     import torch
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    from twister_loop.asr._whisper_memory import needed, parameters
+    from twister_loop.asr.whisper.memory import needed, parameters
 
     config = WhisperConfig(
         d_model=width, encoder_layers=layers, decoder_layers=layers, vocab_size=51865,
@@ -571,7 +572,7 @@ def test_what_does_not_fit_is_said_with_what_would(
     tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list(learner().foresee(tiny_whisper)) == []
-    free = "twister_loop.asr._whisper_memory.available"
+    free = "twister_loop.asr.whisper.memory.available"
     monkeypatch.setattr(free, lambda: 20_000_000)
     [said] = learner().foresee(tiny_whisper)
     assert "are free; what would fit: checkpointing" in said
@@ -642,9 +643,9 @@ def test_a_beam_finds_texts_that_are_at_least_as_likely(
 ) -> None:
     import torch
 
-    from twister_loop.asr._whisper_decode import greedy
-    from twister_loop.asr._whisper_model import Whisper, hearable
-    from twister_loop.asr._whisper_search import beam
+    from twister_loop.asr.whisper.beam_search import beam
+    from twister_loop.asr.whisper.decoding import greedy
+    from twister_loop.asr.whisper.model import Whisper, hearable
 
     engine = Whisper.load(tiny_whisper.location, torch.float32)
     features = engine.features([hearable(each) for each in clips[:4]], 1.0)

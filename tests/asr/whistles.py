@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twister_loop import audio
-from twister_loop.records import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.types import Utterance
 
 SLOT = round(0.12 * audio.SAMPLE_RATE)
 TEXTS = ["한글", "소리", "기차", "나무", "바다", "하나 둘", "구름", "달", "저녁", "노래"]

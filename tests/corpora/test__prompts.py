@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twister_loop.corpora._prompts import Prompt, drawn, parse
-from twister_loop.corpora.ivr import SHARES
+from twister_loop.data.corpora._prompts import Prompt, drawn, parse
+from twister_loop.data.corpora.ivr import SHARES
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,21 @@ import numpy as np
 import pytest
 import soundfile
 
-from twister_loop.cache import cache_folder
-from twister_loop.corpora import _asterisk
-from twister_loop.corpora._prompts import drawn, key
-from twister_loop.corpora.ivr import ENGLISH, FRENCH, ITALIAN, MENARDI, SHARES, Ivr, Split, Spoken
-from twister_loop.errors import ConfigError
-from twister_loop.records import UNSPOKEN, Utterance
+from twister_loop.core.cache import cache_folder
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.types import UNSPOKEN, Utterance
+from twister_loop.data.corpora import _asterisk
+from twister_loop.data.corpora._prompts import drawn, key
+from twister_loop.data.corpora.ivr import (
+    ENGLISH,
+    FRENCH,
+    ITALIAN,
+    MENARDI,
+    SHARES,
+    Ivr,
+    Split,
+    Spoken,
+)
 
 RATE = 8_000
 
@@ -207,7 +216,7 @@ def test_all_speech_that_is_not_taken_elsewhere_is_in_the_pool(publisher: list[s
 def test_a_doubtful_prompt_whose_text_is_held_out_stays_out_of_the_pool(
     publisher: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twister_loop.corpora.ivr.SHARES", {"test": 1.0})
+    monkeypatch.setattr("twister_loop.data.corpora.ivr.SHARES", {"test": 1.0})
     names = {stem(each) for each in read("pool")}
     assert "hidden-twin" not in names
     assert "noted" in names

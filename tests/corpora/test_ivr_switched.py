@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import audio
-from twister_loop.artifact import write_json
-from twister_loop.cache import cache_folder
-from twister_loop.corpora._prompts import drawn, key
-from twister_loop.corpora.ivr import ENGLISH, ITALIAN, SHARES, Ivr
-from twister_loop.corpora.ivr_switched import PAUSE, IvrSwitched
-from twister_loop.errors import ConfigError
-from twister_loop.records import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.artifacts import write_json
+from twister_loop.core.cache import cache_folder
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.types import Utterance
+from twister_loop.data.corpora._prompts import drawn, key
+from twister_loop.data.corpora.ivr import ENGLISH, ITALIAN, SHARES, Ivr
+from twister_loop.data.corpora.ivr_switched import PAUSE, IvrSwitched
 
 NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -84,6 +84,6 @@ def test_it_is_joined_once_and_a_killed_one_is_joined_again() -> None:
 
 
 def test_prompts_without_such_a_split_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twister_loop.corpora.ivr_switched.SHARES", {"test": 1.0})
+    monkeypatch.setattr("twister_loop.data.corpora.ivr_switched.SHARES", {"test": 1.0})
     with pytest.raises(ConfigError, match="no sentence of 'it' is in development"):
         read("development")

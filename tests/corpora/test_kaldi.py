@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.miniatures import record
-from twister_loop import audio
-from twister_loop.errors import ManifestError
-from twister_loop.parts import Corpus
-from twister_loop.records import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ManifestError
+from twister_loop.core.types import Utterance
+from twister_loop.data.corpora._base import Corpus
 
 
 def write(folder: Path, **lists: str) -> Path:

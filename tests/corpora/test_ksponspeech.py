@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from tests.miniatures import KSPON, headerless, ksponspeech, samples
-from twister_loop import audio
-from twister_loop.corpora._etri import chosen, cleaned, unknown_marks
-from twister_loop.errors import ConfigError
-from twister_loop.parts import Corpus
-from twister_loop.records import Utterance
-from twister_loop.stages import gather
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.types import Utterance
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.data.corpora._etri import chosen, cleaned, unknown_marks
+from twister_loop.pipeline.stages.labeling import gather
 
 
 @pytest.fixture(scope="module")

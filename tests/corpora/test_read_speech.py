@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.miniatures import record
-from twister_loop import audio
-from twister_loop.errors import ConfigError
-from twister_loop.parts import Corpus
-from twister_loop.records import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.types import Utterance
+from twister_loop.data.corpora._base import Corpus
 
 
 def read(use: str, folder: Path, **options: Any) -> list[Utterance]:

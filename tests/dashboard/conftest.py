@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import dashboard, load, next_round
+from twister_loop import load, next_round
+from twister_loop.reporting import dashboard
 
 from .. import world as toy
 
@@ -41,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(runs: Path, token: str | None = None, host: str = "127.0.0.1") -> Iterator[str]:
     """The address of a server that runs in a thread."""
     uvicorn = pytest.importorskip("uvicorn")
-    from twister_loop.dashboard import server
-    from twister_loop.dashboard.folder import Runs
+    from twister_loop.reporting.dashboard import server
+    from twister_loop.reporting.dashboard.folder import Runs
 
     app = server.app(Runs.of(runs), host, token)
     running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))

@@ -8,24 +8,17 @@ from typing import Any
 
 import pytest
 
-from twister_loop import (
-    Approval,
-    Manifest,
-    Plan,
-    Utterance,
-    audio,
-    dashboard,
-    load,
-    next_round,
-    schema,
-)
-from twister_loop.artifact import read_json, write_json
-from twister_loop.dashboard import page
-from twister_loop.details import Looks, details
-from twister_loop.loop import plainly
-from twister_loop.recall import KEPT, _known, _recalled
-from twister_loop.summary import summarize
-from twister_loop.underway import underway
+from twister_loop import Approval, Manifest, Plan, Utterance, load, next_round
+from twister_loop.audio import io as audio
+from twister_loop.core import schema
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.pipeline.loop import plainly
+from twister_loop.reporting import dashboard
+from twister_loop.reporting.current_stage import underway
+from twister_loop.reporting.dashboard import page
+from twister_loop.reporting.details import Looks, details
+from twister_loop.reporting.record_cache import KEPT, _known, _recalled
+from twister_loop.reporting.summary import summarize
 
 
 @pytest.fixture
@@ -72,8 +65,8 @@ def test_a_page_that_cannot_be_drawn_never_ends_a_run(
 def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = summarize(run), details(run)
     forget()
-    monkeypatch.setattr("twister_loop.summary.side_by_side", None)
-    monkeypatch.setattr("twister_loop.details.listened", None)
+    monkeypatch.setattr("twister_loop.reporting.summary.side_by_side", None)
+    monkeypatch.setattr("twister_loop.reporting.details.listened", None)
     assert (summarize(run), details(run)) == before
 
 

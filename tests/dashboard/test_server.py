@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from twister_loop import ConfigError, Manifest, Utterance
-from twister_loop.cli import main
-from twister_loop.dashboard.folder import MissingError, Runs
+from twister_loop.cli.main import main
+from twister_loop.reporting.dashboard.folder import MissingError, Runs
 
 from .conftest import serving
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from twister_loop import audio, load, next_round
-from twister_loop.artifact import read_json, write_json
-from twister_loop.cli import main
-from twister_loop.exports import card, export
-from twister_loop.summary import Summary, summarize
+from twister_loop import load, next_round
+from twister_loop.audio import io as audio
+from twister_loop.cli.main import main
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.reporting.export import card, export
+from twister_loop.reporting.summary import Summary, summarize
 
 from .. import world as toy
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, Utterance, audio
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Filter
+from twister_loop import ConfigError, Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.data.filters._base import Filter
 
 
 def said(text: str | None = None, **fields: Any) -> Utterance:
@@ -155,8 +156,8 @@ def test_phrases_of_ones_own_and_phrases_beside_other_words(tmp_path: Path) -> N
 
 
 def test_every_phrase_is_written_as_texts_are_compared() -> None:
-    from twister_loop.filters._phrases import CREDITS, WHOLE
-    from twister_loop.normalizers.basic import Basic
+    from twister_loop.data.filters._phrases import CREDITS, WHOLE
+    from twister_loop.text.normalizers.basic import Basic
 
     phrases = [*CREDITS, *(each for phrases in WHOLE.values() for each in phrases)]
     assert len(phrases) == len(set(phrases))

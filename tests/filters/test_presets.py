@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from twister_loop import ConfigError, load, presets
-from twister_loop.artifact import signature
-from twister_loop.parts import Filter
+from twister_loop import ConfigError, load
+from twister_loop.core.artifacts import signature
+from twister_loop.data import presets
+from twister_loop.data.filters._base import Filter
 
 CITED = {
     "gigaspeech2": (

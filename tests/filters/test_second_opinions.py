@@ -9,26 +9,19 @@ from typing import Any
 
 import pytest
 
-from twister_loop import (
-    Checkpoint,
-    ConfigError,
-    Plan,
-    StaleError,
-    Utterance,
-    audio,
-    load,
-    next_round,
-)
+from twister_loop import Checkpoint, ConfigError, Plan, StaleError, Utterance, load, next_round
+from twister_loop.asr._base import Listener
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.filters.confidence import Confidence
-from twister_loop.filters.last_round import LastRound
-from twister_loop.filters.likelihood import Likelihood
-from twister_loop.filters.second_decode import SecondDecode
-from twister_loop.filters.second_model import SecondModel
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Filter, Listener, Witnesses
-from twister_loop.records import Funnel, Word
-from twister_loop.sifting import sift
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Funnel, Word
+from twister_loop.data.filters._base import Filter, Witnesses
+from twister_loop.data.filters.confidence import Confidence
+from twister_loop.data.filters.last_round import LastRound
+from twister_loop.data.filters.likelihood import Likelihood
+from twister_loop.data.filters.second_decode import SecondDecode
+from twister_loop.data.filters.second_model import SecondModel
+from twister_loop.pipeline.stages.filtering import sift
 
 TEXTS = ["press one", "press two", "hang up"]
 
@@ -219,7 +212,7 @@ def test_each_filter_hears_only_what_those_before_it_kept(tmp_path: Path) -> Non
 def test_a_sift_that_listens_goes_on_after_its_last_whole_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twister_loop.manifest.WINDOW", 2)
+    monkeypatch.setattr("twister_loop.core.manifest.WINDOW", 2)
     heard: list[str] = []
 
     class Dying(Scripted):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tones import texts_in
-from twister_loop.manifest import Manifest
+from twister_loop.core.manifest import Manifest
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import Checkpoint, EngineError, Utterance, audio, tone
+from twister_loop import Checkpoint, EngineError, Utterance
+from twister_loop.asr._base import Listener
 from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Listener
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.manifest import Manifest
 from twister_loop.tts.concatenative import Concatenative, Inventory
 
 LESSON = ["press one to hear it", "you hear one again", "to go on press pund"]

@@ -24,15 +24,17 @@ import torch
 
 from tests import world as toy
 from tests.tones import LETTERS, NOBODY, lesson_in, losses, texts_in
-from twister_loop import audio, load, manifest, next_round
-from twister_loop.errors import ConfigError, EngineError
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Synthesizer
-from twister_loop.records import UNSPOKEN, Checkpoint, Utterance
-from twister_loop.tts import _coqui_clips as cutting
-from twister_loop.tts import _coqui_train as training
-from twister_loop.tts import _coqui_voice as voice
-from twister_loop.tts import _glow_model as glow
+from twister_loop import load, next_round
+from twister_loop.audio import io as audio
+from twister_loop.core import manifest
+from twister_loop.core.errors import ConfigError, EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import UNSPOKEN, Checkpoint, Utterance
+from twister_loop.tts._base import Synthesizer
+from twister_loop.tts._coqui import clips as cutting
+from twister_loop.tts._coqui import glow_tts_model as glow
+from twister_loop.tts._coqui import model_files as voice
+from twister_loop.tts._coqui import training
 from twister_loop.tts.coqui import CoquiSynthesizer
 
 pytestmark = pytest.mark.model

@@ -15,14 +15,15 @@ import torch
 from scipy.stats import betabinom
 
 from tests.tones import LETTERS, NOBODY, lesson_in, losses, texts_in
-from twister_loop import audio
-from twister_loop.errors import ConfigError, EngineError
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Corpus, Synthesizer
-from twister_loop.records import Checkpoint, Utterance
-from twister_loop.tts import _coqui_voice as voice
-from twister_loop.tts import _glow_model as glow
-from twister_loop.tts import _speedy_model as speedy
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError, EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.tts._base import Synthesizer
+from twister_loop.tts._coqui import glow_tts_model as glow
+from twister_loop.tts._coqui import model_files as voice
+from twister_loop.tts._coqui import speedy_speech_model as speedy
 from twister_loop.tts.speedy_speech import SpeedySpeechSynthesizer
 
 pytestmark = pytest.mark.model
@@ -83,7 +84,7 @@ def test_training_that_was_interrupted_goes_on_to_the_same_voice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from twister_loop.tts import _coqui_train as training
+    from twister_loop.tts._coqui import training
 
     check = training.Watch.check
 

@@ -15,13 +15,13 @@ pytest.importorskip("TTS")
 import torch
 
 from tests.tones import NOBODY, lesson_in, losses
-from twister_loop import audio
-from twister_loop.errors import ConfigError, EngineError
-from twister_loop.manifest import Manifest
-from twister_loop.parts import Synthesizer
-from twister_loop.records import Checkpoint, Utterance
-from twister_loop.tts import _coqui_train as training
-from twister_loop.tts import _xtts_model as xtts
+from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError, EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.tts._base import Synthesizer
+from twister_loop.tts._coqui import training
+from twister_loop.tts._coqui import xtts_model as xtts
 from twister_loop.tts.xtts import XttsSynthesizer, chosen_from
 
 pytestmark = pytest.mark.model

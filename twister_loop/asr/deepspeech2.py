@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import torch
 
-from ._deepspeech2_model import Cell, DeepSpeech2Model
-from ._scratch import ScratchRecognizer
-from ._scratch_features import size_of
+from ._from_scratch.deepspeech2_model import Cell, DeepSpeech2Model
+from ._from_scratch.features import size_of
+from ._from_scratch.recognizer import ScratchRecognizer
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import torch
 
-from ..records import Share
-from ._jasper_model import JasperModel
-from ._scratch import ScratchRecognizer
-from ._scratch_features import size_of
+from ..core.types import Share
+from ._from_scratch.features import size_of
+from ._from_scratch.jasper_model import JasperModel
+from ._from_scratch.recognizer import ScratchRecognizer
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Hears the toy language of `twister_loop.tone`."""
+"""Hears the toy language of `twister_loop.audio.tones`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import audio, tone
-from ..errors import AudioError
-from ..manifest import Manifest
-from ..parts import Recognizer
-from ..records import Checkpoint, Utterance, Word
+from ..audio import io as audio
+from ..audio import tones as tone
+from ..core.errors import AudioError
+from ..core.manifest import Manifest
+from ..core.types import Checkpoint, Utterance, Word
+from ._base import Recognizer
 
 
 @dataclass(frozen=True)

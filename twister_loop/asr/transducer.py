@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import torch
 
-from . import _scratch_ctc as ctc
-from ._scratch_encoders import Listener
-from ._scratch_features import size_of
-from ._scratch_joint import JointModel, JointRecognizer
-from ._transducer_model import TransducerDecoder
+from ._from_scratch import ctc
+from ._from_scratch.ctc_attention import JointModel, JointRecognizer
+from ._from_scratch.encoders import Listener
+from ._from_scratch.features import size_of
+from ._from_scratch.transducer_model import TransducerDecoder
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ._scratch_decoders import TransformerDecoder
-from ._scratch_encoders import TransformerEncoder
-from ._scratch_features import size_of
-from ._scratch_joint import JointModel, JointRecognizer
+from ._from_scratch.attention_decoders import TransformerDecoder
+from ._from_scratch.ctc_attention import JointModel, JointRecognizer
+from ._from_scratch.encoders import TransformerEncoder
+from ._from_scratch.features import size_of
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import audio
-from ..artifact import Saved
-from ..errors import EngineError
-from ..lexicon import lexicon_of
-from ..manifest import Manifest
-from ..normalizers.basic import Basic
-from ..parts import Listener, Synthesizer
-from ..records import Checkpoint, Language, Seconds, Share, Utterance, Word
+from ..asr._base import Listener
+from ..audio import io as audio
+from ..core.artifacts import Saved
+from ..core.errors import EngineError
+from ..core.manifest import Manifest
+from ..core.types import Checkpoint, Language, Seconds, Share, Utterance, Word
+from ..text.normalizers.basic import Basic
+from ..text.spelling import lexicon_of
+from ._base import Synthesizer
 
 log = logging.getLogger(__name__)
 

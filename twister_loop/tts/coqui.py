@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import _glow_model as glow
-from ._coqui import LONGEST
-from ._coqui_mels import Mel, MelVoice, Take
-from ._coqui_voice import Model
+from ._coqui import glow_tts_model as glow
+from ._coqui.mel_voice import Mel, MelVoice, Take
+from ._coqui.model_files import Model
+from ._coqui.synthesizer import LONGEST
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Speaks the toy language of `twister_loop.tone`."""
+"""Speaks the toy language of `twister_loop.audio.tones`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import audio, tone
-from ..manifest import Manifest
-from ..parts import Listener, Synthesizer
-from ..records import Checkpoint, Utterance
+from ..asr._base import Listener
+from ..audio import io as audio
+from ..audio import tones as tone
+from ..core.manifest import Manifest
+from ..core.types import Checkpoint, Utterance
+from ._base import Synthesizer
 
 
 @dataclass(frozen=True)

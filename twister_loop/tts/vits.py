@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..artifact import unsigned
-from ..records import Utterance
-from . import _coqui_clips as cutting
-from . import _coqui_voice as voice
-from . import _vits_model as vits
-from ._coqui import LONGEST, TOO_LONG, CoquiVoice, Said, Scale, drawn, extent, judged
-from ._coqui_voice import Model
+from ..core.artifacts import unsigned
+from ..core.types import Utterance
+from ._coqui import clips as cutting
+from ._coqui import model_files as voice
+from ._coqui import vits_model as vits
+from ._coqui.model_files import Model
+from ._coqui.synthesizer import LONGEST, TOO_LONG, CoquiVoice, Said, Scale, drawn, extent, judged
 
 
 @dataclass(frozen=True)

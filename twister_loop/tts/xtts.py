@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import audio
-from ..artifact import unsigned
-from ..errors import AudioError, ConfigError
-from ..manifest import Manifest
-from ..parts import Listener, Synthesizer
-from ..records import Checkpoint, Seconds, Utterance
-from . import _coqui_voice as voice
-from . import _xtts_model as xtts
-from ._coqui_voice import seed_of
+from ..asr._base import Listener
+from ..audio import io as audio
+from ..core.artifacts import unsigned
+from ..core.errors import AudioError, ConfigError
+from ..core.manifest import Manifest
+from ..core.types import Checkpoint, Seconds, Utterance
+from ._base import Synthesizer
+from ._coqui import model_files as voice
+from ._coqui import xtts_model as xtts
+from ._coqui.model_files import seed_of
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class XttsSynthesizer(Synthesizer):
 def _tuning() -> Any:
     """The module that fine-tunes. Importing Coqui's part of it leaves the process one thread."""
     threads = torch.get_num_threads()
-    from . import _xtts_train
+    from ._coqui import xtts_training as _xtts_train
 
     torch.set_num_threads(threads)
     return _xtts_train

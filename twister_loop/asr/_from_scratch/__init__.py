@@ -1,0 +1,1 @@
+"""What recognizers that begin from nothing share."""

@@ -1,0 +1,71 @@
+"""The same Whisper, faster and by CTranslate2: it hears and does not learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from ...core.artifacts import unsigned
+from ...core.errors import EngineError
+from ...core.manifest import Manifest, windows
+from ...core.types import Checkpoint, Seconds, Utterance
+from .._base import Recognizer
+from ..whisper import decoding, weights
+from ..whisper.model import WINDOW_LENGTH, folder_of, margins_of
+from . import model as _ct2_model
+from .model import ComputeType, Converted
+
+
+@dataclass(frozen=True)
+class CTranslate2Recognizer(Recognizer):
+    learns: ClassVar[bool] = False
+    model: str = "openai/whisper-base"
+    """A folder, or a name on the hub; read only where no other checkpoint is given."""
+    margin: Seconds = 5.0
+    """Silence that the encoder hears after a clip, as for `whisper`."""
+    compute_type: ComputeType = "auto"
+    """What it computes in; auto is float16 on a GPU, and int8 on a processor."""
+    decode_batch: int = unsigned(8)
+    """Clips that are heard at once."""
+
+    def __post_init__(self) -> None:
+        if self.decode_batch < 1 or self.margin < 0:
+            raise ValueError("decode_batch: must be 1 at least; margin: seconds, not less than 0")
+
+    def base(self) -> Checkpoint:
+        return weights.find(self.model)
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        whisper = Converted.load(folder_of(checkpoint), self.compute_type)
+        for window in windows(speech):
+            yield from decoding.transcribe(
+                whisper, whisper.greedy, window, self.margin, self.decode_batch
+            )
+
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        raise EngineError("ctranslate2 does not align; `whisper` does")
+
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
+        raise EngineError("ctranslate2 does not learn; `whisper` does")
+
+    def decoding(self) -> str:
+        kind = _ct2_model.resolve(self.compute_type)
+        return f"greedy, margin {self.margin:g} s, repetition guard, CTranslate2 {kind}"
+
+    def usual(self) -> Self | None:
+        return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]

@@ -1,0 +1,71 @@
+"""A window of utterances as batches of about one length, worked on side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from ...audio.io import Samples
+from ...core.errors import AudioError
+from ...core.types import Utterance
+from .model import Processing, hearable
+
+T = TypeVar("T")
+
+LEAST = 4
+"""Batches that even a few clips are cut into, so that several cores have work; it is the same on
+every machine, since results depend on the batches in their last digits."""
+
+
+def unheard(whisper: Processing, window: Sequence[Utterance]) -> dict[int, Utterance]:
+    """By place, those that need not be tried: they failed before, or in an unknown language."""
+    answers = {}
+    for place, utterance in enumerate(window):
+        if utterance.error:
+            answers[place] = utterance
+        elif utterance.lang and whisper.languages and utterance.lang not in whisper.languages:
+            error = f"Whisper knows no language {utterance.lang!r}"
+            answers[place] = replace(utterance, error=error)
+    return answers
+
+
+def batches(window: Sequence[Utterance], places: Iterable[int], batch: int) -> list[list[int]]:
+    """Cut places of a window into batches of clips of about the same length, longest first."""
+    ordered = sorted(places, key=lambda place: (-window[place].duration, place))
+    batch = min(batch, math.ceil(len(ordered) / LEAST))
+    return [ordered[first : first + batch] for first in range(0, len(ordered), batch or 1)]
+
+
+def read(
+    window: Sequence[Utterance], places: Sequence[int], answers: dict[int, Utterance]
+) -> dict[int, Samples]:
+    """The speech of a batch by place; what cannot be heard is answered with an `error`."""
+    clips = {}
+    for place in places:
+        try:
+            clips[place] = hearable(window[place])
+        except AudioError as error:
+            answers[place] = replace(window[place], error=str(error))
+    return clips
+
+
+def side_by_side(
+    whisper: Processing, work: Callable[[list[int]], T], groups: Sequence[list[int]]
+) -> Iterator[T]:
+    """Do the work for every batch, several at once, and give the results in order.
+
+    A decoder's steps are small: shared by all cores they wait for each other more than they
+    compute (ten times longer where the machine is busy), so each batch has a core to itself.
+    """
+    cores = torch.get_num_threads()
+    workers = cores if whisper.on_cpu else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, groups)
+    finally:
+        torch.set_num_threads(cores)

@@ -1,0 +1,80 @@
+"""OpenAI's Whisper, by transformers: hears, aligns, and learns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ...core.manifest import Manifest, windows
+from ...core.types import Checkpoint, Share, Utterance
+from .._base import Recognizer
+from .._precision import resolve
+from . import alignment, dataset, memory, training, transcription, weights
+from .model import WINDOW_LENGTH, Processing, Whisper, folder_of, margins_of
+from .options import WhisperOptions
+
+
+@dataclass(frozen=True)
+class WhisperRecognizer(WhisperOptions, Recognizer):
+    def base(self) -> Checkpoint:
+        return weights.find(self.model)
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
+        yield from transcription.hear(self, whisper, speech)
+
+    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision), attention="eager")
+        for window in windows(speech):
+            yield from alignment.align(whisper, window, self.margin, self.decode_batch)
+
+    def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+        return dataset.fullness(Processing.read(folder_of(start)))
+
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
+        return training.train(self, start, lesson, out, seed, watched)
+
+    @property
+    def stops_by(self) -> str | None:
+        return self.stop.set if self.stop else None
+
+    def decoding(self) -> str:
+        precision = str(resolve(self.precision)).removeprefix("torch.")
+        way = f"beam of {self.beam}" if self.beam > 1 else "greedy"
+        way = f"drawn at {self.temperature:g}" if self.temperature else way
+        return f"{way}, margin {self.margin:g} s, repetition guard, {precision}"
+
+    def usual(self) -> Self | None:
+        return dataclasses.replace(self, margin=WINDOW_LENGTH)
+
+    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
+
+    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+        noted = nbest or None
+        return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=noted)
+
+    def with_updates(self, count: int, clips: float = 1.0) -> Self:
+        batch = max(1, round(self.batch * clips))
+        return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch, stop=None)
+
+    def keeping_epochs(self) -> Self:
+        return self if self.lora else dataclasses.replace(self, keep_epochs=True)
+
+    def disk(self, base: Checkpoint) -> int:
+        return training.disk(self, base)
+
+    def foresee(self, base: Checkpoint) -> Iterator[str]:
+        return memory.foresee(self, base)

@@ -1,0 +1,24 @@
+"""Hearing with a model that is loaded already, as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from ...core.manifest import windows
+from ...core.types import Utterance
+from . import beam_search, decoding
+from .model import Whisper
+from .options import WhisperOptions
+
+
+def hear(
+    options: WhisperOptions, whisper: Whisper, speech: Iterable[Utterance]
+) -> Iterator[Utterance]:
+    decode = partial(decoding.greedy, whisper, temperature=options.temperature)
+    if options.beam > 1:
+        decode = partial(beam_search.best, whisper, options.beam, options.nbest or 0)
+    for window in windows(speech):
+        yield from decoding.transcribe(
+            whisper, decode, window, options.margin, options.decode_batch
+        )

@@ -1,0 +1,1 @@
+"""Reading, cutting, comparing and perturbing sound."""

@@ -1,0 +1,30 @@
+"""Overdrive it: a part of all samples is cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import audiomentations
+import numpy as np
+
+from ..io import Samples
+from ._audiomentations import applied
+from ._base import Effect
+
+
+@dataclass(frozen=True)
+class Clipping(Effect):
+    percent: tuple[int, int] = (4, 20)
+    """Of the samples, drawn between these."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.percent[0] <= self.percent[1] <= 100:
+            raise ValueError("percent: from 0 to 100, the smaller one first")
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        transform = audiomentations.ClippingDistortion(
+            min_percentile_threshold=self.percent[0],
+            max_percentile_threshold=self.percent[1],
+            p=1.0,
+        )
+        return applied(transform, samples, rng)

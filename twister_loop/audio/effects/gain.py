@@ -1,0 +1,26 @@
+"""Make it louder or softer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import audiomentations
+import numpy as np
+
+from ..io import Samples
+from ._audiomentations import applied
+from ._base import Effect
+
+
+@dataclass(frozen=True)
+class Gain(Effect):
+    decibels: tuple[float, float] = (-12.0, 6.0)
+    """Drawn between these."""
+
+    def __post_init__(self) -> None:
+        if self.decibels[0] > self.decibels[1]:
+            raise ValueError("decibels: the smaller one first")
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        low, high = self.decibels
+        return applied(audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng)

@@ -1,0 +1,45 @@
+"""Add what is heard in the background: own recordings, or generated noise of any color."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import audiomentations
+import numpy as np
+
+from ..io import Samples
+from ._audiomentations import applied, drawn, wrongs
+from ._base import Effect
+
+
+@dataclass(frozen=True)
+class Noise(Effect):
+    recordings: Path | None = None
+    """A folder of noise, such as MUSAN or one's own rooms; left out, noise is generated. What
+    is shorter than the speech is repeated."""
+    snr: tuple[float, float] = (10.0, 40.0)
+    """Signal-to-noise ratio in decibels, drawn between these."""
+    color: tuple[float, float] = (-6.0, 0.0)
+    """Of generated noise: decibels an octave, from brown (-6) over pink (-3) to white (0)."""
+
+    def __post_init__(self) -> None:
+        if self.snr[0] > self.snr[1] or self.color[0] > self.color[1]:
+            raise ValueError("snr, color: decibels, the smaller one first")
+
+    def wrongs(self) -> Iterator[str]:
+        return wrongs("recordings", self.recordings)
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        low, high = self.snr
+        if self.recordings:
+            transform = audiomentations.AddBackgroundNoise(
+                drawn(self.recordings, rng), min_snr_db=low, max_snr_db=high, p=1.0
+            )
+        else:
+            dark, bright = self.color
+            transform = audiomentations.AddColorNoise(
+                min_snr_db=low, max_snr_db=high, min_f_decay=dark, max_f_decay=bright, p=1.0
+            )
+        return applied(transform, samples, rng)

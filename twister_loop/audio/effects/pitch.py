@@ -1,0 +1,27 @@
+"""Say it higher or lower in as much time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import audiomentations
+import numpy as np
+
+from ..io import Samples
+from ._audiomentations import applied
+from ._base import Effect
+
+
+@dataclass(frozen=True)
+class Pitch(Effect):
+    semitones: tuple[float, float] = (-2.0, 2.0)
+    """Drawn between these."""
+
+    def __post_init__(self) -> None:
+        if self.semitones[0] > self.semitones[1]:
+            raise ValueError("semitones: the smaller one first")
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        low, high = self.semitones
+        transform = audiomentations.PitchShift(min_semitones=low, max_semitones=high, p=1.0)
+        return applied(transform, samples, rng)

@@ -1,0 +1,59 @@
+"""Say it in a room: with a measured impulse response, or in a simulated one.
+
+Both keep the loudness and the length; what would sound on after the end is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import audiomentations
+import numpy as np
+
+from ..io import Samples
+from ._audiomentations import applied, as_loud, drawn, wrongs
+from ._base import Effect
+
+ORDER = 8
+"""Reflections that are followed by the image source method (Allen and Berkley, 1979)."""
+
+
+@dataclass(frozen=True)
+class Room(Effect):
+    responses: Path | None = None
+    """A folder of impulse responses as audio; left out, rooms as large as a small office are
+    simulated."""
+    absorption: tuple[float, float] = (0.1, 0.5)
+    """Of the walls of simulated rooms, drawn between these: bare concrete to carpets and sofas."""
+    distance: tuple[float, float] = (0.3, 2.0)
+    """Metres from the mouth to the microphone in simulated rooms."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.absorption[0] <= self.absorption[1] <= 1:
+            raise ValueError("absorption: more than 0 and at most 1, the smaller one first")
+        if not 0 < self.distance[0] <= self.distance[1]:
+            raise ValueError("distance: metres, the smaller one first")
+
+    def wrongs(self) -> Iterator[str]:
+        if self.responses is None and find_spec("pyroomacoustics") is None:
+            yield "simulated rooms need pyroomacoustics: pip install 'twister-loop[augment]'"
+        yield from wrongs("responses", self.responses)
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        if self.responses:
+            transform = audiomentations.ApplyImpulseResponse(drawn(self.responses, rng), p=1.0)
+        else:
+            transform = audiomentations.RoomSimulator(
+                min_absorption_value=self.absorption[0],
+                max_absorption_value=self.absorption[1],
+                min_mic_distance=self.distance[0],
+                max_mic_distance=self.distance[1],
+                max_order=ORDER,
+                use_ray_tracing=False,  # its rays are drawn from a generator that takes no seed
+                leave_length_unchanged=True,
+                p=1.0,
+            )
+        return as_loud(applied(transform, samples, rng), samples)

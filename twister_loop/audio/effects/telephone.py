@@ -1,0 +1,37 @@
+"""Send it through a telephone line: 300 to 3400 Hz, 8 kHz, G.711 as ITU-T gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import audiomentations
+import numpy as np
+
+from .. import io as audio
+from ..io import Samples
+from ._audiomentations import applied
+from ._base import Effect
+
+LINE_RATE = 8_000
+"""Hertz."""
+LOW, HIGH = 300.0, 3_400.0
+"""Hertz."""
+
+
+@dataclass(frozen=True)
+class Telephone(Effect):
+    law: Literal["mu", "a"] = "mu"
+    """How samples become 8 bits: `mu` in North America and Japan, `a` elsewhere."""
+
+    def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        center, width = (LOW + HIGH) / 2, HIGH - LOW
+        band = audiomentations.BandPassFilter(
+            min_center_freq=center,
+            max_center_freq=center,
+            min_bandwidth_fraction=width / center,
+            max_bandwidth_fraction=width / center,
+            p=1.0,
+        )
+        subtype = {"mu": "ULAW", "a": "ALAW"}[self.law]
+        return audio.coded(applied(band, samples, rng), "WAV", subtype, LINE_RATE)

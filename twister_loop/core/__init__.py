@@ -1,0 +1,1 @@
+"""What every room needs: types, manifests, artifacts, errors, the registry of parts."""

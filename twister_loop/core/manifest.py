@@ -1,0 +1,225 @@
+"""A manifest: a folder with `manifest.jsonl`, one utterance a line, read and written lazily."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from . import schema
+from .artifacts import root_of
+from .errors import ManifestError
+from .types import UNSPOKEN, Seconds, Utterance
+
+T = TypeVar("T")
+
+WINDOW = 256
+"""Lines that are worked on, appended and repeated together; an engine never looks further."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Utterances on disk. Iterating reads the file anew, so it never sits in memory whole."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "manifest.jsonl"
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return (utterance for _, utterance in self.located())
+
+    def located(self) -> Iterator[tuple[int, Utterance]]:
+        """Every utterance with the byte at which its line begins."""
+        start, read = 0, self._reader()
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                yield start, read(line, number)
+                start += len(line)
+
+    @contextmanager
+    def at(self) -> Iterator[Callable[[int], Utterance]]:
+        """Give a function from the byte at which a line begins to its utterance."""
+        read = self._reader()
+        with self.path.open("rb") as lines:
+
+            def found(start: int) -> Utterance:
+                lines.seek(start)
+                return read(lines.readline(), None)
+
+            yield found
+
+    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+        """The utterances from one line to another, counted from 0; no other line is parsed."""
+        read = self._reader()
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(islice(lines, first, end), first + 1):
+                yield read(line, number)
+
+    def __len__(self) -> int:
+        with self.path.open("rb") as lines:
+            return sum(1 for _ in lines)
+
+    def sample(self, count: int, seed: int) -> list[Utterance]:
+        """Some utterances from all over the file, in its order; the same for the same seed.
+
+        Only their lines are read, however long the file is; a line that follows a long one is a
+        little likelier than others.
+        """
+        size, rng = self.path.stat().st_size, random.Random(seed)
+        found, read = dict[int, Utterance](), self._reader()
+        with self.path.open("rb") as lines:
+            for place in sorted(rng.sample(range(size), min(4 * count, size))):
+                lines.seek(place)
+                lines.readline()
+                if (begin := lines.tell() % size) not in found:  # the last line leads to the first
+                    lines.seek(begin)
+                    found[begin] = read(lines.readline(), None)
+        some = rng.sample(sorted(found), min(count, len(found)))
+        return [found[begin] for begin in sorted(some)]
+
+    def page(
+        self, begin: int, count: int, query: str = "", most: int = 1 << 24
+    ) -> tuple[list[Utterance], int | None]:
+        """Some utterances from a line that begins at byte `begin` on, and where to go on.
+
+        `query` keeps lines in which it is found, whatever the case; at most `most` bytes are
+        read, so there may be fewer than `count` and still more to come. None is the end.
+        """
+        found, read = list[Utterance](), self._reader()
+        wanted = query.casefold()
+        with self.path.open("rb") as lines:
+            lines.seek(begin)
+            while len(found) < count and lines.tell() - begin < most:
+                if not (line := lines.readline()).endswith(b"\n"):
+                    return found, None
+                if wanted in line.decode("utf-8", "replace").casefold():
+                    found.append(read(line, None))
+            return found, lines.tell() if lines.peek(1) else None
+
+    @property
+    def duration(self) -> Seconds:
+        """Of all utterances together."""
+        return sum(utterance.duration for utterance in self)
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        manifest = cls(folder)
+        if not manifest.path.is_file():
+            raise ManifestError(f"{manifest.path}: no such manifest")
+        return manifest
+
+    @contextmanager
+    def appending(self, mode: str = "w") -> Iterator[Callable[[Iterable[Utterance]], None]]:
+        """Give a function that appends utterances and hands them to the system at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        home, root = self.folder.absolute(), root_of(self.folder)
+
+        def seen_from_here(folder: str) -> str:
+            if not Path(folder).is_relative_to(root):
+                return folder
+            return "" if Path(folder) == home else os.path.relpath(folder, home)
+
+        noted = _ByFolder(seen_from_here)
+
+        with self.path.open(mode, encoding="utf-8") as lines:
+
+            def append(utterances: Iterable[Utterance]) -> None:
+                lines.write("".join(f"{_line(each, noted)}\n" for each in utterances))
+                lines.flush()
+
+            yield append
+
+    @classmethod
+    def write(cls, utterances: Iterable[Utterance], folder: Path) -> Manifest:
+        """Write all utterances, window by window."""
+        manifest = cls(folder)
+        with manifest.appending() as append:
+            for window in windows(utterances):
+                append(window)
+        return manifest
+
+    @classmethod
+    def resume(
+        cls,
+        make: Callable[[Iterable[T]], Iterator[Utterance]],
+        source: Iterable[T],
+        folder: Path,
+    ) -> Manifest:
+        """Write `make(source)`, one line for every item and in order, going on after the last.
+
+        Lines are appended a whole window at a time and a broken window is cut off, so an
+        engine that works window by window from the start it is given repeats itself exactly.
+        """
+        manifest = cls(folder)
+        done = manifest._whole_windows()
+        with manifest.appending("a") as append:
+            for window in windows(make(islice(source, done, None))):
+                append(window)
+        return manifest
+
+    def _reader(self) -> Callable[[bytes, int | None], Utterance]:
+        """Give a function from a line, and its number if that is known, to its utterance."""
+        there = _ByFolder(lambda folder: os.path.normpath(self.folder / folder))
+
+        def read(line: bytes, number: int | None) -> Utterance:
+            try:
+                utterance = schema.parse(Utterance, line)
+            except ValueError as cause:
+                raise ManifestError(f"{self.path}:{number or ''}: {cause}") from cause
+            path = utterance.audio_filepath
+            if path != UNSPOKEN and not path.is_absolute():
+                # Nobody else holds it yet, and `replace` takes as long as all the rest.
+                object.__setattr__(utterance, "audio_filepath", Path(there.of(path)))
+            return utterance
+
+        return read
+
+    def _whole_windows(self) -> int:
+        """Count the lines of windows that were written to their end, and cut off the rest."""
+        if not self.path.exists():
+            return 0
+        size = done = kept = 0
+        with self.path.open("r+b") as file:
+            for number, line in enumerate(file, 1):
+                size += len(line)
+                if number % WINDOW == 0 and line.endswith(b"\n"):
+                    done, kept = number, size
+            file.truncate(kept)
+        return done
+
+
+def windows(items: Iterable[T]) -> Iterator[list[T]]:
+    """Cut a stream at multiples of `WINDOW`."""
+    stream = iter(items)
+    while window := list(islice(stream, WINDOW)):
+        yield window
+
+
+class _ByFolder(dict[str, str]):
+    """Paths named from somewhere else; most files lie in a few folders, so each is asked once."""
+
+    def __init__(self, elsewhere: Callable[[str], str]) -> None:
+        super().__init__()
+        self._elsewhere = elsewhere
+
+    def __missing__(self, folder: str) -> str:
+        return self.setdefault(folder, self._elsewhere(folder))
+
+    def of(self, path: Path) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(self[folder], name)  # noqa: PTH118  (a million times)
+
+
+def _line(utterance: Utterance, noted: _ByFolder) -> str:
+    """One line of JSON; a path inside the run is noted relative to the manifest."""
+    path = utterance.audio_filepath
+    if path == UNSPOKEN:
+        return schema.line(utterance)
+    return schema.line(utterance, audio_filepath=noted.of(path.absolute()))

@@ -1,0 +1,1 @@
+"""Corpora, filters, deduplication, packing and mixtures."""

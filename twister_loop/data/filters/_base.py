@@ -1,0 +1,50 @@
+"""What a filter is to the rest of the house."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from ...asr._base import Listener, Recognizer
+from ...core.manifest import Manifest
+from ...core.registry import Part
+from ...core.types import Utterance
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Whom a filter may ask."""
+
+    champion: Listener
+    before: Manifest | None = None
+    """The labels of the last round; None in the first, and for what is no pool."""
+
+
+class Filter(Part):
+    """Objects to an utterance."""
+
+    home = "twister_loop.data.filters"
+    asks_words: ClassVar[bool] = False
+    """Whether it has to know when each word of the text is said."""
+    asks: ClassVar[bool] = False
+    """Whether it listens, or asks who has listened: it takes a while, and gets its witnesses."""
+
+    @abstractmethod
+    def objection(self, utterance: Utterance) -> str | None:
+        """Why this utterance must be dropped, or None to keep it."""
+
+    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+        """The same for many, in order; it reads ahead no further than a window.
+
+        Of what has an `error` nothing is asked, and any answer will do.
+        """
+        return map(self.objection, speech)
+
+    def study(self, manifest: Manifest) -> Self:
+        """The same filter, knowing the corpus it is about to judge."""
+        return self
+
+    def check(self, asr: Recognizer) -> None:
+        """Look, before a round begins, for what it needs. Raises ConfigError."""

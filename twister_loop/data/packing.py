@@ -1,0 +1,274 @@
+"""Joining utterances to at most 30 s: pure arithmetic, no audio is touched here.
+
+The law of the room: every utterance is in exactly one group, whole and with its text. Only
+phrases that are put into a sentence of another language are borrowed, and stay where they are.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ..core import schema
+from ..core.segments import LONGEST, cut, speaker_of, trimmed, written
+from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
+
+PHRASE = 4
+"""Words, at most, that are put into a sentence of another language."""
+MARKS = ".,;:!?…。，、！？ "
+"""Which end a sentence or a part of one, and are left out around such words."""
+WAITING = 64
+"""Groups, at most, that wait for speech of a second language; each holds one utterance."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """How utterances are joined for training."""
+
+    limit: Seconds = LONGEST
+    gap: Seconds = 0.5
+    """Silence between neighbors; none where a sentence is switched inside."""
+    speakers: Literal["any", "same"] = "any"
+    """Whether only utterances of one known speaker are joined."""
+    trim: Seconds | None = None
+    """Leaves so much before the first word and after the last, whose times are then looked for."""
+    switched: Share = 0.0
+    """Part of the joined utterances that switch between two languages, as far as there is speech
+    of a second one. All others are of one language."""
+    inside: Share = 0.0
+    """Part of those that switch inside a sentence too: words of one language in the middle of a
+    sentence of the other."""
+    __pydantic_config__ = schema.STRICT
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limit <= LONGEST:
+            raise ValueError(f"limit: more than 0 and at most {LONGEST:g} s, not {self.limit:g}")
+        if self.gap < 0 or (self.trim or 0) < 0:
+            raise ValueError("gap, trim: no silence is shorter than 0 s")
+        if not (0 <= self.switched <= 1 and 0 <= self.inside <= 1):
+            raise ValueError("switched, inside: parts of a whole, from 0 to 1")
+        if self.inside and not self.switched:
+            raise ValueError("inside: a part of `switched`, which is 0")
+
+    @property
+    def asks_words(self) -> bool:
+        """Whether it has to know when each word is said."""
+        return self.trim is not None or self.inside > 0
+
+
+Fullness = Callable[[Utterance], Share]
+"""How much of the longest label the text of an utterance takes, its timestamps included."""
+
+
+@dataclass
+class Group:
+    """Utterances with their places in time."""
+
+    placed: list[tuple[Seconds, Utterance]] = field(default_factory=list)
+    label: Share = 0.0
+    """How full its label is."""
+    switches: bool = False
+    """Whether it takes the other language each time."""
+    inside: bool = False
+    """Whether it still waits for a phrase to be put into its one sentence."""
+    previous_text: str | None = None
+    """What the same speaker says in the group before, if it is all of one speaker."""
+
+    @property
+    def end(self) -> Seconds:
+        return self.placed[-1][0] + self.last.duration if self.placed else 0.0
+
+    @property
+    def last(self) -> Utterance:
+        return self.placed[-1][1]
+
+    @property
+    def languages(self) -> set[Language | None]:
+        return {each.lang for _, each in self.placed}
+
+    @property
+    def speaker(self) -> str | None:
+        """The one who says all of it; None if these are several, or one who is not known."""
+        [first, *others] = {speaker_of(each) for _, each in self.placed}
+        return None if others else first
+
+    @property
+    def lang(self) -> Language | None:
+        """The one it begins in; also that of a sentence with words of another in its middle."""
+        return self.placed[0][1].lang
+
+    @property
+    def origin(self) -> Origin:
+        """The one that takes most of the time, where languages of two origins are switched."""
+        taken = defaultdict[Origin, Seconds](float)
+        for _, each in self.placed:
+            taken[each.origin] += each.duration
+        return max(taken, key=lambda origin: taken[origin])
+
+    @property
+    def text(self) -> str:
+        return written((each.lang, each.text) for _, each in self.placed)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Where each utterance lies."""
+        return tuple(
+            Piece(
+                id=each.id,
+                origin=each.origin,
+                lang=each.lang,
+                text=each.text or "",
+                start=round(start, 3),
+                end=round(start + each.duration, 3),
+            )
+            for start, each in self.placed
+        )
+
+    def without(self, places: Collection[int]) -> Group:
+        """The same closed up: some of its utterances taken out, and the time that they took."""
+        placed, gone = list[tuple[Seconds, Utterance]](), 0.0
+        for place, (start, each) in enumerate(self.placed):
+            if place in places:
+                following = self.placed[place + 1][0] if place + 1 < len(self.placed) else self.end
+                gone += following - start
+            else:
+                placed.append((start - gone, each))
+        return replace(self, placed=placed)
+
+
+class Packer:
+    """Groups on their way: one for every language, origin and, if asked, speaker, and no more."""
+
+    def __init__(self, terms: Pack, fullness: Fullness, seed: int) -> None:
+        self.terms, self.fullness, self.rng = terms, fullness, random.Random(seed)
+        self.open: dict[tuple[str | None, ...], Group] = {}
+        self.switching: list[Group] = []
+        self.begun = self.mixed = 0
+        """Groups, and those among them that switch between languages."""
+        self.left_out = 0
+        """Utterances that failed, or have no text."""
+        self.said: dict[tuple[str, Language | None], str] = {}
+        """What each speaker said last, in each language."""
+
+    def groups(self, speech: Iterable[Utterance]) -> Iterator[Group]:
+        """Cut a stream into groups that fit, none longer than the limit or its label too full.
+
+        An utterance that is too long by itself is a group by itself, for training to refuse. One
+        that failed or has no text is left out: in a group it would be speech that nobody labeled.
+        """
+        for utterance in speech:
+            if utterance.error or not (utterance.text or "").strip():
+                self.left_out += 1
+                continue
+            if self.terms.trim is not None:
+                utterance = trimmed(utterance, self.terms.trim)
+            borrower = self._lend(utterance)
+            yield from self._take(utterance, borrower)
+        for group in [*self.open.values(), *self.switching]:
+            yield self._finished(group)
+
+    def _take(self, utterance: Utterance, borrower: Group | None) -> Iterator[Group]:
+        """Put an utterance where it fits; what it no longer fits into is finished."""
+        for group in [each for each in self.switching if _switches(each, utterance)]:
+            if group is borrower or group.inside or not self._may_join(group, utterance):
+                continue
+            if self._add(group, utterance):
+                return
+            self.switching.remove(group)
+            yield self._finished(group)
+        key = self._key(utterance)
+        if key is None:
+            self.begun += 1
+            alone = Group()
+            self._add(alone, utterance)
+            yield self._finished(alone)
+            return
+        if key in self.open:
+            if self._add(self.open[key], utterance):
+                return
+            yield self._finished(self.open.pop(key))
+        self._begin(key, utterance)
+
+    def _begin(self, key: tuple[str | None, ...], utterance: Utterance) -> None:
+        self.begun += 1
+        group = Group()
+        self._add(group, utterance)
+        wanted = self.mixed < self.terms.switched * self.begun
+        if wanted and utterance.lang and len(self.switching) < WAITING:
+            self.mixed += 1
+            group.switches = True
+            inside = self.rng.random() < self.terms.inside
+            group.inside = inside and len(utterance.words) > 1
+            self.switching.append(group)
+        else:
+            self.open[key] = group
+
+    def _lend(self, utterance: Utterance) -> Group | None:
+        """Put a phrase of this utterance into a sentence that waits for one; say into which."""
+        for group in self.switching:
+            if group.inside and utterance.words and _switches(group, utterance):
+                if not self._may_join(group, utterance):
+                    continue
+                mixed = self._mixed(group.last, utterance)
+                if mixed.end <= self.terms.limit and mixed.label <= 1:
+                    group.placed, group.label, group.inside = mixed.placed, mixed.label, False
+                    return group
+        return None
+
+    def _mixed(self, sentence: Utterance, other: Utterance) -> Group:
+        """The sentence with words of the other in its middle, and no silence between."""
+        place = self.rng.randrange(1, len(sentence.words))
+        count = self.rng.randint(1, min(PHRASE, len(other.words)))
+        first = self.rng.randrange(len(other.words) - count + 1)
+        group, at = Group(switches=True), 0.0
+        phrase = cut(other, first, first + count)
+        text = (phrase.text or "").strip(MARKS) or phrase.text
+        for part in (
+            cut(sentence, 0, place),
+            replace(phrase, text=text),
+            cut(sentence, place, len(sentence.words)),
+        ):
+            group.placed.append((at, part))
+            group.label += self.fullness(part)
+            at += part.duration
+        return group
+
+    def _add(self, group: Group, utterance: Utterance) -> bool:
+        """Put it behind the others, if there is room."""
+        at = group.end + self.terms.gap if group.placed else 0.0
+        label = group.label + self.fullness(utterance)
+        fits = at + utterance.duration <= self.terms.limit and label <= 1
+        if fits or not group.placed:
+            group.placed.append((at, utterance))
+            group.label = label
+            return True
+        return False
+
+    def _may_join(self, group: Group, utterance: Utterance) -> bool:
+        if self.terms.speakers == "any":
+            return True
+        speaker = speaker_of(utterance)
+        return speaker is not None and speaker == group.speaker
+
+    def _key(self, utterance: Utterance) -> tuple[str | None, ...] | None:
+        """What all of one group share; None for one who is not known, and shares with nobody."""
+        if self.terms.speakers == "any":
+            return (utterance.lang, utterance.origin)
+        speaker = speaker_of(utterance)
+        return (utterance.lang, utterance.origin, speaker) if speaker else None
+
+    def _finished(self, group: Group) -> Group:
+        """Remember what was said, for the next group of the same speaker."""
+        if (speaker := group.speaker) and len(group.languages) == 1:
+            group.previous_text = self.said.get((speaker, group.lang))
+            self.said[speaker, group.lang] = group.text
+        return group
+
+
+def _switches(group: Group, utterance: Utterance) -> bool:
+    """Whether the group would go on in its other language."""
+    languages = group.languages | {utterance.lang}
+    return bool(utterance.lang) and utterance.lang != group.last.lang and len(languages) == 2

@@ -1,0 +1,1 @@
+"""Error counts, intervals, evidence and gates."""

@@ -1,0 +1,33 @@
+"""Refuse a candidate whose gain may be chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.types import Objection, Share
+from .. import metrics as measure
+from ..evidence import Evidence, Measure
+from ._base import Gate
+from ._noninferiority import Doubt
+
+
+@dataclass(frozen=True)
+class Significant(Gate):
+    level: Share = 0.95
+    """Confidence that all development sets together got better, by paired bootstrap, one-sided."""
+    measure: Measure = "words"
+
+    def objection(self, evidence: Evidence) -> Objection | None:
+        new, old, groups = evidence.pooled(self.measure)
+        drawn = measure.paired_bootstrap(new, old, evidence.seed, groups=groups)
+        upper = float(np.quantile(drawn, self.level))
+        if upper < 0:
+            return None
+        was = measure.total(old)
+        change = measure.total(new).rate - was.rate
+        if change >= 0:
+            return Objection(self.name, f"no gain: {change:+.2%} on {was.length} words")
+        doubt = Doubt("development", change, upper, 0.0, was.length)
+        return Objection(self.name, f"the gain may be chance: {doubt}", doubt.undecided)

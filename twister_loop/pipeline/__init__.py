@@ -1,0 +1,1 @@
+"""Plan, stages, loop, run folder."""

@@ -1,0 +1,1 @@
+"""Stages over many processes."""

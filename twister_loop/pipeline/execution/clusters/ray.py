@@ -1,0 +1,60 @@
+"""Ray workers: some on this machine, or those of a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
+
+import ray
+
+from ....core.errors import ConfigError, EngineError
+from ._cluster import Workers
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Ray(Workers):
+    def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        with self._running():
+            do = ray.remote(num_cpus=1, num_gpus=int(self.gpu))(_done)
+            left = [do.remote(work, item) for item in items]
+            while left:
+                [done], left = ray.wait(left)
+                try:
+                    yield ray.get(done)
+                except ray.exceptions.RayTaskError as failed:
+                    raise failed.cause from failed  # what the work raised
+                except ray.exceptions.RayError as cause:
+                    raise EngineError(
+                        f"ray: one worker after another died at the same shard ({cause})"
+                    ) from cause
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        if self.address:
+            self._knock("ray start --head")
+            ray.init(self.address, log_to_driver=False)
+        else:
+            gpus = self.count if self.gpu else None
+            count = self.count or os.cpu_count()
+            ray.init(num_cpus=count, num_gpus=gpus, include_dashboard=False, log_to_driver=False)
+        try:
+            self._check()
+            yield
+        finally:
+            ray.shutdown()
+
+    def _check(self) -> None:
+        if self.gpu and not ray.cluster_resources().get("GPU"):
+            raise ConfigError("cluster: Ray knows no GPU; leave `gpu` out, or add a node with one")
+
+
+def _done(work: Callable[[T], R], item: T) -> R:
+    return work(item)  # Ray wants a function, and not one with arguments bound

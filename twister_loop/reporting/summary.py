@@ -1,0 +1,262 @@
+"""What a run came to, as plain records: what `twister status --json`, the tables and the page show.
+
+Read from the folders alone, so neither a plan nor an engine is loaded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.artifacts import read_json
+from ..core.manifest import Manifest
+from ..core.types import (
+    ErrorCount,
+    Funnel,
+    Ingredient,
+    Ingredients,
+    Report,
+    Seconds,
+    Share,
+    Tally,
+    Verdict,
+)
+from ..evaluation.metrics import agreement, total
+from ..evaluation.scoreboard import Scoreboard, side_by_side
+from ..evaluation.trials import Parity, Trial
+from ..pipeline.run_folder import (
+    Approval,
+    Ledger,
+    approval_of,
+    is_finished,
+    number_of,
+    stands,
+    verdict_of,
+    waits,
+)
+from ..pipeline.stages.annotation import Speakers
+from ..text.normalizers.basic import Basic
+from .record_cache import known, recalled
+
+SHAPE = 3
+"""Of the summary of a round, as it is kept; see `recall`."""
+
+STAGES = (
+    "untouched champion pool estimated speakers labeler pseudo texts repaired aligned "
+    "aligned_human aligned_replay lesson voices mixture packed augmented candidate report "
+    "by_labeler verdict"
+).split()
+
+
+@dataclass(frozen=True)
+class VoiceSummary:
+    """What one voice contributed."""
+
+    name: str
+    trial: Trial | None
+    passed: bool
+    spoken: Tally | None = None
+    failed: int = 0
+    """Texts it could not speak, counted once for every take."""
+    kept: Tally | None = None
+    rejected: dict[str, Tally] | None = None
+    agreement: ErrorCount | None = None
+    """Characters of all that was spoken, as the champion heard it."""
+    with_new_words: Share | None = None
+    """Kept share of the sentences with a word that the champion never heard in the pool."""
+    without_new_words: Share | None = None
+    """Kept share of the other sentences."""
+
+
+@dataclass(frozen=True)
+class RoundSummary(Scoreboard):
+    """One round, finished or in progress."""
+
+    number: int
+    folder: str
+    """Relative to the run."""
+    stages: dict[str, Seconds]
+    """Finished stages with the seconds that their last start took."""
+    verdict: Verdict | None
+    accepted: bool | None
+    """Whether the candidate became the champion; None while that is open."""
+    waiting: bool
+    """Whether the gates accepted it, and a person's word is awaited."""
+    champion: str
+    """Where the champion's weights of this round came from."""
+    funnels: dict[str, Funnel]
+    """What `pool`, `lesson` and `texts` kept and rejected."""
+    mixture: dict[str, Tally]
+    """By origin."""
+    languages: dict[str, dict[str, Tally]]
+    """Origin -> language of what is in the mixture; `unknown` where none is noted."""
+    ingredients: tuple[Ingredient, ...]
+    """What was mixed as one: of the same origin, language and corpus."""
+    voices: tuple[VoiceSummary, ...]
+    labeler: Parity | None = None
+    """How alike the plan's labeler heard, where it has one."""
+    speakers: Speakers | None = None
+    """Who speaks in the pool, where the plan has them told apart."""
+    repaired: int | None = None
+    """Labels that took a word of the texts; None where the plan repairs nothing."""
+    approval: Approval | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole run; the shape of `twister status --json`."""
+
+    run: str
+    champion: str
+    rounds: tuple[RoundSummary, ...]
+
+
+def summarize(run: Path) -> Summary:
+    """Raises ConfigError where there is no run."""
+    ledger = Ledger.read(run)
+    folder = ledger.champion_folder
+    return Summary(
+        run=str(run),
+        champion=f"{folder.name}/candidate" if folder else "untouched",
+        rounds=tuple(round_summary(each) for each in ledger.folders),
+    )
+
+
+def round_summary(at: Path) -> RoundSummary:
+    """Of one round."""
+    return recalled(_round, RoundSummary, "summary", SHAPE, at)
+
+
+def _round(at: Path) -> RoundSummary:
+    ledger = Ledger(at.parent)
+    verdict = verdict_of(at) if is_finished(at) else None
+    waiting = verdict is not None and waits(at)
+    before = next((each for each in reversed(ledger.finished) if each < at and stands(each)), None)
+    read = [at / name for name in ("untouched", "champion", "report", "mixture")]
+    languages = known(_by_language, at / "mixture")
+    return RoundSummary(
+        **vars(known(_scoreboard, *read)),
+        number=number_of(at),
+        folder=at.name,
+        stages=_timings(at),
+        verdict=verdict,
+        accepted=stands(at) if verdict and not waiting else None,
+        waiting=waiting,
+        champion=f"{before.name}/candidate" if before else "untouched",
+        funnels={
+            name: Funnel.load(at / name)
+            for name in ("pool", "lesson", "texts")
+            if (at / name / "funnel.json").is_file()
+        },
+        mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
+        languages=languages,
+        ingredients=_ingredients(at / "mixture"),
+        voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
+        approval=approval_of(at),
+        speakers=_speakers(at / "speakers"),
+        repaired=known(_repaired, at / "repaired"),
+        labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
+    )
+
+
+def _scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
+    folders = {"untouched": untouched, "champion": champion, "candidate": report}
+    reports = {who: Report.load(each) for who, each in folders.items() if each.is_dir()}
+    return side_by_side(reports, mixture, seed=number_of(report.parent))
+
+
+def _timings(at: Path) -> dict[str, Seconds]:
+    found = sorted(at.glob("**/timing.json"), key=_place)
+    return {
+        path.parent.relative_to(at).as_posix(): read_json(path)["seconds"]
+        for path in found
+        if path.parent.relative_to(at).parts[0] != "given"
+    }
+
+
+def _place(path: Path) -> tuple[int, float]:
+    """Stages in the order of the loop, voices in the order in which they were made."""
+    known = [number for number, stage in enumerate(STAGES) if stage in path.parts]
+    return (known[0] if known else len(STAGES), path.stat().st_mtime)
+
+
+def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
+    if not (folder / "manifest.jsonl").is_file():
+        return {}
+    tallies: dict[str, dict[str, Tally]] = {}
+    for utterance in Manifest(folder):
+        of = tallies.setdefault(utterance.origin, {})
+        lang = utterance.lang or "unknown"
+        of[lang] = of.get(lang, Tally()).plus(utterance.duration)
+    return {origin: dict(sorted(each.items())) for origin, each in sorted(tallies.items())}
+
+
+def _ingredients(folder: Path) -> tuple[Ingredient, ...]:
+    return Ingredients.load(folder).all if (folder / "ingredients.json").is_file() else ()
+
+
+def _speakers(folder: Path) -> Speakers | None:
+    return Speakers.load(folder) if (folder / "speakers.json").is_file() else None
+
+
+def _repaired(folder: Path) -> int | None:
+    if not (folder / "manifest.jsonl").is_file():
+        return None
+    return sum(1 for each in Manifest(folder) if each.repaired)
+
+
+def _together(tallies: Iterable[Tally]) -> Tally:
+    found = list(tallies)
+    duration = round(sum(each.duration for each in found), 3)
+    return Tally(sum(each.utterances for each in found), duration)
+
+
+def _voice(home: Path) -> VoiceSummary:
+    stages = (home / name for name in ("trial", "spoken", "verified", "synthetic"))
+    return known(_voice_read, home, *stages)
+
+
+def _voice_read(home: Path, *_: Path) -> VoiceSummary:
+    trial = Trial.load(home / "trial") if (home / "trial").is_dir() else None
+    passed = bool(trial and trial.passed)
+    if not (home / "synthetic").is_dir():
+        return VoiceSummary(home.name, trial, passed)
+    spoken, failed = Tally(), 0
+    for utterance in Manifest(home / "spoken"):
+        failed += bool(utterance.error)
+        spoken = spoken if utterance.error else spoken.plus(utterance.duration)
+    funnel = Funnel.load(home / "synthetic")
+    heard = [agreement(each) for each in Manifest(home / "verified") if not each.error]
+    shares = _kept_shares(home.parents[1], home / "synthetic")
+    return VoiceSummary(
+        home.name,
+        trial,
+        passed,
+        spoken=spoken,
+        failed=failed,
+        kept=funnel.kept,
+        rejected=funnel.rejected,
+        agreement=total(heard),
+        with_new_words=shares[True],
+        without_new_words=shares[False],
+    )
+
+
+def _kept_shares(at: Path, synthetic: Path) -> dict[bool, Share | None]:
+    """Kept shares of sentences with and without a word that was never heard in the pool."""
+    normalize = Basic().normalize
+    heard = {
+        word
+        for each in Manifest(at / "pseudo")
+        for word in normalize(each.pred_text or "", each.lang).split()
+    }
+    kept, all_ = Counter[bool](), Counter[bool]()
+    for folder in (synthetic, synthetic / "rejected"):
+        for each in Manifest(folder):
+            if not each.error:
+                new = bool(set(normalize(each.text or "", each.lang).split()) - heard)
+                all_[new] += 1
+                kept[new] += folder == synthetic
+    return {new: kept[new] / all_[new] if all_[new] else None for new in (True, False)}

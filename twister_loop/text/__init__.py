@@ -1,0 +1,1 @@
+"""Scripts, spelling, normalizers, language models."""

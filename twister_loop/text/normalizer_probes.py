@@ -1,0 +1,19 @@
+"""What tells one normalizer from another, and one version of its packages from the next."""
+
+from __future__ import annotations
+
+from ..core.types import Language
+
+PROBES: tuple[tuple[Language | None, str], ...] = (
+    ("en", "Mr. O'Brien won't pay $20.50 for the 3rd colour; twenty-one, he'd say 1,000!"),
+    ("it", "Dell’utente n° 21: premi 2, perché l'e-mail è «vuota»… 1.000 €"),
+    ("fr", "Aujourd’hui, 80 œufs; ça coûte 1 000,50 € — n'est-ce pas?"),
+    ("de", "Straße, ÄRGER und 71 % am 3. Mai"),
+    ("ko", "3시에 KBS 뉴스, 70% 봤어요. 안녕하세요!"),
+    ("zh", "我2024年在臺灣買iPhone，乾淨的頭髮；ＮＢＡ發展"),
+    ("ja", "東京タワーは333メートル、ﾊﾝｶｸです。"),
+    ("hi", "नमस्ते, 12 बजे"),
+    ("ru", "Ёлка — 5 шт."),
+    (None, "[noise] (uh) <unk> 7_8 ﬁne NAÏVE 2"),
+)
+"""Texts on which normalizers differ, and versions of their packages."""

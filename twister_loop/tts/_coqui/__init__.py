@@ -1,0 +1,1 @@
+"""What Coqui's voices share."""
