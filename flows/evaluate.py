@@ -1,39 +1,5 @@
-"""The champion on every set as it is now."""
+"""The flow that evaluates the champion, re-exported where Prefect users look for flows."""
 
-from __future__ import annotations
+from twister_loop.flows.evaluate import evaluate
 
-from pathlib import Path
-from typing import Any
-
-from prefect import State, flow
-from prefect.artifacts import create_table_artifact
-from prefect.states import Completed, Failed
-
-from twister_loop import BusyError, TwisterError, measure_champion
-from twister_loop.pipeline.plan import load
-from twister_loop.reporting import dashboard
-
-from .alone import alone
-from .orphan import die_with_worker
-from .refine import as_task
-from .telling import key_of
-
-
-@flow(name="evaluate", flow_run_name="{run}", persist_result=False)
-def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
-    """Measure the champion on every set of the plan; the report lies in `evaluation-01/`."""
-    die_with_worker()
-    folder = Path(run)
-    try:
-        with alone(folder):
-            report = measure_champion(load(Path(plan), changes), folder, as_task)
-    except BusyError as trouble:
-        return Completed(name="Busy", message=str(trouble), data=trouble)
-    except TwisterError as trouble:
-        return Failed(message=str(trouble), data=trouble)
-    create_table_artifact(
-        key=f"{key_of(folder)}-evaluation",
-        table=dashboard.report_rows(report),
-        description=str(report.folder),
-    )
-    return Completed(message="; ".join(f"{s.name}: WER {s.words}" for s in report.scores))
+__all__ = ["evaluate"]

@@ -212,7 +212,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments import run_deployment
 from prefect.deployments.runner import EntrypointType
-from flows.refine import one_round
+from twister_loop.flows.refine import one_round
 
 with get_client(sync_client=True) as client:
     client.create_work_pool(WorkPoolCreate(name="twister", type="process"))

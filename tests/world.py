@@ -1,4 +1,4 @@
-"""The toy world: small folders of speech in the language of `twister_loop.audio.tones`, and a plan."""
+"""The toy world: small folders of speech in the toy language of `audio.tones`, and a plan."""
 
 import json
 import shutil

@@ -93,7 +93,6 @@ def sound(
     return utterance, audio.of(utterance)
 
 
-
 def _stretched(utterance: Utterance, factor: float) -> Utterance:
     def later(at: float) -> float:
         return round(at * factor, 3)

@@ -20,11 +20,11 @@ AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 def available() -> bool:
-    return find_spec("prefect") is not None and find_spec("flows") is not None
+    return find_spec("prefect") is not None
 
 
 def hand_over(name: str, **given: Any) -> int:
-    """Run `python -m flows NAME`, wait for it, and give its exit code.
+    """Run `python -P -m twister_loop.flows NAME`, wait for it, and give its exit code.
 
     Ctrl-C reaches it too, so it is left to end in order; it does not outlive this process.
     """
@@ -81,4 +81,4 @@ def check_host(host: str) -> None:
 def _command(name: str, given: dict[str, Any]) -> list[str]:
     if not available():
         raise ConfigError("this needs Prefect: pip install 'twister-loop[flows]'")
-    return [sys.executable, "-m", "flows", name, json.dumps(given)]
+    return [sys.executable, "-P", "-m", "twister_loop.flows", name, json.dumps(given)]

@@ -85,5 +85,3 @@ class Part(ABC):
     def wrongs(self) -> Iterator[str]:
         """What is wrong with its options when it is named in a plan, such as an empty folder."""
         yield from ()
-
-

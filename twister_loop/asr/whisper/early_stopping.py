@@ -45,9 +45,7 @@ class Look:
 class Watch:
     """All looks of a training, and the weights of the best."""
 
-    def __init__(
-        self, options: WhisperOptions, terms: Stop, speech: Manifest, total: int
-    ) -> None:
+    def __init__(self, options: WhisperOptions, terms: Stop, speech: Manifest, total: int) -> None:
         self.options, self.terms, self.speech, self.total = options, terms, speech, total
         self.looks: list[Look] = []
         self.best: dict[str, torch.Tensor] = {}

@@ -1,0 +1,95 @@
+"""A recording that is in the pool once more is dropped, however it was written."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.audio.test_fingerprint import babble, clip
+from twister_loop import Utterance
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Funnel
+from twister_loop.data import deduplication as duplicates
+from twister_loop.data.deduplication import near_duplicates
+from twister_loop.data.scanning import Scan
+from twister_loop.pipeline.stages.labeling import scan
+
+
+def pool(folder: Path, others: int = 6) -> list[Utterance]:
+    """Several recordings, three of them twice."""
+    folder.mkdir()
+    made = [clip(babble(seed), folder / f"{seed}.wav") for seed in range(1, others + 1)]
+    made.append(clip(0.2 * babble(2), folder / "2.ogg", codec="VORBIS"))
+    made.append(clip(babble(4), folder / "4-phone.wav", 8_000, "ULAW"))
+    made.append(clip(babble(2), folder / "2.flac", 44_100))
+    return made
+
+
+def test_every_later_copy_is_found_with_the_first(tmp_path: Path) -> None:
+    listing = Manifest.write(pool(tmp_path / "pool"), tmp_path)
+    assert near_duplicates(listing, tmp_path / "prints") == {6: 1, 7: 3, 8: 1}
+
+
+def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (duplicates, duplicates.windows.__globals__):
+        if isinstance(module, dict):
+            monkeypatch.setitem(module, "WINDOW", 2)
+        else:
+            monkeypatch.setattr(module, "WINDOW", 2)
+    listing = Manifest.write(pool(tmp_path / "pool"), tmp_path)
+    whole = near_duplicates(listing, tmp_path / "prints")
+    (tmp_path / "prints" / "000003.npz").unlink()
+    (tmp_path / "prints" / ".unfinished.npz").write_bytes(b"half a fi")
+    read = list[Path]()
+
+    def noting(utterance: Utterance) -> duplicates.Hashes:
+        read.append(utterance.audio_filepath)
+        return hashes(utterance)
+
+    hashes = duplicates._hashes
+    monkeypatch.setattr(duplicates, "_hashes", noting)
+    assert near_duplicates(listing, tmp_path / "prints") == whole == {6: 1, 7: 3, 8: 1}
+    assert [each.name for each in read] == ["2.ogg", "4-phone.wav"]
+
+
+def test_what_nothing_is_as_long_as_is_not_read(tmp_path: Path) -> None:
+    gone = [
+        Utterance(id=str(n), audio_filepath=tmp_path / "gone.wav", duration=n) for n in range(1, 9)
+    ]
+    listing = Manifest.write(gone, tmp_path)
+    assert near_duplicates(listing, tmp_path / "prints") == {}
+    hashes, _ = duplicates._of_window(tmp_path / "prints" / "000000.npz")
+    assert not len(hashes)
+
+
+def test_what_is_short_is_only_dropped_where_it_is_nearly_the_same(tmp_path: Path) -> None:
+    short = babble(1)[: audio.SAMPLE_RATE]
+    made = [
+        clip(short, tmp_path / "a.wav"),
+        clip(0.3 * short, tmp_path / "b.flac"),
+        clip(babble(1)[: audio.SAMPLE_RATE // 3], tmp_path / "c.wav"),
+        clip(babble(1)[: audio.SAMPLE_RATE // 3], tmp_path / "d.wav"),  # too short to tell
+    ]
+    listing = Manifest.write(made, tmp_path)
+    assert near_duplicates(listing, tmp_path / "prints") == {1: 0}
+
+
+def test_a_scan_drops_them_where_it_is_asked_to_and_says_of_what(tmp_path: Path) -> None:
+    listing = Manifest.write(pool(tmp_path / "pool"), tmp_path / "listing")
+    kept = scan(Scan(), listing, out=tmp_path / "kept")
+    assert len(kept) == len(listing)
+    once = scan(Scan(duplicates="drop"), listing, out=tmp_path / "once")
+    assert [each.id for each in once] == ["1", "2", "3", "4", "5", "6"]
+    rejected = list(Manifest(once.folder / "rejected"))
+    assert {each.rejected_by for each in rejected} == {"near_duplicate"}
+    assert rejected[0].objection == f"the same recording as {tmp_path / 'pool' / '2.wav'}"
+    assert Funnel.load(once.folder).rejected["near_duplicate"].utterances == 3
+    assert not (once.folder / "prints").exists()
+
+
+def test_an_empty_listing_and_one_of_unreadable_files_have_no_duplicates(tmp_path: Path) -> None:
+    assert near_duplicates(Manifest.write([], tmp_path / "none"), tmp_path / "a") == {}
+    bad = [Utterance(id=n, audio_filepath=tmp_path / "x.wav", duration=2.0) for n in "ab"]
+    assert near_duplicates(Manifest.write(bad, tmp_path / "bad"), tmp_path / "b") == {}

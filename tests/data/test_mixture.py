@@ -1,0 +1,177 @@
+"""How many hours of what: weights, temperatures, shares and caps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from tests import world as toy
+from tests.pipeline.test_plan import changed
+from twister_loop import ConfigError, LeakError, load, next_round
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Ingredients
+from twister_loop.data.mixture import Group, Hours, Mix
+from twister_loop.data.presets import MIXES, mix_of
+from twister_loop.reporting.summary import round_summary
+
+HOUR = 3600.0
+
+
+def at_hand(**hours: float) -> Hours:
+    """`pseudo_it_calls=2`: two hours."""
+    groups = {Group(*name.split("_")): count * HOUR for name, count in hours.items()}
+    return groups
+
+
+def wanted(mix: Mix, hours: Hours) -> dict[str, float]:
+    found = mix.wanted(hours)
+    return {"_".join(map(str, each)): round(seconds / HOUR, 3) for each, seconds in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [2, 1, 6]),
+        ({"pseudo": 0.5, "synthetic": 2}, [1, 0.5, 12]),
+        ({"languages": {"it": 0.5}}, [1, 1, 3]),
+        ({"corpora": {"calls": 3, "talks": 0}}, [6, 0, 6]),
+        ({"languages": {"it": 2}, "corpora": {"calls": 2}, "pseudo": 0.5}, [4, 0.5, 12]),
+        ({"hours": {"synthetic": 3}}, [2, 1, 3]),
+        ({"hours": {"it": 4}}, [1, 1, 3]),
+        ({"hours": {"calls": 50}}, [2, 1, 6]),
+        ({"at_most": {"synthetic": 0.5}}, [2, 1, 3]),
+        ({"at_most": {"synthetic": 0.9}}, [2, 1, 6]),
+        ({"at_most": {"texts": 0.25, "en": 0.25}}, [2, 1, 1]),
+        ({"shares": {"synthetic": 0.8}}, [2, 1, 12]),
+        ({"shares": {"en": 0.5}}, [2, 8, 6]),
+        ({"shares": {"synthetic": 0.5, "en": 0.25}}, [2, 2, 4]),
+        ({"temperature": {"language": 1}}, [2, 1, 6]),
+        ({"temperature": {"language": 3}}, [1.5, 3, 4.5]),
+        ({"temperature": {"corpus": 1e9}}, [3, 3, 3]),
+    ],
+)
+def test_hours_are_weighed_evened_out_and_capped(
+    options: dict[str, Any], expected: list[float]
+) -> None:
+    hours = at_hand(pseudo_it_calls=2, pseudo_en_talks=1, synthetic_it_texts=6)
+    found = list(wanted(Mix(**options), hours).values())
+    assert found == pytest.approx(expected, abs=0.01)
+
+
+def test_replayed_speech_is_a_tenth_at_most_and_never_taken_twice() -> None:
+    hours = at_hand(pseudo_it_calls=9, replay_en_libri=20)
+    assert wanted(Mix(), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
+    assert wanted(Mix(replay=0.5), hours)["replay_en_libri"] == pytest.approx(9.0, abs=0.01)
+    assert wanted(Mix(human=0), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
+    little = at_hand(pseudo_it_calls=9, replay_en_libri=0.1)
+    assert wanted(Mix(replay=0.5), little)["replay_en_libri"] == 0.1
+
+
+def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    hours = at_hand(pseudo_it_calls=2)
+    mix = Mix(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
+    assert wanted(mix, hours) == {"pseudo_it_calls": 2.0}
+    assert "mix: there is no speech of synthetic" in caplog.text
+
+
+@given(
+    hours=some.dictionaries(
+        some.builds(
+            Group,
+            some.sampled_from(["human", "pseudo", "synthetic", "replay"]),
+            some.sampled_from(["it", "en", "ko", None]),
+            some.sampled_from(["calls", "talks", None]),
+        ),
+        some.floats(1.0, 1e7),
+        min_size=1,
+    ),
+    share=some.floats(0.01, 0.85),
+    temperature=some.floats(1.0, 10.0),
+)
+def test_caps_hold_whatever_the_hours(hours: Hours, share: float, temperature: float) -> None:
+    mix = Mix(at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature})
+    found = mix.wanted(hours)
+    assert found.keys() == hours.keys()
+    whole = sum(found.values())
+    for name, most in (("synthetic", share), ("replay", 0.1)):
+        of_name = sum(seconds for each, seconds in found.items() if each.origin == name)
+        alone = all(each.origin in ("synthetic", "replay") for each in hours)
+        assert alone or of_name <= most * whole * 1.01 + 0.01
+
+
+def test_the_presets_say_their_source_and_bring_their_shares() -> None:
+    hours = at_hand(pseudo_it_calls=3, human_en_talks=1, synthetic_it_texts=8)
+    twister = wanted(mix_of("twister", human=True, synthetic=True), hours)
+    assert twister["synthetic_it_texts"] / sum(twister.values()) == pytest.approx(0.85, abs=0.001)
+    balanced = wanted(mix_of("balanced", human=True, synthetic=True), hours)
+    assert balanced["synthetic_it_texts"] / sum(balanced.values()) == pytest.approx(0.5, abs=0.001)
+    assert "2506.11130" in MIXES["twister"][0] and "2305.16333" in MIXES["balanced"][0]
+    own = mix_of({"preset": "balanced", "pseudo": 2}, human=False, synthetic=True)
+    assert own == Mix(pseudo=2, at_most={"synthetic": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ("twistre", "mix: no mixture is called 'twistre'; did you mean 'twister'"),
+        ({"human": 0, "pseudo": 0, "synthetic": 0}, "mix: weights that sum to zero leave nothing"),
+        ({"human": 0, "pseudo": 0, "hours": {"synthetic": 0}}, "mix: weights that sum to zero"),
+        ({"pseudo": -1}, "mix: pseudo: a weight, not below 0"),
+        ({"languages": {"it": -1}}, "mix: languages: it: not below 0"),
+        ({"shares": {"it": 1}}, "mix: shares: must leave something for the rest"),
+        ({"at_most": {"it": 2}}, "parts of a whole, from 0 to 1"),
+        ({"temperature": {"language": 0}}, "mix: temperature: above 0"),
+        ({"temperature": {"lang": 2}}, "input should be 'origin', 'language' or 'corpus'"),
+        ({"weight": 1}, "weight: unknown"),
+    ],
+)
+def test_what_is_no_mixture_is_refused_when_the_plan_is_read(
+    world: Path, mix: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load(changed(world, mix=mix))
+    assert message in str(wrong.value)
+
+
+def test_weights_of_what_a_plan_does_not_have_leave_nothing(world: Path) -> None:
+    with pytest.raises(ConfigError, match="leave nothing of pseudo speech"):
+        load(changed(world, mix={"pseudo": 0}, voices={}, human=[]))
+
+
+def test_other_languages_are_replayed_and_watched(world: Path, tmp_path: Path) -> None:
+    texts = ["o uia aio", "ie ie oua", "uo aia e io"]
+    toy.speak(texts, tmp_path / "data" / "vowels")
+    replay = {"use": "audiofolder", "folder": "data/vowels", "lang": "it"}
+    plan = load(changed(world, replay=[replay], mix={"replay": 0.5}))
+    done = next_round(plan, tmp_path / "run")
+    mixed = list(Manifest(done.folder / "mixture"))
+    assert {each.text for each in mixed if each.corpus == "vowels"} <= set(texts)
+    parts = {
+        (each.origin, each.lang, each.corpus): each
+        for each in round_summary(done.folder).ingredients
+    }
+    assert parts == {
+        (each.origin, each.lang, each.corpus): each
+        for each in Ingredients.load(done.folder / "mixture").all
+    }
+    replayed = parts["replay", "it", "vowels"]
+    assert replayed.at_hand.utterances == 3 and replayed.taken.utterances > 0
+    assert {"human", "pool", "texts"} <= {corpus for _, _, corpus in parts}
+    assert not {each.text for each in Manifest(done.folder / "lesson")} & set(texts)
+
+
+def test_what_is_replayed_must_not_be_held_out(world: Path, tmp_path: Path) -> None:
+    plan = load(changed(world, replay="data/retention"))
+    with pytest.raises(LeakError, match="are also in replay"):
+        next_round(plan, tmp_path / "run")
+
+
+def test_what_is_replayed_has_texts(world: Path, tmp_path: Path) -> None:
+    toy.speak(["aia"], tmp_path / "data" / "silent", labeled=False)
+    plan = load(changed(world, replay="data/silent"))
+    with pytest.raises(ConfigError, match="replay: 1 of 1 utterances have no text"):
+        next_round(plan, tmp_path / "run")

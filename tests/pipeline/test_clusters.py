@@ -1,0 +1,161 @@
+"""Real workers, several processes of them: the same bytes, and a dead one costs its shard alone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import world as toy
+from tests.shards import Noted, times
+from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
+from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.audio import io as audio
+from twister_loop.audio import tones as tone
+from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.pipeline.execution.shards import Cluster
+from twister_loop.pipeline.plan import Labeler
+from twister_loop.pipeline.stages.labeling import label
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+LINES = 4 * WINDOW
+UNTRAINED = Checkpoint("tone", source="the toy language")
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Four windows of utterances, which share a few recordings."""
+    home = tmp_path_factory.mktemp("speech")
+    clips = []
+    for text in ("a e i", "o u", "io e lui"):
+        path = home / f"{text}.wav"
+        clips.append((path, audio.write(tone.speak(text, tone.standard()), path)))
+    lines = (
+        Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration)
+        for number in range(LINES)
+        for path, duration in [clips[number % 3]]
+    )
+    return Manifest.write(lines, home)
+
+
+@pytest.fixture(scope="module")
+def alone(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What one process makes of it."""
+    out = tmp_path_factory.mktemp("alone") / "pseudo"
+    return label(ToneRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
+
+
+@pytest.fixture
+def noted(tmp_path: Path) -> Noted:
+    """A recognizer that ends its worker in the middle of the second shard, once."""
+    (tmp_path / "notes").mkdir()
+    return Noted(notes=tmp_path / "notes", fatal=f"{WINDOW + 100:04d}")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """The address of a Dask scheduler with two workers, each begun by a command of its own."""
+    pytest.importorskip("distributed")
+    note = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(note), "--no-dashboard"]
+    worker = [*common, "--nthreads", "1", "--nworkers", "1", "--local-directory", str(tmp_path)]
+    begun = [_dask("scheduler", *common, "--host", "127.0.0.1", "--port", "0")]
+    begun += [_dask("worker", *worker, "--host", "127.0.0.1") for _ in range(2)]
+    from distributed import Client
+
+    try:
+        with Client(scheduler_file=str(note), timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+            address: str = client.scheduler.address
+        yield address
+    finally:
+        for process in reversed(begun):
+            process.terminate()
+        for process in begun:
+            process.wait(30)
+
+
+def _dask(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def build(**spec: Any) -> Cluster:
+    return Cluster.build({"shard": WINDOW, "deadline": 120, **spec})
+
+
+def test_a_dask_worker_killed_half_way_costs_only_its_shard(
+    speech: Manifest, alone: bytes, noted: Noted, scheduler: str, tmp_path: Path
+) -> None:
+    over = build(use="dask", address=scheduler)
+    made = label(noted, UNTRAINED, speech, over=over, out=tmp_path / "pseudo")
+    _only_the_second_shard_twice(noted)
+    assert made.path.read_bytes() == alone
+
+
+def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_each_has_its_gpu(
+    speech: Manifest, alone: bytes, noted: Noted, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="an extra of its own")
+    over = build(use="ray", count=2, gpu=True)
+    made = label(noted, UNTRAINED, speech, over=over, out=tmp_path / "pseudo")
+    _only_the_second_shard_twice(noted)
+    assert made.path.read_bytes() == alone
+    assert _gpus(noted.notes.glob("0*")) == {"0", "1"}
+
+
+def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("distributed")
+    path = toy.build(tmp_path)
+    once = path.read_text().replace("rounds: 2", "rounds: 1")
+    once = once.replace("  tone: tone\n", "  tone: {use: tone, takes: 140}\n")
+    cluster = "cluster: {use: dask, count: 2, gpu: true, shard: 256}\n"
+    environment = dict(os.environ)
+    for run, written in (("alone", once), ("spread", once + cluster)):
+        path.write_text(written)
+        (tmp_path / f"{run}-notes").mkdir()
+        noted = Noted(notes=tmp_path / f"{run}-notes")
+        next_round(replace(load(path), asr=noted, labeler=Labeler(noted)), tmp_path / run)
+    made, same = _content(tmp_path / "spread"), _content(tmp_path / "alone")
+    assert made == same
+    assert sum("tone/spoken/audio/" in name for name in made) == 280
+    spoken = sorted(noted.notes.glob("*-140"))
+    assert len(spoken) == 2 and _gpus(spoken) <= {"0", "1"}
+    assert dict(os.environ) == environment  # the training to come has its threads
+
+
+def _content(run: Path) -> dict[str, bytes]:
+    """All but the plan as written, and how long things took."""
+    passed_over = {"timing.json", "speed.json", "lock", "hashes.json", "plan.yaml"}
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and path.name not in passed_over
+    }
+
+
+def test_nobody_at_the_address_is_a_sentence(speech: Manifest, tmp_path: Path) -> None:
+    for use, package in (("dask", "distributed"), ("ray", "ray")):
+        pytest.importorskip(package)
+        over = build(use=use, address="127.0.0.1:1")
+        with pytest.raises(ConfigError, match=rf"{use} does not answer at 127.0.0.1:1"):
+            label(ToneRecognizer(), UNTRAINED, speech, over=over, out=tmp_path / use)
+
+
+def _only_the_second_shard_twice(noted: Noted) -> None:
+    assert (noted.notes / "killed").exists()
+    again = {f"{number:04d}" for number in range(WINDOW, WINDOW + 101)}
+    heard = {f"{number:04d}" for number in range(LINES)}
+    assert {id_ for id_ in heard if times(noted.notes, id_) > 1} == again
+
+
+def _gpus(notes: Iterable[Path]) -> set[str]:
+    return {line for note in notes for line in note.read_text().split()}

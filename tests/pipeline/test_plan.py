@@ -1,0 +1,99 @@
+"""Everything is checked at the door, and all that is wrong is said at once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from twister_loop import ConfigError, load
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def changed(world: Path, **changes: Any) -> Path:
+    document = {**yaml.safe_load(world.read_text()), **changes}
+    world.write_text(yaml.safe_dump({key: each for key, each in document.items() if each != ...}))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"poool": "data"}, "poool: unknown; did you mean 'pool'"),
+        ({"rounds": "many"}, "rounds: input should be a valid integer"),
+        ({"rounds": 0}, "rounds: at least 1"),
+        ({"pool": ...}, "pool: missing"),
+        ({"asr": "toen"}, "asr: no recognizer is called 'toen'; did you mean 'tone'"),
+        ({"asr": {"use": "tone", "leters": "a"}}, "leters: unknown; did you mean 'letters'"),
+        ({"asr": {"use": "tone", "letters": 3}}, "letters: input should be a valid string, not 3"),
+        ({"gates": ["no_regresion"]}, "gates.0: no gate is called 'no_regresion'"),
+        ({"filters": {"pseudo": ["confidenc"]}}, "did you mean 'confidence'"),
+        ({"filters": {"pseud": []}}, "pseud: unknown; did you mean"),
+        ({"voices": {"a": {"use": "tone", "takes": 0}}}, "voices.a.takes: at least 1"),
+        ({"texts": []}, "texts: a voice needs something to say"),
+        (
+            {"gates": [{"use": "no_regression", "sets": ["dve"]}]},
+            "gates: no_regression: the set 'dve' does not exist; did you mean 'dev'",
+        ),
+        (
+            {"gates": [{"use": "sane_output", "sets": ["test"]}]},
+            "gates: sane_output: the set 'test' is a test set, which gates never see",
+        ),
+        (
+            {"gates": ["parity"]},
+            "gates: parity needs another engine as `labeler`, such as ctranslate2",
+        ),
+        ({"labeler": {"use": "tone", "clips": "x"}}, "labeler: clips: input should be a valid int"),
+        ({"labeler": "toen"}, "labeler: no recognizer is called 'toen'; did you mean 'tone'"),
+        ({"cluster": "daks"}, "cluster: no cluster is called 'daks'; did you mean 'dask'"),
+        ({"cluster": {"use": "dask", "shard": 100}}, "shard: a multiple of 256, not 100"),
+        ({"development": {}}, "development: gates need at least one set"),
+        ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
+        ({"mix": {"pseudo": 1, "human": "x"}}, "mix: human: input should be a valid number"),
+    ],
+)
+def test_what_is_wrong_with_a_plan_is_said(
+    world: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load(changed(world, **changes))
+    assert message in str(wrong.value) and str(world) in str(wrong.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(world: Path) -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load(changed(world, asr="x", gates=["y"], voices={"z": "z"}))
+    assert all(place in str(wrong.value) for place in ("asr:", "gates.0:", "voices.z:"))
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "plain words"])
+def test_a_file_that_is_no_plan_is_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"plan\.yaml"):
+        load(path)
+
+
+def test_a_plan_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no plan that can be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_paths_are_relative_to_the_plan(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    [corpus] = load(world).pool
+    assert len(list(corpus.utterances())) == 3
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_plan_begins_with_the_command_that_runs_it(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    command = "compare" if path.stem.startswith("compare") else "run"
+    assert first.startswith(f"# twister {command} configs/{path.name} runs/")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_plan_loads(path: Path) -> None:
+    assert load(path).rounds >= 1

@@ -1,0 +1,131 @@
+"""The development set that training ends by: who is given it, and who must not judge by it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import world as toy
+from twister_loop import ConfigError, Plan, load, next_round
+from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.core.artifacts import read_json
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Objection
+from twister_loop.evaluation.evidence import Evidence
+from twister_loop.evaluation.gates._base import Gate
+from twister_loop.evaluation.gates.sane_output import SaneOutput
+from twister_loop.evaluation.outcomes import not_shown, unknown_sets
+
+
+@dataclass(frozen=True)
+class Stopping(ToneRecognizer):
+    """Notes what it is given to end by."""
+
+    stop: str | None = "watched"
+    given: list[Manifest | None] = field(default_factory=list, metadata={"signed": False})
+
+    @property
+    def stops_by(self) -> str | None:
+        return self.stop
+
+    def train(
+        self,
+        start: Checkpoint,
+        lesson: Manifest,
+        out: Path,
+        seed: int,
+        watched: Manifest | None = None,
+    ) -> Checkpoint:
+        self.given.append(watched)
+        return super().train(start, lesson, out, seed)
+
+
+@dataclass(frozen=True)
+class Noting(Gate):
+    """Notes what it is shown."""
+
+    shown: list[str] = field(default_factory=list, metadata={"signed": False})
+
+    def objection(self, evidence: Evidence) -> Objection | None:
+        assert list(evidence.champion) == list(evidence.untouched) == list(evidence.candidate)
+        self.shown.extend(evidence.candidate)
+        return None
+
+
+@pytest.fixture
+def two(world: Path) -> Plan:
+    """Two development sets, the second of which is for stopping."""
+    watched = toy.speak(["my ox waits", "vexed quiz"], world.parent / "data" / "watched")
+    development = {"dev": "data/development", "watched": str(watched)}
+    return load(world, {"development": development, "rounds": 1, "voices": {}, "gates": []})
+
+
+def test_training_is_given_the_set_and_gates_are_shown_the_others(
+    two: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asr, gate = Stopping(), Noting()
+    plan = replace(two, asr=asr, labeler=replace(two.labeler, recognizer=asr), gates=(gate,))
+    with caplog.at_level(logging.WARNING):
+        done = next_round(plan, tmp_path / "run")
+    [watched] = asr.given
+    assert watched is not None
+    assert [each.text for each in watched] == ["my ox waits", "vexed quiz"]
+    assert gate.shown == ["dev", "vowels"]
+    assert [each.name for each in done.report.scores] == ["dev", "watched", "test", "vowels"]
+    assert "chooses the weights" not in caplog.text
+
+
+def test_where_it_is_the_only_one_gates_see_it_and_that_is_said(
+    plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asr, gate = Stopping(stop="dev"), Noting()
+    plan = replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=asr), gates=(gate,))
+    with caplog.at_level(logging.WARNING):
+        next_round(plan, tmp_path / "run")
+    assert gate.shown == ["dev", "vowels"]
+    assert "dev: chooses the weights and is all that gates see" in caplog.text
+
+
+def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
+    asr = Stopping()
+    plan = replace(two, asr=asr, labeler=replace(two.labeler, recognizer=asr))
+    done = next_round(plan, tmp_path / "run")
+    made = read_json(done.folder / "candidate" / "made.json")["from"]
+    assert made["recognizer"]["stop"] == "watched"
+    assert isinstance(made["watched"], str) and len(made["watched"]) == 16
+
+
+def test_which_set_is_not_shown() -> None:
+    kinds: Any = {"dev": "development", "own": "development", "test": "test"}
+    assert not_shown(kinds, "own") == "own"
+    assert not_shown(kinds, None) is None
+    assert not_shown({"dev": "development", "test": "test"}, "dev") is None
+
+
+@pytest.mark.parametrize(
+    ("stop", "gate_sets", "message"),
+    [
+        ("test", [], "asr.stop.set: 'test' is a test set, and a development set is asked for"),
+        ("english", [], "asr.stop.set: 'english' is a retention set"),
+        ("dve", [], "asr.stop.set: 'dve' does not exist, .* did you mean 'dev'?"),
+        ("own", ["own"], "the set 'own' is what training stops by"),
+    ],
+)
+def test_sets_that_training_may_not_stop_by_are_refused(
+    stop: str, gate_sets: list[str], message: str
+) -> None:
+    kinds = {"dev": "development", "own": "development", "test": "test", "english": "retention"}
+    sets: Any = {name: (kind, None) for name, kind in kinds.items()}
+    [said] = unknown_sets([SaneOutput(sets=tuple(gate_sets))], sets, stop)
+    assert re.search(message, said)
+
+
+@pytest.mark.model
+def test_a_plan_may_not_stop_by_its_test_set(world: Path) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.stop\.set: 'test' is a test set"):
+        load(world, {"asr": {"use": "whisper", "stop": {"set": "test"}}})

@@ -1,0 +1,62 @@
+"""A folder of runs, made once, and a real server over it."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import world as toy
+from twister_loop import load, next_round
+from twister_loop.reporting import dashboard
+
+HOSTILE = "<script>document.title='owned'</script> jumps"
+RIGHT_TO_LEFT = "שלום עולם"
+KOREAN, CHINESE = "안녕하세요 여러분", "你好 世界"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of the toy world: one of one round, one of three on texts from everywhere."""
+    home = tmp_path_factory.mktemp("dashboard")
+    world, data, runs = toy.build(home), home / "data", home / "runs"
+    next_round(load(world), runs / "one")
+    dashboard.write(runs / "one")
+    metadata = data / "test" / "metadata.jsonl"
+    line = '{"file_name": "%d.wav", "text": "%s"}\n'
+    texts = ("the five boxing wizards jump quickly", HOSTILE, RIGHT_TO_LEFT, KOREAN, CHINESE)
+    toy.speak([*toy.TEST, "a rose", "io e", "e lui"], data / "test")
+    metadata.write_text("".join(line % each for each in enumerate(texts)), encoding="utf-8")
+    plans = ({}, {"mix": {"human": 2}}, {"mix": {"human": 3}, "gates": ["significant"]})
+    for changes in plans:
+        next_round(load(world, changes), runs / "three")
+        dashboard.write(runs / "three")
+    return runs
+
+
+@contextmanager
+def serving(runs: Path, token: str | None = None, host: str = "127.0.0.1") -> Iterator[str]:
+    """The address of a server that runs in a thread."""
+    uvicorn = pytest.importorskip("uvicorn")
+    from twister_loop.reporting.dashboard import server
+    from twister_loop.reporting.dashboard.folder import Runs
+
+    app = server.app(Runs.of(runs), host, token)
+    running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
+        thread.start()
+        while not running.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        running.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def served(folder: Path) -> Iterator[str]:
+    with serving(folder) as address:
+        yield address
