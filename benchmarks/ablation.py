@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from twister_loop import Plan
-from twister_loop.pipeline.experiments.compare import FULL, Terms, arms, compare
+from twister_loop.pipeline.experiments.compare import FULL, CompareOptions, arms, compare
 from twister_loop.pipeline.plan import load
 from twister_loop.reporting import dashboard
 
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = load(options.plan)
-    terms = Terms(options.updates, options.seeds, rounds=1, ablation=True)
+    terms = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
     others = dict(islice(variations(arms(plan, terms)), options.arms))
     dashboard.show_comparison(compare(plan, options.folder, terms, others))
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 import jiwer
 
 from twister_loop import ErrorCount
-from twister_loop.evaluation import metrics as measure
 
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 WORDS = [f"word{number}" for number in range(5_000)]
@@ -44,7 +43,7 @@ def timed(count: Callable[[str, str], object]) -> float:
 def main() -> None:
     theirs = timed(jiwer.process_words)
     for name in ("words", "mixed", "characters"):
-        ours = timed(getattr(measure, name))
+        ours = timed(getattr(metrics, name))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         sys.stdout.write(
             f"{name:10} {PAIRS:,} pairs in {ours:.1f} s, {ours / theirs:.2f} x jiwer.process_words "

@@ -36,13 +36,13 @@ from twister_loop import (
     Utterance,
     next_round,
 )
-from twister_loop.asr._base import Listener
+from twister_loop.asr._base import BoundRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.core.artifacts import read_json, size_of, write_json
+from twister_loop.core.artifacts import folder_size, read_json, write_json
 from twister_loop.core.errors import NothingNew
 from twister_loop.core.types import Word
-from twister_loop.data.mixture import Mix
-from twister_loop.pipeline.plan import Labeler, Plan, Voice, load
+from twister_loop.data.mixture import MixOptions
+from twister_loop.pipeline.plan import Labeler, Plan, VoicePlan, load
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.dashboard import server
 from twister_loop.reporting.dashboard.folder import Runs
@@ -160,7 +160,7 @@ class Speaking(Synthesizer):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:
@@ -184,7 +184,7 @@ def main() -> None:
     logging.getLogger("twister_loop").setLevel(logging.ERROR)
     while (number := len(list(run.glob("round-[0-9]*/verdict"))) + 1) <= rounds:
         weight = round(1 + number % 7 / 10, 1)
-        changed = replace(plan, mix=Mix(synthetic=weight), source=_source(weight))
+        changed = replace(plan, mix=MixOptions(synthetic=weight), source=_source(weight))
         try:
             next_round(changed, run)
         except NothingNew:
@@ -195,8 +195,8 @@ def main() -> None:
         with timed(f"page written, {what}"):
             page = dashboard.write(run)
     size = page.stat().st_size / 1e6
-    say(f"page {size:.2f} MB; clips {size_of(run / 'clips') / 1e6:.1f} MB beside it")
-    say(f"kept of its rounds in .summaries {size_of(run / '.summaries') / 1e6:.1f} MB")
+    say(f"page {size:.2f} MB; clips {folder_size(run / 'clips') / 1e6:.1f} MB beside it")
+    say(f"kept of its rounds in .summaries {folder_size(run / '.summaries') / 1e6:.1f} MB")
     _browser(page.resolve().as_uri())
     _server(folder)
     _million(folder)
@@ -292,7 +292,7 @@ def _plan(folder: Path, sets: int) -> Plan:
         held_out[name] = (kind, Sentences(str(folder / "sets" / name), lang, UTTERANCES))
     pool = tuple(Unlabeled(str(folder / "pool" / lang), lang, 24) for lang in langs)
     texts = tuple(Texts(str(folder / "texts" / lang), lang, 8) for lang in langs)
-    voices = (Voice("splice", Speaking(), takes=2),)
+    voices = (VoicePlan("splice", Speaking(), samples_per_text=2),)
     return replace(
         plan,
         asr=Simulated(),
@@ -309,9 +309,9 @@ def _source(weight: float) -> str:
     return f"""\
 # Simulated: no audio is heard here.
 rounds: 50
-asr: {{use: tone}}
+asr: {{use: toy}}
 minimum_utterances: 1
-usual_window: false
+full_window: false
 normalizer: mixed
 mix: {{synthetic: {weight}}}       # weights in hours
 filters:

@@ -41,7 +41,7 @@ SHORT = 0.7, 1.25
 
 def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) -> Utterance:
     """The same recording, quieter, at another rate and in another codec."""
-    samples = audio.resample(GAIN * audio.of(utterance), audio.SAMPLE_RATE, rate)
+    samples = audio.resample(GAIN * audio.load_utterance(utterance), audio.SAMPLE_RATE, rate)
     soundfile.write(path, samples, rate, format=form, subtype=codec)
     return replace(utterance, audio_filepath=path, offset=0.0, duration=audio.duration_of(path))
 

@@ -32,7 +32,7 @@ from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, ErrorCount, Utterance
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 
 MOST_PARAMETERS = 2_000_000
 """What one thread can teach in minutes."""
@@ -69,7 +69,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     options.folder.mkdir(parents=True, exist_ok=True)
     learned = islice(_prompts("pool_references", "development"), options.clips)
-    lesson = Manifest.write(learned, options.folder / "lesson")
+    lesson = Manifest.write(learned, options.folder / "filtered_labels")
     heard = {"sentences": _prompts("test"), "numbers": _numbers()}
     sets = {name: list(islice(each, options.clips)) for name, each in heard.items()}
     _print(_size("learned from", lesson))
@@ -103,7 +103,9 @@ def answer(results: Iterable[Result]) -> str:
     found = {name: _counts(each, "sentences") for name, each in runs.items()}
     groups = [name for name, _ in found[ATTENTIVE]]  # a clip belongs to all seeds
     counts = ([count for _, count in found[name]] for name in (ATTENTIVE, PLAIN))
-    low, high = measure.middle(measure.paired_bootstrap(*counts, seed=1, groups=groups))
+    low, high = metrics.percentile_interval_95(
+        metrics.paired_bootstrap(*counts, seed=1, groups=groups)
+    )
     interval = f"change {rates[1] - rates[0]:+.3f} (95 % interval {low:+.3f} to {high:+.3f})"
     seeds = f"{len(runs[PLAIN])} seeds"
     if low <= 0 <= high:
@@ -116,7 +118,7 @@ def _counts(runs: Iterable[Result], name: str) -> list[tuple[str, ErrorCount]]:
 
 
 def _total(runs: Iterable[Result], name: str) -> ErrorCount:
-    return measure.total([each for _, each in _counts(runs, name)])
+    return metrics.sum_counts([each for _, each in _counts(runs, name)])
 
 
 def _prompts(*splits: str) -> Iterator[Utterance]:
@@ -204,7 +206,7 @@ def _heard(
     part: Recognizer, checkpoint: Checkpoint, speech: Sequence[Utterance]
 ) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     for each in part.transcribe(checkpoint, speech):
-        found = measure.agreement(each)
+        found = metrics.utterance_error_count(each)
         yield each.id, (found.substitutions, found.deletions, found.insertions, found.hits)
 
 

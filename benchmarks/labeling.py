@@ -67,7 +67,7 @@ def _clips(count: int) -> list[Clip]:
     for split in ("test", "development"):
         for each in Corpus.build({"use": "ivr", "split": split}).utterances():
             if each.text and not each.error and each.audio_filepath:
-                found.append(Clip(each.audio_filepath, audio.of(each), each.text))
+                found.append(Clip(each.audio_filepath, audio.load_utterance(each), each.text))
     return found[: count + WARM]
 
 
@@ -177,17 +177,20 @@ def _in_turns(
 
 
 def _say(what: str, results: dict[str, Result]) -> None:
-    from twister_loop.evaluation import metrics as measure
+    from twister_loop.evaluation import metrics
 
     sys.stdout.write(f"\n| {what} | times real time | of ours | CER | WER |\n")
     sys.stdout.write("|---|---|---|---|---|\n")
     ours = results.get("ours, ctranslate2") or next(iter(results.values()))
     for name, each in results.items():
         ratio = statistics.median(m / o for m, o in zip(each.seconds, ours.seconds, strict=True))
-        letters = measure.total(
-            [measure.characters(a.replace(" ", ""), b.replace(" ", "")) for a, b in each.pairs]
+        letters = metrics.sum_counts(
+            [
+                metrics.count_character_errors(a.replace(" ", ""), b.replace(" ", ""))
+                for a, b in each.pairs
+            ]
         )
-        words = measure.total([measure.words(*pair) for pair in each.pairs])
+        words = metrics.sum_counts([metrics.count_word_errors(*pair) for pair in each.pairs])
         sys.stdout.write(
             f"| {name} | {statistics.median(each.seconds):.1f} | {ratio:.2f} | "
             f"{100 * letters.rate:.1f} | {100 * words.rate:.1f} |\n"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from twister_loop import Utterance
-from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.asr._base import BoundRecognizer, Recognizer
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.data.filters._base import Witnesses
+from twister_loop.data.filters._base import FilterContext
 from twister_loop.data.filters.agreement import Agreement
 from twister_loop.data.filters.likelihood import Likelihood
 from twister_loop.text.normalizers.basic import Basic
@@ -58,7 +58,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
-    witnesses = Witnesses(Listener(asr, asr.base()))
+    witnesses = FilterContext(BoundRecognizer(asr, asr.base()))
     heard = list(witnesses.champion.transcribe(prompts()))
     cases = list(changed(heard, random.Random(1)))
     speech = [each for _, each in cases]

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from twister_loop import Utterance
-from twister_loop.core.artifacts import RUN, write_json
+from twister_loop.core.artifacts import RUN_MARKER, write_json
 from twister_loop.core.manifest import Manifest, windows
 from twister_loop.data import packing
 from twister_loop.data.filters._base import Filter
-from twister_loop.data.mixture import Mix
+from twister_loop.data.mixture import MixOptions
 from twister_loop.data.presets import FILTERS
-from twister_loop.pipeline.stages.filtering import sift
+from twister_loop.pipeline.stages.filtering import filter_utterances
 from twister_loop.pipeline.stages.mixture import mix
 
 LINES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_410_000
@@ -60,25 +60,25 @@ def heard(speech: Iterable[Utterance]) -> Iterator[Utterance]:
 
 
 def label(run: Path) -> None:
-    Manifest.resume(heard, Manifest(run / "pool"), run / "pseudo")
+    Manifest.resume(heard, Manifest(run / "pool"), run / "pseudo_labels")
 
 
 def sifting(run: Path) -> None:
     filters = [Filter.build(each) for each in FILTERS["default"].parts]
     held_out = Manifest.write(
-        itertools.islice(Manifest(run / "pseudo"), HELD_OUT), run / "held_out"
+        itertools.islice(Manifest(run / "pseudo_labels"), HELD_OUT), run / "held_out"
     )
-    sift(filters, Manifest(run / "pseudo"), None, [held_out], out=run / "lesson")
+    filter_utterances(filters, Manifest(run / "pseudo_labels"), None, [held_out], out=run / "filtered_labels")
 
 
 def mixing(run: Path) -> None:
-    mix(Mix(), [Manifest(run / "pseudo")], 1, out=run / "mixture")
+    mix(MixOptions(), [Manifest(run / "pseudo_labels")], 1, out=run / "mixture")
 
 
 def packed(run: Path) -> None:
     """All of packing but the audio."""
-    packer = packing.Packer(packing.Pack(), lambda utterance: 0.0, 1)
-    groups = packer.groups(Manifest(run / "pseudo"))
+    packer = packing.Packer(packing.PackOptions(), lambda utterance: 0.0, 1)
+    groups = packer.packed_groups(Manifest(run / "pseudo_labels"))
     Manifest.write(
         (
             Utterance(id=f"packed-{number:06d}", pieces=group.pieces)
@@ -90,7 +90,7 @@ def packed(run: Path) -> None:
 
 def parsing(run: Path) -> None:
     """What reading alone takes."""
-    for _ in windows(Manifest(run / "pseudo")):
+    for _ in windows(Manifest(run / "pseudo_labels")):
         pass
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     fresh = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        write_json({}, run / RUN)
+        write_json({}, run / RUN_MARKER)
         Manifest.write(pool(run), run / "pool")
         for work in (label, parsing, sifting, mixing, packed):
             process = fresh.Process(target=measured, args=(work, run))

@@ -23,8 +23,8 @@ from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.ivr import Ivr
-from twister_loop.data.scanning import Apart, Column, Scan
-from twister_loop.pipeline.stages.annotation import estimate, tell_apart
+from twister_loop.data.scanning import Column, ScanOptions, SpeakerClustering
+from twister_loop.pipeline.stages.annotation import cluster_speakers, estimate_columns
 from twister_loop.pipeline.stages.labeling import scan
 
 SPLITS = (
@@ -62,7 +62,7 @@ def conversations(
         if not mine or sum(map(len, mine[-1])) > TURN * audio.SAMPLE_RATE:
             mine.append([])
         pause = np.zeros(audio.SAMPLE_RATE // 2, np.float32)
-        mine[-1] += [audio.of(each), pause]
+        mine[-1] += [audio.load_utterance(each), pause]
     by_turn = itertools.zip_longest(*([(who, turn) for turn in turns[who]] for who in turns))
     spoken = [turn for each in by_turn for turn in each if turn]
     for number, begin in enumerate(range(0, len(spoken), TURNS)):
@@ -101,14 +101,14 @@ def told(whose: dict[str, str], found: Manifest) -> str:
 
 def speakers(name: str, speech: Manifest, whose: dict[str, str], out: Path) -> None:
     began = time.process_time()
-    estimated = estimate(["embedding"], speech, out=out / "estimated")
+    estimated = estimate_columns(["embedding"], speech, out=out / "annotated")
     embedded = time.process_time() - began
     seconds = speech.duration
     about = f"{len(speech)} utterances, {seconds / 60:.0f} min"
     said(f"{name}: {about}; embeddings {seconds / embedded:.0f} x real time")
     for distance, of_means in LIMITS:
         out_ = out / f"{distance}-{of_means}"
-        found = tell_apart(Apart(distance, of_means), estimated, out=out_)
+        found = cluster_speakers(SpeakerClustering(distance, of_means), estimated, out=out_)
         said(f"  {distance} and {of_means}: {told(whose, found)}")
 
 
@@ -116,7 +116,7 @@ def by_themselves(every: list[Utterance], home: Path) -> None:
     """Speakers of prompts, each of which is a recording."""
     whose = {each.audio_filepath: each.speaker or "" for each in every}
     listing = Manifest.write((replace(each, speaker=None) for each in every), home / "listing")
-    pool = scan(Scan(), listing, out=home / "pool")
+    pool = scan(ScanOptions(), listing, out=home / "pool")
     who = {each.id: whose[each.audio_filepath] for each in pool}
     speakers("every prompt by itself", pool, who, home / "alone")
 
@@ -126,7 +126,7 @@ def in_turns(every: list[Utterance], home: Path) -> None:
     (home / "calls").mkdir()
     made = list(conversations(every, home / "calls"))
     listing = Manifest.write((each for each, _ in made), home / "made")
-    calls = scan(Scan(at_most=10), listing, out=home / "cut")
+    calls = scan(ScanOptions(at_most=10), listing, out=home / "cut")
     turns = {each.id: who for each, who in made}
     who = {
         each.id: turns[each.audio_filepath.stem][round(each.offset + each.duration / 2) - 1]
@@ -141,7 +141,7 @@ def quality(every: list[Utterance], home: Path) -> None:
     columns: tuple[Column, ...] = ("bandwidth", "dnsmos")
     for column in columns:
         began = time.process_time()
-        found = list(estimate([column], some, out=home / column))
+        found = list(estimate_columns([column], some, out=home / column))
         speed = some.duration / (time.process_time() - began)
         low, mid, high = np.percentile([getattr(each, column) for each in found], [5, 50, 95])
         said(f"{column}: {low:.4g} to {high:.4g}, median {mid:.4g}; {speed:.0f} x real time")
@@ -163,7 +163,7 @@ def duplicates(every: list[Utterance], home: Path) -> None:
     ]
     listing = Manifest.write([*every, *copies], home / "twice")
     began = time.process_time()
-    once = scan(Scan(duplicates="drop"), listing, out=home / "once")
+    once = scan(ScanOptions(duplicates="drop"), listing, out=home / "once")
     took = time.process_time() - began
     gone = [
         each for each in Manifest(once.folder / "rejected") if each.rejected_by == "near_duplicate"

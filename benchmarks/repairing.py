@@ -14,13 +14,13 @@ from itertools import chain
 from pathlib import Path
 
 from twister_loop import Utterance
-from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.asr._base import BoundRecognizer, Recognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import ErrorCount
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, likeliest, repair
-from twister_loop.pipeline.stages.text_selection import Choice, tidy
+from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
 from twister_loop.text.kneser_ney import KneserNey
 from twister_loop.text.spelling import units_of, words_of
 
@@ -41,7 +41,7 @@ def ivr(split: str) -> dict[str, object]:
 
 def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
-    champion = Listener(asr, asr.base())
+    champion = BoundRecognizer(asr, asr.base())
     out = Path(sys.argv[1])
     true = listed(ivr("pool_references"))
     references = {each.audio_filepath: each.text or "" for each in true}
@@ -57,8 +57,8 @@ def main() -> None:
     held_out = [
         Manifest.write(listed(ivr(split)), out / split) for split in ("development", "test")
     ]
-    given = Manifest.write(given, out / "given")
-    texts = tidy((), Choice(), given, held_out, out=out / "texts")
+    given = Manifest.write(given, out / "inputs")
+    texts = select_texts((), TextSelection(), given, held_out, out=out / "texts")
     said = [references[each.audio_filepath] for each in labels]
     terms = (champion, labels, texts, said)
     for line in chain(_whole(*terms), _words(*terms)):
@@ -67,10 +67,10 @@ def main() -> None:
 
 
 def _whole(
-    champion: Listener, labels: Manifest, texts: Manifest, said: Sequence[str]
+    champion: BoundRecognizer, labels: Manifest, texts: Manifest, said: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
     """One beam for all rows: the champion hears the pool once, only the weights differ."""
-    searching = champion.recognizer.searching(NBEST, nbest=NBEST)
+    searching = champion.recognizer.with_beam(NBEST, nbest=NBEST)
     assert searching
     heard = searching.transcribe(champion.checkpoint, labels)
     held = _kept(labels.folder.with_name("beams"), heard)
@@ -108,7 +108,7 @@ def _whole(
 
 
 def _words(
-    champion: Listener, labels: Manifest, texts: Manifest, said: Sequence[str]
+    champion: BoundRecognizer, labels: Manifest, texts: Manifest, said: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
     yield ("trust", "labels", "repaired", "rightly", "wrongly")
     yield ("---",) * 5
@@ -134,11 +134,11 @@ def _kept(folder: Path, lines: Iterable[Utterance]) -> Manifest:
 
 
 def _errors(text: str | None, truth: str) -> ErrorCount:
-    return measure.apart(truth, text or "", "it", "words")
+    return metrics.normalized_error_count(truth, text or "", "it", "words")
 
 
 def _rate(counts: Sequence[ErrorCount]) -> str:
-    return f"{100 * measure.total(counts).rate:.2f}"
+    return f"{100 * metrics.sum_counts(counts).rate:.2f}"
 
 
 if __name__ == "__main__":

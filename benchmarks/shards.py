@@ -15,7 +15,7 @@ from pathlib import Path
 
 from twister_loop import Utterance
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.execution.shards import Order, Shard, guarded
+from twister_loop.pipeline.execution.shards import Shard, ShardOrder, guarded
 
 LINES, SHARD, SHARDS = 100_000, 4096, 5
 TEXT = "il numero che avete chiamato non è al momento raggiungibile"
@@ -56,9 +56,9 @@ def main() -> None:
         source = Manifest.write(lines, home / "source")
         size = source.path.stat().st_size / LINES
         joined = spent(lambda: Manifest.write(source, home / "joined"))
-        skipped = spent(lambda: list(source.part(LINES - 1)))
+        skipped = spent(lambda: list(source.lines_between(LINES - 1)))
         tracemalloc.start()
-        held = list(source.part(0, 10_000))
+        held = list(source.lines_between(0, 10_000))
         memory = tracemalloc.get_traced_memory()[0] / len(held)
         tracemalloc.stop()
         say(f"a line: {size:.0f} bytes on disk, {memory:.0f} in memory where a stage holds it")
@@ -75,7 +75,7 @@ def main() -> None:
             for number in range(SHARDS):
                 first = number * SHARD
                 shard = Shard(answered, source, first, first + SHARD, home / "out" / "shards")
-                order = Order(shard.folder.name, pickle.dumps((shard, {})), shard.home)
+                order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
                 guarded(600, order)
 
         total = spent(shards, resource.RUSAGE_CHILDREN) / SHARDS

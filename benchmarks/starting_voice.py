@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 
-from twister_loop.asr._base import Listener, Recognizer
+from twister_loop.asr._base import BoundRecognizer, Recognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint
-from twister_loop.evaluation import metrics as measure
-from twister_loop.pipeline.run_folder import Ledger
-from twister_loop.pipeline.stages.labeling import TrialTerms, try_voice
+from twister_loop.evaluation import metrics
+from twister_loop.pipeline.run_folder import RunFolder
+from twister_loop.pipeline.stages.labeling import VoiceTrialOptions, try_voice
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import model_files as _coqui_voice
 from twister_loop.tts._coqui.synthesizer import CoquiVoice
@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--try", dest="attempt", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    at, folder = Ledger.read(options.run).folders[-1], options.folder
-    parts = [at / "lesson", *sorted(at.glob("voices/*/synthetic"))]
+    at, folder = RunFolder.read(options.run).round_folders[-1], options.folder
+    parts = [at / "filtered_labels", *sorted(at.glob("voices/*/synthetic"))]
     said = chain.from_iterable(Manifest.load(each) for each in parts)
-    lesson = Manifest.write((each for each in said if each.text), folder / "lesson")
+    lesson = Manifest.write((each for each in said if each.text), folder / "filtered_labels")
     asr = Recognizer.build({"use": "whisper"})
-    champion, texts = Listener(asr, asr.base()), Manifest.load(at / "texts")
+    champion, texts = BoundRecognizer(asr, asr.base()), Manifest.load(at / "texts")
     spec: dict[str, object] = {"use": options.voice, "speaker": options.speaker, "save_every": 100}
     ways = {
         name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name] is not None
@@ -62,12 +62,14 @@ def main() -> None:
     else:
         trial = folder / "trial"
         voice = speaker.train(None, lesson, texts, champion, folder / "voice", seed=1)
-    tried = try_voice(speaker, voice, "starting", texts, champion, TrialTerms(), 13, out=trial)
+    tried = try_voice(
+        speaker, voice, "starting", texts, champion, VoiceTrialOptions(), 13, out=trial
+    )
     logging.info("%s", tried)
     spliced = {each.text for each in lesson}
     for known in True, False:
         heard = [each for each in Manifest.load(trial) if (each.text in spliced) == known]
-        count = measure.total([measure.agreement(each) for each in heard])
+        count = metrics.sum_counts([metrics.utterance_error_count(each) for each in heard])
         which = "also spliced" if known else "not spliced"
         logging.info("%s: %d, CER %.2f", which, len(heard), count.rate)
     for each in Manifest.load(trial):

@@ -29,7 +29,7 @@ from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 from twister_loop.text.normalizers.basic import Basic
 
 SEED = 13
@@ -48,7 +48,7 @@ def main() -> None:
     terms = {"epochs": 1, "interpolate": 1.0, "learning_rate": 2e-5}
     ours = Recognizer.build({"use": "whisper", **terms})
     lesson = Manifest.write(
-        islice(_prompts("pool_references"), options.clips), options.folder / "lesson"
+        islice(_prompts("pool_references"), options.clips), options.folder / "filtered_labels"
     )
     joined = Manifest.write(_joined(lesson, options.folder), options.folder / "joined")
     for speech in (lesson, joined):
@@ -72,8 +72,12 @@ def main() -> None:
             _report(f"the common recipe, {name}", theirs, [], others)
             ratio = sum(theirs) / sum(mine.seconds)
             _say(f"{name}: the recipe's epoch takes {ratio:.1f} times ours")
-            mine_, theirs_ = ([measure.words(*p) for p in each] for each in (pairs, others))
-            low, high = measure.middle(measure.paired_bootstrap(mine_, theirs_, SEED))
+            mine_, theirs_ = (
+                [metrics.count_word_errors(*p) for p in each] for each in (pairs, others)
+            )
+            low, high = metrics.percentile_interval_95(
+                metrics.paired_bootstrap(mine_, theirs_, SEED)
+            )
             _say(f"{name}: WER of ours less the recipe's, 95 %: {low:+.2%} to {high:+.2%}")
 
 
@@ -85,7 +89,7 @@ def _prompts(split: str) -> Iterator[Utterance]:
 
 def _joined(lesson: Manifest, folder: Path) -> Iterator[Utterance]:
     speech = list(lesson)
-    clips = [audio.of(each) for each in speech]
+    clips = [audio.load_utterance(each) for each in speech]
     for number, places in enumerate(peers.joined(clips)):
         path = folder / "audio" / f"{number}.wav"
         seconds = audio.write(peers.join([clips[place] for place in places]), path)
@@ -163,7 +167,9 @@ def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[floa
 
     def collate(group: Sequence[Utterance]) -> dict[str, torch.Tensor]:
         heard = processor.feature_extractor(
-            [audio.of(each) for each in group], sampling_rate=16_000, return_tensors="pt"
+            [audio.load_utterance(each) for each in group],
+            sampling_rate=16_000,
+            return_tensors="pt",
         )
         said = processor.tokenizer([each.text for each in group], padding=True, return_tensors="pt")
         labels = said.input_ids.masked_fill(said.attention_mask.ne(1), -100)
@@ -204,14 +210,16 @@ def _errors(ours: Any, checkpoint: Checkpoint, test: Sequence[Utterance]) -> lis
 def _report(
     name: str, seconds: list[float], waited: list[float], pairs: list[tuple[str, str]]
 ) -> None:
-    words = [measure.words(*pair) for pair in pairs]
-    letters = [measure.characters(*(text.replace(" ", "") for text in pair)) for pair in pairs]
+    words = [metrics.count_word_errors(*pair) for pair in pairs]
+    letters = [
+        metrics.count_character_errors(*(text.replace(" ", "") for text in pair)) for pair in pairs
+    ]
     took = f"{sum(seconds):.0f} s in {len(seconds)} steps" if seconds else "-"
     if waited:
         took += f", {100 * sum(waited) / sum(seconds):.1f} % of it waiting for audio"
     if seconds:
         took += f", median step {statistics.median(seconds):.1f} s"
-    _say(f"{name}: {took}; WER {measure.total(words)}, CER {measure.total(letters)}")
+    _say(f"{name}: {took}; WER {metrics.sum_counts(words)}, CER {metrics.sum_counts(letters)}")
 
 
 def _say(line: str) -> None:

@@ -23,7 +23,7 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
 
     def count(path: Path) -> None:
         nonlocal written
-        written += not folder or (f".{folder}" in path.parts and "given" not in path.parts)
+        written += not folder or (f".{folder}" in path.parts and "inputs" not in path.parts)
         if written == int(fatal):
             os.kill(os.getpid(), signal.SIGKILL)
 

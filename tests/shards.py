@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twister_loop import Checkpoint, Utterance
-from twister_loop.asr.tone import ToneRecognizer
-from twister_loop.core.artifacts import unsigned
+from twister_loop.asr.toy import ToyRecognizer
+from twister_loop.core.artifacts import not_in_cache_key
 
 
 @dataclass(frozen=True)
-class Noted(ToneRecognizer):
+class Noted(ToyRecognizer):
     """Notes every line that it hears, and the GPU it would hear it on."""
 
-    notes: Path = unsigned(Path())
+    notes: Path = not_in_cache_key(Path())
     fatal: str = ""
     """The line before which it kills the worker that began its process, the first time."""
 

@@ -1,4 +1,4 @@
-"""The toy world: small folders of speech in the toy language of `audio.tones`, and a plan."""
+"""The toy world: small folders of speech in the toy language of `audio.toy_language`, and a plan."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 
 HUMAN = ["the quick brown fox", "jumps over the lazy dog"]
 POOL = ["a i e o u", "a rose is a rose", "io e lui"]
@@ -21,7 +21,7 @@ def speak(texts: Sequence[str], folder: Path, *, labeled: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, text in enumerate(texts):
-        audio.write(tone.speak(text, tone.standard()), folder / f"{number}.wav")
+        audio.write(toy_language.speak(text, toy_language.standard()), folder / f"{number}.wav")
         rows.append(json.dumps({"file_name": f"{number}.wav", "text": text}))
     if labeled:
         (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n")
@@ -37,6 +37,6 @@ def build(folder: Path) -> Path:
     speak(TEST, data / "test")
     speak(RETENTION, data / "retention")
     (data / "texts.txt").write_text("\n".join(TEXTS) + "\n")
-    plan = folder / "tone.yaml"
-    shutil.copy(Path(__file__).parents[1] / "configs" / "tone.yaml", plan)
+    plan = folder / "toy.yaml"
+    shutil.copy(Path(__file__).parents[1] / "configs" / "toy.yaml", plan)
     return plan

@@ -20,11 +20,11 @@ from .core.types import Checkpoint, ErrorCount, Report, Utterance, Verdict, Word
 from .data.corpora._base import Corpus
 from .data.filters._base import Filter
 from .evaluation.gates._base import Gate
-from .evaluation.trials import Trial
+from .evaluation.trials import VoiceTrial
 from .pipeline.approval import approve, refuse
 from .pipeline.loop import measure_champion, next_round, refine, retrain
 from .pipeline.plan import Plan, load
-from .pipeline.run_folder import Approval, Ledger, Round
+from .pipeline.run_folder import Approval, Round, RunFolder
 from .text.normalizers._base import Normalizer
 from .tts._base import Synthesizer
 
@@ -41,7 +41,6 @@ __all__ = [
     "Filter",
     "Gate",
     "LeakError",
-    "Ledger",
     "Manifest",
     "ManifestError",
     "Normalizer",
@@ -50,13 +49,14 @@ __all__ = [
     "Recognizer",
     "Report",
     "Round",
+    "RunFolder",
     "SpaceError",
     "StaleError",
     "Synthesizer",
-    "Trial",
     "TwisterError",
     "Utterance",
     "Verdict",
+    "VoiceTrial",
     "Waiting",
     "Word",
     "approve",

@@ -15,7 +15,7 @@ from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import EngineError
 from twister_loop.core.types import Checkpoint, Utterance
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 
 pytest.importorskip("torch")
 pytest.importorskip("ctranslate2")
@@ -91,13 +91,13 @@ def test_a_folder_that_holds_no_model_is_a_sentence(tmp_path: Path, clips: list[
 def test_what_it_was_trained_to_bear_is_what_is_tried(tiny_whisper: Checkpoint) -> None:
     """Nothing below 5 s for a model as it came; a trained one says what it bears."""
     for recognizer in (ct2(), whisper()):
-        tried = [each.decoding() for each in recognizer.quicker(tiny_whisper)]
+        tried = [each.decoding_description() for each in recognizer.faster_variants(tiny_whisper)]
         assert [each.split(", ")[1] for each in tried] == ["margin 5 s", "margin 10 s"]
     config = tiny_whisper.location / "config.json"
     before = config.read_text()
     write_json({**read_json(config), "trained_margin": 2.0}, config)
     try:
-        fastest = whisper().quicker(tiny_whisper)[0].decoding()
+        fastest = whisper().faster_variants(tiny_whisper)[0].decoding_description()
     finally:
         config.write_text(before)
     assert fastest.startswith("greedy, margin 2 s")
@@ -118,4 +118,4 @@ def test_eight_bits_hear_nearly_what_sixteen_hear(prompts: list[Utterance]) -> N
     assert [each.lang for each in fast] == [each.lang for each in slow] == ["it"] * len(prompts)
     said = [(one.pred_text, other.pred_text) for one, other in zip(fast, slow, strict=True)]
     assert all(all(pair) for pair in said)
-    assert measure.total([measure.characters(*pair) for pair in said]).rate < 0.1
+    assert metrics.sum_counts([metrics.count_character_errors(*pair) for pair in said]).rate < 0.1

@@ -14,7 +14,7 @@ from twister_loop.audio.effects._base import Effect
 from twister_loop.core.errors import EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Piece, Utterance, Word
-from twister_loop.data.packing import Pack, Packer
+from twister_loop.data.packing import Packer, PackOptions
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -109,7 +109,9 @@ def test_a_packed_label_always_fits(timed_whisper: Checkpoint, lang: str) -> Non
     text = {"it": "premi due e poi cancelletto", "zh": "\u6211\u4eca\u5929\u958b\u6703"}[lang]
     speech = [Utterance(id=str(n), duration=0.5, text=text, lang=lang) for n in range(60)]
     asr = Recognizer.build({"use": "whisper"})
-    groups = list(Packer(Pack(gap=0.0), asr.fullness(timed_whisper), 1).groups(speech))
+    groups = list(
+        Packer(PackOptions(gap=0.0), asr.label_length_ratio(timed_whisper), 1).packed_groups(speech)
+    )
     assert 1 < len(groups) < 20
     import torch
 
@@ -146,14 +148,14 @@ def test_timestamps_follow_what_is_heard(timed_whisper: Checkpoint, tmp_path: Pa
     """Speech that is slowed down when it is read has its sentences later."""
     from twister_loop.asr.whisper.dataset import _batch, _heard, examples
     from twister_loop.audio import io as audio
-    from twister_loop.audio.augmentation import Chance, Perturb, PerturbedManifest
+    from twister_loop.audio.augmentation import Augmentation, AugmentedDataset, RandomEffect
 
     path = tmp_path / "a.wav"
     audio.write(np.full(round(3.1 * 16_000), 0.1, np.float32), path)
     _, _, whisper = learned(timed_whisper, PACKED)
     [example] = examples(whisper, [replace(PACKED, audio_filepath=path)], 5.0, 8)
     slow = Effect.build({"use": "speed", "factors": [0.5]})
-    lesson = PerturbedManifest(tmp_path, Perturb((Chance(slow, 1.0),), "reading"), 1)
+    lesson = AugmentedDataset(tmp_path, Augmentation((RandomEffect(slow, 1.0),), "reading"), 1)
     [heard] = _heard(lesson, 1, [replace(example, timed=True)])
     options: Any = Recognizer.build({"use": "whisper"})
     batch = _batch(whisper, [heard], 0.2, options, np.random.default_rng(0))
@@ -170,7 +172,7 @@ def test_it_learns_timestamps_and_previous_text(
          "learning_rate": 1e-3, "epochs": 1, "timestamps": 1.0, "previous_text": 1.0}
     )  # fmt: skip
     speech = [replace(each, previous_text="uno", speaker="ada") for each in clips[:4]]
-    lesson = Manifest.write(speech, tmp_path / "lesson")
+    lesson = Manifest.write(speech, tmp_path / "filtered_labels")
     asr.train(timed_whisper, lesson, tmp_path / "out", 1)
     assert (tmp_path / "out" / "model.safetensors").is_file()
 
@@ -179,7 +181,7 @@ def test_a_whisper_without_timestamps_says_so(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
     asr = Recognizer.build({"use": "whisper", "timestamps": 0.5, "epochs": 1})
-    lesson = Manifest.write(clips[:2], tmp_path / "lesson")
+    lesson = Manifest.write(clips[:2], tmp_path / "filtered_labels")
     with pytest.raises(EngineError, match="has no timestamps"):
         asr.train(tiny_whisper, lesson, tmp_path / "out", 1)
 

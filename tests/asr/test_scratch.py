@@ -24,7 +24,7 @@ from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.data.filters._base import Filter
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchaudio")
@@ -159,7 +159,7 @@ def test_training_goes_on_from_a_checkpoint_with_its_letters(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     more = [*speech[:4], replace(speech[4], text="바xyz다"), replace(speech[5], text="!?")]
-    lesson = Manifest.write(more, tmp_path / "lesson")
+    lesson = Manifest.write(more, tmp_path / "filtered_labels")
     after = tiny(name, max_steps=1).train(trained[name], lesson, tmp_path / "out", seed=2)
     digests = [read_json(one.location / "config.json")["tokens"] for one in (trained[name], after)]
     assert digests[0] == digests[1]
@@ -223,7 +223,7 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
 
 
 def test_nothing_to_learn_from_is_a_sentence(speech: list[Utterance], tmp_path: Path) -> None:
-    lesson = Manifest.write([replace(speech[0], text="")], tmp_path / "lesson")
+    lesson = Manifest.write([replace(speech[0], text="")], tmp_path / "filtered_labels")
     part = tiny("deepspeech2")
     with pytest.raises(EngineError, match="needs transcribed speech"):
         part.train(part.base(), lesson, tmp_path / "out", seed=1)
@@ -275,7 +275,7 @@ def test_features_have_a_hundred_frames_a_second_and_no_scale(
     from twister_loop.asr._from_scratch.features import features, size_of
     from twister_loop.audio import io as audio
 
-    samples = audio.of(speech[0])
+    samples = audio.load_utterance(speech[0])
     made = features(samples, kind, 80)  # type: ignore[arg-type]
     assert made.shape[1] == size_of(kind, 80)  # type: ignore[arg-type]
     assert abs(len(made) - 100 * speech[0].duration) <= 3
@@ -401,7 +401,7 @@ def test_the_weights_after_every_epoch_can_be_kept_and_heard_with(
 ) -> None:
     from safetensors.torch import load_file
 
-    part = tiny("deepspeech2", epochs=3, average=3).keeping_epochs()
+    part = tiny("deepspeech2", epochs=3, average=3).keeping_all_epochs()
     learned = part.train(part.base(), lesson, tmp_path / "out", seed=1)
     folders = sorted(learned.location.glob("epoch-*"))
     assert [each.name for each in folders] == ["epoch-01", "epoch-02", "epoch-03"]
@@ -469,9 +469,9 @@ def test_a_round_that_begins_from_nothing_learns_from_human_speech_and_is_judged
     untouched = Manifest.load(done.folder / "untouched/development/dev")
     assert [one.pred_text for one in untouched] == ["", ""]
     assert read_json(done.folder / "untouched/report.json")["scores"][0]["characters"]["hits"] == 0
-    lesson = list(Manifest.load(done.folder / "lesson"))
+    lesson = list(Manifest.load(done.folder / "filtered_labels"))
     assert [one.text for one in lesson] == SAID["human"]
-    reasons = read_json(done.folder / "lesson/funnel.json")["rejected"]
+    reasons = read_json(done.folder / "filtered_labels/funnel.json")["rejected"]
     assert reasons == {"confidence": {"utterances": 2, "duration": pytest.approx(4.08, abs=3)}}
     assert done.candidate.engine == "deepspeech2"
     assert done.report.scores[0].decoding == "greedy CTC"
@@ -496,5 +496,5 @@ def test_ten_clips_are_learned_by_heart(
     learned = part.train(part.base(), lesson, tmp_path / "out", seed=1)
     for decode in ("greedy", "beam"):
         heard = list(replace(part, decode=decode).transcribe(learned, speech))
-        assert measure.total([measure.agreement(one) for one in heard]).errors == 0
+        assert metrics.sum_counts([metrics.utterance_error_count(one) for one in heard]).errors == 0
         assert [one.pred_text for one in heard] == TEXTS

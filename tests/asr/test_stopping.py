@@ -14,7 +14,7 @@ from twister_loop.asr._base import Recognizer
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -33,7 +33,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def lesson(clips: list[Utterance], tmp_path: Path) -> Manifest:
-    return Manifest.write(clips[:8], tmp_path / "lesson")
+    return Manifest.write(clips[:8], tmp_path / "filtered_labels")
 
 
 @pytest.fixture
@@ -108,8 +108,10 @@ def test_a_look_counts_what_the_weights_will_be_measured_at_and_changes_nothing(
     looking = learner(max_steps=1, precision="bfloat16")
     made = looking.train(tiny_whisper, lesson, tmp_path / "looking", 1, watched)
     [look] = lines(made.location / "stopping.jsonl")
-    counts = [measure.agreement(each, "words") for each in looking.transcribe(made, watched)]
-    assert look["errors"] == measure.total(counts).errors and look["of"] > 1
+    counts = [
+        metrics.utterance_error_count(each, "words") for each in looking.transcribe(made, watched)
+    ]
+    assert look["errors"] == metrics.sum_counts(counts).errors and look["of"] > 1
     blind = looking.with_updates(1)
     blind.train(tiny_whisper, lesson, tmp_path / "blind", 1)
     learned, plain = (
@@ -134,7 +136,7 @@ def test_adapters_are_kept_when_they_are_best(
 
 
 def test_equal_updates_are_not_ended_early() -> None:
-    assert learner().with_updates(60).stops_by is None
+    assert learner().with_updates(60).early_stopping_set is None
 
 
 @pytest.mark.parametrize(

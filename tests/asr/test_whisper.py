@@ -17,11 +17,11 @@ import pytest
 
 from twister_loop.asr._base import Recognizer
 from twister_loop.audio import io as audio
-from twister_loop.core.artifacts import signature
+from twister_loop.core.artifacts import cache_key
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.core.types import Checkpoint, Utterance
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -163,7 +163,7 @@ def test_the_words_add_up_to_the_likelihood_of_the_whole_text(
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     tokens = ear.tokenizer.encode(" uno due", add_special_tokens=False)
     given = [ear.start, *ear.prompt("it"), *tokens]
-    features = ear.features([audio.of(clips[0])], 30.0)
+    features = ear.features([audio.load_utterance(clips[0])], 30.0)
     with torch.inference_mode():
         logits = ear.model(features, decoder_input_ids=torch.tensor([given])).logits[0]
     said = logits[len(given) - len(tokens) - 1 :].log_softmax(-1)
@@ -193,7 +193,7 @@ def test_an_unspaced_text_is_cut_into_characters(tiny_whisper: Checkpoint) -> No
 def test_training_learns_and_leaves_a_model_that_hears(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     trained = learner(epochs=6).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     lines = [json.loads(line) for line in (tmp_path / "out/training.jsonl").open()]
     assert [line["step"] for line in lines] == list(range(1, 37))
@@ -211,7 +211,7 @@ def test_a_trained_model_remembers_the_margin_it_bears(
 
     from twister_loop.asr.whisper.model import Whisper
 
-    lesson = Manifest.write(clips[:2], tmp_path / "lesson")
+    lesson = Manifest.write(clips[:2], tmp_path / "filtered_labels")
     trained = learner(max_steps=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     allowed = [
         Whisper.load(each.location, torch.float32).margin(0.1) for each in (tiny_whisper, trained)
@@ -254,7 +254,7 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
 def test_training_killed_and_resumed_gives_the_same_bytes(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     part = learner(epochs=12, save_every=4, **options)
     watched = Manifest.write(clips[:1], tmp_path / "watched")
     part.train(tiny_whisper, lesson, tmp_path / "whole", 3, watched)
@@ -262,7 +262,7 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
     assert (tmp_path / "killed/resume").is_dir()
     assert not (tmp_path / "killed/model.safetensors").exists()
     part.train(tiny_whisper, lesson, tmp_path / "killed", 3, watched)
-    looks = ["stopping.jsonl"] if part.stops_by else []
+    looks = ["stopping.jsonl"] if part.early_stopping_set else []
     for name in ("model.safetensors", "training.jsonl", "config.json", *looks):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -274,8 +274,8 @@ def test_the_weights_after_every_epoch_can_be_kept_and_are_what_is_averaged(
     import torch
     from safetensors.torch import load_file
 
-    lesson = Manifest.write(clips[:4], tmp_path / "lesson")
-    part = learner(epochs=2, average=2).keeping_epochs()
+    lesson = Manifest.write(clips[:4], tmp_path / "filtered_labels")
+    part = learner(epochs=2, average=2).keeping_all_epochs()
     learned = part.train(tiny_whisper, lesson, tmp_path / "out", seed=3)
     folders = sorted(learned.location.glob("epoch-*"))
     assert [each.name for each in folders] == ["epoch-01", "epoch-02"]
@@ -294,7 +294,7 @@ def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
     import torch
     from safetensors.torch import load_file
 
-    lesson = Manifest.write(clips[:10], tmp_path / "lesson")
+    lesson = Manifest.write(clips[:10], tmp_path / "filtered_labels")
     watched = Manifest.write(clips[10:], tmp_path / "watched")
     logs, weights, looks = [], [], []
     for count in (1, 2):
@@ -318,7 +318,7 @@ def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
 
 @model
 def test_processes_that_fail_together_are_said_to(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
-    nothing = Manifest.write([], tmp_path / "lesson")
+    nothing = Manifest.write([], tmp_path / "filtered_labels")
     part = learner(processes=2, accumulate=2)
     with pytest.raises(EngineError, match="training in 2 processes failed; what they said stands"):
         part.train(tiny_whisper, nothing, tmp_path / "out", seed=1)
@@ -353,7 +353,7 @@ def kill_after(
 def test_a_loss_that_is_no_number_stops_training_with_advice(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     with pytest.raises(EngineError, match=r"at step \d+; lower `learning_rate`"):
         whisper(batch=2, margins=[0.2, 0.3], learning_rate=1e30, clip=1e30, epochs=4).train(
             tiny_whisper, lesson, tmp_path / "out", seed=1
@@ -375,7 +375,7 @@ def test_what_cannot_be_learned_from_is_left_out_and_counted(
         replace(clips[3], audio_filepath=tmp_path / "no.wav"),
         replace(clips[4], lang=None),
     ]
-    lesson = Manifest.write(speech, tmp_path / "lesson")
+    lesson = Manifest.write(speech, tmp_path / "filtered_labels")
     learner(epochs=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     assert "1 utterances of the lesson are left out: over 448 tokens" in caplog.text
     assert "1 utterances of the lesson are left out: without a text" in caplog.text
@@ -386,7 +386,7 @@ def test_what_cannot_be_learned_from_is_left_out_and_counted(
 def test_a_lesson_with_nothing_to_learn_from_is_refused(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    lesson = Manifest.write([replace(clips[0], text=None)], tmp_path / "lesson")
+    lesson = Manifest.write([replace(clips[0], text=None)], tmp_path / "filtered_labels")
     with pytest.raises(EngineError, match="nothing that Whisper can learn from"):
         learner().train(tiny_whisper, lesson, tmp_path / "out", seed=1)
 
@@ -397,7 +397,7 @@ def test_weights_can_stop_half_way(
 ) -> None:
     from safetensors.torch import load_file
 
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     learner(epochs=1).train(tiny_whisper, lesson, tmp_path / "whole", seed=1)
     learner(epochs=1, interpolate=0.5).train(tiny_whisper, lesson, tmp_path / "half", seed=1)
     before, whole, half = (
@@ -415,7 +415,7 @@ def test_a_frozen_encoder_stays_as_it_was(
 ) -> None:
     from safetensors.torch import load_file
 
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     learner(freeze_encoder=True).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     before = load_file(tiny_whisper.location / "model.safetensors")
     after = load_file(tmp_path / "out/model.safetensors")
@@ -460,7 +460,7 @@ def test_adapters_learn_in_place_of_the_weights_and_end_in_them(
     pytest.importorskip("peft")
     from safetensors.torch import load_file
 
-    lesson = Manifest.write(clips, tmp_path / "lesson")
+    lesson = Manifest.write(clips, tmp_path / "filtered_labels")
     part = learner(lora=4, epochs=4, precision="bfloat16")
     made = part.train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     losses = [json.loads(line)["loss"] for line in (made.location / "training.jsonl").open()]
@@ -482,8 +482,8 @@ def test_the_trimmed_encoder_hears_what_the_full_one_hears_of_full_features(
     from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
-    whole = ear.features([audio.of(clips[0])], 30.0)
-    short = ear.features([audio.of(clips[0])], 2.0)
+    whole = ear.features([audio.load_utterance(clips[0])], 30.0)
+    short = ear.features([audio.load_utterance(clips[0])], 2.0)
     assert short.shape[-1] < whole.shape[-1] == 3000
     np.testing.assert_allclose(short[..., :-3], whole[..., : short.shape[-1] - 3], atol=1e-5)
     with torch.inference_mode():
@@ -518,22 +518,22 @@ def test_options_that_cannot_be_are_refused() -> None:
 @model
 def test_only_what_changes_results_is_signed() -> None:
     first, second = whisper(decode_batch=4, save_every=7), whisper()
-    assert signature(first) == signature(second)
-    assert signature(first) != signature(whisper(margin=30.0))
+    assert cache_key(first) == cache_key(second)
+    assert cache_key(first) != cache_key(whisper(margin=30.0))
 
 
 @model
 def test_the_usual_way_is_a_full_window() -> None:
-    usual = whisper(epochs=5).usual()
+    usual = whisper(epochs=5).full_window()
     assert usual is not None
-    assert usual.decoding() == "greedy, margin 30 s, repetition guard, float32"
+    assert usual.decoding_description() == "greedy, margin 30 s, repetition guard, float32"
 
 
 @model
 def test_activations_that_are_computed_again_change_nothing(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
-    lesson = Manifest.write(clips[:4], tmp_path / "lesson")
+    lesson = Manifest.write(clips[:4], tmp_path / "filtered_labels")
     logs = []
     for checkpointing in (False, True):
         part = learner(epochs=1, checkpointing=checkpointing)
@@ -571,14 +571,14 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
 def test_what_does_not_fit_is_said_with_what_would(
     tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert list(learner().foresee(tiny_whisper)) == []
+    assert list(learner().preflight_warnings(tiny_whisper)) == []
     free = "twister_loop.asr.whisper.memory.available"
     monkeypatch.setattr(free, lambda: 20_000_000)
-    [said] = learner().foresee(tiny_whisper)
+    [said] = learner().preflight_warnings(tiny_whisper)
     assert "are free; what would fit: checkpointing" in said
-    assert list(learner(checkpointing=True).foresee(tiny_whisper)) == []
+    assert list(learner(checkpointing=True).preflight_warnings(tiny_whisper)) == []
     monkeypatch.setattr(free, lambda: 1_000)
-    assert "none of the ways" in next(iter(learner().foresee(tiny_whisper)))
+    assert "none of the ways" in next(iter(learner().preflight_warnings(tiny_whisper)))
 
 
 @pytest.fixture(scope="module")
@@ -611,7 +611,7 @@ def test_packaged_weights_become_a_folder_that_transformers_reads(
 @pytest.mark.pretrained
 def test_real_weights_hear_real_speech(base: Checkpoint, prompts: list[Utterance]) -> None:
     heard = list(whisper(precision="auto").transcribe(base, prompts))
-    errors = measure.total([measure.agreement(each) for each in heard])
+    errors = metrics.sum_counts([metrics.utterance_error_count(each) for each in heard])
     assert errors.rate < 0.15
     assert all(each.confidence and each.confidence > -1 for each in heard if not each.fallback)
 
@@ -669,8 +669,8 @@ def test_a_beam_finds_texts_that_are_at_least_as_likely(
 def test_a_beam_answers_in_order_and_repeats_itself(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
-    searching = whisper().searching(3)
-    assert searching is not None and searching.decoding().startswith("beam of 3")
+    searching = whisper().with_beam(3)
+    assert searching is not None and searching.decoding_description().startswith("beam of 3")
     first, second = (list(searching.transcribe(tiny_whisper, clips)) for _ in range(2))
     assert first == second and [each.id for each in first] == [each.id for each in clips]
 
@@ -679,7 +679,7 @@ def test_a_beam_answers_in_order_and_repeats_itself(
 def test_a_beam_tells_what_else_it_held_and_how_likely_that_is(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
-    searching, plain = whisper().searching(4, nbest=3), whisper().searching(4)
+    searching, plain = whisper().with_beam(4, nbest=3), whisper().with_beam(4)
     assert searching is not None and plain is not None
     [heard] = searching.transcribe(tiny_whisper, clips[:1])
     texts = [each.text for each in heard.alternatives]
@@ -692,8 +692,8 @@ def test_a_beam_tells_what_else_it_held_and_how_likely_that_is(
 def test_what_is_drawn_repeats_itself_and_is_not_the_likeliest(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
-    drawing = whisper().searching(1, 1.0)
-    assert drawing is not None and drawing.decoding().startswith("drawn at 1")
+    drawing = whisper().with_beam(1, 1.0)
+    assert drawing is not None and drawing.decoding_description().startswith("drawn at 1")
     first, second = (list(drawing.transcribe(tiny_whisper, clips[:6])) for _ in range(2))
     likeliest = list(whisper().transcribe(tiny_whisper, clips[:6]))
     assert first == second

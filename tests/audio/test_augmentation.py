@@ -14,10 +14,10 @@ import yaml
 
 from twister_loop import ConfigError, Plan, Utterance, load, next_round
 from twister_loop.audio import io as audio
-from twister_loop.audio.augmentation import Chance, Perturb, PerturbedManifest, sound
+from twister_loop.audio.augmentation import Augmentation, AugmentedDataset, RandomEffect, load_audio
 from twister_loop.audio.effects._audiomentations import recordings
 from twister_loop.audio.effects._base import Effect
-from twister_loop.core.artifacts import signature
+from twister_loop.core.artifacts import cache_key
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Piece, Word
 from twister_loop.pipeline.stages.mixture import augment
@@ -177,18 +177,18 @@ def test_probabilities_are_the_effects_own_or_the_plans(world: Path) -> None:
 
 def test_another_recording_under_the_same_name_is_noticed(tmp_path: Path) -> None:
     audio.write(noise(0.5), tmp_path / "a.wav")
-    before = signature(effect("noise", recordings=str(tmp_path)))
-    assert before == signature(effect("noise", recordings=str(tmp_path)))
+    before = cache_key(effect("noise", recordings=str(tmp_path)))
+    assert before == cache_key(effect("noise", recordings=str(tmp_path)))
     audio.write(noise(0.5, 9), tmp_path / "a.wav")
-    assert signature(effect("noise", recordings=str(tmp_path))) != before
+    assert cache_key(effect("noise", recordings=str(tmp_path))) != before
     assert recordings(tmp_path) == (tmp_path / "a.wav",)
 
 
-HALF = Perturb((Chance(effect("gain"), 0.5), Chance(effect("speed"), 0.5)))
+HALF = Augmentation((RandomEffect(effect("gain"), 0.5), RandomEffect(effect("speed"), 0.5)))
 
 
 def test_what_is_perturbed_says_so_and_the_rest_stays_where_it_is(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", [0.3] * 40)
+    source = speech(tmp_path / "pseudo_labels", [0.3] * 40)
     perturbed = list(augment(HALF, source, 7, out=tmp_path / "augmented"))
     before = list(source)
     assert {each.made_by for each in perturbed} == {None, "gain", "speed", "gain+speed"}
@@ -201,37 +201,41 @@ def test_what_is_perturbed_says_so_and_the_rest_stays_where_it_is(tmp_path: Path
 
 
 def test_copies_are_perturbed_each_otherwise_and_repeatably(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", [0.3] * 6)
-    terms = replace(HALF, effects=(Chance(effect("gain"), 1.0),), copies=2)
+    source = speech(tmp_path / "pseudo_labels", [0.3] * 6)
+    terms = replace(HALF, effects=(RandomEffect(effect("gain"), 1.0),), copies=2)
     one, two = (list(augment(terms, source, 7, out=tmp_path / name)) for name in ("one", "two"))
     assert len({each.id for each in one}) == len(one) == 12
-    sounds = [audio.of(each) for each in one]
-    assert all((a == audio.of(b)).all() for a, b in zip(sounds, two, strict=True))
+    sounds = [audio.load_utterance(each) for each in one]
+    assert all((a == audio.load_utterance(b)).all() for a, b in zip(sounds, two, strict=True))
     assert not any(np.allclose(a, b) for a, b in zip(sounds[:6], sounds[6:], strict=True))
 
 
 def test_one_that_stands_in_the_mixture_twice_is_perturbed_twice(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", [0.3])
+    source = speech(tmp_path / "pseudo_labels", [0.3])
     twice = Manifest.write([*source, *source], tmp_path / "mixture")
-    terms = replace(HALF, effects=(Chance(effect("gain"), 1.0),))
-    one, other = (audio.of(each) for each in augment(terms, twice, 7, out=tmp_path / "augmented"))
+    terms = replace(HALF, effects=(RandomEffect(effect("gain"), 1.0),))
+    one, other = (
+        audio.load_utterance(each) for each in augment(terms, twice, 7, out=tmp_path / "augmented")
+    )
     assert not np.allclose(one, other)
 
 
 def test_reading_perturbs_by_epoch_copy_and_id_and_nothing_else(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", [0.3] * 3)
-    terms = replace(HALF, effects=(Chance(effect("gain"), 1.0),), when="reading")
-    lesson, again = (PerturbedManifest(source.folder, terms, 7) for _ in range(2))
+    source = speech(tmp_path / "pseudo_labels", [0.3] * 3)
+    terms = replace(HALF, effects=(RandomEffect(effect("gain"), 1.0),), when="reading")
+    lesson, again = (AugmentedDataset(source.folder, terms, 7) for _ in range(2))
     first, *others = source
     heard = {
-        (epoch, copy): sound(lesson, first, epoch, copy)[1] for epoch in (1, 2) for copy in (0, 1)
+        (epoch, copy): load_audio(lesson, first, epoch, copy)[1]
+        for epoch in (1, 2)
+        for copy in (0, 1)
     }
     assert len({samples.tobytes() for samples in heard.values()}) == 4
-    sound(again, others[0], 1)
-    assert (sound(again, first, 2, 1)[1] == heard[2, 1]).all()
-    other = sound(PerturbedManifest(source.folder, terms, 8), first, 1)[1]
+    load_audio(again, others[0], 1)
+    assert (load_audio(again, first, 2, 1)[1] == heard[2, 1]).all()
+    other = load_audio(AugmentedDataset(source.folder, terms, 8), first, 1)[1]
     assert not np.allclose(other, heard[1, 0])
-    assert (sound(source, first, 1)[1] == audio.of(first)).all()
+    assert (load_audio(source, first, 1)[1] == audio.load_utterance(first)).all()
 
 
 def test_times_move_with_speed_and_nothing_becomes_longer_than_whisper_hears(
@@ -240,7 +244,7 @@ def test_times_move_with_speed_and_nothing_becomes_longer_than_whisper_hears(
     [short, long] = speech(tmp_path, [10.0, 29.0])
     piece = Piece(id="a", origin="pseudo", text="due", start=2.0, end=4.0)
     word = Word(word="due", start=2.0, end=4.0, logprob=0.0)
-    terms = Perturb((Chance(effect("speed", factors=[0.8]), 1.0),))
+    terms = Augmentation((RandomEffect(effect("speed", factors=[0.8]), 1.0),))
     slower, samples = terms.apply(replace(short, pieces=(piece,), words=(word,)), 1, 1, 0)
     assert slower.duration == pytest.approx(12.5, abs=0.01) and len(samples) == 12.5 * RATE
     assert (slower.pieces[0].start, slower.pieces[0].end) == (2.5, 5.0)
@@ -252,15 +256,15 @@ def test_times_move_with_speed_and_nothing_becomes_longer_than_whisper_hears(
 def test_speech_that_cannot_be_read_stays_and_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = speech(tmp_path / "pseudo", [0.3, 0.3])
-    (tmp_path / "pseudo" / "0.wav").write_text("no audio")
+    source = speech(tmp_path / "pseudo_labels", [0.3, 0.3])
+    (tmp_path / "pseudo_labels" / "0.wav").write_text("no audio")
     made = list(augment(HALF, source, 7, out=tmp_path / "augmented"))
     assert len(made) == 2 and "u0 is not perturbed" in caplog.text
 
 
 @pytest.mark.parametrize("when", ["written", "reading"])
 def test_a_round_perturbs_as_the_plan_says(plan: Plan, tmp_path: Path, when: Any) -> None:
-    terms = Perturb((Chance(effect("gain", decibels=[-3, -1]), 1.0),), when=when)
+    terms = Augmentation((RandomEffect(effect("gain", decibels=[-3, -1]), 1.0),), when=when)
     at = next_round(replace(plan, augment=terms), tmp_path / "run").folder
     assert (at / "augmented").is_dir() == (when == "written")
     if when == "written":

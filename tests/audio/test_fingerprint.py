@@ -41,24 +41,26 @@ def test_it_is_known_again_at_another_rate_and_level_and_in_another_codec(
 ) -> None:
     known = clip(babble(1), tmp_path / "known.wav")
     other = clip(0.2 * babble(1), tmp_path / name, rate, codec)
-    assert list(fingerprint.doubles([other], [known])) == [(other, known)]
+    assert list(fingerprint.find_duplicates([other], [known])) == [(other, known)]
 
 
 def test_another_recording_is_not_taken_for_it(tmp_path: Path) -> None:
     known = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(1, 8)]
     others = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(11, 18)]
-    assert list(fingerprint.doubles(others, known)) == []
+    assert list(fingerprint.find_duplicates(others, known)) == []
 
 
 def test_what_is_longer_is_not_even_read(tmp_path: Path) -> None:
     known = replace(clip(babble(1), tmp_path / "known.wav"), duration=9.0)
-    assert list(fingerprint.doubles([clip(babble(1), tmp_path / "same.wav")], [known])) == []
+    assert (
+        list(fingerprint.find_duplicates([clip(babble(1), tmp_path / "same.wav")], [known])) == []
+    )
 
 
 def test_what_cannot_be_read_or_is_too_short_is_no_double(tmp_path: Path) -> None:
     short = clip(babble(1)[: RATE // 3], tmp_path / "short.wav")
     gone = Utterance(id="gone", audio_filepath=tmp_path / "gone.wav", duration=1 / 3)
-    assert list(fingerprint.doubles([short, gone], [short])) == []
+    assert list(fingerprint.find_duplicates([short, gone], [short])) == []
 
 
 def test_of_short_recordings_more_must_agree_for_two_words_may_be_much_alike() -> None:
@@ -66,11 +68,11 @@ def test_of_short_recordings_more_must_agree_for_two_words_may_be_much_alike() -
     for frames, alike in ((fingerprint.ENOUGH - 1, False), (fingerprint.ENOUGH, True)):
         one = rng.random((frames, 32)) < 0.5
         other = one ^ (rng.random(one.shape) < 0.15)
-        assert fingerprint.same(one, one)
-        assert fingerprint.same(one, other) == alike
+        assert fingerprint.is_same(one, one)
+        assert fingerprint.is_same(one, other) == alike
 
 
 def test_a_short_word_is_known_again_at_another_rate_and_level(tmp_path: Path) -> None:
     known = clip(babble(1)[: RATE * 9 // 10], tmp_path / "known.wav")
     other = clip(0.2 * babble(1)[: RATE * 9 // 10], tmp_path / "other.flac", 8_000)
-    assert list(fingerprint.doubles([other], [known])) == [(other, known)]
+    assert list(fingerprint.find_duplicates([other], [known])) == [(other, known)]

@@ -10,7 +10,7 @@ import functools
 import operator
 
 from twister_loop.audio import speaker_clustering as clustering
-from twister_loop.audio.speaker_clustering import Groups, Limits, Mask, Sums, told_apart
+from twister_loop.audio.speaker_clustering import Groups, Limits, Mask, Sums, cluster_speakers
 
 LIMITS = Limits(mean=0.175, of_means=0.1)
 
@@ -36,7 +36,7 @@ def partition(numbers: Sequence[int]) -> list[int]:
 def test_who_speaks_in_several_recordings_is_one_speaker() -> None:
     whose = [[0, 1, 0, 1, 1], [1, 2, 1], [3], [0], [2, 0]]
     recordings = [all_of(utterances(each, seed)) for seed, each in enumerate(whose)]
-    told = told_apart(recordings, LIMITS)
+    told = cluster_speakers(recordings, LIMITS)
     assert told.tolist() == partition(functools.reduce(operator.iadd, whose, []))
 
 
@@ -48,7 +48,7 @@ def test_how_many_are_clustered_at_once_does_not_change_who_is_found(
     rng = np.random.default_rng(3)
     whose = [rng.integers(0, 5, rng.integers(1, 9)).tolist() for _ in range(30)]
     recordings = [all_of(utterances(each, seed)) for seed, each in enumerate(whose)]
-    told = told_apart(recordings, LIMITS)
+    told = cluster_speakers(recordings, LIMITS)
     assert partition(told.tolist()) == partition(functools.reduce(operator.iadd, whose, []))
 
 
@@ -58,7 +58,7 @@ def test_short_speech_decides_nothing_and_is_whoever_of_its_recording_is_nearest
         (utterances([2, 2], noise=3.0), np.array([False, False])),  # nobody it could be
         (utterances([1, 1], seed=2, noise=3.0), np.array([True, False])),
     ]
-    told = told_apart(recordings, LIMITS).tolist()
+    told = cluster_speakers(recordings, LIMITS).tolist()
     assert told[:5] == [0, 1, 1, -1, -1]
     assert told[5] == told[6]
 
@@ -83,5 +83,5 @@ def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:
 
 
 def test_nothing_to_tell_apart_is_nobody() -> None:
-    assert told_apart([], LIMITS).tolist() == []
-    assert told_apart([(utterances([0]), np.array([False]))], LIMITS).tolist() == [-1]
+    assert cluster_speakers([], LIMITS).tolist() == []
+    assert cluster_speakers([(utterances([0]), np.array([False]))], LIMITS).tolist() == [-1]

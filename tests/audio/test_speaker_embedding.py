@@ -9,7 +9,7 @@ import pytest
 
 from twister_loop import ConfigError
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 
 pytestmark = [
     pytest.mark.model,
@@ -26,8 +26,10 @@ def test_they_are_what_resemblyzer_itself_makes(
     # It cuts silence, which it is not asked to do here, and cannot be imported without.
     monkeypatch.setitem(sys.modules, "webrtcvad", ModuleType("webrtcvad"))
     voice_encoder = pytest.importorskip("resemblyzer", exc_type=ImportError).VoiceEncoder
-    spoken = tone.speak("a rose is a rose " * 9, tone.standard())[: round(seconds * 16_000)]
-    mine = embeddings.of(spoken)
+    spoken = toy_language.speak("a rose is a rose " * 9, toy_language.standard())[
+        : round(seconds * 16_000)
+    ]
+    mine = embeddings.embed(spoken)
     assert mine.shape == (256,) and np.linalg.norm(mine) == pytest.approx(1, abs=1e-5)
     theirs = voice_encoder("cpu", verbose=False).embed_utterance(spoken)
     assert np.abs(mine - theirs).max() < 1e-5
@@ -36,8 +38,8 @@ def test_they_are_what_resemblyzer_itself_makes(
 def test_level_does_not_matter_where_it_is_low() -> None:
     from twister_loop.audio import speaker_embedding as embeddings
 
-    spoken = tone.speak("a rose is a rose is a rose", tone.standard())
-    quiet, quieter = (embeddings.of(gain * spoken) for gain in (0.02, 0.001))
+    spoken = toy_language.speak("a rose is a rose is a rose", toy_language.standard())
+    quiet, quieter = (embeddings.embed(gain * spoken) for gain in (0.02, 0.001))
     assert audio.loudness(0.02 * spoken) < embeddings.LOUD
     assert np.abs(quiet - quieter).max() < 1e-4
 
@@ -45,9 +47,12 @@ def test_level_does_not_matter_where_it_is_low() -> None:
 def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
     from twister_loop.audio import speaker_embedding as embeddings
 
-    spoken = (tone.speak(text, tone.standard()) for text in ("a rose is a rose", "uo ei a ou io"))
-    one, other = map(embeddings.of, spoken)
-    again = [embeddings.read(embeddings.noted(each)) for each in (one, other)]
+    spoken = (
+        toy_language.speak(text, toy_language.standard())
+        for text in ("a rose is a rose", "uo ei a ou io")
+    )
+    one, other = map(embeddings.embed, spoken)
+    again = [embeddings.from_text(embeddings.to_text(each)) for each in (one, other)]
     assert again[0] @ again[1] == pytest.approx(one @ other, abs=1e-3)
 
 
@@ -57,4 +62,4 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings._encoder.cache_clear()
     monkeypatch.setattr(embeddings, "SHA256", "0" * 64)
     with pytest.raises(ConfigError, match="not the weights of Resemblyzer"):
-        embeddings.of(np.zeros(16_000, np.float32))
+        embeddings.embed(np.zeros(16_000, np.float32))

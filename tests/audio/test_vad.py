@@ -22,7 +22,7 @@ def test_cutting_leaves_the_process_its_threads() -> None:
     before = torch.get_num_threads()
     from twister_loop.audio import vad as pauses
 
-    assert list(pauses.cut(np.zeros(16_000, np.float32), 30.0)) == []
+    assert list(pauses.split_at_pauses(np.zeros(16_000, np.float32), 30.0)) == []
     assert torch.get_num_threads() == before
 
 
@@ -54,14 +54,16 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
     )
     for channels, ids in (("mixed", "call-{}"), ("split", "call-c0-{}"), (0, "call-c0-{}")):
         found = stages.scan(
-            scanning.Scan(at_most=9.0, channels=channels), listing, out=tmp_path / f"{channels}"
+            scanning.ScanOptions(at_most=9.0, channels=channels),
+            listing,
+            out=tmp_path / f"{channels}",
         )
         assert [(each.offset, each.duration) for each in found] == spoken
         assert [each.id for each in found] == [ids.format(f"{at:04d}") for at in range(3)]
-        assert all(audio.loudness(audio.of(each)) > -13 for each in found)
+        assert all(audio.loudness(audio.load_utterance(each)) > -13 for each in found)
     silent = list(stages.Manifest(tmp_path / "split" / "rejected"))
     assert [(each.id, each.rejected_by) for each in silent] == [("call-c1", "no_speech")]
-    wrong = stages.scan(scanning.Scan(channels=2), listing, out=tmp_path / "wrong")
+    wrong = stages.scan(scanning.ScanOptions(channels=2), listing, out=tmp_path / "wrong")
     assert not len(wrong)
     [said] = stages.Manifest(tmp_path / "wrong" / "rejected")
     assert said.objection and said.objection.endswith("has 2 channels, none of number 2")
@@ -77,14 +79,14 @@ def test_a_long_recording_becomes_stretches_that_lie_in_it_and_hold_its_speech(
     from twister_loop.data.corpora.ivr import Ivr
 
     try:
-        prompts = [audio.of(each) for each in Ivr("development").utterances()][:12]
+        prompts = [audio.load_utterance(each) for each in Ivr("development").utterances()][:12]
     except ConfigError as missing:
         pytest.skip(str(missing))
     silence = np.zeros(audio.SAMPLE_RATE, np.float32)
     whole = np.concatenate([part for prompt in prompts for part in (prompt, silence)])
     length = len(whole) / audio.SAMPLE_RATE
     assert length > 30
-    found = list(pauses.cut(whole, 30.0))
+    found = list(pauses.split_at_pauses(whole, 30.0))
     assert len(found) >= 2
     assert all(0 < duration <= 30.0 for _, duration in found)
     for (offset, duration), (after, _) in pairwise(found):

@@ -52,7 +52,7 @@ def test_status_as_json_has_the_documented_shape(
     assert first["accepted"] is True and first["champion"] == "untouched"
     assert told["champion"] == "round-01/candidate"
     assert first["scores"]["test"]["candidate"]["words"]["hits"] == 13
-    assert set(first["funnels"]) == {"pool", "lesson", "texts"}
+    assert set(first["funnels"]) == {"pool", "filtered_labels", "texts"}
     assert first["voices"][0]["kept"]["utterances"] == 2
 
 

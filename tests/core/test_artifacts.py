@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from twister_loop import SpaceError
-from twister_loop.core.artifacts import Saved, only_for, signature, stage, unsigned
+from twister_loop.core.artifacts import JsonRecord, cache_key, not_in_cache_key, stage, used_by
 
 
 @dataclass(frozen=True)
-class Note(Saved):
+class Note(JsonRecord):
     text: str
 
 
 @dataclass(frozen=True)
 class Options:
-    rate: float = only_for("learn", 1.0)
-    speed: int = unsigned(8)
+    rate: float = used_by("learn", 1.0)
+    speed: int = not_in_cache_key(8)
     depth: int = 3
 
 
@@ -56,13 +56,13 @@ def test_an_option_counts_only_for_the_stage_that_looks_at_it(tmp_path: Path) ->
     learn(Options(rate=1.0), out=tmp_path / "learned")
     with pytest.raises(StaleError, match=r"from.options.rate: 1.0 -> 2.0"):
         learn(Options(rate=2.0), out=tmp_path / "learned")
-    assert signature(Options()) == {"use": "Options", "rate": 1.0, "depth": 3}
+    assert cache_key(Options()) == {"use": "Options", "rate": 1.0, "depth": 3}
 
 
 def test_a_file_is_signed_by_its_content(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("same")
     two.write_text("same")
-    assert signature(one) == signature(two)
+    assert cache_key(one) == cache_key(two)
     two.write_text("other")
-    assert signature(one) != signature(two)
+    assert cache_key(one) != cache_key(two)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from twister_loop import ManifestError, Utterance, Word
-from twister_loop.core.artifacts import RUN, size_of
+from twister_loop.core.artifacts import RUN_MARKER, folder_size
 from twister_loop.core.manifest import WINDOW, Manifest
-from twister_loop.core.types import UNSPOKEN
+from twister_loop.core.types import TEXT_ONLY
 
 times = some.floats(0, 30).map(lambda number: round(number, 3))
 texts = some.none() | some.text(max_size=40)
@@ -19,7 +19,7 @@ words = some.builds(
 utterances = some.builds(
     Utterance,
     id=some.text(min_size=1, max_size=9),
-    audio_filepath=some.sampled_from([UNSPOKEN, Path("/data/a.wav"), Path("/è/한국 어.flac")]),
+    audio_filepath=some.sampled_from([TEXT_ONLY, Path("/data/a.wav"), Path("/è/한국 어.flac")]),
     offset=times,
     duration=times,
     text=texts,
@@ -97,7 +97,7 @@ def test_a_sample_of_a_manifest_is_from_all_over_and_the_same_again(tmp_path: Pa
 def test_paths_inside_a_run_are_noted_relative_and_others_absolute(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (run / "round-01").mkdir(parents=True)
-    (run / RUN).write_text("{}")
+    (run / RUN_MARKER).write_text("{}")
     inside, outside = run / "round-01" / "spoken" / "a.wav", tmp_path / "pool" / "b.wav"
     manifest = Manifest.write(
         [Utterance(id="a", audio_filepath=inside), Utterance(id="b", audio_filepath=outside)],
@@ -110,4 +110,4 @@ def test_paths_inside_a_run_are_noted_relative_and_others_absolute(tmp_path: Pat
 def test_the_size_of_a_folder_counts_links_as_themselves(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("/proc/kcore")
-    assert size_of(tmp_path) < 100
+    assert folder_size(tmp_path) < 100

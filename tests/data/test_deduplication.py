@@ -11,7 +11,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Funnel
 from twister_loop.data import deduplication as duplicates
 from twister_loop.data.deduplication import near_duplicates
-from twister_loop.data.scanning import Scan
+from twister_loop.data.scanning import ScanOptions
 from twister_loop.pipeline.stages.labeling import scan
 
 
@@ -78,9 +78,9 @@ def test_what_is_short_is_only_dropped_where_it_is_nearly_the_same(tmp_path: Pat
 
 def test_a_scan_drops_them_where_it_is_asked_to_and_says_of_what(tmp_path: Path) -> None:
     listing = Manifest.write(pool(tmp_path / "pool"), tmp_path / "listing")
-    kept = scan(Scan(), listing, out=tmp_path / "kept")
+    kept = scan(ScanOptions(), listing, out=tmp_path / "kept")
     assert len(kept) == len(listing)
-    once = scan(Scan(duplicates="drop"), listing, out=tmp_path / "once")
+    once = scan(ScanOptions(duplicates="drop"), listing, out=tmp_path / "once")
     assert [each.id for each in once] == ["1", "2", "3", "4", "5", "6"]
     rejected = list(Manifest(once.folder / "rejected"))
     assert {each.rejected_by for each in rejected} == {"near_duplicate"}

@@ -13,8 +13,8 @@ from tests import world as toy
 from tests.pipeline.test_plan import changed
 from twister_loop import ConfigError, LeakError, load, next_round
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Ingredients
-from twister_loop.data.mixture import Group, Hours, Mix
+from twister_loop.core.types import MixtureContents
+from twister_loop.data.mixture import Group, Hours, MixOptions
 from twister_loop.data.presets import MIXES, mix_of
 from twister_loop.reporting.summary import round_summary
 
@@ -27,7 +27,7 @@ def at_hand(**hours: float) -> Hours:
     return groups
 
 
-def wanted(mix: Mix, hours: Hours) -> dict[str, float]:
+def wanted(mix: MixOptions, hours: Hours) -> dict[str, float]:
     found = mix.wanted(hours)
     return {"_".join(map(str, each)): round(seconds / HOUR, 3) for each, seconds in found.items()}
 
@@ -58,22 +58,22 @@ def test_hours_are_weighed_evened_out_and_capped(
     options: dict[str, Any], expected: list[float]
 ) -> None:
     hours = at_hand(pseudo_it_calls=2, pseudo_en_talks=1, synthetic_it_texts=6)
-    found = list(wanted(Mix(**options), hours).values())
+    found = list(wanted(MixOptions(**options), hours).values())
     assert found == pytest.approx(expected, abs=0.01)
 
 
 def test_replayed_speech_is_a_tenth_at_most_and_never_taken_twice() -> None:
     hours = at_hand(pseudo_it_calls=9, replay_en_libri=20)
-    assert wanted(Mix(), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
-    assert wanted(Mix(replay=0.5), hours)["replay_en_libri"] == pytest.approx(9.0, abs=0.01)
-    assert wanted(Mix(human=0), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
+    assert wanted(MixOptions(), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
+    assert wanted(MixOptions(replay=0.5), hours)["replay_en_libri"] == pytest.approx(9.0, abs=0.01)
+    assert wanted(MixOptions(human=0), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
     little = at_hand(pseudo_it_calls=9, replay_en_libri=0.1)
-    assert wanted(Mix(replay=0.5), little)["replay_en_libri"] == 0.1
+    assert wanted(MixOptions(replay=0.5), little)["replay_en_libri"] == 0.1
 
 
 def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     hours = at_hand(pseudo_it_calls=2)
-    mix = Mix(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
+    mix = MixOptions(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
     assert wanted(mix, hours) == {"pseudo_it_calls": 2.0}
     assert "mix: there is no speech of synthetic" in caplog.text
 
@@ -93,7 +93,9 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
     temperature=some.floats(1.0, 10.0),
 )
 def test_caps_hold_whatever_the_hours(hours: Hours, share: float, temperature: float) -> None:
-    mix = Mix(at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature})
+    mix = MixOptions(
+        at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature}
+    )
     found = mix.wanted(hours)
     assert found.keys() == hours.keys()
     whole = sum(found.values())
@@ -111,7 +113,7 @@ def test_the_presets_say_their_source_and_bring_their_shares() -> None:
     assert balanced["synthetic_it_texts"] / sum(balanced.values()) == pytest.approx(0.5, abs=0.001)
     assert "2506.11130" in MIXES["twister"][0] and "2305.16333" in MIXES["balanced"][0]
     own = mix_of({"preset": "balanced", "pseudo": 2}, human=False, synthetic=True)
-    assert own == Mix(pseudo=2, at_most={"synthetic": 0.5})
+    assert own == MixOptions(pseudo=2, at_most={"synthetic": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -156,12 +158,12 @@ def test_other_languages_are_replayed_and_watched(world: Path, tmp_path: Path) -
     }
     assert parts == {
         (each.origin, each.lang, each.corpus): each
-        for each in Ingredients.load(done.folder / "mixture").all
+        for each in MixtureContents.load(done.folder / "mixture").sources
     }
     replayed = parts["replay", "it", "vowels"]
-    assert replayed.at_hand.utterances == 3 and replayed.taken.utterances > 0
+    assert replayed.available.utterances == 3 and replayed.taken.utterances > 0
     assert {"human", "pool", "texts"} <= {corpus for _, _, corpus in parts}
-    assert not {each.text for each in Manifest(done.folder / "lesson")} & set(texts)
+    assert not {each.text for each in Manifest(done.folder / "filtered_labels")} & set(texts)
 
 
 def test_what_is_replayed_must_not_be_held_out(world: Path, tmp_path: Path) -> None:

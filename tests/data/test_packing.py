@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from twister_loop import Plan, Utterance, next_round
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.segments import cut, speaker_of, timestamp, trimmed, written
 from twister_loop.core.types import Origin, Word
-from twister_loop.data.packing import WAITING, Fullness, Group, Pack, Packer
+from twister_loop.data.packing import WAITING, Fullness, Group, Packer, PackOptions
 from twister_loop.pipeline.stages.mixture import pack
 
 WORDS = {
@@ -77,17 +77,17 @@ utterances = some.lists(
 ).map(uttered)
 
 terms = some.builds(
-    Pack,
+    PackOptions,
     limit=some.sampled_from([5.0, 30.0]),
     gap=some.sampled_from([0.0, 0.5, 1.0]),
     speakers=some.sampled_from(["any", "same"]),
     switched=some.sampled_from([0.5, 1.0]),
     inside=some.sampled_from([0.0, 0.5, 1.0]),
-) | some.builds(Pack, gap=some.floats(0, 1), speakers=some.sampled_from(["any", "same"]))
+) | some.builds(PackOptions, gap=some.floats(0, 1), speakers=some.sampled_from(["any", "same"]))
 
 
-def packed(terms: Pack, speech: list[Utterance], label: Fullness = letters) -> list[Group]:
-    return list(Packer(terms, label, 7).groups(speech))
+def packed(terms: PackOptions, speech: list[Utterance], label: Fullness = letters) -> list[Group]:
+    return list(Packer(terms, label, 7).packed_groups(speech))
 
 
 def spelled(text: str | None) -> str:
@@ -96,7 +96,7 @@ def spelled(text: str | None) -> str:
 
 @given(terms=terms, speech=utterances)
 def test_every_utterance_is_in_one_group_with_all_of_its_text(
-    terms: Pack, speech: list[Utterance]
+    terms: PackOptions, speech: list[Utterance]
 ) -> None:
     said = defaultdict[str, list[tuple[int, str]]](list)
     for number, group in enumerate(packed(terms, speech)):
@@ -116,7 +116,9 @@ def test_every_utterance_is_in_one_group_with_all_of_its_text(
 
 
 @given(terms=terms, speech=utterances)
-def test_no_group_is_too_long_in_seconds_or_in_label(terms: Pack, speech: list[Utterance]) -> None:
+def test_no_group_is_too_long_in_seconds_or_in_label(
+    terms: PackOptions, speech: list[Utterance]
+) -> None:
     for group in packed(terms, speech):
         if len(group.placed) > 1:
             assert group.end <= terms.limit
@@ -129,7 +131,7 @@ def test_no_group_is_too_long_in_seconds_or_in_label(terms: Pack, speech: list[U
 
 @given(terms=terms, speech=utterances)
 def test_timestamps_stay_on_the_grid_in_order_and_within_the_window(
-    terms: Pack, speech: list[Utterance]
+    terms: PackOptions, speech: list[Utterance]
 ) -> None:
     for group in packed(terms, speech):
         times = [timestamp(at) for piece in group.pieces for at in (piece.start, piece.end)]
@@ -141,7 +143,7 @@ def test_timestamps_stay_on_the_grid_in_order_and_within_the_window(
 
 @given(terms=terms, speech=utterances)
 def test_previous_text_was_said_before_by_the_same_known_speaker(
-    terms: Pack, speech: list[Utterance]
+    terms: PackOptions, speech: list[Utterance]
 ) -> None:
     """Peers attached it across speakers: flags came back as 0 and 1, and were no `False`."""
     before = set[tuple[str | None, str | None, str]]()
@@ -154,7 +156,7 @@ def test_previous_text_was_said_before_by_the_same_known_speaker(
 
 @given(terms=terms, speech=utterances)
 def test_groups_keep_languages_origins_and_speakers_apart_as_asked(
-    terms: Pack, speech: list[Utterance]
+    terms: PackOptions, speech: list[Utterance]
 ) -> None:
     for group in packed(terms, speech):
         assert len(group.languages) <= 2
@@ -172,7 +174,7 @@ def test_previous_text_stays_with_its_speaker() -> None:
         Utterance(id=str(n), duration=20.0, text=f"text {n}", lang="it", speaker=speaker)
         for n, speaker in enumerate(["ada", "ben", "ada", None, None, "ada+ben", "ada+ben", "ben"])
     ]
-    groups = packed(Pack(speakers="same"), speech)
+    groups = packed(PackOptions(speakers="same"), speech)
     found = {group.text: group.previous_text for group in groups}
     assert {text: before for text, before in found.items() if before} == {
         "text 2": "text 0",
@@ -183,13 +185,13 @@ def test_previous_text_stays_with_its_speaker() -> None:
 def test_what_failed_or_has_no_text_is_not_packed() -> None:
     """In a group it would be speech that nobody labeled."""
     fine = Utterance(id="fine", duration=1.0, text="due")
-    packer = Packer(Pack(), letters, 1)
+    packer = Packer(PackOptions(), letters, 1)
     bad = [
         replace(fine, id="a", text=None),
         replace(fine, id="b", error="no"),
         replace(fine, text=" "),
     ]
-    [group] = packer.groups([*bad, fine])
+    [group] = packer.packed_groups([*bad, fine])
     assert [each.id for each in group.pieces] == ["fine"] and packer.left_out == 3
 
 
@@ -200,7 +202,7 @@ def test_texts_of_scripts_without_letter_case_are_kept() -> None:
             Utterance(id=str(n), duration=1.0, text=text, lang=lang)
             for n, text in enumerate(WORDS[lang])
         ]
-        [group] = packed(Pack(), speech)
+        [group] = packed(PackOptions(), speech)
         assert group.text == ("" if lang == "zh" else " ").join(WORDS[lang])
 
 
@@ -213,8 +215,10 @@ def test_a_stream_is_never_held_whole() -> None:
             lang = ("it", "en")[read % 7 == 0]
             yield Utterance(id=str(read), duration=4.0, text="due", lang=lang)
 
-    packer = Packer(Pack(switched=0.3), letters, 1)
-    held = [read - sum(len(g.placed) for g in done) for done in _so_far(packer.groups(stream()))]
+    packer = Packer(PackOptions(switched=0.3), letters, 1)
+    held = [
+        read - sum(len(g.placed) for g in done) for done in _so_far(packer.packed_groups(stream()))
+    ]
     assert max(held) <= 8 * (WAITING + 3)
 
 
@@ -231,7 +235,7 @@ def test_the_part_that_switches_is_the_one_that_was_asked_for(share: float) -> N
         Utterance(id=str(n), duration=2.0, text="due", lang=("it", "en")[n * 7919 % 13 % 2])
         for n in range(600)
     ]
-    groups = packed(Pack(limit=8, switched=share), speech)
+    groups = packed(PackOptions(limit=8, switched=share), speech)
     switched = [group for group in groups if len(group.languages) == 2]
     assert len(switched) / len(groups) == pytest.approx(share, abs=0.1)
     for group in switched:
@@ -249,7 +253,7 @@ def test_a_switch_inside_a_sentence_puts_words_of_the_other_language_into_its_mi
 
     sentence = said("a", "it", "premi il tasto due")
     phrase = said("b", "en", "your, new, messages, please.")
-    second, first = packed(Pack(switched=0.5, inside=1.0), [sentence, phrase])
+    second, first = packed(PackOptions(switched=0.5, inside=1.0), [sentence, phrase])
     assert [each.id for each in first.pieces] == ["a", "b", "a"]
     assert [each.lang for each in first.pieces] == ["it", "en", "it"] and first.lang == "it"
     before, middle, after = (each.text for each in first.pieces)
@@ -293,24 +297,24 @@ def test_a_joined_speaker_is_nobody() -> None:
 )
 def test_terms_that_make_no_sense_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Pack(**options)  # type: ignore[arg-type]
+        PackOptions(**options)  # type: ignore[arg-type]
 
 
 def test_switching_where_there_is_one_language_is_refused_before_the_round(
     plan: Plan, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="all in 'en'; switching needs"):
-        next_round(replace(plan, pack=Pack(switched=0.5)), tmp_path / "run")
+        next_round(replace(plan, pack=PackOptions(switched=0.5)), tmp_path / "run")
     assert not list((tmp_path / "run").glob("round-*"))
 
 
 def test_no_filter_comes_after_packing(plan: Plan, tmp_path: Path) -> None:
     """A noisy clip must not hide in 30 s: what was rejected is in no packed utterance."""
-    plan = replace(plan, pack=Pack(gap=0.05, trim=0.0))
+    plan = replace(plan, pack=PackOptions(gap=0.05, trim=0.0))
     at = next_round(plan, tmp_path / "run").folder
     parts = Counter(piece.id for each in Manifest(at / "packed") for piece in each.pieces)
     kept = Counter(each.id for each in Manifest(at / "mixture"))
-    rejected = {each.id for each in Manifest(at / "lesson" / "rejected")}
+    rejected = {each.id for each in Manifest(at / "filtered_labels" / "rejected")}
     assert parts == kept and rejected and not parts.keys() & rejected
     assert (at / "aligned").is_dir() and (at / "aligned_human").is_dir()
 
@@ -328,33 +332,33 @@ def recorded(folder: Path, lengths: list[float]) -> Manifest:
     return Manifest.write(clips(), folder)
 
 
-def joined(terms: Pack, source: Manifest, out: Path) -> list[Utterance]:
-    asr = ToneRecognizer()
+def joined(terms: PackOptions, source: Manifest, out: Path) -> list[Utterance]:
+    asr = ToyRecognizer()
     return list(pack(terms, source, asr, asr.base(), 3, out=out))
 
 
 def test_packed_speech_lists_its_pieces_where_they_are_heard(tmp_path: Path) -> None:
-    source = recorded(tmp_path / "pseudo", [12.0, 11.0, 10.0])
-    first, second = joined(Pack(gap=0.5), source, tmp_path / "packed")
+    source = recorded(tmp_path / "pseudo_labels", [12.0, 11.0, 10.0])
+    first, second = joined(PackOptions(gap=0.5), source, tmp_path / "packed")
     assert [len(first.pieces), len(second.pieces)] == [2, 1]
     assert first.duration == pytest.approx(23.5) and first.text == "text 0 text 1"
-    whole, alone = audio.of(first), audio.of(list(source)[1])
+    whole, alone = audio.load_utterance(first), audio.load_utterance(list(source)[1])
     start = round(first.pieces[1].start * 16_000)
     assert np.allclose(whole[start : start + len(alone)], alone, atol=1e-4)
 
 
 def test_what_meets_without_silence_is_faded(tmp_path: Path) -> None:
-    source = recorded(tmp_path / "pseudo", [1.0, 1.0])
-    [both] = joined(Pack(gap=0.0), source, tmp_path / "packed")
-    samples = audio.of(both)
+    source = recorded(tmp_path / "pseudo_labels", [1.0, 1.0])
+    [both] = joined(PackOptions(gap=0.0), source, tmp_path / "packed")
+    samples = audio.load_utterance(both)
     assert abs(samples[15_998:16_002]).max() < 0.02 < abs(samples[15_000:15_900]).max()
 
 
 def test_a_clip_that_cannot_be_read_leaves_its_group_and_nothing_else(tmp_path: Path) -> None:
-    source = recorded(tmp_path / "pseudo", [1.0, 2.0, 3.0])
-    (tmp_path / "pseudo" / "1.wav").write_text("no audio")
-    [group] = joined(Pack(gap=0.5), source, tmp_path / "packed")
+    source = recorded(tmp_path / "pseudo_labels", [1.0, 2.0, 3.0])
+    (tmp_path / "pseudo_labels" / "1.wav").write_text("no audio")
+    [group] = joined(PackOptions(gap=0.5), source, tmp_path / "packed")
     assert [each.id for each in group.pieces] == ["0", "2"] and group.text == "text 0 text 2"
     assert group.duration == pytest.approx(4.5)
-    whole, alone = audio.of(group), audio.of(list(source)[2])
+    whole, alone = audio.load_utterance(group), audio.load_utterance(list(source)[2])
     assert np.allclose(whole[24_000:], alone, atol=1e-4)

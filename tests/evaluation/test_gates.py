@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from twister_loop import ErrorCount
-from twister_loop.core.types import Counted, Score, SetKind
+from twister_loop.core.types import Proportion, Score, SetKind
 from twister_loop.evaluation.evidence import Evidence, Outcome
 from twister_loop.evaluation.gates._base import Gate
 
@@ -91,8 +91,8 @@ def test_what_each_gate_says(use: str, candidate: list[ErrorCount], undecided: b
 
 def test_undecided_says_how_many_more_words_would_decide_and_they_do() -> None:
     doubt = gate("no_regression").objection(evidence(SAME, DOUBTFUL))
-    assert doubt and doubt.undecided and "600 tokens" in doubt.why
-    more = int(doubt.why.partition("about ")[2].split()[0].replace(",", ""))
+    assert doubt and doubt.undecided and "600 tokens" in doubt.reason
+    more = int(doubt.reason.partition("about ")[2].split()[0].replace(",", ""))
     times = (600 + more) // 600 + 2  # a guess, so a little more
     assert 3 < times < 9
     assert gate("no_regression").objection(evidence(times * SAME, times * DOUBTFUL)) is None
@@ -136,14 +136,14 @@ def test_retention_is_measured_from_where_all_began() -> None:
     long_way = Evidence(sets(BETTER), sets(SAME), sets(SAME), seed=1)
     assert gate("no_regression").objection(long_way) is None
     lost = gate("retention").objection(long_way)
-    assert lost and lost.why.startswith("en: +10.00%") and not lost.undecided
+    assert lost and lost.reason.startswith("en: +10.00%") and not lost.undecided
 
 
 @pytest.mark.parametrize(
     ("symptom", "options"),
     [
-        ("repeated runs", {"repeats": Counted(5, 100)}),
-        ("letters of a foreign script", {"confusion": Counted(30, 1000)}),
+        ("repeated runs", {"repeats": Proportion(5, 100)}),
+        ("letters of a foreign script", {"confusion": Proportion(30, 1000)}),
         ("empty outputs", {"empty": 3}),
         ("length limit reached", {"hit_limit": 2}),
         ("inserted words", {"words": ErrorCount(insertions=30, hits=600)}),
@@ -156,7 +156,7 @@ def test_what_nobody_said_is_seen_though_the_error_rate_is_fine(
     assert gate("sane_output").objection(sane) is None
     mad = replace(sane, candidate={"dev": outcome(BETTER, **options)})
     objection = gate("sane_output").objection(mad)
-    assert objection and objection.why.startswith(f"dev: {symptom} 0.0% -> ")
+    assert objection and objection.reason.startswith(f"dev: {symptom} 0.0% -> ")
     by_nature = replace(mad, champion={"dev": outcome(SAME, **options)})
     assert gate("sane_output").objection(by_nature) is None
 
@@ -178,7 +178,11 @@ def test_another_engine_must_hear_the_same_with_the_same_weights() -> None:
     parity = gate("parity", at_most=0.01)
     assert parity.objection(replace(seen, labeler={"dev": alike})) is None
     objection = parity.objection(replace(seen, labeler={"dev": apart}))
-    assert objection and "10 of 60 clips otherwise" in objection.why and "16.67%" in objection.why
+    assert (
+        objection
+        and "10 of 60 clips otherwise" in objection.reason
+        and "16.67%" in objection.reason
+    )
 
 
 def test_errors_of_one_speaker_count_as_one_piece_of_evidence() -> None:
@@ -194,11 +198,11 @@ def test_errors_of_one_speaker_count_as_one_piece_of_evidence() -> None:
 
 
 def test_sets_that_are_too_small_are_foreseen() -> None:
-    [warning] = gate("no_regression").foresee({"dev": ("development", 492)})
+    [warning] = gate("no_regression").preflight_warnings({"dev": ("development", 492)})
     assert "dev has 492 words" in warning and "1,400 words" in warning
-    assert not list(gate("no_regression").foresee({"dev": ("development", 2000)}))
-    assert not list(gate("retention").foresee({"dev": ("development", 10)}))
-    assert list(gate("retention").foresee({"en": ("retention", 10)}))
+    assert not list(gate("no_regression").preflight_warnings({"dev": ("development", 2000)}))
+    assert not list(gate("retention").preflight_warnings({"dev": ("development", 10)}))
+    assert list(gate("retention").preflight_warnings({"en": ("retention", 10)}))
 
 
 def published(column: int) -> dict[str, Outcome]:
@@ -216,8 +220,8 @@ def test_the_published_table_does_not_pass() -> None:
     assert gate("significant", measure="mixed").objection(table) is None
     options = {"measure": "mixed", "relative": True, "at_most": 0.02}
     worse = gate("no_regression", **options).objection(table)
-    assert worse and worse.why.startswith("Formosa-Course: +0.44%") and ";" not in worse.why
+    assert worse and worse.reason.startswith("Formosa-Course: +0.44%") and ";" not in worse.reason
     beaten = gate("best_untouched", **options).objection(table)
-    assert beaten and "FormosaSpeech: +0.87%" in beaten.why
+    assert beaten and "FormosaSpeech: +0.87%" in beaten.reason
     alone = replace(table, references={})
     assert "FormosaSpeech" not in str(gate("best_untouched", **options).objection(alone))

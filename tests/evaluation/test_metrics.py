@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from twister_loop import ErrorCount, Utterance
-from twister_loop.core.types import Counted
-from twister_loop.evaluation import metrics as measure
+from twister_loop.core.types import Proportion
+from twister_loop.evaluation import metrics
 from twister_loop.text.contamination import HeldOutTexts
 
 letters = some.text("abc ", max_size=12)
@@ -27,11 +27,11 @@ letters = some.text("abc ", max_size=12)
     ],
 )
 def test_words_are_counted(reference: str, hypothesis: str, counted: ErrorCount) -> None:
-    assert measure.words(reference, hypothesis) == counted
+    assert metrics.count_word_errors(reference, hypothesis) == counted
 
 
 def test_characters_are_counted_without_spaces() -> None:
-    assert measure.characters("per favore", "perfavore") == ErrorCount(hits=9)
+    assert metrics.count_character_errors("per favore", "perfavore") == ErrorCount(hits=9)
 
 
 def test_the_rate_of_speech_heard_in_silence_is_one_and_of_silence_zero() -> None:
@@ -40,14 +40,17 @@ def test_the_rate_of_speech_heard_in_silence_is_one_and_of_silence_zero() -> Non
 
 @given(reference=letters, hypothesis=letters)
 def test_counts_explain_both_lengths(reference: str, hypothesis: str) -> None:
-    counted = measure.words(reference, hypothesis)
+    counted = metrics.count_word_errors(reference, hypothesis)
     assert counted.length == len(reference.split())
     assert counted.hits + counted.substitutions + counted.insertions == len(hypothesis.split())
 
 
 @given(reference=letters, hypothesis=letters)
 def test_what_is_inserted_one_way_is_deleted_the_other_way(reference: str, hypothesis: str) -> None:
-    there, back = measure.words(reference, hypothesis), measure.words(hypothesis, reference)
+    there, back = (
+        metrics.count_word_errors(reference, hypothesis),
+        metrics.count_word_errors(hypothesis, reference),
+    )
     assert (there.substitutions, there.hits) == (back.substitutions, back.hits)
     assert (there.deletions, there.insertions) == (back.insertions, back.deletions)
 
@@ -56,9 +59,9 @@ def test_what_is_inserted_one_way_is_deleted_the_other_way(reference: str, hypot
 def test_counts_of_parts_add_up_to_the_count_of_the_whole(
     pairs: list[tuple[str, str]], cut: int
 ) -> None:
-    counts = [measure.words(*pair) for pair in pairs]
-    whole = measure.total(counts)
-    assert measure.total(counts[:cut]) + measure.total(counts[cut:]) == whole
+    counts = [metrics.count_word_errors(*pair) for pair in pairs]
+    whole = metrics.sum_counts(counts)
+    assert metrics.sum_counts(counts[:cut]) + metrics.sum_counts(counts[cut:]) == whole
     assert whole.errors == sum(each.errors for each in counts)
 
 
@@ -75,19 +78,22 @@ def test_counts_of_parts_add_up_to_the_count_of_the_whole(
 def test_mixed_errors_count_han_and_kana_singly_and_all_else_by_word(
     reference: str, hypothesis: str, counted: ErrorCount
 ) -> None:
-    assert measure.mixed(reference, hypothesis) == counted
+    assert metrics.count_mixed_errors(reference, hypothesis) == counted
 
 
 def test_repeats_are_runs_of_five_that_stood_before() -> None:
-    assert measure.repeats("a b c d e f g") == Counted(0, 3)
-    assert measure.repeats(" ".join(10 * ["ja"])) == Counted(5, 6)
-    assert measure.repeats("谢谢谢谢谢谢") == Counted(1, 2)
-    assert measure.repeats("too short") == Counted(0, 0)
+    assert metrics.repeated_ngrams("a b c d e f g") == Proportion(0, 3)
+    assert metrics.repeated_ngrams(" ".join(10 * ["ja"])) == Proportion(5, 6)
+    assert metrics.repeated_ngrams("谢谢谢谢谢谢") == Proportion(1, 2)
+    assert metrics.repeated_ngrams("too short") == Proportion(0, 0)
 
 
 def test_stretches_show_where_two_texts_differ() -> None:
     def shown(reference: str, hypothesis: str) -> list[tuple[str, str]]:
-        return [(each.said, each.heard) for each in measure.stretches(reference, hypothesis)]
+        return [
+            (each.reference, each.hypothesis)
+            for each in metrics.alignment_chunks(reference, hypothesis)
+        ]
 
     assert shown("a b c d", "a x c") == [("a", "a"), ("b", "x"), ("c", "c"), ("d", "")]
     assert shown("", "a b") == [("", "a b")] and shown("a", "") == [("a", "")]
@@ -96,9 +102,9 @@ def test_stretches_show_where_two_texts_differ() -> None:
 
 def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() -> None:
     counts = [ErrorCount(substitutions=1, hits=9), ErrorCount(substitutions=3, hits=7)] * 20
-    low, high = measure.middle(measure.drawn_rates({"a": counts}, seed=1)["a"])
+    low, high = metrics.percentile_interval_95(metrics.drawn_rates({"a": counts}, seed=1)["a"])
     assert low < 0.2 < high
-    closer = measure.middle(measure.drawn_rates({"a": counts * 16}, seed=1)["a"])
+    closer = metrics.percentile_interval_95(metrics.drawn_rates({"a": counts * 16}, seed=1)["a"])
     assert low < closer[0] < 0.2 < closer[1] < high
 
 
@@ -106,38 +112,38 @@ def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() ->
 def test_rates_drawn_together_differ_as_a_paired_bootstrap_says(groups: list[str] | None) -> None:
     one = [ErrorCount(substitutions=n % 3, hits=8) for n in range(40)]
     two = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
-    drawn = measure.drawn_rates({"one": one, "two": two}, seed=5, groups=groups)
-    paired = measure.paired_bootstrap(two, one, seed=5, groups=groups)
+    drawn = metrics.drawn_rates({"one": one, "two": two}, seed=5, groups=groups)
+    paired = metrics.paired_bootstrap(two, one, seed=5, groups=groups)
     assert np.allclose(np.sort(drawn["two"] - drawn["one"]), paired)
 
 
 def test_what_belongs_together_is_drawn_together() -> None:
     speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
-    assert measure.groups_of(speech) == ("speakers", [each.speaker for each in speech])
+    assert metrics.groups_of(speech) == ("speakers", [each.speaker for each in speech])
     one = [
         replace(each, speaker="s", audio_filepath=Path(f"{int(each.id) % 5}.wav"))
         for each in speech
     ]
-    assert measure.groups_of(one)[0] == "utterances", "five recordings are too few"
+    assert metrics.groups_of(one)[0] == "utterances", "five recordings are too few"
     cut = [replace(each, audio_filepath=Path(f"{int(each.id) // 4}.wav")) for each in one]
-    assert measure.groups_of(cut)[0] == "recordings"
+    assert metrics.groups_of(cut)[0] == "recordings"
 
 
 def test_the_bootstrap_is_paired_seeded_and_signed() -> None:
     worse = [ErrorCount(substitutions=2, hits=8)] * 50
     better = [ErrorCount(substitutions=1, hits=9)] * 50
-    drawn = measure.paired_bootstrap(better, worse, seed=1)
+    drawn = metrics.paired_bootstrap(better, worse, seed=1)
     assert np.allclose(drawn, -0.1)
     mixed = [better[0], worse[0]] * 25
-    assert (np.quantile(measure.paired_bootstrap(mixed, worse, 1), [0, 1]) <= 0).all()
+    assert (np.quantile(metrics.paired_bootstrap(mixed, worse, 1), [0, 1]) <= 0).all()
     assert (
-        measure.paired_bootstrap(mixed, worse, 1) == measure.paired_bootstrap(mixed, worse, 1)
+        metrics.paired_bootstrap(mixed, worse, 1) == metrics.paired_bootstrap(mixed, worse, 1)
     ).all()
 
 
 def test_utterances_that_do_not_pair_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
-        measure.paired_bootstrap([ErrorCount()], [], seed=1)
+        metrics.paired_bootstrap([ErrorCount()], [], seed=1)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +160,10 @@ def test_utterances_that_do_not_pair_are_refused() -> None:
 )
 def test_a_text_is_near_when_it_shares_four_fifths_of_the_words(text: str, near: bool) -> None:
     held_out = [Utterance(id="1", text="the number you have dialed is wrong", lang="en")]
-    assert HeldOutTexts(held_out).near(Utterance(id="2", text=text, lang="en")) is near
+    assert HeldOutTexts(held_out).nearest(Utterance(id="2", text=text, lang="en")) is near
 
 
 def test_unspaced_scripts_are_compared_by_character() -> None:
     held_out = HeldOutTexts([Utterance(id="1", text="您拨打的电话号码是空号", lang="zh")])
-    assert held_out.near(Utterance(id="2", text="您拨打的电话号码是错号", lang="zh"))
-    assert not held_out.near(Utterance(id="2", text="请稍后再试一次谢谢您", lang="zh"))
+    assert held_out.nearest(Utterance(id="2", text="您拨打的电话号码是错号", lang="zh"))
+    assert not held_out.nearest(Utterance(id="2", text="请稍后再试一次谢谢您", lang="zh"))

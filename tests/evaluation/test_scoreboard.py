@@ -52,5 +52,5 @@ def test_the_utterances_that_moved_most_come_with_what_was_heard_before(
         assert all(each.candidate < each.untouched for each in improved)
         assert not {each.id for each in improved} & {each.id for each in found.worsened[name]}
         for each in improved:
-            assert " ".join(part.said for part in each.before if part.said) == each.text
+            assert " ".join(part.reference for part in each.before if part.reference) == each.text
             assert each.before != each.stretches

@@ -15,7 +15,7 @@ import pytest
 
 from tests import world as toy
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.run_folder import Ledger, approval_of, number_of
+from twister_loop.pipeline.run_folder import RunFolder, approval_of, round_number
 
 pytest.importorskip("prefect")
 
@@ -72,7 +72,7 @@ def test_audio_that_comes_into_the_folder_becomes_a_round_without_a_hand(
     for each in (home / "watched/data/later").iterdir():
         shutil.copy(each, home / "watched/data/pool")
     done = up.until(lambda: (run / "round-01/verdict").is_dir())
-    assert done and len(Manifest(run / "round-01/given/pool")) == len(toy.POOL)
+    assert done and len(Manifest(run / "round-01/inputs/pool")) == len(toy.POOL)
     told = up.until(lambda: [each for each in receiver.texts if "accepted" in each])
     assert told[0].startswith(
         "run, round 1: accepted\n- dev (development), WER %: untouched 114.29"
@@ -87,7 +87,7 @@ def test_a_schedule_of_every_minute_fires_and_finds_nothing_new(home: Path, up: 
         return any(each["state"]["name"] == "NothingNew" for each in scheduled)
 
     up.until(went_home, 150)
-    assert len(Ledger.read(run).folders) == 1
+    assert len(RunFolder.read(run).round_folders) == 1
     found = up.client.get("/deployments/name/retrain/twister").json()
     [schedule] = found["schedules"]
     path = f"/deployments/{found['id']}/schedules/{schedule['id']}"
@@ -104,7 +104,7 @@ def test_of_two_deployments_that_race_for_one_experiment_one_goes_home(home: Pat
     assert up.twister("round", plan, run, "--no-prefect").returncode == 2
     waiting.unlink()
     assert up.ended(first) == ("Completed", "run, round 1: accepted")
-    assert [each.name for each in Ledger.read(run).folders] == ["round-01"]
+    assert [each.name for each in RunFolder.read(run).round_folders] == ["round-01"]
 
 
 def test_a_cancelled_or_killed_round_leaves_no_process_and_goes_on_from_disk(
@@ -119,15 +119,15 @@ def test_a_cancelled_or_killed_round_leaves_no_process_and_goes_on_from_disk(
     os.kill(pids[1], signal.SIGKILL)
     assert up.ended(flows[0])[0] == "Cancelled" and up.ended(flows[1])[0] == "Crashed"
     up.until(lambda: not any(map(alive, pids)))
-    lessons = [(run / "round-01/lesson/made.json").read_bytes() for _, run in (cancelled, killed)]
+    lessons = [(run / "round-01/filtered_labels/made.json").read_bytes() for _, run in (cancelled, killed)]
     for each in holds:
         each.unlink()
     again = up.start("round", plan=cancelled[0], run=cancelled[1])  # its slot was given back
     assert up.twister("round", *killed, "--no-prefect").returncode == 0  # as was its lock
     assert up.ended(again) == ("Completed", "run, round 1: accepted")
     for (_, run), lesson in zip((cancelled, killed), lessons, strict=True):
-        assert (run / "round-01/lesson/made.json").read_bytes() == lesson
-        assert [number_of(each) for each in Ledger.read(run).finished] == [1]
+        assert (run / "round-01/filtered_labels/made.json").read_bytes() == lesson
+        assert [round_number(each) for each in RunFolder.read(run).finished_rounds] == [1]
     assert up.until(lambda: [each for each in receiver.texts if "Crashed" in each])
 
 
@@ -143,7 +143,7 @@ def test_a_killed_worker_takes_its_round_along_and_the_next_worker_goes_on(
     assert up.ended(first)[0] == "Crashed"
     waiting.unlink()
     assert up.ended(up.start("round", plan=plan, run=run), 120)[0] == "Completed"
-    assert [number_of(each) for each in Ledger.read(run).finished] == [1]
+    assert [round_number(each) for each in RunFolder.read(run).finished_rounds] == [1]
 
 
 @pytest.fixture(scope="module")
@@ -175,14 +175,14 @@ def test_a_killed_server_costs_no_round_and_no_question(
     assert up.ended(up.start("retrain", plan=plan, run=run))[0] == "Waiting"
     resume = f"/flow_runs/{question}/resume"
     assert up.post(resume, {"run_input": {}})["status"] == "REJECT"
-    assert up.state(question)[0] == "Suspended" and Ledger.read(run).champion is None
+    assert up.state(question)[0] == "Suspended" and RunFolder.read(run).champion is None
     word = {"approve": True, "note": "listened to it", "by": "a person"}
     assert up.post(resume, {"run_input": word})["status"] == "ACCEPT"
     name, said = up.ended(question)
     assert name == "Completed" and said.startswith("approved by a person on ")
     approval = approval_of(run / "round-01")
-    assert approval and approval.yes and approval.note == "listened to it"
-    assert Ledger.read(run).champion is not None
+    assert approval and approval.approved and approval.note == "listened to it"
+    assert RunFolder.read(run).champion is not None
     assert up.until(lambda: [each for each in receiver.texts if "waiting for approval" in each])
 
 
@@ -194,7 +194,7 @@ def test_a_question_that_was_answered_on_the_command_line_ends(
     assert done.returncode == 0, done.stderr
     name, said = up.state(question)
     assert name == "Completed" and said.startswith("round 1: refused by ")
-    assert Ledger.read(run).champion is None
+    assert RunFolder.read(run).champion is None
 
 
 def test_nothing_is_left_when_it_stops_and_no_secret_was_written_down(

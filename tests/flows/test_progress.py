@@ -25,12 +25,12 @@ def test_a_stage_that_takes_long_has_a_progress_artifact(
     next_round(load(world), run)
     at = run / "round-01"
     shutil.rmtree(at / "verdict")
-    work = (at / "pseudo").rename(at / ".pseudo")
+    work = (at / "pseudo_labels").rename(at / ".pseudo")
     monkeypatch.setattr(progress, "EVERY", 0.05)
 
     @flow
     def long() -> None:
-        with progress.shown(at / "pseudo"):
+        with progress.shown(at / "pseudo_labels"):
             manifest = work / "manifest.jsonl"
             whole = manifest.read_text().splitlines(keepends=True)
             manifest.write_text(whole[0])

@@ -38,7 +38,7 @@ def test_a_run_through_prefect_makes_the_same_folders_as_without(
         assert twin.read_bytes() == path.read_bytes()
     assert [each.accepted for each in summarize(tmp_path / "run").rounds] == [True, False]
     log = done.stdout + done.stderr
-    assert "round-01/pseudo" in log and "round-02/verdict" in log
+    assert "round-01/pseudo_labels" in log and "round-02/verdict" in log
 
 
 def test_the_users_mistake_is_one_sentence_through_prefect_too(world: Path, tmp_path: Path) -> None:

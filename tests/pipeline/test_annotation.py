@@ -13,21 +13,21 @@ import pytest
 
 from twister_loop import ConfigError, Plan, Utterance, load
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.core.types import Tally
 from twister_loop.data.filters._base import Filter
-from twister_loop.data.scanning import Apart
+from twister_loop.data.scanning import SpeakerClustering
 from twister_loop.pipeline.execution.shards import Shard
 from twister_loop.pipeline.loop import next_round
-from twister_loop.pipeline.run_folder import Ledger
+from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.annotation import (
     Speakers,
     _estimated,
-    estimate,
+    cluster_speakers,
+    estimate_columns,
     speakers_of,
-    tell_apart,
 )
 from twister_loop.reporting.dashboard.console import speaker_line
 from twister_loop.reporting.summary import summarize
@@ -73,7 +73,9 @@ def spoken(folder: Path, count: int, **fields: Any) -> Manifest:
     made = []
     for number in range(count):
         path = folder / f"{number}.wav"
-        length = audio.write(tone.speak("a i"[: 1 + number % 3], tone.standard()), path)
+        length = audio.write(
+            toy_language.speak("a i"[: 1 + number % 3], toy_language.standard()), path
+        )
         made.append(Utterance(id=str(number), audio_filepath=path, duration=length, **fields))
     return Manifest.write(made, folder)
 
@@ -81,7 +83,7 @@ def spoken(folder: Path, count: int, **fields: Any) -> Manifest:
 def test_every_line_gets_its_columns_and_what_cannot_be_read_stays(tmp_path: Path) -> None:
     speech = spoken(tmp_path, WINDOW + 5)
     (tmp_path / "3.wav").write_text("no sound")
-    found = list(estimate(["bandwidth"], speech, out=tmp_path / "estimated"))
+    found = list(estimate_columns(["bandwidth"], speech, out=tmp_path / "annotated"))
     assert [replace(each, bandwidth=None) for each in found] == list(speech)
     assert found[3].bandwidth is None and found[3].error is None
     assert all(each.bandwidth for each in found if each.id != "3")
@@ -121,11 +123,11 @@ def test_a_round_estimates_what_its_plan_asks_and_a_later_one_takes_it_over(
 ) -> None:
     plan = replace(load(world, {"scan": {"estimate": ["bandwidth"]}}), rounds=2)
     first = next_round(plan, tmp_path / "run")
-    assert all(each.bandwidth for each in Manifest(first.folder / "pseudo"))
+    assert all(each.bandwidth for each in Manifest(first.folder / "pseudo_labels"))
     assert not (first.folder / "speakers").exists()
     second = next_round(replace(plan, gates=()), tmp_path / "run")
-    assert read_json(second.folder / "estimated" / "timing.json") == {"seconds": 0.0}
-    assert all(each.bandwidth for each in Manifest(second.folder / "pseudo"))
+    assert read_json(second.folder / "annotated" / "timing.json") == {"seconds": 0.0}
+    assert all(each.bandwidth for each in Manifest(second.folder / "pseudo_labels"))
 
 
 def test_labels_that_are_carried_over_have_what_is_known_of_their_speech_now(
@@ -134,8 +136,8 @@ def test_labels_that_are_carried_over_have_what_is_known_of_their_speech_now(
     first = next_round(replace(load(world), rounds=2), tmp_path / "run")
     asked = {"labeler": {"relabel": "new"}, "scan": {"estimate": ["bandwidth"]}}
     second = next_round(replace(load(world, asked), rounds=2), tmp_path / "run")
-    assert all(each.bandwidth is None for each in Manifest(first.folder / "pseudo"))
-    carried = [each for each in Manifest(second.folder / "pseudo") if each.labeled_in]
+    assert all(each.bandwidth is None for each in Manifest(first.folder / "pseudo_labels"))
+    carried = [each for each in Manifest(second.folder / "pseudo_labels") if each.labeled_in]
     assert carried and all(each.bandwidth for each in carried)
 
 
@@ -161,7 +163,7 @@ def test_missing_weights_end_a_round_before_it_begins(
     monkeypatch.setattr(embeddings, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install --no-deps Resemblyzer==0\.1\.4"):
         next_round(load(world, {"scan": {"speakers": {}}}), tmp_path / "run")
-    assert not Ledger(tmp_path / "run").folders
+    assert not RunFolder(tmp_path / "run").round_folders
 
 
 speaking = pytest.mark.skipif(find_spec("resemblyzer") is None, reason="needs its weights")
@@ -180,7 +182,7 @@ def voices(home: Path, whose: Sequence[str], **more: Any) -> Manifest:
                 id=str(number),
                 audio_filepath=home / f"{number}.wav",
                 duration=2.0 + number,
-                embedding=embeddings.noted((voice / np.linalg.norm(voice)).astype(np.float32)),
+                embedding=embeddings.to_text((voice / np.linalg.norm(voice)).astype(np.float32)),
                 corpus="calls",
                 **more,
             )
@@ -191,7 +193,7 @@ def voices(home: Path, whose: Sequence[str], **more: Any) -> Manifest:
 @pytest.mark.model
 def test_speakers_are_named_after_the_corpus_they_were_first_heard_in(tmp_path: Path) -> None:
     speech = voices(tmp_path, "abacb")
-    found = list(tell_apart(Apart(), speech, out=tmp_path / "speakers"))
+    found = list(cluster_speakers(SpeakerClustering(), speech, out=tmp_path / "speakers"))
     names = [each.speaker for each in found]
     assert names == ["calls-1", "calls-2", "calls-1", "calls-3", "calls-2"]
     assert [replace(each, speaker=None) for each in found] == [
@@ -208,7 +210,7 @@ def test_who_is_named_already_keeps_the_name_and_nobody_else_gets_it(tmp_path: P
     lines.append(Utterance(id="x", audio_filepath=tmp_path / "x.wav", speaker="calls-1"))
     lines.append(Utterance(id="short", audio_filepath=tmp_path / "y.wav"))
     speech = Manifest.write(lines, tmp_path / "all")
-    found = list(tell_apart(Apart(), speech, out=tmp_path / "speakers"))
+    found = list(cluster_speakers(SpeakerClustering(), speech, out=tmp_path / "speakers"))
     names = [each.speaker for each in found]
     assert names == ["calls-2", "calls-3", "calls-2", "calls-1", None]
 
@@ -217,11 +219,17 @@ def test_who_is_named_already_keeps_the_name_and_nobody_else_gets_it(tmp_path: P
 def test_a_name_stays_with_its_speaker_when_others_come_and_go(tmp_path: Path) -> None:
     lines = list(voices(tmp_path, "ccabab"))  # "c" is new, and comes first
     before = list(
-        tell_apart(Apart(), Manifest.write(lines[2:], tmp_path / "old"), out=tmp_path / "1")
+        cluster_speakers(
+            SpeakerClustering(), Manifest.write(lines[2:], tmp_path / "old"), out=tmp_path / "1"
+        )
     )
     assert [each.speaker for each in before] == ["calls-1", "calls-2", "calls-1", "calls-2"]
     left = Manifest.write(lines[:4] + lines[5:], tmp_path / "new")
-    found = list(tell_apart(Apart(), left, Manifest.load(tmp_path / "1"), out=tmp_path / "2"))
+    found = list(
+        cluster_speakers(
+            SpeakerClustering(), left, Manifest.load(tmp_path / "1"), out=tmp_path / "2"
+        )
+    )
     names = [each.speaker for each in found]
     assert names == ["calls-3", "calls-3", "calls-1", "calls-2", "calls-2"]
 
@@ -231,11 +239,15 @@ def test_of_two_that_were_one_before_the_one_who_said_more_keeps_the_name(tmp_pa
     lines = list(voices(tmp_path, "aab"))  # of 2, 3 and 4 s
     one = [replace(each, speaker="calls-1", embedding=None) for each in lines]
     before = Manifest.write(one, tmp_path / "old")
-    found = tell_apart(Apart(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "2")
+    found = cluster_speakers(
+        SpeakerClustering(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "2"
+    )
     assert [each.speaker for each in found] == ["calls-1", "calls-1", "calls-2"]
     merged = [replace(each, speaker=f"calls-{n}") for n, each in enumerate(one, 4)]
     before = Manifest.write(merged, tmp_path / "apart")
-    found = tell_apart(Apart(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "3")
+    found = cluster_speakers(
+        SpeakerClustering(), Manifest.write(lines, tmp_path / "new"), before, out=tmp_path / "3"
+    )
     assert [each.speaker for each in found] == ["calls-5", "calls-5", "calls-6"]
 
 
@@ -252,11 +264,11 @@ def test_the_tables_name_those_who_speak_most_and_how_much_is_nobodys() -> None:
 def test_a_round_tells_speakers_apart_and_says_so(world: Path, tmp_path: Path) -> None:
     plan: Plan = load(world, {"scan": {"speakers": {"at_least": 0.1}}})
     done = next_round(plan, tmp_path / "run")
-    assert all(each.embedding for each in Manifest(done.folder / "estimated"))
-    assert all(each.speaker and not each.embedding for each in Manifest(done.folder / "pseudo"))
+    assert all(each.embedding for each in Manifest(done.folder / "annotated"))
+    assert all(each.speaker and not each.embedding for each in Manifest(done.folder / "pseudo_labels"))
     [summed] = summarize(tmp_path / "run").rounds
     assert summed.speakers == Speakers.load(done.folder / "speakers")
-    assert {"estimated", "speakers"} <= summed.stages.keys()
+    assert {"annotated", "speakers"} <= summed.stages.keys()
     again = next_round(
         load(world, {"scan": {"speakers": {"at_least": 0.1}}, "seed": 2}), tmp_path / "run"
     )

@@ -11,9 +11,9 @@ from twister_loop import (
     BusyError,
     ConfigError,
     EngineError,
-    Ledger,
     NothingNew,
     Plan,
+    RunFolder,
     Waiting,
     approve,
     load,
@@ -22,7 +22,7 @@ from twister_loop import (
     refuse,
     retrain,
 )
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.cli.main import main
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.run_folder import approval_of
@@ -44,8 +44,8 @@ def run(world: Path) -> Path:
 
 
 def test_an_accepted_candidate_waits_and_nothing_else_begins(asking: Plan, run: Path) -> None:
-    ledger = Ledger.read(run)
-    assert ledger.waiting == run / "round-01" and ledger.champion is None
+    ledger = RunFolder.read(run)
+    assert ledger.awaiting_approval == run / "round-01" and ledger.champion is None
     for begin in (next_round, retrain):
         with pytest.raises(Waiting, match=r"`twister approve .*run` or `twister refuse .*run"):
             begin(asking, run)
@@ -57,7 +57,7 @@ def test_an_accepted_candidate_waits_and_nothing_else_begins(asking: Plan, run: 
 def test_a_yes_makes_it_the_champion_and_is_kept_with_its_proof(asking: Plan, run: Path) -> None:
     said = approve(run, "listened to it", by="a person")
     assert approval_of(run / "round-01") == said and said.note == "listened to it"
-    assert Ledger.read(run).champion_folder == run / "round-01"
+    assert RunFolder.read(run).champion_folder == run / "round-01"
     heard = run / "round-01/approval/heard/manifest.jsonl"
     report = run / "round-01/report/development/dev/manifest.jsonl"
     assert len(heard.read_text().splitlines()) == len(report.read_text().splitlines())
@@ -68,8 +68,8 @@ def test_a_no_keeps_the_champion_and_nothing_new_is_not_run_again(plan: Plan, ru
     asking = replace(plan, approval=True, voices=())
     next_round(asking, run)
     refuse(run, "it lisps")
-    ledger = Ledger.read(run)
-    assert ledger.champion is None and ledger.waiting is None
+    ledger = RunFolder.read(run)
+    assert ledger.champion is None and ledger.awaiting_approval is None
     assert summarize(run).rounds[0].accepted is False
     with pytest.raises(NothingNew, match="round 1 was refused"):
         next_round(asking, run)
@@ -84,33 +84,33 @@ def test_a_word_is_said_once(asking: Plan, run: Path) -> None:
 def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
     asking: Plan, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = ToneRecognizer._codebook
+    known = ToyRecognizer._codebook
     monkeypatch.setattr(
-        ToneRecognizer, "_codebook", lambda self, _: known(self, replace(self.base()))
+        ToyRecognizer, "_codebook", lambda self, _: known(self, replace(self.base()))
     )
     with pytest.raises(EngineError, match="nothing was promoted: on 2 development clips"):
         approve(run)
-    assert Ledger.read(run).champion is None and Ledger.read(run).waiting
+    assert RunFolder.read(run).champion is None and RunFolder.read(run).awaiting_approval
     assert not list((run / "round-01").glob(".approval"))
     monkeypatch.undo()
-    assert approve(run).yes
+    assert approve(run).approved
 
 
 def test_audio_that_is_gone_is_a_sentence_and_changes_nothing(asking: Plan, run: Path) -> None:
     shutil.rmtree(run.parent / "data" / "development")
     with pytest.raises(EngineError, match="nothing was promoted"):
         approve(run)
-    assert Ledger.read(run).waiting
+    assert RunFolder.read(run).awaiting_approval
 
 
 def test_nobody_decides_while_another_process_is_at_work(asking: Plan, run: Path) -> None:
-    with Ledger.read(run).locked(), pytest.raises(BusyError):
+    with RunFolder.read(run).locked(), pytest.raises(BusyError):
         approve(run)
 
 
 def test_a_plan_that_does_not_ask_promotes_by_its_gates(plan: Plan, run: Path) -> None:
     next_round(plan, run)
-    assert Ledger.read(run).champion_folder
+    assert RunFolder.read(run).champion_folder
     with pytest.raises(ConfigError, match="nothing waits for approval"):
         approve(run)
 
@@ -118,14 +118,14 @@ def test_a_plan_that_does_not_ask_promotes_by_its_gates(plan: Plan, run: Path) -
 def test_a_plan_that_asks_from_now_on_does_not_touch_older_rounds(plan: Plan, run: Path) -> None:
     next_round(plan, run)
     assert next_round(replace(plan, approval=True), run).number == 2
-    assert Ledger.read(run).champion_folder == run / "round-01"
+    assert RunFolder.read(run).champion_folder == run / "round-01"
 
 
 def test_a_repeated_run_takes_the_word_over(asking: Plan, run: Path) -> None:
     approve(run, "good")
     [again] = reproduce(run, run.with_name("again"))
     assert again.same, again.differing
-    assert Ledger.read(run.with_name("again")).champion_folder
+    assert RunFolder.read(run.with_name("again")).champion_folder
 
 
 def test_the_commands_say_what_waits_and_what_was_said(

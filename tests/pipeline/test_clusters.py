@@ -13,19 +13,19 @@ import pytest
 from tests import world as toy
 from tests.shards import Noted, times
 from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.pipeline.execution.shards import Cluster
 from twister_loop.pipeline.plan import Labeler
-from twister_loop.pipeline.stages.labeling import label
+from twister_loop.pipeline.stages.labeling import transcribe
 
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 LINES = 4 * WINDOW
-UNTRAINED = Checkpoint("tone", source="the toy language")
+UNTRAINED = Checkpoint("toy", source="the toy language")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     clips = []
     for text in ("a e i", "o u", "io e lui"):
         path = home / f"{text}.wav"
-        clips.append((path, audio.write(tone.speak(text, tone.standard()), path)))
+        clips.append((path, audio.write(toy_language.speak(text, toy_language.standard()), path)))
     lines = (
         Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration)
         for number in range(LINES)
@@ -47,8 +47,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def alone(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """What one process makes of it."""
-    out = tmp_path_factory.mktemp("alone") / "pseudo"
-    return label(ToneRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
+    out = tmp_path_factory.mktemp("alone") / "pseudo_labels"
+    return transcribe(ToyRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_dask_worker_killed_half_way_costs_only_its_shard(
     speech: Manifest, alone: bytes, noted: Noted, scheduler: str, tmp_path: Path
 ) -> None:
     over = build(use="dask", address=scheduler)
-    made = label(noted, UNTRAINED, speech, over=over, out=tmp_path / "pseudo")
+    made = transcribe(noted, UNTRAINED, speech, cluster=over, out=tmp_path / "pseudo_labels")
     _only_the_second_shard_twice(noted)
     assert made.path.read_bytes() == alone
 
@@ -104,7 +104,7 @@ def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_each_has_its_gpu(
 ) -> None:
     pytest.importorskip("ray", reason="an extra of its own")
     over = build(use="ray", count=2, gpu=True)
-    made = label(noted, UNTRAINED, speech, over=over, out=tmp_path / "pseudo")
+    made = transcribe(noted, UNTRAINED, speech, cluster=over, out=tmp_path / "pseudo_labels")
     _only_the_second_shard_twice(noted)
     assert made.path.read_bytes() == alone
     assert _gpus(noted.notes.glob("0*")) == {"0", "1"}
@@ -116,7 +116,7 @@ def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(
     pytest.importorskip("distributed")
     path = toy.build(tmp_path)
     once = path.read_text().replace("rounds: 2", "rounds: 1")
-    once = once.replace("  tone: tone\n", "  tone: {use: tone, takes: 140}\n")
+    once = once.replace("  toy: toy\n", "  toy: {use: toy, samples_per_text: 140}\n")
     cluster = "cluster: {use: dask, count: 2, gpu: true, shard: 256}\n"
     environment = dict(os.environ)
     for run, written in (("alone", once), ("spread", once + cluster)):
@@ -126,7 +126,7 @@ def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(
         next_round(replace(load(path), asr=noted, labeler=Labeler(noted)), tmp_path / run)
     made, same = _content(tmp_path / "spread"), _content(tmp_path / "alone")
     assert made == same
-    assert sum("tone/spoken/audio/" in name for name in made) == 280
+    assert sum("toy/spoken/audio/" in name for name in made) == 280
     spoken = sorted(noted.notes.glob("*-140"))
     assert len(spoken) == 2 and _gpus(spoken) <= {"0", "1"}
     assert dict(os.environ) == environment  # the training to come has its threads
@@ -147,7 +147,7 @@ def test_nobody_at_the_address_is_a_sentence(speech: Manifest, tmp_path: Path) -
         pytest.importorskip(package)
         over = build(use=use, address="127.0.0.1:1")
         with pytest.raises(ConfigError, match=rf"{use} does not answer at 127.0.0.1:1"):
-            label(ToneRecognizer(), UNTRAINED, speech, over=over, out=tmp_path / use)
+            transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / use)
 
 
 def _only_the_second_shard_twice(noted: Noted) -> None:

@@ -30,7 +30,7 @@ def shrunk(folder: Path) -> Path:
     for kind in ("development", "test", "retention"):
         texts = {"development": toy.DEVELOPMENT, "test": toy.TEST, "retention": toy.RETENTION}[kind]
         plan[kind] = {kind: str(toy.speak(texts, folder / kind))}
-    plan |= {"asr": "tone", "voices": {"tone": "tone"}, "minimum_utterances": 1, "gates": []}
+    plan |= {"asr": "toy", "voices": {"toy": "toy"}, "minimum_utterances": 1, "gates": []}
     plan["filters"] = {"pseudo": ["duration"], "synthetic": ["duration"]}
     # A letter takes 50 ms; there are too few sentences to leave a switch inside one to chance.
     plan["pack"] |= {"limit": 1.6, "gap": 0.05, "inside": 1.0}

@@ -11,7 +11,7 @@ from twister_loop import ConfigError, StaleError, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.experiments.compare import Comparison, Terms, arms, compare
+from twister_loop.pipeline.experiments.compare import CompareOptions, Comparison, arms, compare
 from twister_loop.pipeline.experiments.reproduce import reproduce
 
 
@@ -25,7 +25,7 @@ def plan_path(world: Path) -> Path:
 @pytest.fixture
 def found(plan_path: Path, tmp_path: Path) -> Comparison:
     plan = load(plan_path, {"pool_references": "data/said", "human": []})
-    return compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2))
+    return compare(plan, tmp_path / "arms", CompareOptions(seeds=2, rounds=2))
 
 
 def test_every_arm_stands_beside_the_untouched_model(found: Comparison) -> None:
@@ -75,7 +75,7 @@ def test_arms_differ_in_what_they_are_trained_on_and_in_nothing_else(
     assert origins("full-loop") == {"pseudo", "synthetic"}
     assert origins("supervised") == {"human"}
     labels = {
-        (run / "round-01" / "pseudo" / "made.json").read_bytes()
+        (run / "round-01" / "pseudo_labels" / "made.json").read_bytes()
         for run in (tmp_path / "arms").glob("*-1")
     }
     assert len(labels) == 1
@@ -90,7 +90,7 @@ def test_rounds_show_labels_trials_and_what_was_kept(found: Comparison) -> None:
     ]
     for step in found.steps:
         assert step.labels is not None and step.labels.length == 13
-        assert "tone" in step.trials and 0 < step.kept <= 1
+        assert "toy" in step.trials and 0 < step.kept <= 1
 
 
 def test_what_was_made_once_is_not_made_again(
@@ -99,9 +99,9 @@ def test_what_was_made_once_is_not_made_again(
     def heard(*_: object) -> None:
         raise AssertionError("something was heard again")
 
-    monkeypatch.setattr("twister_loop.asr.tone.ToneRecognizer.transcribe", heard)
+    monkeypatch.setattr("twister_loop.asr.toy.ToyRecognizer.transcribe", heard)
     plan = load(plan_path, {"pool_references": "data/said", "human": []})
-    assert compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2)) == found
+    assert compare(plan, tmp_path / "arms", CompareOptions(seeds=2, rounds=2)) == found
 
 
 def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Path) -> None:
@@ -112,11 +112,11 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
             "pack": {"limit": 8},
             "augment": {"effects": ["gain"]},
             "replay": "data/said",
-            "voices": {"one": "tone", "other": "tone"},
+            "voices": {"one": "toy", "other": "toy"},
         },
     )
     folder = tmp_path / "arms"
-    found = compare(plan, folder, Terms(ablation=True))
+    found = compare(plan, folder, CompareOptions(ablation=True))
     assert [row.arm for row in found.rows if row.set == "test"] == [
         "untouched",
         "full loop",
@@ -137,21 +137,21 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
     assert "packed" not in stages("without-packing")
     others = (folder / "without-voice-one-1" / "round-01" / "voices").iterdir()
     assert [each.name for each in others] == ["other"]
-    assert len(Manifest.load(folder / "without-filters-1" / "round-01" / "lesson")) > len(
-        Manifest.load(folder / "full-loop-1" / "round-01" / "lesson")
+    assert len(Manifest.load(folder / "without-filters-1" / "round-01" / "filtered_labels")) > len(
+        Manifest.load(folder / "full-loop-1" / "round-01" / "filtered_labels")
     )
 
 
 def test_arms_of_one_s_own_share_what_others_have_made(plan_path: Path, tmp_path: Path) -> None:
     plan = load(plan_path, {"human": [], "pack": {"limit": 8}})
-    terms = Terms(ablation=True)
+    terms = CompareOptions(ablation=True)
     whole = arms(plan, terms)["full loop"]
     assert whole.pack
     apart = replace(whole, pack=replace(whole.pack, gap=1.0))
     found = compare(plan, tmp_path / "arms", terms, {"full loop": whole, "far apart": apart})
     assert {row.arm for row in found.rows} == {"untouched", "full loop", "far apart"}
     one, other = (tmp_path / "arms" / arm / "round-01" for arm in ("full-loop-1", "far-apart-1"))
-    for stage, same in (("pseudo", True), ("mixture", True), ("packed", False)):
+    for stage, same in (("pseudo_labels", True), ("mixture", True), ("packed", False)):
         files = [each / stage / "manifest.jsonl" for each in (one, other)]
         assert (files[0].read_bytes() == files[1].read_bytes()) == same, stage
 
@@ -163,7 +163,7 @@ def test_without_packing_an_update_sees_as_many_utterances() -> None:
 
 def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:
     with pytest.raises(ConfigError, match="a comparison needs a test set"):
-        arms(load(plan_path, {"test": {}}), Terms())
+        arms(load(plan_path, {"test": {}}), CompareOptions())
 
 
 def test_arms_on_other_terms_do_not_pass_for_these(
@@ -171,12 +171,12 @@ def test_arms_on_other_terms_do_not_pass_for_these(
 ) -> None:
     plan = load(plan_path, {"pool_references": "data/said", "human": [], "seed": 99})
     with pytest.raises(StaleError, match=r"other terms \(seed\); name another folder"):
-        compare(plan, tmp_path / "arms", Terms(seeds=2, rounds=2))
+        compare(plan, tmp_path / "arms", CompareOptions(seeds=2, rounds=2))
 
 
 def test_every_round_needs_an_update(plan_path: Path) -> None:
     with pytest.raises(ConfigError, match="2 updates are too few for 3 rounds"):
-        arms(load(plan_path), Terms(updates=2))
+        arms(load(plan_path), CompareOptions(updates=2))
 
 
 def test_the_command_prints_the_table_and_keeps_the_numbers(

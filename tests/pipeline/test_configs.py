@@ -28,10 +28,10 @@ def shrunk(name: str, folder: Path) -> Path:
     for kind in ("development", "test", "retention"):
         texts = {"development": toy.DEVELOPMENT, "test": toy.TEST, "retention": toy.RETENTION}[kind]
         plan[kind] = {kind: str(toy.speak(texts, folder / kind))}
-    plan |= {"asr": "tone", "language": "en", "minimum_utterances": 1, "gates": []}
+    plan |= {"asr": "toy", "language": "en", "minimum_utterances": 1, "gates": []}
     plan["trial"] = {"texts": 2, "at_most": 1.0}
     plan["filters"] = {"pseudo": ["duration"], "synthetic": ["duration"]}
-    plan["voices"] = {"tone": "tone"} if "voices" in plan else {}
+    plan["voices"] = {"toy": "toy"} if "voices" in plan else {}
     plan.pop("labeler", None)
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(plan))

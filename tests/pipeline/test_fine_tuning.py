@@ -14,9 +14,9 @@ from twister_loop.pipeline.experiments.fine_tuning import Study, study
 
 def test_every_model_is_measured_on_every_set(world: Path, tmp_path: Path) -> None:
     plan = load(world)
-    scratch = [Recognizer.build({"use": "tone"}) for _ in range(2)]
+    scratch = [Recognizer.build({"use": "toy"}) for _ in range(2)]
     found = study(plan, tmp_path / "study", scratch)
-    models = ["zero-shot", "fine-tuned", "from scratch: tone", "from scratch: tone-2"]
+    models = ["zero-shot", "fine-tuned", "from scratch: toy", "from scratch: toy-2"]
     assert [(row.score.name, row.model) for row in found.rows] == [
         (name, model) for name in plan.sets for model in models
     ]
@@ -41,7 +41,7 @@ def test_what_is_done_is_not_done_again_and_other_data_is_refused(
     def heard(*_: object) -> None:
         raise AssertionError("something was heard again")
 
-    monkeypatch.setattr("twister_loop.asr.tone.ToneRecognizer.transcribe", heard)
+    monkeypatch.setattr("twister_loop.asr.toy.ToyRecognizer.transcribe", heard)
     assert study(plan, tmp_path / "study", ()) == found
     with pytest.raises(StaleError):
         study(load(world, {"language": "fr"}), tmp_path / "study", ())
@@ -58,7 +58,7 @@ def test_the_command_prints_the_tables(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ["compare", str(world), str(tmp_path / "study")]
-    assert main([*given, "--fine-tuning", "--from-scratch", "tone", "{use: tone}"]) == 0
+    assert main([*given, "--fine-tuning", "--from-scratch", "toy", "{use: toy}"]) == 0
     said = capsys.readouterr().out
-    assert "| from scratch: tone-2 |" in said and "S / D / I" in said and "study.md" in said
-    assert main([*given, "--from-scratch", "tone"]) == 2
+    assert "| from scratch: toy-2 |" in said and "S / D / I" in said and "study.md" in said
+    assert main([*given, "--from-scratch", "toy"]) == 2

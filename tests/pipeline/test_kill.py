@@ -42,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_killed_again_and_again_ends_in_the_same_bytes(home: Path, tmp_path: Path) -> None:
-    world = home / "tone.yaml"
+    world = home / "toy.yaml"
     fatal, kills = int((home / "total").read_text()) // 6, 0
     # A little later each time, so that it gets past whatever must be written in one go.
     while run(world, tmp_path / "killed", fatal + 8 * kills).returncode == -signal.SIGKILL:
@@ -52,12 +52,12 @@ def test_a_run_killed_again_and_again_ends_in_the_same_bytes(home: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "stage", "pool pseudo lesson spoken verified mixture packed candidate report verdict".split()
+    "stage", "pool pseudo_labels filtered_labels spoken verified mixture packed candidate report verdict".split()
 )
 def test_a_run_killed_inside_a_stage_ends_in_the_same_bytes(
     home: Path, tmp_path: Path, stage: str
 ) -> None:
-    world = home / "tone.yaml"
+    world = home / "toy.yaml"
     killed = run(world, tmp_path / "killed", 2, stage)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     [scratch] = (tmp_path / "killed" / "round-01").rglob(f".{stage}")
@@ -113,7 +113,7 @@ def test_the_real_whisper_killed_in_five_stages_ends_in_the_same_bytes(prompts: 
     assert undisturbed.returncode == 0, undisturbed.stderr
     for stage, fatal in (
         ("untouched", 3),
-        ("pseudo", 9),
+        ("pseudo_labels", 9),
         ("voice", 12),
         ("verified", 2),
         ("candidate", 7),  # a line of its log, after the state of step 4 was kept

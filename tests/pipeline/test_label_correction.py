@@ -12,8 +12,8 @@ import pytest
 
 from tests import world as toy
 from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
-from twister_loop.asr._base import Listener
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr._base import BoundRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative, Word
 from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, repair
@@ -24,7 +24,7 @@ TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
 
 
 @dataclass(frozen=True)
-class Spelling(ToneRecognizer):
+class Spelling(ToyRecognizer):
     """Finds a text as likely as the words in it that it likes."""
 
     likes: tuple[tuple[str, float], ...] = ()
@@ -43,8 +43,8 @@ def repaired(tmp_path: Path, label: str, likes: dict[str, float], **terms: Any) 
     labels = Manifest.write([one], tmp_path / "labels")
     spoken = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(TEXTS))
     texts = Manifest.write(spoken, tmp_path / "texts")
-    champion = Listener(Spelling(likes=tuple(likes.items())), Checkpoint("tone"))
-    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "repaired")
+    champion = BoundRecognizer(Spelling(likes=tuple(likes.items())), Checkpoint("toy"))
+    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "rescored")
     return found
 
 
@@ -107,13 +107,13 @@ def test_the_nearest_word_is_found_among_many() -> None:
 
 
 @dataclass(frozen=True)
-class Beaming(ToneRecognizer):
+class Beaming(ToyRecognizer):
     """May have heard the same few texts in everything, as likely as it is told."""
 
     holds: tuple[tuple[str, float], ...] = ()
     nbest: int = 0
 
-    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Beaming:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Beaming:
         return replace(self, nbest=nbest)
 
     def transcribe(
@@ -137,11 +137,11 @@ def rescored(
     said = terms.pop("texts", TEXTS)
     spoken = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(said))
     texts = Manifest.write(spoken, tmp_path / "texts")
-    champion = Listener(Beaming(holds=tuple(holds.items())), Checkpoint("tone"))
+    champion = BoundRecognizer(Beaming(holds=tuple(holds.items())), Checkpoint("toy"))
     similarity = terms.pop("similarity", None)
     terms = {"nbest": Rescoring(texts=3, **terms), "similarity": similarity}
     labels = Manifest.write([one], tmp_path / "labels")
-    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "repaired")
+    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "rescored")
     return found
 
 
@@ -225,7 +225,7 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
         "twister_loop.pipeline.stages.label_correction.KneserNey",
         lambda texts, order: weighed.extend(texts) or KneserNey(weighed, order),
     )
-    monkeypatch.setattr(ToneRecognizer, "searching", lambda self, *_, **__: self)
+    monkeypatch.setattr(ToyRecognizer, "with_beam", lambda self, *_, **__: self)
     plan = load(world, {"repair": {"nbest": {}}, "rounds": 1})
     done = next_round(plan, world.parent / "run")
     assert weighed == [units_of(text, "en") for text in toy.TEXTS]
@@ -238,7 +238,7 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
         ({"repair": {"nbest": {"texts": 1}}}, "repair.nbest: texts: 2 at least"),
         ({"repair": {"similarity": None}}, "nothing to repair by"),
         ({"repair": {"nbest": {"weight": -1}}}, "weight: not below 0"),
-        ({"repair": {"nbest": {}}}, "repair.nbest: tone tells no alternatives"),
+        ({"repair": {"nbest": {}}}, "repair.nbest: toy tells no alternatives"),
         ({"repair": {}, "texts": [], "voices": {}}, "repair: needs `texts` to go by"),
     ],
 )

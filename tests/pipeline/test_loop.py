@@ -16,34 +16,34 @@ from twister_loop import (
     Checkpoint,
     ConfigError,
     LeakError,
-    Ledger,
     NothingNew,
     Plan,
     Report,
+    RunFolder,
     StaleError,
     Utterance,
     load,
     next_round,
     refine,
 )
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
-from twister_loop.core.artifacts import read_json, size_of, write_json
+from twister_loop.audio import toy_language
+from twister_loop.core.artifacts import folder_size, read_json, write_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters.char_rate import CharRate
 from twister_loop.data.filters.confidence import Confidence
-from twister_loop.evaluation.gates.parity import Parity as ParityGate
+from twister_loop.evaluation.gates.parity import EngineParity as ParityGate
 from twister_loop.evaluation.gates.significant import Significant
-from twister_loop.evaluation.trials import Parity
+from twister_loop.evaluation.trials import DecoderTrial
 from twister_loop.pipeline.experiments.compare import sharing
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.preflight import SPOKEN_TEXT
 from twister_loop.pipeline.run_folder import verdict_of
-from twister_loop.pipeline.stages.labeling import LabelTerms
+from twister_loop.pipeline.stages.labeling import LabelOptions
 
 STAGES = (
-    "untouched champion pool pseudo texts lesson mixture packed candidate report verdict"
+    "untouched champion pool pseudo_labels texts filtered_labels mixture packed candidate report verdict"
 ).split()
 
 
@@ -57,7 +57,7 @@ def test_the_recognizer_gets_better_and_is_accepted(plan: Plan, tmp_path: Path) 
     assert untouched.words.rate > 0.5
     assert done.report.score("test").words.rate == 0.0
     assert done.verdict.accepted
-    assert Ledger.read(tmp_path / "run").champion == done.candidate
+    assert RunFolder.read(tmp_path / "run").champion == done.candidate
 
 
 def test_every_stage_leaves_a_whole_folder_that_says_what_it_was_made_from(
@@ -74,7 +74,7 @@ def test_a_finished_run_is_read_back_and_nothing_is_heard_again(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = list(refine(plan, tmp_path / "run"))
-    monkeypatch.delattr(ToneRecognizer, "transcribe")
+    monkeypatch.delattr(ToyRecognizer, "transcribe")
     assert list(refine(plan, tmp_path / "run")) == first
 
 
@@ -85,10 +85,10 @@ def test_an_interrupted_stage_repeats_at_most_its_window(
     texts = ["aia a", "eie e", "oio o", "uau u", "iui i"]
     toy.speak(texts, tmp_path / "data" / "pool", labeled=False)
     heard: list[str] = []
-    transcribe = ToneRecognizer.transcribe
+    transcribe = ToyRecognizer.transcribe
 
     def failing(
-        self: ToneRecognizer, checkpoint: Checkpoint, speech: Iterable[Utterance]
+        self: ToyRecognizer, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         for utterance in transcribe(self, checkpoint, speech):
             if "data/pool" in str(utterance.audio_filepath):
@@ -98,23 +98,23 @@ def test_an_interrupted_stage_repeats_at_most_its_window(
                 heard.append(utterance.id)
             yield utterance
 
-    monkeypatch.setattr(ToneRecognizer, "transcribe", failing)
+    monkeypatch.setattr(ToyRecognizer, "transcribe", failing)
     with pytest.raises(MemoryError):
         next_round(plan, tmp_path / "run")
-    assert not (tmp_path / "run" / "round-01" / "pseudo").exists()
+    assert not (tmp_path / "run" / "round-01" / "pseudo_labels").exists()
     next_round(plan, tmp_path / "run")
     before, after = heard[:3], heard[4:]
     assert after[0] == before[2] and not set(before[:2]) & set(after)
-    disturbed = (tmp_path / "run" / "round-01" / "pseudo" / "manifest.jsonl").read_bytes()
+    disturbed = (tmp_path / "run" / "round-01" / "pseudo_labels" / "manifest.jsonl").read_bytes()
     next_round(plan, tmp_path / "other")
-    assert (tmp_path / "other/round-01/pseudo/manifest.jsonl").read_bytes() == disturbed
+    assert (tmp_path / "other/round-01/pseudo_labels/manifest.jsonl").read_bytes() == disturbed
 
 
 def test_a_refused_round_keeps_the_champion_and_says_why(plan: Plan, tmp_path: Path) -> None:
     first, second = refine(plan, tmp_path / "run")
     assert first.verdict.accepted and not second.verdict.accepted
     assert second.verdict.objections[0].gate == "significant"
-    assert Ledger.read(tmp_path / "run").champion == first.candidate
+    assert RunFolder.read(tmp_path / "run").champion == first.candidate
 
 
 def test_after_a_refused_round_with_nothing_new_no_round_runs(plan: Plan, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_after_a_refused_round_with_nothing_new_no_round_runs(plan: Plan, tmp_pa
     assert len(done) == 1 and not done[0].verdict.accepted
     with pytest.raises(NothingNew, match="nothing new to learn from"):
         next_round(deaf, tmp_path / "run")
-    assert len(Ledger.read(tmp_path / "run").folders) == 1
+    assert len(RunFolder.read(tmp_path / "run").round_folders) == 1
     toy.speak(["e ora basta", "io sono qui"], tmp_path / "data" / "pool" / "new", labeled=False)
     assert next_round(deaf, tmp_path / "run").number == 2
 
@@ -132,14 +132,14 @@ def test_after_a_refused_round_with_nothing_new_no_round_runs(plan: Plan, tmp_pa
 def test_a_changed_plan_is_refused_for_the_round_in_progress_and_shown(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ToneRecognizer, "train", None)
+    monkeypatch.setattr(ToyRecognizer, "train", None)
     with pytest.raises(TypeError):
         next_round(plan, tmp_path / "run")
     monkeypatch.undo()
     changed = replace(plan, mix=replace(plan.mix, synthetic=0.5))
     with pytest.raises(StaleError, match=r"mix.synthetic: 1.0 -> 0.5.*--restart"):
         next_round(changed, tmp_path / "run")
-    assert Ledger.read(tmp_path / "run").set_aside() == tmp_path / "run" / "round-01.aside-1"
+    assert RunFolder.read(tmp_path / "run").set_aside() == tmp_path / "run" / "round-01.aside-1"
     assert next_round(changed, tmp_path / "run").number == 1
 
 
@@ -147,7 +147,7 @@ def test_a_changed_plan_applies_from_the_next_round_on(plan: Plan, tmp_path: Pat
     first = next_round(plan, tmp_path / "run")
     second = next_round(without(plan, "significant"), tmp_path / "run")
     assert first.verdict.accepted and second.verdict.accepted
-    assert Ledger.read(tmp_path / "run").champion == second.candidate
+    assert RunFolder.read(tmp_path / "run").champion == second.candidate
 
 
 def test_the_champion_is_measured_again_only_when_the_measure_changed(
@@ -167,9 +167,9 @@ def test_an_artifact_made_from_other_things_is_refused_and_not_touched(
 ) -> None:
     done = next_round(plan, tmp_path / "run")
     shutil.rmtree(done.folder / "verdict")
-    lesson = done.folder / "lesson" / "made.json"
+    lesson = done.folder / "filtered_labels" / "made.json"
     lesson.write_text(lesson.read_text().replace('"version": 1', '"version": 0'))
-    with pytest.raises(StaleError, match="lesson was made from other things: version: 0 -> 1"):
+    with pytest.raises(StaleError, match="filtered_labels was made from other things: version: 0 -> 1"):
         next_round(plan, tmp_path / "run")
     assert '"version": 0' in lesson.read_text()
 
@@ -194,7 +194,7 @@ def test_held_out_audio_in_the_pool_is_a_leak_whatever_its_name(plan: Plan, tmp_
     shutil.copy(data / "test" / "0.wav", data / "pool" / "renamed.wav")
     with pytest.raises(LeakError, match=r"test.test: 1 of its utterances are also in pool"):
         next_round(plan, tmp_path / "run")
-    assert not Ledger.read(tmp_path / "run").folders
+    assert not RunFolder.read(tmp_path / "run").round_folders
 
 
 def test_a_held_out_recording_at_another_rate_and_level_is_a_leak(
@@ -209,7 +209,7 @@ def test_a_held_out_recording_at_another_rate_and_level_is_a_leak(
 
 
 def test_a_held_out_text_in_human_speech_is_a_leak(plan: Plan, tmp_path: Path) -> None:
-    slower = tone.speak(toy.TEST[0] + " ", tone.standard())
+    slower = toy_language.speak(toy.TEST[0] + " ", toy_language.standard())
     audio.write(slower, tmp_path / "data" / "human" / "9.wav")
     with (tmp_path / "data" / "human" / "metadata.jsonl").open("a") as lines:
         lines.write(json.dumps({"file_name": "9.wav", "text": toy.TEST[0]}) + "\n")
@@ -234,14 +234,14 @@ def test_bad_files_in_the_pool_are_rejected_with_their_reason_and_counted(
     pool = tmp_path / "data" / "pool"
     (pool / "text.wav").write_text("this is no audio")
     (pool / "empty.wav").touch()
-    audio.write(tone.speak("", {})[:100], pool / "short.wav")
-    audio.write(tone.speak("", {}).repeat(20), pool / "silent.wav")
+    audio.write(toy_language.speak("", {})[:100], pool / "short.wav")
+    audio.write(toy_language.speak("", {}).repeat(20), pool / "silent.wav")
     shutil.copy(pool / "0.wav", pool / "again.wav")
     done = next_round(plan, tmp_path / "run")
     rejected = Manifest.load(done.folder / "pool" / "rejected")
     reasons = sorted(each.rejected_by or "" for each in rejected)
     assert reasons == ["silent", "too_short", "unreadable", "unreadable"]
-    again = list(Manifest.load(done.folder / "given" / "pool" / "rejected"))
+    again = list(Manifest.load(done.folder / "inputs" / "pool" / "rejected"))
     assert [each.rejected_by for each in again] == ["duplicate"]
     assert len(Manifest.load(done.folder / "pool")) == len(toy.POOL)
 
@@ -252,7 +252,7 @@ def test_a_voice_that_fails_its_trial_is_not_used_and_the_round_goes_on(
     strict = replace(plan, trial=replace(plan.trial, at_most=0.1))
     done = next_round(strict, tmp_path / "run")
     assert not done.trials[0].passed and "not used" in str(done.trials[0])
-    assert not (done.folder / "voices" / "tone" / "spoken").exists()
+    assert not (done.folder / "voices" / "toy" / "spoken").exists()
     assert {each.origin for each in Manifest.load(done.folder / "mixture")} == {"human", "pseudo"}
 
 
@@ -260,8 +260,8 @@ def test_a_voice_that_passed_is_carried_on_even_from_a_refused_round(
     plan: Plan, tmp_path: Path
 ) -> None:
     done = next_round(replace(plan, gates=(Significant(level=1.0),)), tmp_path / "run")
-    assert Ledger.read(tmp_path / "run").voice("tone") == Checkpoint.load(
-        done.folder / "voices" / "tone" / "voice"
+    assert RunFolder.read(tmp_path / "run").voice("toy") == Checkpoint.load(
+        done.folder / "voices" / "toy" / "voice"
     )
 
 
@@ -270,7 +270,7 @@ def test_older_rounds_are_thinned_to_their_results(plan: Plan, tmp_path: Path) -
     lenient = replace(without(plan, "significant"), keep=keep, rounds=3)
     first, second, third = refine(lenient, tmp_path / "run")
     assert list(third.folder.rglob("*.wav")) and not list(first.folder.rglob("*.wav"))
-    assert size_of(second.folder) < size_of(third.folder)
+    assert folder_size(second.folder) < folder_size(third.folder)
     assert verdict_of(first.folder).accepted and (first.folder / "report/report.json").is_file()
 
 
@@ -278,7 +278,7 @@ def test_what_was_thinned_is_made_anew_and_not_copied(plan: Plan, tmp_path: Path
     keep = replace(plan.keep, last=1)
     lenient = replace(without(plan, "significant"), keep=keep, rounds=2)
     thinned, _ = refine(lenient, tmp_path / "one")
-    spoken = "voices/tone/spoken"
+    spoken = "voices/toy/spoken"
     assert (thinned.folder / spoken / "thinned").exists()
     again = next_round(lenient, tmp_path / "two", sharing(tmp_path))
     assert all(each.audio_filepath.is_file() for each in Manifest.load(again.folder / spoken))
@@ -327,15 +327,15 @@ def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
 def test_a_labeler_hears_for_labels_if_it_hears_what_the_recognizer_hears(
     plan: Plan, tmp_path: Path, letters: str, used: bool
 ) -> None:
-    other = ToneRecognizer(letters=letters)
+    other = ToyRecognizer(letters=letters)
     gates = (*plan.gates, ParityGate())
     with_labeler = replace(plan, labeler=Labeler(other), gates=gates, pseudo_filters=())
     done = next_round(with_labeler, tmp_path / "run")
-    parity = Parity.load(done.folder / "labeler")
+    parity = DecoderTrial.load(done.folder / "labeler")
     assert (parity.chosen, parity.clips) == (0 if used else None, 3)
-    label = read_json(done.folder / "pseudo/made.json")["from"]["recognizer"]["letters"]
+    label = read_json(done.folder / "pseudo_labels/made.json")["from"]["recognizer"]["letters"]
     assert label == (letters if used else "aeiou ")
-    assert [each.name for each in Report.load(done.folder / "by_labeler").scores] == ["dev"]
+    assert [each.name for each in Report.load(done.folder / "candidate_by_labeler").scores] == ["dev"]
 
 
 def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: Path) -> None:
@@ -343,32 +343,32 @@ def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: P
 
     Filters are asked as they will be of the labels: some of them look at the text.
     """
-    other = ToneRecognizer(letters="aeiou rsl")
-    labeler, sure = Labeler(other, LabelTerms(at_most=0)), (Confidence(at_least=-0.1), CharRate())
+    other = ToyRecognizer(letters="aeiou rsl")
+    labeler, sure = Labeler(other, LabelOptions(at_most=0)), (Confidence(at_least=-0.1), CharRate())
     with_labeler = replace(plan, labeler=labeler, pseudo_filters=sure)
-    parity = Parity.load(next_round(with_labeler, tmp_path / "run").folder / "labeler")
+    parity = DecoderTrial.load(next_round(with_labeler, tmp_path / "run").folder / "labeler")
     assert (parity.chosen, parity.clips) == (0, 1)
 
 
 def test_a_later_round_hears_only_what_no_label_was_kept_for(plan: Plan, tmp_path: Path) -> None:
-    terms = LabelTerms(relabel="new")
+    terms = LabelOptions(relabel="new")
     lenient = replace(without(plan, "significant"), labeler=Labeler(plan.asr, terms), rounds=3)
     first, second, third = refine(lenient, tmp_path / "run")
-    kept = {each.id: each for each in Manifest(first.folder / "lesson") if each.origin == "pseudo"}
-    heard = list(Manifest(second.folder / "pseudo"))
+    kept = {each.id: each for each in Manifest(first.folder / "filtered_labels") if each.origin == "pseudo"}
+    heard = list(Manifest(second.folder / "pseudo_labels"))
     assert [each.id for each in heard] == [each.id for each in Manifest(second.folder / "pool")]
     assert kept and {each.id for each in heard if each.labeled_in} == kept.keys()
     for each in heard:
         if each.labeled_in:
             assert replace(each, labeled_in=None) == kept[each.id] and each.labeled_in == 1
-    later = {each.labeled_in for each in Manifest(third.folder / "pseudo")}
+    later = {each.labeled_in for each in Manifest(third.folder / "pseudo_labels")}
     assert 1 in later and later <= {None, 1, 2}
 
 
 def test_where_nothing_can_be_compared_the_careful_way_labels(plan: Plan, tmp_path: Path) -> None:
-    other = Labeler(ToneRecognizer(letters=" aeiou"))
+    other = Labeler(ToyRecognizer(letters=" aeiou"))
     nothing = (Confidence(at_least=1.0),)
-    parity = Parity.load(
+    parity = DecoderTrial.load(
         next_round(
             replace(plan, labeler=other, pseudo_filters=nothing, human=plan.human),
             tmp_path / "run",
@@ -381,7 +381,7 @@ def test_where_nothing_can_be_compared_the_careful_way_labels(plan: Plan, tmp_pa
 def test_another_untouched_model_is_measured_and_must_be_beaten(
     world: Path, tmp_path: Path
 ) -> None:
-    knows_all = {"use": "tone", "letters": "abcdefghijklmnopqrstuvwxyz "}
+    knows_all = {"use": "toy", "letters": "abcdefghijklmnopqrstuvwxyz "}
     better = {
         "references": {"all": knows_all},
         "gates": ["best_untouched"],
@@ -390,7 +390,7 @@ def test_another_untouched_model_is_measured_and_must_be_beaten(
     }
     done = next_round(load(world, better), tmp_path / "run")
     [objection] = done.verdict.objections
-    assert objection.gate == "best_untouched" and objection.why.startswith("dev: ")
+    assert objection.gate == "best_untouched" and objection.reason.startswith("dev: ")
     assert (done.folder / "references" / "all" / "report.json").is_file()
 
 
@@ -405,7 +405,7 @@ def test_reports_of_different_normalizers_are_not_compared(plan: Plan, tmp_path:
 
 
 def test_two_processes_cannot_work_on_one_run(plan: Plan, tmp_path: Path) -> None:
-    ledger = Ledger.open(tmp_path / "run")
+    ledger = RunFolder.open(tmp_path / "run")
     with ledger.locked(), pytest.raises(BusyError):
         next_round(plan, tmp_path / "run")
     assert next_round(plan, tmp_path / "run").number == 1
@@ -416,10 +416,10 @@ def test_the_space_that_a_round_needs_is_checked_before_it_begins(
 ) -> None:
     from twister_loop import SpaceError
 
-    monkeypatch.setattr(ToneRecognizer, "disk", lambda self, base: 10**18)
+    monkeypatch.setattr(ToyRecognizer, "disk_bytes_needed", lambda self, base: 10**18)
     with pytest.raises(SpaceError, match="needs about 1000000000"):
         next_round(plan, tmp_path / "run")
-    assert not Ledger.read(tmp_path / "run").folders and SPOKEN_TEXT > 0
+    assert not RunFolder.read(tmp_path / "run").round_folders and SPOKEN_TEXT > 0
 
 
 def test_every_stage_goes_through_do_and_its_folder_is_its_name(plan: Plan, tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_every_stage_goes_through_do_and_its_folder_is_its_name(plan: Plan, tmp_
     assert seen == [*STAGES[:6], *voice, *STAGES[6:]]
     assert {each.name for each in done.folder.iterdir() if each.is_dir()} == {
         *STAGES,
-        "given",
+        "inputs",
         "voices",
     }
 

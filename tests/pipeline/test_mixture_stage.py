@@ -11,7 +11,7 @@ from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Origin
-from twister_loop.data.mixture import Mix
+from twister_loop.data.mixture import MixOptions
 from twister_loop.pipeline.stages.mixture import mix
 
 
@@ -36,18 +36,18 @@ def speech(folder: Path, origin: Origin, lengths: list[float]) -> Manifest:
     ("weight", "hours"), [(1.0, 1.0), (2.0, 2.0), (0.5, 0.5), (0.0, 0.0), (2.5, 2.5)]
 )
 def test_a_weight_is_how_often_the_hours_count(tmp_path: Path, weight: float, hours: float) -> None:
-    pseudo = speech(tmp_path / "pseudo", "pseudo", [0.4] * 20)
+    pseudo = speech(tmp_path / "pseudo_labels", "pseudo", [0.4] * 20)
     human = speech(tmp_path / "human", "human", [0.4] * 5)
-    mixed = mix(Mix(pseudo=weight), [pseudo, human], 1, out=tmp_path / "mixture")
+    mixed = mix(MixOptions(pseudo=weight), [pseudo, human], 1, out=tmp_path / "mixture")
     counted = Counter(each.origin for each in mixed)
     assert counted["human"] == 5
     assert counted["pseudo"] == pytest.approx(20 * hours, abs=1)
 
 
 def test_the_seed_decides_the_order(tmp_path: Path) -> None:
-    source = speech(tmp_path / "pseudo", "pseudo", [0.3] * 12)
+    source = speech(tmp_path / "pseudo_labels", "pseudo", [0.3] * 12)
     orders = [
-        [each.id for each in mix(Mix(), [source], seed, out=tmp_path / str(place))]
+        [each.id for each in mix(MixOptions(), [source], seed, out=tmp_path / str(place))]
         for place, seed in enumerate((1, 1, 2))
     ]
     assert orders[0] == orders[1] != orders[2]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twister_loop import Checkpoint, Utterance
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import WINDOW, Manifest, windows
-from twister_loop.pipeline.stages.labeling import label
+from twister_loop.pipeline.stages.labeling import transcribe
 
 
 @dataclass(frozen=True)
-class Windowed(ToneRecognizer):
+class Windowed(ToyRecognizer):
     """Hears in every window how much it hears there; notes how often its model is loaded."""
 
     loads: list[int] = field(default_factory=list, metadata={"signed": False})
@@ -38,9 +38,9 @@ def heard(engine: Windowed, new: set[int], total: int, tmp_path: Path) -> list[s
         for number, each in enumerate(speech)
         if number not in new
     )
-    lesson = Manifest.write(known, tmp_path / "round-01" / "lesson")
+    lesson = Manifest.write(known, tmp_path / "round-01" / "filtered_labels")
     pool = Manifest.write(speech, tmp_path / "pool")
-    made = label(engine, Checkpoint("tone"), pool, lesson, out=tmp_path / "pseudo")
+    made = transcribe(engine, Checkpoint("toy"), pool, lesson, out=tmp_path / "pseudo_labels")
     assert [each.id for each in made] == [each.id for each in speech]
     assert [each.labeled_in for each in made] == [None if n in new else 1 for n in range(total)]
     assert not any(each.error for each in made)

@@ -30,14 +30,14 @@ def test_a_run_comes_out_the_same_from_its_own_notes(
 
 
 def test_what_differs_is_named_in_the_order_of_the_loop(run: Path, world: Path) -> None:
-    heard = run / "round-01" / "pseudo" / "made.json"
+    heard = run / "round-01" / "pseudo_labels" / "made.json"
     note = read_json(heard)
     write_json({**note, "content": {**note["content"], "manifest.jsonl": "0"}}, heard)
     machine = environment()
     other = Environment("2.7", machine.system, "a slide rule", 1, {"numpy": "0.1"})
     other.save(run / "round-01")
     [first, second] = reproduce(run, run.parent / "elsewhere")
-    assert first.differing == ("pseudo/manifest.jsonl",) and second.same
+    assert first.differing == ("pseudo_labels/manifest.jsonl",) and second.same
     assert f"processor: a slide rule -> {machine.processor}" in first.elsewhere
     assert any(line.startswith("packages.numpy: 0.1 -> ") for line in first.elsewhere)
 

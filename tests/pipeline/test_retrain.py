@@ -9,17 +9,25 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, Ledger, NothingNew, Plan, load, measure_champion, next_round
+from twister_loop import (
+    ConfigError,
+    NothingNew,
+    Plan,
+    RunFolder,
+    load,
+    measure_champion,
+    next_round,
+)
 from twister_loop import retrain as retrain_
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.audiofolder import AudioFolder
-from twister_loop.pipeline.run_folder import NewAudio
+from twister_loop.pipeline.run_folder import NewAudioOptions
 
 
 @pytest.fixture
 def eager(plan: Plan) -> Plan:
     """A plan that retrains from a hundredth of a minute on, and waits for nothing to settle."""
-    return replace(plan, new_audio=NewAudio(minutes=0.01, settled=0.0))
+    return replace(plan, new_audio=NewAudioOptions(minutes=0.01, settled=0.0))
 
 
 def test_a_round_begins_when_enough_has_come_and_not_before(eager: Plan, tmp_path: Path) -> None:
@@ -32,7 +40,7 @@ def test_a_round_begins_when_enough_has_come_and_not_before(eager: Plan, tmp_pat
         retrain_(eager, run)
     toy.speak(["io e lei e lui", "aia e oui"], pool / "more", labeled=False)
     assert retrain_(eager, run).number == 2
-    assert len(Manifest(run / "round-02/given/pool")) == len(toy.POOL) + 3
+    assert len(Manifest(run / "round-02/inputs/pool")) == len(toy.POOL) + 3
 
 
 def test_the_same_audio_under_another_name_is_not_new(eager: Plan, tmp_path: Path) -> None:
@@ -51,7 +59,7 @@ def test_nothing_new_since_a_refused_round_is_said_and_not_run_again(
     assert not retrain_(hopeless, tmp_path / "run").verdict.accepted
     with pytest.raises(NothingNew, match="since round 1, which was refused"):
         retrain_(hopeless, tmp_path / "run")
-    assert len(Ledger.read(tmp_path / "run").folders) == 1
+    assert len(RunFolder.read(tmp_path / "run").round_folders) == 1
 
 
 def test_what_is_still_being_written_is_left_for_the_next_look(
@@ -64,32 +72,32 @@ def test_what_is_still_being_written_is_left_for_the_next_look(
     toy.speak(["io e lei e lui", "aia e oui"], pool / "new", labeled=False)
     growing = pool / "new" / "1.wav"
     os.utime(growing, (0, 0))  # copying tools set the time of the content back
-    patient = replace(eager, new_audio=NewAudio(minutes=0.01, settled=0.6))
+    patient = replace(eager, new_audio=NewAudioOptions(minutes=0.01, settled=0.6))
     with pytest.raises(NothingNew, match="0 new recordings"):
         retrain_(patient, run)
     assert "2 files still change, and are left for the next look" in caplog.text
     time.sleep(0.7)
     growing.write_bytes(growing.read_bytes())
     assert retrain_(patient, run).number == 2
-    names = {each.audio_filepath.name for each in Manifest(run / "round-02/given/pool")}
-    assert "0.wav" in names and len(Manifest(run / "round-02/given/pool")) == len(toy.POOL) + 1
+    names = {each.audio_filepath.name for each in Manifest(run / "round-02/inputs/pool")}
+    assert "0.wav" in names and len(Manifest(run / "round-02/inputs/pool")) == len(toy.POOL) + 1
 
 
 def test_a_round_in_progress_is_finished_whatever_is_new(
     eager: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twister_loop.asr.tone import ToneRecognizer
+    from twister_loop.asr.toy import ToyRecognizer
 
-    monkeypatch.setattr(ToneRecognizer, "train", None)
+    monkeypatch.setattr(ToyRecognizer, "train", None)
     with pytest.raises(TypeError):
         retrain_(eager, tmp_path / "run")
     monkeypatch.undo()
-    patient = replace(eager, new_audio=NewAudio(minutes=1e6))
+    patient = replace(eager, new_audio=NewAudioOptions(minutes=1e6))
     assert retrain_(patient, tmp_path / "run").number == 1
 
 
 def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
-    assert load(world).new_audio == NewAudio(10.0, 30.0)
+    assert load(world).new_audio == NewAudioOptions(10.0, 30.0)
     with pytest.raises(ConfigError, match="new_audio: nothing below 0"):
         load(world, {"new_audio": {"minutes": -1}})
     with pytest.raises(ConfigError, match=r"new_audio.minuets: unknown; did you mean 'minutes'"):
@@ -97,10 +105,10 @@ def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
 
 
 def test_a_folder_that_can_settle_signs_as_before(world: Path) -> None:
-    from twister_loop.core.artifacts import signature
+    from twister_loop.core.artifacts import cache_key
 
     folder = AudioFolder(world.parent)
-    assert signature(folder.when_settled(9)) == signature(folder)
+    assert cache_key(folder.when_settled(9)) == cache_key(folder)
 
 
 def test_the_champion_is_measured_on_the_sets_as_they_are_now(eager: Plan, tmp_path: Path) -> None:

@@ -15,27 +15,27 @@ import pytest
 from tests import shards as engines
 from tests.shards import Noted, times
 from twister_loop import Checkpoint, EngineError, Utterance
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.pipeline.execution.shards import (
     ELSEWHERE,
     Cluster,
-    Order,
+    RepeatedTexts,
     Shard,
-    Takes,
+    ShardOrder,
     guarded,
-    spread,
+    run_in_shards,
 )
-from twister_loop.pipeline.stages.labeling import label, speak
-from twister_loop.tts.tone import ToneSynthesizer
+from twister_loop.pipeline.stages.labeling import synthesize, transcribe
+from twister_loop.tts.toy import ToySynthesizer
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 LINES = 2 * WINDOW + 20
-UNTRAINED = Checkpoint("tone", source="the toy language")
+UNTRAINED = Checkpoint("toy", source="the toy language")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     made = []
     for number, text in enumerate(islice(words, LINES)):
         path = home / f"{number:04d}.wav"
-        duration = audio.write(tone.speak(text, tone.standard()), path)
+        duration = audio.write(toy_language.speak(text, toy_language.standard()), path)
         made.append(Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration))
     (home / "0300.wav").write_text("no sound at all")
     return Manifest.write(made, home)
@@ -70,8 +70,8 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 @pytest.fixture(scope="module")
 def alone(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """What one process makes of it."""
-    out = tmp_path_factory.mktemp("alone") / "pseudo"
-    return label(ToneRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
+    out = tmp_path_factory.mktemp("alone") / "pseudo_labels"
+    return transcribe(ToyRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -87,7 +87,7 @@ def test_labels_made_in_shards_are_those_of_one_process(
 ) -> None:
     (tmp_path / "notes").mkdir()
     noted = Noted(notes=tmp_path / "notes")
-    made = label(noted, UNTRAINED, speech, over=OneByOne(), out=tmp_path / "pseudo")
+    made = transcribe(noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels")
     assert made.path.read_bytes() == alone
     assert b"0300" in alone and b"not audio that can be read" in alone
     assert all(times(noted.notes, f"{number:04d}") == 1 for number in (0, 255, 256, 531))
@@ -98,12 +98,12 @@ def test_labels_made_in_shards_are_those_of_one_process(
 def test_speech_made_in_shards_is_that_of_one_process(tmp_path: Path) -> None:
     texts = [Utterance(id=f"text{n}", text="a i" if n % 7 else "Ж") for n in range(100)]
     corpus = Manifest.write(texts, tmp_path / "texts")
-    tone.save(tone.standard(), tmp_path / "voice")
-    voice = Checkpoint("tone", tmp_path / "voice")
+    toy_language.save(toy_language.standard(), tmp_path / "voice")
+    voice = Checkpoint("toy", tmp_path / "voice")
     for run, over in (("alone", None), ("shards", OneByOne())):
         (tmp_path / run).mkdir()
         (tmp_path / run / "run.json").write_text("{}")
-        speak(ToneSynthesizer(), voice, corpus, 3, over=over, out=tmp_path / run / "spoken")
+        synthesize(ToySynthesizer(), voice, corpus, 3, cluster=over, out=tmp_path / run / "spoken")
     made, same = files(tmp_path / "shards"), files(tmp_path / "alone")
     assert "spoken/audio/text1-3.wav" in made
     assert made == same
@@ -114,9 +114,9 @@ def test_a_finished_shard_is_not_made_again(speech: Manifest, alone: bytes, tmp_
     (tmp_path / "notes").mkdir()
     noted = Noted(notes=tmp_path / "notes")
     with pytest.raises(EngineError, match="the cluster is gone"):
-        label(noted, UNTRAINED, speech, over=OneByOne(at_most=2), out=tmp_path / "pseudo")
-    assert not (tmp_path / "pseudo").exists()
-    made = label(noted, UNTRAINED, speech, over=OneByOne(), out=tmp_path / "pseudo")
+        transcribe(noted, UNTRAINED, speech, cluster=OneByOne(at_most=2), out=tmp_path / "pseudo_labels")
+    assert not (tmp_path / "pseudo_labels").exists()
+    made = transcribe(noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels")
     assert made.path.read_bytes() == alone
     assert all(times(noted.notes, f"{number:04d}") == 1 for number in range(LINES) if number != 300)
 
@@ -125,12 +125,14 @@ def test_a_stage_begun_over_a_cluster_can_end_without_and_the_other_way(
     speech: Manifest, alone: bytes, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError):
-        label(ToneRecognizer(), UNTRAINED, speech, over=OneByOne(at_most=1), out=tmp_path / "one")
-    made = label(ToneRecognizer(), UNTRAINED, speech, out=tmp_path / "one")
+        transcribe(
+            ToyRecognizer(), UNTRAINED, speech, cluster=OneByOne(at_most=1), out=tmp_path / "one"
+        )
+    made = transcribe(ToyRecognizer(), UNTRAINED, speech, out=tmp_path / "one")
     assert made.path.read_bytes() == alone
     assert not (made.folder / "shards").exists()
     over = OneByOne(shard=2 * WINDOW)
-    assert label(ToneRecognizer(), UNTRAINED, speech, over=over, out=tmp_path / "one") == made
+    assert transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / "one") == made
 
 
 def test_what_was_joined_is_not_made_again_when_the_shards_were_not_yet_removed(
@@ -138,14 +140,14 @@ def test_what_was_joined_is_not_made_again_when_the_shards_were_not_yet_removed(
 ) -> None:
     Manifest.write(speech, tmp_path)
     (tmp_path / ".joined").mkdir()
-    made = spread(engines.failing, speech, "failing", OneByOne(), tmp_path)
+    made = run_in_shards(engines.failing, speech, "failing", OneByOne(), tmp_path)
     assert len(made) == LINES and not (tmp_path / ".joined").exists()
 
 
 def test_a_few_lines_are_not_worth_a_cluster(tmp_path: Path) -> None:
     few = Manifest.write([Utterance(id="one")], tmp_path / "few")
     over = OneByOne(at_most=0)
-    assert len(label(ToneRecognizer(), UNTRAINED, few, over=over, out=tmp_path / "out")) == 1
+    assert len(transcribe(ToyRecognizer(), UNTRAINED, few, cluster=over, out=tmp_path / "out")) == 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_what_went_wrong_with_a_shard_is_said(
     speech: Manifest, tmp_path: Path, engine: Any, over: Cluster, said: str
 ) -> None:
     with pytest.raises(EngineError, match=said):
-        spread(engine, speech, "hearing", over, tmp_path)
+        run_in_shards(engine, speech, "hearing", over, tmp_path)
     assert not (tmp_path / "shards" / "000000000-000000256").exists()
 
 
@@ -170,7 +172,7 @@ def test_another_version_of_an_engine_is_refused(speech: Manifest, tmp_path: Pat
     shard = Shard(engines.failing, speech, 0, WINDOW, tmp_path / "shards")
     packages = {"prefect": "1.0", "numpy": "1.0"}
     assert "prefect" in ELSEWHERE
-    order = Order(shard.folder.name, pickle.dumps((shard, packages)), shard.home)
+    order = ShardOrder(shard.folder.name, pickle.dumps((shard, packages)), shard.home)
     with pytest.raises(EngineError, match=r"here is numpy \d.*, where the stage began numpy 1.0"):
         guarded(60, order)
 
@@ -180,7 +182,7 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
 ) -> None:
     (tmp_path / "shards").mkdir()
     shard = Shard(engines.forked, speech, 0, WINDOW, tmp_path / "shards")
-    order = Order(shard.folder.name, pickle.dumps((shard, {})), shard.home)
+    order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
     (tmp_path / "order").write_bytes(pickle.dumps(order))
     code = (
         "import pickle, sys; from twister_loop.pipeline.execution.shards import guarded;"
@@ -194,12 +196,12 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
 
 
 def test_a_part_of_a_manifest_is_what_lies_between_two_lines(speech: Manifest) -> None:
-    takes = Takes(speech, 3)
-    every = list(takes.part())
+    takes = RepeatedTexts(speech, 3)
+    every = list(takes.lines_between())
     assert len(every) == len(takes) == 3 * LINES
     for source, whole in ((speech, list(speech)), (takes, every)):
         for first, end in ((0, 0), (0, 256), (255, 257), (256, 512), (511, None), (512, 9999)):
-            assert list(source.part(first, end)) == whole[first:end]
+            assert list(source.lines_between(first, end)) == whole[first:end]
 
 
 def _gone(pid: int) -> None:

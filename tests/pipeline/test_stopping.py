@@ -12,25 +12,25 @@ import pytest
 
 from tests import world as toy
 from twister_loop import ConfigError, Plan, load, next_round
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Objection
 from twister_loop.evaluation.evidence import Evidence
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.gates.sane_output import SaneOutput
-from twister_loop.evaluation.outcomes import not_shown, unknown_sets
+from twister_loop.evaluation.outcomes import hidden_from_gates, unknown_sets
 
 
 @dataclass(frozen=True)
-class Stopping(ToneRecognizer):
+class Stopping(ToyRecognizer):
     """Notes what it is given to end by."""
 
     stop: str | None = "watched"
     given: list[Manifest | None] = field(default_factory=list, metadata={"signed": False})
 
     @property
-    def stops_by(self) -> str | None:
+    def early_stopping_set(self) -> str | None:
         return self.stop
 
     def train(
@@ -97,14 +97,14 @@ def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
     done = next_round(plan, tmp_path / "run")
     made = read_json(done.folder / "candidate" / "made.json")["from"]
     assert made["recognizer"]["stop"] == "watched"
-    assert isinstance(made["watched"], str) and len(made["watched"]) == 16
+    assert isinstance(made["early_stopping_speech"], str) and len(made["early_stopping_speech"]) == 16
 
 
 def test_which_set_is_not_shown() -> None:
     kinds: Any = {"dev": "development", "own": "development", "test": "test"}
-    assert not_shown(kinds, "own") == "own"
-    assert not_shown(kinds, None) is None
-    assert not_shown({"dev": "development", "test": "test"}, "dev") is None
+    assert hidden_from_gates(kinds, "own") == "own"
+    assert hidden_from_gates(kinds, None) is None
+    assert hidden_from_gates({"dev": "development", "test": "test"}, "dev") is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Funnel
 from twister_loop.data.filters._base import Filter
 from twister_loop.data.presets import FILTERS
-from twister_loop.pipeline.stages.text_selection import Choice, clean, tidy
+from twister_loop.pipeline.stages.text_selection import TextSelection, clean, select_texts
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_clean_has_one_line_and_stays_clean(raw: str) -> None:
     assert len(text.splitlines()) <= 1
 
 
-ALL = Choice()
+ALL = TextSelection()
 
 
 def corpus(folder: Path, *lines: str, lang: str = "en") -> Manifest:
@@ -56,14 +56,17 @@ def corpus(folder: Path, *lines: str, lang: str = "en") -> Manifest:
 
 
 def tidied(
-    tmp_path: Path, texts: Manifest, choice: Choice = ALL, heard: str = "", **terms: Any
+    tmp_path: Path, texts: Manifest, choice: TextSelection = ALL, heard: str = "", **terms: Any
 ) -> list[str]:
     held = corpus(tmp_path / "held", *terms.pop("held_out", ()))
     labels = corpus(tmp_path / "labels", *heard.splitlines())
     filters = tuple(Filter.build(each) for each in FILTERS["speakable"].parts)
     seed = terms.pop("seed", 1)
     out = tmp_path / f"texts-{seed}-{choice.rare}-{choice.unlike}"
-    return [each.text or "" for each in tidy(filters, choice, texts, [held], labels, seed, out=out)]
+    return [
+        each.text or ""
+        for each in select_texts(filters, choice, texts, [held], labels, seed, out=out)
+    ]
 
 
 def test_each_text_is_kept_once_and_all_others_say_why(tmp_path: Path) -> None:
@@ -95,8 +98,8 @@ def test_texts_of_rare_words_are_preferred_if_asked(tmp_path: Path) -> None:
     common = [f"please press {'one ' * n}now" for n in range(1, 41)]
     rare = [f"zymurgy{n} quixotry{n} vexillology{n}" for n in range(10)]
     texts = corpus(tmp_path / "raw", *common, *rare)
-    chosen = tidied(tmp_path, texts, Choice(texts=10, rare=5.0))
-    evenly = tidied(tmp_path, texts, Choice(texts=10))
+    chosen = tidied(tmp_path, texts, TextSelection(texts=10, rare=5.0))
+    evenly = tidied(tmp_path, texts, TextSelection(texts=10))
     assert len(chosen) == len(evenly) == 10
     assert sum(each in rare for each in chosen) >= 8 > sum(each in rare for each in evenly)
     rejected = list(Manifest(tmp_path / "texts-1-5.0-0.0" / "rejected"))
@@ -108,23 +111,23 @@ def test_texts_unlike_the_pool_are_preferred_if_asked(tmp_path: Path) -> None:
     alike = [f"the weather is {each} today" for each in "good bad fair cold warm mild".split()]
     unlike = [f"your invoice number is {each}" for each in "lost found paid due late open".split()]
     texts = corpus(tmp_path / "raw", *alike, *unlike)
-    chosen = tidied(tmp_path, texts, Choice(texts=6, unlike=6.0), heard)
+    chosen = tidied(tmp_path, texts, TextSelection(texts=6, unlike=6.0), heard)
     assert sum(each in unlike for each in chosen) >= 5
 
 
 def test_the_seed_decides_what_is_chosen(tmp_path: Path) -> None:
     texts = corpus(tmp_path / "raw", *(f"text number {chr(97 + n)}" for n in range(20)))
-    first = tidied(tmp_path, texts, Choice(texts=5))
-    assert first == tidied(tmp_path, texts, Choice(texts=5))
-    assert first != tidied(tmp_path, texts, Choice(texts=5), seed=2)
-    assert len(tidied(tmp_path, texts, Choice(texts=50), seed=3)) == 20
+    first = tidied(tmp_path, texts, TextSelection(texts=5))
+    assert first == tidied(tmp_path, texts, TextSelection(texts=5))
+    assert first != tidied(tmp_path, texts, TextSelection(texts=5), seed=2)
+    assert len(tidied(tmp_path, texts, TextSelection(texts=50), seed=3)) == 20
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"choose": {"texts": 0}}, "choose: texts: 1 at least"),
-        ({"choose": {"rare": 1.0}}, "choose: rare, unlike: say how many `texts`"),
+        ({"text_selection": {"texts": 0}}, "text_selection: texts: 1 at least"),
+        ({"text_selection": {"rare": 1.0}}, "text_selection: rare, unlike: say how many `texts`"),
         (
             {"filters": {"texts": [{"use": "text_length", "at_most": -1}]}},
             "smaller number first",
@@ -143,8 +146,8 @@ def test_terms_that_cannot_be_meant_are_refused_when_the_plan_is_read(
 
 
 def test_a_round_speaks_the_texts_that_were_chosen(world: Path, tmp_path: Path) -> None:
-    plan = load(changed(world, choose={"texts": 1}, repair={"similarity": 0.8}))
+    plan = load(changed(world, text_selection={"texts": 1}, repair={"similarity": 0.8}))
     done = next_round(plan, tmp_path / "run")
     [text] = Manifest(done.folder / "texts")
-    assert {each.text for each in Manifest(done.folder / "voices/tone/spoken")} == {text.text}
-    assert len(Manifest(done.folder / "repaired")) == len(Manifest(done.folder / "pseudo"))
+    assert {each.text for each in Manifest(done.folder / "voices/toy/spoken")} == {text.text}
+    assert len(Manifest(done.folder / "rescored")) == len(Manifest(done.folder / "pseudo_labels"))

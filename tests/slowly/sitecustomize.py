@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from twister_loop.asr import tone
+from twister_loop.asr import toy
 
-learn = tone.ToneRecognizer.train
+learn = toy.ToyRecognizer.train
 
 
 def held(self: Any, start: Any, lesson: Any, out: Path, *rest: Any) -> Any:
@@ -23,4 +23,4 @@ def held(self: Any, start: Any, lesson: Any, out: Path, *rest: Any) -> Any:
     return learn(self, start, lesson, out, *rest)
 
 
-tone.ToneRecognizer.train = held  # type: ignore[method-assign]
+toy.ToyRecognizer.train = held  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 from twister_loop.text.normalizers.korean import Korean
 
 SPELLED = [
@@ -125,13 +125,13 @@ def test_spaces_do_not_count_in_the_character_error_rate(
     said: str, heard: str, errors: int, length: int
 ) -> None:
     normalize = Korean().normalize
-    found = measure.characters(normalize(said, "ko"), normalize(heard, "ko"))
+    found = metrics.count_character_errors(normalize(said, "ko"), normalize(heard, "ko"))
     assert (found.errors, found.length) == (errors, length)
 
 
 def test_letters_can_be_counted_instead_of_syllables() -> None:
     normalize = Korean(jamo=True).normalize
-    found = measure.characters(normalize("각도", "ko"), normalize("간도", "ko"))
+    found = metrics.count_character_errors(normalize("각도", "ko"), normalize("간도", "ko"))
     assert (found.errors, found.length) == (1, 5)
     assert normalize(normalize("각도 ㅋㅋ", "ko"), "ko") == normalize("각도 ㅋㅋ", "ko")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from twister_loop.evaluation import metrics as measure
+from twister_loop.evaluation import metrics
 from twister_loop.text import scripts
 from twister_loop.text.normalizers import basic
 from twister_loop.text.normalizers._base import Normalizer
@@ -75,7 +75,7 @@ def test_texts_are_brought_to_the_form_in_which_they_are_compared(
 def test_korean_is_counted_without_spaces_and_punctuation() -> None:
     normalize = normalizer(use="korean").normalize
     said, heard = normalize("아무 것도, 아니에요!", "ko"), normalize("아무것도 아니예요", "ko")
-    assert measure.characters(said, heard).rate == 1 / 8
+    assert metrics.count_character_errors(said, heard).rate == 1 / 8
 
 
 def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
@@ -140,4 +140,4 @@ def test_ours_is_what_transformers_has() -> None:
 def test_letters_of_an_unexpected_script_are_counted(
     reference: str, heard: str, lang: str | None, strange: int, of: int
 ) -> None:
-    assert scripts.confusion(reference, heard, lang) == (strange, of)
+    assert scripts.count_foreign_letters(reference, heard, lang) == (strange, of)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from twister_loop import Checkpoint, EngineError, Utterance
-from twister_loop.asr._base import Listener
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr._base import BoundRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.audio import tones as tone
+from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
 from twister_loop.tts.concatenative import Concatenative, Inventory
 
@@ -18,7 +18,7 @@ LESSON = ["press one to hear it", "you hear one again", "to go on press pund"]
 
 
 @dataclass(frozen=True)
-class Opinionated(ToneRecognizer):
+class Opinionated(ToyRecognizer):
     """Finds every sentence a little likelier in which one of these words stands."""
 
     likes: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ def lesson(folder: Path, texts: list[str], speakers: str = "aaa") -> Manifest:
     def recorded() -> Iterator[Utterance]:
         for number, text in enumerate(texts):
             path = folder / f"{number}.wav"
-            duration = audio.write(tone.speak(text, tone.standard()), path)
+            duration = audio.write(toy_language.speak(text, toy_language.standard()), path)
             yield Utterance(
                 id=f"u{number}",
                 audio_filepath=path,
@@ -55,16 +55,16 @@ def texts(folder: Path, *lines: str) -> Manifest:
 
 
 def learned(
-    tmp_path: Path, wanted: Manifest, recognizer: ToneRecognizer | None = None, **options: object
+    tmp_path: Path, wanted: Manifest, recognizer: ToyRecognizer | None = None, **options: object
 ) -> tuple[Concatenative, Checkpoint]:
     voice = Concatenative(**options)  # type: ignore[arg-type]
-    champion = Listener(recognizer or ToneRecognizer(), Checkpoint("tone"))
-    speech = lesson(tmp_path / "lesson", LESSON)
+    champion = BoundRecognizer(recognizer or ToyRecognizer(), Checkpoint("toy"))
+    speech = lesson(tmp_path / "filtered_labels", LESSON)
     return voice, voice.train(None, speech, wanted, champion, tmp_path / "voice", 1)
 
 
 def heard(utterance: Utterance) -> str:
-    return tone.hear(audio.of(utterance), tone.standard())[0]
+    return toy_language.hear(audio.load_utterance(utterance), toy_language.standard())[0]
 
 
 def test_words_of_several_sentences_are_joined_to_a_new_one(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_the_same_id_gives_the_same_bytes_and_another_id_another_take(tmp_path: 
 
 
 def test_one_speaker_is_preferred_to_two(tmp_path: Path) -> None:
-    speech = lesson(tmp_path / "lesson", ["go on", "press go", "on it"], speakers="abb")
+    speech = lesson(tmp_path / "filtered_labels", ["go on", "press go", "on it"], speakers="abb")
     wanted = texts(tmp_path / "texts", "press go on it")
     voice = Concatenative()
-    champion = Listener(ToneRecognizer(), Checkpoint("tone"))
+    champion = BoundRecognizer(ToyRecognizer(), Checkpoint("toy"))
     checkpoint = voice.train(None, speech, wanted, champion, tmp_path / "voice", 1)
     [spoken] = voice.synthesize(checkpoint, wanted, tmp_path / "audio")
     assert spoken.speaker == "b"
@@ -150,11 +150,11 @@ def test_one_speaker_is_preferred_to_two(tmp_path: Path) -> None:
 
 def test_a_lesson_without_words_is_a_sentence(tmp_path: Path) -> None:
     voice = Concatenative(confidence=0.0)
-    champion = Listener(ToneRecognizer(), Checkpoint("tone"))
+    champion = BoundRecognizer(ToyRecognizer(), Checkpoint("toy"))
     with pytest.raises(EngineError, match="no word that could be cut out"):
         voice.train(
             None,
-            lesson(tmp_path / "lesson", LESSON),
+            lesson(tmp_path / "filtered_labels", LESSON),
             texts(tmp_path / "texts", "a"),
             champion,
             tmp_path / "voice",

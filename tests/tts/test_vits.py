@@ -106,7 +106,7 @@ def test_every_text_is_spoken_by_somebody_the_same_way_every_time(
     assert {each.speaker for each in spoken[:5]} == {"ada", "bob"}
     for each in spoken[:5]:
         assert (each.origin, each.made_by) == ("synthetic", "vits")
-        assert each.duration == len(audio.of(each)) / audio.SAMPLE_RATE > 0
+        assert each.duration == len(audio.load_utterance(each)) / audio.SAMPLE_RATE > 0
         [alone] = TINY.synthesize(trained, [replace(each, error=None)], tmp_path / "b")
         assert alone.speaker == each.speaker
         assert alone.audio_filepath.read_bytes() == each.audio_filepath.read_bytes()
@@ -126,7 +126,7 @@ def test_the_same_take_sounds_otherwise_by_another_speaker_and_is_slower_where_a
         of_one = replace(steady, speakers=(name,))
         [said] = of_one.synthesize(trained, [line], tmp_path / name)
         assert said.speaker == name
-        heard[name] = audio.of(said)
+        heard[name] = audio.load_utterance(said)
         [slow] = replace(of_one, speed=0.5).synthesize(trained, [line], tmp_path / "slow")
         assert slow.duration > 1.5 * said.duration
     same = len(heard["ada"]) == len(heard["bob"])
@@ -219,7 +219,7 @@ def test_a_start_that_cannot_be_gone_on_with_is_refused_with_the_plan(
     for use, start, sentence in (
         ("vits", tmp_path / "gone", r"start: .*gone is not there"),
         ("vits", tmp_path, r"start: .*model\.pth: no config\.json beside it"),
-        ("coqui", trained.location, "start: the voice is a vits, not a glow_tts"),
+        ("glow_tts", trained.location, "start: the voice is a vits, not a glow_tts"),
     ):
         with pytest.raises(ConfigError, match=sentence):
             Synthesizer.build({"use": use, "start": str(start)})

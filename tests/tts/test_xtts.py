@@ -84,7 +84,7 @@ def lesson(tmp_path: Path) -> Manifest:
         clips.append(
             Utterance(id=f"c{number}", audio_filepath=path, duration=duration, speaker=speaker)
         )
-    return Manifest.write(clips, tmp_path / "lesson")
+    return Manifest.write(clips, tmp_path / "filtered_labels")
 
 
 def build(weights: Path, **options: Any) -> Synthesizer:
@@ -148,7 +148,7 @@ def test_fine_tuning_changes_the_gpt_alone_and_a_later_round_goes_on_from_it(
 ) -> None:
     both = Manifest.write([*sentences(tmp_path / "short"), *lesson], tmp_path / "both")
     part = build(tunable, references=2, steps=4, batch=2, learning_rate=1e-3, save_every=2)
-    assert part.continues
+    assert part.continues_from_last_round
     threads = torch.get_num_threads()
     made = part.train(None, both, both, NOBODY, tmp_path / "v", 7)
     assert torch.get_num_threads() == threads

@@ -49,30 +49,30 @@ class Recognizer(Part):
         """
 
     @property
-    def stops_by(self) -> str | None:
+    def early_stopping_set(self) -> str | None:
         """The development set on whose errors training ends early; None where on none."""
         return None
 
-    def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+    def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         """How much of the longest label that it can learn a text takes, with its timestamps."""
         return lambda utterance: 0.0
 
-    def decoding(self) -> str:
+    def decoding_description(self) -> str:
         """What is to be known of the decoder to compare two scores: margin, guard, precision."""
         return self.name
 
-    def usual(self) -> Self | None:
+    def full_window(self) -> Self | None:
         """The same, decoding as everybody does; None where that is no different."""
         return None
 
-    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+    def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         """Itself in faster ways to hear with these weights, the fastest first.
 
         Each is tried on some of the pool before its labels are believed.
         """
         return (self,)
 
-    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         """The same, by a beam whose `nbest` texts are noted, or drawn tokens; None if it cannot."""
         return None
 
@@ -80,21 +80,21 @@ class Recognizer(Part):
         """The same with so many updates, each by `clips` times as many utterances; or itself."""
         return self
 
-    def keeping_epochs(self) -> Self:
+    def keeping_all_epochs(self) -> Self:
         """The same, also leaving the weights after each epoch, in `epoch-01`, ...; or itself."""
         return self
 
-    def disk(self, base: Checkpoint) -> int:
+    def disk_bytes_needed(self, base: Checkpoint) -> int:
         """Bytes that training needs at its peak."""
         return 0
 
-    def foresee(self, base: Checkpoint) -> Iterator[str]:
+    def preflight_warnings(self, base: Checkpoint) -> Iterator[str]:
         """What may go wrong when this machine trains it, such as too little memory."""
         yield from ()
 
 
 @dataclass(frozen=True)
-class Listener:
+class BoundRecognizer:
     """A recognizer with the weights it hears by: the champion, as a voice meets it."""
 
     recognizer: Recognizer

@@ -49,5 +49,5 @@ class Transducer(JointRecognizer):
             for each, count in zip(encoded, frames, strict=True)
         ]
 
-    def decoding(self) -> str:
-        return "greedy transducer" if self.decode == "greedy" else super().decoding()
+    def decoding_description(self) -> str:
+        return "greedy transducer" if self.decode == "greedy" else super().decoding_description()

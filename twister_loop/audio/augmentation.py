@@ -22,7 +22,7 @@ from .io import Samples
 
 
 @dataclass(frozen=True)
-class Chance:
+class RandomEffect:
     """An effect, and how often it is drawn."""
 
     effect: Effect
@@ -30,10 +30,10 @@ class Chance:
 
 
 @dataclass(frozen=True)
-class Perturb:
+class Augmentation:
     """How speech is perturbed for training."""
 
-    effects: tuple[Chance, ...]
+    effects: tuple[RandomEffect, ...]
     """In this order; what none was drawn for stays as it is."""
     when: Literal["written", "reading"] = "written"
     """Written out beside the round's other audio, once and the same for all epochs; or whenever
@@ -54,7 +54,7 @@ class Perturb:
         Where an effect stretches time, the places of pieces and words are stretched alike; one
         that would make more than 30 s of less is left out. Raises AudioError.
         """
-        samples = audio.of(utterance)
+        samples = audio.load_utterance(utterance)
         rng = np.random.default_rng([seed, epoch, copy, *utterance.id.encode()])
         drawn = [each.effect for each in self.effects if rng.random() < each.probability]
         most, done = round(LONGEST * audio.SAMPLE_RATE), list[str]()
@@ -74,23 +74,23 @@ class Perturb:
 
 
 @dataclass(frozen=True)
-class PerturbedManifest(Manifest):
+class AugmentedDataset(Manifest):
     """A manifest that sounds otherwise in every epoch."""
 
-    terms: Perturb
+    augmentation: Augmentation
     seed: int
 
 
-def sound(
+def load_audio(
     lesson: Manifest, utterance: Utterance, epoch: int, copy: int = 0
 ) -> tuple[Utterance, Samples]:
     """One of its utterances as training hears it in an epoch, perturbed where the lesson is.
 
     `copy` tells the times apart that one utterance stands in it. Raises AudioError.
     """
-    if isinstance(lesson, PerturbedManifest):
-        return lesson.terms.apply(utterance, lesson.seed, epoch, copy)
-    return utterance, audio.of(utterance)
+    if isinstance(lesson, AugmentedDataset):
+        return lesson.augmentation.apply(utterance, lesson.seed, epoch, copy)
+    return utterance, audio.load_utterance(utterance)
 
 
 def _stretched(utterance: Utterance, factor: float) -> Utterance:

@@ -39,7 +39,7 @@ Fingerprint = NDArray[np.bool_]
 """(frames, 32)."""
 
 
-def doubles(
+def find_duplicates(
     speech: Iterable[Utterance], among: Iterable[Utterance]
 ) -> Iterator[tuple[Utterance, Utterance]]:
     """Pairs of the first and of the second that are one recording.
@@ -57,7 +57,7 @@ def doubles(
             if place not in prints:
                 prints[place] = _fingerprint(known[place])
             other = prints[place]
-            if mine is not None and other is not None and same(mine, other):
+            if mine is not None and other is not None and is_same(mine, other):
                 yield each, known[place]
 
 
@@ -72,10 +72,10 @@ def fingerprint(utterance: Utterance) -> Fingerprint:
     """Read the middle of an utterance. Raises AudioError."""
     length = min(STRETCH, utterance.duration)
     begin = utterance.offset + (utterance.duration - length) / 2
-    return of(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
+    return fingerprint_of(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
 
 
-def of(samples: Samples) -> Fingerprint:
+def fingerprint_of(samples: Samples) -> Fingerprint:
     """The fingerprint of mono samples at 16 kHz."""
     slow = audio.resample(samples, audio.SAMPLE_RATE, RATE)
     slow = np.pad(slow, (0, max(0, FRAME + HOP - len(slow))))
@@ -86,7 +86,7 @@ def of(samples: Samples) -> Fingerprint:
     return np.asarray(np.diff(np.diff(energy, axis=1), axis=0) > 0)
 
 
-def same(one: Fingerprint, other: Fingerprint) -> bool:
+def is_same(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether two are of one recording."""
     enough = min(len(one), len(other)) >= ENOUGH
     return difference(one, other) < (SAME if enough else SAME_OF_SHORT)

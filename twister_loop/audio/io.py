@@ -71,7 +71,7 @@ def read(
     return resample(samples[:, channel], rate)
 
 
-def of(utterance: Utterance) -> Samples:
+def load_utterance(utterance: Utterance) -> Samples:
     """The speech of one utterance."""
     place = utterance.offset, utterance.duration, utterance.channel
     return read(utterance.audio_filepath, *place)
@@ -110,7 +110,7 @@ def channels_of(path: Path) -> int:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
 
 
-def odd(path: Path) -> bool:
+def validation_error(path: Path) -> bool:
     """Whether a headerless file ends in half a sample. Raises OSError."""
     return headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
 
@@ -131,7 +131,7 @@ def _opened(path: Path) -> soundfile.SoundFile:
     )
 
 
-def coded(samples: Samples, format_: str, subtype: str, rate: Hertz) -> Samples:
+def encode_and_decode(samples: Samples, format_: str, subtype: str, rate: Hertz) -> Samples:
     """What a codec leaves of samples: written by libsndfile in memory, and read back.
 
     `format_` and `subtype` are libsndfile's, such as OGG and OPUS; the codec works at `rate`.

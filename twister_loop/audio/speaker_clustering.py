@@ -87,7 +87,7 @@ class Groups:
         return numbers
 
 
-def told_apart(recordings: Iterable[tuple[Sums, Mask]], limits: Limits) -> Numbers:
+def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: Limits) -> Numbers:
     """The speaker of every utterance, -1 where that cannot be told.
 
     `recordings` are the embeddings, (utterances, 256), of one recording after the other, and

@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         return nn.functional.normalize(raw)
 
 
-def of(samples: Samples) -> Embedding:
+def embed(samples: Samples) -> Embedding:
     """The embedding of one speaker's speech, mono at 16 kHz. Raises ConfigError without weights."""
     level = 20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-10)
     louder = samples * np.float32(10 ** (max(0.0, LOUD - level) / 20))
@@ -84,13 +84,13 @@ def _begins(samples: int) -> list[int]:
     return begins[:-1] if len(begins) > 1 and spoken < COVERED * WINDOW else begins
 
 
-def noted(embedding: Embedding) -> str:
+def to_text(embedding: Embedding) -> str:
     """As a line of a manifest keeps it: a byte for every number, in base64."""
     steps = np.round(embedding / embedding.max() * 255).astype(np.uint8)
     return base64.b64encode(steps.tobytes()).decode()
 
 
-def read(note: str) -> Embedding:
+def from_text(note: str) -> Embedding:
     """Back from a line; what was rounded away moves the cosine of two by less than 0.001."""
     steps = np.frombuffer(base64.b64decode(note), np.uint8).astype(np.float32)
     return np.asarray(steps / np.linalg.norm(steps), np.float32)

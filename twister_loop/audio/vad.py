@@ -15,7 +15,7 @@ import silero_vad  # noqa: E402
 torch.set_num_threads(threads)  # silero-vad leaves the whole process with one thread
 
 
-def cut(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:
+def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:
     """Yield (offset, duration) of stretches of speech, none longer than `limit`.
 
     Neighboring speech is kept together while it fits; a stretch without any pause is cut hard.

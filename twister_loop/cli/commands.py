@@ -12,12 +12,12 @@ from ..core import schema
 from ..core.errors import ConfigError
 from ..data import corpus_check as survey
 from ..pipeline.approval import approve, refuse
-from ..pipeline.experiments.compare import Terms, compare
+from ..pipeline.experiments.compare import CompareOptions, compare
 from ..pipeline.experiments.fine_tuning import study
 from ..pipeline.experiments.reproduce import reproduce
-from ..pipeline.loop import measure_champion, next_round, plainly, refine, retrain
+from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
 from ..pipeline.plan import load, parse_value
-from ..pipeline.run_folder import Ledger
+from ..pipeline.run_folder import RunFolder
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return _show(options.run)
     if options.prefect:
         return _through_prefect("refine", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, plainly)
+    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
     for done in refine(plan, options.run, do):
         _told(options.run, done.number)
     return _show(options.run)
@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
 def round_(options: argparse.Namespace) -> int:
     """Finish the round in progress, or begin and finish the next."""
     if options.restart and (options.run / "run.json").is_file():
-        with Ledger.read(options.run).locked():
-            aside = Ledger.read(options.run).set_aside()
+        with RunFolder.read(options.run).locked():
+            aside = RunFolder.read(options.run).set_aside()
         print(f"set aside as {aside}" if aside else "no round is in progress")
     if options.prefect:
         return _through_prefect("round", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, plainly)
+    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
     _told(options.run, next_round(plan, options.run, do).number)
     return _show(options.run)
 
@@ -55,7 +55,7 @@ def retrain_(options: argparse.Namespace) -> int:
     """One more round, if enough new audio has come into the pool; else it says so."""
     if options.prefect:
         return _through_prefect("retrain", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, plainly)
+    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
     _told(options.run, retrain(plan, options.run, do).number)
     return _show(options.run)
 
@@ -145,7 +145,7 @@ def dashboard_(options: argparse.Namespace) -> int:
 
 def compare_(options: argparse.Namespace) -> int:
     """The loop against its parts, on equal terms; is it worth its cost?"""
-    terms = Terms(options.updates, options.seeds, options.rounds, options.ablation)
+    terms = CompareOptions(options.updates, options.seeds, options.rounds, options.ablation)
     plan = load(options.plan, options.changes)
     if options.fine_tuning:
         specs = [parse_value(each) for each in options.from_scratch]
@@ -240,16 +240,18 @@ def _all_done(options: argparse.Namespace) -> bool:
     """
     if not (options.run / "run.json").is_file() or not options.plan.is_file():
         return False
-    ledger = Ledger.read(options.run)
+    ledger = RunFolder.read(options.run)
     text = options.plan.read_text(encoding="utf-8")
     document = parse_value(text)
-    if not ledger.finished or not isinstance(document, dict):
+    if not ledger.finished_rounds or not isinstance(document, dict):
         return False
     changed = {**document, **options.changes}
-    last = parse_value((ledger.finished[-1] / "plan.yaml").read_text(encoding="utf-8"))
+    last = parse_value((ledger.finished_rounds[-1] / "plan.yaml").read_text(encoding="utf-8"))
     wanted = changed.pop("rounds", 1)
     last.pop("rounds", None)
-    return bool(len(ledger.finished) >= wanted and changed == last and not ledger.in_progress)
+    return bool(
+        len(ledger.finished_rounds) >= wanted and changed == last and not ledger.in_progress
+    )
 
 
 def _through_prefect(flow: str, options: argparse.Namespace) -> int:

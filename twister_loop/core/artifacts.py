@@ -17,6 +17,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,13 +34,13 @@ log = logging.getLogger(__name__)
 MADE = "made.json"
 TIMING, SPEED = "timing.json", "speed.json"
 """How long it took, all of it and its parts: notes on how it went, not on what came out."""
-WORTH_TIDYING = 5.0
+MIN_SECONDS_TO_FREE_MEMORY = 5.0
 """Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
-THINNED = "thinned"
+PRUNED = "thinned"
 """Marks what its weights or its audio were taken out of: a record of what was, of no more use."""
-HOW = frozenset({"out", "over"})
+EXECUTION_ARGUMENTS = frozenset({"out", "cluster"})
 """Arguments of a stage that say where and by whom it is done, not what comes out."""
-RUN = "run.json"
+RUN_MARKER = "run.json"
 """Marks the root of a run; paths below it are kept relative, so a run can be moved."""
 
 
@@ -69,7 +70,11 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
         def recipe_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
             given = form.bind_partial(*args, **kwargs).arguments
             purpose = make.__name__
-            signed = {n: signature(each, purpose) for n, each in given.items() if n not in HOW}
+            signed = {
+                n: cache_key(each, purpose)
+                for n, each in given.items()
+                if n not in EXECUTION_ARGUMENTS
+            }
             return {"stage": make.__name__, "version": version, "from": signed}
 
         @wraps(make)
@@ -84,7 +89,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                     make(*args, **kwargs)
                     _finish(scratch, recipe, seconds := time.monotonic() - began)
                 scratch.rename(out)
-                if seconds > WORTH_TIDYING:
+                if seconds > MIN_SECONDS_TO_FREE_MEMORY:
                     _give_back_memory()
                 log.info("%s/%s: made in %.1f s", out.parent.name, out.name, seconds)
             elif changed := _changes(read_json(out / MADE), recipe):
@@ -97,17 +102,17 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
     return decorate
 
 
-def unsigned(default: T, /) -> T:
+def not_in_cache_key(default: T, /) -> T:
     """Give a part's option that does not change results, such as a batch size, its default."""
     return field(default=default, metadata={"signed": False})
 
 
-def only_for(purpose: str, default: T, /) -> T:
+def used_by(purpose: str, default: T, /) -> T:
     """Give a part's option that only one stage looks at, such as a learning rate, its default."""
     return field(default=default, metadata={"purpose": purpose})
 
 
-def signature(value: object, purpose: str | None = None) -> Any:
+def cache_key(value: object, purpose: str | None = None) -> Any:
     """Plain data that changes whenever the value, or what it points to, changes.
 
     `purpose` is the name of the stage that signs: options that only another one looks at are
@@ -121,14 +126,14 @@ def signature(value: object, purpose: str | None = None) -> Any:
             return digest_of(folder / note)
     if is_dataclass(value) and not isinstance(value, type):
         signed = (each for each in fields(value) if _matters(each.metadata, purpose))
-        options = {each.name: signature(getattr(value, each.name), purpose) for each in signed}
+        options = {each.name: cache_key(getattr(value, each.name), purpose) for each in signed}
         if points_to := getattr(value, "points_to", None):  # by a name alone, such as weights
-            options["points_to"] = signature(points_to(), purpose)
+            options["points_to"] = cache_key(points_to(), purpose)
         return {"use": getattr(value, "name", type(value).__name__), **options}
     if isinstance(value, Mapping):
-        return {str(key): signature(each, purpose) for key, each in value.items()}
+        return {str(key): cache_key(each, purpose) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [signature(each, purpose) for each in value]
+        return [cache_key(each, purpose) for each in value]
     return value
 
 
@@ -158,7 +163,7 @@ def _digest_at(path: Path, changed: int, size: int) -> str:
     return digest_of(path)
 
 
-def carry_over(
+def reuse_result(
     step: Callable[..., Artifact], arguments: Sequence[Any], out: Path, among: Iterable[Path]
 ) -> None:
     """Copy to `out` what the same step already made elsewhere from the same things, if it did.
@@ -169,7 +174,7 @@ def carry_over(
         return
     recipe = step.recipe_of(*arguments)  # type: ignore[attr-defined]
     for folder in sorted(file.parent for file in among):
-        whole = (folder / MADE).is_file() and not (folder / THINNED).exists()
+        whole = (folder / MADE).is_file() and not (folder / PRUNED).exists()
         whole = whole and not folder.name.startswith(".")
         if whole and not _changes(read_json(folder / MADE), recipe):
             scratch = out.with_name(f".{out.name}")
@@ -180,10 +185,10 @@ def carry_over(
             return
 
 
-def root_of(folder: Path) -> Path:
+def run_root_of(folder: Path) -> Path:
     """The run that a folder belongs to, or the folder itself."""
     whole = folder.absolute()
-    return next((each for each in (whole, *whole.parents) if (each / RUN).is_file()), whole)
+    return next((each for each in (whole, *whole.parents) if (each / RUN_MARKER).is_file()), whole)
 
 
 def read_json(path: Path) -> Any:
@@ -197,7 +202,7 @@ def write_json(value: Any, path: Path) -> None:
     scratch.replace(path)
 
 
-class Saved:
+class JsonRecord:
     """A small dataclass kept in a JSON file named after its class."""
 
     def save(self, folder: Path) -> Self:
@@ -211,7 +216,8 @@ class Saved:
 
     @classmethod
     def _path(cls, folder: Path) -> Path:
-        return folder / f"{cls.__name__.lower()}.json"
+        snake_case = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        return folder / f"{snake_case}.json"
 
 
 def _begin(scratch: Path, recipe: Mapping[str, Any]) -> None:
@@ -273,7 +279,7 @@ class _room_on_disk:  # noqa: N801  (reads as a statement)
             ) from error
 
 
-def size_of(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(
         os.lstat(Path(at) / name).st_size for at, _, names in os.walk(folder) for name in names

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .artifacts import Saved
+from .artifacts import JsonRecord
 
 PACKAGES = (
     "twister-loop numpy soundfile soxr jiwer num2words torch torchaudio transformers coqui-tts "
@@ -18,7 +18,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Environment(Saved):
+class Environment(JsonRecord):
     """Versions and machine."""
 
     python: str

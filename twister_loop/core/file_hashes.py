@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Self
 
 from . import schema
-from .artifacts import digest_of, read_json, root_of, write_json
+from .artifacts import digest_of, read_json, run_root_of, write_json
 
 
-class Hashes:
+class FileHashCache:
     """Remembers between rounds what was hashed; a file that changed is hashed again."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = root_of(folder) / "hashes.json"
+        self._path = run_root_of(folder) / "hashes.json"
         self._known: dict[str, tuple[int, int, str]] = (
             schema.read(dict[str, tuple[int, int, str]], read_json(self._path))
             if self._path.is_file()
             else {}
         )
 
-    def of(self, path: Path) -> str:
+    def digest(self, path: Path) -> str:
         """16 hexadecimal digits of the sha256 of the content. Raises OSError."""
         stat = path.stat()
         size, changed, digest = self._known.get(str(path), (-1, -1, ""))

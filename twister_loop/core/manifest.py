@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import schema
-from .artifacts import root_of
+from .artifacts import run_root_of
 from .errors import ManifestError
-from .types import UNSPOKEN, Seconds, Utterance
+from .types import TEXT_ONLY, Seconds, Utterance
 
 T = TypeVar("T")
 
@@ -33,9 +33,9 @@ class Manifest:
         return self.folder / "manifest.jsonl"
 
     def __iter__(self) -> Iterator[Utterance]:
-        return (utterance for _, utterance in self.located())
+        return (utterance for _, utterance in self.with_offsets())
 
-    def located(self) -> Iterator[tuple[int, Utterance]]:
+    def with_offsets(self) -> Iterator[tuple[int, Utterance]]:
         """Every utterance with the byte at which its line begins."""
         start, read = 0, self._reader()
         with self.path.open("rb") as lines:
@@ -44,7 +44,7 @@ class Manifest:
                 start += len(line)
 
     @contextmanager
-    def at(self) -> Iterator[Callable[[int], Utterance]]:
+    def random_access(self) -> Iterator[Callable[[int], Utterance]]:
         """Give a function from the byte at which a line begins to its utterance."""
         read = self._reader()
         with self.path.open("rb") as lines:
@@ -55,7 +55,7 @@ class Manifest:
 
             yield found
 
-    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
         """The utterances from one line to another, counted from 0; no other line is parsed."""
         read = self._reader()
         with self.path.open("rb") as lines:
@@ -119,7 +119,7 @@ class Manifest:
     def appending(self, mode: str = "w") -> Iterator[Callable[[Iterable[Utterance]], None]]:
         """Give a function that appends utterances and hands them to the system at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        home, root = self.folder.absolute(), root_of(self.folder)
+        home, root = self.folder.absolute(), run_root_of(self.folder)
 
         def seen_from_here(folder: str) -> str:
             if not Path(folder).is_relative_to(root):
@@ -174,7 +174,7 @@ class Manifest:
             except ValueError as cause:
                 raise ManifestError(f"{self.path}:{number or ''}: {cause}") from cause
             path = utterance.audio_filepath
-            if path != UNSPOKEN and not path.is_absolute():
+            if path != TEXT_ONLY and not path.is_absolute():
                 # Nobody else holds it yet, and `replace` takes as long as all the rest.
                 object.__setattr__(utterance, "audio_filepath", Path(there.of(path)))
             return utterance
@@ -220,6 +220,6 @@ class _ByFolder(dict[str, str]):
 def _line(utterance: Utterance, noted: _ByFolder) -> str:
     """One line of JSON; a path inside the run is noted relative to the manifest."""
     path = utterance.audio_filepath
-    if path == UNSPOKEN:
+    if path == TEXT_ONLY:
         return schema.line(utterance)
     return schema.line(utterance, audio_filepath=noted.of(path.absolute()))

@@ -78,10 +78,10 @@ class Part(ABC):
             part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
         except ValueError as cause:
             raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
-        if wrong := "; ".join(part.wrongs()):
+        if wrong := "; ".join(part.validation_errors()):
             raise ConfigError(f"{cls.__name__.lower()} {name}: {wrong}")
         return part
 
-    def wrongs(self) -> Iterator[str]:
+    def validation_errors(self) -> Iterator[str]:
         """What is wrong with its options when it is named in a plan, such as an empty folder."""
         yield from ()

@@ -21,7 +21,7 @@ def read(kind: type[T], data: Any) -> T:
     try:
         value: T = _adapters[kind].validate_python(data)
     except ValidationError as cause:
-        raise ValueError("; ".join(_wrongs(kind, cause))) from cause
+        raise ValueError("; ".join(_validation_errors(kind, cause))) from cause
     return value
 
 
@@ -30,7 +30,7 @@ def parse(kind: type[T], text: str | bytes) -> T:
     try:
         value: T = _adapters[kind].validate_json(text)
     except ValidationError as cause:
-        raise ValueError("; ".join(_wrongs(kind, cause))) from cause
+        raise ValueError("; ".join(_validation_errors(kind, cause))) from cause
     return value
 
 
@@ -70,7 +70,7 @@ class _Adapters(dict[type, TypeAdapter[Any]]):
 _adapters = _Adapters()
 
 
-def _wrongs(kind: type, cause: ValidationError) -> Iterable[str]:
+def _validation_errors(kind: type, cause: ValidationError) -> Iterable[str]:
     for wrong in cause.errors():
         place = ".".join(map(str, wrong["loc"]))
         if wrong["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:

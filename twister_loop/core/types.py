@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from .artifacts import Saved, unsigned
+from .artifacts import JsonRecord, not_in_cache_key
 
 Seconds = float
 Hertz = float
@@ -22,7 +22,7 @@ Language = str
 UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
 """Languages that put no spaces between words."""
 Origin = Literal["human", "pseudo", "synthetic"]
-UNSPOKEN = Path()
+TEXT_ONLY = Path()
 """The audio of a text that nobody has spoken yet: so lines of a text corpus are utterances too."""
 
 
@@ -69,7 +69,7 @@ class Utterance:
 
     id: str
     """Unique within a run; for audio of the pool it is derived from the content."""
-    audio_filepath: Path = UNSPOKEN
+    audio_filepath: Path = TEXT_ONLY
     offset: Seconds = 0.0
     """Where in the file it begins."""
     duration: Seconds = 0.0
@@ -126,14 +126,14 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Checkpoint(Saved):
+class Checkpoint(JsonRecord):
     """Trained weights: which engine reads them, and where they are."""
 
     engine: str
     """The part that reads them: `whisper`, `coqui`, ..."""
-    location: Path = unsigned(Path())
+    location: Path = not_in_cache_key(Path())
     """The folder that holds the weights; kept out of the note, which lies in it."""
-    source: str | None = unsigned(None)
+    source: str | None = not_in_cache_key(None)
     """In words, where pretrained weights were found; None for our own."""
     digest: str | None = None
     """Of pretrained weights; our own are signed by the artifact they lie in."""
@@ -188,18 +188,18 @@ class ErrorCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class Proportion:
     """So many of so many. Counts add up; shares do not."""
 
     count: int = 0
-    of: int = 0
+    total: int = 0
 
     @property
     def share(self) -> Share:
-        return self.count / self.of if self.of else 0.0
+        return self.count / self.total if self.total else 0.0
 
-    def __add__(self, other: Counted) -> Counted:
-        return Counted(self.count + other.count, self.of + other.of)
+    def __add__(self, other: Proportion) -> Proportion:
+        return Proportion(self.count + other.count, self.total + other.total)
 
     def __str__(self) -> str:
         return f"{self.share:.2%}"
@@ -229,9 +229,9 @@ class Score:
     """Han characters and kana singly, all else by word."""
     raw_words: ErrorCount
     """The same words before numbers were brought to one form."""
-    repeats: Counted = Counted()
+    repeats: Proportion = Proportion()
     """Runs of five words or characters heard that stood before in the same utterance."""
-    confusion: Counted = Counted()
+    confusion: Proportion = Proportion()
     """Letters heard of a script that belongs neither to the language nor to the reference."""
     empty: int = 0
     """Utterances with a reference in which nothing was heard."""
@@ -239,7 +239,7 @@ class Score:
     fallback: int = 0
 
 
-def pooled(scores: Sequence[Score], name: str) -> Score:
+def pool_scores(scores: Sequence[Score], name: str) -> Score:
     """Several sets as one: counts add up, and what differs between them is left out."""
     first = scores[0]
     added = ("utterances", "duration", "empty", "hit_limit", "fallback")
@@ -257,12 +257,12 @@ def pooled(scores: Sequence[Score], name: str) -> Score:
 
 
 @dataclass(frozen=True)
-class Report(Saved):
+class Report(JsonRecord):
     """How one checkpoint did on every held-out and retention set."""
 
     scores: tuple[Score, ...]
     """As the loop decodes: one for every set."""
-    usual: tuple[Score, ...] = ()
+    full_window: tuple[Score, ...] = ()
     """The same sets, or some utterances of each, decoded as everybody does, in a window of 30 s."""
     normalizer: dict[str, Any] = field(default_factory=dict)
     """By which the words were counted, as a plan would name it."""
@@ -293,7 +293,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Funnel(Saved):
+class Funnel(JsonRecord):
     """What went into a sift, what stayed, and what each reason took away."""
 
     kept: Tally
@@ -302,22 +302,22 @@ class Funnel(Saved):
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class MixtureSource:
     """Speech that was mixed as one."""
 
     origin: str
     """Of its texts, or `replay`."""
     lang: Language | None = None
     corpus: str | None = None
-    at_hand: Tally = Tally()
+    available: Tally = Tally()
     taken: Tally = Tally()
 
 
 @dataclass(frozen=True)
-class Ingredients(Saved):
+class MixtureContents(JsonRecord):
     """What a mixture is made of."""
 
-    all: tuple[Ingredient, ...] = ()
+    sources: tuple[MixtureSource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -325,16 +325,16 @@ class Objection:
     """Why a gate refuses a candidate."""
 
     gate: str
-    why: str
+    reason: str
     undecided: bool = False
     """Whether nothing says that the candidate is too bad: more held-out speech might settle it."""
 
     def __str__(self) -> str:
-        return f"{self.gate}: {self.why}"
+        return f"{self.gate}: {self.reason}"
 
 
 @dataclass(frozen=True)
-class Verdict(Saved):
+class Verdict(JsonRecord):
     """What the gates said; no objection means that the candidate is accepted."""
 
     objections: tuple[Objection, ...] = ()

@@ -103,5 +103,5 @@ def _counted(corpus: Corpus, split: str) -> Survey:
                 examples[reason].append(each.objection or each.error or each.id)
         else:
             seconds += each.duration
-            odd += audio.odd(each.audio_filepath)
+            odd += audio.validation_error(each.audio_filepath)
     return Survey(split, published, number, seconds, odd, dict(reasons), examples)

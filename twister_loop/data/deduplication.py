@@ -47,14 +47,14 @@ def near_duplicates(listing: Manifest, scratch: Path) -> dict[int, int]:
     for first, later in _candidates(scratch, lengths):
         if first in twice or later in twice:
             continue
-        if fingerprint.same(_print(scratch, first), _print(scratch, later)):
+        if fingerprint.is_same(_print(scratch, first), _print(scratch, later)):
             twice[later] = first
     _of_window.cache_clear()
     log.info("%d of %d recordings are in the pool once more", len(twice), len(lengths))
     return twice
 
 
-def told_once(listing: Manifest, twice: dict[int, int]) -> Iterator[Utterance]:
+def drop_duplicates(listing: Manifest, twice: dict[int, int]) -> Iterator[Utterance]:
     """The listing, with what is there once more rejected."""
     firsts = dict.fromkeys(twice.values(), Path())
     for number, each in enumerate(listing):

@@ -41,7 +41,7 @@ FIELDS: dict[Level, str] = {"origin": "origin", "language": "lang", "corpus": "c
 
 
 @dataclass(frozen=True)
-class Mix:
+class MixOptions:
     """How often the hours of each origin count: 0.5 takes half of them, 2 takes all twice."""
 
     human: float = 1.0

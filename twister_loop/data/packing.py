@@ -25,7 +25,7 @@ WAITING = 64
 
 
 @dataclass(frozen=True)
-class Pack:
+class PackOptions:
     """How utterances are joined for training."""
 
     limit: Seconds = LONGEST
@@ -54,7 +54,7 @@ class Pack:
             raise ValueError("inside: a part of `switched`, which is 0")
 
     @property
-    def asks_words(self) -> bool:
+    def needs_word_times(self) -> bool:
         """Whether it has to know when each word is said."""
         return self.trim is not None or self.inside > 0
 
@@ -142,7 +142,7 @@ class Group:
 class Packer:
     """Groups on their way: one for every language, origin and, if asked, speaker, and no more."""
 
-    def __init__(self, terms: Pack, fullness: Fullness, seed: int) -> None:
+    def __init__(self, terms: PackOptions, fullness: Fullness, seed: int) -> None:
         self.terms, self.fullness, self.rng = terms, fullness, random.Random(seed)
         self.open: dict[tuple[str | None, ...], Group] = {}
         self.switching: list[Group] = []
@@ -153,7 +153,7 @@ class Packer:
         self.said: dict[tuple[str, Language | None], str] = {}
         """What each speaker said last, in each language."""
 
-    def groups(self, speech: Iterable[Utterance]) -> Iterator[Group]:
+    def packed_groups(self, speech: Iterable[Utterance]) -> Iterator[Group]:
         """Cut a stream into groups that fit, none longer than the limit or its label too full.
 
         An utterance that is too long by itself is a group by itself, for training to refuse. One

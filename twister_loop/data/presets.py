@@ -13,7 +13,7 @@ from typing import Any
 from ..core import schema
 from ..core.errors import ConfigError
 from ..core.registry import Part
-from .mixture import Mix
+from .mixture import MixOptions
 
 Spec = dict[str, Any]
 """`{use: NAME, option: value}`, as in the YAML."""
@@ -101,20 +101,20 @@ FILTERS = {
 }
 
 
-MIXES: dict[str, tuple[str, Mix]] = {
+MIXES: dict[str, tuple[str, MixOptions]] = {
     "twister": (
         "Twister (arXiv 2506.11130): 10,000 of 11,749 hours, 85 %, are synthetic.",
-        Mix(shares={"synthetic": 0.85}),
+        MixOptions(shares={"synthetic": 0.85}),
     ),
     "balanced": (
         "At most half synthetic: the best share in a broad domain (arXiv 2305.16333).",
-        Mix(at_most={"synthetic": 0.5}),
+        MixOptions(at_most={"synthetic": 0.5}),
     ),
 }
 """Mixtures by name, each with its source."""
 
 
-def mix_of(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> Mix:
+def mix_of(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOptions:
     """A mixture by its name, or `{preset: NAME, ...}` with other options beside it.
 
     Raises ValueError for what is no mixture, and where its weights leave nothing of the pool, and
@@ -125,7 +125,7 @@ def mix_of(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> Mix:
     if name is not None and name not in MIXES:
         raise ValueError(f"no mixture is called {name!r}; {schema.nearest(str(name), MIXES)}")
     base = schema.plain(MIXES[name][1]) if name else {}
-    mix = schema.read(Mix, {**base, **options})
+    mix = schema.read(MixOptions, {**base, **options})
     origins = ["pseudo", *["human"] * human, *["synthetic"] * synthetic]
     if not mix.leaves(origins):
         raise ValueError(f"weights that sum to zero leave nothing of {', '.join(origins)} speech")

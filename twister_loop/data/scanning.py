@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..audio import io as audio
 from ..core import schema
-from ..core.artifacts import only_for
+from ..core.artifacts import used_by
 from ..core.errors import AudioError
 from ..core.types import Seconds, Utterance
 
@@ -24,7 +24,7 @@ Column = Literal["bandwidth", "dnsmos", "embedding"]
 
 
 @dataclass(frozen=True)
-class Apart:
+class SpeakerClustering:
     """When speech is not of one speaker: both distances are at least so large."""
 
     distance: float = 0.15
@@ -44,7 +44,7 @@ class Apart:
 
 
 @dataclass(frozen=True)
-class Scan:
+class ScanOptions:
     """What of the pool is speech at all."""
 
     at_least: Seconds = 0.2
@@ -57,9 +57,9 @@ class Scan:
     duplicates: Literal["keep", "drop"] = "keep"
     """Whether of recordings that are the same, be it at another rate or level or in another codec,
     only the first is kept. The same bytes are always kept once."""
-    estimate: tuple[Literal["bandwidth", "dnsmos"], ...] = only_for("estimate", ())
+    estimate: tuple[Literal["bandwidth", "dnsmos"], ...] = used_by("estimate_columns", ())
     """Columns that filters of the same names then read: once for all rounds' filters."""
-    speakers: Apart | None = only_for("tell_apart", None)
+    speakers: SpeakerClustering | None = used_by("cluster_speakers", None)
     """Tell speakers apart by their voices; who is named already keeps the name."""
     __pydantic_config__ = schema.STRICT
 
@@ -69,7 +69,7 @@ class Scan:
         return (*dict.fromkeys(self.estimate), *(("embedding",) if self.speakers else ()))
 
 
-def scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
+def scan_recording(terms: ScanOptions, file: Utterance) -> Iterator[Utterance]:
     """The stretches of speech in one file, or the file with the reason why there is none."""
     if file.rejected_by:
         yield file
@@ -83,7 +83,7 @@ def scanned(terms: Scan, file: Utterance) -> Iterator[Utterance]:
         yield replace(file, rejected_by="unreadable", objection=str(error))
 
 
-def _channels(terms: Scan, file: Utterance) -> list[Utterance]:
+def _channels(terms: ScanOptions, file: Utterance) -> list[Utterance]:
     """The file as often as it is to be heard. Raises AudioError."""
     if terms.channels == "mixed":
         return [file]
@@ -95,10 +95,10 @@ def _channels(terms: Scan, file: Utterance) -> list[Utterance]:
     return [replace(file, id=f"{file.id}-c{each}", channel=each) for each in wanted] or [file]
 
 
-def _heard_through(terms: Scan, file: Utterance) -> Iterator[Utterance]:
+def _heard_through(terms: ScanOptions, file: Utterance) -> Iterator[Utterance]:
     """What is speech in one channel. Raises AudioError."""
     if file.duration <= terms.at_most:
-        samples = audio.of(file)
+        samples = audio.load_utterance(file)
         duration, level = len(samples) / audio.SAMPLE_RATE, audio.loudness(samples)
         if duration < terms.at_least:
             yield replace(file, rejected_by="too_short", objection=f"{duration:.2f} s")
@@ -119,7 +119,7 @@ def _heard_through(terms: Scan, file: Utterance) -> Iterator[Utterance]:
         yield replace(file, rejected_by="no_speech", objection="no speech found in it")
 
 
-def _stretches(terms: Scan, file: Utterance) -> Iterator[tuple[Seconds, Seconds]]:
+def _stretches(terms: ScanOptions, file: Utterance) -> Iterator[tuple[Seconds, Seconds]]:
     """Where there is speech in a long file, read block by block however long it is."""
     pauses = import_module("twister_loop.audio.vad")
     begin = 0.0

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import jiwer
 import numpy as np
 
-from ..core.types import Counted, ErrorCount, Language, Utterance
+from ..core.types import ErrorCount, Language, Proportion, Utterance
 from ..text import scripts
 from ..text.normalizers.basic import Basic
 
@@ -24,17 +24,17 @@ FEWEST_GROUPS = 10
 """Speakers or recordings from which on a bootstrap over them says something."""
 
 
-def words(reference: str, hypothesis: str) -> ErrorCount:
+def count_word_errors(reference: str, hypothesis: str) -> ErrorCount:
     """Count word errors in two normalized texts; an empty reference makes all words insertions."""
     return _count(reference.split(), hypothesis.split())
 
 
-def characters(reference: str, hypothesis: str) -> ErrorCount:
+def count_character_errors(reference: str, hypothesis: str) -> ErrorCount:
     """Count character errors in two normalized texts, spaces left out."""
     return _count(list(reference.replace(" ", "")), list(hypothesis.replace(" ", "")))
 
 
-def mixed(reference: str, hypothesis: str) -> ErrorCount:
+def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCount:
     """Count mixed errors in two normalized texts: Han and kana singly, all else by word.
 
     This is the mixed error rate of code-switching work (SEAME, ASCEND). Hangul counts by word,
@@ -43,60 +43,64 @@ def mixed(reference: str, hypothesis: str) -> ErrorCount:
     return _count(scripts.units(reference), scripts.units(hypothesis))
 
 
-def repeats(hypothesis: str, size: int = 5) -> Counted:
+def repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
     """Runs of `size` units that stood earlier in the same text, of all such runs."""
     units = scripts.units(hypothesis)
     runs = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
-    return Counted(len(runs) - len(set(runs)), len(runs))
+    return Proportion(len(runs) - len(set(runs)), len(runs))
 
 
-def confusion(reference: str, hypothesis: str, lang: Language | None) -> Counted:
+def count_foreign_script(reference: str, hypothesis: str, lang: Language | None) -> Proportion:
     """Letters of a script that belongs neither to the language nor to the reference."""
-    return Counted(*scripts.confusion(reference, hypothesis, lang))
+    return Proportion(*scripts.count_foreign_letters(reference, hypothesis, lang))
 
 
-def agreement(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
+def utterance_error_count(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
     """Count errors of what was heard against the text, both in their basic form."""
-    return apart(utterance.text or "", utterance.pred_text or "", utterance.lang, unit)
+    return normalized_error_count(
+        utterance.text or "", utterance.pred_text or "", utterance.lang, unit
+    )
 
 
-def apart(reference: str, hypothesis: str, lang: Language | None, unit: Unit) -> ErrorCount:
+def normalized_error_count(
+    reference: str, hypothesis: str, lang: Language | None, unit: Unit
+) -> ErrorCount:
     """Count errors of a text against another, both in their basic form.
 
     The words of languages that are written without spaces are their characters.
     """
     pair = (Basic().normalize(each, lang) for each in (reference, hypothesis))
     if unit == "words" and lang not in scripts.UNSPACED:
-        return mixed(*pair)
-    return characters(*pair)
+        return count_mixed_errors(*pair)
+    return count_character_errors(*pair)
 
 
 @dataclass(frozen=True)
-class Stretch:
+class AlignmentChunk:
     """A run of words that was heard as another, or as itself."""
 
-    said: str
-    heard: str
+    reference: str
+    hypothesis: str
 
 
-def stretches(reference: str, hypothesis: str) -> Iterator[Stretch]:
+def alignment_chunks(reference: str, hypothesis: str) -> Iterator[AlignmentChunk]:
     """Two normalized texts side by side, cut where they begin to agree or to differ."""
     said, heard = scripts.units(reference), scripts.units(hypothesis)
     if not said or not heard:
         if said or heard:
-            yield Stretch(" ".join(said), " ".join(heard))
+            yield AlignmentChunk(" ".join(said), " ".join(heard))
         return
     first, second = _letters(said, heard)
     [chunks] = jiwer.process_characters(first, second).alignments
     for _, run in groupby(chunks, lambda chunk: chunk.type != "equal"):
         of = list(run)
-        yield Stretch(
+        yield AlignmentChunk(
             " ".join(said[of[0].ref_start_idx : of[-1].ref_end_idx]),
             " ".join(heard[of[0].hyp_start_idx : of[-1].hyp_end_idx]),
         )
 
 
-def total(counts: Sequence[ErrorCount]) -> ErrorCount:
+def sum_counts(counts: Sequence[ErrorCount]) -> ErrorCount:
     """Counts add up; rates do not."""
     return sum(counts, ErrorCount())
 
@@ -163,7 +167,7 @@ def drawn_rates(
     return dict(zip(counts, rates.T, strict=True))
 
 
-def middle(drawn: np.ndarray) -> tuple[float, float]:
+def percentile_interval_95(drawn: np.ndarray) -> tuple[float, float]:
     """Between which bounds 95 % of the draws lie."""
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)

@@ -11,13 +11,13 @@ from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.types import Report, Score, SetKind, Utterance
 from ..text.normalizers._base import Normalizer
-from . import metrics as measure
+from . import metrics
 from .evidence import Outcome
 from .gates._base import Gate
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutSet:
     """A set of labeled speech that is never trained on."""
 
     kind: SetKind
@@ -36,13 +36,13 @@ def outcomes(
     for score in report.scores:
         if score.kind in kinds:
             heard = list(Manifest.load(report.folder / score.kind / score.name))
-            pairs = [compared(each, normalizer) for each in heard]
-            drawn, groups = measure.groups_of(heard)
+            pairs = [comparable_texts(each, normalizer) for each in heard]
+            drawn, groups = metrics.groups_of(heard)
             found[score.name] = Outcome(
                 score,
-                words=[measure.words(*pair) for pair in pairs],
-                characters=[measure.characters(*pair) for pair in pairs],
-                mixed=[measure.mixed(*pair) for pair in pairs],
+                words=[metrics.count_word_errors(*pair) for pair in pairs],
+                characters=[metrics.count_character_errors(*pair) for pair in pairs],
+                mixed=[metrics.count_mixed_errors(*pair) for pair in pairs],
                 groups=groups,
                 drawn=drawn,
                 seconds=seconds.get(score.name),
@@ -51,12 +51,12 @@ def outcomes(
     return found
 
 
-def watched_of(stops_by: str | None, sets: Mapping[str, HeldOut]) -> Manifest | None:
+def early_stopping_speech(stops_by: str | None, sets: Mapping[str, HeldOutSet]) -> Manifest | None:
     """The speech of the development set that training ends by, if it does."""
     return sets[stops_by].speech if stops_by else None
 
 
-def not_shown(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
+def hidden_from_gates(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
     """The development set that training ends by: it judges nothing where another can."""
     others = [n for n, kind in sets.items() if kind == "development" and n != stops_by]
     return stops_by if others else None
@@ -72,7 +72,7 @@ def unknown_sets(
         why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
         near = schema.nearest(stops_by, development)
         yield f"asr.stop.set: {stops_by!r} {why}, and a development set is asked for; {near}"
-    unseen = not_shown(kinds, stops_by)
+    unseen = hidden_from_gates(kinds, stops_by)
     seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
     for gate in gates:
         for name in getattr(gate, "sets", ()):
@@ -94,7 +94,7 @@ def same_normalizer(score: Score, normalizer: Normalizer) -> None:
         )
 
 
-def compared(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
+def comparable_texts(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
     """Reference and hypothesis, ready to be compared."""
     return (
         normalizer.normalize(utterance.text or "", utterance.lang),

@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from ..core.manifest import Manifest
-from ..core.types import ErrorCount, Report, Score, SetKind, Share, Utterance, pooled
+from ..core.types import ErrorCount, Report, Score, SetKind, Share, Utterance, pool_scores
 from ..text.contamination import HeldOutTexts
 from ..text.normalizers._base import Normalizer
 from .evidence import Measure, Outcome
-from .metrics import Stretch, drawn_rates, middle, stretches, total
+from .metrics import (
+    AlignmentChunk,
+    alignment_chunks,
+    drawn_rates,
+    percentile_interval_95,
+    sum_counts,
+)
 from .outcomes import outcomes
 
 WORST, MOVED = 10, 5
@@ -31,7 +37,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Change:
+class RateChange:
     """What a candidate changed on one set against another model, in an error rate."""
 
     rate: float
@@ -50,7 +56,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Heard:
+class UtteranceDiff:
     """An utterance as the candidate heard it, and the untouched model before."""
 
     id: str
@@ -59,9 +65,9 @@ class Heard:
     candidate: int
     text: str
     pred_text: str
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[AlignmentChunk, ...]
     """Text and hypothesis side by side, as they are counted."""
-    before: tuple[Stretch, ...]
+    before: tuple[AlignmentChunk, ...]
     """Text and the untouched model's hypothesis."""
 
 
@@ -76,15 +82,15 @@ class Scoreboard:
     """The same, or some of each set, in a window of 30 s."""
     intervals: dict[str, dict[str, dict[Measure, Interval]]]
     """Set -> who -> measure -> the 95 % interval of the error rate."""
-    changes: dict[str, dict[Measure, Change]]
+    changes: dict[str, dict[Measure, RateChange]]
     """Set -> measure -> the candidate against the untouched model."""
-    steps: dict[str, dict[Measure, Change]]
+    steps: dict[str, dict[Measure, RateChange]]
     """Set -> measure -> the candidate against the champion."""
-    worst: dict[str, tuple[Heard, ...]]
+    worst: dict[str, tuple[UtteranceDiff, ...]]
     """By set, the `WORST` utterances with most errors of the candidate."""
-    improved: dict[str, tuple[Heard, ...]]
+    improved: dict[str, tuple[UtteranceDiff, ...]]
     """By set, the `MOVED` utterances that gained most against the untouched model."""
-    worsened: dict[str, tuple[Heard, ...]]
+    worsened: dict[str, tuple[UtteranceDiff, ...]]
     """By set, the `MOVED` that lost most."""
     new_texts: dict[str, dict[str, ErrorCount]]
     """Set -> who -> words, counted only where no text trained on is nearly the reference."""
@@ -92,7 +98,7 @@ class Scoreboard:
     """Of the word errors won on a set, how much was won only by spelling numbers otherwise."""
 
 
-def side_by_side(reports: Mapping[str, Report], mixture: Path | None, seed: int) -> Scoreboard:
+def build_scoreboard(reports: Mapping[str, Report], mixture: Path | None, seed: int) -> Scoreboard:
     """Compare the reports of `untouched`, `champion` and `candidate`, as far as there are any.
 
     `mixture` is what the candidate was trained on; None leaves scores on new texts out.
@@ -105,10 +111,11 @@ def side_by_side(reports: Mapping[str, Report], mixture: Path | None, seed: int)
     moved = {name: sorted(each, key=_gain) for name, each in heard.items()}
     return Scoreboard(
         scores=scores,
-        usual=_by_set({who: report.usual for who, report in reports.items()}),
+        usual=_by_set({who: report.full_window for who, report in reports.items()}),
         intervals={
             name: {
-                who: {m: Interval(*middle(drawn[m, who])) for m in MEASURES} for who in scores[name]
+                who: {m: Interval(*percentile_interval_95(drawn[m, who])) for m in MEASURES}
+                for who in scores[name]
             }
             for name, drawn in rates.items()
         },
@@ -153,7 +160,7 @@ def _with_all(found: Mapping[str, Outcome]) -> dict[str, Outcome]:
         if len(parts) > 1:
             name = f"all {kind} sets"
             together[name] = Outcome(
-                pooled([each.score for each in parts], name),
+                pool_scores([each.score for each in parts], name),
                 words=[count for each in parts for count in each.words],
                 characters=[count for each in parts for count in each.characters],
                 mixed=[count for each in parts for count in each.mixed],
@@ -174,14 +181,14 @@ def _changes(
     found: Mapping[str, Mapping[str, Outcome]],
     rates: Mapping[str, Mapping[tuple[Measure, str], np.ndarray]],
     other: str,
-) -> dict[str, dict[Measure, Change]]:
-    changes: dict[str, dict[Measure, Change]] = {}
+) -> dict[str, dict[Measure, RateChange]]:
+    changes: dict[str, dict[Measure, RateChange]] = {}
     for name, outcome in found.get("candidate", {}).items():
         for m in MEASURES:
             drawn = rates[name]
-            low, high = middle(drawn[m, "candidate"] - drawn[m, other])
+            low, high = percentile_interval_95(drawn[m, "candidate"] - drawn[m, other])
             was, now = (getattr(each.score, m).rate for each in (found[other][name], outcome))
-            change = Change(now - was, low, high, now / was - 1 if was else 0.0, outcome.drawn)
+            change = RateChange(now - was, low, high, now / was - 1 if was else 0.0, outcome.drawn)
             changes.setdefault(name, {})[m] = change
     return changes
 
@@ -217,16 +224,16 @@ def _gain(pair: _Pair) -> tuple[int, str]:
     return pair.candidate - pair.untouched, pair.now.id
 
 
-def _spelled(pairs: Iterable[_Pair], reports: Mapping[str, Report]) -> tuple[Heard, ...]:
+def _spelled(pairs: Iterable[_Pair], reports: Mapping[str, Report]) -> tuple[UtteranceDiff, ...]:
     """Texts and hypotheses side by side, cut where they differ."""
     normalize = _normalizer(reports["candidate"]).normalize
 
-    def cut(one: Utterance) -> tuple[Stretch, ...]:
+    def cut(one: Utterance) -> tuple[AlignmentChunk, ...]:
         texts = (normalize(text or "", one.lang) for text in (one.text, one.pred_text))
-        return tuple(stretches(*texts))
+        return tuple(alignment_chunks(*texts))
 
     return tuple(
-        Heard(
+        UtteranceDiff(
             each.now.id,
             each.untouched,
             each.candidate,
@@ -250,9 +257,11 @@ def _new_texts(
     new: dict[str, dict[str, ErrorCount]] = {}
     for name, outcome in found["candidate"].items():
         speech = _speech(reports["candidate"], outcome)
-        is_new = [not trained_on.near(each) for each in speech]
+        is_new = [not trained_on.nearest(each) for each in speech]
         new[name] = {
-            who: total([count for count, yes in zip(sets[name].words, is_new, strict=True) if yes])
+            who: sum_counts(
+                [count for count, yes in zip(sets[name].words, is_new, strict=True) if yes]
+            )
             for who, sets in found.items()
         }
     return new

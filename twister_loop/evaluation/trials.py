@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.artifacts import Saved
+from ..core.artifacts import JsonRecord
 from ..core.types import ErrorCount, Share
 
 
 @dataclass(frozen=True)
-class Trial(Saved):
+class VoiceTrial(JsonRecord):
     """How well the champion understood a voice on a few dozen texts."""
 
     voice: str
@@ -33,27 +33,27 @@ class Trial(Saved):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class DecoderAttempt:
     """How a faster way to hear compares with a careful one, on the same clips and weights."""
 
     decoding: str
-    alike: int
+    identical: int
     """Clips of which both made the same text."""
     characters: ErrorCount
     """With what the careful one heard as the reference."""
 
 
 @dataclass(frozen=True)
-class Parity(Saved):
+class DecoderTrial(JsonRecord):
     """Which of several ways to hear may label: the fastest that hears what a careful one hears."""
 
-    careful: str
+    reference: str
     """How that decodes."""
     clips: int
     """Those that the filters keep as it heard them; what they drop is not labeled anyway."""
     limit: Share
     """The character error rate above which a faster way is not used."""
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[DecoderAttempt, ...]
     """The fastest first, up to the first that was good enough."""
 
     @property
@@ -65,10 +65,8 @@ class Parity(Saved):
 
     def __str__(self) -> str:
         tried = "; ".join(
-            f"{each.decoding}: CER {each.characters.rate:.2%}, {each.alike} of {self.clips} alike"
+            f"{each.decoding}: CER {each.characters.rate:.2%}, {each.identical} of {self.clips} alike"
             for each in self.attempts
         )
-        used = self.careful if self.chosen is None else self.attempts[self.chosen].decoding
-        return (
-            f"labels are heard by {used} (against {self.careful}: {tried}; limit {self.limit:.2%})"
-        )
+        used = self.reference if self.chosen is None else self.attempts[self.chosen].decoding
+        return f"labels are heard by {used} (against {self.reference}: {tried}; limit {self.limit:.2%})"

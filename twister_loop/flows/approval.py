@@ -26,7 +26,7 @@ from prefect.input import RunInput
 from prefect.states import Completed, Failed
 
 from .. import TwisterError, approve, refuse
-from ..pipeline.run_folder import Ledger, approval_of, number_of
+from ..pipeline.run_folder import RunFolder, approval_of, round_number
 from ..reporting.summary import summarize
 from .notifications import figures, key_of, publish
 
@@ -50,16 +50,18 @@ def promote(run: str) -> State[Any]:
     """Wait for a person's word on the candidate that waits, and do what it says."""
     folder = Path(run)
     try:
-        at = Ledger.read(folder).waiting
+        at = RunFolder.read(folder).awaiting_approval
         if at is None:
             return Completed(message=_said(folder))
-        asked = f"Round {number_of(at)} of {folder}\n\n{figures(summarize(folder).rounds[-1])}"
+        asked = f"Round {round_number(at)} of {folder}\n\n{figures(summarize(folder).rounds[-1])}"
         decision = suspend_flow_run(
             wait_for_input=Decision.with_initial_data(description=asked),
             timeout=PATIENCE,
             key=f"{key_of(folder)}-{at.name}",
         )
-        if not Ledger.read(folder).waiting:  # somebody said it on the command line meanwhile
+        if not RunFolder.read(
+            folder
+        ).awaiting_approval:  # somebody said it on the command line meanwhile
             return Completed(message=_said(folder))
         say = approve if decision.approve else refuse
         said = say(folder, decision.note, decision.by or "somebody through Prefect")
@@ -71,7 +73,7 @@ def promote(run: str) -> State[Any]:
 
 def ask(run: Path) -> None:
     """If a candidate waits, start the flow above, once a round, where it is deployed."""
-    at = Ledger.read(run).waiting
+    at = RunFolder.read(run).awaiting_approval
     if at is None:
         return
     try:
@@ -88,7 +90,7 @@ def ask(run: Path) -> None:
 
 def settle(run: Path) -> None:
     """End the questions about a run that were answered on the command line."""
-    if not (run / "run.json").is_file() or Ledger.read(run).waiting:
+    if not (run / "run.json").is_file() or RunFolder.read(run).awaiting_approval:
         return
     asked = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
@@ -102,6 +104,6 @@ def settle(run: Path) -> None:
 
 
 def _said(run: Path) -> str:
-    finished = Ledger.read(run).finished
+    finished = RunFolder.read(run).finished_rounds
     said = approval_of(finished[-1]) if finished else None
-    return f"round {number_of(finished[-1])}: {said}" if said else "nothing waits for approval"
+    return f"round {round_number(finished[-1])}: {said}" if said else "nothing waits for approval"

@@ -12,8 +12,8 @@ from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from ..core.artifacts import root_of
-from ..reporting.current_stage import underway
+from ..core.artifacts import run_root_of
+from ..reporting.current_stage import current_stage
 
 log = logging.getLogger("twister_loop")
 
@@ -39,12 +39,12 @@ def _watch(out: Path, done: threading.Event) -> None:
     artifact: Any = None  # Prefect's types allow for a coroutine, which only an event loop gets
     try:
         while not done.wait(EVERY):
-            now = underway(root_of(out))
-            if now is None or not now.of:
+            now = current_stage(run_root_of(out))
+            if now is None or not now.total:
                 continue
-            percent = min(100.0, 100 * now.done / now.of)
+            percent = min(100.0, 100 * now.done / now.total)
             if artifact is None:
-                said = f"{out.parent.name}/{out.name}, of {now.of} {now.unit}"
+                said = f"{out.parent.name}/{out.name}, of {now.total} {now.unit}"
                 artifact = create_progress_artifact(percent, description=said)
             else:
                 update_progress_artifact(artifact, percent)

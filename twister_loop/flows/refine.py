@@ -19,7 +19,7 @@ import twister_loop
 
 from .. import BusyError, NothingNew, Round, TwisterError, Waiting
 from ..pipeline.plan import load
-from ..pipeline.run_folder import Ledger
+from ..pipeline.run_folder import RunFolder
 from ..reporting import dashboard
 from . import progress
 from .approval import ask, settle
@@ -30,7 +30,7 @@ from .worker_exit import die_with_worker
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RETRIES = {"label": 1, "speak": 1}
+RETRIES = {"transcribe": 1, "synthesize": 1}
 """Engines that may stumble; a stage goes on after its last whole window."""
 WENT_HOME = {BusyError: "Busy", NothingNew: "NothingNew", Waiting: "Waiting"}
 """Reasons to go home that are nobody's failure, and the names of their states."""
@@ -85,7 +85,9 @@ def carried_out(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
     try:
         with alone(folder):
             settle(folder)
-            before = Ledger.read(folder).finished if (folder / "run.json").is_file() else []
+            before = (
+                RunFolder.read(folder).finished_rounds if (folder / "run.json").is_file() else []
+            )
             for done in rounds():
                 if done.folder not in before:  # what was told once is not told again
                     state = Completed(message=publish(folder))

@@ -22,9 +22,9 @@ from ..core.artifacts import stage
 from ..core.errors import ConfigError, EngineError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Report, Share, Utterance
-from ..evaluation import metrics as measure
+from ..evaluation import metrics
 from .plan import load
-from .run_folder import Approval, Ledger, approval_of, number_of
+from .run_folder import Approval, RunFolder, approval_of, round_number
 
 CLIPS = 8
 LIMIT: Share = 0.2
@@ -42,7 +42,7 @@ def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
         EngineError: it does not hear what it heard when it was judged. Nothing has changed then.
         BusyError: another process is at work on this run.
     """
-    ledger = Ledger.read(run)
+    ledger = RunFolder.read(run)
     with ledger.locked():
         at = _waiting(ledger)
         plan = load(at / "plan.yaml")
@@ -57,7 +57,7 @@ def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
 
 def refuse(run: Path, note: str, by: str | None = None) -> Approval:
     """Keep the champion. Raises as `approve` does, except EngineError."""
-    ledger = Ledger.read(run)
+    ledger = RunFolder.read(run)
     with ledger.locked():
         at = _waiting(ledger)
         return turn_down(Report.load(at / "report"), _said(False, note, by), out=at / "approval")
@@ -76,8 +76,11 @@ def promote(
     if trouble := next((each.error for each in heard if each.error), None):
         raise EngineError(f"{judged.folder.parent}: nothing was promoted: {trouble}")
     pairs = zip(before, heard, strict=True)
-    count = measure.total(
-        [measure.characters(one.pred_text or "", other.pred_text or "") for one, other in pairs]
+    count = metrics.sum_counts(
+        [
+            metrics.count_character_errors(one.pred_text or "", other.pred_text or "")
+            for one, other in pairs
+        ]
     )
     if count.rate > LIMIT:
         raise EngineError(
@@ -106,19 +109,19 @@ def _development(judged: Report) -> Iterator[Utterance]:
             )
 
 
-def _waiting(ledger: Ledger) -> Path:
-    if at := ledger.waiting:
+def _waiting(ledger: RunFolder) -> Path:
+    if at := ledger.awaiting_approval:
         return at
-    last = next(iter(ledger.finished[-1:]), None)
+    last = next(iter(ledger.finished_rounds[-1:]), None)
     said = approval_of(last) if last else None
     if last and said:
-        raise ConfigError(f"{ledger.run}: round {number_of(last)} was {said}; that is said once")
+        raise ConfigError(f"{ledger.run}: round {round_number(last)} was {said}; that is said once")
     raise ConfigError(f"{ledger.run}: nothing waits for approval")
 
 
 def _said(yes: bool, note: str, by: str | None) -> Approval:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return Approval(yes=yes, by=by or _user(), when=now, note=note)
+    return Approval(approved=yes, by=by or _user(), when=now, note=note)
 
 
 def _user() -> str:

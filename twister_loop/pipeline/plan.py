@@ -13,20 +13,20 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from ..asr._base import Recognizer
-from ..audio.augmentation import Chance, Perturb
+from ..audio.augmentation import Augmentation, RandomEffect
 from ..audio.effects._base import Effect
 from ..core import schema
-from ..core.artifacts import read_json, unsigned
+from ..core.artifacts import not_in_cache_key, read_json
 from ..core.errors import ConfigError
 from ..core.registry import Part
 from ..core.types import Language, SetKind
 from ..data import presets
 from ..data.corpora._base import Corpus
 from ..data.filters._base import Filter
-from ..data.mixture import Mix
-from ..data.packing import Pack
+from ..data.mixture import MixOptions
+from ..data.packing import PackOptions
 from ..data.presets import Spec
-from ..data.scanning import Scan
+from ..data.scanning import ScanOptions
 from ..evaluation.gates._base import Gate
 from ..evaluation.outcomes import unknown_sets
 from ..text.normalizers._base import Normalizer
@@ -34,21 +34,21 @@ from ..text.spelling import lexicon_of
 from ..tts._base import Synthesizer
 from .execution.shards import Cluster
 from .plan_schema import Augment, Document
-from .run_folder import Keep, NewAudio
+from .run_folder import NewAudioOptions, PruneOptions
 from .stages.label_correction import Repair
-from .stages.labeling import LabelTerms, TrialTerms
-from .stages.text_selection import Choice
+from .stages.labeling import LabelOptions, VoiceTrialOptions
+from .stages.text_selection import TextSelection
 
 P = TypeVar("P", bound=Part)
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoicePlan:
     """One synthesizer of a plan."""
 
     name: str
     synthesizer: Synthesizer
-    takes: int = 1
+    samples_per_text: int = 1
     """How many times it speaks every text."""
     filters: tuple[Filter, ...] = ()
     """What it drops from the lesson, beyond what the plan does."""
@@ -60,14 +60,14 @@ class Labeler:
 
     recognizer: Recognizer
     """The one that learns, or another engine with its weights."""
-    terms: LabelTerms = field(default_factory=LabelTerms)
+    options: LabelOptions = field(default_factory=LabelOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A whole run, decided."""
 
-    rounds: int = unsigned(1)
+    rounds: int = not_in_cache_key(1)
     seed: int
     language: Language | None
     pool: tuple[Corpus, ...]
@@ -80,7 +80,7 @@ class Plan:
     nothing else."""
     sets: Mapping[str, tuple[SetKind, Corpus]]
     """Development, test and retention sets by their names."""
-    minimum_utterances: int = unsigned(20)
+    minimum_utterances: int = not_in_cache_key(20)
     """A held-out set with fewer is refused."""
     asr: Recognizer
     labeler: Labeler
@@ -88,31 +88,31 @@ class Plan:
     references: Mapping[str, Recognizer]
     """Other untouched models that a candidate is compared with."""
     start: Literal["champion", "untouched"]
-    voices: tuple[Voice, ...]
-    scan: Scan
+    voices: tuple[VoicePlan, ...]
+    scan: ScanOptions
     pseudo_filters: tuple[Filter, ...]
     synthetic_filters: tuple[Filter, ...]
     text_filters: tuple[Filter, ...]
-    choose: Choice
+    text_selection: TextSelection
     """Of the texts, which are spoken."""
     repair: Repair | None
-    trial: TrialTerms
-    mix: Mix
-    pack: Pack | None
-    augment: Perturb | None
+    trial: VoiceTrialOptions
+    mix: MixOptions
+    pack: PackOptions | None
+    augment: Augmentation | None
     normalizer: Normalizer
-    usual_window: bool | int
+    full_window: bool | int
     """How many utterances of every set are also measured as everybody decodes, or all of them."""
     gates: tuple[Gate, ...]
-    approval: bool = unsigned(False)
+    approval: bool = not_in_cache_key(False)
     """Whether an accepted candidate waits for a person's word before it becomes the champion."""
-    new_audio: NewAudio = unsigned(NewAudio())
-    keep: Keep = unsigned(Keep())
-    cluster: Cluster | None = unsigned(None)
+    new_audio: NewAudioOptions = not_in_cache_key(NewAudioOptions())
+    keep: PruneOptions = not_in_cache_key(PruneOptions())
+    cluster: Cluster | None = not_in_cache_key(None)
     """Who labels and speaks shard by shard; None is this process."""
-    source: str = unsigned("")
+    source: str = not_in_cache_key("")
     """The YAML as it was written."""
-    folder: Path = unsigned(Path())
+    folder: Path = not_in_cache_key(Path())
     """What its paths are relative to."""
 
 
@@ -178,16 +178,18 @@ class _Builder:
         pseudo = self._filters("filters.pseudo", document.filters.pseudo)
         synthetic = self._filters("filters.synthetic", document.filters.synthetic)
         text_filters = self._filters("filters.texts", document.filters.texts)
-        for each in (each for each in text_filters if each.asks):
+        for each in (each for each in text_filters if each.needs_context):
             self.wrongs.append(f"filters.texts: {each.name} listens, and a text has no sound yet")
         augment = self._augment(document.augment) if document.augment else None
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
-        self.wrongs += unknown_sets(gates, sets, asr.stops_by if asr else None)
+        self.wrongs += unknown_sets(gates, sets, asr.early_stopping_set if asr else None)
         alone = labeler is None or labeler.recognizer is asr
         other = "another engine as `labeler`, such as ctranslate2"
-        self.wrongs += [f"gates: {e.name} needs {other}" for e in gates if e.asks_labeler and alone]
+        self.wrongs += [
+            f"gates: {e.name} needs {other}" for e in gates if e.needs_labeler_report and alone
+        ]
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
@@ -219,14 +221,14 @@ class _Builder:
             pseudo_filters=pseudo,
             synthetic_filters=synthetic,
             text_filters=text_filters,
-            choose=document.choose,
+            text_selection=document.text_selection,
             repair=repair,
             trial=document.trial,
             mix=mix,
             pack=document.pack,
             augment=augment,
             normalizer=normalizer,
-            usual_window=document.usual_window,
+            full_window=document.full_window,
             gates=gates,
             approval=document.approval,
             new_audio=document.new_audio,
@@ -251,7 +253,7 @@ class _Builder:
         if terms is None:
             return None
         self._require(bool(document.texts), "repair: needs `texts` to go by")
-        if terms.nbest and asr and asr.searching(beam := terms.nbest.texts, nbest=beam) is None:
+        if terms.nbest and asr and asr.with_beam(beam := terms.nbest.texts, nbest=beam) is None:
             self.wrongs.append(f"repair.nbest: {asr.name} tells no alternatives")
         if terms.lexicon is None:
             return terms
@@ -265,25 +267,25 @@ class _Builder:
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Its own options and those of its engine, which is the recognizer if none is named."""
         options = _spec(spec)
-        own = {each.name for each in fields(LabelTerms)}
+        own = {each.name for each in fields(LabelOptions)}
         asked = {name: options.pop(name) for name in own & options.keys()}
         try:
-            terms = schema.read(LabelTerms, asked)
+            terms = schema.read(LabelOptions, asked)
         except ValueError as wrong:
             self.wrongs.append(f"labeler: {wrong}")
             return None
         part = self._part(Recognizer, "labeler", options) if options else asr
         return Labeler(part, terms) if part else None
 
-    def _voice(self, name: str, spec: Spec | str) -> Voice | None:
+    def _voice(self, name: str, spec: Spec | str) -> VoicePlan | None:
         options = _spec(spec)
-        takes, filters = options.pop("takes", 1), options.pop("filters", [])
-        self._require(isinstance(takes, int) and takes >= 1, f"voices.{name}.takes: at least 1")
+        takes, filters = options.pop("samples_per_text", 1), options.pop("filters", [])
+        self._require(isinstance(takes, int) and takes >= 1, f"voices.{name}.samples_per_text: at least 1")
         part = self._part(Synthesizer, f"voices.{name}", options)
         found = self._filters(f"voices.{name}.filters", filters)
-        return Voice(name, part, takes, found) if part else None
+        return VoicePlan(name, part, takes, found) if part else None
 
-    def _augment(self, terms: Augment) -> Perturb:
+    def _augment(self, terms: Augment) -> Augmentation:
         """Each effect may have a probability of its own."""
         chances = []
         for number, spec in enumerate(terms.effects):
@@ -292,8 +294,8 @@ class _Builder:
             fine = isinstance(chance, int | float) and 0 <= chance <= 1
             self._require(fine, f"{place}.probability: from 0 to 1, not {chance!r}")
             effect = self._part(Effect, place, options)
-            chances += [Chance(effect, chance)] if effect else []
-        return Perturb(tuple(chances), terms.when, terms.copies)
+            chances += [RandomEffect(effect, chance)] if effect else []
+        return Augmentation(tuple(chances), terms.when, terms.copies)
 
     def _corpora(
         self, place: str, specs: list[Spec | str] | Spec | str, shorthand: str

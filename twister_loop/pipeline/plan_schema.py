@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..audio.augmentation import Perturb
+from ..audio.augmentation import Augmentation
 from ..core import schema
 from ..core.types import Language, Share
-from ..data.packing import Pack
+from ..data.packing import PackOptions
 from ..data.presets import Spec
-from ..data.scanning import Scan
-from .run_folder import Keep, NewAudio
+from ..data.scanning import ScanOptions
+from .run_folder import NewAudioOptions, PruneOptions
 from .stages.label_correction import Repair
-from .stages.labeling import TrialTerms
-from .stages.text_selection import Choice
+from .stages.labeling import VoiceTrialOptions
+from .stages.text_selection import TextSelection
 
 GATES = ["no_regression", "retention", "significant", "sane_output"]
 
@@ -29,7 +29,7 @@ class Filters:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augment(Perturb):
+class Augment(Augmentation):
     effects: list[Spec | str]  # type: ignore[assignment]
     probability: Share = 0.5
 
@@ -54,21 +54,21 @@ class Document:
     labeler: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"
-    choose: Choice = field(default_factory=Choice)
+    text_selection: TextSelection = field(default_factory=TextSelection)
     repair: Repair | None = None
     voices: dict[str, Spec | str] = field(default_factory=dict)
-    scan: Scan = field(default_factory=Scan)
+    scan: ScanOptions = field(default_factory=ScanOptions)
     filters: Filters = field(default_factory=Filters)
-    trial: TrialTerms = field(default_factory=TrialTerms)
+    trial: VoiceTrialOptions = field(default_factory=VoiceTrialOptions)
     mix: Spec | str = field(default_factory=dict)
-    pack: Pack | None = None
+    pack: PackOptions | None = None
     augment: Augment | None = None
     normalizer: Spec | str = "basic"
-    usual_window: bool | int = 100
+    full_window: bool | int = 100
     gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
     approval: bool = False
-    new_audio: NewAudio = field(default_factory=NewAudio)
-    keep: Keep = field(default_factory=Keep)
+    new_audio: NewAudioOptions = field(default_factory=NewAudioOptions)
+    keep: PruneOptions = field(default_factory=PruneOptions)
     cluster: Spec | str | None = None
 
     __pydantic_config__ = schema.STRICT

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from ..audio import fingerprint
-from ..core.artifacts import differences, digest_of, read_json, signature, write_json
+from ..core.artifacts import cache_key, differences, digest_of, read_json, write_json
 from ..core.environment import environment
 from ..core.errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
-from ..core.file_hashes import Hashes
+from ..core.file_hashes import FileHashCache
 from ..core.manifest import Manifest
 from ..core.progress import progress
 from ..core.types import Checkpoint, Tally, Utterance
-from ..evaluation.outcomes import HeldOut, not_shown, watched_of
+from ..evaluation.outcomes import HeldOutSet, early_stopping_speech, hidden_from_gates
 from .plan import Plan
-from .run_folder import Ledger, number_of, stands
+from .run_folder import RunFolder, is_approved, round_number
 from .stages import annotation as estimating
-from .stages.labeling import gather, listed
+from .stages.labeling import gather, list_corpora
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,17 @@ BYTES_A_SECOND = 32_000
 
 
 @dataclass(frozen=True)
-class Given:
+class RoundInputs:
     """What a round begins with."""
 
-    at: Path
+    folder: Path
     seed: int
-    listing: Manifest
+    pool: Manifest
     texts: Manifest
     human: Manifest
     replay: Manifest
-    sets: Mapping[str, HeldOut]
-    watched: Manifest | None = None
+    sets: Mapping[str, HeldOutSet]
+    early_stopping_speech: Manifest | None = None
     """The set that training ends by."""
 
     @property
@@ -55,7 +55,7 @@ class Given:
         return [each.speech for each in self.sets.values()]
 
 
-def begin(plan: Plan, ledger: Ledger) -> Given:
+def prepare_round(plan: Plan, ledger: RunFolder) -> RoundInputs:
     """Go on with the round in progress, or prepare the next.
 
     Raises:
@@ -78,7 +78,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     given = _given(plan, scratch)
     write_json(
         {
-            "plan": signature(plan),
+            "plan": cache_key(plan),
             "voices": _starts(plan, ledger),
             "seed": given.seed,
             "approval": plan.approval,
@@ -95,7 +95,7 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
         check_leaks(given)
         _check_news(ledger, given)
         _check_space(plan, ledger, given)
-        _foresee(plan, ledger, given)
+        _log_warnings(plan, ledger, given)
     except Exception:
         shutil.rmtree(scratch)
         raise
@@ -103,51 +103,53 @@ def begin(plan: Plan, ledger: Ledger) -> Given:
     return _given(plan, at)
 
 
-def _given(plan: Plan, at: Path) -> Given:
+def _given(plan: Plan, at: Path) -> RoundInputs:
     """List everything, or read back the lists."""
-    sets = sets_of(plan, at)
+    sets = list_held_out_sets(plan, at)
     number = int(at.name.lstrip(".").removeprefix("round-"))
-    return Given(
-        at=at,
+    return RoundInputs(
+        folder=at,
         seed=int(hashlib.sha256(f"{plan.seed} {number}".encode()).hexdigest()[:8], 16),
-        listing=gather(plan.pool, plan.language, out=at / "given" / "pool"),
-        texts=gather(plan.texts, plan.language, out=at / "given" / "texts"),
-        human=gather(plan.human, plan.language, out=at / "given" / "human"),
+        pool=gather(plan.pool, plan.language, out=at / "inputs" / "pool"),
+        texts=gather(plan.texts, plan.language, out=at / "inputs" / "texts"),
+        human=gather(plan.human, plan.language, out=at / "inputs" / "human"),
         # Of other languages, as retention sets are.
-        replay=gather(plan.replay, None, out=at / "given" / "replay"),
+        replay=gather(plan.replay, None, out=at / "inputs" / "replay"),
         sets=sets,
-        watched=watched_of(plan.asr.stops_by, sets),
+        early_stopping_speech=early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
 
 
-def sets_of(plan: Plan, at: Path) -> dict[str, HeldOut]:
+def list_held_out_sets(plan: Plan, at: Path) -> dict[str, HeldOutSet]:
     """List the held-out sets, or read back the lists."""
     # Retention sets are about everything else, so the language of the plan says nothing of them.
     language = {"development": plan.language, "test": plan.language, "retention": None}
     return {
-        name: HeldOut(kind, gather((corpus,), language[kind], out=at / "given" / kind / name))
+        name: HeldOutSet(kind, gather((corpus,), language[kind], out=at / "inputs" / kind / name))
         for name, (kind, corpus) in plan.sets.items()
     }
 
 
-def check_waiting(ledger: Ledger) -> None:
+def check_waiting(ledger: RunFolder) -> None:
     """Raises Waiting while the last candidate waits for a person's word."""
-    if at := ledger.waiting:
+    if at := ledger.awaiting_approval:
         raise Waiting(
-            f"round {number_of(at)} was accepted by the gates and waits for approval: "
+            f"round {round_number(at)} was accepted by the gates and waits for approval: "
             f"`twister approve {ledger.run}` or `twister refuse {ledger.run} --note WHY`"
         )
 
 
-def check_new_audio(plan: Plan, ledger: Ledger) -> Tally:
+def check_new_audio(plan: Plan, ledger: RunFolder) -> Tally:
     """How much of the pool no round has listed yet, by content.
 
     Raises NothingNew where that is less than the plan asks for.
     """
     new = Tally()
-    known = {each.id for at in ledger.folders for each in Manifest(at / "given" / "pool")}
-    with Hashes(ledger.run) as hashes:
-        for each in progress(listed(plan.pool, plan.language, hashes), "looking for new audio"):
+    known = {each.id for at in ledger.round_folders for each in Manifest(at / "inputs" / "pool")}
+    with FileHashCache(ledger.run) as hashes:
+        for each in progress(
+            list_corpora(plan.pool, plan.language, hashes), "looking for new audio"
+        ):
             if each.id not in known and not each.rejected_by and not each.error:
                 new = new.plus(each.duration)
     if not new.utterances or new.duration < 60 * plan.new_audio.minutes:
@@ -160,15 +162,15 @@ def check_new_audio(plan: Plan, ledger: Ledger) -> Tally:
     return new
 
 
-def _last(ledger: Ledger) -> str:
-    if not ledger.finished:
+def _last(ledger: RunFolder) -> str:
+    if not ledger.finished_rounds:
         return "the run began"
-    last = ledger.finished[-1]
-    return f"round {number_of(last)}, which was {'accepted' if stands(last) else 'refused'}"
+    last = ledger.finished_rounds[-1]
+    return f"round {round_number(last)}, which was {'accepted' if is_approved(last) else 'refused'}"
 
 
 def _same_plan(plan: Plan, at: Path) -> None:
-    before, now = read_json(at / "plan.json")["plan"], signature(plan)
+    before, now = read_json(at / "plan.json")["plan"], cache_key(plan)
     if changed := [f"{place}: {old!r} -> {new!r}" for place, old, new in differences(before, now)]:
         raise StaleError(
             f"{at} was begun with another plan ({'; '.join(changed)}). Run it with the plan in "
@@ -183,8 +185,8 @@ def _check_filters(plan: Plan) -> None:
     estimating.check(plan.scan.columns)
 
 
-def _check_sizes(plan: Plan, given: Given) -> None:
-    if not len(given.listing):
+def _check_sizes(plan: Plan, given: RoundInputs) -> None:
+    if not len(given.pool):
         raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
     if unlabeled := sum(1 for each in given.replay if not each.text):
         raise ConfigError(f"replay: {unlabeled} of {len(given.replay)} utterances have no text")
@@ -194,11 +196,11 @@ def _check_sizes(plan: Plan, given: Given) -> None:
         raise ConfigError("texts: no text found; a voice needs something to say")
 
 
-def _check_languages(plan: Plan, given: Given) -> None:
+def _check_languages(plan: Plan, given: RoundInputs) -> None:
     """Raises ConfigError where languages are to be switched and there is only one."""
     if plan.pack is None or not plan.pack.switched:
         return
-    places = (given.listing, given.texts, given.human, given.replay)
+    places = (given.pool, given.texts, given.human, given.replay)
     langs = {each.lang for manifest in places for each in manifest}
     if len(langs) == 1 and None not in langs:
         raise ConfigError(
@@ -207,16 +209,20 @@ def _check_languages(plan: Plan, given: Given) -> None:
         )
 
 
-def _check_voices(plan: Plan, ledger: Ledger, given: Given) -> None:
+def _check_voices(plan: Plan, ledger: RunFolder, given: RoundInputs) -> None:
     for voice in plan.voices:
-        start = starting_voice(ledger, voice.name) if voice.synthesizer.continues else None
+        start = (
+            starting_voice(ledger, voice.name)
+            if voice.synthesizer.continues_from_last_round
+            else None
+        )
         try:
-            voice.synthesizer.check(start, given.texts, (given.listing, given.human))
+            voice.synthesizer.check(start, given.texts, (given.pool, given.human))
         except ConfigError as wrong:
             raise ConfigError(f"voices.{voice.name}: {wrong}") from wrong
 
 
-def check_sets(plan: Plan, sets: Mapping[str, HeldOut]) -> None:
+def check_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
     """Raises ConfigError where there is too little to count."""
     for name, each in sets.items():
         unlabeled = sum(1 for utterance in each.speech if not utterance.text)
@@ -244,17 +250,17 @@ def _words(plan: Plan, utterance: Utterance) -> int:
     return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
 
 
-def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
+def _log_warnings(plan: Plan, ledger: RunFolder, given: RoundInputs) -> None:
     """Say what training may not fit in, and what the gates will not be able to decide."""
-    stop = plan.asr.stops_by
-    unseen = not_shown({name: each.kind for name, each in given.sets.items()}, stop)
+    stop = plan.asr.early_stopping_set
+    unseen = hidden_from_gates({name: each.kind for name, each in given.sets.items()}, stop)
     if stop and not unseen:
         log.warning(
             "%s: chooses the weights and is all that gates see of development speech, so they "
             "find it better than it is; name another set in `asr.stop.set`",
             stop,
         )
-    for warning in plan.asr.foresee(ledger.champion or plan.asr.base()):
+    for warning in plan.asr.preflight_warnings(ledger.champion or plan.asr.base()):
         log.warning("%s: %s", plan.asr.name, warning)
     sets = {
         name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
@@ -262,16 +268,16 @@ def _foresee(plan: Plan, ledger: Ledger, given: Given) -> None:
         if each.kind != "test" and name != unseen
     }
     for gate in plan.gates:
-        for warning in gate.foresee(sets):
+        for warning in gate.preflight_warnings(sets):
             log.warning("%s: %s", gate.name, warning)
 
 
-def check_leaks(given: Given) -> None:
+def check_leaks(given: RoundInputs) -> None:
     """No held-out recording or text in what is trained on, no recording in two sets.
 
     Raises LeakError.
     """
-    trained_on = {"pool": given.listing, "human": given.human, "replay": given.replay}
+    trained_on = {"pool": given.pool, "human": given.human, "replay": given.replay}
     owner = {each.id: place for place, speech in trained_on.items() for each in speech}
     for name, held_out in given.sets.items():
         leaked = [each for each in held_out.speech if each.id in owner]
@@ -293,7 +299,7 @@ def check_leaks(given: Given) -> None:
     for place, speech in trained_on.items():
         of_all = [each for held_out in given.held_out for each in held_out]
         listened = progress(speech, f"looking for held-out recordings in {place}", len(speech))
-        if doubles := list(fingerprint.doubles(listened, of_all)):
+        if doubles := list(fingerprint.find_duplicates(listened, of_all)):
             leak, held = doubles[0]
             raise LeakError(
                 f"{place}: {len(doubles)} recordings are also held out, at another rate or level "
@@ -307,34 +313,34 @@ def _sentence(text: str | None) -> bool:
     return len((text or "").split()) >= 5 or len(text or "") >= 24
 
 
-def _check_news(ledger: Ledger, given: Given) -> None:
-    if not ledger.finished or stands(ledger.finished[-1]):
+def _check_news(ledger: RunFolder, given: RoundInputs) -> None:
+    if not ledger.finished_rounds or is_approved(ledger.finished_rounds[-1]):
         return
-    refused = ledger.finished[-1]
-    if _what_a_round_is_made_of(refused) == _what_a_round_is_made_of(given.at):
+    refused = ledger.finished_rounds[-1]
+    if _what_a_round_is_made_of(refused) == _what_a_round_is_made_of(given.folder):
         raise NothingNew(
-            f"round {number_of(refused)} was refused, and pool, plan and voices are the same "
+            f"round {round_number(refused)} was refused, and pool, plan and voices are the same "
             "since: there is nothing new to learn from. Add audio or texts, or change the plan"
         )
 
 
 def _what_a_round_is_made_of(at: Path) -> Any:
-    files = sorted((at / "given").rglob("manifest.jsonl"))
+    files = sorted((at / "inputs").rglob("manifest.jsonl"))
     lists = {path.relative_to(at).as_posix(): digest_of(path) for path in files}
     note = read_json(at / "plan.json")
     return [note["plan"], note["voices"], lists]
 
 
-def _starts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
+def _starts(plan: Plan, ledger: RunFolder) -> dict[str, Any]:
     """The voices of earlier rounds that the next would start from."""
     return {
-        voice.name: signature(starting_voice(ledger, voice.name))
+        voice.name: cache_key(starting_voice(ledger, voice.name))
         for voice in plan.voices
-        if voice.synthesizer.continues
+        if voice.synthesizer.continues_from_last_round
     }
 
 
-def starting_voice(ledger: Ledger, name: str) -> Checkpoint | None:
+def starting_voice(ledger: RunFolder, name: str) -> Checkpoint | None:
     """What a voice that continues goes on from."""
     return ledger.voice(name)
 
@@ -344,13 +350,13 @@ def _written(plan: Plan) -> int:
     return plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
 
 
-def _check_space(plan: Plan, ledger: Ledger, given: Given) -> None:
+def _check_space(plan: Plan, ledger: RunFolder, given: RoundInputs) -> None:
     base = ledger.champion or plan.asr.base()
-    takes = sum(voice.takes for voice in plan.voices)
+    takes = sum(voice.samples_per_text for voice in plan.voices)
     spoken = takes * len(given.texts) * SPOKEN_TEXT
     copies = (plan.pack is not None) + _written(plan)
-    speech = spoken + copies * (spoken + given.listing.duration + given.human.duration)
-    needed = plan.asr.disk(base) + round(speech * BYTES_A_SECOND)
+    speech = spoken + copies * (spoken + given.pool.duration + given.human.duration)
+    needed = plan.asr.disk_bytes_needed(base) + round(speech * BYTES_A_SECOND)
     free = shutil.disk_usage(ledger.run).free
     log.info("a round needs about %.1f GB of disk, %.1f GB are free", needed / 1e9, free / 1e9)
     if needed > free:

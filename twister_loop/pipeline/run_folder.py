@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import schema
-from ..core.artifacts import MADE, RUN, THINNED, Saved, read_json, write_json
+from ..core.artifacts import MADE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
 from ..core.errors import BusyError, ConfigError
 from ..core.types import Checkpoint, Report, Seconds, Verdict
-from ..evaluation.trials import Trial
+from ..evaluation.trials import VoiceTrial
 
 FORMAT = 2
 """Of the run folder; 2 since reports say how they were normalized."""
@@ -29,7 +29,7 @@ RESULTS = frozenset(".json .jsonl .yaml .html .log".split())
 
 
 @dataclass(frozen=True)
-class Keep:
+class PruneOptions:
     """Which rounds stay whole; the others are thinned to manifests, reports and verdicts.
 
     The champion's round stays whole too, however old it is.
@@ -40,17 +40,17 @@ class Keep:
 
 
 @dataclass(frozen=True)
-class Approval(Saved):
+class Approval(JsonRecord):
     """What a person said of an accepted candidate; written once."""
 
-    yes: bool
+    approved: bool
     by: str
     when: str
     """ISO 8601, with the offset from UTC."""
     note: str = ""
 
     def __str__(self) -> str:
-        said = "approved" if self.yes else "refused"
+        said = "approved" if self.approved else "refused"
         return f"{said} by {self.by} on {self.when}{f': {self.note}' if self.note else ''}"
 
 
@@ -63,11 +63,11 @@ class Round:
     candidate: Checkpoint
     report: Report
     verdict: Verdict
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[VoiceTrial, ...] = ()
 
 
 @dataclass(frozen=True)
-class NewAudio:
+class NewAudioOptions:
     """What must have come into the pool before `twister retrain` runs a round."""
 
     minutes: float = 10.0
@@ -83,27 +83,31 @@ class NewAudio:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class RunFolder:
     """What a run folder says of itself."""
 
     run: Path
 
     @classmethod
-    def open(cls, run: Path) -> Ledger:
+    def open(cls, run: Path) -> RunFolder:
         """Make the run folder if it is not there yet. Raises ConfigError."""
-        if run.exists() and not (run / RUN).is_file() and (not run.is_dir() or any(run.iterdir())):
+        if (
+            run.exists()
+            and not (run / RUN_MARKER).is_file()
+            and (not run.is_dir() or any(run.iterdir()))
+        ):
             raise ConfigError(f"{run}: not a run, and not empty; name another folder")
         run.mkdir(parents=True, exist_ok=True)
-        if not (run / RUN).is_file():
-            write_json({"format": FORMAT}, run / RUN)
+        if not (run / RUN_MARKER).is_file():
+            write_json({"format": FORMAT}, run / RUN_MARKER)
         return cls.read(run)
 
     @classmethod
-    def read(cls, run: Path) -> Ledger:
+    def read(cls, run: Path) -> RunFolder:
         """Raises ConfigError where there is no run, or one of another version."""
-        if not (run / RUN).is_file():
+        if not (run / RUN_MARKER).is_file():
             raise ConfigError(f"{run}: no run here; `twister run PLAN {run}` begins one")
-        if (found := read_json(run / RUN).get("format")) != FORMAT:
+        if (found := read_json(run / RUN_MARKER).get("format")) != FORMAT:
             raise ConfigError(
                 f"{run}: a run of format {found}, and this version reads {FORMAT}; begin another, "
                 "or go on with the version that began it (`twister-loop` in environment.json)"
@@ -111,18 +115,18 @@ class Ledger:
         return cls(run)
 
     @property
-    def folders(self) -> list[Path]:
+    def round_folders(self) -> list[Path]:
         """Of all rounds, finished or not, in order."""
         return sorted(each for each in self.run.glob("round-[0-9]*") if each.suffix == "")
 
     @property
-    def finished(self) -> list[Path]:
-        return [each for each in self.folders if is_finished(each)]
+    def finished_rounds(self) -> list[Path]:
+        return [each for each in self.round_folders if is_finished(each)]
 
     @property
     def in_progress(self) -> Path | None:
         """The round that was begun and has no verdict yet."""
-        return next((each for each in self.folders if not is_finished(each)), None)
+        return next((each for each in self.round_folders if not is_finished(each)), None)
 
     @property
     def champion(self) -> Checkpoint | None:
@@ -132,31 +136,31 @@ class Ledger:
 
     @property
     def champion_folder(self) -> Path | None:
-        return next((each for each in reversed(self.finished) if stands(each)), None)
+        return next((each for each in reversed(self.finished_rounds) if is_approved(each)), None)
 
     @property
     def last_labels(self) -> Path | None:
         """Where the last finished round says what it heard in the pool, before any filter."""
-        return self.finished[-1] / "pseudo" if self.finished else None
+        return self.finished_rounds[-1] / "pseudo_labels" if self.finished_rounds else None
 
     @property
-    def last_lesson(self) -> Path | None:
+    def last_filtered_labels(self) -> Path | None:
         """Where the labels lie that the filters of the last finished round kept."""
-        return self.finished[-1] / "lesson" if self.finished else None
+        return self.finished_rounds[-1] / "filtered_labels" if self.finished_rounds else None
 
     @property
     def last_speakers(self) -> Path | None:
         """Where a finished round last told speakers apart and named them."""
-        named = (each / "speakers" for each in reversed(self.finished))
+        named = (each / "speakers" for each in reversed(self.finished_rounds))
         return next((each for each in named if each.is_dir()), None)
 
     @property
-    def waiting(self) -> Path | None:
+    def awaiting_approval(self) -> Path | None:
         """The round whose candidate the gates accepted, while a person has not said yes or no."""
-        return next((each for each in self.finished[-1:] if waits(each)), None)
+        return next((each for each in self.finished_rounds[-1:] if awaits_approval(each)), None)
 
     def next_folder(self) -> Path:
-        return self.run / f"round-{len(self.folders) + 1:02d}"
+        return self.run / f"round-{len(self.round_folders) + 1:02d}"
 
     def next_evaluation(self) -> Path:
         """Where the champion is measured next; the one that was interrupted, if one was."""
@@ -173,26 +177,26 @@ class Ledger:
 
     def voice(self, name: str) -> Checkpoint | None:
         """The last voice of that name that passed its trial, whatever became of the candidate."""
-        for folder in reversed(self.finished):
+        for folder in reversed(self.finished_rounds):
             home = folder / "voices" / name
             voice = home / "voice"
-            whole = (voice / "checkpoint.json").is_file() and not (voice / THINNED).exists()
-            if whole and (home / "trial").is_dir() and Trial.load(home / "trial").passed:
+            whole = (voice / "checkpoint.json").is_file() and not (voice / PRUNED).exists()
+            if whole and (home / "trial").is_dir() and VoiceTrial.load(home / "trial").passed:
                 return Checkpoint.load(voice)
         return None
 
-    def thin(self, keep: Keep) -> int:
+    def prune(self, keep: PruneOptions) -> int:
         """Take weights and audio out of older rounds; give the bytes that were freed."""
-        whole = {*self.finished[-max(keep.last, 1) :], self.champion_folder}
+        whole = {*self.finished_rounds[-max(keep.last, 1) :], self.champion_folder}
         freed = 0
-        for folder in set(self.finished) - whole:
+        for folder in set(self.finished_rounds) - whole:
             for path in folder.rglob("*"):
                 result = path.suffix in RESULTS and not _is_model_file(path)
-                if path.is_file() and not result and path.name != THINNED:
+                if path.is_file() and not result and path.name != PRUNED:
                     freed += path.stat().st_size
                     path.unlink()
                     made = (each for each in path.parents if (each / MADE).is_file())
-                    (next(made, folder) / THINNED).touch()
+                    (next(made, folder) / PRUNED).touch()
         return freed
 
     @contextmanager
@@ -226,34 +230,34 @@ def approval_of(folder: Path) -> Approval | None:
     return Approval.load(folder / "approval") if (folder / "approval").is_dir() else None
 
 
-def waits(folder: Path) -> bool:
+def awaits_approval(folder: Path) -> bool:
     """Whether a finished round waits for a person's word."""
     asked = verdict_of(folder).accepted and asks_approval(folder)
     return asked and not (folder / "approval").is_dir()
 
 
-def stands(folder: Path) -> bool:
+def is_approved(folder: Path) -> bool:
     """Whether the gates accepted a finished round, and a person where the plan asks for one."""
     if not verdict_of(folder).accepted or not asks_approval(folder):
         return verdict_of(folder).accepted
     said = approval_of(folder)
-    return said is not None and said.yes
+    return said is not None and said.approved
 
 
-def number_of(folder: Path) -> int:
+def round_number(folder: Path) -> int:
     return int(folder.name.removeprefix("round-"))
 
 
-def round_of(folder: Path) -> Round:
+def load_round(folder: Path) -> Round:
     """A finished round, read back."""
     trials = sorted(folder.glob("voices/*/trial"))
     return Round(
-        number=number_of(folder),
+        number=round_number(folder),
         folder=folder,
         candidate=Checkpoint.load(folder / "candidate"),
         report=Report.load(folder / "report"),
         verdict=verdict_of(folder),
-        trials=tuple(Trial.load(each) for each in trials),
+        trials=tuple(VoiceTrial.load(each) for each in trials),
     )
 
 

@@ -16,14 +16,14 @@ from typing import Any
 
 from ..core.artifacts import MADE, read_json
 from ..core.types import Seconds
-from ..pipeline.run_folder import Ledger
+from ..pipeline.run_folder import RunFolder
 
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
 
 @dataclass(frozen=True)
-class Underway:
+class StageProgress:
     """The stage that was begun and is not finished."""
 
     round: int
@@ -32,7 +32,7 @@ class Underway:
     part: str = ""
     """Which of several sets."""
     done: int = 0
-    of: int | None = None
+    total: int | None = None
     """None where that cannot be known from the disk."""
     unit: str = "utterances"
     """What is counted: `utterances`, or `steps` of a training."""
@@ -42,9 +42,9 @@ class Underway:
     """Of the last step of a training."""
 
 
-def underway(run: Path) -> Underway | None:
+def current_stage(run: Path) -> StageProgress | None:
     """The newest unfinished stage of the round in progress; None where there is none."""
-    at = Ledger.read(run).in_progress
+    at = RunFolder.read(run).in_progress
     if at is None:
         return None
     hidden = [each for place in (at, *at.glob("voices/*")) for each in place.glob(".*")]
@@ -54,31 +54,31 @@ def underway(run: Path) -> Underway | None:
     return _read(at, max(begun, key=lambda each: (each / MADE).stat().st_mtime))
 
 
-def _read(at: Path, work: Path) -> Underway:
+def _read(at: Path, work: Path) -> StageProgress:
     stage = (work.parent / work.name[1:]).relative_to(at).as_posix()
     number = int(re.sub(r"\D", "", at.name))
     log = work / "training.jsonl"
     if log.is_file():
         last = _last_line(log)
-        return Underway(
+        return StageProgress(
             number, stage, "", last.get("step", 0), None, "steps", _quiet(log), last.get("loss")
         )
     found = list(_manifests(work))
     if not found:
-        return Underway(number, stage, quiet=_quiet(work))
+        return StageProgress(number, stage, quiet=_quiet(work))
     newest = max(found, key=lambda each: each.stat().st_mtime)
     in_pieces = (work / "windows").is_dir() or (work / "shards").is_dir()
     done = sum(map(_lines, found)) if in_pieces else _lines(newest)
     source = _source(at, work, newest)
     takes = _takes(at, work) if work.name == ".spoken" else 1
-    return Underway(
+    return StageProgress(
         round=number,
         stage=stage,
         part=""
         if in_pieces or newest.parent == work
-        else newest.parent.name.removesuffix("-usual"),
+        else newest.parent.name.removesuffix("-full-window"),
         done=done,
-        of=takes * _lines(source) if source and source.is_file() else None,
+        total=takes * _lines(source) if source and source.is_file() else None,
         quiet=_quiet(newest),
     )
 
@@ -91,19 +91,19 @@ def _manifests(work: Path) -> Iterator[Path]:
 
 def _source(at: Path, work: Path, manifest: Path) -> Path | None:
     """The manifest that a stage reads one line for every line of its own."""
-    if work.name in {".untouched", ".champion", ".report", ".by_labeler"}:
+    if work.name in {".untouched", ".champion", ".report", ".candidate_by_labeler"}:
         kind, name = manifest.parts[-3:-1]
-        return at / "given" / kind / name.removesuffix("-usual") / "manifest.jsonl"
+        return at / "inputs" / kind / name.removesuffix("-full-window") / "manifest.jsonl"
     reads = {
-        ".pool": at / "given" / "pool",
-        ".estimated": at / "pool",
-        ".speakers": at / "estimated",
-        ".pseudo": at / "pool",
+        ".pool": at / "inputs" / "pool",
+        ".annotated": at / "pool",
+        ".speakers": at / "annotated",
+        ".pseudo_labels": at / "pool",
         ".spoken": at / "texts",
         ".verified": work.parent / "spoken",
-        ".aligned": work.parent / ("verified" if "voices" in work.parts else "pseudo"),
-        ".aligned_human": at / "given" / "human",
-        ".aligned_replay": at / "given" / "replay",
+        ".aligned": work.parent / ("verified" if "voices" in work.parts else "pseudo_labels"),
+        ".aligned_human": at / "inputs" / "human",
+        ".aligned_replay": at / "inputs" / "replay",
         ".augmented": at / ("packed" if (at / "packed").is_dir() else "mixture"),
     }
     folder = reads.get(work.name)
@@ -112,7 +112,7 @@ def _source(at: Path, work: Path, manifest: Path) -> Path | None:
 
 def _takes(at: Path, work: Path) -> int:
     voices = read_json(at / "plan.json")["plan"]["voices"]
-    return next((each["takes"] for each in voices if each["name"] == work.parent.name), 1)
+    return next((each["samples_per_text"] for each in voices if each["name"] == work.parent.name), 1)
 
 
 def _lines(path: Path) -> int:

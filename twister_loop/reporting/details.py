@@ -17,12 +17,12 @@ from ..core.artifacts import differences, read_json
 from ..core.environment import Environment
 from ..core.manifest import Manifest
 from ..core.types import Language, Seconds, Utterance
-from ..evaluation.metrics import Stretch, stretches
-from ..pipeline.run_folder import Ledger, number_of
+from ..evaluation.metrics import AlignmentChunk, alignment_chunks
+from ..pipeline.run_folder import RunFolder, round_number
 from ..text.normalizers.basic import Basic
-from .record_cache import known, recalled
+from .record_cache import cached_record, memoize_on_folders
 
-SHAPE = 3
+SCHEMA_VERSION = 3
 """Of the details of a round, as they are kept; see `recall`."""
 SAMPLES = 6
 """Utterances of every kind that can be listened to."""
@@ -34,7 +34,7 @@ GIVEN = ("pool", "texts", "human", "replay")
 
 
 @dataclass(frozen=True)
-class Asked:
+class GateConfig:
     """A gate of the plan with its options."""
 
     gate: str
@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Changed:
+class FieldDiff:
     """What is otherwise than in the round before."""
 
     place: str
@@ -62,7 +62,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Looks:
+class EarlyStoppingCurve:
     """What a candidate made of the development set that says when to stop, as it learned."""
 
     set: str
@@ -80,7 +80,7 @@ class Sample:
     voice: str | None = None
     id: str
     text: str
-    heard: tuple[Stretch, ...] = ()
+    heard: tuple[AlignmentChunk, ...] = ()
     """Of synthetic speech and repaired labels: the text and what was heard, side by side."""
     lang: Language | None = None
     duration: Seconds = 0.0
@@ -95,43 +95,43 @@ class Details:
     number: int
     plan: str
     """The YAML."""
-    gates: tuple[Asked, ...]
-    changes: tuple[Changed, ...]
+    gates: tuple[GateConfig, ...]
+    changes: tuple[FieldDiff, ...]
     """Of plan, data and machine against the round before; none in the first."""
     environment: Environment | None
     given: dict[str, int]
     """How many recordings and texts there were to begin with."""
     curves: tuple[Curve, ...]
     samples: tuple[Sample, ...]
-    looks: Looks | None = None
+    looks: EarlyStoppingCurve | None = None
     """None where nothing says when to stop."""
 
 
 def details(run: Path) -> tuple[Details, ...]:
     """Of every round, in order. Raises ConfigError where there is no run."""
-    return tuple(round_details(each) for each in Ledger.read(run).folders)
+    return tuple(round_details(each) for each in RunFolder.read(run).round_folders)
 
 
 def round_details(at: Path) -> Details:
     """Of one round."""
-    return recalled(_details, Details, "details", SHAPE, at)
+    return cached_record(_details, Details, "details", SCHEMA_VERSION, at)
 
 
 def _details(at: Path) -> Details:
     plan, yaml = at / "plan.json", at / "plan.yaml"
     gates = read_json(plan)["plan"].get("gates", ()) if plan.is_file() else ()
     return Details(
-        number=number_of(at),
+        number=round_number(at),
         plan=yaml.read_text(encoding="utf-8") if yaml.is_file() else "",
         gates=tuple(
-            Asked(each["use"], {k: v for k, v in each.items() if k != "use"}) for each in gates
+            GateConfig(each["use"], {k: v for k, v in each.items() if k != "use"}) for each in gates
         ),
-        changes=tuple(between(at.with_name(f"round-{number_of(at) - 1:02d}"), at)),
+        changes=tuple(between(at.with_name(f"round-{round_number(at) - 1:02d}"), at)),
         environment=_environment(at),
         given={
-            name: known(_length, at / "given" / name)
+            name: memoize_on_folders(_length, at / "inputs" / name)
             for name in GIVEN
-            if (at / "given" / name / "manifest.jsonl").is_file()
+            if (at / "inputs" / name / "manifest.jsonl").is_file()
         },
         curves=tuple(_curves(at)),
         looks=_looks(at),
@@ -142,14 +142,14 @@ def _details(at: Path) -> Details:
 def listened(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
     """Some utterances from all over a round: kind, voice, utterance; the same every time."""
     places: list[tuple[str, str | None, Path]]
-    places = [("pseudo", None, at / "lesson"), ("rejected", None, at / "lesson" / "rejected")]
+    places = [("pseudo", None, at / "filtered_labels"), ("rejected", None, at / "filtered_labels" / "rejected")]
     for each in sorted(at.glob("voices/*/synthetic")):
         places.append(("synthetic", each.parent.name, each))
         places.append(("rejected", each.parent.name, each / "rejected"))
     for kind, voice, folder in places:
         if not (folder / "manifest.jsonl").is_file():
             continue
-        some = Manifest(folder).sample(40 * SAMPLES, seed=number_of(at))
+        some = Manifest(folder).sample(40 * SAMPLES, seed=round_number(at))
         fitting = [each for each in some if kind != "pseudo" or each.origin == "pseudo"]
         for alike in _by_reason(fitting):
             distinct = {each.text or each.id: each for each in alike}
@@ -175,7 +175,7 @@ def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
         voice=voice,
         id=one.id,
         text=one.text or one.pred_text or "",
-        heard=tuple(stretches(*pair)) if differs else (),
+        heard=tuple(alignment_chunks(*pair)) if differs else (),
         lang=one.lang,
         duration=one.duration,
         confidence=one.confidence,
@@ -183,12 +183,12 @@ def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
     )
 
 
-def between(before: Path, at: Path) -> Iterator[Changed]:
+def between(before: Path, at: Path) -> Iterator[FieldDiff]:
     """What is otherwise in one round than in another: plan, data, machine."""
     if not (before / "plan.json").is_file() or not (at / "plan.json").is_file():
         return
     for place, old, new in differences(_facts(before), _facts(at)):
-        yield Changed(place, _said(old), _said(new))
+        yield FieldDiff(place, _said(old), _said(new))
 
 
 def _facts(at: Path) -> dict[str, Any]:
@@ -197,9 +197,9 @@ def _facts(at: Path) -> dict[str, Any]:
     return {
         "plan": _by_name(read_json(at / "plan.json")["plan"]),
         "given": {
-            name: known(_length, at / "given" / name)
+            name: memoize_on_folders(_length, at / "inputs" / name)
             for name in GIVEN
-            if (at / "given" / name / "manifest.jsonl").is_file()
+            if (at / "inputs" / name / "manifest.jsonl").is_file()
         },
         "machine": vars(machine) if machine else {},
     }
@@ -251,11 +251,11 @@ def _losses(log: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
     return tuple(group[-1]["step"] for group in groups), tuple(round(each, 4) for each in losses)
 
 
-def _looks(at: Path) -> Looks | None:
+def _looks(at: Path) -> EarlyStoppingCurve | None:
     log = at / "candidate" / "stopping.jsonl"
     if not log.is_file():
         return None
     lines = [json.loads(each) for each in log.read_bytes().splitlines()]
     rates = tuple(round(each["errors"] / max(each["of"], 1), 4) for each in lines)
     terms = read_json(at / "plan.json")["plan"]["asr"]["stop"]
-    return Looks(terms["set"], tuple(each["step"] for each in lines), rates)
+    return EarlyStoppingCurve(terms["set"], tuple(each["step"] for each in lines), rates)

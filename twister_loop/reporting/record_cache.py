@@ -23,7 +23,7 @@ KEPT = ".summaries"
 """Folder of a run; a file for every finished round and kind of record."""
 
 
-def recalled(
+def cached_record(
     make: Callable[[Path], T], kind: type[T], name: str, shape: int | tuple[int, ...], at: Path
 ) -> T:
     """`make(round)`, kept by that name for a finished round; one in progress is read anew.
@@ -39,7 +39,7 @@ def recalled(
     return found
 
 
-def known(make: Callable[..., T], *folders: Path) -> T:
+def memoize_on_folders(make: Callable[..., T], *folders: Path) -> T:
     """`make(*folders)`, asked once in a process for as long as the same stages lie in them."""
     found: T = _known(make, folders, tuple(map(_when_made, folders)))
     return found

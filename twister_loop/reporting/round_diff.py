@@ -9,24 +9,24 @@ from pathlib import Path
 from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.types import Report, Score
-from ..evaluation.scoreboard import Scoreboard, side_by_side
-from ..pipeline.run_folder import number_of
-from .details import Changed, between
+from ..evaluation.scoreboard import Scoreboard, build_scoreboard
+from ..pipeline.run_folder import round_number
+from .details import FieldDiff, between
 
 
 @dataclass(frozen=True)
-class Contrast:
+class RoundDiff:
     """The second candidate against the first."""
 
     board: Scoreboard
     """The first stands under `untouched` and `champion`, the second under `candidate`."""
     left_out: dict[str, str]
     """Sets that cannot be compared, and why."""
-    changes: tuple[Changed, ...]
+    changes: tuple[FieldDiff, ...]
     """Of plan, data and machine, from the first round to the second."""
 
 
-def contrast(first: Path, second: Path) -> Contrast:
+def round_diff(first: Path, second: Path) -> RoundDiff:
     """Compare the reports of two rounds.
 
     Raises ConfigError where one of them has none yet.
@@ -38,12 +38,14 @@ def contrast(first: Path, second: Path) -> Contrast:
         reports.append(Report.load(at / "report"))
     left_out = dict(_left_out(*reports))
     one, other = (
-        replace(each, scores=tuple(s for s in each.scores if s.name not in left_out), usual=())
+        replace(
+            each, scores=tuple(s for s in each.scores if s.name not in left_out), full_window=()
+        )
         for each in reports
     )
     whos = {"untouched": one, "champion": one, "candidate": other}
-    return Contrast(
-        board=side_by_side(whos, None, number_of(second)),
+    return RoundDiff(
+        board=build_scoreboard(whos, None, round_number(second)),
         left_out=left_out,
         changes=tuple(between(first, second)),
     )

@@ -15,38 +15,38 @@ from ..core.manifest import Manifest
 from ..core.types import (
     ErrorCount,
     Funnel,
-    Ingredient,
-    Ingredients,
+    MixtureContents,
+    MixtureSource,
     Report,
     Seconds,
     Share,
     Tally,
     Verdict,
 )
-from ..evaluation.metrics import agreement, total
-from ..evaluation.scoreboard import Scoreboard, side_by_side
-from ..evaluation.trials import Parity, Trial
+from ..evaluation.metrics import sum_counts, utterance_error_count
+from ..evaluation.scoreboard import Scoreboard, build_scoreboard
+from ..evaluation.trials import DecoderTrial, VoiceTrial
 from ..pipeline.run_folder import (
     Approval,
-    Ledger,
+    RunFolder,
     approval_of,
+    awaits_approval,
+    is_approved,
     is_finished,
-    number_of,
-    stands,
+    round_number,
     verdict_of,
-    waits,
 )
 from ..pipeline.stages.annotation import Speakers
 from ..text.normalizers.basic import Basic
-from .record_cache import known, recalled
+from .record_cache import cached_record, memoize_on_folders
 
-SHAPE = 3
+SCHEMA_VERSION = 3
 """Of the summary of a round, as it is kept; see `recall`."""
 
 STAGES = (
-    "untouched champion pool estimated speakers labeler pseudo texts repaired aligned "
-    "aligned_human aligned_replay lesson voices mixture packed augmented candidate report "
-    "by_labeler verdict"
+    "untouched champion pool annotated speakers labeler pseudo_labels texts rescored aligned "
+    "aligned_human aligned_replay filtered_labels voices mixture packed augmented candidate report "
+    "candidate_by_labeler verdict"
 ).split()
 
 
@@ -55,7 +55,7 @@ class VoiceSummary:
     """What one voice contributed."""
 
     name: str
-    trial: Trial | None
+    trial: VoiceTrial | None
     passed: bool
     spoken: Tally | None = None
     failed: int = 0
@@ -87,15 +87,15 @@ class RoundSummary(Scoreboard):
     champion: str
     """Where the champion's weights of this round came from."""
     funnels: dict[str, Funnel]
-    """What `pool`, `lesson` and `texts` kept and rejected."""
+    """What `pool`, `filtered_labels` and `texts` kept and rejected."""
     mixture: dict[str, Tally]
     """By origin."""
     languages: dict[str, dict[str, Tally]]
     """Origin -> language of what is in the mixture; `unknown` where none is noted."""
-    ingredients: tuple[Ingredient, ...]
+    ingredients: tuple[MixtureSource, ...]
     """What was mixed as one: of the same origin, language and corpus."""
     voices: tuple[VoiceSummary, ...]
-    labeler: Parity | None = None
+    labeler: DecoderTrial | None = None
     """How alike the plan's labeler heard, where it has one."""
     speakers: Speakers | None = None
     """Who speaks in the pool, where the plan has them told apart."""
@@ -115,39 +115,41 @@ class Summary:
 
 def summarize(run: Path) -> Summary:
     """Raises ConfigError where there is no run."""
-    ledger = Ledger.read(run)
+    ledger = RunFolder.read(run)
     folder = ledger.champion_folder
     return Summary(
         run=str(run),
         champion=f"{folder.name}/candidate" if folder else "untouched",
-        rounds=tuple(round_summary(each) for each in ledger.folders),
+        rounds=tuple(round_summary(each) for each in ledger.round_folders),
     )
 
 
 def round_summary(at: Path) -> RoundSummary:
     """Of one round."""
-    return recalled(_round, RoundSummary, "summary", SHAPE, at)
+    return cached_record(_round, RoundSummary, "summary", SCHEMA_VERSION, at)
 
 
 def _round(at: Path) -> RoundSummary:
-    ledger = Ledger(at.parent)
+    ledger = RunFolder(at.parent)
     verdict = verdict_of(at) if is_finished(at) else None
-    waiting = verdict is not None and waits(at)
-    before = next((each for each in reversed(ledger.finished) if each < at and stands(each)), None)
+    waiting = verdict is not None and awaits_approval(at)
+    before = next(
+        (each for each in reversed(ledger.finished_rounds) if each < at and is_approved(each)), None
+    )
     read = [at / name for name in ("untouched", "champion", "report", "mixture")]
-    languages = known(_by_language, at / "mixture")
+    languages = memoize_on_folders(_by_language, at / "mixture")
     return RoundSummary(
-        **vars(known(_scoreboard, *read)),
-        number=number_of(at),
+        **vars(memoize_on_folders(_scoreboard, *read)),
+        number=round_number(at),
         folder=at.name,
         stages=_timings(at),
         verdict=verdict,
-        accepted=stands(at) if verdict and not waiting else None,
+        accepted=is_approved(at) if verdict and not waiting else None,
         waiting=waiting,
         champion=f"{before.name}/candidate" if before else "untouched",
         funnels={
             name: Funnel.load(at / name)
-            for name in ("pool", "lesson", "texts")
+            for name in ("pool", "filtered_labels", "texts")
             if (at / name / "funnel.json").is_file()
         },
         mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
@@ -156,15 +158,15 @@ def _round(at: Path) -> RoundSummary:
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         approval=approval_of(at),
         speakers=_speakers(at / "speakers"),
-        repaired=known(_repaired, at / "repaired"),
-        labeler=Parity.load(at / "labeler") if (at / "labeler").is_dir() else None,
+        repaired=memoize_on_folders(_repaired, at / "rescored"),
+        labeler=DecoderTrial.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 
 
 def _scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
     folders = {"untouched": untouched, "champion": champion, "candidate": report}
     reports = {who: Report.load(each) for who, each in folders.items() if each.is_dir()}
-    return side_by_side(reports, mixture, seed=number_of(report.parent))
+    return build_scoreboard(reports, mixture, seed=round_number(report.parent))
 
 
 def _timings(at: Path) -> dict[str, Seconds]:
@@ -172,7 +174,7 @@ def _timings(at: Path) -> dict[str, Seconds]:
     return {
         path.parent.relative_to(at).as_posix(): read_json(path)["seconds"]
         for path in found
-        if path.parent.relative_to(at).parts[0] != "given"
+        if path.parent.relative_to(at).parts[0] != "inputs"
     }
 
 
@@ -193,8 +195,8 @@ def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
     return {origin: dict(sorted(each.items())) for origin, each in sorted(tallies.items())}
 
 
-def _ingredients(folder: Path) -> tuple[Ingredient, ...]:
-    return Ingredients.load(folder).all if (folder / "ingredients.json").is_file() else ()
+def _ingredients(folder: Path) -> tuple[MixtureSource, ...]:
+    return MixtureContents.load(folder).sources if (folder / "mixture_contents.json").is_file() else ()
 
 
 def _speakers(folder: Path) -> Speakers | None:
@@ -215,11 +217,11 @@ def _together(tallies: Iterable[Tally]) -> Tally:
 
 def _voice(home: Path) -> VoiceSummary:
     stages = (home / name for name in ("trial", "spoken", "verified", "synthetic"))
-    return known(_voice_read, home, *stages)
+    return memoize_on_folders(_voice_read, home, *stages)
 
 
 def _voice_read(home: Path, *_: Path) -> VoiceSummary:
-    trial = Trial.load(home / "trial") if (home / "trial").is_dir() else None
+    trial = VoiceTrial.load(home / "trial") if (home / "trial").is_dir() else None
     passed = bool(trial and trial.passed)
     if not (home / "synthetic").is_dir():
         return VoiceSummary(home.name, trial, passed)
@@ -228,7 +230,7 @@ def _voice_read(home: Path, *_: Path) -> VoiceSummary:
         failed += bool(utterance.error)
         spoken = spoken if utterance.error else spoken.plus(utterance.duration)
     funnel = Funnel.load(home / "synthetic")
-    heard = [agreement(each) for each in Manifest(home / "verified") if not each.error]
+    heard = [utterance_error_count(each) for each in Manifest(home / "verified") if not each.error]
     shares = _kept_shares(home.parents[1], home / "synthetic")
     return VoiceSummary(
         home.name,
@@ -238,7 +240,7 @@ def _voice_read(home: Path, *_: Path) -> VoiceSummary:
         failed=failed,
         kept=funnel.kept,
         rejected=funnel.rejected,
-        agreement=total(heard),
+        agreement=sum_counts(heard),
         with_new_words=shares[True],
         without_new_words=shares[False],
     )
@@ -249,7 +251,7 @@ def _kept_shares(at: Path, synthetic: Path) -> dict[bool, Share | None]:
     normalize = Basic().normalize
     heard = {
         word
-        for each in Manifest(at / "pseudo")
+        for each in Manifest(at / "pseudo_labels")
         for word in normalize(each.pred_text or "", each.lang).split()
     }
     kept, all_ = Counter[bool](), Counter[bool]()

@@ -32,7 +32,7 @@ class HeldOutTexts:
             if units:
                 self._lengths.append(len(units))
 
-    def near(self, utterance: Utterance) -> bool:
+    def nearest(self, utterance: Utterance) -> bool:
         """Whether the text shares at least `NEAR` of its words with a held-out one."""
         units = _units(utterance)
         known = sorted(filter(None, map(self._having.get, units)), key=len)

@@ -61,7 +61,7 @@ def units(text: str, hangul: Hangul = "word") -> list[str]:
     return _UNIT[hangul].findall(text)
 
 
-def confusion(reference: str, heard: str, lang: Language | None) -> tuple[int, int]:
+def count_foreign_letters(reference: str, heard: str, lang: Language | None) -> tuple[int, int]:
     """Letters heard in scripts that nobody expects, and all letters heard.
 
     To expect are the scripts of the language and of the reference, so that a foreign name which
@@ -75,7 +75,9 @@ def confusion(reference: str, heard: str, lang: Language | None) -> tuple[int, i
     return strange, found.total()
 
 
-def foreign(text: str, lang: Language | None, also: Iterable[str] = ()) -> tuple[Counter[str], int]:
+def foreign_letters(
+    text: str, lang: Language | None, also: Iterable[str] = ()
+) -> tuple[Counter[str], int]:
     """Letters of scripts that the language is not written in, by script, and all letters."""
     found = _scripts(unicodedata.normalize("NFKC", text))
     expected = {*also, *SCRIPTS.get(lang or "", "LATIN").split()}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from ..asr._base import Listener
+from ..asr._base import BoundRecognizer
 from ..core.manifest import Manifest
 from ..core.registry import Part
 from ..core.types import Checkpoint, Utterance
@@ -17,11 +17,11 @@ class Synthesizer(Part):
     """A TTS engine: speaks texts."""
 
     home = "twister_loop.tts"
-    draws: ClassVar[bool] = True
+    uses_randomness: ClassVar[bool] = True
     """Whether training depends on the seed."""
 
     @property
-    def continues(self) -> bool:
+    def continues_from_last_round(self) -> bool:
         """Whether a later round starts from this round's voice, if that passed its trial."""
         return True
 
@@ -31,7 +31,7 @@ class Synthesizer(Part):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..asr._base import Listener
+from ..asr._base import BoundRecognizer
 from ..audio import io as audio
-from ..core.artifacts import Saved
+from ..core.artifacts import JsonRecord
 from ..core.errors import EngineError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Language, Seconds, Share, Utterance, Word
@@ -52,7 +52,7 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Inventory(Saved):
+class Inventory(JsonRecord):
     """What the voice can say, and what it cannot."""
 
     clips: int
@@ -68,7 +68,7 @@ class Inventory(Saved):
 
 @dataclass(frozen=True)
 class Concatenative(Synthesizer):
-    continues, draws = False, False
+    continues_from_last_round, uses_randomness = False, False
 
     clips_per_word: int = 24
     """The clearest of each word are kept."""
@@ -86,7 +86,7 @@ class Concatenative(Synthesizer):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:
@@ -132,7 +132,7 @@ class Concatenative(Synthesizer):
         clips: Sequence[Utterance],
         known: set[str],
         wanted: set[str],
-        champion: Listener,
+        champion: BoundRecognizer,
         lesson: Manifest,
     ) -> tuple[list[Utterance], tuple[Repair, ...]]:
         """Clips under the texts' spelling, where the label is no word and the champion agrees."""
@@ -219,7 +219,7 @@ def _prefers(
     asked: Sequence[Utterance],
     pairs: Mapping[str, str],
     sentences: Mapping[str, Utterance],
-    champion: Listener,
+    champion: BoundRecognizer,
 ) -> Iterator[bool]:
     """Whether a sentence is likelier to the champion with the text's word than the label's."""
     rivals = []

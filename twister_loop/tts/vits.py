@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.artifacts import unsigned
+from ..core.artifacts import not_in_cache_key
 from ..core.types import Utterance
 from ._coqui import clips as cutting
 from ._coqui import model_files as voice
@@ -52,7 +52,7 @@ class VitsSynthesizer(CoquiVoice):
     rhythm: Scale = (0.6, 1.0)
     """Spread of how long letters are held."""
     speed: Scale = (0.9, 1.1)
-    save_every: int = unsigned(500)
+    save_every: int = not_in_cache_key(500)
 
     def __post_init__(self) -> None:
         super().__post_init__()

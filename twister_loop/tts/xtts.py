@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..asr._base import Listener
+from ..asr._base import BoundRecognizer
 from ..audio import io as audio
-from ..core.artifacts import unsigned
+from ..core.artifacts import not_in_cache_key
 from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Seconds, Utterance
@@ -42,7 +42,7 @@ class XttsSynthesizer(Synthesizer):
     model: str = "coqui/XTTS-v2"
     """A folder with config.json, model.pth and vocab.json, for fine-tuning also dvae.pth and
     mel_stats.pth; or a name on the hub."""
-    non_commercial: bool = unsigned(False)
+    non_commercial: bool = not_in_cache_key(False)
     """Say true if you have read the licence of the weights and keep to it."""
     references: int = 32
     """Clips of the lesson whose voices it takes, of as many speakers as there are."""
@@ -57,7 +57,7 @@ class XttsSynthesizer(Synthesizer):
     """Clips in an update."""
     learning_rate: float = 5e-6
     """Constant, as in Coqui's recipe."""
-    save_every: int = unsigned(500)
+    save_every: int = not_in_cache_key(500)
     """Steps between checkpoints, which take some 5 GB at the published size."""
 
     def __post_init__(self) -> None:
@@ -74,11 +74,11 @@ class XttsSynthesizer(Synthesizer):
             )
 
     @property
-    def continues(self) -> bool:
+    def continues_from_last_round(self) -> bool:
         """Zero-shot it has nothing to go on from."""
         return self.steps > 0
 
-    def wrongs(self) -> Iterator[str]:
+    def validation_errors(self) -> Iterator[str]:
         if Path(self.model).expanduser().is_dir():
             try:
                 self._base()
@@ -108,7 +108,7 @@ class XttsSynthesizer(Synthesizer):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:
@@ -123,7 +123,7 @@ class XttsSynthesizer(Synthesizer):
         for number, each in enumerate(chosen):
             path = out / "audio" / f"{number:03d}.wav"
             try:
-                seconds = audio.write(audio.of(each), path)
+                seconds = audio.write(audio.load_utterance(each), path)
             except AudioError as error:
                 log.warning("%s lends no voice: %s", each.id, error)
                 continue
@@ -163,7 +163,7 @@ class XttsSynthesizer(Synthesizer):
                 yield dataclasses.replace(spoken, error=error)
                 continue
             if place not in heard:
-                heard[place] = xtts.voice_of(model, audio.of(reference))
+                heard[place] = xtts.voice_of(model, audio.load_utterance(reference))
             with voice.captured(), voice.seeded(seed):
                 samples = xtts.speak(
                     model, text.text or "", text.lang, heard[place], self.temperature, speed

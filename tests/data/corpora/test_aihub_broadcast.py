@@ -69,7 +69,7 @@ def test_utterances_are_cut_from_programs_and_what_is_no_use_is_counted(copy: Pa
     ]  # fmt: skip
     assert [each.text for each in train[:2]] == ["20대 후반에 왔어요.", "TV 보는데"]
     assert (train[0].offset, train[0].duration) == (0.1, 1.2)
-    assert len(audio.of(train[0])) == 1.2 * audio.SAMPLE_RATE
+    assert len(audio.load_utterance(train[0])) == 1.2 * audio.SAMPLE_RATE
     assert train[0].speaker == "broadcast_0001-1"
 
 

@@ -54,7 +54,7 @@ def test_audio_inside_a_table_becomes_files_that_are_written_once(
         ("둘", "2", "ko"),
     ]
     assert found[2].rejected_by == "no_text"
-    np.testing.assert_allclose(audio.of(found[1]), samples(1), atol=1e-4)
+    np.testing.assert_allclose(audio.load_utterance(found[1]), samples(1), atol=1e-4)
     files = {path: path.stat().st_mtime_ns for path in cache.rglob("*.wav")}
     assert len(files) == 3
     assert read(parquet, **options) == found

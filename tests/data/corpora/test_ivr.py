@@ -22,7 +22,7 @@ import soundfile
 
 from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import ConfigError
-from twister_loop.core.types import UNSPOKEN, Utterance
+from twister_loop.core.types import TEXT_ONLY, Utterance
 from twister_loop.data.corpora import _asterisk
 from twister_loop.data.corpora._prompts import drawn, key
 from twister_loop.data.corpora.ivr import (
@@ -231,7 +231,7 @@ def test_held_out_sentences_have_audio_and_text(publisher: list[str]) -> None:
 
 def test_texts_come_once_each_and_without_audio(publisher: list[str]) -> None:
     texts = read("texts")
-    assert {each.audio_filepath for each in texts} == {UNSPOKEN}
+    assert {each.audio_filepath for each in texts} == {TEXT_ONLY}
     assert {each.origin for each in texts} == {"synthetic"}
     assert len({key(str(each.text)) for each in texts}) == len(texts) > 0
 

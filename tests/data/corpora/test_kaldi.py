@@ -57,7 +57,7 @@ def test_segments_cut_recordings(tmp_path: Path) -> None:
     )
     found = read(tmp_path)
     assert [(each.offset, each.duration) for each in found[:2]] == [(0.5, 0.75), (1.25, 0.75)]
-    assert len(audio.of(found[0])) == 12_000
+    assert len(audio.load_utterance(found[0])) == 12_000
     assert [each.rejected_by for each in found] == [None, None, "bad_segment", "no_audio"]
 
 
@@ -83,4 +83,4 @@ def test_a_manifest_of_nemo_is_read_as_it_is(tmp_path: Path) -> None:
         ("uno", None, "7"),
         ("due", "it", None),
     ]
-    assert len(audio.of(found[1])) == 800
+    assert len(audio.load_utterance(found[1])) == 800

@@ -128,10 +128,12 @@ def test_without_labels_it_is_a_pool(copy: Path) -> None:
 def test_headerless_audio_is_heard_sample_by_sample(copy: Path, tmp_path: Path) -> None:
     first, second = read(copy, split="train")[:2]
     expected = (samples(1) * 32767).astype("<i2") / 32768
-    np.testing.assert_array_equal(audio.of(first), expected.astype(np.float32))
+    np.testing.assert_array_equal(audio.load_utterance(first), expected.astype(np.float32))
     assert first.duration == pytest.approx(0.1)
-    assert audio.odd(second.audio_filepath) and not audio.odd(first.audio_filepath)
-    np.testing.assert_array_equal(len(audio.of(second)), 1600)
+    assert audio.validation_error(second.audio_filepath) and not audio.validation_error(
+        first.audio_filepath
+    )
+    np.testing.assert_array_equal(len(audio.load_utterance(second)), 1600)
     empty = headerless(tmp_path / "empty.pcm", 1)
     empty.write_bytes(b"\x00")
     with pytest.raises(audio.AudioError, match="empty"):

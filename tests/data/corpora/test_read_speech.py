@@ -80,7 +80,7 @@ def test_common_voice_is_read_from_its_lists(release: Path) -> None:
     assert [each.rejected_by for each in found] == [None, "no_text", "no_audio"]
     assert found[0].text == '"그래?" 하고 물었다'
     assert (found[0].speaker, found[0].lang, found[0].duration) == ("abc", "ko", 0.504)
-    assert len(audio.of(found[0])) > 0
+    assert len(audio.load_utterance(found[0])) > 0
 
 
 def test_an_older_release_has_other_columns(release: Path) -> None:

@@ -174,7 +174,7 @@ def test_every_phrase_is_written_as_texts_are_compared() -> None:
         ({"use": "second_decode", "temperature": -1}, "not below 0"),
         ({"use": "second_decode", "temperature": 0.4}, "must differ by one of them"),
         ({"use": "second_model"}, "asr: missing"),
-        ({"use": "second_model", "asr": "toen"}, "did you mean 'tone'"),
+        ({"use": "second_model", "asr": "toi"}, "did you mean 'toy'"),
         ({"use": "agreement", "unit": "letters"}, "unit: input should be 'words' or 'characters'"),
     ],
 )
@@ -193,7 +193,7 @@ def test_the_rate_of_characters_is_narrowed_by_a_corpus_that_is_large_enough(
     corpus = Manifest.write(
         (said("x" * round(10 * rate), duration=10.0) for rate in rates), tmp_path
     )
-    learned = Filter.build({"use": "char_rate"}).study(corpus)
+    learned = Filter.build({"use": "char_rate"}).fitted_to(corpus)
     assert learned.objection(said("x" * 105, duration=10.0)) is None
     assert learned.objection(said("x" * 140, duration=10.0))
     assert why("char_rate", said("x" * 140, duration=10.0)) is None

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from twister_loop import ConfigError, load
-from twister_loop.core.artifacts import signature
+from twister_loop.core.artifacts import cache_key
 from twister_loop.data import presets
 from twister_loop.data.filters._base import Filter
 
@@ -59,9 +59,9 @@ def named(world: Path, **filters: Any) -> dict[str, list[dict[str, Any]]]:
     world.write_text(yaml.safe_dump(document))
     plan = load(world)
     return {
-        "pseudo": signature(plan.pseudo_filters),
-        "synthetic": signature(plan.synthetic_filters),
-        "voice": signature(plan.voices[0].filters),
+        "pseudo": cache_key(plan.pseudo_filters),
+        "synthetic": cache_key(plan.synthetic_filters),
+        "voice": cache_key(plan.voices[0].filters),
     }
 
 
@@ -102,7 +102,7 @@ def test_a_part_named_twice_is_asked_twice(world: Path) -> None:
 
 def test_a_voice_can_have_a_preset_of_its_own(world: Path) -> None:
     document = yaml.safe_load(world.read_text())
-    document["voices"] = {"tone": {"use": "tone", "filters": "gigaspeech2"}}
+    document["voices"] = {"toy": {"use": "toy", "filters": "gigaspeech2"}}
     world.write_text(yaml.safe_dump(document))
     assert [each["use"] for each in named(world)["voice"]] == ["duration", "script"]
 

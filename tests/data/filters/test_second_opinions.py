@@ -10,24 +10,24 @@ from typing import Any
 import pytest
 
 from twister_loop import Checkpoint, ConfigError, Plan, StaleError, Utterance, load, next_round
-from twister_loop.asr._base import Listener
-from twister_loop.asr.tone import ToneRecognizer
+from twister_loop.asr._base import BoundRecognizer
+from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Funnel, Word
-from twister_loop.data.filters._base import Filter, Witnesses
+from twister_loop.data.filters._base import Filter, FilterContext
 from twister_loop.data.filters.confidence import Confidence
 from twister_loop.data.filters.last_round import LastRound
 from twister_loop.data.filters.likelihood import Likelihood
 from twister_loop.data.filters.second_decode import SecondDecode
 from twister_loop.data.filters.second_model import SecondModel
-from twister_loop.pipeline.stages.filtering import sift
+from twister_loop.pipeline.stages.filtering import filter_utterances
 
 TEXTS = ["press one", "press two", "hang up"]
 
 
 @dataclass(frozen=True)
-class Scripted(ToneRecognizer):
+class Scripted(ToyRecognizer):
     """Hears what it is told to hear, and finds texts as likely as it is told."""
 
     hears: tuple[tuple[str, str], ...] = ()
@@ -36,7 +36,7 @@ class Scripted(ToneRecognizer):
     """By text."""
     beam: int = 1
 
-    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Scripted:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Scripted:
         return replace(self, beam=beam)
 
     def transcribe(
@@ -64,7 +64,7 @@ def labeled(**fields: Any) -> list[Utterance]:
 def objections(
     filter_: Filter, speech: Iterable[Utterance], asr: Scripted, before: Manifest | None = None
 ) -> list[str | None]:
-    witnesses = Witnesses(Listener(asr, Checkpoint("tone")), before)
+    witnesses = FilterContext(BoundRecognizer(asr, Checkpoint("toy")), before)
     return list(filter_.objections(speech, witnesses))
 
 
@@ -86,8 +86,8 @@ def test_unspaced_scripts_are_compared_by_characters() -> None:
 
 
 def test_a_second_decode_that_would_be_the_same_is_refused() -> None:
-    with pytest.raises(ConfigError, match="tone cannot decode with beam 5"):
-        SecondDecode().check(ToneRecognizer())
+    with pytest.raises(ConfigError, match="toy cannot decode with beam 5"):
+        SecondDecode().check(ToyRecognizer())
     with pytest.raises(ConfigError, match="decodes with beam 5 already"):
         SecondDecode().check(Scripted(beam=5))
     SecondDecode().check(Scripted())
@@ -102,8 +102,8 @@ def test_a_second_model_hears_with_its_own_weights(tmp_path: Path) -> None:
         for n, text in enumerate(["aia", "hello"])
         if (path := tmp_path / f"{n}.wav")
     ]
-    vowels = SecondModel(asr={"use": "tone", "letters": "aeiou "})
-    tone = SecondModel(asr="tone", unit="characters")
+    vowels = SecondModel(asr={"use": "toy", "letters": "aeiou "})
+    tone = SecondModel(asr="toy", unit="characters")
     assert [bool(each) for each in objections(vowels, speech, Scripted())] == [False, True]
     missing = replace(speech[0], audio_filepath=tmp_path / "none.wav")
     [why] = objections(tone, [missing], Scripted())
@@ -115,11 +115,11 @@ def test_other_weights_of_a_second_model_are_another_filter(
 ) -> None:
     """Under the same name: what was sifted with those before is refused."""
     speech = Manifest.write([], tmp_path / "speech")
-    terms = ([SecondModel(asr="tone")], speech, None, ())
-    sift(*terms, out=tmp_path / "sifted")
-    monkeypatch.setattr(ToneRecognizer, "base", lambda _: Checkpoint("tone", digest="others"))
+    terms = ([SecondModel(asr="toy")], speech, None, ())
+    filter_utterances(*terms, out=tmp_path / "sifted")
+    monkeypatch.setattr(ToyRecognizer, "base", lambda _: Checkpoint("toy", digest="others"))
     with pytest.raises(StaleError, match=r"filters.*others"):
-        sift(*terms, out=tmp_path / "sifted")
+        filter_utterances(*terms, out=tmp_path / "sifted")
 
 
 @pytest.mark.model
@@ -191,22 +191,22 @@ def test_each_filter_hears_only_what_those_before_it_kept(tmp_path: Path) -> Non
     unsure = replace(labeled(confidence=-0.1)[1], confidence=-2.0)
     failed = replace(labeled(confidence=-0.1)[2], id="failed", error="unreadable")
     sure = labeled(confidence=-0.1)
-    speech = Manifest.write([sure[0], unsure, sure[2], failed], tmp_path / "pseudo")
+    speech = Manifest.write([sure[0], unsure, sure[2], failed], tmp_path / "pseudo_labels")
     human = Manifest.write([Utterance(id="human", text="said")], tmp_path / "human")
-    witnesses = Witnesses(Listener(Counting(), Checkpoint("tone")))
+    witnesses = FilterContext(BoundRecognizer(Counting(), Checkpoint("toy")))
     filters = (Confidence(), SecondDecode())
-    kept = sift(filters, speech, human, (), witnesses, out=tmp_path / "lesson")
+    kept = filter_utterances(filters, speech, human, (), witnesses, out=tmp_path / "filtered_labels")
     assert heard == ["0", "2"]
     assert [each.id for each in kept] == ["2", "human"]
-    reasons = Funnel.load(tmp_path / "lesson").rejected
+    reasons = Funnel.load(tmp_path / "filtered_labels").rejected
     assert {name: tally.utterances for name, tally in reasons.items()} == {
         "confidence": 1,
         "error": 1,
         "second_decode": 1,
     }
-    rejected = {each.id: each for each in Manifest(tmp_path / "lesson" / "rejected")}
+    rejected = {each.id: each for each in Manifest(tmp_path / "filtered_labels" / "rejected")}
     assert rejected["0"].pred_text == "press one" and rejected["0"].error is None
-    assert not (tmp_path / "lesson" / "judged").exists()
+    assert not (tmp_path / "filtered_labels" / "judged").exists()
 
 
 def test_a_sift_that_listens_goes_on_after_its_last_whole_window(
@@ -228,13 +228,13 @@ def test_a_sift_that_listens_goes_on_after_its_last_whole_window(
                 yield each
 
     many = (replace(each, id=str(n)) for n, each in enumerate(2 * labeled()))
-    speech = Manifest.write(many, tmp_path / "pseudo")
-    witnesses = Witnesses(Listener(Dying(), Checkpoint("tone")))
+    speech = Manifest.write(many, tmp_path / "pseudo_labels")
+    witnesses = FilterContext(BoundRecognizer(Dying(), Checkpoint("toy")))
     terms: Any = ((SecondDecode(),), speech, None, (), witnesses)
     with pytest.raises(KeyboardInterrupt):
-        sift(*terms, out=tmp_path / "lesson")
+        filter_utterances(*terms, out=tmp_path / "filtered_labels")
     Dying.alive = True
-    assert len(sift(*terms, out=tmp_path / "lesson")) == 6
+    assert len(filter_utterances(*terms, out=tmp_path / "filtered_labels")) == 6
     assert heard == ["0", "1", "2", "3", "2", "3", "4", "5"]
 
 
@@ -243,8 +243,8 @@ def test_the_second_round_asks_the_labels_of_the_first(world: Path, tmp_path: Pa
 
     plan: Plan = load(changed(world, filters={"pseudo": ["last_round"]}))
     first, second = (next_round(plan, tmp_path / "run") for _ in range(2))
-    assert "last_round" not in Funnel.load(first.folder / "lesson").rejected
-    rejected = list(Manifest(second.folder / "lesson" / "rejected"))
+    assert "last_round" not in Funnel.load(first.folder / "filtered_labels").rejected
+    rejected = list(Manifest(second.folder / "filtered_labels" / "rejected"))
     assert {each.rejected_by for each in rejected} == {"last_round"}
     assert any("also heard as" in (each.objection or "") for each in rejected)
 
@@ -253,6 +253,6 @@ def test_what_a_filter_lacks_is_said_before_the_round_begins(world: Path, tmp_pa
     from tests.pipeline.test_plan import changed
 
     plan = load(changed(world, filters={"pseudo": ["second_decode"]}))
-    with pytest.raises(ConfigError, match="second_decode: tone cannot decode with beam 5"):
+    with pytest.raises(ConfigError, match="second_decode: toy cannot decode with beam 5"):
         next_round(plan, tmp_path / "run")
     assert not list((tmp_path / "run").glob("round-*"))

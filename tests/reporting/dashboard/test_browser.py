@@ -164,7 +164,7 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     page.wait_for_selector("body[data-ready] .plot .main-svg")
     assert page.locator("audio").first.evaluate(PLAY) > 0.3
     page.get_by_text("Manifests (").click()
-    page.get_by_role("link", name="pseudo", exact=True).click()
+    page.get_by_role("link", name="pseudo_labels", exact=True).click()
     page.wait_for_selector("#foot :text('this is the end')")
     assert page.locator("#found .utterance").count() == len(toy.POOL)
     ready(page, f"{served}/compare?first=one/round-01&second=three/round-01")

@@ -12,11 +12,11 @@ from twister_loop import Approval, Manifest, Plan, Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.core import schema
 from twister_loop.core.artifacts import read_json, write_json
-from twister_loop.pipeline.loop import plainly
+from twister_loop.pipeline.loop import run_in_process
 from twister_loop.reporting import dashboard
-from twister_loop.reporting.current_stage import underway
+from twister_loop.reporting.current_stage import current_stage
 from twister_loop.reporting.dashboard import page
-from twister_loop.reporting.details import Looks, details
+from twister_loop.reporting.details import EarlyStoppingCurve, details
 from twister_loop.reporting.record_cache import KEPT, _known, _recalled
 from twister_loop.reporting.summary import summarize
 
@@ -58,14 +58,14 @@ def test_a_page_that_cannot_be_drawn_never_ends_a_run(
     run = tmp_path / "run"
     (run / "index.html").mkdir(parents=True)
     write_json({"format": 2}, run / "run.json")
-    done = next_round(plan, run, dashboard.following(run, plainly))
+    done = next_round(plan, run, dashboard.following(run, run_in_process))
     assert done.verdict.accepted and "could not be drawn" in caplog.text
 
 
 def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = summarize(run), details(run)
     forget()
-    monkeypatch.setattr("twister_loop.reporting.summary.side_by_side", None)
+    monkeypatch.setattr("twister_loop.reporting.summary.build_scoreboard", None)
     monkeypatch.setattr("twister_loop.reporting.details.listened", None)
     assert (summarize(run), details(run)) == before
 
@@ -78,7 +78,9 @@ def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -
         note.write_text(spoilt)
         forget()
         assert schema.plain(summarize(run).rounds[0]) == kept["record"]
-    Approval(yes=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(run / "round-01/approval")
+    Approval(approved=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(
+        run / "round-01/approval"
+    )
     forget()
     summarize(run)
     assert read_json(note)["key"] != kept["key"]
@@ -106,7 +108,7 @@ def test_clips_are_copies_that_outlive_the_recordings(run: Path, tmp_path: Path)
 
 
 def test_an_id_that_is_a_path_copies_nothing_out_of_the_run(run: Path) -> None:
-    spoken = Manifest(run / "round-01" / "lesson")
+    spoken = Manifest(run / "round-01" / "filtered_labels")
     evil = [replace(each, id=f"../../{n}") for n, each in enumerate(spoken)]
     Manifest.write(evil, spoken.folder)
     shutil.rmtree(run / "clips", ignore_errors=True)
@@ -126,22 +128,22 @@ def test_what_changed_between_rounds_is_named_by_its_place(run: Path, world: Pat
 
 
 def test_how_far_a_stage_is_can_be_read_off_the_disk(run: Path) -> None:
-    assert underway(run) is None
+    assert current_stage(run) is None
     at = run / "round-01"
     shutil.rmtree(at / "verdict")
-    assert underway(run) is None
+    assert current_stage(run) is None
     report = at / "report"
     work = report.rename(at / ".report")
     manifest = work / "retention" / "vowels" / "manifest.jsonl"
     manifest.write_text(manifest.read_text().splitlines(keepends=True)[0])
-    now = underway(run)
+    now = current_stage(run)
     assert now and (now.round, now.stage, now.part) == (1, "report", "vowels")
-    assert (now.done, now.of, now.unit) == (1, 2, "utterances")
+    assert (now.done, now.total, now.unit) == (1, 2, "utterances")
     work.rename(report)
     candidate = (at / "candidate").rename(at / ".candidate")
     (candidate / "training.jsonl").write_text('{"step": 6, "loss": 2.0}\n{"step": 7, "loss"')
-    now = underway(run)
-    assert now and (now.stage, now.done, now.of, now.loss) == ("candidate", 6, None, 2.0)
+    now = current_stage(run)
+    assert now and (now.stage, now.done, now.total, now.loss) == ("candidate", 6, None, 2.0)
 
 
 def test_a_round_in_progress_has_a_page_of_what_is_there(run: Path) -> None:
@@ -171,11 +173,11 @@ def test_the_looks_that_ended_a_training_are_there_with_the_name_of_their_set(ru
     write_json(plan, at / "plan.json")
     shutil.rmtree(run / KEPT, ignore_errors=True)
     forget()
-    assert details(run)[0].looks == Looks("ivr-dev", (5, 10, 15), (0.2, 0.12, 0.14))
+    assert details(run)[0].looks == EarlyStoppingCurve("ivr-dev", (5, 10, 15), (0.2, 0.12, 0.14))
 
 
 def test_a_sample_with_nothing_heard_or_said_is_shown_too(run: Path) -> None:
-    at = run / "round-01" / "lesson" / "rejected"
+    at = run / "round-01" / "filtered_labels" / "rejected"
     Manifest.write([Utterance(id="x", rejected_by="silent", objection="-80 dB")], at)
     shutil.rmtree(run / KEPT, ignore_errors=True)
     forget()

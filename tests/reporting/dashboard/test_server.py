@@ -48,7 +48,7 @@ def test_a_run_is_handed_out_with_its_manifests_and_packed_for_those_who_read_th
     plain = Answer(served, "/api/run/three")
     packed = Answer(served, "/api/run/three", accept_encoding="gzip")
     assert plain.json == packed.json and len(packed.body) < len(plain.body) / 2
-    assert "lesson/rejected" in plain.json["manifests"]["round-01"]
+    assert "filtered_labels/rejected" in plain.json["manifests"]["round-01"]
     now = Answer(served, "/api/now/three").json
     assert now == {"stamp": plain.json["stamp"], "underway": None}
 
@@ -131,10 +131,10 @@ def test_a_manifest_of_many_lines_is_paged_and_searched(served: str, folder: Pat
 
 
 def test_synthetic_speech_can_be_listened_to_from_its_manifest(served: str) -> None:
-    ask = "/api/lines?run=three&folder=round-01/voices/tone/spoken"
+    ask = "/api/lines?run=three&folder=round-01/voices/toy/spoken"
     sound = Answer(served, ask).json["lines"][0]["sound"]
     assert Answer(served, sound).body[:4] == b"RIFF"
-    pool = Answer(served, "/api/lines?run=three&folder=round-01/pseudo").json["lines"][0]
+    pool = Answer(served, "/api/lines?run=three&folder=round-01/pseudo_labels").json["lines"][0]
     assert "sound" not in pool and "data" not in json.dumps(pool)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from ...core.artifacts import only_for, unsigned, write_json
+from ...core.artifacts import not_in_cache_key, used_by, write_json
 from ...core.types import Seconds, Share
 from ...text.normalizers.basic import Basic
 from .._base import Recognizer
@@ -43,27 +43,27 @@ class ScratchArchitecture(Recognizer):
     decode: Literal["greedy", "beam"] = "greedy"
     beam: int = 10
     """Texts that a beam goes on with."""
-    decode_batch: int = unsigned(8)
+    decode_batch: int = not_in_cache_key(8)
     """Clips that are heard at once."""
-    epochs: int = only_for("train", 20)
-    max_steps: int | None = only_for("train", None)
+    epochs: int = used_by("fine_tune", 20)
+    max_steps: int | None = used_by("fine_tune", None)
     """Ends the training early; the learning rate falls to its end all the same."""
-    batch: int = only_for("train", 16)
+    batch: int = used_by("fine_tune", 16)
     """Clips that are learned from at once."""
-    learning_rate: float = only_for("train", 1e-3)
+    learning_rate: float = used_by("fine_tune", 1e-3)
     """At its peak."""
-    warmup: Share = only_for("train", 0.1)
+    warmup: Share = used_by("fine_tune", 0.1)
     """Part of all steps in which the learning rate rises."""
-    weight_decay: float = only_for("train", 1e-4)
-    clip: float = only_for("train", 5.0)
+    weight_decay: float = used_by("fine_tune", 1e-4)
+    clip: float = used_by("fine_tune", 5.0)
     """Norm to which a larger gradient is cut."""
-    average: int = only_for("train", 1)
+    average: int = used_by("fine_tune", 1)
     """Last epochs whose weights are averaged."""
-    keep_epochs: bool = only_for("train", False)
+    keep_epochs: bool = used_by("fine_tune", False)
     """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
-    longest: Seconds = only_for("train", 30.0)
+    longest: Seconds = used_by("fine_tune", 30.0)
     """What is longer is not learned from."""
-    save_every: int = unsigned(100)
+    save_every: int = not_in_cache_key(100)
     """Steps between the states kept to go on from after a kill."""
 
     def __post_init__(self) -> None:

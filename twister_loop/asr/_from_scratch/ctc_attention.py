@@ -99,7 +99,7 @@ class JointRecognizer(ScratchRecognizer):
             for each, logprobs in zip(encoded, trimmed(model.heard(encoded), frames), strict=True)
         ]
 
-    def decoding(self) -> str:
+    def decoding_description(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}, rescored"
 
     def _judged(

@@ -37,7 +37,7 @@ def size_of(kind: Kind, mels: int) -> int:
 
 def hearable(utterance: Utterance) -> Samples:
     """Its samples. Raises AudioError where it is unreadable, or too short for one frame."""
-    return enough(utterance, audio.of(utterance))
+    return enough(utterance, audio.load_utterance(utterance))
 
 
 def enough(utterance: Utterance, samples: Samples) -> Samples:

@@ -63,20 +63,20 @@ class ScratchRecognizer(ScratchArchitecture):
     ) -> Checkpoint:
         return train(self, start, lesson, out, seed)
 
-    def decoding(self) -> str:
+    def decoding_description(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}"
 
-    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         return None if temperature or nbest else replace(self, decode="beam", beam=beam)
 
     def with_updates(self, count: int, clips: float = 1.0) -> Self:
         batch = max(1, round(self.batch * clips))
         return replace(self, max_steps=count, epochs=count, batch=batch)
 
-    def keeping_epochs(self) -> Self:
+    def keeping_all_epochs(self) -> Self:
         return replace(self, keep_epochs=True)
 
-    def disk(self, base: Checkpoint) -> int:
+    def disk_bytes_needed(self, base: Checkpoint) -> int:
         with torch.device("meta"):
             count = sum(each.numel() for each in self.network(self.subwords + 1).parameters())
         # The weights, and two states for going on (each with AdamW's two moments and averages).

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...audio.augmentation import sound
+from ...audio.augmentation import load_audio
 from ...audio.io import SAMPLE_RATE
 from ...core import schema
 from ...core.errors import AudioError, EngineError
@@ -267,7 +267,7 @@ class Trainer:
         clips, texts = [], []
         for each in group:
             try:
-                heard = sound(self.source, each.utterance, epoch, each.copy)
+                heard = load_audio(self.source, each.utterance, epoch, each.copy)
                 samples = enough(*heard)
             except AudioError as error:
                 log.warning("%s is not learned from: %s", each.utterance.id, error)

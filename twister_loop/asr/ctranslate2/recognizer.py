@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ...core.artifacts import unsigned
+from ...core.artifacts import not_in_cache_key
 from ...core.errors import EngineError
 from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Seconds, Utterance
@@ -28,7 +28,7 @@ class CTranslate2Recognizer(Recognizer):
     """Silence that the encoder hears after a clip, as for `whisper`."""
     compute_type: ComputeType = "auto"
     """What it computes in; auto is float16 on a GPU, and int8 on a processor."""
-    decode_batch: int = unsigned(8)
+    decode_batch: int = not_in_cache_key(8)
     """Clips that are heard at once."""
 
     def __post_init__(self) -> None:
@@ -60,12 +60,12 @@ class CTranslate2Recognizer(Recognizer):
     ) -> Checkpoint:
         raise EngineError("ctranslate2 does not learn; `whisper` does")
 
-    def decoding(self) -> str:
+    def decoding_description(self) -> str:
         kind = _ct2_model.resolve(self.compute_type)
         return f"greedy, margin {self.margin:g} s, repetition guard, CTranslate2 {kind}"
 
-    def usual(self) -> Self | None:
+    def full_window(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
-    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+    def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]

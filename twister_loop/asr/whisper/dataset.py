@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ...audio.augmentation import sound
+from ...audio.augmentation import load_audio
 from ...audio.io import Samples
 from ...core.errors import AudioError, EngineError
 from ...core.manifest import Manifest, windows
@@ -263,7 +263,7 @@ def _heard(lesson: Manifest, epoch: int, group: Sequence[Example]) -> list[tuple
     heard = []
     for example in group:
         try:
-            utterance, samples = sound(lesson, example.utterance, epoch, example.copy)
+            utterance, samples = load_audio(lesson, example.utterance, epoch, example.copy)
             heard.append((replace(example, utterance=utterance), finite(utterance, samples)))
         except AudioError as error:
             log.warning("%s is not learned from: %s", example.utterance.id, error)

@@ -14,7 +14,7 @@ import torch
 from ...core import schema
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount
-from ...evaluation import metrics as measure
+from ...evaluation import metrics
 from .._precision import resolve
 from . import distributed as together
 from . import transcription
@@ -34,7 +34,7 @@ class Look:
     step: int
     epoch: int
     errors: int
-    """Words, or characters where none are told apart, as `measure.apart` counts them."""
+    """Words, or characters where none are told apart, as `metrics.apart` counts them."""
     of: int
 
     @property
@@ -67,7 +67,7 @@ class Watch:
         """Hear the development set with the weights as they are, as they would be measured."""
         own = together.part(list(self.speech))
         heard = transcription.hear(self.options, _as_measured(self.options, whisper), own)
-        found = sum((measure.agreement(each, "words") for each in heard), ErrorCount())
+        found = sum((metrics.utterance_error_count(each, "words") for each in heard), ErrorCount())
         errors, of = (
             together.summed(each, whisper.device) for each in (found.errors, found.length)
         )

@@ -54,7 +54,7 @@ def hearable(utterance: Utterance) -> Samples:
             f"{utterance.duration:.1f} s is longer than the 30 s that Whisper hears at once; "
             "cut it at pauses first"
         )
-    return finite(utterance, audio.of(utterance))
+    return finite(utterance, audio.load_utterance(utterance))
 
 
 def finite(utterance: Utterance, samples: Samples) -> Samples:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from ...core import schema
-from ...core.artifacts import only_for, unsigned
+from ...core.artifacts import not_in_cache_key, used_by
 from ...core.types import Origin, Seconds, Share
 from .._precision import Precision
 from . import weights
@@ -46,64 +46,64 @@ class WhisperOptions:
     """Of the beam's texts so many are noted in every line, as `alternatives`, the best first."""
     temperature: float = 0.0
     """At which tokens are drawn; 0 takes the likeliest."""
-    decode_batch: int = unsigned(8)
+    decode_batch: int = not_in_cache_key(8)
     """Clips that are heard at once."""
-    epochs: int = only_for("train", 2)
-    max_steps: int | None = only_for("train", None)
+    epochs: int = used_by("fine_tune", 2)
+    max_steps: int | None = used_by("fine_tune", None)
     """Ends the training early; the learning rate falls to its end all the same."""
-    batch: int = only_for("train", 8)
+    batch: int = used_by("fine_tune", 8)
     """Clips that are learned from at once."""
-    accumulate: int = only_for("train", 1)
+    accumulate: int = used_by("fine_tune", 1)
     """Batches that make one step together."""
-    processes: int = unsigned(1)
+    processes: int = not_in_cache_key(1)
     """Processes that train together, one a GPU of this machine. They share the batches of a step,
     so `accumulate` is a multiple of them."""
-    learning_rate: float | None = only_for("train", None)
+    learning_rate: float | None = used_by("fine_tune", None)
     """At its peak. Left out it goes by the size of the model, a fortieth of what that was trained
     with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6; with `lora` 1e-3."""
-    warmup: Share = only_for("train", 0.1)
+    warmup: Share = used_by("fine_tune", 0.1)
     """Part of all steps in which the learning rate rises."""
-    weight_decay: float = only_for("train", 0.01)
-    clip: float = only_for("train", 1.0)
+    weight_decay: float = used_by("fine_tune", 0.01)
+    clip: float = used_by("fine_tune", 1.0)
     """Norm to which a larger gradient is cut."""
-    average: int = only_for("train", 0)
+    average: int = used_by("fine_tune", 0)
     """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
-    keep_epochs: bool = only_for("train", False)
+    keep_epochs: bool = used_by("fine_tune", False)
     """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
-    stop: Stop | None = only_for("train", None)
+    stop: Stop | None = used_by("fine_tune", None)
     """A development set on which what was learned is tried after every epoch: {set, patience: 3,
     every: steps}. The best weights are kept, and training ends when they get no better. What chose
     the weights is no judge of them: gates are not shown that set, unless it is the only one."""
-    interpolate: Share = only_for("train", 1.0)
+    interpolate: Share = used_by("fine_tune", 1.0)
     """How far the weights go from those at the start to the trained ones. Half way keeps most of
     what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
-    freeze_encoder: bool = only_for("train", False)
+    freeze_encoder: bool = used_by("fine_tune", False)
     """Whether only the decoder learns."""
-    lora: int = only_for("train", 0)
+    lora: int = used_by("fine_tune", 0)
     """Rank of adapters to queries and values that learn in place of the weights, to which they are
     added at the end (LoRA): for models that do not fit otherwise. They want a larger
     `learning_rate`, ten times and more that of the whole model. 0 is none."""
-    checkpointing: bool = only_for("train", False)
+    checkpointing: bool = used_by("fine_tune", False)
     """Whether going back computes activations again instead of keeping them: a step takes about a
     third longer, and much less memory."""
-    margins: tuple[Seconds, Seconds] = only_for("train", (1.0, 6.0))
+    margins: tuple[Seconds, Seconds] = used_by("fine_tune", (1.0, 6.0))
     """Margins are drawn from this range in training; the least of them is then allowed."""
-    full_windows: Share = only_for("train", 0.1)
+    full_windows: Share = used_by("fine_tune", 0.1)
     """Part of the batches that are heard in the usual 30 s window, or it is slowly forgotten."""
-    timestamps: Share = only_for("train", 0.0)
+    timestamps: Share = used_by("fine_tune", 0.0)
     """Part of the labels that tell when each sentence is said, drawn anew in every epoch."""
-    previous_text: Share = only_for("train", 0.0)
+    previous_text: Share = used_by("fine_tune", 0.0)
     """Part of the labels that come after what the same speaker said before, where packing knows
     it; at most half of what the decoder holds."""
-    spec_augment: bool = only_for("train", False)
+    spec_augment: bool = used_by("fine_tune", False)
     """Whether bands and stretches of what is heard are masked anew each time (adaptive
     SpecAugment, arXiv 1912.05533)."""
     loss_weights: Mapping[Origin, float] = field(
-        default_factory=dict, metadata={"purpose": "train"}
+        default_factory=dict, metadata={"purpose": "fine_tune"}
     )
     """How much a token counts by where its speech is from: human, pseudo, synthetic; 1 unless
     said."""
-    save_every: int = unsigned(100)
+    save_every: int = not_in_cache_key(100)
     """Steps between the states kept to go on from after a kill."""
 
     def __post_init__(self) -> None:

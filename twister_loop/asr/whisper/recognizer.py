@@ -33,7 +33,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         for window in windows(speech):
             yield from alignment.align(whisper, window, self.margin, self.decode_batch)
 
-    def fullness(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+    def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         return dataset.fullness(Processing.read(folder_of(start)))
 
     def train(
@@ -47,22 +47,22 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         return training.train(self, start, lesson, out, seed, watched)
 
     @property
-    def stops_by(self) -> str | None:
+    def early_stopping_set(self) -> str | None:
         return self.stop.set if self.stop else None
 
-    def decoding(self) -> str:
+    def decoding_description(self) -> str:
         precision = str(resolve(self.precision)).removeprefix("torch.")
         way = f"beam of {self.beam}" if self.beam > 1 else "greedy"
         way = f"drawn at {self.temperature:g}" if self.temperature else way
         return f"{way}, margin {self.margin:g} s, repetition guard, {precision}"
 
-    def usual(self) -> Self | None:
+    def full_window(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
-    def quicker(self, checkpoint: Checkpoint) -> Sequence[Self]:
+    def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
 
-    def searching(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         noted = nbest or None
         return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=noted)
 
@@ -70,11 +70,11 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         batch = max(1, round(self.batch * clips))
         return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch, stop=None)
 
-    def keeping_epochs(self) -> Self:
+    def keeping_all_epochs(self) -> Self:
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
-    def disk(self, base: Checkpoint) -> int:
+    def disk_bytes_needed(self, base: Checkpoint) -> int:
         return training.disk(self, base)
 
-    def foresee(self, base: Checkpoint) -> Iterator[str]:
+    def preflight_warnings(self, base: Checkpoint) -> Iterator[str]:
         return memory.foresee(self, base)

@@ -33,4 +33,6 @@ class CodecEffect(Effect):
             raise ValueError("codecs: at least one")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        return audio.coded(samples, *KNOWN[self.codecs[int(rng.integers(len(self.codecs)))]])
+        return audio.encode_and_decode(
+            samples, *KNOWN[self.codecs[int(rng.integers(len(self.codecs)))]]
+        )

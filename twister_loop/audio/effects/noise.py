@@ -28,7 +28,7 @@ class Noise(Effect):
         if self.snr[0] > self.snr[1] or self.color[0] > self.color[1]:
             raise ValueError("snr, color: decibels, the smaller one first")
 
-    def wrongs(self) -> Iterator[str]:
+    def validation_errors(self) -> Iterator[str]:
         return wrongs("recordings", self.recordings)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:

@@ -37,7 +37,7 @@ class Room(Effect):
         if not 0 < self.distance[0] <= self.distance[1]:
             raise ValueError("distance: metres, the smaller one first")
 
-    def wrongs(self) -> Iterator[str]:
+    def validation_errors(self) -> Iterator[str]:
         if self.responses is None and find_spec("pyroomacoustics") is None:
             yield "simulated rooms need pyroomacoustics: pip install 'twister-loop[augment]'"
         yield from wrongs("responses", self.responses)

@@ -34,4 +34,4 @@ class Telephone(Effect):
             p=1.0,
         )
         subtype = {"mu": "ULAW", "a": "ALAW"}[self.law]
-        return audio.coded(applied(band, samples, rng), "WAV", subtype, LINE_RATE)
+        return audio.encode_and_decode(applied(band, samples, rng), "WAV", subtype, LINE_RATE)

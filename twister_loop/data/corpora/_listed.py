@@ -52,7 +52,7 @@ def counted(what: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
             reasons[each.rejected_by] += 1
         else:
             kept, seconds = kept + 1, seconds + each.duration
-            odd += audio.odd(each.audio_filepath)
+            odd += audio.validation_error(each.audio_filepath)
         yield each
     log.info("%s: %d utterances, %.1f hours", what, kept, seconds / 3600)
     if reasons:

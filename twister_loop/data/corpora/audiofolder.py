@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from ...audio import io as audio
-from ...core.artifacts import unsigned
+from ...core.artifacts import not_in_cache_key
 from ...core.errors import AudioError, ConfigError, ManifestError
 from ...core.types import Language, Seconds, Utterance
 from ._base import Corpus
@@ -31,7 +31,7 @@ class AudioFolder(Corpus):
     folder: Path = field(metadata={"signed": False})
     lang: Language | None = None
     """Of all of it; left open, the recognizer detects it utterance by utterance."""
-    settled: Seconds = unsigned(0.0)
+    settled: Seconds = not_in_cache_key(0.0)
     """A file that changed more recently may still be being written, and is left out."""
 
     def when_settled(self, since: Seconds) -> Self:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...core import schema
 from ...core.errors import ConfigError, ManifestError
-from ...core.types import UNSPOKEN, Language, Utterance
+from ...core.types import TEXT_ONLY, Language, Utterance
 from ._base import Corpus
 
 
@@ -42,6 +42,6 @@ class ManifestFile(Corpus):
             path = utterance.audio_filepath
             yield replace(
                 utterance,
-                audio_filepath=path if path == UNSPOKEN else (self.file.parent / path).absolute(),
+                audio_filepath=path if path == TEXT_ONLY else (self.file.parent / path).absolute(),
                 lang=utterance.lang or self.lang,
             )

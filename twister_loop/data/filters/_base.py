@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from ...asr._base import Listener, Recognizer
+from ...asr._base import BoundRecognizer, Recognizer
 from ...core.manifest import Manifest
 from ...core.registry import Part
 from ...core.types import Utterance
 
 
 @dataclass(frozen=True)
-class Witnesses:
+class FilterContext:
     """Whom a filter may ask."""
 
-    champion: Listener
-    before: Manifest | None = None
+    champion: BoundRecognizer
+    last_labels: Manifest | None = None
     """The labels of the last round; None in the first, and for what is no pool."""
 
 
@@ -26,23 +26,25 @@ class Filter(Part):
     """Objects to an utterance."""
 
     home = "twister_loop.data.filters"
-    asks_words: ClassVar[bool] = False
+    needs_word_times: ClassVar[bool] = False
     """Whether it has to know when each word of the text is said."""
-    asks: ClassVar[bool] = False
+    needs_context: ClassVar[bool] = False
     """Whether it listens, or asks who has listened: it takes a while, and gets its witnesses."""
 
     @abstractmethod
     def objection(self, utterance: Utterance) -> str | None:
         """Why this utterance must be dropped, or None to keep it."""
 
-    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+    def objections(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[str | None]:
         """The same for many, in order; it reads ahead no further than a window.
 
         Of what has an `error` nothing is asked, and any answer will do.
         """
         return map(self.objection, speech)
 
-    def study(self, manifest: Manifest) -> Self:
+    def fitted_to(self, manifest: Manifest) -> Self:
         """The same filter, knowing the corpus it is about to judge."""
         return self
 

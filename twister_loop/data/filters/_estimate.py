@@ -10,14 +10,14 @@ from typing import ClassVar
 from ...audio import io as audio
 from ...core.errors import AudioError
 from ...core.types import Utterance
-from ._base import Filter, Witnesses
+from ._base import Filter, FilterContext
 
 
 @dataclass(frozen=True)
 class Estimate(Filter):
     """Goes by the column of its name, or, where `scan` has not estimated that, by the audio."""
 
-    asks: ClassVar[bool] = True
+    needs_context: ClassVar[bool] = True
     at_least: float
 
     @abstractmethod
@@ -32,11 +32,13 @@ class Estimate(Filter):
         estimated: float | None = getattr(utterance, self.name)
         if estimated is None:
             try:
-                estimated = self.estimate(audio.of(utterance))
+                estimated = self.estimate(audio.load_utterance(utterance))
             except AudioError as error:
                 return str(error)
         enough = estimated >= self.at_least
         return None if enough else f"{self.said(estimated)} < {self.at_least:g}"
 
-    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+    def objections(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[str | None]:
         return (None if each.error else self.objection(each) for each in speech)

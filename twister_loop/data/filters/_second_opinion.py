@@ -9,8 +9,8 @@ from itertools import tee
 from typing import ClassVar
 
 from ...core.types import Share, Utterance
-from ...evaluation import metrics as measure
-from ._base import Filter, Witnesses
+from ...evaluation import metrics
+from ._base import Filter, FilterContext
 
 SHOWN = 80
 """Characters of the other text that an objection quotes."""
@@ -18,24 +18,26 @@ SHOWN = 80
 
 @dataclass(frozen=True)
 class SecondOpinion(Filter):
-    asks: ClassVar[bool] = True
+    needs_context: ClassVar[bool] = True
     at_most: Share = 0.1
     """Error rate of the second text against the first. Distil-Whisper keeps what is within 10 % of
     a human reference, 20 % where speech is scarce; where nobody transcribed, agreement of two
     texts does as well (arXiv 2407.01257)."""
-    unit: measure.Unit = "words"
+    unit: metrics.Unit = "words"
     """What is counted; the words of languages written without spaces are their characters."""
 
     @abstractmethod
     def heard_again(
-        self, speech: Iterable[Utterance], witnesses: Witnesses
+        self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance | None]:
         """Yield every utterance with another `pred_text`, in order; None where there is none."""
 
     def objection(self, utterance: Utterance) -> str | None:
         return None  # by itself an utterance has only one text
 
-    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+    def objections(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[str | None]:
         speech, again = tee(speech)
         for one, other in zip(speech, self.heard_again(again, witnesses), strict=True):
             yield self._compared(one, other) if other else None
@@ -45,7 +47,7 @@ class SecondOpinion(Filter):
             return f"not heard again: {other.error}"
         first = one.text if one.pred_text is None else one.pred_text
         second = other.pred_text or ""
-        error = measure.apart(first or "", second, one.lang, self.unit).rate
+        error = metrics.normalized_error_count(first or "", second, one.lang, self.unit).rate
         if error <= self.at_most:
             return None
         unit = self.unit.removesuffix("s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Share, Utterance
-from ...evaluation import metrics as measure
+from ...evaluation import metrics
 from ._base import Filter
 
 
@@ -14,11 +14,11 @@ class Agreement(Filter):
     at_most: Share = 0.35
     """Error rate of `pred_text` against `text`. For synthetic speech it is to catch gross errors
     only, or exactly the sentences that teach the champion something are dropped."""
-    unit: measure.Unit = "characters"
+    unit: metrics.Unit = "characters"
     """What is counted."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        error = measure.agreement(utterance, self.unit).rate
+        error = metrics.utterance_error_count(utterance, self.unit).rate
         if error <= self.at_most:
             return None
         return f"{self.unit.removesuffix('s')} error rate {error:.2f} > {self.at_most:g}"

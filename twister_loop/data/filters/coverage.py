@@ -32,7 +32,7 @@ class Coverage(Filter):
     """Part of the words, at most, that no time is left for."""
     untold: Seconds = 1.0
     """Of speech, at most, in which there is no word."""
-    asks_words = True
+    needs_word_times = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.unspoken <= 1 or self.untold < 0:
@@ -46,7 +46,7 @@ class Coverage(Filter):
         if len(unspoken) > self.unspoken * len(utterance.words):
             return f"{len(unspoken)} of {len(utterance.words)} words are not spoken"
         try:
-            untold = _untold(audio.of(utterance), utterance.words)
+            untold = _untold(audio.load_utterance(utterance), utterance.words)
         except AudioError as error:
             return str(error)
         if untold > self.untold:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ...core.types import Utterance
-from ._base import Witnesses
+from ._base import FilterContext
 from ._second_opinion import SecondOpinion
 
 
@@ -15,9 +15,9 @@ class LastRound(SecondOpinion):
     """In the first round, and of audio that is new since, nothing can be said."""
 
     def heard_again(
-        self, speech: Iterable[Utterance], witnesses: Witnesses
+        self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance | None]:
-        labels = witnesses.before or ()
+        labels = witnesses.last_labels or ()
         before = {each.id: each.pred_text for each in labels if not each.error}
         for each in speech:
             text = before.get(each.id)

@@ -16,12 +16,12 @@ from typing import ClassVar
 
 from ...core.types import Utterance
 from ...text.normalizers.basic import Basic
-from ._base import Filter, Witnesses
+from ._base import Filter, FilterContext
 
 
 @dataclass(frozen=True)
 class Likelihood(Filter):
-    asks: ClassVar[bool] = True
+    needs_context: ClassVar[bool] = True
     at_most: float = 10.0
     """How much less likely the text may be than what was heard, both in their basic form: the
     difference of their natural logarithms. One word replaced or added costs more than 10, however
@@ -30,7 +30,9 @@ class Likelihood(Filter):
     def objection(self, utterance: Utterance) -> str | None:
         return None  # by itself it has not been forced
 
-    def objections(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[str | None]:
+    def objections(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[str | None]:
         speech, again = tee(speech)
         rivals = (each for utterance in again for each in _rivals(utterance))
         scores = witnesses.champion.score(rivals)

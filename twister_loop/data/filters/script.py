@@ -28,7 +28,7 @@ class Script(Filter):
             allowed = {*self.characters.casefold(), " "}
             if strange := sorted({*text.casefold()} - allowed):
                 return f"characters that are not allowed: {' '.join(strange[:10])}"
-        foreign, letters = scripts.foreign(text, utterance.lang, self.also)
+        foreign, letters = scripts.foreign_letters(text, utterance.lang, self.also)
         share = sum(foreign.values()) / max(letters, 1)
         if not utterance.lang or share <= self.at_most:
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...asr._base import Recognizer
 from ...core.errors import ConfigError
 from ...core.types import Utterance
-from ._base import Witnesses
+from ._base import FilterContext
 from ._second_opinion import SecondOpinion
 
 
@@ -26,14 +26,16 @@ class SecondDecode(SecondOpinion):
             raise ValueError("beam or temperature: the second decode must differ by one of them")
 
     def check(self, asr: Recognizer) -> None:
-        other = asr.searching(self.beam, self.temperature)
+        other = asr.with_beam(self.beam, self.temperature)
         if other is None or other == asr:
             asked = f"temperature {self.temperature:g}" if self.temperature else f"beam {self.beam}"
             why = f"decodes with {asked} already" if other else f"cannot decode with {asked}"
             raise ConfigError(f"second_decode: {asr.name} {why}; choose other options of it")
 
-    def heard_again(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[Utterance]:
+    def heard_again(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[Utterance]:
         champion = witnesses.champion
-        other = champion.recognizer.searching(self.beam, self.temperature)
+        other = champion.recognizer.with_beam(self.beam, self.temperature)
         assert other, "`check` was not asked"
         return other.transcribe(champion.checkpoint, speech)

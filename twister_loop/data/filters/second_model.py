@@ -9,7 +9,7 @@ from typing import Any
 from ...asr._base import Recognizer
 from ...core.errors import ConfigError
 from ...core.types import Checkpoint, Utterance
-from ._base import Witnesses
+from ._base import FilterContext
 from ._second_opinion import SecondOpinion
 
 
@@ -34,7 +34,9 @@ class SecondModel(SecondOpinion):
         except ConfigError as wrong:
             raise ConfigError(f"second_model: {wrong}") from wrong
 
-    def heard_again(self, speech: Iterable[Utterance], witnesses: Witnesses) -> Iterator[Utterance]:
+    def heard_again(
+        self, speech: Iterable[Utterance], witnesses: FilterContext
+    ) -> Iterator[Utterance]:
         recognizer = self._recognizer()
         return recognizer.transcribe(recognizer.base(), speech)
 

@@ -18,13 +18,13 @@ class Gate(Part):
     """
 
     home = "twister_loop.evaluation.gates"
-    asks_labeler: ClassVar[bool] = False
+    needs_labeler_report: ClassVar[bool] = False
     """Whether it wants to see what the plan's labeler makes of the candidate's weights."""
 
     @abstractmethod
     def objection(self, evidence: Evidence) -> Objection | None:
         """Why this candidate must be refused, or None to accept it."""
 
-    def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+    def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
         """What sets of so many reference words cannot decide, whatever will be trained."""
         yield from ()

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.types import Objection, SetKind, Share
-from .. import metrics as measure
+from .. import metrics
 from ..evidence import Evidence, Measure, Outcome
 from ._base import Gate
 
@@ -82,7 +82,7 @@ class NonInferiority(Gate):
         undecided = all(each.undecided for each in doubts)
         return Objection(self.name, "; ".join(map(str, doubts)), undecided)
 
-    def foresee(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+    def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
         """Sets on which a candidate that is exactly as good as the other will be undecided."""
         if self.relative:
             return  # nobody knows the rate yet
@@ -108,11 +108,11 @@ class NonInferiority(Gate):
         for name in evidence.sets(*self.kinds, among=self.sets):
             candidate = evidence.candidate[name]
             new, old = candidate.counts(self.measure), other[name].counts(self.measure)
-            drawn = measure.paired_bootstrap(new, old, evidence.seed, groups=candidate.groups)
-            was = measure.total(old)
+            drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=candidate.groups)
+            was = metrics.sum_counts(old)
             allowed = self.at_most * was.rate if self.relative else self.at_most
             chance = (1 + int((drawn >= allowed).sum())) / (1 + len(drawn))
-            doubt = Doubt(name, measure.total(new).rate - was.rate, 0.0, allowed, was.length)
+            doubt = Doubt(name, metrics.sum_counts(new).rate - was.rate, 0.0, allowed, was.length)
             tests.append((chance, name, doubt, drawn))
         for place, (chance, _, doubt, drawn) in enumerate(sorted(tests, key=lambda each: each[:2])):
             level = (1 - self.level) / (len(tests) - place)

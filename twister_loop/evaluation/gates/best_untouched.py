@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .. import metrics as measure
+from .. import metrics
 from ..evidence import Evidence, Outcome
 from ._noninferiority import NonInferiority
 
@@ -24,7 +24,7 @@ class BestUntouched(NonInferiority):
         return {
             name: min(
                 (outcomes[name] for outcomes in models),
-                key=lambda each: measure.total(each.counts(self.measure)).rate,
+                key=lambda each: metrics.sum_counts(each.counts(self.measure)).rate,
             )
             for name in evidence.sets(*self.kinds, among=self.sets)
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Objection, Share
-from .. import metrics as measure
+from .. import metrics
 from ..evidence import Evidence, Measure
 from ._base import Gate
 
@@ -18,7 +18,7 @@ class MinimumGain(Gate):
 
     def objection(self, evidence: Evidence) -> Objection | None:
         new, old, _ = evidence.pooled(self.measure)
-        before, after = measure.total(old).errors, measure.total(new).errors
+        before, after = metrics.sum_counts(old).errors, metrics.sum_counts(new).errors
         gain = 1 - after / before if before else 0.0
         if gain >= self.at_least:
             return None

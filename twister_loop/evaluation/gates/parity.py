@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...core.types import Objection, Share
-from .. import metrics as measure
+from .. import metrics
 from ..evidence import Evidence
 from ._base import Gate
 
 
 @dataclass(frozen=True)
-class Parity(Gate):
+class EngineParity(Gate):
     """The same weights through the plan's `labeler`, on the development sets."""
 
-    asks_labeler: ClassVar[bool] = True
+    needs_labeler_report: ClassVar[bool] = True
     at_most: Share = 0.02
     """Character error rate of what the labeler hears, with what the candidate itself hears as the
     reference."""
@@ -32,7 +32,7 @@ class Parity(Gate):
                 strict=True,
             )
         ]
-        apart = measure.total([measure.characters(*pair) for pair in pairs]).rate
+        apart = metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]).rate
         if apart <= self.at_most:
             return None
         return Objection(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...core.types import Counted, Objection, Score, Share
+from ...core.types import Objection, Proportion, Score, Share
 from ..evidence import Evidence
 from ._base import Gate
 
@@ -40,5 +40,5 @@ def _symptoms(score: Score) -> Iterator[tuple[str, Share]]:
     yield "inserted words", score.words.insertion_rate
     yield "repeated runs", score.repeats.share
     yield "letters of a foreign script", score.confusion.share
-    yield "empty outputs", Counted(score.empty, score.utterances).share
-    yield "length limit reached", Counted(score.hit_limit, score.utterances).share
+    yield "empty outputs", Proportion(score.empty, score.utterances).share
+    yield "length limit reached", Proportion(score.hit_limit, score.utterances).share

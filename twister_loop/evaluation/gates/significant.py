@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import Objection, Share
-from .. import metrics as measure
+from .. import metrics
 from ..evidence import Evidence, Measure
 from ._base import Gate
 from ._noninferiority import Doubt
@@ -21,12 +21,12 @@ class Significant(Gate):
 
     def objection(self, evidence: Evidence) -> Objection | None:
         new, old, groups = evidence.pooled(self.measure)
-        drawn = measure.paired_bootstrap(new, old, evidence.seed, groups=groups)
+        drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=groups)
         upper = float(np.quantile(drawn, self.level))
         if upper < 0:
             return None
-        was = measure.total(old)
-        change = measure.total(new).rate - was.rate
+        was = metrics.sum_counts(old)
+        change = metrics.sum_counts(new).rate - was.rate
         if change >= 0:
             return Objection(self.name, f"no gain: {change:+.2%} on {was.length} words")
         doubt = Doubt("development", change, upper, 0.0, was.length)

@@ -31,7 +31,7 @@ from ...core.manifest import Manifest
 from ...core.processes import end_with_guard
 from ...core.progress import progress
 from ...core.registry import Part
-from ...core.types import UNSPOKEN, Seconds, Utterance
+from ...core.types import TEXT_ONLY, Seconds, Utterance
 
 log = logging.getLogger(__name__)
 
@@ -51,28 +51,28 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
+    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
 
 
 @dataclass(frozen=True)
-class Takes:
+class RepeatedTexts:
     """Texts, as often as a voice is to speak each."""
 
     texts: Manifest
-    takes: int
+    samples_per_text: int
 
     def __len__(self) -> int:
-        return self.takes * len(self.texts)
+        return self.samples_per_text * len(self.texts)
 
-    def part(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
         """From one line to another, as `Manifest.part`."""
-        skipped = first // self.takes
+        skipped = first // self.samples_per_text
         lines = (
             replace(text, id=f"{text.id}-{take}", origin="synthetic")
-            for text in self.texts.part(skipped)
-            for take in range(1, self.takes + 1)
+            for text in self.texts.lines_between(skipped)
+            for take in range(1, self.samples_per_text + 1)
         )
-        before = skipped * self.takes
+        before = skipped * self.samples_per_text
         return islice(lines, first - before, end if end is None else end - before)
 
 
@@ -94,24 +94,26 @@ class Cluster(Part):
         """
 
 
-def spread(engine: Engine, source: Source, what: str, over: Cluster | None, out: Path) -> Manifest:
+def run_in_shards(
+    engine: Engine, source: Source, what: str, cluster: Cluster | None, out: Path
+) -> Manifest:
     """Make a line of every line: in this process, or over a cluster if there is enough to do."""
     total, home, joined = len(source), out / "shards", out / ".joined"
-    if over is None or total <= over.shard:
+    if cluster is None or total <= cluster.shard:
         for each in (home, joined):  # begun over a cluster, and gone on with without
             shutil.rmtree(each, ignore_errors=True)
 
         def shown(lines: Iterable[Utterance]) -> Iterator[Utterance]:
             return progress(engine(lines, out / "audio"), what, total)
 
-        return Manifest.resume(shown, source.part(), out)
+        return Manifest.resume(shown, source.lines_between(), out)
     if not joined.exists():
         home.mkdir(exist_ok=True)
         shards = [
-            Shard(engine, source, first, min(first + over.shard, total), home)
-            for first in range(0, total, over.shard)
+            Shard(engine, source, first, min(first + cluster.shard, total), home)
+            for first in range(0, total, cluster.shard)
         ]
-        _have_made(shards, what, over, home)
+        _have_made(shards, what, cluster, home)
         Manifest.write((line for each in shards for line in Manifest.load(each.folder)), out)
         home.rename(joined)
     shutil.rmtree(joined)
@@ -140,7 +142,7 @@ class Shard:
         """
         scratch = self.home / f".{self.folder.name}.{uuid4().hex[:8]}"  # an attempt's own
         scratch.mkdir()
-        made = self.engine(self.source.part(self.first, self.end), scratch / "audio")
+        made = self.engine(self.source.lines_between(self.first, self.end), scratch / "audio")
         count = len(Manifest.write(_settled(made, scratch, self.home.parent), scratch))
         if count != self.end - self.first:
             raise EngineError(f"{count} answers to {self.end - self.first} lines")
@@ -152,7 +154,7 @@ def _settled(made: Iterator[Utterance], scratch: Path, out: Path) -> Iterator[Ut
     """Bring new audio to where one process would have put it; by a rename, so it is whole."""
     for utterance in made:
         path = utterance.audio_filepath
-        if path != UNSPOKEN and path.is_relative_to(scratch):
+        if path != TEXT_ONLY and path.is_relative_to(scratch):
             settled = out / path.relative_to(scratch)
             settled.parent.mkdir(exist_ok=True)
             path.rename(settled)
@@ -167,13 +169,13 @@ def _have_made(shards: Sequence[Shard], what: str, over: Cluster, home: Path) ->
     left = [each for each in shards if each.folder.name not in seen]
     log.info("%s in %d shards over %s, %d are left", what, len(shards), over.name, len(left))
     packages = environment().packages
-    orders = [Order(each.folder.name, pickle.dumps((each, packages)), home) for each in left]
+    orders = [ShardOrder(each.folder.name, pickle.dumps((each, packages)), home) for each in left]
     for _ in progress(over.map(partial(guarded, over.deadline), orders), what, len(orders)):
         pass
 
 
 @dataclass(frozen=True)
-class Order:
+class ShardOrder:
     """A shard on its way to a worker, which need not import any engine to pass it on."""
 
     shard: str
@@ -185,7 +187,7 @@ class Order:
         return self.home / f"{self.shard}.log"
 
 
-def guarded(deadline: Seconds, order: Order) -> str:
+def guarded(deadline: Seconds, order: ShardOrder) -> str:
     """Make a shard in a process that ends with this one, or at its deadline; gives its name.
 
     Raises EngineError with the last line of the process, where it failed.

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from ...asr._base import Recognizer
-from ...core.artifacts import MADE, Saved, carry_over, differences, read_json, signature
+from ...core.artifacts import MADE, JsonRecord, cache_key, differences, read_json, reuse_result
 from ...core.errors import ConfigError, StaleError
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount, Report, Share
-from ...evaluation import metrics as measure
+from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
 from ...evaluation.outcomes import outcomes
 from ...evaluation.scoreboard import KINDS
-from ...evaluation.trials import Trial
-from ..loop import Do, refine
+from ...evaluation.trials import VoiceTrial
+from ..loop import StageRunner, refine
 from ..plan import Plan
-from ..run_folder import Keep, Ledger
+from ..run_folder import PruneOptions, RunFolder
 from ..stages.labeling import gather
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ FULL = "full loop"
 
 
 @dataclass(frozen=True)
-class Terms:
+class CompareOptions:
     """What all arms have in common."""
 
     updates: int = 60
@@ -102,15 +102,15 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Comparison(Saved):
+class Comparison(JsonRecord):
     """All arms."""
 
-    terms: Terms
+    terms: CompareOptions
     rows: tuple[Row, ...]
     steps: tuple[Step, ...]
 
 
-def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
+def arms(plan: Plan, terms: CompareOptions) -> dict[str, Plan]:
     """The plan of every arm, all with equally many updates and without gates.
 
     Raises ConfigError where there is no test set, or less than one update a round.
@@ -120,8 +120,8 @@ def arms(plan: Plan, terms: Terms) -> dict[str, Plan]:
     tests = {name: each for name, each in plan.sets.items() if each[0] == "test"}
     if not tests:
         raise ConfigError("test: a comparison needs a test set, to report on")
-    shared = Keep(last=terms.rounds)  # a thinned round is of no use to other arms
-    whole = replace(plan, rounds=1, gates=(), sets=tests, usual_window=False, keep=shared)
+    shared = PruneOptions(last=terms.rounds)  # a thinned round is of no use to other arms
+    whole = replace(plan, rounds=1, gates=(), sets=tests, full_window=False, keep=shared)
     once = _learning(whole, plan.asr.with_updates(terms.updates))
     if terms.ablation:
         return dict(_ablation(plan, once))
@@ -170,7 +170,7 @@ def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
 
 
 def compare(
-    plan: Plan, folder: Path, terms: Terms, others: Mapping[str, Plan] | None = None
+    plan: Plan, folder: Path, terms: CompareOptions, others: Mapping[str, Plan] | None = None
 ) -> Comparison:
     """Run all arms that are not done yet, and tell what they came to.
 
@@ -195,7 +195,7 @@ def compare(
     ).save(folder)
 
 
-def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
+def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: CompareOptions) -> Plan:
     """Without packing an update takes as many utterances as one of the full loop does."""
     if arm.pack or not plan.pack:
         return arm
@@ -207,7 +207,7 @@ def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: Terms) -> Plan:
 def _same_terms(plan: Plan, run: Path) -> None:
     """Finished rounds are history for a run, but here they would pass for something else."""
     for note in sorted(run.glob("round-*/plan.json")):
-        before, now = read_json(note)["plan"], signature(plan)
+        before, now = read_json(note)["plan"], cache_key(plan)
         if changed := [place for place, _, _ in differences(before, now)]:
             raise StaleError(
                 f"{note.parent} was made with another plan or on other terms "
@@ -215,7 +215,7 @@ def _same_terms(plan: Plan, run: Path) -> None:
             )
 
 
-def sharing(folder: Path) -> Do:
+def sharing(folder: Path) -> StageRunner:
     """Carry a stage out, unless one of the runs below `folder` has made the same before."""
 
     def do(stage: Callable[P, R], /) -> Callable[P, R]:
@@ -225,7 +225,7 @@ def sharing(folder: Path) -> Do:
             assert isinstance(out, Path)
             place = out.relative_to(next(each for each in out.parents if _is_round(each)))
             made = sorted(folder.glob(f"*/round-*/{place.as_posix()}/{MADE}"))
-            carry_over(stage, args, out, made)  # type: ignore[arg-type]
+            reuse_result(stage, args, out, made)  # type: ignore[arg-type]
             return stage(*args, **kwargs)
 
         return shared
@@ -241,7 +241,7 @@ def _run(folder: Path, arm: str, seed: int) -> Path:
     return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
 
 
-def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Iterator[Row]:
+def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions) -> Iterator[Row]:
     for name in next(iter(plans.values())).sets:
         found = {
             arm: [
@@ -250,7 +250,7 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
             ]
             for arm in plans
         }
-        first = Ledger.read(_run(folder, next(iter(plans)), 0)).finished[0]
+        first = RunFolder.read(_run(folder, next(iter(plans)), 0)).finished_rounds[0]
         untouched = [_outcome(plan, first / "untouched", name)] * terms.seeds
         ceiling = found.get("supervised")
         if ceiling and not _difference(plan, ceiling, untouched).seen:
@@ -260,8 +260,8 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
             yield Row(
                 arm=arm,
                 set=name,
-                words=measure.total(_counts(each)),
-                by_seed=tuple(measure.total(one.words).rate for one in each),
+                words=metrics.sum_counts(_counts(each)),
+                by_seed=tuple(metrics.sum_counts(one.words).rate for one in each),
                 change=_difference(plan, each, untouched) if each is not untouched else None,
                 loop=_difference(plan, loop, each) if each is not loop else None,
                 gap=_gap(each, untouched, ceiling),
@@ -270,8 +270,8 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: Terms) -> Ite
 
 def _difference(plan: Plan, one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
     groups = [group for each in one for group in each.groups]
-    drawn = measure.paired_bootstrap(_counts(one), _counts(other), plan.seed, groups=groups)
-    return Difference(_rate(one) - _rate(other), *measure.middle(drawn))
+    drawn = metrics.paired_bootstrap(_counts(one), _counts(other), plan.seed, groups=groups)
+    return Difference(_rate(one) - _rate(other), *metrics.percentile_interval_95(drawn))
 
 
 def _gap(
@@ -289,16 +289,16 @@ def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
     said = None
     if plan.pool_references:
         said = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
-    for number, at in enumerate(Ledger.read(_run(folder, arm, 0)).finished, 1):
+    for number, at in enumerate(RunFolder.read(_run(folder, arm, 0)).finished_rounds, 1):
         report = Report.load(at / "report")
-        pool, lesson = len(Manifest.load(at / "pool")), len(Manifest.load(at / "lesson"))
+        pool, lesson = len(Manifest.load(at / "pool")), len(Manifest.load(at / "filtered_labels"))
         yield Step(
             arm=arm,
             number=number,
             words={score.name: score.words for score in report.scores if score.kind == "test"},
             labels=_label_errors(plan, at, said) if said else None,
             trials={
-                each.parent.name: Trial.load(each).characters.rate
+                each.parent.name: VoiceTrial.load(each).characters.rate
                 for each in sorted(at.glob("voices/*/trial"))
             },
             kept=lesson / pool if pool else 0.0,
@@ -308,10 +308,10 @@ def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
 def _label_errors(plan: Plan, at: Path, said: Manifest) -> ErrorCount:
     normalize = plan.normalizer.normalize
     references = {each.id: each.text for each in said if each.text}
-    heard = (each for each in Manifest.load(at / "pseudo") if each.id in references)
-    return measure.total(
+    heard = (each for each in Manifest.load(at / "pseudo_labels") if each.id in references)
+    return metrics.sum_counts(
         [
-            measure.words(
+            metrics.count_word_errors(
                 normalize(references[each.id], each.lang),
                 normalize(each.pred_text or "", each.lang),
             )
@@ -326,11 +326,11 @@ def _outcome(plan: Plan, folder: Path, name: str) -> Outcome:
 
 
 def _last(run: Path) -> Path:
-    return Ledger.read(run).finished[-1]
+    return RunFolder.read(run).finished_rounds[-1]
 
 
 def _rate(seeds: Sequence[Outcome]) -> Share:
-    return measure.total(_counts(seeds)).rate
+    return metrics.sum_counts(_counts(seeds)).rate
 
 
 def _counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...asr._base import Recognizer
-from ...core.artifacts import Saved, differences, read_json, signature, write_json
+from ...core.artifacts import JsonRecord, cache_key, differences, read_json, write_json
 from ...core.errors import ConfigError, StaleError
-from ...core.types import Checkpoint, Counted, ErrorCount, Report, Score
-from ...evaluation import metrics as measure
+from ...core.types import Checkpoint, ErrorCount, Proportion, Report, Score
+from ...evaluation import metrics
 from ...evaluation.evidence import Measure, Outcome
-from ...evaluation.outcomes import HeldOut, outcomes, watched_of
-from ...evaluation.scoreboard import KINDS, Change
+from ...evaluation.outcomes import HeldOutSet, early_stopping_speech, outcomes
+from ...evaluation.scoreboard import KINDS, RateChange
 from ..plan import Plan
-from ..preflight import Given, check_leaks, check_sets, sets_of
-from ..run_folder import Ledger
+from ..preflight import RoundInputs, check_leaks, check_sets, list_held_out_sets
+from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
-from ..stages.labeling import gather, train
+from ..stages.labeling import fine_tune, gather
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Row:
 
     model: str
     score: Score
-    words: Change | None = None
+    words: RateChange | None = None
     """Of the word error rate against zero-shot; None for that."""
-    characters: Change | None = None
+    characters: RateChange | None = None
     """The same of the character error rate."""
 
 
 @dataclass(frozen=True)
-class Study(Saved):
+class Study(JsonRecord):
     """All models on all sets, set by set."""
 
     rows: tuple[Row, ...]
@@ -69,7 +69,7 @@ def study(plan: Plan, folder: Path, scratch: Sequence[Recognizer]) -> Study:
     """
     if not plan.human:
         raise ConfigError("human: a study learns from transcribed speech, and the plan names none")
-    with Ledger.open(folder).locked():
+    with RunFolder.open(folder).locked():
         given = _given(plan, folder)
         reports = dict(_reports(plan, given, scratch))
         rows = tuple(_rows(plan, reports))
@@ -78,8 +78,8 @@ def study(plan: Plan, folder: Path, scratch: Sequence[Recognizer]) -> Study:
     return found
 
 
-def _given(plan: Plan, folder: Path) -> Given:
-    asked = signature({"human": plan.human, "sets": plan.sets, "language": plan.language})
+def _given(plan: Plan, folder: Path) -> RoundInputs:
+    asked = cache_key({"human": plan.human, "sets": plan.sets, "language": plan.language})
     note = folder / "study-of.json"
     if not note.is_file():
         write_json(asked, note)
@@ -87,26 +87,26 @@ def _given(plan: Plan, folder: Path) -> Given:
         raise StaleError(
             f"{folder} is a study of other data ({', '.join(changed)}); name another folder"
         )
-    nothing = gather((), plan.language, out=folder / "given" / "nothing")
-    human = gather(plan.human, plan.language, out=folder / "given" / "human")
-    sets = sets_of(plan, folder)
-    watched = watched_of(plan.asr.stops_by, sets)
-    given = Given(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
+    nothing = gather((), plan.language, out=folder / "inputs" / "nothing")
+    human = gather(plan.human, plan.language, out=folder / "inputs" / "human")
+    sets = list_held_out_sets(plan, folder)
+    watched = early_stopping_speech(plan.asr.early_stopping_set, sets)
+    given = RoundInputs(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
     check_sets(plan, given.sets)
     check_leaks(given)
     return given
 
 
 def _reports(
-    plan: Plan, given: Given, scratch: Sequence[Recognizer]
+    plan: Plan, given: RoundInputs, scratch: Sequence[Recognizer]
 ) -> Iterator[tuple[str, Report]]:
     """Every model with its report, in the order of the table."""
-    at, asr = given.at, plan.asr.keeping_epochs()
-    for warning in asr.foresee(asr.base()):
+    at, asr = given.folder, plan.asr.keeping_all_epochs()
+    for warning in asr.preflight_warnings(asr.base()):
         log.warning("%s: %s", asr.name, warning)
     yield ZERO_SHOT, _measured(plan, asr, asr.base(), given.sets, at / ZERO_SHOT)
-    terms = (given.human, given.seed, None, given.watched)
-    tuned = train(asr, asr.base(), *terms, out=at / FINE_TUNED)
+    terms = (given.human, given.seed, None, given.early_stopping_speech)
+    tuned = fine_tune(asr, asr.base(), *terms, out=at / FINE_TUNED)
     for number, each in enumerate(_epochs(tuned), 1):
         out = at / f"{each.location.name}-report"
         yield f"epoch {number}", _measured(plan, asr, each, given.sets, out)
@@ -114,7 +114,7 @@ def _reports(
     for place, part in enumerate(scratch):
         before = sum(each.name == part.name for each in scratch[:place])
         name = f"{part.name}-{before + 1}" if before else part.name
-        learned = train(part, part.base(), given.human, given.seed, out=at / f"scratch-{name}")
+        learned = fine_tune(part, part.base(), given.human, given.seed, out=at / f"scratch-{name}")
         out = at / f"scratch-{name}-report"
         yield f"from scratch: {name}", _measured(plan, part, learned, given.sets, out)
 
@@ -122,18 +122,18 @@ def _reports(
 def _epochs(tuned: Checkpoint) -> Iterator[Checkpoint]:
     """The weights after every epoch; they lie in the artifact that signs them."""
     for each in sorted(tuned.location.glob("epoch-*")):
-        yield replace(tuned, location=each, digest=f"{signature(tuned)} {each.name}")
+        yield replace(tuned, location=each, digest=f"{cache_key(tuned)} {each.name}")
 
 
 def _measured(
     plan: Plan,
     recognizer: Recognizer,
     checkpoint: Checkpoint,
-    sets: Mapping[str, HeldOut],
+    sets: Mapping[str, HeldOutSet],
     out: Path,
 ) -> Report:
     log.info("%s", out.name)
-    return evaluate(recognizer, checkpoint, sets, plan.normalizer, usual_window=False, out=out)
+    return evaluate(recognizer, checkpoint, sets, plan.normalizer, full_window=False, out=out)
 
 
 def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[Row]:
@@ -148,12 +148,14 @@ def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[Row]:
                 yield Row(model, now.score, words, characters)
 
 
-def _change(seed: int, before: Outcome, now: Outcome, kind: Measure) -> Change:
+def _change(seed: int, before: Outcome, now: Outcome, kind: Measure) -> RateChange:
     counts = now.counts(kind), before.counts(kind)
-    drawn = measure.paired_bootstrap(*counts, seed, groups=now.groups)
-    rates = [measure.total(each).rate for each in counts]
+    drawn = metrics.paired_bootstrap(*counts, seed, groups=now.groups)
+    rates = [metrics.sum_counts(each).rate for each in counts]
     relative = rates[0] / rates[1] - 1 if rates[1] else 0.0
-    return Change(rates[0] - rates[1], *measure.middle(drawn), relative, now.drawn)
+    return RateChange(
+        rates[0] - rates[1], *metrics.percentile_interval_95(drawn), relative, now.drawn
+    )
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
@@ -174,13 +176,13 @@ def _parts(count: ErrorCount) -> str:
     return f"{count.substitutions} / {count.deletions} / {count.insertions}"
 
 
-def _said(change: Change | None) -> str:
+def _said(change: RateChange | None) -> str:
     if change is None:
         return ""
     said = f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f})"
     return said if change.seen else f"{said}: no difference seen"
 
 
-def _share(counted: Counted) -> str:
+def _share(counted: Proportion) -> str:
     """Letters that belong neither to the language nor to the reference: Hangul in English."""
-    return f"{counted.count / counted.of:.1%}" if counted.of else ""
+    return f"{counted.count / counted.total:.1%}" if counted.total else ""

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.artifacts import MADE, differences, read_json, signature
+from ...core.artifacts import MADE, cache_key, differences, read_json
 from ...core.environment import Environment
 from ...core.errors import ConfigError
 from ...core.schema import plain
 from ..loop import next_round
 from ..plan import Plan, load
-from ..run_folder import Ledger, waits
+from ..run_folder import RunFolder, awaits_approval
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,21 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
 
     Raises ConfigError where there is nothing to repeat, or where it must not be written.
     """
-    ledger = Ledger.read(run)
-    if not ledger.finished:
+    ledger = RunFolder.read(run)
+    if not ledger.finished_rounds:
         raise ConfigError(f"{run}: no round is finished, so there is nothing to repeat")
     if into.resolve() == run.resolve():
         raise ConfigError(f"{into}: a run cannot be repeated into itself")
-    again = Ledger.open(into)
-    for place, before in enumerate(ledger.finished):
-        if place >= len(again.finished):
+    again = RunFolder.open(into)
+    for place, before in enumerate(ledger.finished_rounds):
+        if place >= len(again.finished_rounds):
             plan = load(before / "plan.yaml")
             _check_plan(plan, before)
             next_round(plan, into)
-        now = again.finished[place]
-        if waits(now) and not waits(before):  # a person's word is not computed again
+        now = again.finished_rounds[place]
+        if awaits_approval(now) and not awaits_approval(
+            before
+        ):  # a person's word is not computed again
             shutil.copytree(before / "approval", now / ".approval", dirs_exist_ok=True)
             (now / ".approval").rename(now / "approval")
         yield _compared(before, now, place + 1)
@@ -64,7 +66,7 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
 def _check_plan(plan: Plan, at: Path) -> None:
     """The YAML may have been read by another version, or be that of a whole comparison."""
     made_by = read_json(at / "plan.json")["plan"]
-    if changed := [place for place, _, _ in differences(made_by, signature(plan))]:
+    if changed := [place for place, _, _ in differences(made_by, cache_key(plan))]:
         raise ConfigError(
             f"{at}: its plan.yaml is not the plan that it was made by ({', '.join(changed)}): an "
             "arm of a comparison, which is repeated by comparing into another folder, or a round "

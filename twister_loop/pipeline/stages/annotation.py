@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ...audio import io as audio
 from ...audio.io import Samples
-from ...core.artifacts import Saved, stage
+from ...core.artifacts import JsonRecord, stage
 from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
 from ...core.progress import progress
 from ...core.types import Tally, Utterance
-from ...data.scanning import Apart, Column
-from ..execution.shards import Cluster, spread
+from ...data.scanning import Column, SpeakerClustering
+from ..execution.shards import Cluster, run_in_shards
 
 LISTED = 20
 """Speakers that are counted by name, those who speak most."""
@@ -30,7 +30,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True)
-class Speakers(Saved):
+class Speakers(JsonRecord):
     """Whose speech there is."""
 
     count: int
@@ -41,20 +41,24 @@ class Speakers(Saved):
 
 
 @stage(version=1)
-def estimate(
+def estimate_columns(
     columns: Sequence[Column],
     speech: Manifest,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Note in every line how it sounds; what cannot be read is left to whoever hears it."""
-    return spread(partial(_estimated, columns), speech, "estimating", over, out)
+    return run_in_shards(partial(_estimated, columns), speech, "estimating", cluster, out)
 
 
 @stage(version=2)
-def tell_apart(
-    terms: Apart, speech: Manifest, before: Manifest | None = None, *, out: Path
+def cluster_speakers(
+    options: SpeakerClustering,
+    speech: Manifest,
+    earlier_speakers: Manifest | None = None,
+    *,
+    out: Path,
 ) -> Manifest:
     """Name the speakers by the embeddings in the lines, which are then dropped.
 
@@ -65,9 +69,9 @@ def tell_apart(
     """
     clustering = import_module("twister_loop.audio.speaker_clustering")
     listened = progress(speech, "telling speakers apart", len(speech))
-    limits = clustering.Limits(terms.distance, terms.of_means)
-    numbers = clustering.told_apart(_recordings(listened, terms), limits).tolist()
-    named = Manifest.write(_named(speech, numbers, before), out)
+    limits = clustering.Limits(options.distance, options.of_means)
+    numbers = clustering.told_apart(_recordings(listened, options), limits).tolist()
+    named = Manifest.write(_named(speech, numbers, earlier_speakers), out)
     speakers_of(named).save(out)
     return named
 
@@ -114,7 +118,7 @@ def _estimated(
     estimators = {column: _estimator(column) for column in columns}
     for each in speech:
         try:
-            samples = audio.of(each)
+            samples = audio.load_utterance(each)
         except AudioError:
             yield each
             continue
@@ -127,7 +131,7 @@ def _estimated(
 
 
 def _recordings(
-    speech: Iterable[Utterance], terms: Apart
+    speech: Iterable[Utterance], terms: SpeakerClustering
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
     """The embeddings of every recording, one after the other, and which are of enough speech."""
     read = import_module("twister_loop.audio.speaker_embedding").read

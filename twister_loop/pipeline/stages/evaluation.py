@@ -9,14 +9,20 @@ from functools import partial
 from pathlib import Path
 
 from ...asr._base import Recognizer
-from ...core.artifacts import SPEED, read_json, signature, stage, write_json
+from ...core.artifacts import SPEED, cache_key, read_json, stage, write_json
 from ...core.manifest import Manifest
 from ...core.progress import progress
-from ...core.types import Checkpoint, Counted, Language, Report, Score, SetKind, Verdict
-from ...evaluation import metrics as measure
+from ...core.types import Checkpoint, Language, Proportion, Report, Score, SetKind, Verdict
+from ...evaluation import metrics
 from ...evaluation.evidence import Evidence, Outcome
 from ...evaluation.gates._base import Gate
-from ...evaluation.outcomes import HeldOut, compared, not_shown, outcomes, same_normalizer
+from ...evaluation.outcomes import (
+    HeldOutSet,
+    comparable_texts,
+    hidden_from_gates,
+    outcomes,
+    same_normalizer,
+)
 from ...text.normalizers._base import Normalizer
 
 
@@ -24,15 +30,15 @@ from ...text.normalizers._base import Normalizer
 def evaluate(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
-    sets: Mapping[str, HeldOut],
+    sets: Mapping[str, HeldOutSet],
     normalizer: Normalizer,
-    usual_window: bool | int = True,
+    full_window: bool | int = True,
     *,
     out: Path,
 ) -> Report:
     """Count the errors on speech that was never trained on; what was heard is kept beside.
 
-    With `usual_window`, so many utterances of every set, or all, are also heard as everybody does.
+    With `full_window`, so many utterances of every set, or all, are also heard as everybody does.
     """
 
     def scores(hearer: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
@@ -45,13 +51,15 @@ def evaluate(
                 heard = Manifest.resume(partial(hearer.transcribe, checkpoint), shown, at)
             known = {each.lang for each in speech}
             forced = known.pop() if len(known) == 1 else None  # else some were detected
-            yield _score(name, held_out.kind, hearer.decoding(), heard, forced, normalizer)
+            yield _score(
+                name, held_out.kind, hearer.decoding_description(), heard, forced, normalizer
+            )
 
-    usual = recognizer.usual() if usual_window else None
+    usual = recognizer.full_window() if full_window else None
     return Report(
         scores=tuple(scores(recognizer, "", True)),
-        usual=tuple(scores(usual, "-usual", usual_window)) if usual else (),
-        normalizer=signature(normalizer),
+        full_window=tuple(scores(usual, "-full-window", full_window)) if usual else (),
+        normalizer=cache_key(normalizer),
     ).save(out)
 
 
@@ -79,7 +87,7 @@ def judge(
     for report in (untouched, champion, candidate, *others):
         for score in report.scores:
             same_normalizer(score, normalizer)
-    unseen = not_shown({each.name: each.kind for each in candidate.scores}, stops_by)
+    unseen = hidden_from_gates({each.name: each.kind for each in candidate.scores}, stops_by)
 
     def shown(report: Report) -> dict[str, Outcome]:
         found = outcomes(report, normalizer)
@@ -119,7 +127,7 @@ def _score(
     """Count over a whole set."""
     spelled = normalizer.as_spelled()
     utterances = list(heard)
-    pairs = [compared(each, normalizer) for each in utterances]
+    pairs = [comparable_texts(each, normalizer) for each in utterances]
     return Score(
         name=name,
         kind=kind,
@@ -129,17 +137,19 @@ def _score(
         normalizer_digest=normalizer.digest(),
         utterances=len(utterances),
         duration=round(sum(each.duration for each in utterances), 3),
-        words=measure.total([measure.words(*pair) for pair in pairs]),
-        characters=measure.total([measure.characters(*pair) for pair in pairs]),
-        mixed=measure.total([measure.mixed(*pair) for pair in pairs]),
-        raw_words=measure.total([measure.words(*compared(each, spelled)) for each in utterances]),
-        repeats=sum((measure.repeats(hypothesis) for _, hypothesis in pairs), Counted()),
+        words=metrics.sum_counts([metrics.count_word_errors(*pair) for pair in pairs]),
+        characters=metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]),
+        mixed=metrics.sum_counts([metrics.count_mixed_errors(*pair) for pair in pairs]),
+        raw_words=metrics.sum_counts(
+            [metrics.count_word_errors(*comparable_texts(each, spelled)) for each in utterances]
+        ),
+        repeats=sum((metrics.repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()),
         confusion=sum(
             (
-                measure.confusion(*pair, each.lang)
+                metrics.count_foreign_script(*pair, each.lang)
                 for pair, each in zip(pairs, utterances, strict=True)
             ),
-            Counted(),
+            Proportion(),
         ),
         empty=sum(1 for reference, hypothesis in pairs if reference and not hypothesis),
         hit_limit=sum(each.hit_limit for each in utterances),

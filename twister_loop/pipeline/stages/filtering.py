@@ -13,20 +13,20 @@ from pathlib import Path
 from ...core.artifacts import stage
 from ...core.manifest import Manifest, windows
 from ...core.types import Funnel, Tally, Utterance
-from ...data.filters._base import Filter, Witnesses
+from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
-from ..execution.shards import Cluster, spread
+from ..execution.shards import Cluster, run_in_shards
 
 
 @stage(version=1)
-def sift(
+def filter_utterances(
     filters: Sequence[Filter],
     speech: Manifest,
     human: Manifest | None,
     held_out: Sequence[Manifest],
-    witnesses: Witnesses | None = None,
+    context: FilterContext | None = None,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Keep human speech and what no filter objects to; the rest goes to `rejected/`, with why.
@@ -35,20 +35,20 @@ def sift(
     is asked about what those before it kept. Where one asks `witnesses` it goes on after the last
     whole window.
     """
-    informed = [each.study(speech) for each in filters]
+    informed = [each.fitted_to(speech) for each in filters]
     texts = HeldOutTexts(each for manifest in held_out for each in manifest)
     judged: Iterable[Utterance]
-    if witnesses is None:
-        judged = (sifted(utterance, informed, texts) for utterance in speech)
+    if context is None:
+        judged = (with_first_objection(utterance, informed, texts) for utterance in speech)
     else:
-        asked = partial(_testified, informed, texts, witnesses)
-        judged = spread(asked, speech, "judging", over, out / "judged")
-    manifest = divide(chain(judged, human or ()), out)
+        asked = partial(_testified, informed, texts, context)
+        judged = run_in_shards(asked, speech, "judging", cluster, out / "judged")
+    manifest = write_kept_and_rejected(chain(judged, human or ()), out)
     shutil.rmtree(out / "judged", ignore_errors=True)
     return manifest
 
 
-def divide(judged: Iterable[Utterance], out: Path) -> Manifest:
+def write_kept_and_rejected(judged: Iterable[Utterance], out: Path) -> Manifest:
     """Write what is kept, what is rejected, and how much of each."""
     kept, rejected = Tally(), defaultdict[str, Tally](Tally)
     keep, reject = Manifest(out), Manifest(out / "rejected")
@@ -65,11 +65,13 @@ def divide(judged: Iterable[Utterance], out: Path) -> Manifest:
     return keep
 
 
-def sifted(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts) -> Utterance:
+def with_first_objection(
+    utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts
+) -> Utterance:
     """The same, marked with the first objection to it."""
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
-    if texts.near(utterance):
+    if texts.nearest(utterance):
         return replace(
             utterance, rejected_by="held_out_text", objection="nearly the text of a held-out set"
         )
@@ -82,19 +84,19 @@ def sifted(utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts)
 def _testified(
     filters: Sequence[Filter],
     texts: HeldOutTexts,
-    witnesses: Witnesses,
+    witnesses: FilterContext,
     speech: Iterable[Utterance],
     _: Path,
 ) -> Iterator[Utterance]:
     """What `sifted` makes of everything, where some filters ask witnesses."""
-    judged: Iterator[Utterance] = (sifted(each, (), texts) for each in speech)
+    judged: Iterator[Utterance] = (with_first_objection(each, (), texts) for each in speech)
     for filter_ in filters:
         judged = _by_one(filter_, judged, witnesses)
     return judged
 
 
 def _by_one(
-    filter_: Filter, judged: Iterator[Utterance], witnesses: Witnesses
+    filter_: Filter, judged: Iterator[Utterance], witnesses: FilterContext
 ) -> Iterator[Utterance]:
     """What one filter says of what is left; the rest goes by as an error, so nobody hears it."""
     judged, again = tee(judged)

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import tee
 from pathlib import Path
 
-from ...asr._base import Listener
+from ...asr._base import BoundRecognizer
 from ...core import schema
 from ...core.artifacts import stage
 from ...core.manifest import Manifest
@@ -25,7 +25,7 @@ from ...core.types import Alternative, Share, Utterance
 from ...text.kneser_ney import KneserNey
 from ...text.scripts import UNSPACED
 from ...text.spelling import Spellings, lexicon_of, units_of, word_of, words_of
-from ..execution.shards import Cluster, spread
+from ..execution.shards import Cluster, run_in_shards
 
 CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 
@@ -78,25 +78,25 @@ class Repair:
 
 @stage(version=1)
 def repair(
-    terms: Repair,
+    options: Repair,
     labels: Manifest,
     texts: Manifest,
-    champion: Listener,
+    champion: BoundRecognizer,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Weigh every label anew, then repair at most one word of it; `repaired` tells what it was."""
-    known = lexicon_of(terms.lexicon)  # here, where it lies; the texts lie in the run
-    engine = partial(_repaired, terms, known, texts, champion)
-    return spread(engine, labels, "repairing", over, out)
+    known = lexicon_of(options.lexicon)  # here, where it lies; the texts lie in the run
+    engine = partial(_repaired, options, known, texts, champion)
+    return run_in_shards(engine, labels, "repairing", cluster, out)
 
 
 def _repaired(
     terms: Repair,
     known: set[str],
     texts: Manifest,
-    champion: Listener,
+    champion: BoundRecognizer,
     labels: Iterable[Utterance],
     _: Path,
 ) -> Iterator[Utterance]:
@@ -111,9 +111,9 @@ def _repaired(
 
 
 def _rescored(
-    terms: Rescoring, texts: Manifest, champion: Listener, labels: Iterator[Utterance]
+    terms: Rescoring, texts: Manifest, champion: BoundRecognizer, labels: Iterator[Utterance]
 ) -> Iterator[Utterance]:
-    searching = champion.recognizer.searching(terms.texts, nbest=terms.texts)
+    searching = champion.recognizer.with_beam(terms.texts, nbest=terms.texts)
     assert searching, "the plan was not checked"
     corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), terms.order)
     labels, again = tee(labels)
@@ -147,7 +147,7 @@ def _is_label(utterance: Utterance) -> bool:
 
 
 def _spelled(
-    terms: Repair, spellings: Spellings, champion: Listener, labels: Iterator[Utterance]
+    terms: Repair, spellings: Spellings, champion: BoundRecognizer, labels: Iterator[Utterance]
 ) -> Iterator[Utterance]:
     # Two lines for every label, so that the champion's windows stay where they are after a kill.
     labels, again = tee(labels)

@@ -12,29 +12,29 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import Literal
 
-from ...asr._base import Listener, Recognizer
-from ...audio.augmentation import Perturb, PerturbedManifest
+from ...asr._base import BoundRecognizer, Recognizer
+from ...audio.augmentation import Augmentation, AugmentedDataset
 from ...core import schema
-from ...core.artifacts import stage, unsigned
+from ...core.artifacts import not_in_cache_key, stage
 from ...core.errors import ConfigError
-from ...core.file_hashes import Hashes
+from ...core.file_hashes import FileHashCache
 from ...core.manifest import Manifest, windows
 from ...core.progress import progress
-from ...core.types import UNSPOKEN, Checkpoint, Language, Share, Utterance
+from ...core.types import TEXT_ONLY, Checkpoint, Language, Share, Utterance
 from ...data.corpora._base import Corpus
-from ...data.deduplication import near_duplicates, told_once
+from ...data.deduplication import drop_duplicates, near_duplicates
 from ...data.filters._base import Filter
-from ...data.scanning import Scan, scanned
-from ...evaluation import metrics as measure
-from ...evaluation.trials import Attempt, Parity, Trial
+from ...data.scanning import ScanOptions, scan_recording
+from ...evaluation import metrics
+from ...evaluation.trials import DecoderAttempt, DecoderTrial, VoiceTrial
 from ...tts._base import Synthesizer
-from ..execution.shards import Cluster, Takes, spread
-from ..run_folder import number_of
-from .filtering import divide
+from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
+from ..run_folder import round_number
+from .filtering import write_kept_and_rejected
 
 
 @dataclass(frozen=True)
-class TrialTerms:
+class VoiceTrialOptions:
     """What a voice must show before it may speak the whole corpus."""
 
     texts: int = 32
@@ -44,7 +44,7 @@ class TrialTerms:
 
 
 @dataclass(frozen=True)
-class LabelTerms:
+class LabelOptions:
     """What is labeled, and what a faster way to hear must show before it may."""
 
     clips: int = 48
@@ -52,7 +52,7 @@ class LabelTerms:
     at_most: Share = 0.05
     """Character error rate against the careful way. Untouched Whisper base with 5 s of margin
     came to 0.036 against 30 s on telephone prompts, and to 0.015 on another draw of them."""
-    relabel: Literal["all", "new"] = unsigned("all")
+    relabel: Literal["all", "new"] = not_in_cache_key("all")
     """A later round hears all of the pool again, or only what no label was kept for: the others
     are carried over, with the round that heard them."""
     __pydantic_config__ = schema.STRICT
@@ -65,42 +65,44 @@ class LabelTerms:
 @stage(version=1)
 def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
     """List what corpora hold, each once; ids come from the content, not from the name."""
-    with Hashes(out) as hashes:
-        return divide(progress(listed(corpora, lang, hashes), "listing"), out)
+    with FileHashCache(out) as hashes:
+        return write_kept_and_rejected(
+            progress(list_corpora(corpora, lang, hashes), "listing"), out
+        )
 
 
 @stage(version=3)
-def scan(terms: Scan, listing: Manifest, *, out: Path) -> Manifest:
+def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
     """Read every file of the pool once: cut what is long, set aside what is not speech.
 
     It goes on after the last whole window of files, each of which is a small manifest in
     `windows/` until all are there.
     """
     shards = []
-    twice = near_duplicates(listing, out / "prints") if terms.duplicates == "drop" else {}
-    files = progress(told_once(listing, twice), "scanning", len(listing))
+    twice = near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
+    files = progress(drop_duplicates(listing, twice), "scanning", len(listing))
     for number, window in enumerate(windows(files)):
         shards.append(shard := out / "windows" / f"{number:06d}")
         if not shard.exists():
             scratch = shard.with_name(f".{shard.name}")
-            found = (each for file in window for each in scanned(terms, file))
+            found = (each for file in window for each in scan_recording(options, file))
             Manifest.write(found, scratch)
             scratch.rename(shard)
     judged = (each for shard in shards for each in Manifest(shard))
-    manifest = divide(judged, out)
+    manifest = write_kept_and_rejected(judged, out)
     for each in ("windows", "prints"):
         shutil.rmtree(out / each, ignore_errors=True)
     return manifest
 
 
 @stage(version=1)
-def label(
+def transcribe(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
     speech: Manifest,
-    known: Manifest | None = None,
+    earlier_labels: Manifest | None = None,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Have the recognizer hear everything; what had no text takes what was heard.
@@ -108,9 +110,9 @@ def label(
     Pseudo-labels in `known`, the lesson of an earlier round, are carried over instead.
     """
     engine = partial(_labeled, recognizer, checkpoint)
-    if known is not None:
-        engine = partial(_labeled_anew, recognizer, checkpoint, known)
-    return spread(engine, speech, "hearing", over, out)
+    if earlier_labels is not None:
+        engine = partial(_labeled_anew, recognizer, checkpoint, earlier_labels)
+    return run_in_shards(engine, speech, "hearing", cluster, out)
 
 
 @stage(version=1)
@@ -119,57 +121,61 @@ def align(
     checkpoint: Checkpoint,
     speech: Manifest,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Find when each word of every text is said; speech without a text stays as it is."""
-    return spread(partial(_aligned, recognizer, checkpoint), speech, "aligning", over, out)
+    return run_in_shards(
+        partial(_aligned, recognizer, checkpoint), speech, "aligning", cluster, out
+    )
 
 
 @stage(version=1)
-def try_labelers(
+def try_decoders(
     candidates: Sequence[Recognizer],
-    careful: Recognizer,
+    reference: Recognizer,
     checkpoint: Checkpoint,
     pool: Manifest,
     filters: Sequence[Filter],
-    terms: LabelTerms,
+    options: LabelOptions,
     seed: int,
     *,
     out: Path,
-) -> Parity:
+) -> DecoderTrial:
     """Let candidates hear some clips of the pool until one hears what the careful one hears."""
-    clips = _some(pool, terms.clips, seed)
-    heard = Manifest.write(_labeled(careful, checkpoint, clips, out), out / "careful")
-    informed = [each.study(heard) for each in filters]
+    clips = _some(pool, options.clips, seed)
+    heard = Manifest.write(_labeled(reference, checkpoint, clips, out), out / "careful")
+    informed = [each.fitted_to(heard) for each in filters]
     kept = {
         each.id: (each.pred_text or "").strip()
         for each in heard
         if not each.error and not any(filter_.objection(each) for filter_ in informed)
     }
-    attempts: list[Attempt] = []
+    attempts: list[DecoderAttempt] = []
     for number, candidate in enumerate(candidates):
         again = Manifest.write(candidate.transcribe(checkpoint, clips), out / str(number))
         pairs = [
             (kept[each.id], (each.pred_text or "").strip()) for each in again if each.id in kept
         ]
         alike = sum(one == other for one, other in pairs)
-        counted = measure.total([measure.characters(*pair) for pair in pairs])
-        attempts.append(Attempt(candidate.decoding(), alike, counted))
-        found = Parity(careful.decoding(), len(kept), terms.at_most, tuple(attempts))
+        counted = metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs])
+        attempts.append(DecoderAttempt(candidate.decoding_description(), alike, counted))
+        found = DecoderTrial(
+            reference.decoding_description(), len(kept), options.at_most, tuple(attempts)
+        )
         if found.chosen is not None:
             break
     return found.save(out)
 
 
 @stage(version=1)
-def train(
+def fine_tune(
     recognizer: Recognizer,
     start: Checkpoint,
-    lesson: Manifest,
+    training_set: Manifest,
     seed: int,
-    perturb: Perturb | None = None,
-    watched: Manifest | None = None,
+    augmentation: Augmentation | None = None,
+    early_stopping_speech: Manifest | None = None,
     *,
     out: Path,
 ) -> Checkpoint:
@@ -177,28 +183,30 @@ def train(
 
     `watched` is the development set on which it may end early.
     """
-    if not len(lesson):
+    if not len(training_set):
         raise ConfigError(
-            f"{lesson.path}: nothing to learn from; every utterance was rejected, "
+            f"{training_set.path}: nothing to learn from; every utterance was rejected, "
             "see the rejected/ folders of this round for the reasons"
         )
-    heard = PerturbedManifest(lesson.folder, perturb, seed) if perturb else lesson
-    return recognizer.train(start, heard, out, seed, watched).save(out)
+    heard = (
+        AugmentedDataset(training_set.folder, augmentation, seed) if augmentation else training_set
+    )
+    return recognizer.train(start, heard, out, seed, early_stopping_speech).save(out)
 
 
 @stage(version=1)
 def train_voice(
     synthesizer: Synthesizer,
     start: Checkpoint | None,
-    lesson: Manifest,
+    filtered_labels: Manifest,
     texts: Manifest,
-    champion: Listener,
+    champion: BoundRecognizer,
     seed: int,
     *,
     out: Path,
 ) -> Checkpoint:
     """Teach a voice."""
-    return synthesizer.train(start, lesson, texts, champion, out, seed).save(out)
+    return synthesizer.train(start, filtered_labels, texts, champion, out, seed).save(out)
 
 
 @stage(version=1)
@@ -207,35 +215,37 @@ def try_voice(
     voice: Checkpoint,
     name: str,
     texts: Manifest,
-    champion: Listener,
-    terms: TrialTerms,
+    champion: BoundRecognizer,
+    options: VoiceTrialOptions,
     seed: int,
     *,
     out: Path,
-) -> Trial:
+) -> VoiceTrial:
     """Let a voice speak a few dozen texts, and count what the champion does not understand."""
-    chosen = _some(texts, terms.texts, seed)
+    chosen = _some(texts, options.texts, seed)
     spoken = [
         each for each in synthesizer.synthesize(voice, chosen, out / "audio") if not each.error
     ]
     heard = Manifest.write(champion.transcribe(spoken), out)
-    counts = [measure.agreement(each) for each in heard]
-    return Trial(name, len(chosen), len(spoken), measure.total(counts), terms.at_most).save(out)
+    counts = [metrics.utterance_error_count(each) for each in heard]
+    return VoiceTrial(
+        name, len(chosen), len(spoken), metrics.sum_counts(counts), options.at_most
+    ).save(out)
 
 
 @stage(version=2)
-def speak(
+def synthesize(
     synthesizer: Synthesizer,
     voice: Checkpoint,
     texts: Manifest,
-    takes: int,
+    samples_per_text: int,
     *,
-    over: Cluster | None = None,
+    cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Have a voice speak every text, `takes` times."""
     spoken = partial(synthesizer.synthesize, voice)
-    return spread(spoken, Takes(texts, takes), "speaking", over, out)
+    return run_in_shards(spoken, RepeatedTexts(texts, samples_per_text), "speaking", cluster, out)
 
 
 def _labeled(
@@ -256,10 +266,10 @@ def _labeled_anew(
     out: Path,
 ) -> Iterator[Utterance]:
     """What is not known is heard, by one model; where all of it is known, by none."""
-    places = {each.id: at for at, each in known.located() if each.origin == "pseudo"}
-    made_in = number_of(known.folder.parent)
+    places = {each.id: at for at, each in known.with_offsets() if each.origin == "pseudo"}
+    made_in = round_number(known.folder.parent)
     ahead = windows(speech)
-    with known.at() as line:
+    with known.random_access() as line:
 
         def carried(each: Utterance) -> Utterance:
             old = line(places[each.id])
@@ -302,7 +312,9 @@ def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
     return [found[place] for place in places]
 
 
-def listed(corpora: Sequence[Corpus], lang: Language | None, hashes: Hashes) -> Iterator[Utterance]:
+def list_corpora(
+    corpora: Sequence[Corpus], lang: Language | None, hashes: FileHashCache
+) -> Iterator[Utterance]:
     """What corpora hold, named by its content; what comes again is rejected."""
     seen = set[str]()
     for corpus, utterance in ((each, one) for each in corpora for one in each.utterances()):
@@ -317,12 +329,12 @@ def listed(corpora: Sequence[Corpus], lang: Language | None, hashes: Hashes) -> 
         yield named
 
 
-def _content_id(utterance: Utterance, hashes: Hashes) -> str:
-    if utterance.audio_filepath == UNSPOKEN:
+def _content_id(utterance: Utterance, hashes: FileHashCache) -> str:
+    if utterance.audio_filepath == TEXT_ONLY:
         text = f"{utterance.lang} {utterance.text}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
-        digest = hashes.of(utterance.audio_filepath)
+        digest = hashes.digest(utterance.audio_filepath)
     except OSError:  # it will be rejected when it is read
         digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
     return f"{digest}-{utterance.offset:g}" if utterance.offset else digest

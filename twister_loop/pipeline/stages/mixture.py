@@ -16,15 +16,15 @@ import numpy as np
 
 from ...asr._base import Recognizer
 from ...audio import io as audio
-from ...audio.augmentation import Perturb
+from ...audio.augmentation import Augmentation
 from ...core.artifacts import stage
 from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
 from ...core.progress import progress
-from ...core.types import Checkpoint, Ingredient, Ingredients, Seconds, Tally, Utterance
+from ...core.types import Checkpoint, MixtureContents, MixtureSource, Seconds, Tally, Utterance
 from ...data import packing
-from ...data.mixture import REPLAY, Group, Mix
-from ...data.packing import Pack
+from ...data.mixture import REPLAY, Group, MixOptions
+from ...data.packing import PackOptions
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ FADE = 80
 
 @stage(version=2)
 def mix(
-    recipe: Mix,
+    options: MixOptions,
     sources: Sequence[Manifest],
     seed: int,
     replay: Manifest | None = None,
@@ -51,19 +51,19 @@ def mix(
     manifests = [*sources, replay] if replay else sources
     for source in manifests:
         firsts.append(len(starts))
-        for start, each in source.located():
+        for start, each in source.with_offsets():
             origin = REPLAY if source is replay else each.origin
             groups[Group(origin, each.lang, each.corpus)].append(len(starts))
             starts.append(start)
             durations.append(each.duration)
     at_hand = {each: sum(durations[line] for line in lines) for each, lines in groups.items()}
-    wanted = recipe.wanted(at_hand)
-    drawn, ingredients = list[int](), list[Ingredient]()
+    wanted = options.wanted(at_hand)
+    drawn, ingredients = list[int](), list[MixtureSource]()
     for group in sorted(groups, key=str):
         lines = list(_drawn(groups[group], durations, wanted.get(group, 0.0), rng))
         there = Tally(len(groups[group]), round(at_hand[group], 3))
         taken = Tally(len(lines), round(sum(durations[line] for line in lines), 3))
-        ingredients.append(Ingredient(*group, at_hand=there, taken=taken))
+        ingredients.append(MixtureSource(*group, available=there, taken=taken))
         drawn += lines
     if starts and not drawn:
         raise ConfigError("mix: its weights, shares and caps leave nothing of all there is")
@@ -71,26 +71,32 @@ def mix(
 
     def found() -> Iterator[Utterance]:
         with ExitStack() as open_files:
-            read = [open_files.enter_context(source.at()) for source in manifests]
+            read = [open_files.enter_context(source.random_access()) for source in manifests]
             for line in drawn:
                 yield read[bisect_right(firsts, line) - 1](starts[line])
 
-    Ingredients(tuple(ingredients)).save(out)
+    MixtureContents(tuple(ingredients)).save(out)
     return Manifest.write(found(), out)
 
 
 @stage(version=2)
 def pack(
-    terms: Pack, mixture: Manifest, asr: Recognizer, start: Checkpoint, seed: int, *, out: Path
+    options: PackOptions,
+    mixture: Manifest,
+    asr: Recognizer,
+    start: Checkpoint,
+    seed: int,
+    *,
+    out: Path,
 ) -> Manifest:
     """Join utterances to at most 30 s and to labels that `asr` can hold.
 
     Each result lists what it is made of, and where that lies in it.
     """
-    packer = packing.Packer(terms, asr.fullness(start), seed)
+    packer = packing.Packer(options, asr.label_length_ratio(start), seed)
 
     def packed() -> Iterator[Utterance]:
-        for number, group in enumerate(progress(packer.groups(mixture), "packing")):
+        for number, group in enumerate(progress(packer.packed_groups(mixture), "packing")):
             group, clips = _read(group)
             if not clips:
                 continue
@@ -115,24 +121,24 @@ def pack(
 
 
 @stage(version=2)
-def augment(terms: Perturb, mixture: Manifest, seed: int, *, out: Path) -> Manifest:
+def augment(augmentation: Augmentation, mixture: Manifest, seed: int, *, out: Path) -> Manifest:
     """Perturb speech; what an utterance went through is noted, what went through nothing stays."""
 
     def perturbed() -> Iterator[Utterance]:
-        for copy in range(terms.copies):
+        for copy in range(augmentation.copies):
             times = Counter[str]()
             for number, utterance in enumerate(progress(mixture, "perturbing", len(mixture))):
                 times[utterance.id] += 1
                 seeds = (seed, copy, times[utterance.id])
                 name = f"{number:06d}-{copy}" if copy else f"{number:06d}"
-                other = _perturbed(terms, utterance, seeds, out / "audio" / f"{name}.wav")
+                other = _perturbed(augmentation, utterance, seeds, out / "audio" / f"{name}.wav")
                 yield replace(other, id=f"{other.id}~{copy}") if copy else other
 
     return Manifest.write(perturbed(), out)
 
 
 def _perturbed(
-    terms: Perturb, utterance: Utterance, seeds: tuple[int, int, int], path: Path
+    terms: Augmentation, utterance: Utterance, seeds: tuple[int, int, int], path: Path
 ) -> Utterance:
     try:
         changed, samples = terms.apply(utterance, *seeds)
@@ -150,7 +156,7 @@ def _read(group: packing.Group) -> tuple[packing.Group, list[audio.Samples]]:
     clips, unreadable = list[audio.Samples](), set[int]()
     for place, (_, each) in enumerate(group.placed):
         try:
-            clips.append(audio.of(each))
+            clips.append(audio.load_utterance(each))
         except AudioError as error:
             log.warning("%s is not packed: %s", each.id, error)
             unreadable.add(place)

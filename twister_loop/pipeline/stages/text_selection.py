@@ -23,7 +23,7 @@ from ...data.filters._base import Filter
 from ...text import scripts
 from ...text.contamination import HeldOutTexts
 from ...text.normalizers.basic import Basic
-from .filtering import divide, sifted
+from .filtering import with_first_objection, write_kept_and_rejected
 
 MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 """Tags of HTML and of subtitles."""
@@ -34,7 +34,7 @@ JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
-class Choice:
+class TextSelection:
     """Which texts are spoken, where there are more than anybody will listen to."""
 
     texts: int | None = None
@@ -55,9 +55,9 @@ class Choice:
 
 
 @stage(version=1)
-def tidy(
+def select_texts(
     filters: Sequence[Filter],
-    choice: Choice,
+    choice: TextSelection,
     texts: Manifest,
     held_out: Sequence[Manifest],
     labels: Manifest | None = None,
@@ -70,14 +70,14 @@ def tidy(
     Of what is left so many are chosen as the plan wants, by the labels of the pool and the seed.
     """
     near = HeldOutTexts(each for manifest in held_out for each in manifest)
-    informed = [each.study(texts) for each in filters]
+    informed = [each.fitted_to(texts) for each in filters]
 
     def cleaned() -> Iterator[Utterance]:
         for each in _distinct(replace(text, text=clean(text.text or "")) for text in texts):
-            yield each if each.rejected_by else sifted(each, informed, near)
+            yield each if each.rejected_by else with_first_objection(each, informed, near)
 
     if choice.texts is None:
-        return divide(cleaned(), out)
+        return write_kept_and_rejected(cleaned(), out)
     kept = [each for each in cleaned() if not each.rejected_by]
     chosen = _chosen(choice, kept, labels or (), seed)
 
@@ -88,7 +88,7 @@ def tidy(
                 each = replace(each, rejected_by="not_chosen", objection=why)
             yield each
 
-    return divide(divided(), out)
+    return write_kept_and_rejected(divided(), out)
 
 
 def clean(text: str) -> str:
@@ -124,7 +124,7 @@ def _distinct(texts: Iterable[Utterance]) -> Iterator[Utterance]:
 
 
 def _chosen(
-    choice: Choice, texts: Sequence[Utterance], labels: Iterable[Utterance], seed: int
+    choice: TextSelection, texts: Sequence[Utterance], labels: Iterable[Utterance], seed: int
 ) -> set[str]:
     """Drawn without replacement by their weights (Efraimidis and Spirakis, 2006)."""
     said = [_words(each) for each in texts]

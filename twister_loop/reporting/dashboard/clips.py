@@ -13,8 +13,8 @@ from pathlib import Path
 from ...audio import io as audio
 from ...core.errors import AudioError
 from ...core.manifest import Manifest
-from ...core.types import UNSPOKEN, Utterance
-from ...pipeline.run_folder import Ledger
+from ...core.types import TEXT_ONLY, Utterance
+from ...pipeline.run_folder import RunFolder
 from ..details import listened
 from ..summary import RoundSummary, round_summary
 
@@ -34,7 +34,7 @@ def cut(run: Path) -> int:
 
     Only the newest round is looked at: older ones had their turn.
     """
-    rounds = Ledger.read(run).folders
+    rounds = RunFolder.read(run).round_folders
     if not rounds:
         return 0
     folder, at = run / FOLDER, rounds[-1]
@@ -43,7 +43,7 @@ def cut(run: Path) -> int:
     for one in _wanted(at, round_summary(at)):
         if len(there) >= MOST:
             break
-        if one.id not in there and one.audio_filepath != UNSPOKEN and _safe(one.id):
+        if one.id not in there and one.audio_filepath != TEXT_ONLY and _safe(one.id):
             there.add(one.id)
             made += _copy(one, folder / f"{one.id}.flac")
     return made
@@ -60,7 +60,7 @@ def _wanted(at: Path, summary: RoundSummary) -> Iterator[Utterance]:
     )
     chosen = set(list(dict.fromkeys(ids))[:A_ROUND])
     for folder in sorted((at / "report").glob("*/*")):
-        if (folder / "manifest.jsonl").is_file() and not folder.name.endswith("-usual"):
+        if (folder / "manifest.jsonl").is_file() and not folder.name.endswith("-full-window"):
             yield from (one for one in Manifest(folder) if one.id in chosen)
 
 

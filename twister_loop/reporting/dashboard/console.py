@@ -12,9 +12,9 @@ from rich.table import Table
 
 from ...core.types import ErrorCount, Report, Score, Tally
 from ...evaluation.evidence import Measure
-from ...evaluation.scoreboard import Change
+from ...evaluation.scoreboard import RateChange
 from ...pipeline.experiments.compare import Comparison, Difference, Row
-from ...pipeline.run_folder import approval_of, is_finished, verdict_of, waits
+from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
 from ...pipeline.stages.annotation import Speakers
 from ..summary import RoundSummary, Summary, summarize
 
@@ -146,7 +146,7 @@ def verdict(each: RoundSummary) -> str:
     """What became of a round, in a word or three."""
     if each.waiting:
         return "waiting for approval"
-    if each.approval and not each.approval.yes:
+    if each.approval and not each.approval.approved:
         return "refused"
     return each.verdict.outcome if each.verdict else "in progress"
 
@@ -155,10 +155,10 @@ def outcome(at: Path) -> str:
     """The same of a round that only its folder is known of."""
     if not is_finished(at):
         return "in progress"
-    if waits(at):
+    if awaits_approval(at):
         return "waiting for approval"
     said = approval_of(at)
-    return "refused" if said and not said.yes else verdict_of(at).outcome
+    return "refused" if said and not said.approved else verdict_of(at).outcome
 
 
 def parts(count: ErrorCount) -> str:
@@ -193,7 +193,7 @@ def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
     for part in each.ingredients:
         name = ", ".join(filter(None, (part.origin, part.lang, part.corpus)))
         share = part.taken.duration / whole if whole else 0.0
-        left = f"of {hours(part.at_hand)}" if part.taken != part.at_hand else ""
+        left = f"of {hours(part.available)}" if part.taken != part.available else ""
         lines.append((f"mixture: {name}", f"{hours(part.taken)}, {share:.0%}", left))
     return lines
 
@@ -223,13 +223,13 @@ def _scores(each: RoundSummary) -> Table:
     return table
 
 
-def _about(scores: dict[str, Score], change: dict[Measure, Change] | None) -> tuple[str, ...]:
+def _about(scores: dict[str, Score], change: dict[Measure, RateChange] | None) -> tuple[str, ...]:
     score = next(iter(scores.values()))
     size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
     return (size, f"candidate {changed(change['words'])}") if change else (size,)
 
 
-def changed(change: Change) -> str:
+def changed(change: RateChange) -> str:
     """What a candidate changed, with its interval."""
     return (
         f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f}), "

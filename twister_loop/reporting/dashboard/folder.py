@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ...core import schema
-from ...core.artifacts import RUN
+from ...core.artifacts import RUN_MARKER
 from ...core.errors import ConfigError, ManifestError, TwisterError
 from ...core.manifest import Manifest
-from ...pipeline.run_folder import Ledger
-from ..round_diff import contrast
+from ...pipeline.run_folder import RunFolder
+from ..round_diff import round_diff
 from ..summary import RoundSummary, round_summary
 from . import clips, page
 from .console import outcome
@@ -43,16 +43,16 @@ class Runs:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder; name one that holds runs")
         whole = folder.resolve()
-        return cls(whole.parent, whole.name) if (whole / RUN).is_file() else cls(whole)
+        return cls(whole.parent, whole.name) if (whole / RUN_MARKER).is_file() else cls(whole)
 
     def names(self) -> list[str]:
-        found = (self.root / self.only).glob(RUN) if self.only else self._anywhere()
+        found = (self.root / self.only).glob(RUN_MARKER) if self.only else self._anywhere()
         return sorted(note.parent.relative_to(self.root).as_posix() for note in found)
 
     def run(self, name: str) -> Path:
         """The folder of a run. Raises MissingError."""
         at = self.inside(name)
-        if not (at / RUN).is_file():
+        if not (at / RUN_MARKER).is_file():
             raise MissingError(f"{name}: no run here")
         return at
 
@@ -75,7 +75,7 @@ class Runs:
         return at
 
     def _anywhere(self) -> Iterator[Path]:
-        for pattern in (f"*/{RUN}", f"*/*/{RUN}"):
+        for pattern in (f"*/{RUN_MARKER}", f"*/*/{RUN_MARKER}"):
             for note in self.root.glob(pattern):
                 name = note.parent.relative_to(self.root)
                 ours = note.resolve().is_relative_to(self.root)
@@ -93,16 +93,16 @@ def stamp(run: Path) -> str:
 def listed(run: Path, name: str) -> dict[str, Any]:
     """One line of the list of runs."""
     try:
-        ledger = Ledger.read(run)
+        ledger = RunFolder.read(run)
         accepted = ledger.champion_folder
-        measured = [each for each in ledger.folders if (each / "untouched").is_dir()]
+        measured = [each for each in ledger.round_folders if (each / "untouched").is_dir()]
         of = accepted or (measured[-1] if measured else None)
         return {
             "name": name,
             "champion": f"{accepted.name}/candidate" if accepted else "untouched",
-            "outcomes": [outcome(each) for each in ledger.folders],
+            "outcomes": [outcome(each) for each in ledger.round_folders],
             "sets": _heads(round_summary(of), accepted is not None) if of else [],
-            "changed": max((each.stat().st_mtime for each in ledger.folders), default=0),
+            "changed": max((each.stat().st_mtime for each in ledger.round_folders), default=0),
         }
     except TwisterError as cause:
         return {"name": name, "trouble": str(cause)}
@@ -137,13 +137,13 @@ def whole_run(run: Path, name: str) -> str:
         stamp=stamp(run),
         utterances=f"/api/utterances/{name}",
         clip_source=f"/audio/{name}/{clips.FOLDER}/",
-        manifests={each.name: _manifests(each) for each in Ledger.read(run).folders},
+        manifests={each.name: _manifests(each) for each in RunFolder.read(run).round_folders},
     )
 
 
 def utterances(run: Path, folder: str) -> str:
     """What is left out of `whole_run` for older rounds, as JSON. Raises MissingError."""
-    found = [each for each in Ledger.read(run).folders if each.name == folder]
+    found = [each for each in RunFolder.read(run).round_folders if each.name == folder]
     if not found:
         raise MissingError(f"{folder}: no round here")
     return page.utterances(found[0])
@@ -155,10 +155,10 @@ def compared(runs: Runs, first: str, second: str) -> str:
     for name in (first, second):
         run, _, folder = name.rpartition("/")
         at = runs.run(run) / folder
-        if at not in Ledger.read(at.parent).folders:
+        if at not in RunFolder.read(at.parent).round_folders:
             raise MissingError(f"{name}: no round here")
         places.append(at)
-    found = schema.plain(contrast(*places))
+    found = schema.plain(round_diff(*places))
     found |= {"first": first, "second": second}
     found["clip_source"] = f"/audio/{second.rpartition('/')[0]}/{clips.FOLDER}/"
     found["clips"] = [path.stem for path in places[1].parent.glob(f"{clips.FOLDER}/*.flac")]

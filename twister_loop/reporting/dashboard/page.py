@@ -23,13 +23,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from ...core import schema
 from ...core.types import Verdict
-from ...pipeline.loop import Do
-from ...pipeline.run_folder import Ledger
-from ..current_stage import underway
-from ..details import SHAPE as DETAILS
+from ...pipeline.loop import StageRunner
+from ...pipeline.run_folder import RunFolder
+from ..current_stage import current_stage
+from ..details import SCHEMA_VERSION as DETAILS
 from ..details import round_details
-from ..record_cache import recalled
-from ..summary import SHAPE as SUMMARY
+from ..record_cache import cached_record
+from ..summary import SCHEMA_VERSION as SUMMARY
 from ..summary import round_summary
 from . import clips
 from .console import verdict
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 SCRIPTS = ("base", "plots", "listen", "round", "page")
 HEARD = ("worst", "improved", "worsened")
-SHAPE = (1, SUMMARY, DETAILS)
+SCHEMA_VERSION = (1, SUMMARY, DETAILS)
 """Of what is kept for the page of a round; see `recall`."""
 SELDOM = 2.0
 """Seconds between two drawings."""
@@ -67,7 +67,7 @@ def write(run: Path) -> Path:
     return path
 
 
-def following(run: Path, do: Do) -> Do:
+def following(run: Path, do: StageRunner) -> StageRunner:
     """Carry stages out as `do` does, and draw the page anew after each that made something.
 
     At most every `SELDOM` seconds, for many stages are quick; but after every verdict.
@@ -104,8 +104,8 @@ def try_to_write(run: Path) -> Path | None:
 
 def data(run: Path, with_utterances: int, **more: Any) -> str:
     """All that a page shows of a run, as JSON; the utterances of so many of its last rounds."""
-    ledger = Ledger.read(run)
-    champion, now = ledger.champion_folder, underway(run)
+    ledger = RunFolder.read(run)
+    champion, now = ledger.champion_folder, current_stage(run)
     head = {
         "run": run.resolve().name,
         "champion": f"{champion.name}/candidate" if champion else "untouched",
@@ -114,15 +114,18 @@ def data(run: Path, with_utterances: int, **more: Any) -> str:
         "underway": schema.plain(now) if now else None,
         **more,
     }
-    rounds = [recalled(_figures, str, "figures", SHAPE, each) for each in ledger.folders]
+    rounds = [
+        cached_record(_figures, str, "figures", SCHEMA_VERSION, each)
+        for each in ledger.round_folders
+    ]
     for place in range(max(0, len(rounds) - with_utterances), len(rounds)):
-        rounds[place] = f"{rounds[place][:-1]}, {utterances(ledger.folders[place])[1:]}"
+        rounds[place] = f"{rounds[place][:-1]}, {utterances(ledger.round_folders[place])[1:]}"
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rounds": [{", ".join(rounds)}]}}'
 
 
 def utterances(at: Path) -> str:
     """What was heard worst in a round, and what was won and lost most, as JSON."""
-    return recalled(_heard, str, "utterances", SHAPE, at)
+    return cached_record(_heard, str, "utterances", SCHEMA_VERSION, at)
 
 
 def _figures(at: Path) -> str:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...core.errors import ConfigError
-from ...pipeline.run_folder import Ledger
+from ...pipeline.run_folder import RunFolder
 from ..summary import summarize
 from . import data, metrics, model
 
@@ -35,7 +35,7 @@ def export(
         ConfigError: there is no run, or the folder is not empty.
         EngineError: CTranslate2 hears otherwise with these weights.
     """
-    ledger = Ledger.read(run)
+    ledger = RunFolder.read(run)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not empty; name another folder")
     folder.mkdir(parents=True, exist_ok=True)

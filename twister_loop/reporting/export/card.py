@@ -11,7 +11,7 @@ from typing import Any
 
 from ...core.artifacts import read_json
 from ...core.types import Score
-from ...pipeline.run_folder import number_of
+from ...pipeline.run_folder import round_number
 from ..summary import RoundSummary, Summary
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -19,7 +19,7 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 def text(at: Path, summary: Summary, license: str | None) -> str:
     """Markdown with the front matter that the hub reads."""
-    number = number_of(at)
+    number = round_number(at)
     this = next(each for each in summary.rounds if each.number == number)
     plan = read_json(at / "plan.json")["plan"] if (at / "plan.json").is_file() else {}
     asr = plan.get("asr", {})

@@ -11,7 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary as Scalars
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from ...pipeline.run_folder import Ledger
+from ...pipeline.run_folder import RunFolder
 from ..summary import Summary
 from .metrics import rows
 
@@ -21,7 +21,7 @@ LOG = "training.jsonl"
 def write(run: Path, summary: Summary, folder: Path) -> str:
     """A TensorBoard run for every training, and one for every model's error rates by round."""
     trainings = 0
-    for at in Ledger.read(run).folders:
+    for at in RunFolder.read(run).round_folders:
         for log in sorted([*at.glob(f"candidate/{LOG}"), *at.glob(f"voices/*/voice/{LOG}")]):
             name = log.parent.relative_to(at).as_posix().removesuffix("/voice")
             with _events(folder / at.name / name) as events:

@@ -30,7 +30,7 @@ def write(at: Path, folder: Path) -> str:
             name = f"audio/{_name(one)}.flac"
             if name not in there:
                 try:
-                    audio.write(audio.of(one), split / name)
+                    audio.write(audio.load_utterance(one), split / name)
                 except AudioError:
                     gone += 1
                     continue

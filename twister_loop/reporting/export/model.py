@@ -13,7 +13,7 @@ from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, Utterance
 from ...pipeline.plan import Plan, load
-from ...pipeline.stages.labeling import LabelTerms, try_labelers
+from ...pipeline.stages.labeling import LabelOptions, try_decoders
 from ..summary import Summary
 from . import card
 
@@ -55,7 +55,7 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
     if not len(clips):
         raise ConfigError(f"{at / 'given'}: no development speech is left to try CTranslate2 on")
     tried = folder / "parity" / "tried"
-    parity = try_labelers([other], plan.asr, checkpoint, clips, (), terms, plan.seed, out=tried)
+    parity = try_decoders([other], plan.asr, checkpoint, clips, (), terms, plan.seed, out=tried)
     if parity.chosen is None:
         raise EngineError(
             f"CTranslate2 hears otherwise with these weights, and is not exported: {parity}"
@@ -68,21 +68,19 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
             shutil.copy2(at / "candidate" / name, folder / name)
     shutil.rmtree(folder / "parity")
     parity.save(folder)
-    return (
-        f"ctranslate2: in {folder}; {parity.attempts[0].alike} of {parity.clips} clips heard alike"
-    )
+    return f"ctranslate2: in {folder}; {parity.attempts[0].identical} of {parity.clips} clips heard alike"
 
 
-def _other(plan: Plan) -> tuple[Recognizer, LabelTerms]:
+def _other(plan: Plan) -> tuple[Recognizer, LabelOptions]:
     """The plan's own CTranslate2 with its terms, or one that decodes like its recognizer."""
     if plan.labeler.recognizer.name == "ctranslate2":
-        return plan.labeler.recognizer, plan.labeler.terms
+        return plan.labeler.recognizer, plan.labeler.options
     options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
-    return Recognizer.build(options), LabelTerms()
+    return Recognizer.build(options), LabelOptions()
 
 
 def _there(at: Path) -> Iterator[Utterance]:
-    for folder in sorted((at / "given" / "development").iterdir()):
+    for folder in sorted((at / "inputs" / "development").iterdir()):
         yield from (each for each in Manifest(folder) if each.audio_filepath.is_file())
 
 

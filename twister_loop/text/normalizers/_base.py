@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from ...core.artifacts import signature
+from ...core.artifacts import cache_key
 from ...core.registry import Part
 from ...core.types import Language
 from ..normalizer_probes import PROBES
@@ -32,5 +32,5 @@ class Normalizer(Part):
     def digest(self) -> str:
         """Of its options and of what it makes of `probes`: it changes with its packages too."""
         made = [self.normalize(text, lang) for lang, text in self.probes]
-        known = json.dumps([signature(self), made], ensure_ascii=False)
+        known = json.dumps([cache_key(self), made], ensure_ascii=False)
         return hashlib.sha256(known.encode()).hexdigest()[:8]

@@ -114,7 +114,7 @@ def write_clips(clips: Iterable[Utterance], folder: Path, model: Model) -> list[
     for number, clip in enumerate(clips):
         text, path = spelled(clip.text or ""), folder / f"{number:06d}.wav"
         try:
-            speech = audio.resample(audio.of(clip), audio.SAMPLE_RATE, ap.sample_rate)
+            speech = audio.resample(audio.load_utterance(clip), audio.SAMPLE_RATE, ap.sample_rate)
             if trims:
                 speech = ap.trim_silence(speech)
             if len(speech) / ap.hop_length <= len(model.tokenizer.text_to_ids(text)):

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import torch
 
-from ...asr._base import Listener
+from ...asr._base import BoundRecognizer
 from ...audio import io as audio
-from ...core.artifacts import unsigned
+from ...core.artifacts import not_in_cache_key
 from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Language, Seconds, Utterance
@@ -69,7 +69,7 @@ class CoquiVoice(Synthesizer):
     numbers: drawn between them for every text and take, as `speed` may be."""
     speed: Scale = 1.0
     """How fast it speaks; 2 is twice as fast."""
-    save_every: int = unsigned(50)
+    save_every: int = not_in_cache_key(50)
     """Steps between checkpoints: what a kill may cost."""
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class CoquiVoice(Synthesizer):
         if not 0 <= extent(self.noise)[0] <= extent(self.noise)[1]:
             raise ValueError("noise is not below 0; of two, the smaller one first")
 
-    def wrongs(self) -> Iterator[str]:
+    def validation_errors(self) -> Iterator[str]:
         if self.start is None:
             return
         weights = voice.weights_of(self.start)
@@ -124,7 +124,7 @@ class CoquiVoice(Synthesizer):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:

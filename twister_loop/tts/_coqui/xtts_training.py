@@ -135,7 +135,7 @@ def _written(model: Any, lesson: Iterable[Utterance], folder: Path) -> list[dict
             continue
         path = folder / f"{len(samples):06d}.wav"
         try:
-            seconds = audio.write(audio.of(each), path)
+            seconds = audio.write(audio.load_utterance(each), path)
         except AudioError as cause:
             log.warning("left out of the voice's lesson: %s", cause)
             left_out += 1

@@ -74,11 +74,11 @@ function live() {
   const now = run.underway;
   const place = el(".live", {id: "live", role: "status", hidden: !now});
   if (!now) return place;
-  const how = now.of ? `${now.done.toLocaleString("en")} of ${now.of.toLocaleString("en")} ${now.unit}`
+  const how = now.total ? `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} ${now.unit}`
     : now.done ? `${now.done.toLocaleString("en")} ${now.unit}` : "";
   place.append(el("strong", {}, `Round ${now.round}: ${now.stage}${now.part ? ` (${now.part})` : ""}`),
     ` ${how}${now.loss === undefined ? "" : `, loss ${now.loss.toFixed(3)}`}`,
-    now.of ? el("progress", {max: now.of, value: Math.min(now.done, now.of), "aria-label": "progress"}) : "",
+    now.total ? el("progress", {max: now.total, value: Math.min(now.done, now.total), "aria-label": "progress"}) : "",
     now.quiet > 120 ? el("span.dim", {}, ` nothing written for ${duration(now.quiet)}`) : "");
   return place;
 }
@@ -122,9 +122,9 @@ function overRounds() {
   const seconds = (tallies) => Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, tally.duration]));
   const funnel = (round) => {
     const parts = {};
-    if (round.funnels.lesson) {
-      parts["lesson: kept"] = round.funnels.lesson.kept.duration;
-      for (const [why, tally] of Object.entries(round.funnels.lesson.rejected)) parts[`rejected: ${why}`] = tally.duration;
+    if (round.funnels.filtered_labels) {
+      parts["filtered labels: kept"] = round.funnels.filtered_labels.kept.duration;
+      for (const [why, tally] of Object.entries(round.funnels.filtered_labels.rejected)) parts[`rejected: ${why}`] = tally.duration;
     }
     return parts;
   };

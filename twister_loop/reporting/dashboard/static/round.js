@@ -34,7 +34,7 @@ function gates(round) {
     return el(`li.gate`, {},
       el("span", {class: `badge ${kind}`}, el("span", {"aria-hidden": "true"}, mark), ` ${said}`),
       el("div", {}, el("strong", {}, asked.gate), el("span.dim", {}, ` ${options(asked)}`),
-        objection ? reasons(objection.why) : null));
+        objection ? reasons(objection.reason) : null));
   });
   const changes = round.details.changes;
   const said = round.approval;
@@ -127,7 +127,7 @@ function data(round) {
         tally.duration ? el("span.dim", {}, ` ${duration(tally.duration)}`) : null))) : "none"];
   });
   const whole = round.ingredients.reduce((sum, {taken}) => sum + taken.duration, 0);
-  const mixture = round.ingredients.map(({origin, lang, corpus, at_hand: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
+  const mixture = round.ingredients.map(({origin, lang, corpus, available: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
     taken.utterances.toLocaleString("en"), duration(taken.duration), `${Math.round(100 * taken.duration / Math.max(whole, 1e-9))} %`,
     duration(atHand.duration)]);
   return section("From the pool to the mixture",

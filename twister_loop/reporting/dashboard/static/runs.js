@@ -15,8 +15,8 @@ function card(run) {
     el("p.dim", {}, "champion ", el("code", {}, run.champion), run.changed ? ` · ${new Date(1000 * run.changed).toLocaleString()}` : ""),
     el("ul.plain", {}, run.sets.map((set) => el("li", {}, el("span.dim", {}, `${set.kind} `), quoted("span", set.set), " ",
       el("strong", {}, `${percent(rate(set.now))} %`), " ", set.change ? changePill(set.change, 1) : el("span.dim", {}, "untouched")))),
-    now ? el(".live", {}, `Round ${now.round}: ${now.stage} ${now.of ? `${now.done} of ${now.of}` : now.done || ""}`,
-      now.of ? el("progress", {max: now.of, value: Math.min(now.done, now.of), "aria-label": "progress"}) : null) : null);
+    now ? el(".live", {}, `Round ${now.round}: ${now.stage} ${now.total ? `${now.done} of ${now.total}` : now.done || ""}`,
+      now.total ? el("progress", {max: now.total, value: Math.min(now.done, now.total), "aria-label": "progress"}) : null) : null);
 }
 
 function drawList() {

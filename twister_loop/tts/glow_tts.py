@@ -14,7 +14,7 @@ from ._coqui.synthesizer import LONGEST
 
 
 @dataclass(frozen=True)
-class CoquiSynthesizer(MelVoice):
+class GlowTtsSynthesizer(MelVoice):
     """Learns one speaker's voice from labeled clips and speaks letters.
 
     Glow-TTS (Kim et al., arXiv 2005.11129). From nothing it is usable after some thousands of

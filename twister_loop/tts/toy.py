@@ -1,4 +1,4 @@
-"""Speaks the toy language of `twister_loop.audio.tones`."""
+"""Speaks the toy language of `twister_loop.audio.toy_language`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..asr._base import Listener
+from ..asr._base import BoundRecognizer
 from ..audio import io as audio
-from ..audio import tones as tone
+from ..audio import toy_language
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Utterance
 from ._base import Synthesizer
 
 
 @dataclass(frozen=True)
-class ToneSynthesizer(Synthesizer):
-    letters: str = tone.LETTERS
+class ToySynthesizer(Synthesizer):
+    letters: str = toy_language.LETTERS
     """What it can pronounce before it has learnt anything."""
 
     def train(
@@ -24,23 +24,23 @@ class ToneSynthesizer(Synthesizer):
         start: Checkpoint | None,
         lesson: Manifest,
         texts: Manifest,
-        champion: Listener,
+        champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        known = tone.load(start.location) if start else tone.standard(self.letters)
-        tone.save(known, out)
-        return Checkpoint("tone", out)
+        known = toy_language.load(start.location) if start else toy_language.standard(self.letters)
+        toy_language.save(known, out)
+        return Checkpoint("toy", out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
-        codebook = tone.load(checkpoint.location)
+        codebook = toy_language.load(checkpoint.location)
         for text in texts:
             path = out / f"{text.id}.wav"
             unknown = sorted(set(text.text or "") - set(codebook))
             if unknown:
                 yield replace(text, error=f"cannot pronounce {''.join(unknown)!r}")
                 continue
-            duration = audio.write(tone.speak(text.text or "", codebook), path)
-            yield replace(text, audio_filepath=path, duration=duration, made_by="tone")
+            duration = audio.write(toy_language.speak(text.text or "", codebook), path)
+            yield replace(text, audio_filepath=path, duration=duration, made_by="toy")

@@ -1,4 +1,4 @@
-"""Hears the toy language of `twister_loop.audio.tones`."""
+"""Hears the toy language of `twister_loop.audio.toy_language`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..audio import io as audio
-from ..audio import tones as tone
+from ..audio import toy_language
 from ..core.errors import AudioError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Utterance, Word
@@ -15,12 +15,12 @@ from ._base import Recognizer
 
 
 @dataclass(frozen=True)
-class ToneRecognizer(Recognizer):
+class ToyRecognizer(Recognizer):
     letters: str = "aeiou "
     """What it can hear before it has learnt anything."""
 
     def base(self) -> Checkpoint:
-        return Checkpoint("tone", source="the toy language", digest=self.letters)
+        return Checkpoint("toy", source="the toy language", digest=self.letters)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -28,7 +28,7 @@ class ToneRecognizer(Recognizer):
         codebook = self._codebook(checkpoint)
         for utterance in speech:
             try:
-                heard, confidence = tone.hear(audio.of(utterance), codebook)
+                heard, confidence = toy_language.hear(audio.load_utterance(utterance), codebook)
             except AudioError as error:
                 yield replace(utterance, error=str(error))
             else:
@@ -38,9 +38,9 @@ class ToneRecognizer(Recognizer):
         for utterance in speech:
             words, at = [], 0.0
             for word in (utterance.text or "").split(" "):
-                end = at + len(word) * tone.SLOT / audio.SAMPLE_RATE
+                end = at + len(word) * toy_language.SLOT / audio.SAMPLE_RATE
                 words.append(Word(word=word, start=at, end=end, logprob=-0.1 * len(word)))
-                at = end + tone.SLOT / audio.SAMPLE_RATE
+                at = end + toy_language.SLOT / audio.SAMPLE_RATE
             yield replace(utterance, words=tuple(words))
 
     def train(
@@ -51,10 +51,10 @@ class ToneRecognizer(Recognizer):
         seed: int,
         watched: Manifest | None = None,
     ) -> Checkpoint:
-        tone.save(tone.learn(self._codebook(start), lesson), out)
-        return Checkpoint("tone", out)
+        toy_language.save(toy_language.learn(self._codebook(start), lesson), out)
+        return Checkpoint("toy", out)
 
-    def _codebook(self, checkpoint: Checkpoint) -> tone.Codebook:
+    def _codebook(self, checkpoint: Checkpoint) -> toy_language.Codebook:
         if checkpoint.source:
-            return tone.standard(self.letters)
-        return tone.load(checkpoint.location)
+            return toy_language.standard(self.letters)
+        return toy_language.load(checkpoint.location)

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.manifest import Manifest
 from ..core.types import Hertz
 from . import io as audio
-from .augmentation import sound
+from .augmentation import load_audio
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 SLOT = 800
@@ -58,7 +58,7 @@ def learn(codebook: Codebook, lesson: Manifest) -> Codebook:
     seen: dict[str, list[Hertz]] = defaultdict(list)
     for utterance in lesson:
         for letter, pitch in zip(
-            utterance.text or "", pitches(sound(lesson, utterance, 1)[1]), strict=False
+            utterance.text or "", pitches(load_audio(lesson, utterance, 1)[1]), strict=False
         ):
             seen[letter].append(pitch)
     return {**codebook, **{letter: float(np.median(heard)) for letter, heard in seen.items()}}

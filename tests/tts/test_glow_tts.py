@@ -29,18 +29,18 @@ from twister_loop.audio import io as audio
 from twister_loop.core import manifest
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import UNSPOKEN, Checkpoint, Utterance
+from twister_loop.core.types import TEXT_ONLY, Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import clips as cutting
 from twister_loop.tts._coqui import glow_tts_model as glow
 from twister_loop.tts._coqui import model_files as voice
 from twister_loop.tts._coqui import training
-from twister_loop.tts.coqui import CoquiSynthesizer
+from twister_loop.tts.glow_tts import GlowTtsSynthesizer
 
 pytestmark = pytest.mark.model
 
 STEPS = 80
-TINY = CoquiSynthesizer(
+TINY = GlowTtsSynthesizer(
     hidden=16,
     blocks=2,
     layers=1,
@@ -66,7 +66,7 @@ def trained(
 
 
 def test_the_name_in_the_plan_finds_it_and_its_options() -> None:
-    assert Synthesizer.build({"use": "coqui", "steps": 3}) == CoquiSynthesizer(steps=3)
+    assert Synthesizer.build({"use": "glow_tts", "steps": 3}) == GlowTtsSynthesizer(steps=3)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_name_in_the_plan_finds_it_and_its_options() -> None:
 )
 def test_options_that_cannot_be_are_a_sentence(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        Synthesizer.build({"use": "coqui", **wrong})
+        Synthesizer.build({"use": "glow_tts", **wrong})
 
 
 def test_training_lowers_the_loss_and_leaves_a_voice_and_its_notes_alone(
@@ -95,7 +95,7 @@ def test_what_it_speaks_is_a_line_and_a_wav_for_every_text_in_order(
     assert [each.text for each in spoken] == [each.text for each in texts]
     assert [each.error for each in spoken] == [None] * len(spoken)
     for each in spoken:
-        assert (each.origin, each.made_by, each.speaker) == ("synthetic", "coqui", "ada")
+        assert (each.origin, each.made_by, each.speaker) == ("synthetic", "glow_tts", "ada")
         assert each.audio_filepath == tmp_path / f"{each.id}.wav"
         samples = audio.read(each.audio_filepath)
         assert each.duration == len(samples) / audio.SAMPLE_RATE
@@ -108,7 +108,7 @@ def test_a_text_it_cannot_speak_comes_back_with_the_characters_named(
     asked = texts_in(tmp_path, "alba 7 volte ж", "alba", "...", "  ")
     digits, fine, dots, blank = TINY.synthesize(trained, asked, tmp_path)
     assert digits.error == "the voice cannot speak 7 v ж"
-    assert digits.audio_filepath == UNSPOKEN
+    assert digits.audio_filepath == TEXT_ONLY
     assert fine.error is None
     assert dots.error == blank.error == "there is nothing to speak"
 
@@ -140,7 +140,7 @@ def test_a_text_is_spoken_the_same_alone_and_among_others(
 ) -> None:
     for each in TINY.synthesize(trained, texts, tmp_path / "together"):
         [alone] = TINY.synthesize(trained, [replace(each, error=None)], tmp_path / "alone")
-        one, other = audio.of(each), audio.of(alone)
+        one, other = audio.load_utterance(each), audio.load_utterance(alone)
         assert len(one) == len(other)
         assert np.abs(one - other).max() < 0.05
 
@@ -178,7 +178,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from twister_loop.manifest import Manifest
-from tests.tts.test_coqui import TINY
+from tests.tts.test_glow_tts import TINY
 lesson, texts, out = map(Path, sys.argv[1:])
 TINY.train(None, Manifest(lesson), Manifest(texts), None, out, 7)
 """
@@ -237,7 +237,7 @@ def test_nothing_is_printed_and_loggers_are_left_as_they_were(
 def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
     texts: Manifest, trained: Checkpoint, tmp_path: Path
 ) -> None:
-    other = lesson_in(tmp_path / "lesson", speaker="bob", clips=30, first=100)
+    other = lesson_in(tmp_path / "filtered_labels", speaker="bob", clips=30, first=100)
     both = [*other, *lesson_in(tmp_path / "ada", speaker="ada", clips=21, first=200)]
     grown = [replace(each, text=f"{each.text} ž") for each in both]
     quick = replace(TINY, steps=1, hidden=64)
@@ -322,7 +322,7 @@ def test_a_file_that_would_run_code_is_not_read(trained: Checkpoint, tmp_path: P
 def test_too_small_a_lesson_is_a_sentence_that_says_what_is_there(
     texts: Manifest, tmp_path: Path
 ) -> None:
-    few = lesson_in(tmp_path / "lesson", clips=19)
+    few = lesson_in(tmp_path / "filtered_labels", clips=19)
     long = [replace(each, duration=13.0, id=f"{each.id}-long") for each in few]
     unlabeled = [replace(each, text=None, id=f"{each.id}-none") for each in few]
     both = Manifest.write([*few, *long, *unlabeled], tmp_path / "both")
@@ -375,7 +375,7 @@ def test_speed_and_noise_are_drawn_for_every_take_where_a_range_is_given(
     trained: Checkpoint, tmp_path: Path
 ) -> None:
     takes = [Utterance(id=f"take-{at}", text="la terra e il sole") for at in range(4)]
-    varied = Synthesizer.build({"use": "coqui", "speed": [0.05, 0.2], "noise": [0, 0.5]})
+    varied = Synthesizer.build({"use": "glow_tts", "speed": [0.05, 0.2], "noise": [0, 0.5]})
     lengths = []
     for part in (replace(TINY, noise=0.0), varied, varied):
         said = list(part.synthesize(trained, takes, tmp_path))
@@ -384,7 +384,7 @@ def test_speed_and_noise_are_drawn_for_every_take_where_a_range_is_given(
     assert len(set(lengths[0])) == 1 and len(set(lengths[1])) > 2
     assert lengths[1] == lengths[2]
     with pytest.raises(ConfigError, match="noise is not below 0; of two, the smaller one first"):
-        Synthesizer.build({"use": "coqui", "noise": [0.5, 0.1]})
+        Synthesizer.build({"use": "glow_tts", "noise": [0.5, 0.1]})
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_voice_that_knows_the_letters_may_be_asked_to_speak_them(
     texts = texts_in(tmp_path / "texts", "где моя щука")
     speech = Manifest.write([Utterance(id="a", duration=2.0, lang="it")], tmp_path / "speech")
     replace(TINY, start=tmp_path).check(None, texts, [speech])
-    TINY.check(Checkpoint("coqui", tmp_path), texts, [speech])
+    TINY.check(Checkpoint("glow_tts", tmp_path), texts, [speech])
     with pytest.raises(ConfigError, match="never seen"):
         TINY.check(None, texts, [speech])
 
@@ -428,7 +428,7 @@ def test_a_voice_that_knows_the_letters_may_be_asked_to_speak_them(
 def test_a_round_with_such_texts_is_refused_before_anything_is_heard(tmp_path: Path) -> None:
     plan = toy.build(tmp_path)
     (tmp_path / "data" / "texts.txt").write_text("где моя щука\n")
-    changes = {"language": "en", "voices": {"glow": {"use": "coqui"}}}
+    changes = {"language": "en", "voices": {"glow": {"use": "glow_tts"}}}
     with pytest.raises(ConfigError, match=r"voices\.glow: 1 of 1 texts are in letters"):
         next_round(load(plan, changes), tmp_path / "run")
     assert not list((tmp_path / "run").glob("round-*"))
