@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..data import corpus_check as survey
 from ..pipeline.approval import approve, refuse
 from ..pipeline.experiments.compare import CompareOptions, compare
-from ..pipeline.experiments.fine_tuning import study
+from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
 from ..pipeline.plan import load, parse_value
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return _show(options.run)
     if options.prefect:
         return _through_prefect("refine", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
+    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
     for done in refine(plan, options.run, do):
         _told(options.run, done.number)
     return _show(options.run)
@@ -46,7 +46,7 @@ def round_(options: argparse.Namespace) -> int:
         print(f"set aside as {aside}" if aside else "no round is in progress")
     if options.prefect:
         return _through_prefect("round", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
+    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
     _told(options.run, next_round(plan, options.run, do).number)
     return _show(options.run)
 
@@ -55,14 +55,14 @@ def retrain_(options: argparse.Namespace) -> int:
     """One more round, if enough new audio has come into the pool; else it says so."""
     if options.prefect:
         return _through_prefect("retrain", options)
-    plan, do = load(options.plan, options.changes), dashboard.following(options.run, run_in_process)
+    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
     _told(options.run, retrain(plan, options.run, do).number)
     return _show(options.run)
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """The champion on every set of the plan as it is now."""
-    dashboard.show_report(measure_champion(load(options.plan, options.changes), options.run))
+    dashboard.print_report(measure_champion(load(options.plan, options.changes), options.run))
     return 0
 
 
@@ -125,7 +125,7 @@ def status(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Write the page, print the tables."""
-    page = dashboard.write(options.run)
+    page = dashboard.write_page(options.run)
     _show(options.run, page=False)
     print(f"page: {page}")
     return 0
@@ -147,16 +147,20 @@ def compare_(options: argparse.Namespace) -> int:
     """The loop against its parts, on equal terms; is it worth its cost?"""
     terms = CompareOptions(options.updates, options.seeds, options.rounds, options.ablation)
     plan = load(options.plan, options.changes)
-    if options.fine_tuning:
-        specs = [parse_value(each) for each in options.from_scratch]
-        parts = [Recognizer.build(s if isinstance(s, dict) else {"use": s}) for s in specs]
-        print(study(plan, options.folder, parts).markdown())
-        print(f"the same: {options.folder / 'study.md'}, study.json")
-        return 0
-    if options.from_scratch:
-        raise ConfigError("--from-scratch: only with --fine-tuning")
-    dashboard.show_comparison(compare(plan, options.folder, terms))
+    dashboard.print_comparison(compare(plan, options.folder, terms))
     print(f"as numbers: {options.folder / 'comparison.json'}")
+    return 0
+
+
+def study(options: argparse.Namespace) -> int:
+    """Fine-tune on `human` speech alone; tables of zero-shot, every epoch, and from scratch."""
+    specs = [parse_value(text) for text in options.from_scratch]
+    recognizers = [
+        Recognizer.build(spec if isinstance(spec, dict) else {"use": spec}) for spec in specs
+    ]
+    plan = load(options.plan, options.changes)
+    print(run_study(plan, options.folder, recognizers).markdown())
+    print(f"The same tables: {options.folder / 'study.md'}; as numbers: study.json beside it")
     return 0
 
 
@@ -210,24 +214,24 @@ def diagnose(options: argparse.Namespace) -> int:
 
 
 def _show(run: Path, page: bool = True) -> int:
-    dashboard.show(summarize(run))
-    if page and (written := dashboard.try_to_write(run)):
+    dashboard.print_summary(summarize(run))
+    if page and (written := dashboard.try_to_write_page(run)):
         print(f"page: {written}")
     return 0
 
 
 def _told(run: Path, number: int) -> None:
     """What came of a round, in a line."""
-    dashboard.write(run)
+    dashboard.write_page(run)
     [one] = (each for each in summarize(run).rounds if each.number == number)
     objections = one.verdict.objections if one.verdict else ()
-    said = ": ".join(filter(None, [dashboard.verdict(one), "; ".join(map(str, objections))]))
+    said = ": ".join(filter(None, [dashboard.round_outcome(one), "; ".join(map(str, objections))]))
     print(f"round {number}: {said}")
 
 
 def _decided(options: argparse.Namespace, said: str) -> int:
     print(said)
-    dashboard.write(options.run)
+    dashboard.write_page(options.run)
     if "PREFECT_API_URL" in os.environ and handover.available():
         handover.hand_over("settle", run=str(options.run))
     return 0

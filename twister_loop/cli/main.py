@@ -12,6 +12,7 @@ Examples:
   twister dashboard runs                            the same in a browser, while it runs
   twister export runs/demo exported                 the champion for transformers, figures as CSV
   twister compare configs/ivr.yaml runs/arms --seeds 3   the loop against its parts
+  twister study configs/ivr.yaml runs/study         zero-shot against fine-tuned, on every set
   twister reproduce runs/demo                       do it again elsewhere, and compare every file
   twister corpus check ksponspeech /data/kspon      a copy of a corpus beside the published counts
   twister doctor                                    what this machine can run, and what is missing
@@ -165,19 +166,19 @@ def _parser() -> argparse.ArgumentParser:
         help="instead: the full loop, and it without one of its parts at a time (filters, each "
         "voice, repair, augmentation, packing, replay), also on the retention sets",
     )
+    _changes_to(each)
+    each = command("study", commands.study)
+    each.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
     each.add_argument(
-        "--fine-tuning",
-        action="store_true",
-        help="instead: zero-shot, after every epoch and fine-tuned on the plan's `human` speech, "
-        "without pool, voice and gates; a table for every set",
+        "folder", type=Path, metavar="FOLDER", help="folder of the study; resumed if it exists"
     )
     each.add_argument(
         "--from-scratch",
         nargs="+",
         default=[],
-        metavar="ASR",
-        help="with --fine-tuning: recognizers that learn the same from nothing, by name, or as a "
-        "plan would say it: {use: conformer, epochs: 35}",
+        metavar="NAME",
+        help="also train these recognizers from random weights on the same speech; a name or a "
+        "YAML spec such as {use: conformer, epochs: 35}",
     )
     _changes_to(each)
     each = command("export", commands.export_)

@@ -61,7 +61,7 @@ class Study(JsonRecord):
         )
 
 
-def study(plan: Plan, folder: Path, scratch: Sequence[Recognizer]) -> Study:
+def run_study(plan: Plan, folder: Path, scratch: Sequence[Recognizer]) -> Study:
     """Train and measure what is not done yet, and tell what all came to.
 
     Raises ConfigError where there is nothing to learn from, LeakError where held-out speech is
