@@ -10,7 +10,6 @@ tarballs has been run only against a local server with archives of the same form
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
 import logging
@@ -19,14 +18,14 @@ import shutil
 import subprocess
 import tarfile
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.artifacts import write_json
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
+from ...core.locks import exclusive_lock
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def fetch(voice: Voice) -> Path:
     folder = home / voice.name
     if folder.is_dir():
         return folder
-    with alone(home):
+    with exclusive_lock(home / ".lock", wait=True):
         if not folder.is_dir():  # another process may have fetched it meanwhile
             _fetch(voice, folder)
     return folder
