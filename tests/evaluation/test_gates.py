@@ -143,7 +143,7 @@ def test_retention_is_measured_from_where_all_began() -> None:
     ("symptom", "options"),
     [
         ("repeated runs", {"repeats": Proportion(5, 100)}),
-        ("letters of a foreign script", {"confusion": Proportion(30, 1000)}),
+        ("letters of a foreign script", {"foreign_script": Proportion(30, 1000)}),
         ("empty outputs", {"empty": 3}),
         ("length limit reached", {"hit_limit": 2}),
         ("inserted words", {"words": ErrorCount(insertions=30, hits=600)}),

@@ -226,12 +226,12 @@ class Score:
     words: ErrorCount
     characters: ErrorCount
     mixed: ErrorCount
-    """Han characters and kana singly, all else by word."""
+    """Errors of the mixed error rate (MER): Han characters and kana singly, all else by word."""
     raw_words: ErrorCount
     """The same words before numbers were brought to one form."""
     repeats: Proportion = Proportion()
     """Runs of five words or characters heard that stood before in the same utterance."""
-    confusion: Proportion = Proportion()
+    foreign_script: Proportion = Proportion()
     """Letters heard of a script that belongs neither to the language nor to the reference."""
     empty: int = 0
     """Utterances with a reference in which nothing was heard."""
@@ -243,7 +243,7 @@ def pool_scores(scores: Sequence[Score], name: str) -> Score:
     """Several sets as one: counts add up, and what differs between them is left out."""
     first = scores[0]
     added = ("utterances", "duration", "empty", "hit_limit", "fallback")
-    counts = ("words", "characters", "mixed", "raw_words", "repeats", "confusion")
+    counts = ("words", "characters", "mixed", "raw_words", "repeats", "foreign_script")
     return replace(
         first,
         name=name,

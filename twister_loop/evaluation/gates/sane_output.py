@@ -39,6 +39,6 @@ class SaneOutput(Gate):
 def _symptoms(score: Score) -> Iterator[tuple[str, Share]]:
     yield "inserted words", score.words.insertion_rate
     yield "repeated runs", score.repeats.share
-    yield "letters of a foreign script", score.confusion.share
+    yield "letters of a foreign script", score.foreign_script.share
     yield "empty outputs", Proportion(score.empty, score.utterances).share
     yield "length limit reached", Proportion(score.hit_limit, score.utterances).share

@@ -168,7 +168,7 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         score = row.score
         counts = (score.words, score.characters)
         errors = " | ".join(f"{100 * each.rate:.2f} | {_parts(each)}" for each in counts)
-        yield f"| {row.model} | {errors} | {_said(row.characters)} | {_share(score.confusion)} |"
+        yield f"| {row.model} | {errors} | {_said(row.characters)} | {_share(score.foreign_script)} |"
     yield ""
 
 

@@ -144,7 +144,7 @@ def _score(
             [metrics.count_word_errors(*comparable_texts(each, spelled)) for each in utterances]
         ),
         repeats=sum((metrics.repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()),
-        confusion=sum(
+        foreign_script=sum(
             (
                 metrics.count_foreign_script(*pair, each.lang)
                 for pair, each in zip(pairs, utterances, strict=True)
