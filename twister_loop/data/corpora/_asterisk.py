@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 TARBALLS = "https://downloads.asterisk.org/pub/telephony/sounds/releases"
 """Where the Asterisk project publishes its prompts."""
 LICENSE = "CC-BY-SA 3.0 (https://creativecommons.org/licenses/by-sa/3.0/)"
+FETCH_LOCK = ".lock"
+"""Name of the file in the cache that is locked while a process fetches into it."""
 TIMEOUT = 60.0
 """Seconds without an answer from a server."""
 
@@ -69,7 +71,7 @@ def fetch(voice: Voice) -> Path:
     folder = home / voice.name
     if folder.is_dir():
         return folder
-    with exclusive_lock(home / ".lock", wait=True):
+    with exclusive_lock(home / FETCH_LOCK, wait=True):
         if not folder.is_dir():  # another process may have fetched it meanwhile
             _fetch(voice, folder)
     return folder
@@ -205,11 +207,3 @@ def _run(command: Sequence[str], folder: Path) -> None:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Wait until no other process fetches into this cache."""
-    with (_made(home) / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -23,9 +23,10 @@ from ...audio import io as audio
 from ...core.artifacts import read_json
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
+from ...core.locks import exclusive_lock
 from ...core.types import Seconds, Utterance
 from ..packing import Group
-from ._asterisk import alone, fetch
+from ._asterisk import FETCH_LOCK, fetch
 from ._base import Corpus
 from ._prompts import Recording, drawn, key
 from .ivr import ENGLISH, SHARES, VOICES, read, sentences
@@ -59,7 +60,7 @@ class IvrSwitched(Corpus):
         sources = "".join(read_json(fetch(each) / "source.json")["sha256"] for each in voices)
         version = hashlib.sha256(sources.encode()).hexdigest()[:8]
         home = cache_folder() / "asterisk" / f"switched-{self.lang}-en-{version}"
-        with alone(home.parent):
+        with exclusive_lock(home.parent / FETCH_LOCK, wait=True):
             yield from list(self._joined(home / self.split))
 
     def _joined(self, folder: Path) -> Iterator[Utterance]:
