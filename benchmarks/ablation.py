@@ -54,7 +54,7 @@ def main() -> None:
     plan = load(options.plan)
     terms = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
     others = dict(islice(variations(arms(plan, terms)), options.arms))
-    dashboard.show_comparison(compare(plan, options.folder, terms, others))
+    dashboard.print_comparison(compare(plan, options.folder, terms, others))
 
 
 if __name__ == "__main__":

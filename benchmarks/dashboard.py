@@ -137,10 +137,10 @@ class Simulated(Recognizer):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
         rng, skill = random.Random(seed), _skill(start)[0]
         out.mkdir(parents=True, exist_ok=True)
@@ -189,11 +189,11 @@ def main() -> None:
             next_round(changed, run)
         except NothingNew:
             break
-        dashboard.write(run)
+        dashboard.write_page(run)
     say(f"{rounds} rounds of {sets} sets are there after {time.perf_counter() - began:.0f} s")
     for what in ("first time in a process", "again"):
         with timed(f"page written, {what}"):
-            page = dashboard.write(run)
+            page = dashboard.write_page(run)
     size = page.stat().st_size / 1e6
     say(f"page {size:.2f} MB; clips {folder_size(run / 'clips') / 1e6:.1f} MB beside it")
     say(f"kept of its rounds in .summaries {folder_size(run / '.summaries') / 1e6:.1f} MB")

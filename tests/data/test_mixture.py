@@ -154,7 +154,7 @@ def test_other_languages_are_replayed_and_watched(world: Path, tmp_path: Path) -
     assert {each.text for each in mixed if each.corpus == "vowels"} <= set(texts)
     parts = {
         (each.origin, each.lang, each.corpus): each
-        for each in round_summary(done.folder).ingredients
+        for each in round_summary(done.folder).mixture_sources
     }
     assert parts == {
         (each.origin, each.lang, each.corpus): each

@@ -29,7 +29,7 @@ from twister_loop.pipeline.stages.annotation import (
     estimate_columns,
     speakers_of,
 )
-from twister_loop.reporting.dashboard.console import speaker_line
+from twister_loop.reporting.dashboard.console import format_speakers
 from twister_loop.reporting.summary import summarize
 
 RATE = audio.SAMPLE_RATE
@@ -253,10 +253,10 @@ def test_of_two_that_were_one_before_the_one_who_said_more_keeps_the_name(tmp_pa
 
 def test_the_tables_name_those_who_speak_most_and_how_much_is_nobodys() -> None:
     most = {f"calls-{n}": Tally(9, 60.0 * (6 - n)) for n in range(1, 5)}
-    said, unknown = speaker_line(Speakers(9, most, Tally(3, 30.0)))
+    said, unknown = format_speakers(Speakers(9, most, Tally(3, 30.0)))
     assert said == "9: calls-1 5.0 min, calls-2 4.0 min, calls-3 3.0 min, ..."
     assert unknown == "3 utterances, 0.5 min of no known speaker"
-    assert speaker_line(Speakers(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
+    assert format_speakers(Speakers(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
 
 
 @pytest.mark.model

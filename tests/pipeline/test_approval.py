@@ -51,7 +51,7 @@ def test_an_accepted_candidate_waits_and_nothing_else_begins(asking: Plan, run: 
             begin(asking, run)
     assert len(list(refine(asking, run))) == 1
     told = summarize(run).rounds[0]
-    assert told.waiting and told.accepted is None and summarize(run).champion == "untouched"
+    assert told.awaits_approval and told.accepted is None and summarize(run).champion == "untouched"
 
 
 def test_a_yes_makes_it_the_champion_and_is_kept_with_its_proof(asking: Plan, run: Path) -> None:

@@ -13,7 +13,7 @@ from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.stages.evaluation import evaluate
-from twister_loop.reporting.dashboard.console import in_window
+from twister_loop.reporting.dashboard.console import format_full_window
 from twister_loop.text.normalizers.basic import Basic
 
 
@@ -42,4 +42,4 @@ def test_so_many_of_a_set_are_also_heard_as_everybody_does(
     assert [each.utterances for each in report.full_window] == [heard] * bool(heard)
     for each in report.full_window:
         assert each.lang == "it"
-        assert in_window(each, report.scores[0]).endswith(" of 3") == (heard == 3)
+        assert format_full_window(each, report.scores[0]).endswith(" of 3") == (heard == 3)

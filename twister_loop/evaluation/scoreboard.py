@@ -78,7 +78,7 @@ class Scoreboard:
     scores: dict[str, dict[str, Score]]
     """Set -> `untouched`, `champion`, `candidate` -> score, as the loop decodes; where there are
     several sets of a kind, all of them together too."""
-    usual: dict[str, dict[str, Score]]
+    full_window: dict[str, dict[str, Score]]
     """The same, or some of each set, in a window of 30 s."""
     intervals: dict[str, dict[str, dict[Measure, Interval]]]
     """Set -> who -> measure -> the 95 % interval of the error rate."""
@@ -111,7 +111,7 @@ def build_scoreboard(reports: Mapping[str, Report], mixture: Path | None, seed: 
     moved = {name: sorted(each, key=_gain) for name, each in heard.items()}
     return Scoreboard(
         scores=scores,
-        usual=_by_set({who: report.full_window for who, report in reports.items()}),
+        full_window=_by_set({who: report.full_window for who, report in reports.items()}),
         intervals={
             name: {
                 who: {m: Interval(*percentile_interval_95(drawn[m, who])) for m in MEASURES}

@@ -24,20 +24,20 @@ def key_of(run: Path) -> str:
 
 def publish(run: Path) -> str:
     """Write the page, show the last round's figures, say that it ended; give its text."""
-    page = dashboard.try_to_write(run)
+    page = dashboard.try_to_write_page(run)
     where = page.resolve().as_uri() if page else "the page could not be drawn"
     link = f"[the page]({where})" if page else where
     last = summarize(run).rounds[-1]
-    said = dashboard.verdict(last)
+    said = dashboard.round_outcome(last)
     text = f"{run.name}, round {last.number}: {said}"
     create_table_artifact(
-        key=f"{key_of(run)}-scores", table=dashboard.rows(run), description=str(run)
+        key=f"{key_of(run)}-scores", table=dashboard.score_rows(run), description=str(run)
     )
     create_markdown_artifact(
         key=f"{key_of(run)}-round",
         markdown=f"# {text}\n\n{figures(last)}\n\n{next_steps(run, last)}\n\n{link}\n",
     )
-    tell(run, "waiting" if last.waiting else said, f"{text}\n{figures(last)}\n{where}")  # type: ignore[arg-type]
+    tell(run, "waiting" if last.awaits_approval else said, f"{text}\n{figures(last)}\n{where}")  # type: ignore[arg-type]
     return text
 
 
@@ -51,7 +51,7 @@ def figures(one: RoundSummary) -> str:
             if who in scores
         ]
         change = one.changes.get(name)
-        against = f" ({dashboard.changed(change['words'])} against untouched)" if change else ""
+        against = f" ({dashboard.format_change(change['words'])} against untouched)" if change else ""
         lines.append(f"- {name} ({one.scores[name]['untouched'].kind}), WER %: "
                      f"{', '.join(rates)}{against}")  # fmt: skip
     objections = one.verdict.objections if one.verdict else ()
@@ -59,7 +59,7 @@ def figures(one: RoundSummary) -> str:
 
 
 def next_steps(run: Path, one: RoundSummary) -> str:
-    if one.waiting:
+    if one.awaits_approval:
         return f"Decide: `twister approve {run}` or `twister refuse {run} --note WHY`"
     return str(one.approval or "")
 

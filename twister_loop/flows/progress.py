@@ -13,7 +13,7 @@ from typing import Any
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from ..core.artifacts import run_root_of
-from ..reporting.current_stage import current_stage
+from ..reporting.current_stage import find_current_stage
 
 log = logging.getLogger("twister_loop")
 
@@ -39,7 +39,7 @@ def _watch(out: Path, done: threading.Event) -> None:
     artifact: Any = None  # Prefect's types allow for a coroutine, which only an event loop gets
     try:
         while not done.wait(EVERY):
-            now = current_stage(run_root_of(out))
+            now = find_current_stage(run_root_of(out))
             if now is None or not now.total:
                 continue
             percent = min(100.0, 100 * now.done / now.total)

@@ -55,14 +55,14 @@ def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
 @flow(name="refine", flow_run_name="{run}", persist_result=False)
 def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run rounds until there are as many as the plan wants."""
-    do = dashboard.following(Path(run), as_task)
+    do = dashboard.redraw_after_stages(Path(run), as_task)
     return carried_out(run, lambda: twister_loop.refine(load(Path(plan), changes), Path(run), do))
 
 
 @flow(name="round", flow_run_name="{run}", persist_result=False)
 def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Finish the round in progress, or run one more."""
-    do = dashboard.following(Path(run), as_task)
+    do = dashboard.redraw_after_stages(Path(run), as_task)
     return carried_out(
         run, lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), do)]
     )
@@ -71,7 +71,7 @@ def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> Sta
 @flow(name="retrain", flow_run_name="{run}", persist_result=False)
 def retrain(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run a round if enough new audio has come into the pool; else go home and say so."""
-    do = dashboard.following(Path(run), as_task)
+    do = dashboard.redraw_after_stages(Path(run), as_task)
     return carried_out(
         run, lambda: [twister_loop.retrain(load(Path(plan), changes), Path(run), do)]
     )

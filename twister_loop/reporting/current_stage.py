@@ -29,20 +29,20 @@ class StageProgress:
     round: int
     stage: str
     """Its folder, relative to the round: `pseudo`, `voices/splice/spoken`."""
-    part: str = ""
+    set_name: str = ""
     """Which of several sets."""
     done: int = 0
     total: int | None = None
     """None where that cannot be known from the disk."""
     unit: str = "utterances"
     """What is counted: `utterances`, or `steps` of a training."""
-    quiet: Seconds = 0.0
+    idle_seconds: Seconds = 0.0
     """Since it last wrote something; a stage that was killed is quiet for ever."""
     loss: float | None = None
     """Of the last step of a training."""
 
 
-def current_stage(run: Path) -> StageProgress | None:
+def find_current_stage(run: Path) -> StageProgress | None:
     """The newest unfinished stage of the round in progress; None where there is none."""
     at = RunFolder.read(run).in_progress
     if at is None:
@@ -65,7 +65,7 @@ def _read(at: Path, work: Path) -> StageProgress:
         )
     found = list(_manifests(work))
     if not found:
-        return StageProgress(number, stage, quiet=_quiet(work))
+        return StageProgress(number, stage, idle_seconds=_quiet(work))
     newest = max(found, key=lambda each: each.stat().st_mtime)
     in_pieces = (work / "windows").is_dir() or (work / "shards").is_dir()
     done = sum(map(_lines, found)) if in_pieces else _lines(newest)
@@ -74,12 +74,12 @@ def _read(at: Path, work: Path) -> StageProgress:
     return StageProgress(
         round=number,
         stage=stage,
-        part=""
+        set_name=""
         if in_pieces or newest.parent == work
         else newest.parent.name.removesuffix("-full-window"),
         done=done,
         total=takes * _lines(source) if source and source.is_file() else None,
-        quiet=_quiet(newest),
+        idle_seconds=_quiet(newest),
     )
 
 
@@ -112,7 +112,9 @@ def _source(at: Path, work: Path, manifest: Path) -> Path | None:
 
 def _takes(at: Path, work: Path) -> int:
     voices = read_json(at / "plan.json")["plan"]["voices"]
-    return next((each["samples_per_text"] for each in voices if each["name"] == work.parent.name), 1)
+    return next(
+        (each["samples_per_text"] for each in voices if each["name"] == work.parent.name), 1
+    )
 
 
 def _lines(path: Path) -> int:

@@ -45,13 +45,13 @@ class GateConfig:
 class FieldDiff:
     """What is otherwise than in the round before."""
 
-    place: str
+    field: str
     before: str
     now: str
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrainingCurve:
     """The loss of one training, averaged over groups of steps where there are many."""
 
     name: str
@@ -65,9 +65,9 @@ class Curve:
 class EarlyStoppingCurve:
     """What a candidate made of the development set that says when to stop, as it learned."""
 
-    set: str
+    set_name: str
     step: tuple[int, ...]
-    rate: tuple[float, ...]
+    error_rate: tuple[float, ...]
     """Share of the units that were wrong."""
 
 
@@ -80,7 +80,7 @@ class Sample:
     voice: str | None = None
     id: str
     text: str
-    heard: tuple[AlignmentChunk, ...] = ()
+    alignment: tuple[AlignmentChunk, ...] = ()
     """Of synthetic speech and repaired labels: the text and what was heard, side by side."""
     lang: Language | None = None
     duration: Seconds = 0.0
@@ -99,11 +99,11 @@ class Details:
     changes: tuple[FieldDiff, ...]
     """Of plan, data and machine against the round before; none in the first."""
     environment: Environment | None
-    given: dict[str, int]
+    inputs: dict[str, int]
     """How many recordings and texts there were to begin with."""
-    curves: tuple[Curve, ...]
+    curves: tuple[TrainingCurve, ...]
     samples: tuple[Sample, ...]
-    looks: EarlyStoppingCurve | None = None
+    early_stopping: EarlyStoppingCurve | None = None
     """None where nothing says when to stop."""
 
 
@@ -126,23 +126,26 @@ def _details(at: Path) -> Details:
         gates=tuple(
             GateConfig(each["use"], {k: v for k, v in each.items() if k != "use"}) for each in gates
         ),
-        changes=tuple(between(at.with_name(f"round-{round_number(at) - 1:02d}"), at)),
+        changes=tuple(diff_rounds(at.with_name(f"round-{round_number(at) - 1:02d}"), at)),
         environment=_environment(at),
-        given={
+        inputs={
             name: memoize_on_folders(_length, at / "inputs" / name)
             for name in GIVEN
             if (at / "inputs" / name / "manifest.jsonl").is_file()
         },
         curves=tuple(_curves(at)),
-        looks=_looks(at),
-        samples=tuple(_sample(kind, voice, each) for kind, voice, each in listened(at)),
+        early_stopping=_looks(at),
+        samples=tuple(_sample(kind, voice, each) for kind, voice, each in listening_samples(at)),
     )
 
 
-def listened(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
+def listening_samples(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
     """Some utterances from all over a round: kind, voice, utterance; the same every time."""
     places: list[tuple[str, str | None, Path]]
-    places = [("pseudo", None, at / "filtered_labels"), ("rejected", None, at / "filtered_labels" / "rejected")]
+    places = [
+        ("pseudo", None, at / "filtered_labels"),
+        ("rejected", None, at / "filtered_labels" / "rejected"),
+    ]
     for each in sorted(at.glob("voices/*/synthetic")):
         places.append(("synthetic", each.parent.name, each))
         places.append(("rejected", each.parent.name, each / "rejected"))
@@ -175,7 +178,7 @@ def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
         voice=voice,
         id=one.id,
         text=one.text or one.pred_text or "",
-        heard=tuple(alignment_chunks(*pair)) if differs else (),
+        alignment=tuple(alignment_chunks(*pair)) if differs else (),
         lang=one.lang,
         duration=one.duration,
         confidence=one.confidence,
@@ -183,7 +186,7 @@ def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
     )
 
 
-def between(before: Path, at: Path) -> Iterator[FieldDiff]:
+def diff_rounds(before: Path, at: Path) -> Iterator[FieldDiff]:
     """What is otherwise in one round than in another: plan, data, machine."""
     if not (before / "plan.json").is_file() or not (at / "plan.json").is_file():
         return
@@ -230,7 +233,7 @@ def _length(folder: Path) -> int:
     return len(Manifest(folder))
 
 
-def _curves(at: Path) -> Iterator[Curve]:
+def _curves(at: Path) -> Iterator[TrainingCurve]:
     """Of every training that notes its loss; what is still going on is read as far as it is."""
     homes = [("candidate", at)] + [
         (f"voices/{each.name}", each) for each in sorted(at.glob("voices/*"))
@@ -239,7 +242,7 @@ def _curves(at: Path) -> Iterator[Curve]:
         stage = "candidate" if home == at else "voice"
         for folder in (home / stage, home / f".{stage}"):
             if (folder / "training.jsonl").is_file():
-                yield Curve(name, *_losses(folder / "training.jsonl"))
+                yield TrainingCurve(name, *_losses(folder / "training.jsonl"))
                 break
 
 

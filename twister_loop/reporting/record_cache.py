@@ -19,7 +19,7 @@ from ..pipeline.run_folder import is_finished
 
 T = TypeVar("T")
 
-KEPT = ".summaries"
+CACHE_FOLDER = ".summaries"
 """Folder of a run; a file for every finished round and kind of record."""
 
 
@@ -47,7 +47,7 @@ def memoize_on_folders(make: Callable[..., T], *folders: Path) -> T:
 
 @lru_cache(maxsize=512)
 def _recalled(make: Callable[[Path], Any], kind: type[Any], name: str, key: str, at: Path) -> Any:
-    note = at.parent / KEPT / f"{at.name}-{name}.json"
+    note = at.parent / CACHE_FOLDER / f"{at.name}-{name}.json"
     with suppress(OSError, ValueError, KeyError):
         kept = read_json(note)
         if kept["key"] == key:

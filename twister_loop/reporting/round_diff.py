@@ -11,22 +11,22 @@ from ..core.manifest import Manifest
 from ..core.types import Report, Score
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..pipeline.run_folder import round_number
-from .details import FieldDiff, between
+from .details import FieldDiff, diff_rounds
 
 
 @dataclass(frozen=True)
 class RoundDiff:
     """The second candidate against the first."""
 
-    board: Scoreboard
+    scoreboard: Scoreboard
     """The first stands under `untouched` and `champion`, the second under `candidate`."""
-    left_out: dict[str, str]
+    skipped_sets: dict[str, str]
     """Sets that cannot be compared, and why."""
     changes: tuple[FieldDiff, ...]
     """Of plan, data and machine, from the first round to the second."""
 
 
-def round_diff(first: Path, second: Path) -> RoundDiff:
+def compare_rounds(first: Path, second: Path) -> RoundDiff:
     """Compare the reports of two rounds.
 
     Raises ConfigError where one of them has none yet.
@@ -45,9 +45,9 @@ def round_diff(first: Path, second: Path) -> RoundDiff:
     )
     whos = {"untouched": one, "champion": one, "candidate": other}
     return RoundDiff(
-        board=build_scoreboard(whos, None, round_number(second)),
-        left_out=left_out,
-        changes=tuple(between(first, second)),
+        scoreboard=build_scoreboard(whos, None, round_number(second)),
+        skipped_sets=left_out,
+        changes=tuple(diff_rounds(first, second)),
     )
 
 

@@ -57,16 +57,16 @@ class VoiceSummary:
     name: str
     trial: VoiceTrial | None
     passed: bool
-    spoken: Tally | None = None
+    synthesized: Tally | None = None
     failed: int = 0
     """Texts it could not speak, counted once for every take."""
     kept: Tally | None = None
     rejected: dict[str, Tally] | None = None
-    agreement: ErrorCount | None = None
+    character_errors: ErrorCount | None = None
     """Characters of all that was spoken, as the champion heard it."""
-    with_new_words: Share | None = None
+    kept_with_unseen_words: Share | None = None
     """Kept share of the sentences with a word that the champion never heard in the pool."""
-    without_new_words: Share | None = None
+    kept_without_unseen_words: Share | None = None
     """Kept share of the other sentences."""
 
 
@@ -82,7 +82,7 @@ class RoundSummary(Scoreboard):
     verdict: Verdict | None
     accepted: bool | None
     """Whether the candidate became the champion; None while that is open."""
-    waiting: bool
+    awaits_approval: bool
     """Whether the gates accepted it, and a person's word is awaited."""
     champion: str
     """Where the champion's weights of this round came from."""
@@ -92,14 +92,14 @@ class RoundSummary(Scoreboard):
     """By origin."""
     languages: dict[str, dict[str, Tally]]
     """Origin -> language of what is in the mixture; `unknown` where none is noted."""
-    ingredients: tuple[MixtureSource, ...]
+    mixture_sources: tuple[MixtureSource, ...]
     """What was mixed as one: of the same origin, language and corpus."""
     voices: tuple[VoiceSummary, ...]
-    labeler: DecoderTrial | None = None
+    decoder_trial: DecoderTrial | None = None
     """How alike the plan's labeler heard, where it has one."""
     speakers: Speakers | None = None
     """Who speaks in the pool, where the plan has them told apart."""
-    repaired: int | None = None
+    rescored_labels: int | None = None
     """Labels that took a word of the texts; None where the plan repairs nothing."""
     approval: Approval | None = None
 
@@ -145,7 +145,7 @@ def _round(at: Path) -> RoundSummary:
         stages=_timings(at),
         verdict=verdict,
         accepted=is_approved(at) if verdict and not waiting else None,
-        waiting=waiting,
+        awaits_approval=waiting,
         champion=f"{before.name}/candidate" if before else "untouched",
         funnels={
             name: Funnel.load(at / name)
@@ -154,12 +154,12 @@ def _round(at: Path) -> RoundSummary:
         },
         mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
-        ingredients=_ingredients(at / "mixture"),
+        mixture_sources=_ingredients(at / "mixture"),
         voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
         approval=approval_of(at),
         speakers=_speakers(at / "speakers"),
-        repaired=memoize_on_folders(_repaired, at / "rescored"),
-        labeler=DecoderTrial.load(at / "labeler") if (at / "labeler").is_dir() else None,
+        rescored_labels=memoize_on_folders(_repaired, at / "rescored"),
+        decoder_trial=DecoderTrial.load(at / "labeler") if (at / "labeler").is_dir() else None,
     )
 
 
@@ -196,7 +196,9 @@ def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
 
 
 def _ingredients(folder: Path) -> tuple[MixtureSource, ...]:
-    return MixtureContents.load(folder).sources if (folder / "mixture_contents.json").is_file() else ()
+    return (
+        MixtureContents.load(folder).sources if (folder / "mixture_contents.json").is_file() else ()
+    )
 
 
 def _speakers(folder: Path) -> Speakers | None:
@@ -236,13 +238,13 @@ def _voice_read(home: Path, *_: Path) -> VoiceSummary:
         home.name,
         trial,
         passed,
-        spoken=spoken,
+        synthesized=spoken,
         failed=failed,
         kept=funnel.kept,
         rejected=funnel.rejected,
-        agreement=sum_counts(heard),
-        with_new_words=shares[True],
-        without_new_words=shares[False],
+        character_errors=sum_counts(heard),
+        kept_with_unseen_words=shares[True],
+        kept_without_unseen_words=shares[False],
     )
 
 

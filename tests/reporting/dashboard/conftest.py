@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("dashboard")
     world, data, runs = toy.build(home), home / "data", home / "runs"
     next_round(load(world), runs / "one")
-    dashboard.write(runs / "one")
+    dashboard.write_page(runs / "one")
     metadata = data / "test" / "metadata.jsonl"
     line = '{"file_name": "%d.wav", "text": "%s"}\n'
     texts = ("the five boxing wizards jump quickly", HOSTILE, RIGHT_TO_LEFT, KOREAN, CHINESE)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plans = ({}, {"mix": {"human": 2}}, {"mix": {"human": 3}, "gates": ["significant"]})
     for changes in plans:
         next_round(load(world, changes), runs / "three")
-        dashboard.write(runs / "three")
+        dashboard.write_page(runs / "three")
     return runs
 
 

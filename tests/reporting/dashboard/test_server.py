@@ -140,11 +140,11 @@ def test_synthetic_speech_can_be_listened_to_from_its_manifest(served: str) -> N
 
 def test_two_rounds_are_compared_on_what_both_were_measured_on(served: str) -> None:
     found = Answer(served, "/api/compare?first=three/round-01&second=three/round-02").json
-    assert found["board"]["steps"]["dev"]["words"]["rate"] == 0
-    assert {"plan.mix.human"} <= {each["place"] for each in found["changes"]}
+    assert found["scoreboard"]["steps"]["dev"]["words"]["rate"] == 0
+    assert {"plan.mix.human"} <= {each["field"] for each in found["changes"]}
     across = Answer(served, "/api/compare?first=one/round-01&second=three/round-01").json
-    assert "dev" in across["board"]["steps"] and "test" not in across["board"]["steps"]
-    assert "other recordings or references" in across["left_out"]["test"]
+    assert "dev" in across["scoreboard"]["steps"] and "test" not in across["scoreboard"]["steps"]
+    assert "other recordings or references" in across["skipped_sets"]["test"]
 
 
 def test_every_answer_forbids_scripts_and_frames_from_elsewhere(served: str) -> None:

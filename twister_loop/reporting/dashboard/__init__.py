@@ -1,17 +1,25 @@
 """What a run came to, for people: tables on a terminal, and a page that opens from disk."""
 
-from .console import changed, report_rows, rows, show, show_comparison, show_report, verdict
-from .page import following, try_to_write, write
+from .console import (
+    format_change,
+    print_comparison,
+    print_report,
+    print_summary,
+    report_rows,
+    round_outcome,
+    score_rows,
+)
+from .page import redraw_after_stages, try_to_write_page, write_page
 
 __all__ = [
-    "changed",
-    "following",
+    "format_change",
+    "print_comparison",
+    "print_report",
+    "print_summary",
+    "redraw_after_stages",
     "report_rows",
-    "rows",
-    "show",
-    "show_comparison",
-    "show_report",
-    "try_to_write",
-    "verdict",
-    "write",
+    "round_outcome",
+    "score_rows",
+    "try_to_write_page",
+    "write_page",
 ]

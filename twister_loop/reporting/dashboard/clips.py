@@ -15,7 +15,7 @@ from ...core.errors import AudioError
 from ...core.manifest import Manifest
 from ...core.types import TEXT_ONLY, Utterance
 from ...pipeline.run_folder import RunFolder
-from ..details import listened
+from ..details import listening_samples
 from ..summary import RoundSummary, round_summary
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def cut(run: Path) -> int:
 
 
 def _wanted(at: Path, summary: RoundSummary) -> Iterator[Utterance]:
-    yield from (one for _, _, one in listened(at))
+    yield from (one for _, _, one in listening_samples(at))
     ids = _in_turn(
         [
             each.id

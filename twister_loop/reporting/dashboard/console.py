@@ -21,7 +21,7 @@ from ..summary import RoundSummary, Summary, summarize
 WHO = ("untouched", "champion", "candidate")
 
 
-def rows(run: Path) -> list[dict[str, Any]]:
+def score_rows(run: Path) -> list[dict[str, Any]]:
     """Every score of every round, one plain row each."""
     return [
         {
@@ -31,8 +31,8 @@ def rows(run: Path) -> list[dict[str, Any]]:
             "model": who,
             "WER %": round(100 * score.words.rate, 2),
             "CER %": round(100 * score.characters.rate, 2),
-            "S/D/I": parts(score.words),
-            "verdict": verdict(each),
+            "S/D/I": format_error_counts(score.words),
+            "verdict": round_outcome(each),
         }
         for each in summarize(run).rounds
         for scores in each.scores.values()
@@ -49,13 +49,13 @@ def report_rows(report: Report) -> list[dict[str, Any]]:
             "utterances": score.utterances,
             "WER %": round(100 * score.words.rate, 2),
             "CER %": round(100 * score.characters.rate, 2),
-            "S/D/I": parts(score.words),
+            "S/D/I": format_error_counts(score.words),
         }
         for score in report.scores
     ]
 
 
-def show_report(report: Report) -> None:
+def print_report(report: Report) -> None:
     """Print how one checkpoint did."""
     table = Table(title=str(report.folder), title_justify="left", title_style="bold")
     found = report_rows(report)
@@ -66,31 +66,31 @@ def show_report(report: Report) -> None:
     Console(highlight=False).print(table)
 
 
-def show(summary: Summary) -> None:
+def print_summary(summary: Summary) -> None:
     """Print the rounds of a run: scores, funnel, voices, verdicts."""
     console = Console(highlight=False)
     for each in summary.rounds:
         console.print()
         console.print(_scores(each))
         console.print(_funnel(each))
-        if each.labeler:
-            console.print(f"[dim]{each.labeler}[/dim]")
+        if each.decoder_trial:
+            console.print(f"[dim]{each.decoder_trial}[/dim]")
         for voice in each.voices:
             if voice.trial:
                 console.print(f"[dim]{voice.trial}[/dim]")
         for objection in each.verdict.objections if each.verdict else ():
             said, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
             console.print(f"[{color}]{said}[/{color}]  {objection}")
-        console.print(f"round {each.number}: [bold]{verdict(each)}[/bold]")
+        console.print(f"round {each.number}: [bold]{round_outcome(each)}[/bold]")
         if each.approval:
             console.print(escape(str(each.approval)))
-        if each.waiting:
+        if each.awaits_approval:
             for command in (f"approve {summary.run}", f"refuse {summary.run} --note WHY"):
                 console.print(f"next: twister {escape(command)}", soft_wrap=True)
     console.print(f"champion: {summary.champion}")
 
 
-def show_comparison(found: Comparison) -> None:
+def print_comparison(found: Comparison) -> None:
     """Print the arms of a comparison, and the rounds of those that have several."""
     console = Console(highlight=False)
     terms = found.terms
@@ -142,16 +142,16 @@ def _rounds(found: Comparison) -> Table:
     return table
 
 
-def verdict(each: RoundSummary) -> str:
+def round_outcome(each: RoundSummary) -> str:
     """What became of a round, in a word or three."""
-    if each.waiting:
+    if each.awaits_approval:
         return "waiting for approval"
     if each.approval and not each.approval.approved:
         return "refused"
     return each.verdict.outcome if each.verdict else "in progress"
 
 
-def outcome(at: Path) -> str:
+def folder_outcome(at: Path) -> str:
     """The same of a round that only its folder is known of."""
     if not is_finished(at):
         return "in progress"
@@ -161,52 +161,64 @@ def outcome(at: Path) -> str:
     return "refused" if said and not said.approved else verdict_of(at).outcome
 
 
-def parts(count: ErrorCount) -> str:
+def format_error_counts(count: ErrorCount) -> str:
     return f"{count.substitutions}/{count.deletions}/{count.insertions}"
 
 
-def hours(tally: Tally) -> str:
+def format_tally(tally: Tally) -> str:
     """Utterances, and the time they take."""
     minutes = tally.duration / 60
     time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
     return f"{tally.utterances} utterances, {time}"
 
 
-def funnel_lines(each: RoundSummary) -> list[tuple[str, str, str]]:
+def data_rows(each: RoundSummary) -> list[tuple[str, str, str]]:
     """Stage, what was kept, what was rejected and why."""
     lines = [
-        (name, hours(funnel.kept), reasons(funnel.rejected))
+        (name, format_tally(funnel.kept), format_rejections(funnel.rejected))
         for name, funnel in each.funnels.items()
     ]
     if each.speakers:
-        lines.append(("speakers", *speaker_line(each.speakers)))
-    if each.repaired is not None:
-        lines.append(("repaired", f"{each.repaired} labels", ""))
+        lines.append(("speakers", *format_speakers(each.speakers)))
+    if each.rescored_labels is not None:
+        lines.append(("repaired", f"{each.rescored_labels} labels", ""))
     for voice in each.voices:
-        if voice.spoken is None or voice.kept is None:
+        if voice.synthesized is None or voice.kept is None:
             continue
         lines.append(
-            (f"{voice.name}: spoken", hours(voice.spoken), f"{voice.failed} could not be spoken")
+            (
+                f"{voice.name}: spoken",
+                format_tally(voice.synthesized),
+                f"{voice.failed} could not be spoken",
+            )
         )
-        lines.append((f"{voice.name}: synthetic", hours(voice.kept), reasons(voice.rejected or {})))
-    whole = sum(part.taken.duration for part in each.ingredients)
-    for part in each.ingredients:
+        lines.append(
+            (
+                f"{voice.name}: synthetic",
+                format_tally(voice.kept),
+                format_rejections(voice.rejected or {}),
+            )
+        )
+    whole = sum(part.taken.duration for part in each.mixture_sources)
+    for part in each.mixture_sources:
         name = ", ".join(filter(None, (part.origin, part.lang, part.corpus)))
         share = part.taken.duration / whole if whole else 0.0
-        left = f"of {hours(part.available)}" if part.taken != part.available else ""
-        lines.append((f"mixture: {name}", f"{hours(part.taken)}, {share:.0%}", left))
+        left = f"of {format_tally(part.available)}" if part.taken != part.available else ""
+        lines.append((f"mixture: {name}", f"{format_tally(part.taken)}, {share:.0%}", left))
     return lines
 
 
-def speaker_line(found: Speakers, named: int = 3) -> tuple[str, str]:
+def format_speakers(found: Speakers, named: int = 3) -> tuple[str, str]:
     """How many there are and who speaks most; how much is nobody's."""
     most = list(found.most.items())[:named]
     names = ", ".join(f"{name} {tally.duration / 60:.1f} min" for name, tally in most)
-    unknown = f"{hours(found.unknown)} of no known speaker" if found.unknown.utterances else ""
+    unknown = (
+        f"{format_tally(found.unknown)} of no known speaker" if found.unknown.utterances else ""
+    )
     return f"{found.count}: {names}" + (", ..." if found.count > named else ""), unknown
 
 
-def reasons(rejected: dict[str, Tally]) -> str:
+def format_rejections(rejected: dict[str, Tally]) -> str:
     return ", ".join(f"{name} {tally.utterances}" for name, tally in rejected.items())
 
 
@@ -217,7 +229,7 @@ def _scores(each: RoundSummary) -> Table:
     for name, scores in each.scores.items():
         about = [name, *_about(scores, each.changes.get(name))]
         for who, line in zip_longest((who for who in WHO if who in scores), about, fillvalue=""):
-            usual = each.usual.get(name, {}).get(who)
+            usual = each.full_window.get(name, {}).get(who)
             table.add_row(line, *(_row(who, scores[who], usual) if who else ()))
         table.add_section()
     return table
@@ -226,10 +238,10 @@ def _scores(each: RoundSummary) -> Table:
 def _about(scores: dict[str, Score], change: dict[Measure, RateChange] | None) -> tuple[str, ...]:
     score = next(iter(scores.values()))
     size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
-    return (size, f"candidate {changed(change['words'])}") if change else (size,)
+    return (size, f"candidate {format_change(change['words'])}") if change else (size,)
 
 
-def changed(change: RateChange) -> str:
+def format_change(change: RateChange) -> str:
     """What a candidate changed, with its interval."""
     return (
         f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f}), "
@@ -242,12 +254,12 @@ def _row(who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
         who,
         f"{100 * score.words.rate:.2f}",
         f"{100 * score.characters.rate:.2f}",
-        parts(score.words),
-        in_window(usual, score) if usual else "",
+        format_error_counts(score.words),
+        format_full_window(usual, score) if usual else "",
     )
 
 
-def in_window(usual: Score, score: Score) -> str:
+def format_full_window(usual: Score, score: Score) -> str:
     """The error rate in the usual window, and of how many utterances, where it is not of all."""
     some = f" of {usual.utterances}" if usual.utterances < score.utterances else ""
     return f"{100 * usual.words.rate:.2f}{some}"
@@ -257,6 +269,6 @@ def _funnel(each: RoundSummary) -> Table:
     table = Table(show_edge=False, header_style="dim")
     for column in ("stage", "kept", "rejected"):
         table.add_column(column)
-    for line in funnel_lines(each):
+    for line in data_rows(each):
         table.add_row(*line)
     return table

@@ -14,10 +14,10 @@ from ...core.artifacts import RUN_MARKER
 from ...core.errors import ConfigError, ManifestError, TwisterError
 from ...core.manifest import Manifest
 from ...pipeline.run_folder import RunFolder
-from ..round_diff import round_diff
+from ..round_diff import compare_rounds
 from ..summary import RoundSummary, round_summary
 from . import clips, page
-from .console import outcome
+from .console import folder_outcome
 
 AUDIO = frozenset(".flac .wav .ogg .opus .mp3".split())
 """What may be listened to; no other file is handed out as it is."""
@@ -100,7 +100,7 @@ def listed(run: Path, name: str) -> dict[str, Any]:
         return {
             "name": name,
             "champion": f"{accepted.name}/candidate" if accepted else "untouched",
-            "outcomes": [outcome(each) for each in ledger.round_folders],
+            "outcomes": [folder_outcome(each) for each in ledger.round_folders],
             "sets": _heads(round_summary(of), accepted is not None) if of else [],
             "changed": max((each.stat().st_mtime for each in ledger.round_folders), default=0),
         }
@@ -158,7 +158,7 @@ def compared(runs: Runs, first: str, second: str) -> str:
         if at not in RunFolder.read(at.parent).round_folders:
             raise MissingError(f"{name}: no round here")
         places.append(at)
-    found = schema.plain(round_diff(*places))
+    found = schema.plain(compare_rounds(*places))
     found |= {"first": first, "second": second}
     found["clip_source"] = f"/audio/{second.rpartition('/')[0]}/{clips.FOLDER}/"
     found["clips"] = [path.stem for path in places[1].parent.glob(f"{clips.FOLDER}/*.flac")]

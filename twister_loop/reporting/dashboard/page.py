@@ -25,14 +25,14 @@ from ...core import schema
 from ...core.types import Verdict
 from ...pipeline.loop import StageRunner
 from ...pipeline.run_folder import RunFolder
-from ..current_stage import current_stage
+from ..current_stage import find_current_stage
 from ..details import SCHEMA_VERSION as DETAILS
 from ..details import round_details
 from ..record_cache import cached_record
 from ..summary import SCHEMA_VERSION as SUMMARY
 from ..summary import round_summary
 from . import clips
-from .console import verdict
+from .console import round_outcome
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +49,7 @@ WITH_UTTERANCES = 5
 """The last rounds, whose utterances the page carries; the server shows those of all."""
 
 
-def write(run: Path) -> Path:
+def write_page(run: Path) -> Path:
     """Write `index.html` into the run from what lies there, and give its path."""
     clips.cut(run)
     text = html(
@@ -67,7 +67,7 @@ def write(run: Path) -> Path:
     return path
 
 
-def following(run: Path, do: StageRunner) -> StageRunner:
+def redraw_after_stages(run: Path, do: StageRunner) -> StageRunner:
     """Carry stages out as `do` does, and draw the page anew after each that made something.
 
     At most every `SELDOM` seconds, for many stages are quick; but after every verdict.
@@ -84,7 +84,7 @@ def following(run: Path, do: StageRunner) -> StageRunner:
             nonlocal drawn_at
             due = time.monotonic() - drawn_at >= SELDOM or isinstance(made, Verdict)
             if due and not there:
-                try_to_write(run)
+                try_to_write_page(run)
                 drawn_at = time.monotonic()
             return made
 
@@ -93,10 +93,10 @@ def following(run: Path, do: StageRunner) -> StageRunner:
     return drawn
 
 
-def try_to_write(run: Path) -> Path | None:
+def try_to_write_page(run: Path) -> Path | None:
     """Write the page; where that fails say so in the log, for it must never end a run."""
     try:
-        return write(run)
+        return write_page(run)
     except Exception as trouble:
         log.warning("%s: the page could not be drawn (%s)", run, trouble, exc_info=True)
         return None
@@ -105,7 +105,7 @@ def try_to_write(run: Path) -> Path | None:
 def data(run: Path, with_utterances: int, **more: Any) -> str:
     """All that a page shows of a run, as JSON; the utterances of so many of its last rounds."""
     ledger = RunFolder.read(run)
-    champion, now = ledger.champion_folder, current_stage(run)
+    champion, now = ledger.champion_folder, find_current_stage(run)
     head = {
         "run": run.resolve().name,
         "champion": f"{champion.name}/candidate" if champion else "untouched",
@@ -134,7 +134,7 @@ def _figures(at: Path) -> str:
     plain = schema.plain(summary)
     for name in HEARD:
         del plain[name]
-    about = {"details": schema.plain(round_details(at)), "outcome": verdict(summary)}
+    about = {"details": schema.plain(round_details(at)), "outcome": round_outcome(summary)}
     return json.dumps(plain | about, ensure_ascii=False)
 
 

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core import schema
 from ...core.errors import ConfigError, TwisterError
-from ..current_stage import current_stage
+from ..current_stage import find_current_stage
 from . import folder as shown
 from . import page
 from .folder import MissingError, Runs
@@ -106,7 +106,7 @@ def app(runs: Runs, host: str = "127.0.0.1", token: str | None = None) -> Starle
 
     def now(request: Request) -> Response:
         at = runs.run(request.path_params["name"])
-        going = current_stage(at)
+        going = find_current_stage(at)
         found = {"stamp": shown.stamp(at), "underway": schema.plain(going) if going else None}
         return _json(json.dumps(found))
 
@@ -254,7 +254,7 @@ def _packed(request: Request, content: bytes, kind: str = "application/json") ->
 
 
 def _going(run: Path) -> object:
-    now = current_stage(run)
+    now = find_current_stage(run)
     return schema.plain(now) if now else None
 
 

@@ -85,7 +85,7 @@ def _voices(this: RoundSummary) -> Iterator[str]:
 
 
 def _figures(this: RoundSummary) -> Iterator[str]:
-    usual = any("candidate" in row for row in this.usual.values())
+    usual = any("candidate" in row for row in this.full_window.values())
     heads = ["set", "utterances", "WER % before", "WER % now", "change, 95 % interval", "CER % now"]
     heads += ["WER % in 30 s"] if usual else []
     yield f"| {' | '.join(heads)} |"
@@ -93,7 +93,7 @@ def _figures(this: RoundSummary) -> Iterator[str]:
     for name, row in this.scores.items():
         before, now = row["untouched"], row["candidate"]
         change = this.changes[name]["words"]
-        window = this.usual.get(name, {}).get("candidate")
+        window = this.full_window.get(name, {}).get("candidate")
         last = f" {_windowed(window, now)} |" if window else " |" if usual else ""
         yield (
             f"| {_cell(name)} ({now.kind}) | {now.utterances} | {_rate(before)} | {_rate(now)} "

@@ -78,16 +78,16 @@ const unspaced = /(?<=[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]) (?
 const joined = (text) => text.replace(unspaced, "");
 
 /** What was said and what was heard, side by side. */
-function diff(stretches) {
+function diff(chunks) {
   const line = el("span.diff", {dir: "auto"});
-  for (const {said, heard} of stretches) {
-    if (said === heard) line.append(joined(said), " ");
+  for (const {reference, hypothesis} of chunks) {
+    if (reference === hypothesis) line.append(joined(reference), " ");
     else {
-      if (said) line.append(el("del", {}, joined(said)), " ");
-      if (heard) line.append(el("ins", {}, joined(heard)), " ");
+      if (reference) line.append(el("del", {}, joined(reference)), " ");
+      if (hypothesis) line.append(el("ins", {}, joined(hypothesis)), " ");
     }
   }
-  if (!stretches.length) line.append(el("em", {}, "nothing said, nothing heard"));
+  if (!chunks.length) line.append(el("em", {}, "nothing said, nothing heard"));
   return line;
 }
 

@@ -18,7 +18,7 @@ function pickRound(name, label, runs) {
 }
 
 function comparison() {
-  const {board} = found;
+  const {scoreboard: board} = found;
   const round = {...board, number: 0, details: {samples: []}};
   const rows = setNames([board]).map((set) => {
     const {champion: one, candidate: other} = board.scores[set];
@@ -33,9 +33,9 @@ function comparison() {
   return [
     section(`${MEASURES[view.measure]}: second against first`, table(["set", "first", "second", "change", "S / D / I first", "second"], rows,
       {numbers: [1, 2, 3], label: "comparison"}),
-      Object.entries(found.left_out).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`))),
-    section("What differs between them", found.changes.length ? el("ul.plain.changes", {}, found.changes.map(({place, before, now}) =>
-      el("li", {}, el("code", {}, place), " ", quoted("del", before), " → ", quoted("ins", now)))) : el("p.dim", {}, "Plan, data and machine are the same.")),
+      Object.entries(found.skipped_sets).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`))),
+    section("What differs between them", found.changes.length ? el("ul.plain.changes", {}, found.changes.map(({field, before, now}) =>
+      el("li", {}, el("code", {}, field), " ", quoted("del", before), " → ", quoted("ins", now)))) : el("p.dim", {}, "Plan, data and machine are the same.")),
     ...moved];
 }
 

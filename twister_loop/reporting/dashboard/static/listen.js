@@ -50,7 +50,7 @@ function samples(round, view) {
       el("header", {}, el("strong", {}, one.kind === "synthetic" ? `spoken by ${one.voice}` : names[one.kind] + (one.voice ? `, spoken by ${one.voice}` : "")),
         el("span.dim", {}, ` ${[one.lang, duration(one.duration),
           one.confidence === undefined ? "" : `confidence ${one.confidence.toFixed(2)}`].filter(Boolean).join(", ")}`)),
-      one.heard.length ? el("p", {}, diff(one.heard)) : quoted("p", one.text),
+      one.alignment.length ? el("p", {}, diff(one.alignment)) : quoted("p", one.text),
       one.objection ? quoted("p", one.objection, {class: "refused"}) : null,
       player(round, one.id, view)));
 }

@@ -76,10 +76,10 @@ function live() {
   if (!now) return place;
   const how = now.total ? `${now.done.toLocaleString("en")} of ${now.total.toLocaleString("en")} ${now.unit}`
     : now.done ? `${now.done.toLocaleString("en")} ${now.unit}` : "";
-  place.append(el("strong", {}, `Round ${now.round}: ${now.stage}${now.part ? ` (${now.part})` : ""}`),
+  place.append(el("strong", {}, `Round ${now.round}: ${now.stage}${now.set_name ? ` (${now.set_name})` : ""}`),
     ` ${how}${now.loss === undefined ? "" : `, loss ${now.loss.toFixed(3)}`}`,
     now.total ? el("progress", {max: now.total, value: Math.min(now.done, now.total), "aria-label": "progress"}) : "",
-    now.quiet > 120 ? el("span.dim", {}, ` nothing written for ${duration(now.quiet)}`) : "");
+    now.idle_seconds > 120 ? el("span.dim", {}, ` nothing written for ${duration(now.idle_seconds)}`) : "");
   return place;
 }
 
@@ -140,7 +140,7 @@ function overRounds() {
   for (const name of names) {
     const of = (round) => round.voices.find((voice) => voice.name === name);
     series[`${name}: CER of the trial`] = (round) => of(round)?.trial ? 100 * rate(of(round).trial.characters) : null;
-    series[`${name}: CER of all spoken`] = (round) => of(round)?.agreement ? 100 * rate(of(round).agreement) : null;
+    series[`${name}: CER of all spoken`] = (round) => of(round)?.character_errors ? 100 * rate(of(round).character_errors) : null;
   }
   const stages = (round) => {
     const parts = {};

@@ -91,7 +91,7 @@ function errorFigure(rounds, sets, measure, chosen) {
         x: reign.map(([n]) => n), y: reign.map(([, value]) => value), hoverinfo: "skip",
         line: {color: shade, width: 3, shape: "hv"}});
     });
-    const changed = rounds.filter((round) => round.details.changes.some(({place}) => place.startsWith("plan.")));
+    const changed = rounds.filter((round) => round.details.changes.some(({field}) => field.startsWith("plan.")));
     const few = changed.length <= 12 && innerWidth > 700;
     return {traces,
       xaxis: {...roundAxis(rounds), range: [-0.4, Math.max(1, ...rounds.map(({number}) => number)) + 0.4]},
@@ -138,7 +138,7 @@ function curves(found) {
 }
 
 /** What was right or wrong on the set that says when to stop; ★ are the weights that were kept. */
-function looks({set, step, rate}) {
+function looks({set_name: set, step, error_rate: rate}) {
   const best = rate.indexOf(Math.min(...rate));
   return figure(`Errors on ${set} while training`, () => ({
     traces: [

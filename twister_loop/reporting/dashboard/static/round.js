@@ -38,15 +38,15 @@ function gates(round) {
   });
   const changes = round.details.changes;
   const said = round.approval;
-  const word = round.waiting ? el("p", {}, "A person's word is awaited: ", el("code", {}, "twister approve RUN"), " or ",
+  const word = round.awaits_approval ? el("p", {}, "A person's word is awaited: ", el("code", {}, "twister approve RUN"), " or ",
       el("code", {}, "twister refuse RUN --note WHY"))
-    : said ? el("p", {}, `${said.yes ? "Approved" : "Refused"} by `, quoted("span", said.by), ` on ${said.when}. `,
+    : said ? el("p", {}, `${said.approved ? "Approved" : "Refused"} by `, quoted("span", said.by), ` on ${said.when}. `,
       quoted("span", said.note)) : null;
   return el("section.two", {},
     el("div", {}, el("h3", {}, "Gates"), word, rows.length ? el("ul.plain", {}, rows) : el("p.dim", {}, "The plan asks none.")),
     el("div", {}, el("h3", {}, "Changed since the round before"), changes.length
-      ? el("ul.plain.changes", {}, changes.map(({place, before, now}) => el("li", {},
-        el("code", {}, place), " ", quoted("del", before), " → ", quoted("ins", now))))
+      ? el("ul.plain.changes", {}, changes.map(({field, before, now}) => el("li", {},
+        el("code", {}, field), " ", quoted("del", before), " → ", quoted("ins", now))))
       : el("p.dim", {}, round.number === 1 ? "This is the first round." : "Nothing: plan, data and machine are the same.")));
 }
 
@@ -62,12 +62,12 @@ function reasons(why) {
 function scores(round, {measure, kind, query}) {
   const sets = setNames([round]).filter((set) =>
     (kind === "all" || setKind(round, set) === kind) && (!query || set.toLowerCase().includes(query)));
-  const inWindow = Object.keys(round.usual).length > 0;
+  const inWindow = Object.keys(round.full_window).length > 0;
   const rows = sets.flatMap((set) => {
     const row = round.scores[set];
     return WHO.filter((who) => row[who]).map((who, place, whos) => {
       const count = row[who][measure];
-      const usual = round.usual[set]?.[who];
+      const usual = round.full_window[set]?.[who];
       const about = `${row[who].kind}, ${plural(row[who].utterances, "utterance")}, ` +
         `${plural(length(count), measure === "characters" ? "character" : measure === "words" ? "word" : "unit")}`;
       return el("tr", {class: `${who}${place === 0 ? " first" : ""}`},
@@ -110,7 +110,7 @@ function shares(count) {
 }
 
 function data(round) {
-  const given = Object.entries(round.details.given).filter(([, count]) => count)
+  const given = Object.entries(round.details.inputs).filter(([, count]) => count)
     .map(([name, count]) => `${count.toLocaleString("en")} ${{pool: "recordings in the pool", texts: "texts", human: "human utterances", replay: "utterances to replay"}[name]}`);
   const lines = Object.entries(round.funnels).map(([name, funnel]) => [name, funnel.kept, funnel.rejected]);
   for (const voice of round.voices) {
@@ -126,18 +126,18 @@ function data(round) {
       reasons.length ? el("ul.plain", {}, reasons.map(([why, tally]) => el("li", {}, `${why}: ${tally.utterances}`,
         tally.duration ? el("span.dim", {}, ` ${duration(tally.duration)}`) : null))) : "none"];
   });
-  const whole = round.ingredients.reduce((sum, {taken}) => sum + taken.duration, 0);
-  const mixture = round.ingredients.map(({origin, lang, corpus, available: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
+  const whole = round.mixture_sources.reduce((sum, {taken}) => sum + taken.duration, 0);
+  const mixture = round.mixture_sources.map(({origin, lang, corpus, available: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
     taken.utterances.toLocaleString("en"), duration(taken.duration), `${Math.round(100 * taken.duration / Math.max(whole, 1e-9))} %`,
     duration(atHand.duration)]);
   return section("From the pool to the mixture",
     given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
     rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
     round.speakers ? el("p", {}, speakers(round.speakers)) : null,
-    round.repaired != null ? el("p", {}, `${round.repaired.toLocaleString("en")} labels took a word of the texts.`) : null,
-    round.labeler ? el("p", {}, `Labels are heard by ${labeledBy(round.labeler)}. Tried against ${round.labeler.careful}: `,
-      round.labeler.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.alike} of ${round.labeler.clips} clips alike`).join("; "),
-      `; limit ${percent(round.labeler.limit)} %.`) : null,
+    round.rescored_labels != null ? el("p", {}, `${round.rescored_labels.toLocaleString("en")} labels took a word of the texts.`) : null,
+    round.decoder_trial ? el("p", {}, `Labels are heard by ${labeledBy(round.decoder_trial)}. Tried against ${round.decoder_trial.reference}: `,
+      round.decoder_trial.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.identical} of ${round.decoder_trial.clips} clips alike`).join("; "),
+      `; limit ${percent(round.decoder_trial.limit)} %.`) : null,
     mixture.length ? table(["mixture: origin", "language", "corpus", "utterances", "time", "share", "of"], mixture,
       {numbers: [3, 4, 5, 6], label: "mixture"}) : null);
 }
@@ -151,9 +151,9 @@ function speakers({count, most, unknown}) {
 }
 
 /** The last way that was tried, if it heard what the careful one hears. */
-function labeledBy({careful, attempts, limit}) {
+function labeledBy({reference, attempts, limit}) {
   const last = attempts.at(-1);
-  return last && length(last.characters) && rate(last.characters) <= limit ? last.decoding : careful;
+  return last && length(last.characters) && rate(last.characters) <= limit ? last.decoding : reference;
 }
 
 function voices(round) {
@@ -164,17 +164,17 @@ function voices(round) {
     return [voice.name,
       trial ? el("span", {}, badge(voice.passed ? "accepted" : "refused"),
         ` CER ${percent(rate(trial.characters))}, limit ${percent(trial.limit)}; ${trial.spoken} of ${trial.texts} texts spoken`) : "no trial yet",
-      voice.agreement ? `${percent(1 - Math.min(1, rate(voice.agreement)), 1)} %` : "",
-      voice.spoken ? amount(voice.spoken) : "", voice.kept ? amount(voice.kept) : "",
+      voice.character_errors ? `${percent(1 - Math.min(1, rate(voice.character_errors)), 1)} %` : "",
+      voice.synthesized ? amount(voice.synthesized) : "", voice.kept ? amount(voice.kept) : "",
       el("span", {title: "of sentences in words heard in the pool / with a word never heard there"},
-        [share(voice.without_new_words), share(voice.with_new_words)].filter(Boolean).join(" / "))];
+        [share(voice.kept_without_unseen_words), share(voice.kept_with_unseen_words)].filter(Boolean).join(" / "))];
   });
   return section("Voices", table(["voice", "trial", "agreement", "spoken", "kept", "kept: known / new words"], rows, {label: "voices"}),
     el("p.dim", {}, "Agreement: characters that the champion heard as they were to be spoken (1 − CER)."));
 }
 
 function training(round) {
-  const {curves: found, looks: watched} = round.details;
+  const {curves: found, early_stopping: watched} = round.details;
   return found.length ? el("section", {}, curves(found), watched ? looks(watched) : null) : null;
 }
 
