@@ -36,13 +36,13 @@ class Stopping(ToyRecognizer):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        self.given.append(watched)
-        return super().train(start, lesson, out, seed)
+        self.given.append(early_stopping_speech)
+        return super().train(start, training_set, out, seed)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
     done = next_round(plan, tmp_path / "run")
     made = read_json(done.folder / "candidate" / "made.json")["from"]
     assert made["recognizer"]["stop"] == "watched"
-    assert isinstance(made["early_stopping_speech"], str) and len(made["early_stopping_speech"]) == 16
+    assert (
+        isinstance(made["early_stopping_speech"], str) and len(made["early_stopping_speech"]) == 16
+    )
 
 
 def test_which_set_is_not_shown() -> None:

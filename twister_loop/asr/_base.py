@@ -40,7 +40,12 @@ class Recognizer(Part):
 
     @abstractmethod
     def train(
-        self, start: Checkpoint, lesson: Manifest, out: Path, seed: int, watched: Manifest | None
+        self,
+        start: Checkpoint,
+        training_set: Manifest,
+        out: Path,
+        seed: int,
+        early_stopping_speech: Manifest | None,
     ) -> Checkpoint:
         """Learn from labeled speech, beginning at `start`, and leave the weights in `out`.
 

@@ -46,12 +46,12 @@ class ToyRecognizer(Recognizer):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        toy_language.save(toy_language.learn(self._codebook(start), lesson), out)
+        toy_language.save(toy_language.learn(self._codebook(start), training_set), out)
         return Checkpoint("toy", out)
 
     def _codebook(self, checkpoint: Checkpoint) -> toy_language.Codebook:

@@ -56,12 +56,12 @@ class ScratchRecognizer(ScratchArchitecture):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        return train(self, start, lesson, out, seed)
+        return train(self, start, training_set, out, seed)
 
     def decoding_description(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}"

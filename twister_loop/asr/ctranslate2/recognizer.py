@@ -53,10 +53,10 @@ class CTranslate2Recognizer(Recognizer):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
         raise EngineError("ctranslate2 does not learn; `whisper` does")
 

@@ -39,12 +39,12 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
     def train(
         self,
         start: Checkpoint,
-        lesson: Manifest,
+        training_set: Manifest,
         out: Path,
         seed: int,
-        watched: Manifest | None = None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        return training.train(self, start, lesson, out, seed, watched)
+        return training.train(self, start, training_set, out, seed, early_stopping_speech)
 
     @property
     def early_stopping_set(self) -> str | None:
