@@ -158,7 +158,7 @@ class Speaking(Synthesizer):
     def train(
         self,
         start: Checkpoint | None,
-        lesson: Manifest,
+        filtered_labels: Manifest,
         texts: Manifest,
         champion: BoundRecognizer,
         out: Path,

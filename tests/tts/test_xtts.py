@@ -251,5 +251,5 @@ def test_references_are_spread_over_speakers() -> None:
     ]
     chosen = chosen_from(clips, 14, np.random.default_rng(0))
     assert len(chosen) == 8 and sum(each.speaker == "ada" for each in chosen) == 2
-    assert XttsSynthesizer(non_commercial=True).continues is False
+    assert XttsSynthesizer(non_commercial=True).continues_from_last_round is False
     assert Checkpoint("xtts", Path()).engine == "xtts"

@@ -84,18 +84,18 @@ class Concatenative(Synthesizer):
     def train(
         self,
         start: Checkpoint | None,
-        lesson: Manifest,
+        filtered_labels: Manifest,
         texts: Manifest,
         champion: BoundRecognizer,
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        clips = [clip for each in champion.align(lesson) for clip in _cut(each, self.confidence)]
+        clips = [clip for each in champion.align(filtered_labels) for clip in _cut(each, self.confidence)]
         if not clips:
             raise EngineError("concatenative: the lesson has no word that could be cut out of it")
         wanted = {word for each in texts for word in _words(each.text, each.lang)}
         known = {clip.text or "" for clip in clips}
-        repaired, repairs = self._repaired(clips, known, wanted, champion, lesson)
+        repaired, repairs = self._repaired(clips, known, wanted, champion, filtered_labels)
         kept = list(_clearest([*clips, *repaired], self.clips_per_word))
         Manifest.write(kept, out / "words")
         _inventory(kept, known, repairs, texts).save(out)

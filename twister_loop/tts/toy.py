@@ -22,7 +22,7 @@ class ToySynthesizer(Synthesizer):
     def train(
         self,
         start: Checkpoint | None,
-        lesson: Manifest,
+        filtered_labels: Manifest,
         texts: Manifest,
         champion: BoundRecognizer,
         out: Path,

@@ -106,7 +106,7 @@ class XttsSynthesizer(Synthesizer):
     def train(
         self,
         start: Checkpoint | None,
-        lesson: Manifest,
+        filtered_labels: Manifest,
         texts: Manifest,
         champion: BoundRecognizer,
         out: Path,
@@ -118,7 +118,7 @@ class XttsSynthesizer(Synthesizer):
         EngineError where the loss is not a number or the trainer fails.
         """
         base = self._base()  # before anything is spoken
-        chosen = chosen_from(lesson, self.references, np.random.default_rng(seed))
+        chosen = chosen_from(filtered_labels, self.references, np.random.default_rng(seed))
         kept = []
         for number, each in enumerate(chosen):
             path = out / "audio" / f"{number:03d}.wav"
@@ -139,7 +139,7 @@ class XttsSynthesizer(Synthesizer):
             tuned = start and (start.location / xtts.WEIGHTS).is_file()
             earlier = start.location if start and tuned else base
             options = self.steps, self.batch, self.learning_rate, self.save_every
-            _tuning().tune(base, earlier, lesson, out, seed, options)
+            _tuning().tune(base, earlier, filtered_labels, out, seed, options)
         return Checkpoint("xtts", out)
 
     def synthesize(

@@ -122,7 +122,7 @@ class CoquiVoice(Synthesizer):
     def train(
         self,
         start: Checkpoint | None,
-        lesson: Manifest,
+        filtered_labels: Manifest,
         texts: Manifest,
         champion: BoundRecognizer,
         out: Path,
@@ -140,7 +140,7 @@ class CoquiVoice(Synthesizer):
             with voice.captured(out / "train.log"), voice.seeded(seed):
                 earlier = start.location if start else self.start
                 model = self._load(voice.weights_of(earlier)) if earlier else None
-                clips = self._chosen(lesson, model)
+                clips = self._chosen(filtered_labels, model)
                 model = self._configured(model, clips, _characters(model, clips, texts))
                 samples = cutting.write_clips(clips, resume / "clips", model)
                 model.config.batch_size, model.config.save_step = self.batch, self.save_every
