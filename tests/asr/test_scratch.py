@@ -448,11 +448,11 @@ def test_a_study_measures_every_epoch_and_what_begins_from_nothing(
     plan_path: Path, tmp_path: Path
 ) -> None:
     from twister_loop import load
-    from twister_loop.pipeline.experiments.fine_tuning import study
+    from twister_loop.pipeline.experiments.fine_tuning import run_study
 
     plan = load(plan_path)
     asr = replace(plan.asr, epochs=2, average=2)  # type: ignore[type-var]
-    found = study(replace(plan, asr=asr), tmp_path / "study", [tiny("las", epochs=1)])
+    found = run_study(replace(plan, asr=asr), tmp_path / "study", [tiny("las", epochs=1)])
     models = ["zero-shot", "epoch 1", "epoch 2", "fine-tuned", "from scratch: las"]
     assert [row.model for row in found.rows] == models
     folders = [tmp_path / "study" / f"epoch-0{number}-report" for number in (1, 2)]
@@ -496,5 +496,5 @@ def test_ten_clips_are_learned_by_heart(
     learned = part.train(part.base(), lesson, tmp_path / "out", seed=1)
     for decode in ("greedy", "beam"):
         heard = list(replace(part, decode=decode).transcribe(learned, speech))
-        assert metrics.sum_counts([metrics.utterance_error_count(one) for one in heard]).errors == 0
+        assert metrics.sum_counts([metrics.count_utterance_errors(one) for one in heard]).errors == 0
         assert [one.pred_text for one in heard] == TEXTS

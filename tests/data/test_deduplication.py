@@ -10,9 +10,9 @@ from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Funnel
 from twister_loop.data import deduplication as duplicates
-from twister_loop.data.deduplication import near_duplicates
+from twister_loop.data.deduplication import find_near_duplicates
 from twister_loop.data.scanning import ScanOptions
-from twister_loop.pipeline.stages.labeling import scan
+from twister_loop.pipeline.stages.listing import scan
 
 
 def pool(folder: Path, others: int = 6) -> list[Utterance]:
@@ -27,7 +27,7 @@ def pool(folder: Path, others: int = 6) -> list[Utterance]:
 
 def test_every_later_copy_is_found_with_the_first(tmp_path: Path) -> None:
     listing = Manifest.write(pool(tmp_path / "pool"), tmp_path)
-    assert near_duplicates(listing, tmp_path / "prints") == {6: 1, 7: 3, 8: 1}
+    assert find_near_duplicates(listing, tmp_path / "prints") == {6: 1, 7: 3, 8: 1}
 
 
 def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
@@ -39,7 +39,7 @@ def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
         else:
             monkeypatch.setattr(module, "WINDOW", 2)
     listing = Manifest.write(pool(tmp_path / "pool"), tmp_path)
-    whole = near_duplicates(listing, tmp_path / "prints")
+    whole = find_near_duplicates(listing, tmp_path / "prints")
     (tmp_path / "prints" / "000003.npz").unlink()
     (tmp_path / "prints" / ".unfinished.npz").write_bytes(b"half a fi")
     read = list[Path]()
@@ -50,7 +50,7 @@ def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
 
     hashes = duplicates._hashes
     monkeypatch.setattr(duplicates, "_hashes", noting)
-    assert near_duplicates(listing, tmp_path / "prints") == whole == {6: 1, 7: 3, 8: 1}
+    assert find_near_duplicates(listing, tmp_path / "prints") == whole == {6: 1, 7: 3, 8: 1}
     assert [each.name for each in read] == ["2.ogg", "4-phone.wav"]
 
 
@@ -59,7 +59,7 @@ def test_what_nothing_is_as_long_as_is_not_read(tmp_path: Path) -> None:
         Utterance(id=str(n), audio_filepath=tmp_path / "gone.wav", duration=n) for n in range(1, 9)
     ]
     listing = Manifest.write(gone, tmp_path)
-    assert near_duplicates(listing, tmp_path / "prints") == {}
+    assert find_near_duplicates(listing, tmp_path / "prints") == {}
     hashes, _ = duplicates._of_window(tmp_path / "prints" / "000000.npz")
     assert not len(hashes)
 
@@ -73,7 +73,7 @@ def test_what_is_short_is_only_dropped_where_it_is_nearly_the_same(tmp_path: Pat
         clip(babble(1)[: audio.SAMPLE_RATE // 3], tmp_path / "d.wav"),  # too short to tell
     ]
     listing = Manifest.write(made, tmp_path)
-    assert near_duplicates(listing, tmp_path / "prints") == {1: 0}
+    assert find_near_duplicates(listing, tmp_path / "prints") == {1: 0}
 
 
 def test_a_scan_drops_them_where_it_is_asked_to_and_says_of_what(tmp_path: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_scan_drops_them_where_it_is_asked_to_and_says_of_what(tmp_path: Path)
 
 
 def test_an_empty_listing_and_one_of_unreadable_files_have_no_duplicates(tmp_path: Path) -> None:
-    assert near_duplicates(Manifest.write([], tmp_path / "none"), tmp_path / "a") == {}
+    assert find_near_duplicates(Manifest.write([], tmp_path / "none"), tmp_path / "a") == {}
     bad = [Utterance(id=n, audio_filepath=tmp_path / "x.wav", duration=2.0) for n in "ab"]
-    assert near_duplicates(Manifest.write(bad, tmp_path / "bad"), tmp_path / "b") == {}
+    assert find_near_duplicates(Manifest.write(bad, tmp_path / "bad"), tmp_path / "b") == {}

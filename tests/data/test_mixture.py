@@ -14,21 +14,21 @@ from tests.pipeline.test_plan import changed
 from twister_loop import ConfigError, LeakError, load, next_round
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import MixtureContents
-from twister_loop.data.mixture import Group, Hours, MixOptions
-from twister_loop.data.presets import MIXES, mix_of
+from twister_loop.data.mixture import MixtureGroup, GroupDurations, MixOptions
+from twister_loop.data.presets import MIXES, resolve_mixture
 from twister_loop.reporting.summary import round_summary
 
 HOUR = 3600.0
 
 
-def at_hand(**hours: float) -> Hours:
+def at_hand(**hours: float) -> GroupDurations:
     """`pseudo_it_calls=2`: two hours."""
-    groups = {Group(*name.split("_")): count * HOUR for name, count in hours.items()}
+    groups = {MixtureGroup(*name.split("_")): count * HOUR for name, count in hours.items()}
     return groups
 
 
-def wanted(mix: MixOptions, hours: Hours) -> dict[str, float]:
-    found = mix.wanted(hours)
+def wanted(mix: MixOptions, hours: GroupDurations) -> dict[str, float]:
+    found = mix.target_durations(hours)
     return {"_".join(map(str, each)): round(seconds / HOUR, 3) for each, seconds in found.items()}
 
 
@@ -81,7 +81,7 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
 @given(
     hours=some.dictionaries(
         some.builds(
-            Group,
+            MixtureGroup,
             some.sampled_from(["human", "pseudo", "synthetic", "replay"]),
             some.sampled_from(["it", "en", "ko", None]),
             some.sampled_from(["calls", "talks", None]),
@@ -92,11 +92,11 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
     share=some.floats(0.01, 0.85),
     temperature=some.floats(1.0, 10.0),
 )
-def test_caps_hold_whatever_the_hours(hours: Hours, share: float, temperature: float) -> None:
+def test_caps_hold_whatever_the_hours(hours: GroupDurations, share: float, temperature: float) -> None:
     mix = MixOptions(
         at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature}
     )
-    found = mix.wanted(hours)
+    found = mix.target_durations(hours)
     assert found.keys() == hours.keys()
     whole = sum(found.values())
     for name, most in (("synthetic", share), ("replay", 0.1)):
@@ -107,12 +107,12 @@ def test_caps_hold_whatever_the_hours(hours: Hours, share: float, temperature: f
 
 def test_the_presets_say_their_source_and_bring_their_shares() -> None:
     hours = at_hand(pseudo_it_calls=3, human_en_talks=1, synthetic_it_texts=8)
-    twister = wanted(mix_of("twister", human=True, synthetic=True), hours)
+    twister = wanted(resolve_mixture("twister", human=True, synthetic=True), hours)
     assert twister["synthetic_it_texts"] / sum(twister.values()) == pytest.approx(0.85, abs=0.001)
-    balanced = wanted(mix_of("balanced", human=True, synthetic=True), hours)
+    balanced = wanted(resolve_mixture("balanced", human=True, synthetic=True), hours)
     assert balanced["synthetic_it_texts"] / sum(balanced.values()) == pytest.approx(0.5, abs=0.001)
     assert "2506.11130" in MIXES["twister"][0] and "2305.16333" in MIXES["balanced"][0]
-    own = mix_of({"preset": "balanced", "pseudo": 2}, human=False, synthetic=True)
+    own = resolve_mixture({"preset": "balanced", "pseudo": 2}, human=False, synthetic=True)
     assert own == MixOptions(pseudo=2, at_most={"synthetic": 0.5})
 
 

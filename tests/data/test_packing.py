@@ -20,7 +20,7 @@ from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.segments import cut, speaker_of, timestamp, trimmed, written
 from twister_loop.core.types import Origin, Word
-from twister_loop.data.packing import WAITING, Fullness, Group, Packer, PackOptions
+from twister_loop.data.packing import MAX_SWITCHING_GROUPS, LabelLengthRatio, PackedGroup, Packer, PackOptions
 from twister_loop.pipeline.stages.mixture import pack
 
 WORDS = {
@@ -86,7 +86,7 @@ terms = some.builds(
 ) | some.builds(PackOptions, gap=some.floats(0, 1), speakers=some.sampled_from(["any", "same"]))
 
 
-def packed(terms: PackOptions, speech: list[Utterance], label: Fullness = letters) -> list[Group]:
+def packed(terms: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters) -> list[PackedGroup]:
     return list(Packer(terms, label, 7).packed_groups(speech))
 
 
@@ -219,11 +219,11 @@ def test_a_stream_is_never_held_whole() -> None:
     held = [
         read - sum(len(g.placed) for g in done) for done in _so_far(packer.packed_groups(stream()))
     ]
-    assert max(held) <= 8 * (WAITING + 3)
+    assert max(held) <= 8 * (MAX_SWITCHING_GROUPS + 3)
 
 
-def _so_far(groups: Iterator[Group]) -> Iterator[list[Group]]:
-    done: list[Group] = []
+def _so_far(groups: Iterator[PackedGroup]) -> Iterator[list[PackedGroup]]:
+    done: list[PackedGroup] = []
     for group in groups:
         done.append(group)
         yield done

@@ -108,7 +108,7 @@ def test_a_folder_that_can_settle_signs_as_before(world: Path) -> None:
     from twister_loop.core.artifacts import cache_key
 
     folder = AudioFolder(world.parent)
-    assert cache_key(folder.when_settled(9)) == cache_key(folder)
+    assert cache_key(folder.excluding_recent_files(9)) == cache_key(folder)
 
 
 def test_the_champion_is_measured_on_the_sets_as_they_are_now(eager: Plan, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Survey:
+class SplitCheck:
     """One split of a corpus."""
 
     split: str
@@ -30,7 +30,7 @@ class Survey:
     """All of the split that are there: kept or set aside, except those without audio."""
     duration: Seconds = 0.0
     """Of those that are kept."""
-    odd: int = 0
+    odd_files: int = 0
     """Headerless files that end in half a sample."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Why some are set aside, and how many."""
@@ -40,7 +40,7 @@ class Survey:
     """Why the split could not be read at all."""
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether there is as much as was published, or something where nothing was."""
         if self.missing:
             return False
@@ -51,18 +51,18 @@ class Survey:
             return f"MISSING {self.split:<18} {self.missing}"
         said = "" if self.published is None else f" of {self.published:,} published"
         line = (
-            f"{'ok     ' if self.whole else 'DIFFERS'} {self.split:<18} "
+            f"{'ok     ' if self.complete else 'DIFFERS'} {self.split:<18} "
             f"{self.utterances:,} utterances{said}, {self.duration / 3600:.2f} hours kept"
         )
-        if self.odd:
-            line += f", {self.odd:,} end in half a sample"
+        if self.odd_files:
+            line += f", {self.odd_files:,} end in half a sample"
         for reason, count in sorted(self.reasons.items()):
             line += f"\n          {count:,} set aside: {reason}"
             line += "".join(f"\n            {each}" for each in self.examples[reason])
         return line
 
 
-def survey(spec: Mapping[str, Any], folder: Path) -> Iterator[Survey]:
+def check_corpus(spec: Mapping[str, Any], folder: Path) -> Iterator[SplitCheck]:
     """Read the split that a specification names, else every published one, in that folder.
 
     Reads all files. A split that is not there is a finding, not an error, as long as another is.
@@ -83,14 +83,14 @@ def survey(spec: Mapping[str, Any], folder: Path) -> Iterator[Survey]:
     yield from found
 
 
-def _read(corpus: Corpus, split: str) -> Survey:
+def _read(corpus: Corpus, split: str) -> SplitCheck:
     try:
         return _counted(corpus, split)
     except ConfigError as missing:
-        return Survey(split, corpus.published.get(split), missing=str(missing))
+        return SplitCheck(split, corpus.published.get(split), missing=str(missing))
 
 
-def _counted(corpus: Corpus, split: str) -> Survey:
+def _counted(corpus: Corpus, split: str) -> SplitCheck:
     number, seconds, odd = 0, 0.0, 0
     reasons, examples = Counter[str](), dict[str, list[str]]()
     published = corpus.published.get(split)
@@ -104,4 +104,4 @@ def _counted(corpus: Corpus, split: str) -> Survey:
         else:
             seconds += each.duration
             odd += audio.validation_error(each.audio_filepath)
-    return Survey(split, published, number, seconds, odd, dict(reasons), examples)
+    return SplitCheck(split, published, number, seconds, odd, dict(reasons), examples)

@@ -35,7 +35,7 @@ Hashes = NDArray[np.uint32]
 NAME = "near_duplicate"
 
 
-def near_duplicates(listing: Manifest, scratch: Path) -> dict[int, int]:
+def find_near_duplicates(listing: Manifest, scratch: Path) -> dict[int, int]:
     """Lines, from 0, that are an earlier one's recording, and which.
 
     Fingerprints lie in `scratch`, a file for every window, so it goes on where it was ended. In

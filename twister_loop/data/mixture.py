@@ -24,18 +24,18 @@ ROUNDS = 100
 """Shares are of a whole that changes with them; so often they are computed anew."""
 
 
-class Group(NamedTuple):
+class MixtureGroup(NamedTuple):
     """What is mixed as one."""
 
     origin: str
     lang: Language | None
     corpus: str | None
 
-    def is_(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         return name in (self.origin, self.lang, self.corpus)
 
 
-Hours = dict[Group, Seconds]
+GroupDurations = dict[MixtureGroup, Seconds]
 Level = Literal["origin", "language", "corpus"]
 FIELDS: dict[Level, str] = {"origin": "origin", "language": "lang", "corpus": "corpus"}
 
@@ -81,20 +81,20 @@ class MixOptions:
         if any(value == 1 for value in self.shares.values()) or sum(self.shares.values()) >= 1:
             raise ValueError("shares: must leave something for the rest")
 
-    def leaves(self, origins: Sequence[str]) -> bool:
+    def keeps_any(self, origins: Sequence[str]) -> bool:
         """Whether anything of these origins can be left to train on."""
         return any(
             getattr(self, each) and self.hours.get(each, 1.0) and self.at_most.get(each, 1.0)
             for each in origins
         )
 
-    def wanted(self, at_hand: Hours) -> Hours:
+    def target_durations(self, at_hand: GroupDurations) -> GroupDurations:
         """So many seconds of each group."""
         hours = {each: seconds * self._weight(each) for each, seconds in at_hand.items() if seconds}
         for level, temperature in self.temperature.items():
             hours = _evened(hours, FIELDS[level], temperature)
         known = (*self.languages, *self.corpora, *self.shares, *self.at_most, *self.hours)
-        for name in sorted({name for name in known if not any(each.is_(name) for each in hours)}):
+        for name in sorted({name for name in known if not any(each.matches(name) for each in hours)}):
             log.warning("mix: there is no speech of %s", name)
         for name, most in self.hours.items():
             hours = _scaled(hours, name, min(1.0, most * 3600 / (_of(hours, name) or 1.0)))
@@ -110,21 +110,21 @@ class MixOptions:
                 break
         return hours
 
-    def _weight(self, group: Group) -> float:
+    def _weight(self, group: MixtureGroup) -> float:
         by_language = self.languages.get(group.lang or "", 1.0)
         origin = 1.0 if group.origin == REPLAY else float(getattr(self, group.origin))
         return origin * by_language * self.corpora.get(group.corpus or "", 1.0)
 
 
-def _of(hours: Hours, name: str) -> Seconds:
-    return sum(seconds for each, seconds in hours.items() if each.is_(name))
+def _of(hours: GroupDurations, name: str) -> Seconds:
+    return sum(seconds for each, seconds in hours.items() if each.matches(name))
 
 
-def _scaled(hours: Hours, name: str, by: float) -> Hours:
-    return {each: seconds * by if each.is_(name) else seconds for each, seconds in hours.items()}
+def _scaled(hours: GroupDurations, name: str, by: float) -> GroupDurations:
+    return {each: seconds * by if each.matches(name) else seconds for each, seconds in hours.items()}
 
 
-def _brought(hours: Hours, name: str, share: Share) -> Hours:
+def _brought(hours: GroupDurations, name: str, share: Share) -> GroupDurations:
     """With the hours of a name at a share of the whole; as they are where there is nothing else."""
     of_name = _of(hours, name)
     rest = sum(hours.values()) - of_name
@@ -133,7 +133,7 @@ def _brought(hours: Hours, name: str, share: Share) -> Hours:
     return _scaled(hours, name, rest * share / (1 - share) / of_name)
 
 
-def _evened(hours: Hours, of: str, temperature: float) -> Hours:
+def _evened(hours: GroupDurations, of: str, temperature: float) -> GroupDurations:
     """The same hours in all, with shares nearer to each other (or further apart below 1)."""
     sums: dict[str | None, Seconds] = {}
     for each, seconds in hours.items():

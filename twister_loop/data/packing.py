@@ -16,11 +16,11 @@ from ..core import schema
 from ..core.segments import LONGEST, cut, speaker_of, trimmed, written
 from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
 
-PHRASE = 4
+MAX_PHRASE_WORDS = 4
 """Words, at most, that are put into a sentence of another language."""
-MARKS = ".,;:!?…。，、！？ "
+SENTENCE_MARKS = ".,;:!?…。，、！？ "
 """Which end a sentence or a part of one, and are left out around such words."""
-WAITING = 64
+MAX_SWITCHING_GROUPS = 64
 """Groups, at most, that wait for speech of a second language; each holds one utterance."""
 
 
@@ -59,20 +59,20 @@ class PackOptions:
         return self.trim is not None or self.inside > 0
 
 
-Fullness = Callable[[Utterance], Share]
+LabelLengthRatio = Callable[[Utterance], Share]
 """How much of the longest label the text of an utterance takes, its timestamps included."""
 
 
 @dataclass
-class Group:
+class PackedGroup:
     """Utterances with their places in time."""
 
     placed: list[tuple[Seconds, Utterance]] = field(default_factory=list)
-    label: Share = 0.0
+    label_ratio: Share = 0.0
     """How full its label is."""
     switches: bool = False
     """Whether it takes the other language each time."""
-    inside: bool = False
+    awaits_phrase: bool = False
     """Whether it still waits for a phrase to be put into its one sentence."""
     previous_text: str | None = None
     """What the same speaker says in the group before, if it is all of one speaker."""
@@ -127,7 +127,7 @@ class Group:
             for start, each in self.placed
         )
 
-    def without(self, places: Collection[int]) -> Group:
+    def without(self, places: Collection[int]) -> PackedGroup:
         """The same closed up: some of its utterances taken out, and the time that they took."""
         placed, gone = list[tuple[Seconds, Utterance]](), 0.0
         for place, (start, each) in enumerate(self.placed):
@@ -142,18 +142,18 @@ class Group:
 class Packer:
     """Groups on their way: one for every language, origin and, if asked, speaker, and no more."""
 
-    def __init__(self, terms: PackOptions, fullness: Fullness, seed: int) -> None:
+    def __init__(self, terms: PackOptions, fullness: LabelLengthRatio, seed: int) -> None:
         self.terms, self.fullness, self.rng = terms, fullness, random.Random(seed)
-        self.open: dict[tuple[str | None, ...], Group] = {}
-        self.switching: list[Group] = []
-        self.begun = self.mixed = 0
+        self.open_groups: dict[tuple[str | None, ...], PackedGroup] = {}
+        self.switching_groups: list[PackedGroup] = []
+        self.group_count = self.switching_count = 0
         """Groups, and those among them that switch between languages."""
         self.left_out = 0
         """Utterances that failed, or have no text."""
-        self.said: dict[tuple[str, Language | None], str] = {}
+        self.last_texts: dict[tuple[str, Language | None], str] = {}
         """What each speaker said last, in each language."""
 
-    def packed_groups(self, speech: Iterable[Utterance]) -> Iterator[Group]:
+    def packed_groups(self, speech: Iterable[Utterance]) -> Iterator[PackedGroup]:
         """Cut a stream into groups that fit, none longer than the limit or its label too full.
 
         An utterance that is too long by itself is a group by itself, for training to refuse. One
@@ -167,87 +167,87 @@ class Packer:
                 utterance = trimmed(utterance, self.terms.trim)
             borrower = self._lend(utterance)
             yield from self._take(utterance, borrower)
-        for group in [*self.open.values(), *self.switching]:
+        for group in [*self.open_groups.values(), *self.switching_groups]:
             yield self._finished(group)
 
-    def _take(self, utterance: Utterance, borrower: Group | None) -> Iterator[Group]:
+    def _take(self, utterance: Utterance, borrower: PackedGroup | None) -> Iterator[PackedGroup]:
         """Put an utterance where it fits; what it no longer fits into is finished."""
-        for group in [each for each in self.switching if _switches(each, utterance)]:
-            if group is borrower or group.inside or not self._may_join(group, utterance):
+        for group in [each for each in self.switching_groups if _switches(each, utterance)]:
+            if group is borrower or group.awaits_phrase or not self._may_join(group, utterance):
                 continue
             if self._add(group, utterance):
                 return
-            self.switching.remove(group)
+            self.switching_groups.remove(group)
             yield self._finished(group)
         key = self._key(utterance)
         if key is None:
-            self.begun += 1
-            alone = Group()
+            self.group_count += 1
+            alone = PackedGroup()
             self._add(alone, utterance)
             yield self._finished(alone)
             return
-        if key in self.open:
-            if self._add(self.open[key], utterance):
+        if key in self.open_groups:
+            if self._add(self.open_groups[key], utterance):
                 return
-            yield self._finished(self.open.pop(key))
+            yield self._finished(self.open_groups.pop(key))
         self._begin(key, utterance)
 
     def _begin(self, key: tuple[str | None, ...], utterance: Utterance) -> None:
-        self.begun += 1
-        group = Group()
+        self.group_count += 1
+        group = PackedGroup()
         self._add(group, utterance)
-        wanted = self.mixed < self.terms.switched * self.begun
-        if wanted and utterance.lang and len(self.switching) < WAITING:
-            self.mixed += 1
+        wanted = self.switching_count < self.terms.switched * self.group_count
+        if wanted and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS:
+            self.switching_count += 1
             group.switches = True
             inside = self.rng.random() < self.terms.inside
-            group.inside = inside and len(utterance.words) > 1
-            self.switching.append(group)
+            group.awaits_phrase = inside and len(utterance.words) > 1
+            self.switching_groups.append(group)
         else:
-            self.open[key] = group
+            self.open_groups[key] = group
 
-    def _lend(self, utterance: Utterance) -> Group | None:
+    def _lend(self, utterance: Utterance) -> PackedGroup | None:
         """Put a phrase of this utterance into a sentence that waits for one; say into which."""
-        for group in self.switching:
-            if group.inside and utterance.words and _switches(group, utterance):
+        for group in self.switching_groups:
+            if group.awaits_phrase and utterance.words and _switches(group, utterance):
                 if not self._may_join(group, utterance):
                     continue
                 mixed = self._mixed(group.last, utterance)
-                if mixed.end <= self.terms.limit and mixed.label <= 1:
-                    group.placed, group.label, group.inside = mixed.placed, mixed.label, False
+                if mixed.end <= self.terms.limit and mixed.label_ratio <= 1:
+                    group.placed, group.label_ratio, group.awaits_phrase = mixed.placed, mixed.label_ratio, False
                     return group
         return None
 
-    def _mixed(self, sentence: Utterance, other: Utterance) -> Group:
+    def _mixed(self, sentence: Utterance, other: Utterance) -> PackedGroup:
         """The sentence with words of the other in its middle, and no silence between."""
         place = self.rng.randrange(1, len(sentence.words))
-        count = self.rng.randint(1, min(PHRASE, len(other.words)))
+        count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(other.words)))
         first = self.rng.randrange(len(other.words) - count + 1)
-        group, at = Group(switches=True), 0.0
+        group, at = PackedGroup(switches=True), 0.0
         phrase = cut(other, first, first + count)
-        text = (phrase.text or "").strip(MARKS) or phrase.text
+        text = (phrase.text or "").strip(SENTENCE_MARKS) or phrase.text
         for part in (
             cut(sentence, 0, place),
             replace(phrase, text=text),
             cut(sentence, place, len(sentence.words)),
         ):
             group.placed.append((at, part))
-            group.label += self.fullness(part)
+            group.label_ratio += self.fullness(part)
             at += part.duration
         return group
 
-    def _add(self, group: Group, utterance: Utterance) -> bool:
+    def _add(self, group: PackedGroup, utterance: Utterance) -> bool:
         """Put it behind the others, if there is room."""
         at = group.end + self.terms.gap if group.placed else 0.0
-        label = group.label + self.fullness(utterance)
+        label = group.label_ratio + self.fullness(utterance)
         fits = at + utterance.duration <= self.terms.limit and label <= 1
         if fits or not group.placed:
             group.placed.append((at, utterance))
-            group.label = label
+            group.label_ratio = label
             return True
         return False
 
-    def _may_join(self, group: Group, utterance: Utterance) -> bool:
+    def _may_join(self, group: PackedGroup, utterance: Utterance) -> bool:
         if self.terms.speakers == "any":
             return True
         speaker = speaker_of(utterance)
@@ -260,15 +260,15 @@ class Packer:
         speaker = speaker_of(utterance)
         return (utterance.lang, utterance.origin, speaker) if speaker else None
 
-    def _finished(self, group: Group) -> Group:
+    def _finished(self, group: PackedGroup) -> PackedGroup:
         """Remember what was said, for the next group of the same speaker."""
         if (speaker := group.speaker) and len(group.languages) == 1:
-            group.previous_text = self.said.get((speaker, group.lang))
-            self.said[speaker, group.lang] = group.text
+            group.previous_text = self.last_texts.get((speaker, group.lang))
+            self.last_texts[speaker, group.lang] = group.text
         return group
 
 
-def _switches(group: Group, utterance: Utterance) -> bool:
+def _switches(group: PackedGroup, utterance: Utterance) -> bool:
     """Whether the group would go on in its other language."""
     languages = group.languages | {utterance.lang}
     return bool(utterance.lang) and utterance.lang != group.last.lang and len(languages) == 2

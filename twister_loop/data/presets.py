@@ -114,7 +114,7 @@ MIXES: dict[str, tuple[str, MixOptions]] = {
 """Mixtures by name, each with its source."""
 
 
-def mix_of(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOptions:
+def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOptions:
     """A mixture by its name, or `{preset: NAME, ...}` with other options beside it.
 
     Raises ValueError for what is no mixture, and where its weights leave nothing of the pool, and
@@ -124,15 +124,15 @@ def mix_of(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOp
     name = options.pop("preset", None)
     if name is not None and name not in MIXES:
         raise ValueError(f"no mixture is called {name!r}; {schema.nearest(str(name), MIXES)}")
-    base = schema.plain(MIXES[name][1]) if name else {}
-    mix = schema.read(MixOptions, {**base, **options})
+    base = schema.to_json_data(MIXES[name][1]) if name else {}
+    mix = schema.parse_data(MixOptions, {**base, **options})
     origins = ["pseudo", *["human"] * human, *["synthetic"] * synthetic]
-    if not mix.leaves(origins):
+    if not mix.keeps_any(origins):
         raise ValueError(f"weights that sum to zero leave nothing of {', '.join(origins)} speech")
     return mix
 
 
-def parts_of(
+def expand_presets(
     specs: str | Sequence[Spec | str], presets: Mapping[str, Preset], kind: type[Part]
 ) -> list[Spec | str]:
     """The parts that a list of parts and presets stands for.

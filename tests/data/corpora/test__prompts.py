@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twister_loop.data.corpora._prompts import Prompt, drawn, parse
+from twister_loop.data.corpora._prompts import Prompt, assign_share, parse_prompts
 from twister_loop.data.corpora.ivr import SHARES
 
 
@@ -20,7 +20,7 @@ from twister_loop.data.corpora.ivr import SHARES
     ],
 )
 def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str) -> None:
-    assert list(parse(f"name: {written}")) == [Prompt("name", meant)]
+    assert list(parse_prompts(f"name: {written}")) == [Prompt("name", meant)]
 
 
 @pytest.mark.parametrize(
@@ -38,21 +38,21 @@ def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str)
     ],
 )
 def test_what_is_not_certainly_said_is_no_reference(written: str, doubt: str) -> None:
-    [prompt] = parse(f"name: {written}")
-    assert prompt.doubt == doubt
+    [prompt] = parse_prompts(f"name: {written}")
+    assert prompt.problem == doubt
 
 
 def test_an_entry_may_go_on_in_the_next_line() -> None:
     text = "\ufeff; a comment\n\none: Premi uno\n  e poi cancelletto\ndigits/2: due\n"
-    assert list(parse(text)) == [
+    assert list(parse_prompts(text)) == [
         Prompt("one", "Premi uno e poi cancelletto"),
         Prompt("digits/2", "due"),
     ]
 
 
 def test_the_share_of_a_text_never_changes() -> None:
-    assert [drawn(f"frase {n}", SHARES) for n in range(8)] == FROZEN
-    assert drawn("Così è, numero 5!", SHARES) == drawn("cosi\u0300 e\u0300 numero 5", SHARES)
+    assert [assign_share(f"frase {n}", SHARES) for n in range(8)] == FROZEN
+    assert assign_share("Così è, numero 5!", SHARES) == assign_share("cosi\u0300 e\u0300 numero 5", SHARES)
 
 
 FROZEN = [
@@ -69,6 +69,6 @@ FROZEN = [
 
 
 def test_the_shares_are_about_as_large_as_they_are_said_to_be() -> None:
-    found = [drawn(f"una frase qualunque {n}", SHARES) for n in range(2000)]
+    found = [assign_share(f"una frase qualunque {n}", SHARES) for n in range(2000)]
     for share, part in SHARES.items():
         assert found.count(share) / len(found) == pytest.approx(part, abs=0.04)

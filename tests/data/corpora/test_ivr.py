@@ -24,7 +24,7 @@ from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import TEXT_ONLY, Utterance
 from twister_loop.data.corpora import _asterisk
-from twister_loop.data.corpora._prompts import drawn, key
+from twister_loop.data.corpora._prompts import assign_share, comparison_key
 from twister_loop.data.corpora.ivr import (
     ENGLISH,
     FRENCH,
@@ -33,7 +33,7 @@ from twister_loop.data.corpora.ivr import (
     SHARES,
     Ivr,
     Split,
-    Spoken,
+    PromptLanguage,
 )
 
 RATE = 8_000
@@ -177,7 +177,7 @@ def publisher(
 OF_FRENCH = {"pool", "pool_references", "texts", "development", "test"}
 
 
-def read(split: Split, lang: Spoken = "it") -> list[Utterance]:
+def read(split: Split, lang: PromptLanguage = "it") -> list[Utterance]:
     return list(Ivr(split, lang).utterances())
 
 
@@ -185,7 +185,7 @@ def test_no_text_is_in_two_splits(publisher: list[str]) -> None:
     known = {name.lower(): text for name, text in {**SENTENCES, **TWINS}.items()}
     splits: list[Split] = ["pool", "texts", "development", "test"]
     texts = {
-        split: {key(known[name]) for each in read(split) if (name := stem(each)) in known}
+        split: {comparison_key(known[name]) for each in read(split) if (name := stem(each)) in known}
         for split in splits
     }
     assert sum(map(len, texts.values())) == len(SENTENCES) == len(set().union(*texts.values()))
@@ -205,12 +205,12 @@ def test_a_pool_has_audio_and_no_text(publisher: list[str]) -> None:
 
 def test_all_speech_that_is_not_taken_elsewhere_is_in_the_pool(publisher: list[str]) -> None:
     elsewhere = [*read("development"), *read("test"), *read("texts")]
-    taken = {key(str(each.text)) for each in elsewhere}
+    taken = {comparison_key(str(each.text)) for each in elsewhere}
     names = {stem(each) for each in read("pool")}
     assert {"digits/1", "letters/x", "vm-and", "long", "noted", "unlisted"} <= names
     assert not {"tone", "silence/1", "silent-film"} & names
-    assert not {name for name, text in SENTENCES.items() if key(text) in taken} & names
-    assert ("hidden-twin" in names) == (key(SENTENCES["say/0"]) not in taken)
+    assert not {name for name, text in SENTENCES.items() if comparison_key(text) in taken} & names
+    assert ("hidden-twin" in names) == (comparison_key(SENTENCES["say/0"]) not in taken)
 
 
 def test_a_doubtful_prompt_whose_text_is_held_out_stays_out_of_the_pool(
@@ -233,7 +233,7 @@ def test_texts_come_once_each_and_without_audio(publisher: list[str]) -> None:
     texts = read("texts")
     assert {each.audio_filepath for each in texts} == {TEXT_ONLY}
     assert {each.origin for each in texts} == {"synthetic"}
-    assert len({key(str(each.text)) for each in texts}) == len(texts) > 0
+    assert len({comparison_key(str(each.text)) for each in texts}) == len(texts) > 0
 
 
 def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
@@ -242,7 +242,7 @@ def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
 
 
 def test_english_is_divided_like_the_others(publisher: list[str]) -> None:
-    known = drawn("Please enter your number", SHARES)
+    known = assign_share("Please enter your number", SHARES)
     found = {split: read(split, "en") for split in ("pool", "texts", "development", "test")}  # type: ignore[arg-type]
     assert {split for split, each in found.items() if "please" in map(stem, each)} == {known}
     assert "one" in map(stem, found["pool"]) and {each.lang for each in found["pool"]} == {"en"}
@@ -250,7 +250,7 @@ def test_english_is_divided_like_the_others(publisher: list[str]) -> None:
 
 def test_the_second_speaker_says_nothing_that_is_named_elsewhere(debian: Path) -> None:
     held_out = {stem(each) for each in [*read("development"), *read("test")]}
-    only_texts = {name for name, text in SENTENCES.items() if drawn(text, SHARES) == "texts"}
+    only_texts = {name for name, text in SENTENCES.items() if assign_share(text, SHARES) == "texts"}
     second = read("second_speaker")
     names = {stem(each) for each in second}
     assert names == {name.lower() for name in SECOND} - held_out - only_texts - {"tone"}

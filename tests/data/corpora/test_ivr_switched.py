@@ -13,7 +13,7 @@ from twister_loop.core.artifacts import write_json
 from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
-from twister_loop.data.corpora._prompts import drawn, key
+from twister_loop.data.corpora._prompts import assign_share, comparison_key
 from twister_loop.data.corpora.ivr import ENGLISH, ITALIAN, SHARES, Ivr
 from twister_loop.data.corpora.ivr_switched import PAUSE, IvrSwitched
 
@@ -64,9 +64,9 @@ def test_its_audio_is_as_long_as_it_says_and_silence_is_cut_off_inside() -> None
 
 def test_nothing_is_in_it_twice_or_in_another_share() -> None:
     for split in ("development", "test"):
-        texts = [key(piece.text) for each in read(split) for piece in each.pieces]
+        texts = [comparison_key(piece.text) for each in read(split) for piece in each.pieces]
         assert len(texts) == len(set(texts))
-        assert {drawn(text, SHARES) for text in texts} == {split}
+        assert {assign_share(text, SHARES) for text in texts} == {split}
     names = {each.id.partition("/")[2] for each in Ivr("pool").utterances()}
     used = {piece.id for each in read("test") for piece in each.pieces if piece.lang == "it"}
     assert used and not used & names

@@ -16,8 +16,8 @@ from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.data.corpora._etri import chosen, cleaned, unknown_marks
-from twister_loop.pipeline.stages.labeling import gather
+from twister_loop.data.corpora._etri import choose_reading, remove_marks, find_unknown_marks
+from twister_loop.pipeline.stages.listing import gather
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def number(utterance: Utterance) -> int:
 def test_a_transcript_is_read_as_spelled_or_as_pronounced(
     raw: str, spelling: str, phonetic: str
 ) -> None:
-    assert cleaned(chosen(raw, "spelling"), "spelling") == spelling
-    assert cleaned(chosen(raw, "phonetic"), "phonetic") == phonetic
+    assert remove_marks(choose_reading(raw, "spelling"), "spelling") == spelling
+    assert remove_marks(choose_reading(raw, "phonetic"), "phonetic") == phonetic
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_transcript_is_read_as_spelled_or_as_pronounced(
     ],
 )
 def test_a_mark_that_no_rule_explains_is_found(raw: str, marks: str) -> None:
-    assert unknown_marks(chosen(raw, "spelling")) == marks
+    assert find_unknown_marks(choose_reading(raw, "spelling")) == marks
 
 
 def test_an_official_list_is_read_in_its_order_and_nothing_is_lost(copy: Path) -> None:

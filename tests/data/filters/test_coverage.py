@@ -47,13 +47,13 @@ def test_speech_with_a_word_for_all_of_it_is_kept(tmp_path: Path) -> None:
 def test_words_that_no_time_is_left_for_were_not_spoken(tmp_path: Path) -> None:
     found = said(tmp_path, *WHOLE, ("grazie", 4.0, 4.0))
     assert Coverage().objection(found) == "1 of 4 words are not spoken"
-    assert Coverage(unspoken=0.25).objection(found) is None
+    assert Coverage(max_unspoken_share=0.25).objection(found) is None
 
 
 def test_speech_that_goes_on_without_words_is_dropped_and_silence_is_not(tmp_path: Path) -> None:
     short = WHOLE[:2]
     assert Coverage().objection(said(tmp_path, *short)) == "1.5 s of speech without a word"
-    assert Coverage(untold=1.6).objection(said(tmp_path, *short)) is None
+    assert Coverage(max_untranscribed_seconds=1.6).objection(said(tmp_path, *short)) is None
     assert Coverage().objection(said(tmp_path, *short, silence=True)) is None
 
 
@@ -79,7 +79,7 @@ def test_limits_that_make_no_sense_are_refused(options: dict[str, float]) -> Non
 
 
 def test_a_filter_that_asks_for_words_is_given_them(plan: Plan, tmp_path: Path) -> None:
-    strict = (*plan.pseudo_filters, Coverage(untold=0.01))
+    strict = (*plan.pseudo_filters, Coverage(max_untranscribed_seconds=0.01))
     at = next_round(replace(plan, pseudo_filters=strict), tmp_path / "run").folder
     assert all(each.words for each in Manifest(at / "aligned") if (each.text or "").strip())
     assert not (next_round(plan, tmp_path / "other").folder / "aligned").exists()

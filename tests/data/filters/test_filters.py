@@ -156,10 +156,10 @@ def test_phrases_of_ones_own_and_phrases_beside_other_words(tmp_path: Path) -> N
 
 
 def test_every_phrase_is_written_as_texts_are_compared() -> None:
-    from twister_loop.data.filters._phrases import CREDITS, WHOLE
+    from twister_loop.data.filters._phrases import SUBTITLE_CREDITS, CLOSING_PHRASES
     from twister_loop.text.normalizers.basic import Basic
 
-    phrases = [*CREDITS, *(each for phrases in WHOLE.values() for each in phrases)]
+    phrases = [*SUBTITLE_CREDITS, *(each for phrases in CLOSING_PHRASES.values() for each in phrases)]
     assert len(phrases) == len(set(phrases))
     assert [Basic(numbers=False).normalize(each, None) for each in phrases] == phrases
 
@@ -193,7 +193,7 @@ def test_the_rate_of_characters_is_narrowed_by_a_corpus_that_is_large_enough(
     corpus = Manifest.write(
         (said("x" * round(10 * rate), duration=10.0) for rate in rates), tmp_path
     )
-    learned = Filter.build({"use": "char_rate"}).fitted_to(corpus)
+    learned = Filter.build({"use": "char_rate"}).fit(corpus)
     assert learned.objection(said("x" * 105, duration=10.0)) is None
     assert learned.objection(said("x" * 140, duration=10.0))
     assert why("char_rate", said("x" * 140, duration=10.0)) is None

@@ -29,6 +29,6 @@ class Corpus(Part):
         known = (each.resolve().stem if isinstance(each, Path) else each for each in options)
         return next(filter(None, known), None) or self.name
 
-    def when_settled(self, since: Seconds) -> Self:
+    def excluding_recent_files(self, since: Seconds) -> Self:
         """The same, without files that changed more recently; itself if it looks at no folder."""
         return self

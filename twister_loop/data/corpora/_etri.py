@@ -25,7 +25,7 @@ _UNKNOWN_TAG = re.compile(r"(?<!\S)[a-z]/")
 _PUNCTUATION = frozenset(".,?!'\"%#~-·…‘’“”")
 
 
-def chosen(text: str, reading: Reading, *, spelling_first: bool = True) -> str:
+def choose_reading(text: str, reading: Reading, *, spelling_first: bool = True) -> str:
     """Of what is written twice, one: as it is spelled, or as it was pronounced.
 
     Where the order is not certain, whatever holds digits or Latin letters is the spelling.
@@ -40,7 +40,7 @@ def chosen(text: str, reading: Reading, *, spelling_first: bool = True) -> str:
     return _DUAL.sub(one, text)
 
 
-def cleaned(text: str, reading: Reading, *, percent: str = "퍼센트") -> str:
+def remove_marks(text: str, reading: Reading, *, percent: str = "퍼센트") -> str:
     """Without tags and marks; a sign that has a sound is written out in the phonetic reading.
 
     `percent` is what a percent sign sounds like there.
@@ -51,7 +51,7 @@ def cleaned(text: str, reading: Reading, *, percent: str = "퍼센트") -> str:
     return " ".join(unicodedata.normalize("NFC", bare).split())
 
 
-def unknown_marks(text: str) -> str:
+def find_unknown_marks(text: str) -> str:
     """What of a raw transcript no rule explains, once its dual transcriptions are chosen."""
     tags = _UNKNOWN_TAG.findall(_NOISE.sub(" ", text))
     bare = _NO_SPEECH.sub("", _MARKS.sub("", text))

@@ -19,12 +19,12 @@ from ...core.types import Utterance
 log = logging.getLogger(__name__)
 
 
-def rejected(utterance: Utterance, by: str, why: str) -> Utterance:
+def reject(utterance: Utterance, by: str, why: str) -> Utterance:
     """The same, set aside."""
     return replace(utterance, rejected_by=by, objection=why)
 
 
-def with_audio(utterance: Utterance, *, labeled: bool) -> Utterance:
+def check_utterance(utterance: Utterance, *, labeled: bool) -> Utterance:
     """The same with its duration, or set aside: no audio, unreadable, or no text.
 
     Where it is not `labeled` its text is left out, and none is asked for.
@@ -33,18 +33,18 @@ def with_audio(utterance: Utterance, *, labeled: bool) -> Utterance:
     if found.rejected_by:
         return found
     if not found.audio_filepath.is_file():
-        return rejected(found, "no_audio", f"{found.audio_filepath}: no such file")
+        return reject(found, "no_audio", f"{found.audio_filepath}: no such file")
     if labeled and not (found.text or "").strip():
-        return rejected(found, "no_text", "there is no transcript, or nothing is left of it")
+        return reject(found, "no_text", "there is no transcript, or nothing is left of it")
     if found.duration:
         return found
     try:
         return replace(found, duration=round(audio.duration_of(found.audio_filepath), 6))
     except AudioError as cause:
-        return rejected(found, "unreadable", str(cause))
+        return reject(found, "unreadable", str(cause))
 
 
-def counted(what: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+def log_counts(what: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
     """Pass them on, and say at the end how many there were and what was set aside."""
     kept, seconds, odd, reasons = 0, 0.0, 0, Counter[str]()
     for each in utterances:
@@ -62,14 +62,14 @@ def counted(what: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
         log.warning("%s: %d files end in half a sample, which is dropped", what, odd)
 
 
-def existing(folder: Path, what: str) -> Path:
+def require_folder(folder: Path, what: str) -> Path:
     """The folder. Raises ConfigError where it is none."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of {what}")
     return folder
 
 
-def below(folder: Path, name: str, deep: int = 2) -> Path | None:
+def find_below(folder: Path, name: str, deep: int = 2) -> Path | None:
     """The first entry of that name in the folder or not far below it; None if there is none."""
     for depth in range(deep + 1):
         if found := sorted(folder.glob("*/" * depth + name)):
@@ -77,7 +77,7 @@ def below(folder: Path, name: str, deep: int = 2) -> Path | None:
     return None
 
 
-def decoded(data: bytes, *encodings: str) -> str | None:
+def decode_text(data: bytes, *encodings: str) -> str | None:
     """The text by the first encoding that fits; None if none does."""
     for encoding in encodings:
         try:

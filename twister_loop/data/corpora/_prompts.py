@@ -18,7 +18,7 @@ from typing import Literal
 from ...audio.io import duration_of
 from ...core.types import Seconds, Share
 
-Doubt = Literal[
+TextProblem = Literal[
     "not transcribed", "not speech", "notes in the text", "two prompts in one", "broken encoding"
 ]
 
@@ -42,7 +42,7 @@ class Prompt:
     name: str
     text: str
     """What is said, as far as it is known: without notes in brackets."""
-    doubt: Doubt | None = None
+    problem: TextProblem | None = None
     """Why the text is no reference."""
 
 
@@ -55,17 +55,17 @@ class Recording:
     duration: Seconds
     text: str = ""
     """Empty where the list has none."""
-    doubt: Doubt | None = None
+    problem: TextProblem | None = None
 
 
-def recordings(folder: Path) -> list[Recording]:
+def read_recordings(folder: Path) -> list[Recording]:
     """Bring `sounds/NAME.wav` and `texts.txt` together, by names in small letters, sorted.
 
     A text without audio is left out. Raises AudioError where a file cannot be read.
     """
     listed = folder / "texts.txt"
     lines = listed.read_text(encoding="utf-8", errors="replace") if listed.is_file() else ""
-    prompts = {prompt.name.lower(): prompt for prompt in parse(lines)}
+    prompts = {prompt.name.lower(): prompt for prompt in parse_prompts(lines)}
     sounds = folder / "sounds"
     audio = {
         each.relative_to(sounds).with_suffix("").as_posix().lower(): each
@@ -75,11 +75,11 @@ def recordings(folder: Path) -> list[Recording]:
     for name in sorted(audio):
         prompt = prompts.get(name, Prompt(name, "", "not transcribed"))
         duration = duration_of(audio[name])
-        found.append(Recording(name, audio[name], duration, prompt.text, prompt.doubt))
+        found.append(Recording(name, audio[name], duration, prompt.text, prompt.problem))
     return found
 
 
-def parse(text: str) -> Iterator[Prompt]:
+def parse_prompts(text: str) -> Iterator[Prompt]:
     """Read a list; a line that names no prompt goes on with the text of the one before."""
     entries: list[tuple[str, list[str]]] = []
     for line in text.removeprefix("\ufeff").splitlines():
@@ -93,18 +93,18 @@ def parse(text: str) -> Iterator[Prompt]:
         yield _checked(name, " ".join(" ".join(lines).split()))
 
 
-def key(text: str) -> str:
+def comparison_key(text: str) -> str:
     """The text as it is compared: composed small letters and digits, single spaces."""
     composed = unicodedata.normalize("NFC", text).lower()
     return " ".join(re.findall(r"[^\W_]+", composed))
 
 
-def drawn(text: str, shares: Mapping[str, Share]) -> str:
+def assign_share(text: str, shares: Mapping[str, Share]) -> str:
     """The share that a text falls into, decided by its key alone.
 
     So equal texts stay together, and a list that grows moves no text from one share to another.
     """
-    number = int.from_bytes(hashlib.sha256(key(text).encode()).digest()[:8], "big") / 2**64
+    number = int.from_bytes(hashlib.sha256(comparison_key(text).encode()).digest()[:8], "big") / 2**64
     bounds = accumulate(shares.values())
     return next(name for name, bound in zip(shares, bounds, strict=True) if number < bound)
 
@@ -112,7 +112,7 @@ def drawn(text: str, shares: Mapping[str, Share]) -> str:
 def _checked(name: str, text: str) -> Prompt:
     mended = " ".join(_mended(text.split()))
     said = " ".join(_NOTE.sub(" ", mended).split())
-    if not key(said):
+    if not comparison_key(said):
         return Prompt(name, said, "not speech")
     if _BROKEN.search(said):
         return Prompt(name, said, "broken encoding")

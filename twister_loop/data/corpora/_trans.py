@@ -9,19 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.types import Utterance
-from ._listed import decoded, rejected
+from ._listed import decode_text, reject
 
 
-def transcribed(folder: Path) -> Iterator[Utterance]:
+def read_trans_files(folder: Path) -> Iterator[Utterance]:
     """Every line, and every recording that no line names, in the order of paths."""
     for listing in sorted(folder.rglob("*.trans.txt")):
         at, named = listing.parent, set()
         for number, line in enumerate(listing.read_bytes().splitlines(), 1):
-            text = decoded(line, "utf-8-sig")
+            text = decode_text(line, "utf-8-sig")
             name, _, said = (text or "").partition(" ")
             if not name:
                 bare = Utterance(id=f"{listing.name}:{number}")
-                yield rejected(bare, "bad_line", f"{listing}:{number}: not `ID TEXT` in UTF-8")
+                yield reject(bare, "bad_line", f"{listing}:{number}: not `ID TEXT` in UTF-8")
                 continue
             named.add(name)
             audio = (at / f"{name}.flac").absolute()

@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Seconds, Utterance
 from ._base import Corpus
-from ._etri import Reading, chosen, cleaned, unknown_marks
-from ._listed import counted, existing, rejected, with_audio
+from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
+from ._listed import check_utterance, log_counts, reject, require_folder
 
 FOLDERS = {"train": "*Training*", "validation": "*Validation*", "all": "."}
 
 
 @dataclass(frozen=True)
 class AihubBroadcast(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """What was unpacked, in whatever depth."""
     split: Literal["train", "validation", "all"] = "all"
     """`Training` or `Validation`, as their folders are named."""
@@ -40,14 +41,14 @@ class AihubBroadcast(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where there is no label at all."""
-        existing(self.folder, "AI-Hub broadcasts")
+        require_folder(self.folder, "AI-Hub broadcasts")
         homes = [self.folder] if self.split == "all" else self._homes()
         labels = sorted({each for home in homes for each in home.rglob("*.json")})
         if not labels:
             raise ConfigError(f"{self.folder}: no label of {self.split} (NAME.json) in it or below")
         audio = {path.stem: path for home in homes for path in home.rglob("*.wav")}
         found = (each for path in labels for each in self._program(path, audio))
-        yield from counted(f"aihub_broadcast {self.split}", found)
+        yield from log_counts(f"aihub_broadcast {self.split}", found)
 
     def _homes(self) -> list[Path]:
         return [each for each in self.folder.rglob(FOLDERS[self.split]) if each.is_dir()]
@@ -59,7 +60,7 @@ class AihubBroadcast(Corpus):
             parts = document["utterance"]
         except (ValueError, KeyError, TypeError) as cause:
             bare = Utterance(id=label.stem, audio_filepath=path)
-            yield rejected(bare, "bad_label", f"{label}: not a label of utterances ({cause!r})")
+            yield reject(bare, "bad_label", f"{label}: not a label of utterances ({cause!r})")
             return
         for number, part in enumerate(parts):
             yield self._utterance(f"{label.stem}-{number:05d}", label.stem, path, part)
@@ -71,21 +72,21 @@ class AihubBroadcast(Corpus):
             said = str(part.get("form") or part["original_form"])
             speaker = part.get("speaker_id")
         except (ValueError, KeyError, TypeError) as cause:
-            return rejected(bare, "bad_label", f"{id_}: no start, end and form ({cause!r})")
-        raw = chosen(said, self.reading, spelling_first=False)
+            return reject(bare, "bad_label", f"{id_}: no start, end and form ({cause!r})")
+        raw = choose_reading(said, self.reading, spelling_first=False)
         made = Utterance(
             id=id_,
             audio_filepath=bare.audio_filepath,
             offset=round(start, 3),
             duration=round(max(end - start, 0.0), 3),
-            text=cleaned(raw, self.reading),
+            text=remove_marks(raw, self.reading),
             lang="ko",
             speaker=f"{program}-{speaker}" if speaker else None,
         )
         if hidden := "".join(sign for sign in self.special if sign in said):
-            made = rejected(made, "special_characters", f"{hidden} in {said!r}")
+            made = reject(made, "special_characters", f"{hidden} in {said!r}")
         elif not self.at_least <= made.duration <= self.at_most:
-            made = rejected(made, "length", f"{made.duration:.2f} s")
-        elif self.labeled and (marks := unknown_marks(raw)):
-            made = rejected(made, "unknown_mark", f"{marks} in {said!r}")
-        return with_audio(made, labeled=self.labeled)
+            made = reject(made, "length", f"{made.duration:.2f} s")
+        elif self.labeled and (marks := find_unknown_marks(raw)):
+            made = reject(made, "unknown_mark", f"{marks} in {said!r}")
+        return check_utterance(made, labeled=self.labeled)

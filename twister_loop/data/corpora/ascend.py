@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Language, Utterance
 from ._base import Corpus
-from ._listed import counted, existing, with_audio
+from ._listed import check_utterance, log_counts, require_folder
 
 
 @dataclass(frozen=True)
 class Ascend(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """What its repository on the hub holds, with `waves` unpacked beside the lists."""
     split: Literal["train", "validation", "test"]
     language: Literal["all", "zh", "en", "mixed"] = "all"
@@ -30,7 +31,7 @@ class Ascend(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the list is not there."""
-        listing = existing(self.folder, "ASCEND") / f"{self.split}_metadata.csv"
+        listing = require_folder(self.folder, "ASCEND") / f"{self.split}_metadata.csv"
         if not listing.is_file():
             raise ConfigError(
                 f"{listing}: no such list; take the repository's first form, with CSV files and "
@@ -42,7 +43,7 @@ class Ascend(Corpus):
             if not {"transcription", "language"} <= columns or not columns & {"path", "file_name"}:
                 raise ConfigError(f"{listing}: not a list of ASCEND (its columns: {columns})")
             wanted = (row for row in rows if self.language in ("all", row["language"]))
-            yield from counted(f"ascend {self.split}", map(self._utterance, wanted))
+            yield from log_counts(f"ascend {self.split}", map(self._utterance, wanted))
 
     def _utterance(self, row: Mapping[str, str]) -> Utterance:
         name = Path(row.get("file_name") or row.get("path") or "").name
@@ -56,4 +57,4 @@ class Ascend(Corpus):
             if "original_speaker_id" in row
             else None,
         )
-        return with_audio(made, labeled=self.labeled)
+        return check_utterance(made, labeled=self.labeled)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from ...audio import io as audio
-from ...core.artifacts import not_in_cache_key
+from ...core.artifacts import NOT_IN_CACHE_KEY, not_in_cache_key
 from ...core.errors import AudioError, ConfigError, ManifestError
 from ...core.types import Language, Seconds, Utterance
 from ._base import Corpus
@@ -28,13 +28,13 @@ TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 @dataclass(frozen=True)
 class AudioFolder(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     lang: Language | None = None
     """Of all of it; left open, the recognizer detects it utterance by utterance."""
     settled: Seconds = not_in_cache_key(0.0)
     """A file that changed more recently may still be being written, and is left out."""
 
-    def when_settled(self, since: Seconds) -> Self:
+    def excluding_recent_files(self, since: Seconds) -> Self:
         return replace(self, settled=max(self.settled, since))
 
     def utterances(self) -> Iterator[Utterance]:

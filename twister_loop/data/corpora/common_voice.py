@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Language, Seconds, Utterance
 from ._base import Corpus
-from ._listed import counted, existing, with_audio
+from ._listed import check_utterance, log_counts, require_folder
 
 LANGUAGES = {"zh-TW": "zh", "zh-CN": "zh", "zh-HK": "yue", "nan-tw": "zh", "ne-NP": "ne"}
 """Locales that Whisper calls otherwise; else it is what stands before the hyphen."""
@@ -18,7 +19,7 @@ LANGUAGES = {"zh-TW": "zh", "zh-CN": "zh", "zh-HK": "yue", "nan-tw": "zh", "ne-N
 
 @dataclass(frozen=True)
 class CommonVoice(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """Of one language, such as `cv-corpus-17.0-2024-03-15/ko`: its lists and its `clips`."""
     split: str = "train"
     """A list by its name: train, dev, test, validated, other, invalidated."""
@@ -29,13 +30,13 @@ class CommonVoice(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the list is not there, or is none of Common Voice."""
-        listing = existing(self.folder, "Common Voice") / f"{self.split}.tsv"
+        listing = require_folder(self.folder, "Common Voice") / f"{self.split}.tsv"
         if not listing.is_file():
             there = ", ".join(sorted(each.stem for each in self.folder.glob("*.tsv"))) or "none"
             raise ConfigError(f"{listing}: no such list; there are: {there}")
         durations = dict(self._durations())
         found = (self._utterance(row, durations) for row in _rows(listing, "path", "sentence"))
-        yield from counted(f"common_voice {self.split}", found)
+        yield from log_counts(f"common_voice {self.split}", found)
 
     def _utterance(self, row: Mapping[str, str], durations: Mapping[str, Seconds]) -> Utterance:
         name = row["path"] if row["path"].endswith(".mp3") else f"{row['path']}.mp3"
@@ -48,7 +49,7 @@ class CommonVoice(Corpus):
             lang=self.lang or LANGUAGES.get(locale) or locale.partition("-")[0] or None,
             speaker=row.get("client_id") or None,
         )
-        return with_audio(made, labeled=self.labeled)
+        return check_utterance(made, labeled=self.labeled)
 
     def _durations(self) -> Iterator[tuple[str, Seconds]]:
         """Newer releases say how long each clip is."""

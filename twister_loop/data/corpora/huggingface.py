@@ -16,19 +16,20 @@ from typing import Any
 
 import datasets
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.schema import nearest
 from ...core.types import Language, Utterance
 from ._base import Corpus
-from ._listed import counted, rejected, with_audio
+from ._listed import check_utterance, log_counts, reject
 
 
 @dataclass(frozen=True)
 class HuggingFace(Corpus):
     dataset: str | None = None
     """On the hub, such as `google/fleurs`."""
-    folder: Path | None = field(default=None, metadata={"signed": False})
+    folder: Path | None = field(default=None, metadata=NOT_IN_CACHE_KEY)
     """Instead of a name: what `save_to_disk` wrote, or files that `load_dataset` reads."""
     config: str | None = None
     """Of the data set, such as `ko_kr`."""
@@ -64,7 +65,7 @@ class HuggingFace(Corpus):
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
         numbered = enumerate(islice(rows, self.at_most))
         found = (self._utterance(number, row) for number, row in numbered)
-        yield from counted(f"huggingface {self._what}", found)
+        yield from log_counts(f"huggingface {self._what}", found)
 
     @property
     def _what(self) -> str:
@@ -105,8 +106,8 @@ class HuggingFace(Corpus):
         )
         path = self._file(row[self.audio])
         if path is None:
-            return rejected(made, "no_audio", f"row {number}: neither bytes nor a file")
-        return with_audio(replace(made, audio_filepath=path), labeled=self.text is not None)
+            return reject(made, "no_audio", f"row {number}: neither bytes nor a file")
+        return check_utterance(replace(made, audio_filepath=path), labeled=self.text is not None)
 
     def _file(self, audio: Any) -> Path | None:
         """Where the audio of a row is; bytes are written to the cache first."""

@@ -18,21 +18,21 @@ from typing import Literal
 from ...core.types import Language, Seconds, Share, Utterance
 from ._asterisk import Voice, fetch
 from ._base import Corpus
-from ._prompts import Recording, drawn, key, recordings
+from ._prompts import Recording, assign_share, comparison_key, read_recordings
 
 log = logging.getLogger(__name__)
 
 Split = Literal[
     "pool", "pool_references", "second_speaker", "texts", "development", "test", "retention"
 ]
-Spoken = Literal["it", "fr", "en"]
+PromptLanguage = Literal["it", "fr", "en"]
 
 SHARES: Mapping[str, Share] = {"pool": 0.40, "texts": 0.10, "development": 0.20, "test": 0.30}
 """Of the distinct sentences of the first speaker, by chance of their hash. Half of a development
 set this large leaves the gates thirty utterances, on which a quarter fewer errors may be chance."""
-LONGEST_WORD = 12
+MAX_WORD_CHARACTERS = 12
 """Characters; what is no longer counts as a word, a letter or a number, not as a sentence."""
-LONGEST: Seconds = 30.0
+MAX_HELD_OUT_SECONDS: Seconds = 30.0
 """What is longer is cut at pauses in a pool, and is not held out."""
 
 ITALIAN = Voice(
@@ -68,7 +68,7 @@ ENGLISH = Voice(
     credit="Copyright 2003-2010 Allison Smith (http://www.theivrvoice.com), with contributions "
     "by Digium, Inc. (http://www.digium.com).",
 )
-VOICES: Mapping[Spoken, Voice] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
+VOICES: Mapping[PromptLanguage, Voice] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Ivr(Corpus):
     name of one in the next three splits. `texts`: sentences without their audio. `development`,
     `test`: transcribed sentences of the first speaker. `retention`: all English sentences,
     transcribed; a plan with English in its pool holds out a share of them by `lang` instead."""
-    lang: Spoken = "it"
+    lang: PromptLanguage = "it"
     """Of all splits but `retention`."""
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Ivr(Corpus):
         Raises ConfigError where the prompts are not in the cache and cannot be fetched.
         """
         chosen = list(self._chosen())
-        words = sum(len(key(each.text or "").split()) for each in chosen)
+        words = sum(len(comparison_key(each.text or "").split()) for each in chosen)
         minutes = sum(each.duration for each in chosen) / 60
         log.info(
             "ivr %s: %d utterances, %.1f minutes, %s",
@@ -105,46 +105,46 @@ class Ivr(Corpus):
 
     def _chosen(self) -> Iterator[Utterance]:
         if self.split == "retention":
-            return _transcribed(sentences(read(ENGLISH)), "en", "en-1")
+            return _transcribed(select_sentences(load_recordings(ENGLISH)), "en", "en-1")
         lang, speaker = self.lang, f"{self.lang}-1"
-        first = read(VOICES[lang])
-        share = {each.name: drawn(each.text, SHARES) for each in sentences(first)}
+        first = load_recordings(VOICES[lang])
+        share = {each.name: assign_share(each.text, SHARES) for each in select_sentences(first)}
         if self.split == "pool":
             return _untranscribed(_free(first, share), lang, speaker)
         if self.split == "pool_references":
-            known = [each for each in _free(first, share) if not each.doubt]
+            known = [each for each in _free(first, share) if not each.problem]
             return _transcribed(known, lang, speaker)
         if self.split == "second_speaker":
-            silent = {each.name for each in first if each.doubt == "not speech"}
+            silent = {each.name for each in first if each.problem == "not speech"}
             taken = {name for name in share if share[name] != "pool"} | silent
-            second = read(MENARDI)
+            second = load_recordings(MENARDI)
             return _untranscribed([e for e in second if e.name not in taken], lang, "it-menardi")
         mine = [each for each in first if share.get(each.name) == self.split]
         return _texts(mine, lang) if self.split == "texts" else _transcribed(mine, lang, speaker)
 
 
-def read(voice: Voice) -> list[Recording]:
+def load_recordings(voice: Voice) -> list[Recording]:
     """All prompts of a voice. Raises ConfigError where they cannot be fetched."""
-    found = recordings(fetch(voice))
-    doubts = Counter(each.doubt for each in found if each.doubt)
+    found = read_recordings(fetch(voice))
+    doubts = Counter(each.problem for each in found if each.problem)
     said = ", ".join(f"{count} {doubt}" for doubt, count in sorted(doubts.items()))
     log.info("%s: %d prompts; never held out: %s", voice.name, len(found), said or "none")
     return found
 
 
-def sentences(found: Sequence[Recording]) -> list[Recording]:
+def select_sentences(found: Sequence[Recording]) -> list[Recording]:
     """What can be held out: transcribed without a doubt, no single word, not too long."""
     return [
         each
         for each in found
-        if not each.doubt and len(key(each.text)) > LONGEST_WORD and each.duration <= LONGEST
+        if not each.problem and len(comparison_key(each.text)) > MAX_WORD_CHARACTERS and each.duration <= MAX_HELD_OUT_SECONDS
     ]
 
 
 def _free(found: Sequence[Recording], share: Mapping[str, str]) -> list[Recording]:
     """All speech that is in no other share, neither itself nor by a text that equals one there."""
-    taken = {key(each.text) for each in found if share.get(each.name, "pool") != "pool"}
-    return [each for each in found if each.doubt != "not speech" and key(each.text) not in taken]
+    taken = {comparison_key(each.text) for each in found if share.get(each.name, "pool") != "pool"}
+    return [each for each in found if each.problem != "not speech" and comparison_key(each.text) not in taken]
 
 
 def _untranscribed(found: Sequence[Recording], lang: Language, speaker: str) -> Iterator[Utterance]:
@@ -172,6 +172,6 @@ def _transcribed(found: Sequence[Recording], lang: Language, speaker: str) -> It
 
 def _texts(found: Sequence[Recording], lang: Language) -> Iterator[Utterance]:
     """Every text once, without its audio."""
-    distinct = {key(each.text): each for each in reversed(found)}
+    distinct = {comparison_key(each.text): each for each in reversed(found)}
     for each in reversed(distinct.values()):
         yield Utterance(id=f"{lang}/{each.name}", text=each.text, lang=lang, origin="synthetic")

@@ -25,11 +25,11 @@ from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.locks import exclusive_lock
 from ...core.types import Seconds, Utterance
-from ..packing import Group
+from ..packing import PackedGroup
 from ._asterisk import FETCH_LOCK, fetch
 from ._base import Corpus
-from ._prompts import Recording, drawn, key
-from .ivr import ENGLISH, SHARES, VOICES, read, sentences
+from ._prompts import Recording, assign_share, comparison_key
+from .ivr import ENGLISH, SHARES, VOICES, load_recordings, select_sentences
 
 SHORT = 5
 """Words, at most, of what is joined inside a sentence."""
@@ -102,25 +102,25 @@ class IvrSwitched(Corpus):
     def _sentences(self, lang: Literal["it", "fr", "en"]) -> list[Recording]:
         """Of the split, each text once, in an order that their texts decide."""
         mine = [
-            each for each in sentences(read(VOICES[lang])) if drawn(each.text, SHARES) == self.split
+            each for each in select_sentences(load_recordings(VOICES[lang])) if assign_share(each.text, SHARES) == self.split
         ]
         if not mine:
             raise ConfigError(f"ivr_switched: no sentence of {lang!r} is in {self.split}")
-        distinct = {key(each.text): each for each in reversed(mine)}
+        distinct = {comparison_key(each.text): each for each in reversed(mine)}
         return sorted(
-            distinct.values(), key=lambda each: hashlib.sha256(key(each.text).encode()).digest()
+            distinct.values(), key=lambda each: hashlib.sha256(comparison_key(each.text).encode()).digest()
         )
 
 
 def _by_length(found: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
-    short = [each for each in found if len(key(each.text).split()) <= SHORT]
+    short = [each for each in found if len(comparison_key(each.text).split()) <= SHORT]
     return short, [each for each in found if each not in short and each.duration < 14]
 
 
-def _sound(parts: Sequence[tuple[str, Recording]]) -> tuple[Group, audio.Samples]:
+def _sound(parts: Sequence[tuple[str, Recording]]) -> tuple[PackedGroup, audio.Samples]:
     """The parts in time, and what is heard."""
     inside = len(parts) > 2
-    group, clips, at = Group(), list[audio.Samples](), 0.0
+    group, clips, at = PackedGroup(), list[audio.Samples](), 0.0
     pause = 0.0 if inside else PAUSE
     for lang, each in parts:
         samples = audio.read(each.audio)

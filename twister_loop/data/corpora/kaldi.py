@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...audio.io import duration_of
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import AudioError, ConfigError, ManifestError
 from ...core.types import Language, Utterance
 from ._base import Corpus
-from ._listed import counted, existing, rejected, with_audio
+from ._listed import check_utterance, log_counts, reject, require_folder
 
 _FLAC = re.compile(r"(?:\S*/)?flac\s+(?:-\S+\s+)*(\S+)\s*\|")
 _ARCHIVE = re.compile(r".*\.ark:\d+")
@@ -23,8 +24,8 @@ _ARCHIVE = re.compile(r".*\.ark:\d+")
 
 @dataclass(frozen=True)
 class Kaldi(Corpus):
-    folder: Path = field(metadata={"signed": False})
-    root: Path | None = field(default=None, metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
+    root: Path | None = field(default=None, metadata=NOT_IN_CACHE_KEY)
     """What relative paths of `wav.scp` are relative to; left out, the folder itself."""
     lang: Language | None = None
     labeled: bool = True
@@ -32,7 +33,7 @@ class Kaldi(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError without a `wav.scp`, ManifestError where a line has no value."""
-        existing(self.folder, "Kaldi's lists")
+        require_folder(self.folder, "Kaldi's lists")
         recordings = dict(self._table("wav.scp"))
         if not recordings:
             raise ConfigError(f"{self.folder / 'wav.scp'}: missing or empty")
@@ -47,12 +48,12 @@ class Kaldi(Corpus):
             )
             for each in self._spoken(recordings, segments or {id_: id_ for id_ in recordings})
         )
-        yield from counted(
-            f"kaldi {self.folder.name}", (with_audio(e, labeled=self.labeled) for e in found)
+        yield from log_counts(
+            f"kaldi {self.folder.name}", (check_utterance(e, labeled=self.labeled) for e in found)
         )
         if texts and (unspoken := texts.keys() - (segments or recordings).keys()):
             for id_ in sorted(unspoken):
-                yield rejected(Utterance(id=id_), "no_audio", "a text that wav.scp does not name")
+                yield reject(Utterance(id=id_), "no_audio", "a text that wav.scp does not name")
 
     def _spoken(
         self, recordings: Mapping[str, str], segments: Mapping[str, str]
@@ -62,17 +63,17 @@ class Kaldi(Corpus):
             recording, *times = segment.split()
             bare = Utterance(id=id_)
             if recording not in recordings:
-                yield rejected(bare, "no_audio", f"wav.scp has no recording {recording!r}")
+                yield reject(bare, "no_audio", f"wav.scp has no recording {recording!r}")
                 continue
             path = self._file(recordings[recording])
             if path is None:
-                yield rejected(bare, "command", f"{recordings[recording]!r} is not run here")
+                yield reject(bare, "command", f"{recordings[recording]!r} is not run here")
                 continue
             made = replace(bare, audio_filepath=path)
             try:
                 yield _cut(made, times) if times else made
             except (ValueError, AudioError) as cause:
-                yield rejected(made, "bad_segment", f"{segment!r}: {cause}")
+                yield reject(made, "bad_segment", f"{segment!r}: {cause}")
 
     def _file(self, source: str) -> Path | None:
         """The audio file of an entry; None where a command or an archive would make it."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Utterance
 from ._base import Corpus
-from ._etri import Reading, chosen, cleaned, unknown_marks
-from ._listed import below, counted, decoded, existing, rejected, with_audio
+from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
+from ._listed import check_utterance, decode_text, find_below, log_counts, reject, require_folder
 
 Split = Literal["train", "dev", "eval_clean", "eval_other", "all"]
 
@@ -29,7 +30,7 @@ PERCENT = {
 
 @dataclass(frozen=True)
 class KsponSpeech(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """What was unpacked: `KsponSpeech_01` ... `_05`, `KsponSpeech_eval` and the folder with the
     lists, in it or a level or two below."""
     split: Split = "train"
@@ -51,12 +52,12 @@ class KsponSpeech(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""
-        existing(self.folder, "KsponSpeech")
+        require_folder(self.folder, "KsponSpeech")
         found = self._all() if self.split == "all" else self._listed()
-        yield from counted(f"ksponspeech {self.split}", found)
+        yield from log_counts(f"ksponspeech {self.split}", found)
 
     def _listed(self) -> Iterator[Utterance]:
-        listing = below(self.folder, f"{self.split}.trn")
+        listing = find_below(self.folder, f"{self.split}.trn")
         if listing is None:
             raise ConfigError(
                 f"{self.folder}: no list {self.split}.trn in it or two levels below; unpack "
@@ -64,16 +65,16 @@ class KsponSpeech(Corpus):
             )
         homes: dict[str, Path] = {}
         for number, line in enumerate(listing.read_bytes().splitlines(), 1):
-            text = decoded(line, "utf-8-sig", "cp949")
+            text = decode_text(line, "utf-8-sig", "cp949")
             name, _, said = (text or "").partition(" :: ")
             if text is None or not said.strip() or not name.strip().endswith(".pcm"):
                 why = f"{listing.name}:{number}: not `path :: transcript`"
-                yield rejected(Utterance(id=f"{listing.name}:{number}"), "bad_line", why)
+                yield reject(Utterance(id=f"{listing.name}:{number}"), "bad_line", why)
             else:
                 yield self._utterance(self._there(name.strip(), homes), said)
 
     def _all(self) -> Iterator[Utterance]:
-        parts = [below(self.folder, f"KsponSpeech_0{number}") for number in range(1, 6)]
+        parts = [find_below(self.folder, f"KsponSpeech_0{number}") for number in range(1, 6)]
         if not any(parts):
             raise ConfigError(f"{self.folder}: no KsponSpeech_01 in it or two levels below")
         for part in filter(None, parts):
@@ -88,27 +89,29 @@ class KsponSpeech(Corpus):
         """A file with the text beside it."""
         beside = audio.with_suffix(".txt")
         if not beside.is_file():
-            return with_audio(Utterance(id=audio.stem, audio_filepath=audio), labeled=self.labeled)
+            return check_utterance(
+                Utterance(id=audio.stem, audio_filepath=audio), labeled=self.labeled
+            )
         # Text in UTF-8, as some copies have it, is hardly ever valid as something else.
-        text = decoded(beside.read_bytes(), "utf-8-sig", "cp949")
+        text = decode_text(beside.read_bytes(), "utf-8-sig", "cp949")
         if text is None:
             bare = Utterance(id=audio.stem, audio_filepath=audio)
-            return rejected(bare, "not_cp949", f"{beside}: neither cp949 nor UTF-8")
+            return reject(bare, "not_cp949", f"{beside}: neither cp949 nor UTF-8")
         return self._utterance(audio, text)
 
     def _utterance(self, audio: Path, said: str) -> Utterance:
-        raw = chosen(said, self.reading)
+        raw = choose_reading(said, self.reading)
         percent = PERCENT.get(audio.stem.rpartition("_")[2], "퍼센트")
-        text = cleaned(raw, self.reading, percent=percent)
+        text = remove_marks(raw, self.reading, percent=percent)
         made = Utterance(id=audio.stem, audio_filepath=audio.absolute(), text=text, lang="ko")
-        if self.labeled and (marks := unknown_marks(raw)):
-            made = rejected(made, "unknown_mark", f"{marks} in {said.strip()!r}")
-        return with_audio(made, labeled=self.labeled)
+        if self.labeled and (marks := find_unknown_marks(raw)):
+            made = reject(made, "unknown_mark", f"{marks} in {said.strip()!r}")
+        return check_utterance(made, labeled=self.labeled)
 
     def _there(self, name: str, homes: dict[str, Path]) -> Path:
         """Where a path of a list is; its first folder may lie deeper than the list says."""
         first = Path(name).parts[0]
         if first not in homes:
-            found = below(self.folder, first)
+            found = find_below(self.folder, first)
             homes[first] = found.parent if found else self.folder
         return homes[first] / name

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Utterance
 from ._base import Corpus
-from ._listed import below, counted, existing, with_audio
-from ._trans import transcribed
+from ._listed import check_utterance, find_below, log_counts, require_folder
+from ._trans import read_trans_files
 
 Split = Literal[
     "train-clean-100", "train-clean-360", "train-other-500",
@@ -21,7 +22,7 @@ Split = Literal[
 
 @dataclass(frozen=True)
 class LibriSpeech(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """`LibriSpeech`, or what it lies in."""
     split: Split
     labeled: bool = True
@@ -39,7 +40,7 @@ class LibriSpeech(Corpus):
 
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""
-        home = below(existing(self.folder, "LibriSpeech"), self.split, deep=1)
+        home = find_below(require_folder(self.folder, "LibriSpeech"), self.split, deep=1)
         if home is None:
             raise ConfigError(f"{self.folder}: no {self.split} in it; unpack {self.split}.tar.gz")
         found = (
@@ -49,7 +50,7 @@ class LibriSpeech(Corpus):
                 lang="en",
                 speaker=f"librispeech-{each.id.partition('-')[0]}",
             )
-            for each in transcribed(home)
+            for each in read_trans_files(home)
         )
-        whole = (with_audio(each, labeled=self.labeled) for each in found)
-        yield from counted(f"librispeech {self.split}", whole)
+        whole = (check_utterance(each, labeled=self.labeled) for each in found)
+        yield from log_counts(f"librispeech {self.split}", whole)

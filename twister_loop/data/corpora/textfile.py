@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Language, Utterance
 from ._base import Corpus
@@ -13,7 +14,7 @@ from ._base import Corpus
 
 @dataclass(frozen=True)
 class TextFile(Corpus):
-    file: Path = field(metadata={"signed": False})
+    file: Path = field(metadata=NOT_IN_CACHE_KEY)
     """UTF-8; empty lines and lines that begin with # are passed over."""
     lang: Language | None = None
 

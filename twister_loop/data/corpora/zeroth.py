@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Utterance
 from ._base import Corpus
-from ._listed import below, counted, existing, with_audio
-from ._trans import transcribed
+from ._listed import check_utterance, find_below, log_counts, require_folder
+from ._trans import read_trans_files
 
 
 @dataclass(frozen=True)
 class Zeroth(Corpus):
-    folder: Path = field(metadata={"signed": False})
+    folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """What `zeroth_korean.tar.gz` holds: `train_data_01`, `test_data_01`, `AUDIO_INFO`."""
     split: Literal["train", "test"]
     labeled: bool = True
@@ -27,13 +28,13 @@ class Zeroth(Corpus):
     def utterances(self) -> Iterator[Utterance]:
         """Raises ConfigError where the split is not there."""
         name = f"{self.split}_data_01"
-        home = below(existing(self.folder, "Zeroth-Korean"), name, deep=1)
+        home = find_below(require_folder(self.folder, "Zeroth-Korean"), name, deep=1)
         if home is None:
             raise ConfigError(f"{self.folder}: no {name} in it; unpack zeroth_korean.tar.gz")
         # An id is speaker, script and number: 106_003_0000.
         found = (
             replace(each, lang="ko", speaker=f"zeroth-{each.id.partition('_')[0]}")
-            for each in transcribed(home)
+            for each in read_trans_files(home)
         )
-        whole = (with_audio(each, labeled=self.labeled) for each in found)
-        yield from counted(f"zeroth {self.split}", whole)
+        whole = (check_utterance(each, labeled=self.labeled) for each in found)
+        yield from log_counts(f"zeroth {self.split}", whole)

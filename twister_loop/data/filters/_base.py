@@ -36,15 +36,15 @@ class Filter(Part):
         """Why this utterance must be dropped, or None to keep it."""
 
     def objections(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
         """The same for many, in order; it reads ahead no further than a window.
 
         Of what has an `error` nothing is asked, and any answer will do.
         """
-        return map(self.objection, speech)
+        return map(self.objection, utterances)
 
-    def fitted_to(self, manifest: Manifest) -> Self:
+    def fit(self, manifest: Manifest) -> Self:
         """The same filter, knowing the corpus it is about to judge."""
         return self
 

@@ -14,7 +14,7 @@ from ._base import Filter, FilterContext
 
 
 @dataclass(frozen=True)
-class Estimate(Filter):
+class AudioEstimate(Filter):
     """Goes by the column of its name, or, where `scan` has not estimated that, by the audio."""
 
     needs_context: ClassVar[bool] = True
@@ -25,7 +25,7 @@ class Estimate(Filter):
         """What the column would say of samples, (n_samples,) at 16 kHz."""
 
     @abstractmethod
-    def said(self, estimated: float) -> str:
+    def describe(self, estimated: float) -> str:
         """An estimate, as the objection says it."""
 
     def objection(self, utterance: Utterance) -> str | None:
@@ -36,9 +36,9 @@ class Estimate(Filter):
             except AudioError as error:
                 return str(error)
         enough = estimated >= self.at_least
-        return None if enough else f"{self.said(estimated)} < {self.at_least:g}"
+        return None if enough else f"{self.describe(estimated)} < {self.at_least:g}"
 
     def objections(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        return (None if each.error else self.objection(each) for each in speech)
+        return (None if each.error else self.objection(each) for each in utterances)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ...core.types import Language
 
-CREDITS = (
+SUBTITLE_CREDITS = (
     "amara org",
     "qtss",
     "dimatorzok",
@@ -48,7 +48,7 @@ CREDITS = (
 )
 """Those who made subtitles, in any language: wherever they occur, nobody said it."""
 
-WHOLE: dict[Language, tuple[str, ...]] = {
+CLOSING_PHRASES: dict[Language, tuple[str, ...]] = {
     "ar": ("اشتركوا في القناة", "شكرا للمشاهدة", "شكرا على المشاهدة"),
     "bg": ("благодаря ви за гледането", "абонирайте се за канала"),
     "ca": ("subtítols creats per la comunitat",),

@@ -27,7 +27,7 @@ class SecondOpinion(Filter):
     """What is counted; the words of languages written without spaces are their characters."""
 
     @abstractmethod
-    def heard_again(
+    def transcribe_again(
         self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance | None]:
         """Yield every utterance with another `pred_text`, in order; None where there is none."""
@@ -36,10 +36,10 @@ class SecondOpinion(Filter):
         return None  # by itself an utterance has only one text
 
     def objections(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        speech, again = tee(speech)
-        for one, other in zip(speech, self.heard_again(again, witnesses), strict=True):
+        utterances, again = tee(utterances)
+        for one, other in zip(utterances, self.transcribe_again(again, context), strict=True):
             yield self._compared(one, other) if other else None
 
     def _compared(self, one: Utterance, other: Utterance) -> str | None:
@@ -47,7 +47,7 @@ class SecondOpinion(Filter):
             return f"not heard again: {other.error}"
         first = one.text if one.pred_text is None else one.pred_text
         second = other.pred_text or ""
-        error = metrics.normalized_error_count(first or "", second, one.lang, self.unit).rate
+        error = metrics.count_normalized_errors(first or "", second, one.lang, self.unit).rate
         if error <= self.at_most:
             return None
         unit = self.unit.removesuffix("s")

@@ -18,7 +18,7 @@ class Agreement(Filter):
     """What is counted."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        error = metrics.utterance_error_count(utterance, self.unit).rate
+        error = metrics.count_utterance_errors(utterance, self.unit).rate
         if error <= self.at_most:
             return None
         return f"{self.unit.removesuffix('s')} error rate {error:.2f} > {self.at_most:g}"

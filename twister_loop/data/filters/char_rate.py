@@ -30,7 +30,7 @@ class CharRate(Filter):
             return None
         return f"{rate:.1f} characters a second, not {self.low:.1f} to {self.high:.1f}"
 
-    def fitted_to(self, manifest: Manifest) -> Self:
+    def fit(self, manifest: Manifest) -> Self:
         rates = [len(each.text) / each.duration for each in manifest if each.text and each.duration]
         if not self.learned or len(rates) < ENOUGH:
             return self

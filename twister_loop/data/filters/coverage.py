@@ -28,14 +28,14 @@ QUIET = 25.0
 
 @dataclass(frozen=True)
 class Coverage(Filter):
-    unspoken: Share = 0.1
+    max_unspoken_share: Share = 0.1
     """Part of the words, at most, that no time is left for."""
-    untold: Seconds = 1.0
+    max_untranscribed_seconds: Seconds = 1.0
     """Of speech, at most, in which there is no word."""
     needs_word_times = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unspoken <= 1 or self.untold < 0:
+        if not 0 <= self.max_unspoken_share <= 1 or self.max_untranscribed_seconds < 0:
             raise ValueError("unspoken, untold: a part of the words from 0 to 1, and seconds")
 
     def objection(self, utterance: Utterance) -> str | None:
@@ -43,13 +43,13 @@ class Coverage(Filter):
         if not utterance.words:
             return None
         unspoken = [each for each in utterance.words if each.end - each.start <= NO_TIME]
-        if len(unspoken) > self.unspoken * len(utterance.words):
+        if len(unspoken) > self.max_unspoken_share * len(utterance.words):
             return f"{len(unspoken)} of {len(utterance.words)} words are not spoken"
         try:
             untold = _untold(audio.load_utterance(utterance), utterance.words)
         except AudioError as error:
             return str(error)
-        if untold > self.untold:
+        if untold > self.max_untranscribed_seconds:
             return f"{untold:.1f} s of speech without a word"
         return None
 

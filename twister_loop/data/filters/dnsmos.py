@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from ...audio import dnsmos as quality
 from ...audio import io as audio
-from ._estimate import Estimate
+from ._estimate import AudioEstimate
 
 
 @dataclass(frozen=True)
-class Dnsmos(Estimate):
+class Dnsmos(AudioEstimate):
     at_least: float = 3.0
     """Overall quality (OVRL) as people would judge it, 1 to 5, estimated without a reference
     (DNSMOS P.835, arXiv 2110.01763); 3.0 is Emilia's. Read where `scan` has estimated it."""
@@ -18,5 +18,5 @@ class Dnsmos(Estimate):
     def estimate(self, samples: audio.Samples) -> float:
         return quality.dnsmos(samples)
 
-    def said(self, estimated: float) -> str:
+    def describe(self, estimated: float) -> str:
         return f"DNSMOS {estimated:.2f}"

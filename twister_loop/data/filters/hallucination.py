@@ -10,7 +10,7 @@ from pathlib import Path
 from ...core.types import Utterance
 from ...text.normalizers.basic import Basic
 from ._base import Filter
-from ._phrases import CREDITS, WHOLE
+from ._phrases import SUBTITLE_CREDITS, CLOSING_PHRASES
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Hallucination(Filter):
 
     def objection(self, utterance: Utterance) -> str | None:
         text = _plain(utterance.text or "")
-        for known in CREDITS:
+        for known in SUBTITLE_CREDITS:
             if f" {known} " in f" {text} " or (known in text and not known.isascii()):
                 return f"a credit of subtitles: {known!r}"
         whole, one = _patterns(self.also)
@@ -41,7 +41,7 @@ class Hallucination(Filter):
 @lru_cache(maxsize=8)
 def _patterns(also: Path | None) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What finds texts that are known phrases and nothing else, and a phrase among other words."""
-    known = {each for phrases in WHOLE.values() for each in phrases} | {*_phrases(also)}
+    known = {each for phrases in CLOSING_PHRASES.values() for each in phrases} | {*_phrases(also)}
     any_ = "|".join(map(re.escape, sorted(known, key=lambda each: (-len(each), each))))
     return re.compile(rf"(?:(?:{any_})(?: |$))+"), re.compile(rf"(?<!\w)(?:{any_})(?!\w)")
 

@@ -14,7 +14,7 @@ from ._second_opinion import SecondOpinion
 class LastRound(SecondOpinion):
     """In the first round, and of audio that is new since, nothing can be said."""
 
-    def heard_again(
+    def transcribe_again(
         self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance | None]:
         labels = witnesses.last_labels or ()

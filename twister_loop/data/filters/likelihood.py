@@ -31,12 +31,12 @@ class Likelihood(Filter):
         return None  # by itself it has not been forced
 
     def objections(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        speech, again = tee(speech)
+        utterances, again = tee(utterances)
         rivals = (each for utterance in again for each in _rivals(utterance))
-        scores = witnesses.champion.score(rivals)
-        for utterance in speech:
+        scores = context.champion.score(rivals)
+        for utterance in utterances:
             yield self._compared(utterance, next(scores), next(scores))
 
     def _compared(

@@ -32,7 +32,7 @@ class SecondDecode(SecondOpinion):
             why = f"decodes with {asked} already" if other else f"cannot decode with {asked}"
             raise ConfigError(f"second_decode: {asr.name} {why}; choose other options of it")
 
-    def heard_again(
+    def transcribe_again(
         self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance]:
         champion = witnesses.champion

@@ -34,7 +34,7 @@ class SecondModel(SecondOpinion):
         except ConfigError as wrong:
             raise ConfigError(f"second_model: {wrong}") from wrong
 
-    def heard_again(
+    def transcribe_again(
         self, speech: Iterable[Utterance], witnesses: FilterContext
     ) -> Iterator[Utterance]:
         recognizer = self._recognizer()
