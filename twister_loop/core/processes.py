@@ -30,3 +30,14 @@ def end_with_guard() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment for a child interpreter that imports from where this one does.
+
+    `python -m` and `python -c` put the working directory first on the module path, so a package
+    `twister_loop` that a user keeps there would be imported instead of this one.
+    PYTHONSAFEPATH turns that off for the child and for every interpreter that it starts.
+    """
+    paths = [entry or os.getcwd() for entry in sys.path]  # "" means the working directory
+    return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(paths)}

@@ -23,7 +23,7 @@ import torch
 from torch import distributed
 
 from ...core.errors import EngineError
-from ...core.processes import end_with_guard
+from ...core.processes import child_environment, end_with_guard
 from .dataset import Step
 from .options import WhisperOptions
 
@@ -88,7 +88,9 @@ def launch(options: WhisperOptions, out: Path, *arguments: Any) -> None:
     orders.write_bytes(pickle.dumps((options, arguments)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={options.processes}", "-m", __name__, str(orders)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, start_new_session=True, env=child_environment()
+    )
     assert process.stdin
     try:
         code = process.wait()

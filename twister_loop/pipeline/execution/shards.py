@@ -28,7 +28,7 @@ from uuid import uuid4
 from ...core.environment import environment
 from ...core.errors import EngineError
 from ...core.manifest import Manifest
-from ...core.processes import end_with_guard
+from ...core.processes import child_environment, end_with_guard
 from ...core.progress import progress
 from ...core.registry import Part
 from ...core.types import TEXT_ONLY, Seconds, Utterance
@@ -196,7 +196,12 @@ def guarded(deadline: Seconds, order: ShardOrder) -> str:
     with order.log.open("ab") as lines:
         command = [sys.executable, "-c", PROCESS]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=lines, stderr=lines, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,
+            env=child_environment(),
         )
     assert process.stdin
     try:
