@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -39,5 +40,5 @@ def child_environment() -> dict[str, str]:
     `twister_loop` that a user keeps there would be imported instead of this one.
     PYTHONSAFEPATH turns that off for the child and for every interpreter that it starts.
     """
-    paths = [entry or os.getcwd() for entry in sys.path]  # "" means the working directory
+    paths = [entry or str(Path.cwd()) for entry in sys.path]  # "" means the working directory
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(paths)}
