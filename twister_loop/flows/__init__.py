@@ -1,5 +1,5 @@
-"""The loop as Prefect flows; nothing of the library knows that this room exists.
+"""Prefect flows around the loop; the only room of the package that imports Prefect.
 
-The run folder is the truth. Prefect schedules, guards and shows: take the decorators away, and
-the code still works.
+The run folder holds the truth. Prefect schedules, guards and displays rounds: without the
+decorators the same code still works.
 """

@@ -1,7 +1,8 @@
-"""Approval by a person, through Prefect: a flow that sleeps on the server until somebody answers.
+"""Approval through Prefect: a flow run that is suspended on the server until a person decides.
 
-It is a deployment of its own without a limit, so nothing holds a core or a slot while it waits.
-The word lies in the run folder; who says it with `twister approve` needs no flow at all.
+The flow is a deployment of its own without a concurrency limit, so a pending approval occupies
+no core and no slot. The decision itself is stored in the run folder: `twister approve` needs no
+flow at all.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from prefect.states import Completed, Failed
 from .. import TwisterError, approve, refuse
 from ..pipeline.run_folder import RunFolder, approval_of, round_number
 from ..reporting.summary import summarize
-from .notifications import figures, key_of, publish
+from .notifications import format_scores, publish_round, run_key
 
 DEPLOYMENT = "promote/twister"
-PATIENCE = 30 * 24 * 3600
-"""Seconds until a question that nobody answers ends as failed; the candidate still waits then."""
+APPROVAL_TIMEOUT = 30 * 24 * 3600
+"""Seconds until an unanswered flow run ends as failed; the candidate still awaits approval."""
 
 log = logging.getLogger("twister_loop")
 
 
 class Decision(RunInput):
-    """What the form in Prefect asks for."""
+    """Fields of the form that Prefect shows when the suspended flow run is resumed."""
 
     approve: bool
     note: str = ""
@@ -47,34 +48,39 @@ class Decision(RunInput):
 
 @flow(name="promote", flow_run_name="{run}", persist_result=False)
 def promote(run: str) -> State[Any]:
-    """Wait for a person's word on the candidate that waits, and do what it says."""
-    folder = Path(run)
+    """Wait for a person's decision on the pending candidate, and carry it out."""
+    run_folder = Path(run)
     try:
-        at = RunFolder.read(folder).awaiting_approval
-        if at is None:
-            return Completed(message=_said(folder))
-        asked = f"Round {round_number(at)} of {folder}\n\n{figures(summarize(folder).rounds[-1])}"
+        pending = RunFolder.read(run_folder).awaiting_approval
+        if pending is None:
+            return Completed(message=_approval_message(run_folder))
+        scores = format_scores(summarize(run_folder).rounds[-1])
+        question = f"Round {round_number(pending)} of {run_folder}\n\n{scores}"
+        # The key lets Prefect match the answer after this process has ended: a suspended flow
+        # run is started again from its first line when somebody resumes it.
         decision = suspend_flow_run(
-            wait_for_input=Decision.with_initial_data(description=asked),
-            timeout=PATIENCE,
-            key=f"{key_of(folder)}-{at.name}",
+            wait_for_input=Decision.with_initial_data(description=question),
+            timeout=APPROVAL_TIMEOUT,
+            key=f"{run_key(run_folder)}-{pending.name}",
         )
-        if not RunFolder.read(
-            folder
-        ).awaiting_approval:  # somebody said it on the command line meanwhile
-            return Completed(message=_said(folder))
-        say = approve if decision.approve else refuse
-        said = say(folder, decision.note, decision.by or "somebody through Prefect")
-    except TwisterError as trouble:
-        return Failed(message=str(trouble), data=trouble)
-    publish(folder)
-    return Completed(message=str(said))
+        # `twister approve` or `twister refuse` may have decided in the meantime.
+        if not RunFolder.read(run_folder).awaiting_approval:
+            return Completed(message=_approval_message(run_folder))
+        decide = approve if decision.approve else refuse
+        approval = decide(run_folder, decision.note, decision.by or "a Prefect user")
+    except TwisterError as error:
+        return Failed(message=str(error), data=error)
+    publish_round(run_folder)
+    return Completed(message=str(approval))
 
 
-def ask(run: Path) -> None:
-    """If a candidate waits, start the flow above, once a round, where it is deployed."""
-    at = RunFolder.read(run).awaiting_approval
-    if at is None:
+def request_approval(run: Path) -> None:
+    """Start the `promote` flow if a candidate awaits approval and the flow is deployed.
+
+    The idempotency key makes it one flow run a round, however often this is called.
+    """
+    pending = RunFolder.read(run).awaiting_approval
+    if pending is None:
         return
     try:
         run_deployment(
@@ -82,28 +88,35 @@ def ask(run: Path) -> None:
             parameters={"run": str(run.resolve())},
             timeout=0,
             as_subflow=False,
-            idempotency_key=f"{key_of(run)}-{at.name}",
+            idempotency_key=f"{run_key(run)}-{pending.name}",
         )
     except ObjectNotFound:
-        log.info("no deployment %s on this server: `twister approve %s` decides", DEPLOYMENT, run)
+        log.info(
+            "this server has no deployment %s; decide with `twister approve %s`", DEPLOYMENT, run
+        )
 
 
-def settle(run: Path) -> None:
-    """End the questions about a run that were answered on the command line."""
+def close_approval(run: Path) -> None:
+    """Complete suspended `promote` flow runs whose decision was made on the command line."""
     if not (run / "run.json").is_file() or RunFolder.read(run).awaiting_approval:
         return
-    asked = FlowRunFilter(
+    # PAUSED is the type of a suspended state; Prefect has no type of its own for it.
+    suspended = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED]))
     )
     with get_client(sync_client=True) as client:
-        for each in client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["promote"])), flow_run_filter=asked
+        for flow_run in client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["promote"])), flow_run_filter=suspended
         ):
-            if each.parameters.get("run") == str(run.resolve()):
-                client.set_flow_run_state(each.id, Completed(message=_said(run)), force=True)
+            if flow_run.parameters.get("run") == str(run.resolve()):
+                decided: State[Any] = Completed(message=_approval_message(run))
+                # Without `force` the server rejects a change from suspended to completed.
+                client.set_flow_run_state(flow_run.id, decided, force=True)
 
 
-def _said(run: Path) -> str:
+def _approval_message(run: Path) -> str:
     finished = RunFolder.read(run).finished_rounds
-    said = approval_of(finished[-1]) if finished else None
-    return f"round {round_number(finished[-1])}: {said}" if said else "nothing waits for approval"
+    approval = approval_of(finished[-1]) if finished else None
+    if approval is None:
+        return "no candidate awaits approval"
+    return f"round {round_number(finished[-1])}: {approval}"

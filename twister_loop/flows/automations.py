@@ -1,4 +1,4 @@
-"""What the server does by itself: end what has died, and call whoever wants to know."""
+"""Automations of the Prefect server: end dead flow runs, and call a webhook."""
 
 from __future__ import annotations
 
@@ -16,45 +16,59 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 FLOWS = ["refine", "round", "retrain", "promote", "evaluate"]
-OURS = ResourceSpecification({"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS})
-"""Other flows on the same server are left alone."""
-SILENCE = timedelta(seconds=300)
-"""Without a heartbeat, of which there are ten in that time: the run is dead."""
-BLOCK = "twister-hook"
+# Restricted by name, so that other flows on the same server are left alone.
+OUR_FLOWS = ResourceSpecification(
+    {"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS}
+)
+HEARTBEAT_TIMEOUT = timedelta(seconds=300)
+"""Time without a heartbeat after which a flow run counts as dead.
+
+Heartbeats come every 30 s (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY`), so ten are missed in a row.
+"""
+WEBHOOK_BLOCK = "twister-hook"
 
 
-def automations(hook: str = "") -> Iterator[AutomationCore]:
-    """Without a hook, only the one that ends dead runs."""
+def automations(webhook: str = "") -> Iterator[AutomationCore]:
+    """Yield the automations to register.
+
+    Args:
+        webhook: URL to post `{"text": ...}` to. If empty, only the automation that ends dead
+            flow runs is yielded.
+    """
+    # `after` a heartbeat, proactively, if no event of any kind follows: a process that was killed
+    # cannot report its own end.
     yield AutomationCore(
         name="twister: no run stays Running when its process is gone",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            match_related=OURS,
+            match_related=OUR_FLOWS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=SILENCE,
+            within=HEARTBEAT_TIMEOUT,
         ),
         actions=[
             ChangeFlowRunState(
                 name=None,
                 state=StateType.CRASHED,
-                message="No sign of life. What is on disk stays; the next run goes on from there.",
+                message=(
+                    f"No heartbeat for {HEARTBEAT_TIMEOUT.seconds} s: the process has ended. "
+                    "Finished stages are on disk; the next run resumes from them."
+                ),
                 force=False,
             )
         ],
     )
-    if not hook:
+    if not webhook:
         return
+    # Stored in a block, which Prefect encrypts: the URL often contains a token.
     headers = SecretDict({"Content-Type": "application/json"})
-    block = cast(
-        UUID,
-        Webhook(method="POST", url=SecretStr(hook), headers=headers).save(BLOCK, overwrite=True),
-    )
+    block = Webhook(method="POST", url=SecretStr(webhook), headers=headers)
+    block_id = cast(UUID, block.save(WEBHOOK_BLOCK, overwrite=True))
     yield AutomationCore(
-        name="twister: tell what became of a round",
+        name="twister: post the outcome of a round",
         trigger=EventTrigger(
             expect={"twister.round.*"},
             match=ResourceSpecification({"prefect.resource.id": ["twister.run.*"]}),
@@ -64,22 +78,23 @@ def automations(hook: str = "") -> Iterator[AutomationCore]:
         ),
         actions=[
             CallWebhook(
-                block_document_id=block, payload='{"text": {{ event.payload.text | tojson }}}'
+                block_document_id=block_id,
+                payload='{"text": {{ event.payload.text | tojson }}}',
             )
         ],
     )
     yield AutomationCore(
-        name="twister: tell what failed",
+        name="twister: post failed and crashed runs",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
-            match_related=OURS,
+            match_related=OUR_FLOWS,
             posture=Posture.Reactive,
             threshold=1,
             within=timedelta(0),
         ),
         actions=[
             CallWebhook(
-                block_document_id=block,
+                block_document_id=block_id,
                 payload='{"text": {{ (flow.name ~ " " ~ flow_run.parameters.run ~ ": "'
                 ' ~ flow_run.state.name ~ ": " ~ flow_run.state.message) | tojson }}}',
             )

@@ -1,7 +1,7 @@
-"""What is deployed, in code; `prefect.yaml` declares the same for those who keep it there.
+"""Deployments, work pool and automations; `prefect.yaml` declares the same deployments in a file.
 
-Four deployments serve every experiment: which one is said by their parameters. Registering again
-changes what is there and never doubles it.
+Four deployments serve every experiment: their parameters name the plan and the run. Registering
+again updates what is there and never duplicates it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .. import ConfigError
 from .approval import promote
 from .automations import automations
 from .evaluate import evaluate
-from .notifications import key_of
+from .notifications import run_key
 from .refine import one_round, retrain
 
 NAME = POOL = "twister"
@@ -36,9 +36,12 @@ ENVIRONMENT = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "twister_loop",
 }
-"""Of every flow run, whoever started its worker: what ends dead runs counts on it."""
-QUIET = timedelta(seconds=15)
-"""After the first news of new audio; what arrives meanwhile makes no second run."""
+"""Environment of every flow run, set here because a worker may be started by hand without it.
+
+The automation that ends dead flow runs relies on the heartbeat.
+"""
+SETTLE = timedelta(seconds=15)
+"""Time after the first event of new audio; audio that arrives meanwhile joins the same run."""
 
 ON_NEW_AUDIO = DeploymentEventTrigger(
     name="twister: retrain on new audio",
@@ -46,8 +49,8 @@ ON_NEW_AUDIO = DeploymentEventTrigger(
     match={"prefect.resource.id": "twister.run.*"},
     for_each={"prefect.resource.id"},
     threshold=1,
-    within=QUIET,
-    schedule_after=QUIET,
+    within=SETTLE,
+    schedule_after=SETTLE,
     parameters={"plan": "{{ event.payload.plan }}", "run": "{{ event.payload.run }}"},
 )
 
@@ -55,59 +58,76 @@ ON_NEW_AUDIO = DeploymentEventTrigger(
 def deployments(
     home: Path, plan: Path | None = None, run: Path | None = None, cron: str | None = None
 ) -> list[RunnerDeployment]:
-    """`round`, `retrain`, `promote`, `evaluate`; an experiment becomes their default.
+    """Build the deployments of `round`, `retrain`, `promote` and `evaluate`.
 
-    Relative paths among their parameters are relative to `home`. With `cron`, a schedule of that
-    experiment's own is added to `retrain`; schedules of other experiments stay.
+    Args:
+        home: Working directory of flow runs; relative paths in parameters are relative to it.
+        plan: Default plan of the deployments, together with `run`.
+        run: Default run folder.
+        cron: Schedule in UTC that is added to `retrain` for this experiment. Schedules of other
+            experiments stay.
+
+    Raises:
+        ConfigError: `cron` is no valid schedule.
     """
-    both = {"plan": str(plan.resolve()), "run": str(run.resolve())} if plan and run else {}
+    parameters = {"plan": str(plan.resolve()), "run": str(run.resolve())} if plan and run else {}
     try:
         CronSchedule(cron=cron or "0 2 * * *")
     except ValueError as cause:
-        raise ConfigError(f"--cron {cron!r}: no schedule that cron knows") from cause
-    schedules = [Cron(cron, slug=key_of(run), parameters=both)] if cron and run else None
+        raise ConfigError(f"--cron {cron!r} is not a valid cron schedule") from cause
+    # The slug identifies the schedule when an experiment is registered again with another time.
+    schedules = [Cron(cron, slug=run_key(run), parameters=parameters)] if cron and run else None
 
-    def deployed(flow: Any, **options: Any) -> RunnerDeployment:
-        made: RunnerDeployment = flow.to_deployment(
+    def deploy(flow: Any, **options: Any) -> RunnerDeployment:
+        deployment: RunnerDeployment = flow.to_deployment(
             NAME,
             description=flow.description,
             work_pool_name=POOL,
+            # By module, not by file: a worker imports the installed package and no file of the
+            # working directory.
             entrypoint_type=EntrypointType.MODULE_PATH,
             job_variables={"working_dir": str(home.resolve()), "env": ENVIRONMENT},
             **options,
         )
-        return made
+        return deployment
 
     return [
-        deployed(one_round, parameters=both),
-        deployed(retrain, parameters=both, schedules=schedules, triggers=[ON_NEW_AUDIO]),
-        deployed(promote, parameters={"run": both["run"]} if both else {}),
-        deployed(evaluate, parameters=both),
+        deploy(one_round, parameters=parameters),
+        deploy(retrain, parameters=parameters, schedules=schedules, triggers=[ON_NEW_AUDIO]),
+        deploy(promote, parameters={"run": parameters["run"]} if parameters else {}),
+        deploy(evaluate, parameters=parameters),
     ]
 
 
 def register(
-    plan: str | None = None, run: str | None = None, cron: str | None = None, hook: str = ""
+    plan: str | None = None, run: str | None = None, cron: str | None = None, webhook: str = ""
 ) -> list[str]:
-    """Make pool, deployments and automations on the server at hand; give the deployments' names.
+    """Register work pool, deployments and automations; return the names of the deployments.
 
-    `hook` is the URL that automations call; without one, nobody is called.
+    Args:
+        plan: Default plan of the deployments, together with `run`.
+        run: Default run folder.
+        cron: Schedule of `retrain` for this experiment, in UTC.
+        webhook: URL that the automations call; if empty, none is called.
     """
     with get_client(sync_client=True) as client:
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        made = deployments(
-            Path.cwd(), Path(plan) if plan else None, Path(run) if run else None, cron
+        registered = deployments(
+            home=Path.cwd(),
+            plan=Path(plan) if plan else None,
+            run=Path(run) if run else None,
+            cron=cron,
         )
-        for each in made:
-            each.apply()
-        _renew(client, hook)
-    return [f"{each.flow_name}/{each.name}" for each in made]
+        for deployment in registered:
+            deployment.apply()
+        _replace_automations(client, webhook)
+    return [f"{deployment.flow_name}/{deployment.name}" for deployment in registered]
 
 
-def _renew(client: SyncPrefectClient, hook: str) -> None:
-    """Automations have no key but their name: what is there by that name goes first."""
-    for each in automations(hook):
-        for old in client.read_automations_by_name(each.name):
-            client.delete_automation(old.id)
-        client.create_automation(each)
+def _replace_automations(client: SyncPrefectClient, webhook: str) -> None:
+    # Prefect identifies automations by a random id only, so creating one again would double it.
+    for automation in automations(webhook):
+        for outdated in client.read_automations_by_name(automation.name):
+            client.delete_automation(outdated.id)
+        client.create_automation(automation)

@@ -1,4 +1,4 @@
-"""The champion on every set as it is now."""
+"""Flow that evaluates the champion on the plan's current sets."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from prefect.states import Completed, Failed
 from .. import BusyError, TwisterError, measure_champion
 from ..pipeline.plan import load
 from ..reporting import dashboard
-from .notifications import key_of
-from .refine import as_task
-from .run_lock import alone
-from .worker_exit import die_with_worker
+from .notifications import run_key
+from .refine import run_as_task
+from .run_lock import hold_run_slot
+from .worker_exit import exit_with_worker
 
 
 @flow(name="evaluate", flow_run_name="{run}", persist_result=False)
 def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
-    """Measure the champion on every set of the plan; the report lies in `evaluation-01/`."""
-    die_with_worker()
-    folder = Path(run)
+    """Evaluate the champion on every set of the plan; the report is in `evaluation-NN/`."""
+    exit_with_worker()
+    run_folder = Path(run)
     try:
-        with alone(folder):
-            report = measure_champion(load(Path(plan), changes), folder, as_task)
-    except BusyError as trouble:
-        return Completed(name="Busy", message=str(trouble), data=trouble)
-    except TwisterError as trouble:
-        return Failed(message=str(trouble), data=trouble)
+        with hold_run_slot(run_folder):
+            report = measure_champion(load(Path(plan), changes), run_folder, run_as_task)
+    except BusyError as error:
+        # Completed, not failed: a schedule that meets a round in progress is no incident.
+        return Completed(name="Busy", message=str(error), data=error)
+    except TwisterError as error:
+        return Failed(message=str(error), data=error)
     create_table_artifact(
-        key=f"{key_of(folder)}-evaluation",
+        key=f"{run_key(run_folder)}-evaluation",
         table=dashboard.report_rows(report),
         description=str(report.folder),
     )

@@ -1,10 +1,9 @@
-"""What is told outside: artifacts where Prefect shows them, events for whoever wants to know."""
+"""Results of a round for the outside: artifacts that Prefect shows, and events for automations."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
@@ -12,65 +11,75 @@ from prefect.events import emit_event
 from ..reporting import dashboard
 from ..reporting.summary import RoundSummary, summarize
 
-What = Literal["accepted", "refused", "undecided", "waiting", "failed"]
 
-
-def key_of(run: Path) -> str:
-    """A name for an experiment: readable, and no other folder has it."""
+def run_key(run: Path) -> str:
+    """Return a readable name for an experiment that no other run folder shares."""
     readable = "".join(letter if letter.isalnum() else "-" for letter in run.name.lower())
+    # Six hexadecimal digits of the full path: two folders may both be called `runs/mine`.
     digest = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:6]
     return f"{readable.strip('-') or 'run'}-{digest}"
 
 
-def publish(run: Path) -> str:
-    """Write the page, show the last round's figures, say that it ended; give its text."""
+def publish_round(run: Path) -> str:
+    """Write the page, publish the last round as artifacts and event, and return its headline."""
     page = dashboard.try_to_write_page(run)
-    where = page.resolve().as_uri() if page else "the page could not be drawn"
-    link = f"[the page]({where})" if page else where
+    page_url = page.resolve().as_uri() if page else "the page could not be written"
+    page_link = f"[the page]({page_url})" if page else page_url
     last = summarize(run).rounds[-1]
-    said = dashboard.round_outcome(last)
-    text = f"{run.name}, round {last.number}: {said}"
+    outcome = dashboard.round_outcome(last)
+    headline = f"{run.name}, round {last.number}: {outcome}"
+    scores = format_scores(last)
     create_table_artifact(
-        key=f"{key_of(run)}-scores", table=dashboard.score_rows(run), description=str(run)
+        key=f"{run_key(run)}-scores", table=dashboard.score_rows(run), description=str(run)
     )
     create_markdown_artifact(
-        key=f"{key_of(run)}-round",
-        markdown=f"# {text}\n\n{figures(last)}\n\n{next_steps(run, last)}\n\n{link}\n",
+        key=f"{run_key(run)}-round",
+        markdown=f"# {headline}\n\n{scores}\n\n{next_steps(run, last)}\n\n{page_link}\n",
     )
-    tell(run, "waiting" if last.awaits_approval else said, f"{text}\n{figures(last)}\n{where}")  # type: ignore[arg-type]
-    return text
+    event = "waiting" if last.awaits_approval else outcome
+    emit_round_event(run, event, f"{headline}\n{scores}\n{page_url}")
+    return headline
 
 
-def figures(one: RoundSummary) -> str:
-    """Every set in a line, every objection in another."""
+def format_scores(round_: RoundSummary) -> str:
+    """Return one line for every set with its error rates, and one for every objection."""
     lines = []
-    for name, scores in one.scores.items():
-        rates = [
-            f"{who} {100 * scores[who].words.rate:.2f}"
-            for who in ("untouched", "champion", "candidate")
-            if who in scores
-        ]
-        change = one.changes.get(name)
-        against = f" ({dashboard.format_change(change['words'])} against untouched)" if change else ""
-        lines.append(f"- {name} ({one.scores[name]['untouched'].kind}), WER %: "
-                     f"{', '.join(rates)}{against}")  # fmt: skip
-    objections = one.verdict.objections if one.verdict else ()
-    return "\n".join([*lines, *(f"- {why}" for why in objections)])
+    for set_name, scores in round_.scores.items():
+        rates = ", ".join(
+            f"{model} {100 * scores[model].words.rate:.2f}"
+            for model in ("untouched", "champion", "candidate")
+            if model in scores
+        )
+        changes = round_.changes.get(set_name)
+        difference = (
+            f" ({dashboard.format_change(changes['words'])} against untouched)" if changes else ""
+        )
+        kind = round_.scores[set_name]["untouched"].kind
+        lines.append(f"- {set_name} ({kind}), WER %: {rates}{difference}")
+    objections = round_.verdict.objections if round_.verdict else ()
+    return "\n".join([*lines, *(f"- {objection}" for objection in objections)])
 
 
-def next_steps(run: Path, one: RoundSummary) -> str:
-    if one.awaits_approval:
+def next_steps(run: Path, round_: RoundSummary) -> str:
+    """Return the commands that decide on a pending candidate, or the decision that was made."""
+    if round_.awaits_approval:
         return f"Decide: `twister approve {run}` or `twister refuse {run} --note WHY`"
-    return str(one.approval or "")
+    return str(round_.approval or "")
 
 
-def tell(run: Path, what: What, text: str) -> None:
-    """An event that automations can listen to, with all there is to say in its text."""
+def emit_round_event(run: Path, outcome: str, text: str) -> None:
+    """Emit `twister.round.OUTCOME`, which automations can react to.
+
+    Args:
+        run: Run folder; its key is the resource of the event.
+        outcome: `accepted`, `refused`, `undecided` or `waiting`.
+        text: Complete message, so that an automation needs no access to the run folder.
+    """
     emit_event(
-        f"twister.round.{what}",
+        f"twister.round.{outcome}",
         resource={
-            "prefect.resource.id": f"twister.run.{key_of(run)}",
+            "prefect.resource.id": f"twister.run.{run_key(run)}",
             "prefect.resource.name": run.name,
         },
-        payload={"text": text, "run": str(run.resolve()), "what": what},
+        payload={"text": text, "run": str(run.resolve()), "what": outcome},
     )

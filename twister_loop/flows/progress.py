@@ -1,4 +1,4 @@
-"""How far a long stage is, as an artifact that Prefect shows with its task."""
+"""Progress of a long stage, as a Prefect artifact beside its task."""
 
 from __future__ import annotations
 
@@ -12,43 +12,45 @@ from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from ..core.artifacts import run_root_of
+from ..core.artifacts import find_run_root
 from ..reporting.current_stage import find_current_stage
 
 log = logging.getLogger("twister_loop")
 
-EVERY = 15.0
-"""Seconds between two looks; a stage that is done before the first has no artifact."""
+UPDATE_INTERVAL = 15.0
+"""Seconds between two updates; a stage that is done before the first has no artifact."""
 
 
 @contextmanager
-def shown(out: Path) -> Iterator[None]:
-    """Look at the stage's own folder from time to time while it works, and tell how far it is."""
+def progress_artifact(out: Path) -> Iterator[None]:
+    """Update a progress artifact from the files of the stage that writes to `out`."""
     done = threading.Event()
-    watch = threading.Thread(target=copy_context().run, args=(_watch, out, done), daemon=True)
-    watch.start()
+    # A new thread starts with an empty context, in which Prefect could not tell which task run
+    # the artifact belongs to.
+    updater = threading.Thread(target=copy_context().run, args=(_update, out, done), daemon=True)
+    updater.start()
     try:
         yield
     finally:
         done.set()
-        watch.join()
+        updater.join()
 
 
-def _watch(out: Path, done: threading.Event) -> None:
-    """A look that fails is a line in the log: it never ends a stage."""
-    artifact: Any = None  # Prefect's types allow for a coroutine, which only an event loop gets
+def _update(out: Path, done: threading.Event) -> None:
+    artifact: Any = None  # typed as UUID or coroutine; a coroutine only inside an event loop
     try:
-        while not done.wait(EVERY):
-            now = find_current_stage(run_root_of(out))
-            if now is None or not now.total:
+        while not done.wait(UPDATE_INTERVAL):
+            stage = find_current_stage(find_run_root(out))
+            if stage is None or not stage.total:
                 continue
-            percent = min(100.0, 100 * now.done / now.total)
+            percent = min(100.0, 100 * stage.done / stage.total)
             if artifact is None:
-                said = f"{out.parent.name}/{out.name}, of {now.total} {now.unit}"
-                artifact = create_progress_artifact(percent, description=said)
+                description = f"{out.parent.name}/{out.name}, of {stage.total} {stage.unit}"
+                artifact = create_progress_artifact(percent, description=description)
             else:
                 update_progress_artifact(artifact, percent)
         if artifact is not None:
             update_progress_artifact(artifact, 100.0)
-    except Exception as trouble:
-        log.warning("%s: its progress could not be shown (%s)", out, trouble)
+    except Exception as error:
+        # Broad on purpose: a display that fails must not end the stage that it displays.
+        log.warning("%s: cannot update the progress artifact (%s)", out, error)

@@ -1,7 +1,7 @@
-"""The loop as a Prefect flow: the same stages, each one a task, the same folders on disk.
+"""Flows that run rounds: every stage is a Prefect task and writes the same folders on disk.
 
-Prefect names, shows and retries; the order of stages, caching and resuming are the
-library's. Take the decorators away and the code still works.
+Prefect names, displays and retries stages. Their order, caching and resuming belong to the
+library: without the decorators this code still works.
 """
 
 from __future__ import annotations
@@ -21,85 +21,100 @@ from .. import BusyError, NothingNew, Round, TwisterError, Waiting
 from ..pipeline.plan import load
 from ..pipeline.run_folder import RunFolder
 from ..reporting import dashboard
-from . import progress
-from .approval import ask, settle
-from .notifications import publish
-from .run_lock import alone
-from .worker_exit import die_with_worker
+from .approval import close_approval, request_approval
+from .notifications import publish_round
+from .progress import progress_artifact
+from .run_lock import hold_run_slot
+from .worker_exit import exit_with_worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRIES = {"transcribe": 1, "synthesize": 1}
-"""Engines that may stumble; a stage goes on after its last whole window."""
-WENT_HOME = {BusyError: "Busy", NothingNew: "NothingNew", Waiting: "Waiting"}
-"""Reasons to go home that are nobody's failure, and the names of their states."""
+"""Retries by stage, for engines that may fail once; a retry resumes after the last window."""
+SKIPPED = {BusyError: "Busy", NothingNew: "NothingNew", Waiting: "Waiting"}
+"""Reasons to skip a round that are no failure, with the names of their completed states."""
 
 
-def as_task(stage: Callable[P, R], /) -> Callable[P, R]:
-    """Carry a stage out as a task named after its folder; it keeps its own results on disk."""
+def run_as_task(stage: Callable[P, R], /) -> Callable[P, R]:
+    """Return the stage as a Prefect task that is named after its output folder."""
 
-    def step(*args: Any, **kwargs: Any) -> R:
-        with progress.shown(kwargs["out"]):
+    def run_stage(*args: Any, **kwargs: Any) -> R:
+        with progress_artifact(kwargs["out"]):
             return stage(*args, **kwargs)
 
     return task(
         name=stage.__name__,
-        task_run_name=_folder,
+        task_run_name=_output_name,
         retries=RETRIES.get(stage.__name__, 0),
+        # Stages keep their outputs in the run folder; a second copy in Prefect's storage would
+        # take space and could disagree with it.
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(step)
+    )(run_stage)
 
 
 @flow(name="refine", flow_run_name="{run}", persist_result=False)
 def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
-    """Run rounds until there are as many as the plan wants."""
-    do = dashboard.redraw_after_stages(Path(run), as_task)
-    return carried_out(run, lambda: twister_loop.refine(load(Path(plan), changes), Path(run), do))
+    """Run rounds until the plan's number of rounds is finished."""
+    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    return publish_rounds(
+        run, lambda: twister_loop.refine(load(Path(plan), changes), Path(run), stages)
+    )
 
 
 @flow(name="round", flow_run_name="{run}", persist_result=False)
 def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Finish the round in progress, or run one more."""
-    do = dashboard.redraw_after_stages(Path(run), as_task)
-    return carried_out(
-        run, lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), do)]
+    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    return publish_rounds(
+        run, lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), stages)]
     )
 
 
 @flow(name="retrain", flow_run_name="{run}", persist_result=False)
 def retrain(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
-    """Run a round if enough new audio has come into the pool; else go home and say so."""
-    do = dashboard.redraw_after_stages(Path(run), as_task)
-    return carried_out(
-        run, lambda: [twister_loop.retrain(load(Path(plan), changes), Path(run), do)]
+    """Run one more round if the pool has enough new audio; otherwise report why not."""
+    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    return publish_rounds(
+        run, lambda: [twister_loop.retrain(load(Path(plan), changes), Path(run), stages)]
     )
 
 
-def carried_out(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
-    """Publish every round as it ends; what the user can mend is a message, not a traceback."""
-    die_with_worker()
-    folder = Path(run)
+def publish_rounds(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
+    """Run rounds, publish each one as it ends, and return the state of the flow run.
+
+    Args:
+        run: Run folder.
+        rounds: Starts the rounds and yields the finished ones. It is called with the slot of the
+            experiment held, so that a plan is not read before the run folder is free.
+
+    Returns:
+        `Completed` with the last headline, or with the reason why the round was skipped;
+        `Failed` with one sentence for an error that the user can correct.
+    """
+    exit_with_worker()
+    run_folder = Path(run)
     state: State[Any] = Completed(message="no new round")
     try:
-        with alone(folder):
-            settle(folder)
-            before = (
-                RunFolder.read(folder).finished_rounds if (folder / "run.json").is_file() else []
-            )
-            for done in rounds():
-                if done.folder not in before:  # what was told once is not told again
-                    state = Completed(message=publish(folder))
-    except TwisterError as trouble:
-        if name := WENT_HOME.get(type(trouble)):
-            state = Completed(name=name, message=str(trouble), data=trouble)
+        with hold_run_slot(run_folder):
+            close_approval(run_folder)
+            is_run = (run_folder / "run.json").is_file()
+            published = RunFolder.read(run_folder).finished_rounds if is_run else []
+            for round_ in rounds():
+                # A round that was finished before is yielded again; notify only once.
+                if round_.folder not in published:
+                    state = Completed(message=publish_round(run_folder))
+    except TwisterError as error:
+        if name := SKIPPED.get(type(error)):
+            state = Completed(name=name, message=str(error), data=error)
         else:
-            return Failed(message=str(trouble), data=trouble)
-    ask(folder)
+            return Failed(message=str(error), data=error)
+    # Outside the slot: the approval flow must be able to take it as soon as it is answered.
+    request_approval(run_folder)
     return state
 
 
-def _folder() -> str:
+def _output_name() -> str:
     out: Path = task_run.parameters["kwargs"]["out"]
     return f"{out.parent.name}/{out.name}"

@@ -1,4 +1,4 @@
-"""One round of an experiment at a time, on all machines that share a server."""
+"""Lock between machines: one round of an experiment at a time on one Prefect server."""
 
 from __future__ import annotations
 
@@ -11,43 +11,49 @@ from prefect.concurrency.sync import concurrency
 from prefect.runtime import deployment
 
 from .. import BusyError
-from .notifications import key_of
+from .notifications import run_key
 
-PATIENCE = 3.0
-"""Seconds to wait for the slot: who comes second goes home."""
-LEASE = 60.0
-"""Seconds that a slot stays taken after its holder died."""
+ACQUIRE_TIMEOUT = 3.0
+"""Seconds to wait for the slot before the flow run ends as `Busy`."""
+LEASE_DURATION = 60.0
+"""Seconds until the slot of a process that was killed is free again."""
 
 
 @contextmanager
-def alone(run: Path) -> Iterator[None]:
-    """Hold the experiment's slot on the server. Raises BusyError while another run holds it.
+def hold_run_slot(run: Path) -> Iterator[None]:
+    """Hold the experiment's concurrency slot on the server.
 
-    The lock in the run folder says the same on disk and dies with its holder; this one also holds
-    between machines whose shared folder has no locks. Only a run of a deployment asks for it: a
-    command may run against an ephemeral server, which forgets who held what.
+    The lock in the run folder does the same on disk and ends with its process. The slot also
+    works between machines whose shared folder has no file locks.
+
+    Raises:
+        BusyError: Another flow run holds the slot.
     """
+    # Only flow runs of a deployment take the slot: a command may run against a temporary server,
+    # which has no record of slots that were taken before it started.
     if not deployment.id:
         yield
         return
-    name = f"twister-{key_of(run)}"
+    name = f"twister-{run_key(run)}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     slot = concurrency(
         name,
-        timeout_seconds=PATIENCE,
-        lease_duration=LEASE,
-        raise_on_lease_renewal_failure=False,  # a round outlives a server that is away
+        timeout_seconds=ACQUIRE_TIMEOUT,
+        lease_duration=LEASE_DURATION,
+        raise_on_lease_renewal_failure=False,  # a round continues while the server is away
     )
+    # Entered by hand: in a `with` statement a TimeoutError of the round itself would be reported
+    # as a slot that is taken.
     try:
         slot.__enter__()
     except TimeoutError as cause:
         raise BusyError(
-            f"{run}: another flow run is at work on this run. If that died, its slot is free "
-            f"within {LEASE:.0f} s"
+            f"{run}: another flow run is working on this run folder. If that one was killed, "
+            f"its slot is free within {LEASE_DURATION:.0f} s"
         ) from cause
     try:
         yield
     finally:
-        with suppress(Exception):  # the server may be away, and the lease ends by itself
+        with suppress(Exception):  # the server may be away; the lease then expires by itself
             slot.__exit__(None, None, None)

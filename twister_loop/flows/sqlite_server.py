@@ -1,14 +1,13 @@
-"""Prefect's command line, with two ways of its server on SQLite mended (seen with Prefect 3.8.8).
+"""Prefect's command line with two faults of its server on SQLite fixed (seen with Prefect 3.8.8).
 
-Garbage is collected beside the event loop. A collection may free the cursor of a connection that
-is waiting for the write lock, and then waits with it: up to a minute. On the event loop that is a
-deadlock, for whoever holds the lock can only give it back there. The server freezes, and then says
-`database is locked`. A thread of its own may wait as long as it likes.
-
-Transactions take the write lock when they begin, where SQLite waits for it. Prefect's begin with
-reading, and SQLite does not let what has read wait for the lock: `database is locked`, at once. An
-event is tried again four times within a tenth of a second and then dropped, and with it the
-message that a round has crashed.
+1. Garbage is collected in a thread beside the event loop. A collection may free the cursor of a
+   connection that waits for the write lock, and then blocks with it for up to a minute. On the
+   event loop that is a deadlock, because the holder of the lock releases it there: the server
+   freezes and then logs `database is locked`. A thread may block without harm.
+2. Transactions take the write lock when they begin, where SQLite waits for it. Prefect's begin
+   by reading, and SQLite does not let a transaction that has read wait for the write lock: it
+   fails at once with `database is locked`. Prefect retries an event four times within a tenth
+   of a second and then drops it, and with it the notification that a round has crashed.
 """
 
 from __future__ import annotations
@@ -23,28 +22,29 @@ from contextlib import asynccontextmanager
 from prefect.server.database.configurations import AioSqliteConfiguration
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
-YOUNG, ALL = 1.0, 60.0
-"""Seconds between two collections of what is young, and of everything."""
+YOUNG_INTERVAL, FULL_INTERVAL = 1.0, 60.0
+"""Seconds between two collections of the young generations, and of all of them."""
 
 
-def _collect() -> None:
-    whole = time.monotonic()
+def _collect_garbage_forever() -> None:
+    last_full = time.monotonic()
     while True:
-        time.sleep(YOUNG)
-        if time.monotonic() - whole < ALL:
+        time.sleep(YOUNG_INTERVAL)
+        if time.monotonic() - last_full < FULL_INTERVAL:
             gc.collect(1)
         else:
             gc.collect()
-            whole = time.monotonic()
+            last_full = time.monotonic()
 
 
-def _lock_first() -> None:
+def _begin_with_write_lock() -> None:
     begin = AioSqliteConfiguration.begin_transaction
 
     @asynccontextmanager
     async def begin_transaction(
         self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = False
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
+        # `with_for_update` makes Prefect send BEGIN IMMEDIATE.
         async with begin(self, session, with_for_update=True) as transaction:
             yield transaction
 
@@ -52,7 +52,7 @@ def _lock_first() -> None:
 
 
 if __name__ == "__main__":
-    _lock_first()
+    _begin_with_write_lock()
     gc.disable()
-    threading.Thread(target=_collect, name="garbage", daemon=True).start()
+    threading.Thread(target=_collect_garbage_forever, name="garbage", daemon=True).start()
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Server, worker, deployments and watch with one command; all of it ends with it."""
+"""Server, worker, deployments and watch in one command, which all end together."""
 
 from __future__ import annotations
 
@@ -17,52 +17,63 @@ import httpx
 from .. import ConfigError
 from ..core.processes import die_with_parent
 from .deployments import POOL, register
-from .watch import EVERY, Watcher
+from .watch import POLL_INTERVAL, Watcher
 
-READY = 300.0
-"""Seconds that a server may take to start; its first start makes the database."""
-GRACE = 60.0
-"""Seconds that a process may take to end."""
-BRIEF = 20.0
-"""Seconds; what ends sooner after its start would only do so again."""
+START_TIMEOUT = 300.0
+"""Seconds that a server may take to start; its first start creates the database."""
+STOP_TIMEOUT = 60.0
+"""Seconds that a process may take to end before it is killed."""
+MIN_LIFETIME = 20.0
+"""Seconds; a process that ends sooner would only end again, so it is not restarted."""
 
 log = logging.getLogger("twister_loop")
 
 
 @dataclass
 class Service:
-    """One of Prefect's processes, kept alive and ended with this one."""
+    """One of Prefect's processes, restarted when it dies and stopped with this process."""
 
     name: str
     arguments: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = None
-    began: float = 0.0
+    started: float = 0.0
 
-    def keep(self) -> None:
-        """Start it, or start it again where it has died.
+    def ensure_running(self) -> None:
+        """Start the process, or restart it if it has ended.
 
-        Raises ConfigError where it died at once, as on a port that is in use.
+        Raises:
+            ConfigError: It ended within `MIN_LIFETIME`, for example because the port is in use.
         """
         if self.process is not None and self.process.poll() is None:
             return
         if self.process is not None:
-            code, lived = self.process.returncode, time.monotonic() - self.began
-            if lived < BRIEF:
-                raise ConfigError(f"the {self.name} ended at once (exit code {code}), see above")
-            log.warning("the %s ended (exit code %d) and is started again", self.name, code)
+            code, lifetime = self.process.returncode, time.monotonic() - self.started
+            if lifetime < MIN_LIFETIME:
+                raise ConfigError(
+                    f"the {self.name} ended after {lifetime:.0f} s (exit code {code}); "
+                    "its messages above say why"
+                )
+            log.warning("the %s ended (exit code %d); restarting it", self.name, code)
+        # -P: the working directory is the user's, and no file of it may be imported.
         command = [sys.executable, "-P", "-m", *self.arguments]
-        self.began = time.monotonic()
-        # In a session of its own, so that Ctrl-C is ours and the order of ending too.
+        self.started = time.monotonic()
+        # In a session of its own, so that Ctrl-C reaches this process alone, which then stops
+        # the worker before the server.
         self.process = subprocess.Popen(command, preexec_fn=die_with_parent, start_new_session=True)
 
-    def end(self) -> None:
+    def stop(self) -> None:
+        """Terminate the process, and kill it if it does not end within `STOP_TIMEOUT`."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(GRACE)
+            self.process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            log.warning("the %s does not end, so it is killed", self.name)
+            log.warning(
+                "the %s did not end within %.0f s; killing it and its children",
+                self.name,
+                STOP_TIMEOUT,
+            )
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
@@ -76,81 +87,82 @@ def up(
     cron: str | None = None,
     watch: dict[str, Any] | None = None,
 ) -> int:
-    """Start everything, say what to type next, and end everything when interrupted."""
+    """Start server, worker, deployments and watch; stop them all when interrupted.
+
+    Args:
+        url: API address of the server, as this machine reaches it.
+        host: Address that the server binds.
+        port: Port that the server binds.
+        plan: Default plan of the deployments, together with `run`.
+        run: Default run folder.
+        cron: Schedule of `retrain`, in UTC.
+        watch: Fields of a `Watcher`; None watches nothing.
+    """
     watcher = Watcher(**watch) if watch else None
-    server = Service(
-        "server",
-        (
-            "twister_loop.flows.sqlite_server",
-            "server",
-            "start",
-            "--host",
-            host,
-            "--port",
-            str(port),
-        ),
-    )
+    bind = ("--host", host, "--port", str(port))
+    server = Service("server", ("twister_loop.flows.sqlite_server", "server", "start", *bind))
     worker = Service("worker", ("prefect", "worker", "start", "--pool", POOL))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, _interrupt)
     try:
-        server.keep()
-        _wait(url, server)
-        names = register(plan, run, cron, os.environ.get("TWISTER_WEBHOOK", ""))
-        worker.keep()
-        _say(url, names, plan, run, cron, watcher)
-        looked = 0.0
+        server.ensure_running()
+        _wait_until_healthy(url, server)
+        names = register(plan, run, cron, webhook=os.environ.get("TWISTER_WEBHOOK", ""))
+        # After `register`, which creates the work pool that the worker polls.
+        worker.ensure_running()
+        _print_instructions(url, names, plan, run)
+        _print_triggers(cron, watcher)
+        last_poll = 0.0
         while True:
-            server.keep()
-            worker.keep()
-            if watcher and time.monotonic() - looked >= EVERY:
-                watcher.look()
-                looked = time.monotonic()
+            server.ensure_running()
+            worker.ensure_running()
+            if watcher and time.monotonic() - last_poll >= POLL_INTERVAL:
+                watcher.poll()
+                last_poll = time.monotonic()
             time.sleep(0.5)
     except KeyboardInterrupt:
-        log.warning("stopping; a round in progress goes on from disk next time")
+        log.warning("stopping; a round in progress resumes from disk next time")
         return 0
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        worker.end()
-        server.end()
+        # A second Ctrl-C must not interrupt the stopping and leave a process behind.
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_number, signal.SIG_IGN)
+        worker.stop()
+        server.stop()
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _say(
-    url: str,
-    names: list[str],
-    plan: str | None,
-    run: str | None,
-    cron: str | None,
-    watcher: Watcher | None,
-) -> None:
-    experiment = f"-p plan={plan} -p run={run}" if plan else "-p plan=PLAN.yaml -p run=RUN"
-    say = sys.stdout.write
-    say(f"\n{url.removesuffix('/api')} is up, with {', '.join(names)}\n\n")
+def _print_instructions(url: str, names: list[str], plan: str | None, run: str | None) -> None:
+    parameters = f"-p plan={plan} -p run={run}" if plan else "-p plan=PLAN.yaml -p run=RUN"
+    sys.stdout.write(
+        f"\nPrefect is running at {url.removesuffix('/api')} with {', '.join(names)}\n\n"
+        "In another terminal:\n\n"
+        f"  export PREFECT_API_URL={url}\n"
+        f"  prefect deployment run retrain/twister {parameters}    # a round, if audio is new\n"
+        f"  prefect deployment run round/twister {parameters}      # a round now\n"
+        f"  twister status {run or 'RUN'}\n\n"
+    )
+
+
+def _print_triggers(cron: str | None, watcher: Watcher | None) -> None:
     if cron:
-        say(f"  retrains when the schedule says:  {cron} (UTC)\n")
+        sys.stdout.write(f"Retrains on the schedule {cron} (UTC).\n")
     if watcher:
-        say(f"  retrains when audio comes into:   {', '.join(watcher.folders)}\n")
-    say("\nIn another terminal:\n\n")
-    say(f"  export PREFECT_API_URL={url}\n")
-    say(f"  prefect deployment run retrain/twister {experiment}    # a round, if there is news\n")
-    say(f"  prefect deployment run round/twister {experiment}      # a round, at once\n")
-    say(f"  twister status {run or 'RUN'}\n\nCtrl-C stops everything.\n\n")
+        sys.stdout.write(f"Retrains when audio arrives in {', '.join(watcher.folders)}.\n")
+    sys.stdout.write("Ctrl-C stops everything.\n\n")
     sys.stdout.flush()
 
 
-def _wait(url: str, server: Service) -> None:
-    """Until the server answers. Raises ConfigError where it ends instead."""
-    until = time.monotonic() + READY
-    while time.monotonic() < until:
+def _wait_until_healthy(url: str, server: Service) -> None:
+    """Wait for the server's health check. Raises ConfigError if it ends or does not start."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
         with suppress(httpx.HTTPError):
             if httpx.get(f"{url}/health", timeout=2).status_code == 200:
                 return
-        server.keep()
+        server.ensure_running()
         time.sleep(0.2)
-    raise ConfigError(f"no server at {url} within {READY:.0f} s")
+    raise ConfigError(f"the server at {url} did not start within {START_TIMEOUT:.0f} s")

@@ -1,8 +1,8 @@
-"""A folder of new audio becomes one event: files that have settled, told once.
+"""Watch on pool folders: new audio files become one event on the Prefect server.
 
-What it has told lives in memory only, and for an hour. Then, and after a restart, everything is
-told again, since an event may get lost; it costs one look, for whether audio is new is decided by
-its content against the ledger.
+The list of announced files is kept in memory for an hour. After that, and after a restart, all
+files are announced again, because an event can get lost. A repeated event costs one comparison:
+`retrain` compares audio with what earlier rounds listed, by content.
 """
 
 from __future__ import annotations
@@ -16,58 +16,62 @@ from prefect.events import emit_event
 
 from ..core.errors import ConfigError
 from ..data.corpora.audiofolder import AudioFolder
-from .notifications import key_of
+from .notifications import run_key
 
-EVERY = 5.0
-"""Seconds between two looks."""
-FORGET = 3600.0
-"""Seconds after which all is told again."""
+# Folders are listed rather than watched by inotify, which reports nothing on network shares.
+POLL_INTERVAL = 5.0
+"""Seconds between two listings of the folders."""
+REPEAT_AFTER = 3600.0
+"""Seconds after which all files are announced again."""
 
 log = logging.getLogger("twister_loop")
 
 
 @dataclass
 class Watcher:
-    """Looks at the pool folders of one experiment."""
+    """Watch on the pool folders of one experiment."""
 
     plan: str
     run: str
     folders: list[str]
     settled: float
-    told: set[tuple[str, int, int]] = field(default_factory=set)
-    since: float = field(default_factory=time.monotonic)
-    trouble: str = ""
+    """Seconds that a file must be unchanged; a younger file may still be being written."""
+    announced: set[tuple[str, int, int]] = field(default_factory=set)
+    """Path, size in bytes and modification time in ns of every announced file."""
+    announced_since: float = field(default_factory=time.monotonic)
+    last_error: str = ""
 
-    def look(self) -> int:
-        """Tell the server if there are files that it was not told of; give how many."""
-        if time.monotonic() - self.since > FORGET:
-            self.told, self.since = set(), time.monotonic()
-        there = set()
+    def poll(self) -> int:
+        """Emit one event if there are new files, and return their number."""
+        if time.monotonic() - self.announced_since > REPEAT_AFTER:
+            self.announced, self.announced_since = set(), time.monotonic()
+        present = set()
         for folder in self.folders:
             try:
                 for path in AudioFolder(Path(folder), settled=self.settled).files():
                     stat = path.stat()
-                    there.add((str(path), stat.st_size, stat.st_mtime_ns))
-            except (ConfigError, OSError) as trouble:  # a share that is away comes back
-                if str(trouble) != self.trouble:
-                    log.warning("%s", trouble)
-                self.trouble = str(trouble)
+                    present.add((str(path), stat.st_size, stat.st_mtime_ns))
+            except (ConfigError, OSError) as error:
+                # A network share that is away usually comes back: warn once, and go on polling.
+                if str(error) != self.last_error:
+                    log.warning("%s", error)
+                self.last_error = str(error)
                 return 0
-        new = there - self.told
-        self.told = there
+        new = present - self.announced
+        self.announced = present
         if new:
             emit_event(
                 "twister.audio.arrived",
-                resource={"prefect.resource.id": f"twister.run.{key_of(Path(self.run))}"},
+                resource={"prefect.resource.id": f"twister.run.{run_key(Path(self.run))}"},
                 payload={"plan": self.plan, "run": self.run, "files": len(new)},
             )
-            log.info("%d files have come into %s", len(new), ", ".join(self.folders))
+            log.info("%d new files in %s", len(new), ", ".join(self.folders))
         return len(new)
 
 
 def watch(plan: str, run: str, folders: list[str], settled: float) -> int:
-    """Look at the folders until interrupted."""
+    """Poll the folders until interrupted."""
     watcher = Watcher(plan, run, folders, settled)
     while True:
-        watcher.look()
-        time.sleep(EVERY)
+        watcher.poll()
+        time.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""What becomes of a flow run whose worker has died."""
+"""Exit of a flow run whose worker was killed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from rich.console import Console
 from ..core.processes import die_with_parent
 
 
-def die_with_worker() -> None:
-    """Where a worker began this flow run, have it end with the worker and still say so.
+def exit_with_worker() -> None:
+    """End this flow run when its worker ends, and let it report the crash to the server first.
 
-    No round goes on where its worker cannot stop it any more. What it prints then meets a broken
-    pipe, at which Rich would end the process before the server has heard that it crashed.
+    Only flow runs that a worker started are affected: no round should continue where its worker
+    can no longer cancel it.
     """
     if deployment.id:
-        Console.on_broken_pipe = _go_on  # type: ignore[method-assign]
+        # The worker reads the output of its flow runs through a pipe. With the worker gone, Rich
+        # would exit at the first broken pipe, before the server receives the state `Crashed`.
+        Console.on_broken_pipe = _ignore_broken_pipe  # type: ignore[method-assign]
         die_with_parent()
 
 
-def _go_on(self: Console) -> None:
-    """What was printed is lost; the log lies on the server too."""
+def _ignore_broken_pipe(self: Console) -> None:
+    # Nothing is lost but the terminal output: the server has the log too.
+    pass
