@@ -187,16 +187,16 @@ def _result(
     """Read back, or train and hear."""
     at = folder / f"{arm.lower().replace(' ', '-').replace(',', '')}-{seed}"
     if (at / "result.json").is_file():
-        return schema.read(Result, read_json(at / "result.json"))
+        return schema.parse_data(Result, read_json(at / "result.json"))
     own = {} if spec is WHISPER else {"seed": seed}
     part = Recognizer.build({**spec, **own})
-    checkpoint = part.base()
+    checkpoint = part.initial_checkpoint()
     if steps:
         checkpoint = part.with_updates(steps).train(checkpoint, lesson, at / "model", seed)
     counts = {name: dict(_heard(part, checkpoint, speech)) for name, speech in sets.items()}
     result = Result(arm, seed, steps, counts, None if spec is WHISPER else _parameters(spec))
     at.mkdir(parents=True, exist_ok=True)
-    write_json(schema.plain(result), at / "result.json")
+    write_json(schema.to_json_data(result), at / "result.json")
     rates = ", ".join(f"{name} {_total([result], name).rate:.3f}" for name in sets)
     _print(f"{arm}, seed {seed}, {steps} steps: CER {rates}")
     return result
@@ -206,7 +206,7 @@ def _heard(
     part: Recognizer, checkpoint: Checkpoint, speech: Sequence[Utterance]
 ) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     for each in part.transcribe(checkpoint, speech):
-        found = metrics.utterance_error_count(each)
+        found = metrics.count_utterance_errors(each)
         yield each.id, (found.substitutions, found.deletions, found.insertions, found.hits)
 
 

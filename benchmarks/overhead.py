@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from twister_loop.core.artifacts import MADE, TIMING, read_json
+from twister_loop.core.artifacts import PROVENANCE, TIMING, read_json
 
 MODELS = {
     "evaluate",
@@ -32,7 +32,7 @@ def main() -> None:
     command = [sys.executable, "-m", "twister_loop.cli.main", "run", plan, run]
     whole = timed(command)
     found = [
-        (read_json(note)["seconds"], read_json(note.with_name(MADE))["stage"], note.parent)
+        (read_json(note)["seconds"], read_json(note.with_name(PROVENANCE))["stage"], note.parent)
         for note in Path(run).glob("round-*/**/" + TIMING)
     ]
     for seconds, stage, folder in sorted(found, reverse=True)[:12]:

@@ -45,14 +45,14 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
     manifest.Manifest.appending = counting  # type: ignore[method-assign]
     audio.write = counted(audio.write, 1)
     artifact.write_json = counted(artifact.write_json, 1)
-    write_line = schema.line  # also one a line of a training log, which lies nowhere yet
+    write_line = schema.to_json_line  # also one a line of a training log, which lies nowhere yet
 
     def training_line(each: Any, **otherwise: str) -> str:
         if type(each).__name__ == "Line":
             count(Path(".candidate"))
         return write_line(each, **otherwise)
 
-    schema.line = training_line
+    schema.to_json_line = training_line
     for _ in refine(load(Path(plan)), Path(run)):
         pass
     sys.stdout.write(f"{written}\n")

@@ -16,7 +16,7 @@ from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative, Word
-from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, repair
+from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, repair
 from twister_loop.text.kneser_ney import KneserNey
 from twister_loop.text.spelling import Spellings, units_of
 
@@ -51,12 +51,12 @@ def repaired(tmp_path: Path, label: str, likes: dict[str, float], **terms: Any) 
 def test_a_word_that_the_champion_prefers_is_repaired_and_it_is_recorded(tmp_path: Path) -> None:
     found = repaired(tmp_path, "Premi Canceletto, grazie.", {"cancelletto,": -0.5})
     assert found.text == "Premi Cancelletto, grazie."
-    assert found.repaired == found.pred_text == "Premi Canceletto, grazie."
+    assert found.text_before_rescoring == found.pred_text == "Premi Canceletto, grazie."
 
 
 def test_a_word_that_the_champion_does_not_prefer_stays(tmp_path: Path) -> None:
     found = repaired(tmp_path, "premi canceletto", {"canceletto": -0.5})
-    assert found.text == "premi canceletto" and found.repaired is None
+    assert found.text == "premi canceletto" and found.text_before_rescoring is None
 
 
 @pytest.mark.parametrize(("trust", "text"), [(0.4, "premi canceletto"), (0.6, "premi cancelletto")])
@@ -79,15 +79,15 @@ def test_what_is_in_no_doubt_is_not_asked(
 ) -> None:
     likes = {"cancelletto": 0.0}
     found = repaired(tmp_path, label, likes, **terms)
-    assert found.text == label and found.repaired is None
+    assert found.text == label and found.text_before_rescoring is None
 
 
 def test_words_of_the_lexicon_are_words(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("Canceletto\n")
     likes = {"cancelletto": 0.0}
     own = repaired(tmp_path / "1", "premi canceletto", likes, lexicon=tmp_path / "words.txt")
-    assert own.repaired is None
-    assert repaired(tmp_path / "2", "premi canceletto", likes).repaired
+    assert own.text_before_rescoring is None
+    assert repaired(tmp_path / "2", "premi canceletto", likes).text_before_rescoring
 
 
 def test_only_the_most_similar_word_of_a_label_is_repaired(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ class Beaming(ToyRecognizer):
     ) -> Iterator[Utterance]:
         held = tuple(Alternative(text=text, logprob=logprob) for text, logprob in self.holds)
         for each in speech:
-            yield each if each.error else replace(each, alternatives=held[: self.nbest])
+            yield each if each.should_skip else replace(each, alternatives=held[: self.nbest])
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         for each in speech:
@@ -153,18 +153,18 @@ def test_the_text_that_ear_and_corpus_like_best_is_taken_and_it_is_recorded(
 ) -> None:
     found = rescored(tmp_path, "Premi il testo.", HEARD, weight=0.3)
     assert found.text == "Premi il tasto."
-    assert found.repaired == found.pred_text == "Premi il testo."
+    assert found.text_before_rescoring == found.pred_text == "Premi il testo."
     assert not found.alternatives, "what the beam held is not kept"
 
 
 def test_the_corpus_has_no_say_without_a_weight(tmp_path: Path) -> None:
     found = rescored(tmp_path, "Premi il testo.", HEARD, weight=0.0)
-    assert found.text == "Premi il testo." and found.repaired is None
+    assert found.text == "Premi il testo." and found.text_before_rescoring is None
 
 
 def test_the_ear_outweighs_the_corpus_where_it_is_sure(tmp_path: Path) -> None:
     sure = {**HEARD, "Premi il tasto.": -9.0}
-    assert rescored(tmp_path, "Premi il testo.", sure, weight=0.3).repaired is None
+    assert rescored(tmp_path, "Premi il testo.", sure, weight=0.3).text_before_rescoring is None
 
 
 def test_longer_texts_may_be_preferred(tmp_path: Path) -> None:
@@ -177,19 +177,19 @@ def test_longer_texts_may_be_preferred(tmp_path: Path) -> None:
 def test_another_spelling_of_the_same_words_is_no_repair(tmp_path: Path) -> None:
     holds = {"Premi il Tasto!": -1.0, "premi il tasto": -1.1}
     found = rescored(tmp_path, "premi il tasto", holds)
-    assert found.text == "premi il tasto" and found.repaired is None
+    assert found.text == "premi il tasto" and found.text_before_rescoring is None
 
 
 @pytest.mark.parametrize("holds", [{}, {"": -0.1}, {"...": -0.1}])
 def test_a_beam_that_holds_no_words_changes_nothing(
     tmp_path: Path, holds: dict[str, float]
 ) -> None:
-    assert rescored(tmp_path, "premi", holds).repaired is None
+    assert rescored(tmp_path, "premi", holds).text_before_rescoring is None
 
 
 def test_what_people_transcribed_is_not_weighed(tmp_path: Path) -> None:
     found = rescored(tmp_path, "Premi il testo.", HEARD, origin="human")
-    assert found.text == "Premi il testo." and found.repaired is None
+    assert found.text == "Premi il testo." and found.text_before_rescoring is None
 
 
 def test_characters_are_weighed_where_no_words_are_told_apart(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_words_are_repaired_after_whole_labels_and_the_label_is_still_told(
     holds = {"premi il testo canceletto": -1.0, "premi il tasto canceletto": -1.5}
     found = rescored(tmp_path, "premi il testo canceletto", holds, similarity=0.78)
     assert found.text == "premi il tasto cancelletto"
-    assert found.repaired == "premi il testo canceletto"
+    assert found.text_before_rescoring == "premi il testo canceletto"
 
 
 def test_units_are_words_or_characters() -> None:

@@ -36,7 +36,7 @@ from twister_loop.data.filters.confidence import Confidence
 from twister_loop.evaluation.gates.parity import EngineParity as ParityGate
 from twister_loop.evaluation.gates.significant import Significant
 from twister_loop.evaluation.trials import DecoderTrial
-from twister_loop.pipeline.experiments.compare import sharing
+from twister_loop.pipeline.experiments.compare import share_stages
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.preflight import SPOKEN_TEXT
 from twister_loop.pipeline.run_folder import verdict_of
@@ -169,7 +169,7 @@ def test_an_artifact_made_from_other_things_is_refused_and_not_touched(
     shutil.rmtree(done.folder / "verdict")
     lesson = done.folder / "filtered_labels" / "made.json"
     lesson.write_text(lesson.read_text().replace('"version": 1', '"version": 0'))
-    with pytest.raises(StaleError, match="filtered_labels was made from other things: version: 0 -> 1"):
+    with pytest.raises(StaleError, match="filtered_labels was made from other inputs: version: 0 -> 1"):
         next_round(plan, tmp_path / "run")
     assert '"version": 0' in lesson.read_text()
 
@@ -280,7 +280,7 @@ def test_what_was_thinned_is_made_anew_and_not_copied(plan: Plan, tmp_path: Path
     thinned, _ = refine(lenient, tmp_path / "one")
     spoken = "voices/toy/spoken"
     assert (thinned.folder / spoken / "thinned").exists()
-    again = next_round(lenient, tmp_path / "two", sharing(tmp_path))
+    again = next_round(lenient, tmp_path / "two", share_stages(tmp_path))
     assert all(each.audio_filepath.is_file() for each in Manifest.load(again.folder / spoken))
 
 
@@ -309,17 +309,17 @@ def test_what_the_gates_cannot_decide_is_said_before_the_first_stage(
 def test_what_hearing_a_set_took_is_noted_unless_it_was_interrupted(
     plan: Plan, tmp_path: Path
 ) -> None:
-    from twister_loop.evaluation.outcomes import outcomes
+    from twister_loop.evaluation.outcomes import load_outcomes
 
     at = next_round(plan, tmp_path / "run").folder
-    timed = outcomes(Report.load(at / "report"), plan.normalizer)
+    timed = load_outcomes(Report.load(at / "report"), plan.normalizer)
     assert all(each.seconds is not None for each in timed.values())
     shutil.rmtree(at / "verdict")
     (at / "report").rename(at / ".report")
     note = at / ".report" / "speed.json"
     write_json({"vowels": 1.0}, note)
     next_round(plan, tmp_path / "run")
-    again = outcomes(Report.load(at / "report"), plan.normalizer)
+    again = load_outcomes(Report.load(at / "report"), plan.normalizer)
     assert {name: each.seconds for name, each in again.items()} == {"dev": None, "vowels": 1.0}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twister_loop import Checkpoint, Utterance
 from twister_loop.asr.toy import ToyRecognizer
+from twister_loop.core.artifacts import NOT_IN_CACHE_KEY
 from twister_loop.core.manifest import WINDOW, Manifest, windows
 from twister_loop.pipeline.stages.labeling import transcribe
 
@@ -16,16 +17,16 @@ from twister_loop.pipeline.stages.labeling import transcribe
 class Windowed(ToyRecognizer):
     """Hears in every window how much it hears there; notes how often its model is loaded."""
 
-    loads: list[int] = field(default_factory=list, metadata={"signed": False})
+    loads: list[int] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         self.loads.append(1)
         for window in windows(speech):
-            count = sum(not each.error for each in window)
+            count = sum(not each.should_skip for each in window)
             yield from (
-                each if each.error else replace(each, pred_text=f"{each.id} of {count}")
+                each if each.should_skip else replace(each, pred_text=f"{each.id} of {count}")
                 for each in window
             )
 

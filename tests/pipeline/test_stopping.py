@@ -13,13 +13,13 @@ import pytest
 from tests import world as toy
 from twister_loop import ConfigError, Plan, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
-from twister_loop.core.artifacts import read_json
+from twister_loop.core.artifacts import NOT_IN_CACHE_KEY, read_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Objection
 from twister_loop.evaluation.evidence import Evidence
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.gates.sane_output import SaneOutput
-from twister_loop.evaluation.outcomes import hidden_from_gates, unknown_sets
+from twister_loop.evaluation.outcomes import find_invalid_sets, find_set_hidden_from_gates
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Stopping(ToyRecognizer):
     """Notes what it is given to end by."""
 
     stop: str | None = "watched"
-    given: list[Manifest | None] = field(default_factory=list, metadata={"signed": False})
+    given: list[Manifest | None] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
     @property
     def early_stopping_set(self) -> str | None:
@@ -49,7 +49,7 @@ class Stopping(ToyRecognizer):
 class Noting(Gate):
     """Notes what it is shown."""
 
-    shown: list[str] = field(default_factory=list, metadata={"signed": False})
+    shown: list[str] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
     def objection(self, evidence: Evidence) -> Objection | None:
         assert list(evidence.champion) == list(evidence.untouched) == list(evidence.candidate)
@@ -104,9 +104,9 @@ def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
 
 def test_which_set_is_not_shown() -> None:
     kinds: Any = {"dev": "development", "own": "development", "test": "test"}
-    assert hidden_from_gates(kinds, "own") == "own"
-    assert hidden_from_gates(kinds, None) is None
-    assert hidden_from_gates({"dev": "development", "test": "test"}, "dev") is None
+    assert find_set_hidden_from_gates(kinds, "own") == "own"
+    assert find_set_hidden_from_gates(kinds, None) is None
+    assert find_set_hidden_from_gates({"dev": "development", "test": "test"}, "dev") is None
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_sets_that_training_may_not_stop_by_are_refused(
 ) -> None:
     kinds = {"dev": "development", "own": "development", "test": "test", "english": "retention"}
     sets: Any = {name: (kind, None) for name, kind in kinds.items()}
-    [said] = unknown_sets([SaneOutput(sets=tuple(gate_sets))], sets, stop)
+    [said] = find_invalid_sets([SaneOutput(sets=tuple(gate_sets))], sets, stop)
     assert re.search(message, said)
 
 

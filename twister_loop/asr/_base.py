@@ -17,11 +17,11 @@ class Recognizer(Part):
     """An ASR engine: hears speech."""
 
     home = "twister_loop.asr"
-    learns: ClassVar[bool] = True
+    trainable: ClassVar[bool] = True
     """Whether it also aligns and trains; one that does not can hear with another's weights."""
 
     @abstractmethod
-    def base(self) -> Checkpoint:
+    def initial_checkpoint(self) -> Checkpoint:
         """The checkpoint to start the first round from: the model as it came."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Recognizer(Part):
         """The same, by a beam whose `nbest` texts are noted, or drawn tokens; None if it cannot."""
         return None
 
-    def with_updates(self, count: int, clips: float = 1.0) -> Self:
+    def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
         """The same with so many updates, each by `clips` times as many utterances; or itself."""
         return self
 
@@ -89,11 +89,11 @@ class Recognizer(Part):
         """The same, also leaving the weights after each epoch, in `epoch-01`, ...; or itself."""
         return self
 
-    def disk_bytes_needed(self, base: Checkpoint) -> int:
+    def disk_bytes_needed(self, start: Checkpoint) -> int:
         """Bytes that training needs at its peak."""
         return 0
 
-    def preflight_warnings(self, base: Checkpoint) -> Iterator[str]:
+    def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:
         """What may go wrong when this machine trains it, such as too little memory."""
         yield from ()
 
@@ -117,4 +117,4 @@ class BoundRecognizer:
         None where a text could not be forced, such as one too long.
         """
         for each in self.align(speech):
-            yield None if each.error else sum(word.logprob for word in each.words)
+            yield None if each.should_skip else sum(word.logprob for word in each.words)

@@ -19,7 +19,7 @@ class ToyRecognizer(Recognizer):
     letters: str = "aeiou "
     """What it can hear before it has learnt anything."""
 
-    def base(self) -> Checkpoint:
+    def initial_checkpoint(self) -> Checkpoint:
         return Checkpoint("toy", source="the toy language", digest=self.letters)
 
     def transcribe(
@@ -27,6 +27,9 @@ class ToyRecognizer(Recognizer):
     ) -> Iterator[Utterance]:
         codebook = self._codebook(checkpoint)
         for utterance in speech:
+            if utterance.skip:
+                yield utterance
+                continue
             try:
                 heard, confidence = toy_language.hear(audio.load_utterance(utterance), codebook)
             except AudioError as error:
@@ -36,6 +39,9 @@ class ToyRecognizer(Recognizer):
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         for utterance in speech:
+            if utterance.skip:
+                yield utterance
+                continue
             words, at = [], 0.0
             for word in (utterance.text or "").split(" "):
                 end = at + len(word) * toy_language.SLOT / audio.SAMPLE_RATE

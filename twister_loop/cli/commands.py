@@ -118,7 +118,7 @@ def watch(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """What happened so far."""
     if options.json:
-        print(json.dumps(schema.plain(summarize(options.run)), indent=2, ensure_ascii=False))
+        print(json.dumps(schema.to_json_data(summarize(options.run)), indent=2, ensure_ascii=False))
         return 0
     return _show(options.run, page=False)
 
@@ -182,11 +182,11 @@ def repeat(options: argparse.Namespace) -> int:
     into = options.into or options.run.with_name(f"{options.run.name}.again")
     all_same = True
     for each in reproduce(options.run, into):
-        all_same &= each.same
-        print(f"round {each.number}: {each.files - len(each.differing)} of {each.files} files same")
-        for line in each.elsewhere:
+        all_same &= each.is_identical
+        print(f"round {each.number}: {each.file_count - len(each.differing_files)} of {each.file_count} files same")
+        for line in each.machine_differences:
             print(f"  ran elsewhere: {line}")
-        for name in each.differing[:20]:
+        for name in each.differing_files[:20]:
             print(f"  differs: {name}")
     print(f"{'the same again' if all_same else 'not the same'}; the repetition is in {into}")
     return 0 if all_same else 1
@@ -197,9 +197,9 @@ def corpus(options: argparse.Namespace) -> int:
     spec = parse_value(options.corpus)
     spec = spec if isinstance(spec, dict) else {"use": spec}
     whole = True
-    for found in survey.survey(spec, options.folder):
+    for found in survey.check_corpus(spec, options.folder):
         print(found, flush=True)
-        whole &= found.whole
+        whole &= found.complete
     return 0 if whole else 1
 
 

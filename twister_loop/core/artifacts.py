@@ -1,10 +1,11 @@
-"""How an artifact comes to be: whole, once, and signed.
+"""Stage outputs in folders: written atomically, cached by content, and safe to interrupt.
 
 Every artifact is a folder. A stage works under a hidden name and renames it when it is
-finished, so a folder that can be seen is complete. Its `made.json` says what it was made
-from (the stage and its version, the options that change results, the digests of what was
-read) and what came out; the next stage signs that file, a chain like git's. Made from the
-same things an artifact is read back; made from other things it is refused and not touched.
+finished, so a visible folder is complete. Its `made.json` records its provenance: the inputs
+(the stage and its version, the options that change results, the digests of the files that were
+read) and the digests of the output. The next stage hashes that file, which makes a chain like
+git's. If the inputs are the same, a stage reads its artifact back; if they are others, it
+refuses to run and leaves the artifact as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -31,25 +33,31 @@ from .errors import SpaceError, StaleError
 
 log = logging.getLogger(__name__)
 
-MADE = "made.json"
+PROVENANCE = "made.json"
+"""Name of the file that records what an artifact was made from, and the digests of its files."""
 TIMING, SPEED = "timing.json", "speed.json"
-"""How long it took, all of it and its parts: notes on how it went, not on what came out."""
-MIN_SECONDS_TO_FREE_MEMORY = 5.0
-"""Seconds; a stage that took less held no model, and looking for garbage takes a while itself."""
+"""Names of the files with seconds: of the whole stage, and of its parts. They are not results."""
 PRUNED = "thinned"
-"""Marks what its weights or its audio were taken out of: a record of what was, of no more use."""
+"""Name of an empty file. It marks an artifact whose weights or audio were deleted: it documents a
+past round, and no stage may read it back."""
+MIN_SECONDS_TO_FREE_MEMORY = 5.0
+"""Seconds. Memory is freed only after stages that took longer than this: a shorter one held no
+model, and a garbage collection takes a while itself."""
 EXECUTION_ARGUMENTS = frozenset({"out", "cluster"})
-"""Arguments of a stage that say where and by whom it is done, not what comes out."""
+"""Arguments of a stage that say where it runs and where it writes, and do not change results."""
 RUN_MARKER = "run.json"
-"""Marks the root of a run; paths below it are kept relative, so a run can be moved."""
+"""Name of the file that marks the root of a run. Paths below it are stored relative, so that a
+run can be moved."""
+NOT_IN_CACHE_KEY: Mapping[str, Any] = {"in_cache_key": False}
+"""Metadata of a dataclass field that does not change results, for fields without a default."""
 
 
 class Artifact(Protocol):
-    """Something that lies in a folder."""
+    """Output of a stage, stored in a folder."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read it back."""
+        """Read the artifact back from its folder."""
 
 
 P = ParamSpec("P")
@@ -58,161 +66,207 @@ T = TypeVar("T")
 
 
 def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
-    """Turn `make(..., out=folder)` into a step that is done once and can be interrupted.
+    """Turn a function with an argument `out` into a stage that is cached and can be interrupted.
 
-    Raise the version when the same input would give another output than before.
+    The stage returns the artifact in `out`. It runs the function only if that folder does not
+    exist, and goes on with unfinished work if that was begun from the same inputs.
+
+    Args:
+        version: part of the cache key; raise it when the same input would give another output
+            than before.
+
+    Raises:
+        StaleError: `out` exists and was made from other inputs.
+        SpaceError: the disk is full.
     """
 
-    def decorate(make: Callable[P, A]) -> Callable[P, A]:
-        kind = cast(type[A], get_type_hints(make)["return"])
-        form = inspect.signature(make)
+    def decorate(function: Callable[P, A]) -> Callable[P, A]:
+        artifact_class = cast(type[A], get_type_hints(function)["return"])
+        signature = inspect.signature(function)
 
-        def recipe_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
-            given = form.bind_partial(*args, **kwargs).arguments
-            purpose = make.__name__
-            signed = {
-                n: cache_key(each, purpose)
-                for n, each in given.items()
-                if n not in EXECUTION_ARGUMENTS
+        def cache_key_inputs(*args: Any, **kwargs: Any) -> dict[str, Any]:
+            arguments = signature.bind_partial(*args, **kwargs).arguments
+            keys = {
+                name: cache_key(argument, stage_name=function.__name__)
+                for name, argument in arguments.items()
+                if name not in EXECUTION_ARGUMENTS
             }
-            return {"stage": make.__name__, "version": version, "from": signed}
+            return {"stage": function.__name__, "version": version, "from": keys}
 
-        @wraps(make)
-        def step(*args: P.args, **kwargs: P.kwargs) -> A:
-            recipe = recipe_of(*args, **kwargs)
+        @wraps(function)
+        def run_or_load(*args: P.args, **kwargs: P.kwargs) -> A:
+            inputs = cache_key_inputs(*args, **kwargs)
             out = cast(Path, kwargs["out"])
             if not out.exists():
                 kwargs["out"] = scratch = out.with_name(f".{out.name}")
-                began = time.monotonic()
-                with _room_on_disk(out):
-                    _begin(scratch, recipe)
-                    make(*args, **kwargs)
-                    _finish(scratch, recipe, seconds := time.monotonic() - began)
+                started = time.monotonic()
+                with _full_disk_as_space_error(out):
+                    _prepare_scratch(scratch, inputs)
+                    function(*args, **kwargs)
+                    seconds = time.monotonic() - started
+                    _record_provenance(scratch, inputs, seconds)
+                # The rename comes last and is atomic: a killed stage leaves only hidden folders.
                 scratch.rename(out)
                 if seconds > MIN_SECONDS_TO_FREE_MEMORY:
-                    _give_back_memory()
-                log.info("%s/%s: made in %.1f s", out.parent.name, out.name, seconds)
-            elif changed := _changes(read_json(out / MADE), recipe):
-                raise StaleError(f"{out} was made from other things: {'; '.join(changed)}")
-            return kind.load(out)
+                    _free_memory()
+                log.info("%s/%s: finished in %.1f s", out.parent.name, out.name, seconds)
+            elif changes := _describe_changes(read_json(out / PROVENANCE), inputs):
+                raise StaleError(
+                    f"{out} was made from other inputs: {'; '.join(changes)}. "
+                    "Undo these changes, or start a new run in another folder"
+                )
+            return artifact_class.load(out)
 
-        step.recipe_of = recipe_of  # type: ignore[attr-defined]
-        return step
+        run_or_load.cache_key_inputs = cache_key_inputs  # type: ignore[attr-defined]
+        return run_or_load
 
     return decorate
 
 
 def not_in_cache_key(default: T, /) -> T:
-    """Give a part's option that does not change results, such as a batch size, its default."""
-    return field(default=default, metadata={"signed": False})
+    """Return a dataclass field for an option that does not change results, such as a batch size."""
+    return field(default=default, metadata=NOT_IN_CACHE_KEY)
 
 
-def used_by(purpose: str, default: T, /) -> T:
-    """Give a part's option that only one stage looks at, such as a learning rate, its default."""
-    return field(default=default, metadata={"purpose": purpose})
+def used_by(stage_name: str, default: T, /) -> T:
+    """Return a dataclass field for an option that only one stage reads, such as a learning rate."""
+    return field(default=default, metadata={"used_by": stage_name})
 
 
-def cache_key(value: object, purpose: str | None = None) -> Any:
-    """Plain data that changes whenever the value, or what it points to, changes.
+def cache_key(argument: object, stage_name: str | None = None) -> Any:
+    """Return JSON data that changes if the argument, or a file it refers to, changes.
 
-    `purpose` is the name of the stage that signs: options that only another one looks at are
-    left out. Without it all count.
+    Args:
+        argument: any argument of a stage: an artifact, a part, options, a path, plain data.
+        stage_name: the stage whose key it is; options that only other stages read (`used_by`)
+            are left out. None includes all options that change results.
+
+    >>> cache_key({"batch": 8, "rates": (0.1, 0.2)})
+    {'batch': 8, 'rates': [0.1, 0.2]}
     """
-    if isinstance(value, Path):
-        return digest_of(value)
-    folder = getattr(value, "folder", None) or getattr(value, "location", None)
-    for note in (MADE, "manifest.jsonl"):  # a manifest that no stage made is its own note
-        if isinstance(folder, Path) and (folder / note).is_file():
-            return digest_of(folder / note)
-    if is_dataclass(value) and not isinstance(value, type):
-        signed = (each for each in fields(value) if _matters(each.metadata, purpose))
-        options = {each.name: cache_key(getattr(value, each.name), purpose) for each in signed}
-        if points_to := getattr(value, "points_to", None):  # by a name alone, such as weights
-            options["points_to"] = cache_key(points_to(), purpose)
-        return {"use": getattr(value, "name", type(value).__name__), **options}
-    if isinstance(value, Mapping):
-        return {str(key): cache_key(each, purpose) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [cache_key(each, purpose) for each in value]
-    return value
+    if isinstance(argument, Path):
+        return digest_path(argument)
+    folder = getattr(argument, "folder", None) or getattr(argument, "location", None)
+    # The record is small and contains the digests of all files, so that no audio is read again.
+    # A manifest that no stage wrote, such as one of a corpus, has no record and is hashed itself.
+    for file_name in (PROVENANCE, "manifest.jsonl"):
+        if isinstance(folder, Path) and (folder / file_name).is_file():
+            return digest_path(folder / file_name)
+    if is_dataclass(argument) and not isinstance(argument, type):
+        options = {
+            option.name: cache_key(getattr(argument, option.name), stage_name)
+            for option in fields(argument)
+            if _is_in_cache_key(option.metadata, stage_name)
+        }
+        # An option may only name its weights; what the name stands for can change, too.
+        if points_to := getattr(argument, "points_to", None):
+            options["points_to"] = cache_key(points_to(), stage_name)
+        return {"use": getattr(argument, "name", type(argument).__name__), **options}
+    if isinstance(argument, Mapping):
+        return {str(name): cache_key(member, stage_name) for name, member in argument.items()}
+    if isinstance(argument, list | tuple):
+        return [cache_key(member, stage_name) for member in argument]
+    return argument
 
 
-def _matters(metadata: Mapping[str, Any], purpose: str | None) -> bool:
-    ours = purpose is None or metadata.get("purpose", purpose) == purpose
-    return ours and bool(metadata.get("signed", True))
+def _is_in_cache_key(metadata: Mapping[str, Any], stage_name: str | None) -> bool:
+    is_read = stage_name is None or metadata.get("used_by", stage_name) == stage_name
+    return is_read and bool(metadata.get("in_cache_key", True))
 
 
-def digest_of(path: Path) -> str:
-    """The first 16 hexadecimal digits of a file's sha256, or of all files' in a folder."""
+def digest_path(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of the sha256 of a file, or of a folder's files."""
     if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.is_file())
-        known = [(each.relative_to(path).as_posix(), _of_file(each)) for each in files]
-        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        digests = [(file.relative_to(path).as_posix(), _digest_file(file)) for file in files]
+        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def _of_file(path: Path) -> str:
+def _digest_file(path: Path) -> str:
     stat = path.stat()
-    return _digest_at(path, stat.st_mtime_ns, stat.st_size)
+    return _digest_unchanged_file(path, stat.st_mtime_ns, stat.st_size)
 
 
+# Many stages hash the same folder of noise recordings: its files are read once per process.
 @lru_cache(maxsize=1 << 16)
-def _digest_at(path: Path, changed: int, size: int) -> str:
-    """Of a file as it was then: a folder of noise is looked at by many stages."""
-    return digest_of(path)
+def _digest_unchanged_file(path: Path, mtime_ns: int, size: int) -> str:
+    """Return the digest of a file; time and size are part of the key of this function's cache."""
+    return digest_path(path)
 
 
 def reuse_result(
-    step: Callable[..., Artifact], arguments: Sequence[Any], out: Path, among: Iterable[Path]
+    stage_function: Callable[..., Artifact],
+    out: Path,
+    candidates: Iterable[Path],
+    /,
+    *args: Any,
+    **kwargs: Any,
 ) -> None:
-    """Copy to `out` what the same step already made elsewhere from the same things, if it did.
+    """Copy an earlier result to `out` if the same stage made it from the same inputs elsewhere.
 
-    `among` are files that lie in the folders to look at.
+    Nothing is copied if `out` exists already.
+
+    Args:
+        stage_function: a function decorated by `stage`.
+        out: the folder that the stage would write.
+        candidates: files, any one per folder, that lie in the folders to look at.
+        args: positional arguments of the stage.
+        kwargs: keyword arguments of the stage; `out` and `cluster` may be among them.
     """
     if out.exists():
         return
-    recipe = step.recipe_of(*arguments)  # type: ignore[attr-defined]
-    for folder in sorted(file.parent for file in among):
-        whole = (folder / MADE).is_file() and not (folder / PRUNED).exists()
-        whole = whole and not folder.name.startswith(".")
-        if whole and not _changes(read_json(folder / MADE), recipe):
+    inputs = stage_function.cache_key_inputs(*args, **kwargs)  # type: ignore[attr-defined]
+    for folder in sorted(file.parent for file in candidates):
+        is_complete = (
+            (folder / PROVENANCE).is_file()
+            and not (folder / PRUNED).exists()
+            and not folder.name.startswith(".")
+        )
+        if is_complete and not _describe_changes(read_json(folder / PROVENANCE), inputs):
             scratch = out.with_name(f".{out.name}")
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(folder, scratch)
-            write_json({"seconds": 0.0}, scratch / TIMING)  # they were spent there
+            # The seconds were spent where the result comes from; a sum must not count them twice.
+            write_json({"seconds": 0.0}, scratch / TIMING)
             scratch.rename(out)
             return
 
 
-def run_root_of(folder: Path) -> Path:
-    """The run that a folder belongs to, or the folder itself."""
-    whole = folder.absolute()
-    return next((each for each in (whole, *whole.parents) if (each / RUN_MARKER).is_file()), whole)
+def find_run_root(folder: Path) -> Path:
+    """Return the folder of the run that contains a folder, or the folder itself outside a run."""
+    absolute = folder.absolute()
+    parents = (absolute, *absolute.parents)
+    return next((parent for parent in parents if (parent / RUN_MARKER).is_file()), absolute)
 
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_json(value: Any, path: Path) -> None:
-    """Write a small file whole or not at all."""
+def write_json(content: Any, path: Path) -> None:
+    """Write a small JSON file atomically: readers see the old file or the new one."""
     scratch = path.with_name(f".{path.name}")
-    scratch.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(path)
 
 
 class JsonRecord:
-    """A small dataclass kept in a JSON file named after its class."""
+    """Base of small dataclasses that are stored in a JSON file named after the class.
+
+    The name of the file is the name of the class in snake case: `MixtureContents` is stored in
+    `mixture_contents.json`.
+    """
 
     def save(self, folder: Path) -> Self:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(schema.plain(self), self._path(folder))
+        write_json(schema.to_json_data(self), self._path(folder))
         return self
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return schema.parse(cls, cls._path(folder).read_bytes())
+        return schema.parse_json(cls, cls._path(folder).read_bytes())
 
     @classmethod
     def _path(cls, folder: Path) -> Path:
@@ -220,67 +274,86 @@ class JsonRecord:
         return folder / f"{snake_case}.json"
 
 
-def _begin(scratch: Path, recipe: Mapping[str, Any]) -> None:
-    """Go on with unfinished work if it was begun from the same things, else start afresh."""
-    note = scratch / MADE
-    if scratch.exists() and not (note.is_file() and not _changes(read_json(note), recipe)):
+def _prepare_scratch(scratch: Path, inputs: Mapping[str, Any]) -> None:
+    """Keep unfinished work that was begun from the same inputs; otherwise start with nothing."""
+    record = scratch / PROVENANCE
+    can_resume = record.is_file() and not _describe_changes(read_json(record), inputs)
+    if scratch.exists() and not can_resume:
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    write_json(recipe, note)
+    write_json(inputs, record)
 
 
-def _finish(scratch: Path, recipe: Mapping[str, Any], seconds: float) -> None:
-    """Sign what came out, and note the time it took, which is not signed."""
-    came_out = sorted(each for each in scratch.rglob("*") if each.is_file() and _signed(each))
-    content = {each.relative_to(scratch).as_posix(): digest_of(each) for each in came_out}
-    write_json({**recipe, "content": content}, scratch / MADE)
+def _record_provenance(scratch: Path, inputs: Mapping[str, Any], seconds: float) -> None:
+    """Store inputs and digests of the output in one file, and the seconds in another.
+
+    Time is kept apart because it differs between runs whose results are the same.
+    """
+    files = sorted(file for file in scratch.rglob("*") if file.is_file() and _is_hashed(file))
+    content = {file.relative_to(scratch).as_posix(): digest_path(file) for file in files}
+    write_json({**inputs, "content": content}, scratch / PROVENANCE)
     write_json({"seconds": round(seconds, 1)}, scratch / TIMING)
 
 
-def _give_back_memory() -> None:
-    """Return what an engine's models held to the system: glibc keeps it for every thread."""
+def _is_hashed(path: Path) -> bool:
+    """Return whether a file of an artifact is a result whose digest is recorded.
+
+    Audio is not hashed: it is large, and the manifest that lists it depends on the same inputs.
+    Logs and timings are not results.
+    """
+    is_result = path.name not in {PROVENANCE, TIMING, SPEED}
+    return is_result and path.suffix not in {".wav", ".log", ".html"}
+
+
+def _free_memory() -> None:
+    """Return the memory of an engine's models to the operating system."""
     gc.collect()
+    # glibc keeps freed memory in an arena for every thread. Other systems have no malloc_trim.
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
 
 
-def _signed(path: Path) -> bool:
-    """Audio is signed by the manifest that lists it; notes on how it went are not results."""
-    return path.suffix not in {".wav", ".log", ".html"} and path.name not in {MADE, TIMING, SPEED}
+def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the differences between the inputs of two artifacts, as `place: before -> after`."""
+    differences = find_differences(before, after)
+    return [f"{place}: {old!r} -> {new!r}" for place, old, new in differences]
 
 
-def _changes(made: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
-    """What differs between two recipes, as `place: before -> now`."""
-    return [f"{place}: {old!r} -> {new!r}" for place, old, new in differences(made, recipe)]
+def find_differences(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the place, the old and the new member wherever two pieces of JSON data differ.
 
+    The digests of an artifact's output (`content`) are not compared.
 
-def differences(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two pieces of plain data: place, old, new."""
+    >>> list(find_differences({"gate": {"cer": 0.1}}, {"gate": {"cer": 0.2}}))
+    [('gate.cer', 0.1, 0.2)]
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new} - {"content"}):
-            yield from differences(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+            inner_place = f"{place}.{key}" if place else str(key)
+            yield from find_differences(old.get(key), new.get(key), inner_place)
     elif old != new:
-        yield at, old, new
+        yield place, old, new
 
 
-class _room_on_disk:  # noqa: N801  (reads as a statement)
-    """Turn a full disk into a sentence."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise SpaceError(
-                f"{self.out}: the disk is full; make room and run the same command again, "
-                "what is finished is kept"
-            ) from error
+@contextmanager
+def _full_disk_as_space_error(out: Path) -> Iterator[None]:
+    """Raise SpaceError, with the remedy, instead of an OSError that means a full disk."""
+    try:
+        yield
+    except OSError as error:
+        # A quota that is used up is a full disk to its user.
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise SpaceError(
+            f"{out}: the disk is full; make room and run the same command again, "
+            "finished stages are kept"
+        ) from error
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Return the size of all files below a folder in bytes; a link counts as itself."""
     return sum(
-        os.lstat(Path(at) / name).st_size for at, _, names in os.walk(folder) for name in names
+        os.lstat(Path(parent) / name).st_size
+        for parent, _, names in os.walk(folder)
+        for name in names
     )

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Self
 
 from . import schema
-from .artifacts import digest_of, read_json, run_root_of, write_json
+from .artifacts import digest_path, read_json, find_run_root, write_json
 
 
 class FileHashCache:
     """Remembers between rounds what was hashed; a file that changed is hashed again."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = run_root_of(folder) / "hashes.json"
+        self._path = find_run_root(folder) / "hashes.json"
         self._known: dict[str, tuple[int, int, str]] = (
-            schema.read(dict[str, tuple[int, int, str]], read_json(self._path))
+            schema.parse_data(dict[str, tuple[int, int, str]], read_json(self._path))
             if self._path.is_file()
             else {}
         )
@@ -25,7 +25,7 @@ class FileHashCache:
         stat = path.stat()
         size, changed, digest = self._known.get(str(path), (-1, -1, ""))
         if (size, changed) != (stat.st_size, stat.st_mtime_ns):
-            digest = digest_of(path)
+            digest = digest_path(path)
             self._known[str(path)] = stat.st_size, stat.st_mtime_ns, digest
         return digest
 

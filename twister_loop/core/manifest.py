@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import schema
-from .artifacts import run_root_of
+from .artifacts import find_run_root
 from .errors import ManifestError
 from .types import TEXT_ONLY, Seconds, Utterance
 
@@ -66,23 +66,19 @@ class Manifest:
         with self.path.open("rb") as lines:
             return sum(1 for _ in lines)
 
-    def sample(self, count: int, seed: int) -> list[Utterance]:
-        """Some utterances from all over the file, in its order; the same for the same seed.
+    def draw(self, count: int, seed: int) -> list[Utterance]:
+        """Draw utterances without replacement, in the order in which the seed draws them.
 
-        Only their lines are read, however long the file is; a line that follows a long one is a
-        little likelier than others.
+        Only the chosen lines are parsed, so a long manifest does not have to fit in memory.
         """
-        size, rng = self.path.stat().st_size, random.Random(seed)
-        found, read = dict[int, Utterance](), self._reader()
+        size = len(self)
+        numbers = random.Random(seed).sample(range(size), min(count, size))
+        wanted, drawn, parse = set(numbers), dict[int, Utterance](), self._reader()
         with self.path.open("rb") as lines:
-            for place in sorted(rng.sample(range(size), min(4 * count, size))):
-                lines.seek(place)
-                lines.readline()
-                if (begin := lines.tell() % size) not in found:  # the last line leads to the first
-                    lines.seek(begin)
-                    found[begin] = read(lines.readline(), None)
-        some = rng.sample(sorted(found), min(count, len(found)))
-        return [found[begin] for begin in sorted(some)]
+            for number, line in enumerate(lines):
+                if number in wanted:
+                    drawn[number] = parse(line, number + 1)
+        return [drawn[number] for number in numbers]
 
     def page(
         self, begin: int, count: int, query: str = "", most: int = 1 << 24
@@ -119,7 +115,7 @@ class Manifest:
     def appending(self, mode: str = "w") -> Iterator[Callable[[Iterable[Utterance]], None]]:
         """Give a function that appends utterances and hands them to the system at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        home, root = self.folder.absolute(), run_root_of(self.folder)
+        home, root = self.folder.absolute(), find_run_root(self.folder)
 
         def seen_from_here(folder: str) -> str:
             if not Path(folder).is_relative_to(root):
@@ -170,7 +166,7 @@ class Manifest:
 
         def read(line: bytes, number: int | None) -> Utterance:
             try:
-                utterance = schema.parse(Utterance, line)
+                utterance = schema.parse_json(Utterance, line)
             except ValueError as cause:
                 raise ManifestError(f"{self.path}:{number or ''}: {cause}") from cause
             path = utterance.audio_filepath
@@ -221,5 +217,5 @@ def _line(utterance: Utterance, noted: _ByFolder) -> str:
     """One line of JSON; a path inside the run is noted relative to the manifest."""
     path = utterance.audio_filepath
     if path == TEXT_ONLY:
-        return schema.line(utterance)
-    return schema.line(utterance, audio_filepath=noted.of(path.absolute()))
+        return schema.to_json_line(utterance)
+    return schema.to_json_line(utterance, audio_filepath=noted.of(path.absolute()))

@@ -71,7 +71,7 @@ class Part(ABC):
         if not isinstance(name, str):
             raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
         try:
-            part = schema.read(cls.find(name), options)
+            part = schema.parse_data(cls.find(name), options)
             named = (each.name for each in dataclasses.fields(part))  # type: ignore[arg-type]
             values = {name: getattr(part, name) for name in named}
             paths = {n: folder / value for n, value in values.items() if isinstance(value, Path)}

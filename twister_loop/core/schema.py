@@ -16,7 +16,7 @@ STRICT = ConfigDict(extra="forbid")
 """Set as `__pydantic_config__` on a dataclass that must refuse unknown fields."""
 
 
-def read(kind: type[T], data: Any) -> T:
+def parse_data(kind: type[T], data: Any) -> T:
     """Build a `kind` from parsed YAML or JSON, or say in one `ValueError` all that is wrong."""
     try:
         value: T = _adapters[kind].validate_python(data)
@@ -25,7 +25,7 @@ def read(kind: type[T], data: Any) -> T:
     return value
 
 
-def parse(kind: type[T], text: str | bytes) -> T:
+def parse_json(kind: type[T], text: str | bytes) -> T:
     """Build a `kind` from JSON text, or say in one `ValueError` all that is wrong."""
     try:
         value: T = _adapters[kind].validate_json(text)
@@ -34,12 +34,12 @@ def parse(kind: type[T], text: str | bytes) -> T:
     return value
 
 
-def plain(value: object) -> Any:
+def to_json_data(value: object) -> Any:
     """Turn a dataclass into JSON-ready data, leaving out what is None."""
     return _adapters[type(value)].dump_python(value, mode="json", exclude_none=True)
 
 
-def line(value: object, **otherwise: str) -> str:
+def to_json_line(value: object, **otherwise: str) -> str:
     """Turn a dataclass into one line of JSON, leaving out what is None or at its default.
 
     `otherwise` are fields to note with other texts than they have; they come first.

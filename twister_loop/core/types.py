@@ -113,7 +113,7 @@ class Utterance:
     """What the same speaker said before, where packed speech is all of one speaker."""
     made_by: str | None = None
     """The voice that spoke it, or the effects that perturbed it."""
-    repaired: str | None = None
+    text_before_rescoring: str | None = None
     """What the label was before the text corpus had its say."""
     rejected_by: str | None = None
     """The filter that dropped it; only ever set in `rejected/`."""
@@ -122,7 +122,15 @@ class Utterance:
     labeled_in: int | None = None
     """The earlier round that heard it, where its label was carried over."""
     error: str | None = None
-    """Why an engine could not handle it; such a line is kept, and rejected by the next sift."""
+    """Why an engine could not process it. The line is kept; the next filtering rejects it."""
+    skip: bool = False
+    """Mark for engines to pass this line through untouched, so that the lines in their windows
+    stay where they are. It only exists in memory: no manifest is written with it."""
+
+    @property
+    def should_skip(self) -> bool:
+        """Whether engines must yield this line unchanged: it failed before, or is marked so."""
+        return self.skip or bool(self.error)
 
 
 @dataclass(frozen=True)

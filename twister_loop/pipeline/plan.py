@@ -28,15 +28,16 @@ from ..data.packing import PackOptions
 from ..data.presets import Spec
 from ..data.scanning import ScanOptions
 from ..evaluation.gates._base import Gate
-from ..evaluation.outcomes import unknown_sets
+from ..evaluation.outcomes import find_invalid_sets
 from ..text.normalizers._base import Normalizer
 from ..text.spelling import lexicon_of
 from ..tts._base import Synthesizer
 from .execution.shards import Cluster
 from .plan_schema import Augment, Document
 from .run_folder import NewAudioOptions, PruneOptions
-from .stages.label_correction import Repair
-from .stages.labeling import LabelOptions, VoiceTrialOptions
+from .stages.rescoring import Repair
+from .stages.labeling import LabelOptions
+from .stages.voices import VoiceTrialOptions
 from .stages.text_selection import TextSelection
 
 P = TypeVar("P", bound=Part)
@@ -131,7 +132,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, not {type(data).__name__}")
     try:
-        document = schema.read(Document, {**data, **(changes or {})})
+        document = schema.parse_data(Document, {**data, **(changes or {})})
     except ValueError as cause:
         raise ConfigError(f"{path}: {cause}") from cause
     if changes:
@@ -160,7 +161,7 @@ class _Builder:
         voices = [self._voice(name, spec) for name, spec in document.voices.items()]
         asr = self._part(Recognizer, "asr", document.asr)
         self._require(
-            asr is None or asr.learns,
+            asr is None or asr.trainable,
             f"asr: {asr and asr.name} only hears; it can be "
             "the `labeler` beside an asr that learns",
         )
@@ -184,7 +185,7 @@ class _Builder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._parts(Gate, "gates", document.gates)
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
-        self.wrongs += unknown_sets(gates, sets, asr.early_stopping_set if asr else None)
+        self.wrongs += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
         alone = labeler is None or labeler.recognizer is asr
         other = "another engine as `labeler`, such as ctranslate2"
         self.wrongs += [
@@ -195,7 +196,7 @@ class _Builder:
         self._require(bool(document.development), "development: gates need at least one set")
         self._require(bool(document.texts) or not voices, "texts: a voice needs something to say")
         try:
-            mix = presets.mix_of(document.mix, bool(human), bool(voices))
+            mix = presets.resolve_mixture(document.mix, bool(human), bool(voices))
         except ValueError as wrong:
             self.wrongs.append(f"mix: {wrong}")
         repair = self._repair(document, asr)
@@ -270,7 +271,7 @@ class _Builder:
         own = {each.name for each in fields(LabelOptions)}
         asked = {name: options.pop(name) for name in own & options.keys()}
         try:
-            terms = schema.read(LabelOptions, asked)
+            terms = schema.parse_data(LabelOptions, asked)
         except ValueError as wrong:
             self.wrongs.append(f"labeler: {wrong}")
             return None
@@ -313,7 +314,7 @@ class _Builder:
 
     def _filters(self, place: str, specs: list[Spec | str] | str) -> tuple[Filter, ...]:
         try:
-            return self._parts(Filter, place, presets.parts_of(specs, presets.FILTERS, Filter))
+            return self._parts(Filter, place, presets.expand_presets(specs, presets.FILTERS, Filter))
         except ConfigError as wrong:
             self.wrongs.append(f"{place}: {wrong}")
             return ()

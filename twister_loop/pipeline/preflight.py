@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from ..audio import fingerprint
-from ..core.artifacts import cache_key, differences, digest_of, read_json, write_json
+from ..core.artifacts import cache_key, find_differences, digest_path, read_json, write_json
 from ..core.environment import environment
 from ..core.errors import ConfigError, LeakError, NothingNew, SpaceError, StaleError, Waiting
 from ..core.file_hashes import FileHashCache
 from ..core.manifest import Manifest
 from ..core.progress import progress
 from ..core.types import Checkpoint, Tally, Utterance
-from ..evaluation.outcomes import HeldOutSet, early_stopping_speech, hidden_from_gates
+from ..evaluation.outcomes import HeldOutSet, get_early_stopping_speech, find_set_hidden_from_gates
 from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
 from .stages import annotation as estimating
-from .stages.labeling import gather, list_corpora
+from .stages.listing import gather, list_corpora
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _given(plan: Plan, at: Path) -> RoundInputs:
         # Of other languages, as retention sets are.
         replay=gather(plan.replay, None, out=at / "inputs" / "replay"),
         sets=sets,
-        early_stopping_speech=early_stopping_speech(plan.asr.early_stopping_set, sets),
+        early_stopping_speech=get_early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
 
 
@@ -171,7 +171,7 @@ def _last(ledger: RunFolder) -> str:
 
 def _same_plan(plan: Plan, at: Path) -> None:
     before, now = read_json(at / "plan.json")["plan"], cache_key(plan)
-    if changed := [f"{place}: {old!r} -> {new!r}" for place, old, new in differences(before, now)]:
+    if changed := [f"{place}: {old!r} -> {new!r}" for place, old, new in find_differences(before, now)]:
         raise StaleError(
             f"{at} was begun with another plan ({'; '.join(changed)}). Run it with the plan in "
             f"{at / 'plan.yaml'}, or set the round aside with `twister round PLAN RUN --restart`"
@@ -253,14 +253,14 @@ def _words(plan: Plan, utterance: Utterance) -> int:
 def _log_warnings(plan: Plan, ledger: RunFolder, given: RoundInputs) -> None:
     """Say what training may not fit in, and what the gates will not be able to decide."""
     stop = plan.asr.early_stopping_set
-    unseen = hidden_from_gates({name: each.kind for name, each in given.sets.items()}, stop)
+    unseen = find_set_hidden_from_gates({name: each.kind for name, each in given.sets.items()}, stop)
     if stop and not unseen:
         log.warning(
             "%s: chooses the weights and is all that gates see of development speech, so they "
             "find it better than it is; name another set in `asr.stop.set`",
             stop,
         )
-    for warning in plan.asr.preflight_warnings(ledger.champion or plan.asr.base()):
+    for warning in plan.asr.preflight_warnings(ledger.champion or plan.asr.initial_checkpoint()):
         log.warning("%s: %s", plan.asr.name, warning)
     sets = {
         name: (each.kind, sum(_words(plan, utterance) for utterance in each.speech))
@@ -326,7 +326,7 @@ def _check_news(ledger: RunFolder, given: RoundInputs) -> None:
 
 def _what_a_round_is_made_of(at: Path) -> Any:
     files = sorted((at / "inputs").rglob("manifest.jsonl"))
-    lists = {path.relative_to(at).as_posix(): digest_of(path) for path in files}
+    lists = {path.relative_to(at).as_posix(): digest_path(path) for path in files}
     note = read_json(at / "plan.json")
     return [note["plan"], note["voices"], lists]
 
@@ -351,7 +351,7 @@ def _written(plan: Plan) -> int:
 
 
 def _check_space(plan: Plan, ledger: RunFolder, given: RoundInputs) -> None:
-    base = ledger.champion or plan.asr.base()
+    base = ledger.champion or plan.asr.initial_checkpoint()
     takes = sum(voice.samples_per_text for voice in plan.voices)
     spoken = takes * len(given.texts) * SPOKEN_TEXT
     copies = (plan.pack is not None) + _written(plan)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import schema
-from ..core.artifacts import MADE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
+from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
 from ..core.errors import BusyError, ConfigError
 from ..core.types import Checkpoint, Report, Seconds, Verdict
 from ..evaluation.trials import VoiceTrial
@@ -195,7 +195,7 @@ class RunFolder:
                 if path.is_file() and not result and path.name != PRUNED:
                     freed += path.stat().st_size
                     path.unlink()
-                    made = (each for each in path.parents if (each / MADE).is_file())
+                    made = (each for each in path.parents if (each / PROVENANCE).is_file())
                     (next(made, folder) / PRUNED).touch()
         return freed
 

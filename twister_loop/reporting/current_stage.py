@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import MADE, read_json
+from ..core.artifacts import PROVENANCE, read_json
 from ..core.types import Seconds
 from ..pipeline.run_folder import RunFolder
 
@@ -48,10 +48,10 @@ def find_current_stage(run: Path) -> StageProgress | None:
     if at is None:
         return None
     hidden = [each for place in (at, *at.glob("voices/*")) for each in place.glob(".*")]
-    begun = [each for each in hidden if (each / MADE).is_file()]
+    begun = [each for each in hidden if (each / PROVENANCE).is_file()]
     if not begun:
         return None
-    return _read(at, max(begun, key=lambda each: (each / MADE).stat().st_mtime))
+    return _read(at, max(begun, key=lambda each: (each / PROVENANCE).stat().st_mtime))
 
 
 def _read(at: Path, work: Path) -> StageProgress:

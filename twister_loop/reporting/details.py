@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import differences, read_json
+from ..core.artifacts import find_differences, read_json
 from ..core.environment import Environment
 from ..core.manifest import Manifest
 from ..core.types import Language, Seconds, Utterance
@@ -152,7 +152,7 @@ def listening_samples(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
     for kind, voice, folder in places:
         if not (folder / "manifest.jsonl").is_file():
             continue
-        some = Manifest(folder).sample(40 * SAMPLES, seed=round_number(at))
+        some = Manifest(folder).draw(40 * SAMPLES, seed=round_number(at))
         fitting = [each for each in some if kind != "pseudo" or each.origin == "pseudo"]
         for alike in _by_reason(fitting):
             distinct = {each.text or each.id: each for each in alike}
@@ -171,7 +171,7 @@ def _by_reason(speech: Iterable[Utterance]) -> list[list[Utterance]]:
 def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
     normalize = Basic().normalize
     pair = (normalize(text or "", one.lang) for text in (one.text, one.pred_text))
-    differs = kind == "synthetic" or one.repaired
+    differs = kind == "synthetic" or one.text_before_rescoring
     why = f"{one.rejected_by}: {one.objection or ''}" if one.rejected_by else None
     return Sample(
         kind=kind,
@@ -190,7 +190,7 @@ def diff_rounds(before: Path, at: Path) -> Iterator[FieldDiff]:
     """What is otherwise in one round than in another: plan, data, machine."""
     if not (before / "plan.json").is_file() or not (at / "plan.json").is_file():
         return
-    for place, old, new in differences(_facts(before), _facts(at)):
+    for place, old, new in find_differences(_facts(before), _facts(at)):
         yield FieldDiff(place, _said(old), _said(new))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..core import schema
-from ..core.artifacts import MADE, digest_of, read_json
+from ..core.artifacts import PROVENANCE, digest_path, read_json
 from ..pipeline.run_folder import is_finished
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def cached_record(
         return make(at)
     # Signatures are a chain, and what is decided after the verdict gets a folder of its own.
     stages = sorted(each.name for each in os.scandir(at) if each.is_dir())
-    key = f"{shape} {digest_of(at / 'verdict' / MADE)} {' '.join(stages)}"
+    key = f"{shape} {digest_path(at / 'verdict' / PROVENANCE)} {' '.join(stages)}"
     found: T = _recalled(make, cast(Any, kind), name, key, at)
     return found
 
@@ -51,12 +51,12 @@ def _recalled(make: Callable[[Path], Any], kind: type[Any], name: str, key: str,
     with suppress(OSError, ValueError, KeyError):
         kept = read_json(note)
         if kept["key"] == key:
-            return schema.read(kind, kept["record"])
+            return schema.parse_data(kind, kept["record"])
     record = make(at)
     with suppress(OSError):  # a run that can only be read
         note.parent.mkdir(exist_ok=True)
         scratch = note.with_name(f".{note.name}.{os.getpid()}")  # a page and a server may meet
-        kept = {"key": key, "record": schema.plain(record)}
+        kept = {"key": key, "record": schema.to_json_data(record)}
         scratch.write_text(json.dumps(kept, ensure_ascii=False, separators=(",", ":")), "utf-8")
         scratch.replace(note)
     return record
@@ -69,5 +69,5 @@ def _known(make: Callable[..., Any], folders: tuple[Path, ...], made: tuple[int,
 
 def _when_made(folder: Path) -> int:
     """Nanoseconds; 0 as long as it is not there."""
-    note = folder / MADE
+    note = folder / PROVENANCE
     return note.stat().st_mtime_ns if note.is_file() else 0

@@ -44,11 +44,11 @@ class Scripted(ToyRecognizer):
     ) -> Iterator[Utterance]:
         for each in speech:
             heard = dict(self.hears).get(each.id, each.pred_text)
-            yield each if each.error else replace(each, pred_text=heard)
+            yield each if each.should_skip else replace(each, pred_text=heard)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         for each in speech:
-            likely = dict(self.likes)[each.text or ""] if not each.error else 0.0
+            likely = dict(self.likes)[each.text or ""] if not each.should_skip else 0.0
             yield replace(each, words=(Word(word="all", start=0, end=1, logprob=likely),))
 
 
@@ -184,7 +184,7 @@ def test_each_filter_hears_only_what_those_before_it_kept(tmp_path: Path) -> Non
             self, checkpoint: Checkpoint, speech: Iterable[Utterance]
         ) -> Iterator[Utterance]:
             for each in speech:
-                if not each.error:
+                if not each.should_skip:
                     heard.append(each.id)
                 yield replace(each, pred_text="hang up")
 
@@ -195,7 +195,9 @@ def test_each_filter_hears_only_what_those_before_it_kept(tmp_path: Path) -> Non
     human = Manifest.write([Utterance(id="human", text="said")], tmp_path / "human")
     witnesses = FilterContext(BoundRecognizer(Counting(), Checkpoint("toy")))
     filters = (Confidence(), SecondDecode())
-    kept = filter_utterances(filters, speech, human, (), witnesses, out=tmp_path / "filtered_labels")
+    kept = filter_utterances(
+        filters, speech, human, (), witnesses, out=tmp_path / "filtered_labels"
+    )
     assert heard == ["0", "2"]
     assert [each.id for each in kept] == ["2", "human"]
     reasons = Funnel.load(tmp_path / "filtered_labels").rejected

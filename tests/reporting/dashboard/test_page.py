@@ -77,7 +77,7 @@ def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -
     for spoilt in ("{", '{"key": "another", "record": {}}', note.read_text()[:200]):
         note.write_text(spoilt)
         forget()
-        assert schema.plain(summarize(run).rounds[0]) == kept["record"]
+        assert schema.to_json_data(summarize(run).rounds[0]) == kept["record"]
     Approval(approved=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(
         run / "round-01/approval"
     )

@@ -37,7 +37,7 @@ class Ear:
     @torch.inference_mode()
     def work(self, window: Sequence[Utterance], answer: Answer) -> list[Utterance]:
         """One window, by length in batches; the answers in its own order."""
-        answers = {place: each for place, each in enumerate(window) if each.error}
+        answers = {place: each for place, each in enumerate(window) if each.should_skip}
         clips: dict[int, torch.Tensor] = {}
         for place, each in enumerate(window):
             if place not in answers:
@@ -119,7 +119,7 @@ def load(part: ScratchArchitecture, checkpoint: Checkpoint) -> Ear | None:
     folder = checkpoint.location
     try:
         config: dict[str, Any] = read_json(folder / CONFIG)
-        own = schema.read(type(part), {**_options(part), **config["shape"]})
+        own = schema.parse_data(type(part), {**_options(part), **config["shape"]})
         weights = load_file(folder / WEIGHTS)
         tokens = Tokens.load(folder, config["tokens"])
         model = own.network(len(tokens))

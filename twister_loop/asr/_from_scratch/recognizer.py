@@ -28,7 +28,7 @@ class ScratchRecognizer(ScratchArchitecture):
     the first lesson, and kept with the weights. A later lesson cannot add letters.
     """
 
-    def base(self) -> Checkpoint:
+    def initial_checkpoint(self) -> Checkpoint:
         shape = {name: getattr(self, name) for name in self._architecture()}
         drawn = f"untrained, weights drawn from seed {self.seed}"
         known = json.dumps([self.seed, shape])
@@ -41,7 +41,9 @@ class ScratchRecognizer(ScratchArchitecture):
         ear = load(self, checkpoint)
         for window in windows(speech):
             if ear is None:
-                yield from (each if each.error else replace(each, pred_text="") for each in window)
+                yield from (
+                    each if each.should_skip else replace(each, pred_text="") for each in window
+                )
             else:
                 yield from ear.work(window, ear.heard)
 
@@ -49,7 +51,9 @@ class ScratchRecognizer(ScratchArchitecture):
         ear = load(self, checkpoint)
         for window in windows(speech):
             if ear is None:
-                yield from (replace(each, error=each.error or UNTRAINED) for each in window)
+                yield from (
+                    each if each.should_skip else replace(each, error=UNTRAINED) for each in window
+                )
             else:
                 yield from ear.work(window, ear.aligned)
 
@@ -69,14 +73,14 @@ class ScratchRecognizer(ScratchArchitecture):
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         return None if temperature or nbest else replace(self, decode="beam", beam=beam)
 
-    def with_updates(self, count: int, clips: float = 1.0) -> Self:
-        batch = max(1, round(self.batch * clips))
-        return replace(self, max_steps=count, epochs=count, batch=batch)
+    def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
+        batch = max(1, round(self.batch * batch_scale))
+        return replace(self, max_steps=updates, epochs=updates, batch=batch)
 
     def keeping_all_epochs(self) -> Self:
         return replace(self, keep_epochs=True)
 
-    def disk_bytes_needed(self, base: Checkpoint) -> int:
+    def disk_bytes_needed(self, start: Checkpoint) -> int:
         with torch.device("meta"):
             count = sum(each.numel() for each in self.network(self.subwords + 1).parameters())
         # The weights, and two states for going on (each with AdamW's two moments and averages).

@@ -159,7 +159,7 @@ class Trainer:
                 epoch = (number - 1) // in_epoch + 1
                 rate = self.learning_rate(number)
                 line = Line(number, epoch, self.take(number, batch, rate), rate)
-                lines.write(f"{schema.line(line)}\n")
+                lines.write(f"{schema.to_json_line(line)}\n")
                 lines.flush()
                 self.done = number
                 ends_epoch = number % in_epoch == 0 or number == self.total

@@ -13,7 +13,7 @@ import torch
 from ...audio.io import Samples
 from ...core.errors import AudioError
 from ...core.types import Utterance
-from .model import Processing, hearable
+from .model import WhisperProcessing, hearable
 
 T = TypeVar("T")
 
@@ -22,11 +22,11 @@ LEAST = 4
 every machine, since results depend on the batches in their last digits."""
 
 
-def unheard(whisper: Processing, window: Sequence[Utterance]) -> dict[int, Utterance]:
+def unheard(whisper: WhisperProcessing, window: Sequence[Utterance]) -> dict[int, Utterance]:
     """By place, those that need not be tried: they failed before, or in an unknown language."""
     answers = {}
     for place, utterance in enumerate(window):
-        if utterance.error:
+        if utterance.should_skip:
             answers[place] = utterance
         elif utterance.lang and whisper.languages and utterance.lang not in whisper.languages:
             error = f"Whisper knows no language {utterance.lang!r}"
@@ -55,7 +55,7 @@ def read(
 
 
 def side_by_side(
-    whisper: Processing, work: Callable[[list[int]], T], groups: Sequence[list[int]]
+    whisper: WhisperProcessing, work: Callable[[list[int]], T], groups: Sequence[list[int]]
 ) -> Iterator[T]:
     """Do the work for every batch, several at once, and give the results in order.
 

@@ -15,11 +15,11 @@ from ...core import schema
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount
 from ...evaluation import metrics
-from .._precision import resolve
+from .._precision import resolve_dtype
 from . import distributed as together
 from . import transcription
 from .model import UNTRAINED_MARGIN, Whisper
-from .options import Stop, WhisperOptions
+from .options import EarlyStoppingOptions, WhisperOptions
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Look:
 class Watch:
     """All looks of a training, and the weights of the best."""
 
-    def __init__(self, options: WhisperOptions, terms: Stop, speech: Manifest, total: int) -> None:
+    def __init__(self, options: WhisperOptions, terms: EarlyStoppingOptions, speech: Manifest, total: int) -> None:
         self.options, self.terms, self.speech, self.total = options, terms, speech, total
         self.looks: list[Look] = []
         self.best: dict[str, torch.Tensor] = {}
@@ -67,7 +67,7 @@ class Watch:
         """Hear the development set with the weights as they are, as they would be measured."""
         own = together.part(list(self.speech))
         heard = transcription.hear(self.options, _as_measured(self.options, whisper), own)
-        found = sum((metrics.utterance_error_count(each, "words") for each in heard), ErrorCount())
+        found = sum((metrics.count_utterance_errors(each, "words") for each in heard), ErrorCount())
         errors, of = (
             together.summed(each, whisper.device) for each in (found.errors, found.length)
         )
@@ -90,7 +90,7 @@ class Watch:
 
     def note(self, out: Path) -> None:
         """Write all looks down, a line each."""
-        lines = "".join(f"{schema.line(each)}\n" for each in self.looks)
+        lines = "".join(f"{schema.to_json_line(each)}\n" for each in self.looks)
         (out / LOG).write_text(lines, encoding="utf-8")
 
     def _best_place(self) -> int:
@@ -100,6 +100,6 @@ class Watch:
 
 def _as_measured(options: WhisperOptions, whisper: Whisper) -> Whisper:
     """A copy that hears what the weights would hear once they are written and loaded again."""
-    model = copy.deepcopy(whisper.model).to(resolve(options.precision)).eval()
+    model = copy.deepcopy(whisper.model).to(resolve_dtype(options.precision)).eval()
     model.config.trained_margin = min(options.margins[0], UNTRAINED_MARGIN)
     return replace(whisper, model=model, config=model.config)

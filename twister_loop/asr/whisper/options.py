@@ -14,7 +14,7 @@ from . import weights
 
 
 @dataclass(frozen=True)
-class Stop:
+class EarlyStoppingOptions:
     """When a training ends early."""
 
     set: str
@@ -70,7 +70,7 @@ class WhisperOptions:
     """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
     keep_epochs: bool = used_by("fine_tune", False)
     """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
-    stop: Stop | None = used_by("fine_tune", None)
+    stop: EarlyStoppingOptions | None = used_by("fine_tune", None)
     """A development set on which what was learned is tried after every epoch: {set, patience: 3,
     every: steps}. The best weights are kept, and training ends when they get no better. What chose
     the weights is no judge of them: gates are not shown that set, unless it is the only one."""
@@ -99,7 +99,7 @@ class WhisperOptions:
     """Whether bands and stretches of what is heard are masked anew each time (adaptive
     SpecAugment, arXiv 1912.05533)."""
     loss_weights: Mapping[Origin, float] = field(
-        default_factory=dict, metadata={"purpose": "fine_tune"}
+        default_factory=dict, metadata={"used_by": "fine_tune"}
     )
     """How much a token counts by where its speech is from: human, pseudo, synthetic; 1 unless
     said."""

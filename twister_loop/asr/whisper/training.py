@@ -21,7 +21,7 @@ from ...core.errors import EngineError
 from ...core.manifest import Manifest
 from ...core.progress import progress
 from ...core.types import Checkpoint
-from .._precision import resolve
+from .._precision import resolve_dtype
 from . import distributed as together
 from . import memory
 from .dataset import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
@@ -67,9 +67,9 @@ def train(
         return Checkpoint("whisper", out)
     with torch.random.fork_rng(), repeatable():
         torch.manual_seed(seed)
-        frozen = resolve(options.precision) if options.lora else torch.float32
+        frozen = resolve_dtype(options.precision) if options.lora else torch.float32
         whisper = Whisper.load(folder_of(start), frozen)
-        margin = whisper.margin(UNTRAINED_MARGIN)
+        margin = whisper.effective_margin(UNTRAINED_MARGIN)
         if options.timestamps:
             _ = whisper.first_timestamp  # says so where it has none
         taught = examples(whisper, lesson, margin, options.batch)
@@ -159,7 +159,7 @@ class Trainer:
         self.averaged = 0
         """Epochs."""
         self.watch: Watch | None = None
-        self.dtype = resolve(options.precision)
+        self.dtype = resolve_dtype(options.precision)
 
     @property
     def state_file(self) -> Path:
@@ -177,7 +177,7 @@ class Trainer:
         with place.open("a", encoding="utf-8") as lines:
             for step, batches in shown:
                 line = Line(step.number, step.epoch, *self.take(step, batches))
-                lines.write(f"{schema.line(line)}\n")
+                lines.write(f"{schema.to_json_line(line)}\n")
                 lines.flush()
                 self.done = step.number
                 if step.ends_epoch and step.epoch > self.epochs - self.options.average:

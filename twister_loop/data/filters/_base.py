@@ -40,7 +40,8 @@ class Filter(Part):
     ) -> Iterator[str | None]:
         """The same for many, in order; it reads ahead no further than a window.
 
-        Of what has an `error` nothing is asked, and any answer will do.
+        Utterances that engines skip (`Utterance.should_skip`) are rejected already: any answer will
+        do for them.
         """
         return map(self.objection, utterances)
 

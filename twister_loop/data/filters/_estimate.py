@@ -41,4 +41,4 @@ class AudioEstimate(Filter):
     def objections(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        return (None if each.error else self.objection(each) for each in utterances)
+        return (None if each.should_skip else self.objection(each) for each in utterances)

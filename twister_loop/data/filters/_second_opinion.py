@@ -40,7 +40,7 @@ class SecondOpinion(Filter):
     ) -> Iterator[str | None]:
         utterances, again = tee(utterances)
         for one, other in zip(utterances, self.transcribe_again(again, context), strict=True):
-            yield self._compared(one, other) if other else None
+            yield self._compared(one, other) if other and not one.skip else None
 
     def _compared(self, one: Utterance, other: Utterance) -> str | None:
         if other.error:

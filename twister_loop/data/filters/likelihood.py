@@ -63,5 +63,5 @@ def _basic(utterance: Utterance) -> list[str]:
 def _rivals(utterance: Utterance) -> Iterator[Utterance]:
     """The speech with each of its texts; marked as not to be forced where they are the same."""
     text, heard = _basic(utterance)
-    error = utterance.error or ("alike" if text == heard else None)
-    return (replace(utterance, text=each, error=error) for each in (text, heard))
+    skip = utterance.skip or text == heard
+    return (replace(utterance, text=each, skip=skip) for each in (text, heard))

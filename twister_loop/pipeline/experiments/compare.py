@@ -16,19 +16,26 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from ...asr._base import Recognizer
-from ...core.artifacts import MADE, JsonRecord, cache_key, differences, read_json, reuse_result
+from ...core.artifacts import (
+    PROVENANCE,
+    JsonRecord,
+    cache_key,
+    find_differences,
+    read_json,
+    reuse_result,
+)
 from ...core.errors import ConfigError, StaleError
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount, Report, Share
 from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
-from ...evaluation.outcomes import outcomes
-from ...evaluation.scoreboard import KINDS
+from ...evaluation.outcomes import load_outcomes
+from ...evaluation.scoreboard import SET_KINDS
 from ...evaluation.trials import VoiceTrial
 from ..loop import StageRunner, refine
 from ..plan import Plan
 from ..run_folder import PruneOptions, RunFolder
-from ..stages.labeling import gather
+from ..stages.listing import gather
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,7 +59,7 @@ class CompareOptions:
 
 
 @dataclass(frozen=True)
-class Difference:
+class RateDifference:
     """Of two word error rates, on the same utterances."""
 
     rate: float
@@ -62,42 +69,42 @@ class Difference:
     """The 95 % interval; utterances are drawn with all their seeds."""
 
     @property
-    def seen(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether there is one at all."""
         return not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
-class Row:
+class ArmScore:
     """One arm on one test set, all seeds together."""
 
     arm: str
-    set: str
+    set_name: str
     words: ErrorCount
     """Summed over the seeds."""
-    by_seed: tuple[Share, ...]
-    change: Difference | None
+    rate_by_seed: tuple[Share, ...]
+    change: RateDifference | None
     """Against the untouched model; None for that."""
-    loop: Difference | None
+    full_loop_difference: RateDifference | None
     """Of the full loop against this arm; None for the loop itself, or without one."""
-    gap: Share | None
+    gap_closed: Share | None
     """Share of the way from the untouched model to the supervised ceiling; None without one, and
     where it is not seen to be any better."""
 
 
 @dataclass(frozen=True)
-class Step:
+class ArmRound:
     """One round of an arm with several."""
 
     arm: str
     number: int
     words: dict[str, ErrorCount]
     """By test set."""
-    labels: ErrorCount | None
+    label_errors: ErrorCount | None
     """Errors of the pseudo-labels, in words, where references of the pool are known."""
-    trials: dict[str, Share]
+    trial_rates: dict[str, Share]
     """Character error rate of each voice's trial."""
-    kept: Share
+    kept_share: Share
     """Of the pool, in the lesson."""
 
 
@@ -105,12 +112,12 @@ class Step:
 class Comparison(JsonRecord):
     """All arms."""
 
-    terms: CompareOptions
-    rows: tuple[Row, ...]
-    steps: tuple[Step, ...]
+    options: CompareOptions
+    rows: tuple[ArmScore, ...]
+    rounds: tuple[ArmRound, ...]
 
 
-def arms(plan: Plan, terms: CompareOptions) -> dict[str, Plan]:
+def build_arms(plan: Plan, terms: CompareOptions) -> dict[str, Plan]:
     """The plan of every arm, all with equally many updates and without gates.
 
     Raises ConfigError where there is no test set, or less than one update a round.
@@ -178,7 +185,7 @@ def compare(
     is nothing to compare, and StaleError where the folder holds arms of another plan or on other
     terms.
     """
-    plans = dict(others or arms(plan, terms))
+    plans = dict(others or build_arms(plan, terms))
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(terms.seeds):
         for name, each in plans.items():
@@ -186,12 +193,12 @@ def compare(
             log.info("%s, seed %d of %d", name, seed + 1, terms.seeds)
             seeded = replace(_as_much_heard(each, plan, folder, terms), seed=plan.seed + seed)
             _same_terms(seeded, run)
-            for _ in refine(seeded, run, sharing(folder)):
+            for _ in refine(seeded, run, share_stages(folder)):
                 pass
     return Comparison(
-        terms=terms,
+        options=terms,
         rows=tuple(_rows(plan, plans, folder, terms)),
-        steps=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
+        rounds=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
     ).save(folder)
 
 
@@ -208,14 +215,14 @@ def _same_terms(plan: Plan, run: Path) -> None:
     """Finished rounds are history for a run, but here they would pass for something else."""
     for note in sorted(run.glob("round-*/plan.json")):
         before, now = read_json(note)["plan"], cache_key(plan)
-        if changed := [place for place, _, _ in differences(before, now)]:
+        if changed := [place for place, _, _ in find_differences(before, now)]:
             raise StaleError(
                 f"{note.parent} was made with another plan or on other terms "
                 f"({', '.join(changed)}); name another folder"
             )
 
 
-def sharing(folder: Path) -> StageRunner:
+def share_stages(folder: Path) -> StageRunner:
     """Carry a stage out, unless one of the runs below `folder` has made the same before."""
 
     def do(stage: Callable[P, R], /) -> Callable[P, R]:
@@ -224,8 +231,8 @@ def sharing(folder: Path) -> StageRunner:
             out = kwargs["out"]
             assert isinstance(out, Path)
             place = out.relative_to(next(each for each in out.parents if _is_round(each)))
-            made = sorted(folder.glob(f"*/round-*/{place.as_posix()}/{MADE}"))
-            reuse_result(stage, args, out, made)  # type: ignore[arg-type]
+            made = sorted(folder.glob(f"*/round-*/{place.as_posix()}/{PROVENANCE}"))
+            reuse_result(stage, out, made, *args, **kwargs)  # type: ignore[arg-type]
             return stage(*args, **kwargs)
 
         return shared
@@ -241,7 +248,7 @@ def _run(folder: Path, arm: str, seed: int) -> Path:
     return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
 
 
-def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions) -> Iterator[Row]:
+def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions) -> Iterator[ArmScore]:
     for name in next(iter(plans.values())).sets:
         found = {
             arm: [
@@ -253,25 +260,25 @@ def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOption
         first = RunFolder.read(_run(folder, next(iter(plans)), 0)).finished_rounds[0]
         untouched = [_outcome(plan, first / "untouched", name)] * terms.seeds
         ceiling = found.get("supervised")
-        if ceiling and not _difference(plan, ceiling, untouched).seen:
+        if ceiling and not _difference(plan, ceiling, untouched).is_significant:
             ceiling = None
         for arm, each in {"untouched": untouched, **found}.items():
             loop = found.get(FULL, each)
-            yield Row(
+            yield ArmScore(
                 arm=arm,
-                set=name,
+                set_name=name,
                 words=metrics.sum_counts(_counts(each)),
-                by_seed=tuple(metrics.sum_counts(one.words).rate for one in each),
+                rate_by_seed=tuple(metrics.sum_counts(one.words).rate for one in each),
                 change=_difference(plan, each, untouched) if each is not untouched else None,
-                loop=_difference(plan, loop, each) if each is not loop else None,
-                gap=_gap(each, untouched, ceiling),
+                full_loop_difference=_difference(plan, loop, each) if each is not loop else None,
+                gap_closed=_gap(each, untouched, ceiling),
             )
 
 
-def _difference(plan: Plan, one: Sequence[Outcome], other: Sequence[Outcome]) -> Difference:
+def _difference(plan: Plan, one: Sequence[Outcome], other: Sequence[Outcome]) -> RateDifference:
     groups = [group for each in one for group in each.groups]
     drawn = metrics.paired_bootstrap(_counts(one), _counts(other), plan.seed, groups=groups)
-    return Difference(_rate(one) - _rate(other), *metrics.percentile_interval_95(drawn))
+    return RateDifference(_rate(one) - _rate(other), *metrics.percentile_interval_95(drawn))
 
 
 def _gap(
@@ -282,7 +289,7 @@ def _gap(
     return (_rate(arm) - _rate(untouched)) / (_rate(ceiling) - _rate(untouched))
 
 
-def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
+def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
     """Every round of the first seed, where there are several."""
     if plan.rounds == 1:
         return
@@ -292,16 +299,16 @@ def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[Step]:
     for number, at in enumerate(RunFolder.read(_run(folder, arm, 0)).finished_rounds, 1):
         report = Report.load(at / "report")
         pool, lesson = len(Manifest.load(at / "pool")), len(Manifest.load(at / "filtered_labels"))
-        yield Step(
+        yield ArmRound(
             arm=arm,
             number=number,
             words={score.name: score.words for score in report.scores if score.kind == "test"},
-            labels=_label_errors(plan, at, said) if said else None,
-            trials={
+            label_errors=_label_errors(plan, at, said) if said else None,
+            trial_rates={
                 each.parent.name: VoiceTrial.load(each).characters.rate
                 for each in sorted(at.glob("voices/*/trial"))
             },
-            kept=lesson / pool if pool else 0.0,
+            kept_share=lesson / pool if pool else 0.0,
         )
 
 
@@ -322,7 +329,7 @@ def _label_errors(plan: Plan, at: Path, said: Manifest) -> ErrorCount:
 
 
 def _outcome(plan: Plan, folder: Path, name: str) -> Outcome:
-    return outcomes(Report.load(folder), plan.normalizer, KINDS)[name]
+    return load_outcomes(Report.load(folder), plan.normalizer, SET_KINDS)[name]
 
 
 def _last(run: Path) -> Path:

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...asr._base import Recognizer
-from ...core.artifacts import JsonRecord, cache_key, differences, read_json, write_json
+from ...core.artifacts import JsonRecord, cache_key, find_differences, read_json, write_json
 from ...core.errors import ConfigError, StaleError
 from ...core.types import Checkpoint, ErrorCount, Proportion, Report, Score
 from ...evaluation import metrics
 from ...evaluation.evidence import Measure, Outcome
-from ...evaluation.outcomes import HeldOutSet, early_stopping_speech, outcomes
-from ...evaluation.scoreboard import KINDS, RateChange
+from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
+from ...evaluation.scoreboard import SET_KINDS, RateChange
 from ..plan import Plan
 from ..preflight import RoundInputs, check_leaks, check_sets, list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
-from ..stages.labeling import fine_tune, gather
+from ..stages.listing import gather
+from ..stages.training import fine_tune
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,14 @@ MEASURES: tuple[Measure, ...] = ("words", "characters")
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelScore:
     """One model on one set."""
 
     model: str
     score: Score
-    words: RateChange | None = None
+    word_change: RateChange | None = None
     """Of the word error rate against zero-shot; None for that."""
-    characters: RateChange | None = None
+    character_change: RateChange | None = None
     """The same of the character error rate."""
 
 
@@ -49,7 +50,7 @@ class Row:
 class Study(JsonRecord):
     """All models on all sets, set by set."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ModelScore, ...]
 
     def markdown(self) -> str:
         """A table for every set, as it is also written to `study.md`."""
@@ -83,14 +84,14 @@ def _given(plan: Plan, folder: Path) -> RoundInputs:
     note = folder / "study-of.json"
     if not note.is_file():
         write_json(asked, note)
-    if changed := [place for place, _, _ in differences(read_json(note), asked)]:
+    if changed := [place for place, _, _ in find_differences(read_json(note), asked)]:
         raise StaleError(
             f"{folder} is a study of other data ({', '.join(changed)}); name another folder"
         )
     nothing = gather((), plan.language, out=folder / "inputs" / "nothing")
     human = gather(plan.human, plan.language, out=folder / "inputs" / "human")
     sets = list_held_out_sets(plan, folder)
-    watched = early_stopping_speech(plan.asr.early_stopping_set, sets)
+    watched = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
     given = RoundInputs(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
     check_sets(plan, given.sets)
     check_leaks(given)
@@ -102,11 +103,11 @@ def _reports(
 ) -> Iterator[tuple[str, Report]]:
     """Every model with its report, in the order of the table."""
     at, asr = given.folder, plan.asr.keeping_all_epochs()
-    for warning in asr.preflight_warnings(asr.base()):
+    for warning in asr.preflight_warnings(asr.initial_checkpoint()):
         log.warning("%s: %s", asr.name, warning)
-    yield ZERO_SHOT, _measured(plan, asr, asr.base(), given.sets, at / ZERO_SHOT)
+    yield ZERO_SHOT, _measured(plan, asr, asr.initial_checkpoint(), given.sets, at / ZERO_SHOT)
     terms = (given.human, given.seed, None, given.early_stopping_speech)
-    tuned = fine_tune(asr, asr.base(), *terms, out=at / FINE_TUNED)
+    tuned = fine_tune(asr, asr.initial_checkpoint(), *terms, out=at / FINE_TUNED)
     for number, each in enumerate(_epochs(tuned), 1):
         out = at / f"{each.location.name}-report"
         yield f"epoch {number}", _measured(plan, asr, each, given.sets, out)
@@ -114,7 +115,7 @@ def _reports(
     for place, part in enumerate(scratch):
         before = sum(each.name == part.name for each in scratch[:place])
         name = f"{part.name}-{before + 1}" if before else part.name
-        learned = fine_tune(part, part.base(), given.human, given.seed, out=at / f"scratch-{name}")
+        learned = fine_tune(part, part.initial_checkpoint(), given.human, given.seed, out=at / f"scratch-{name}")
         out = at / f"scratch-{name}-report"
         yield f"from scratch: {name}", _measured(plan, part, learned, given.sets, out)
 
@@ -136,16 +137,16 @@ def _measured(
     return evaluate(recognizer, checkpoint, sets, plan.normalizer, full_window=False, out=out)
 
 
-def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[Row]:
-    found = {name: outcomes(each, plan.normalizer, KINDS) for name, each in reports.items()}
+def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelScore]:
+    found = {name: load_outcomes(each, plan.normalizer, SET_KINDS) for name, each in reports.items()}
     for name, before in found[ZERO_SHOT].items():
         for model, sets in found.items():
             now = sets[name]
             if model == ZERO_SHOT:
-                yield Row(model, now.score)
+                yield ModelScore(model, now.score)
             else:
                 words, characters = (_change(plan.seed, before, now, kind) for kind in MEASURES)
-                yield Row(model, now.score, words, characters)
+                yield ModelScore(model, now.score, words, characters)
 
 
 def _change(seed: int, before: Outcome, now: Outcome, kind: Measure) -> RateChange:
@@ -154,11 +155,11 @@ def _change(seed: int, before: Outcome, now: Outcome, kind: Measure) -> RateChan
     rates = [metrics.sum_counts(each).rate for each in counts]
     relative = rates[0] / rates[1] - 1 if rates[1] else 0.0
     return RateChange(
-        rates[0] - rates[1], *metrics.percentile_interval_95(drawn), relative, now.drawn
+        rates[0] - rates[1], *metrics.percentile_interval_95(drawn), relative, now.resampling_unit
     )
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
+def _table(rows: Sequence[ModelScore]) -> Iterator[str]:
     first = rows[0].score
     prompt = f"asked for {first.lang}" if first.lang else "language detected"
     yield f"### {first.name} ({first.kind}, {first.utterances} utterances, {prompt})\n"
@@ -168,7 +169,7 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         score = row.score
         counts = (score.words, score.characters)
         errors = " | ".join(f"{100 * each.rate:.2f} | {_parts(each)}" for each in counts)
-        yield f"| {row.model} | {errors} | {_said(row.characters)} | {_share(score.foreign_script)} |"
+        yield f"| {row.model} | {errors} | {_said(row.character_change)} | {_share(score.foreign_script)} |"
     yield ""
 
 
@@ -180,7 +181,7 @@ def _said(change: RateChange | None) -> str:
     if change is None:
         return ""
     said = f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f})"
-    return said if change.seen else f"{said}: no difference seen"
+    return said if change.is_significant else f"{said}: no difference seen"
 
 
 def _share(counted: Proportion) -> str:

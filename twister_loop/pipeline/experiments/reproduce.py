@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.artifacts import MADE, cache_key, differences, read_json
+from ...core.artifacts import PROVENANCE, cache_key, find_differences, read_json
 from ...core.environment import Environment
 from ...core.errors import ConfigError
-from ...core.schema import plain
+from ...core.schema import to_json_data
 from ..loop import next_round
 from ..plan import Plan, load
 from ..run_folder import RunFolder, awaits_approval
@@ -26,16 +26,16 @@ class Repetition:
     """One round and its repetition."""
 
     number: int
-    files: int
+    file_count: int
     """That were compared."""
-    differing: tuple[str, ...]
+    differing_files: tuple[str, ...]
     """Files that are not the same, or that only one of the two has, in the order of the loop."""
-    elsewhere: tuple[str, ...]
+    machine_differences: tuple[str, ...]
     """What differs between the machines, as `place: before -> now`."""
 
     @property
-    def same(self) -> bool:
-        return not self.differing
+    def is_identical(self) -> bool:
+        return not self.differing_files
 
 
 def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
@@ -66,7 +66,7 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
 def _check_plan(plan: Plan, at: Path) -> None:
     """The YAML may have been read by another version, or be that of a whole comparison."""
     made_by = read_json(at / "plan.json")["plan"]
-    if changed := [place for place, _, _ in differences(made_by, cache_key(plan))]:
+    if changed := [place for place, _, _ in find_differences(made_by, cache_key(plan))]:
         raise ConfigError(
             f"{at}: its plan.yaml is not the plan that it was made by ({', '.join(changed)}): an "
             "arm of a comparison, which is repeated by comparing into another folder, or a round "
@@ -77,18 +77,18 @@ def _check_plan(plan: Plan, at: Path) -> None:
 def _compared(before: Path, now: Path, number: int) -> Repetition:
     was, made = _contents(before), _contents(now)
     differing = [name for name in {**was, **made} if was.get(name) != made.get(name)]
-    machines = (plain(Environment.load(each)) for each in (before, now))
+    machines = (to_json_data(Environment.load(each)) for each in (before, now))
     return Repetition(
         number=number,
-        files=len({**was, **made}),
-        differing=tuple(differing),
-        elsewhere=tuple(f"{place}: {old} -> {new}" for place, old, new in differences(*machines)),
+        file_count=len({**was, **made}),
+        differing_files=tuple(differing),
+        machine_differences=tuple(f"{place}: {old} -> {new}" for place, old, new in find_differences(*machines)),
     )
 
 
 def _contents(at: Path) -> dict[str, str]:
     """The digest of every result of a round, by its path, in the order in which they were made."""
-    notes = sorted(at.rglob(MADE), key=lambda note: note.stat().st_mtime)
+    notes = sorted(at.rglob(PROVENANCE), key=lambda note: note.stat().st_mtime)
     return {
         f"{note.parent.relative_to(at).as_posix()}/{file}": digest
         for note in notes

@@ -119,9 +119,9 @@ def _heads(last: RoundSummary, accepted: bool) -> list[dict[str, Any]]:
         {
             "set": name,
             "kind": kind,
-            "untouched": schema.plain(last.scores[name]["untouched"].words),
-            "now": schema.plain(last.scores[name]["candidate" if accepted else "untouched"].words),
-            "change": schema.plain(last.changes[name]["words"]) if accepted else None,
+            "untouched": schema.to_json_data(last.scores[name]["untouched"].words),
+            "now": schema.to_json_data(last.scores[name]["candidate" if accepted else "untouched"].words),
+            "change": schema.to_json_data(last.changes[name]["words"]) if accepted else None,
         }
         for kind, name in chosen.items()
     ]
@@ -158,7 +158,7 @@ def compared(runs: Runs, first: str, second: str) -> str:
         if at not in RunFolder.read(at.parent).round_folders:
             raise MissingError(f"{name}: no round here")
         places.append(at)
-    found = schema.plain(compare_rounds(*places))
+    found = schema.to_json_data(compare_rounds(*places))
     found |= {"first": first, "second": second}
     found["clip_source"] = f"/audio/{second.rpartition('/')[0]}/{clips.FOLDER}/"
     found["clips"] = [path.stem for path in places[1].parent.glob(f"{clips.FOLDER}/*.flac")]
@@ -177,7 +177,7 @@ def lines(runs: Runs, name: str, folder: str, begin: int, query: str) -> str:
         raise MissingError(f"{folder}: no line begins at byte {begin}") from cause
     rows = []
     for each in found:
-        row = schema.plain(each)
+        row = schema.to_json_data(each)
         del row["audio_filepath"], row["words"], row["pieces"]
         path = each.audio_filepath
         if path.suffix in AUDIO and path.is_relative_to(runs.root):

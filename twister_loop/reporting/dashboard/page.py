@@ -111,7 +111,7 @@ def data(run: Path, with_utterances: int, **more: Any) -> str:
         "champion": f"{champion.name}/candidate" if champion else "untouched",
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("*.flac")),
-        "underway": schema.plain(now) if now else None,
+        "underway": schema.to_json_data(now) if now else None,
         **more,
     }
     rounds = [
@@ -131,15 +131,15 @@ def utterances(at: Path) -> str:
 def _figures(at: Path) -> str:
     """All else of a round, as JSON; kept as text, for it is only passed on."""
     summary = round_summary(at)
-    plain = schema.plain(summary)
+    plain = schema.to_json_data(summary)
     for name in HEARD:
         del plain[name]
-    about = {"details": schema.plain(round_details(at)), "outcome": round_outcome(summary)}
+    about = {"details": schema.to_json_data(round_details(at)), "outcome": round_outcome(summary)}
     return json.dumps(plain | about, ensure_ascii=False)
 
 
 def _heard(at: Path) -> str:
-    plain = schema.plain(round_summary(at))
+    plain = schema.to_json_data(round_summary(at))
     return json.dumps({name: plain[name] for name in HEARD}, ensure_ascii=False)
 
 

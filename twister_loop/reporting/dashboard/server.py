@@ -107,7 +107,7 @@ def app(runs: Runs, host: str = "127.0.0.1", token: str | None = None) -> Starle
     def now(request: Request) -> Response:
         at = runs.run(request.path_params["name"])
         going = find_current_stage(at)
-        found = {"stamp": shown.stamp(at), "underway": schema.plain(going) if going else None}
+        found = {"stamp": shown.stamp(at), "underway": schema.to_json_data(going) if going else None}
         return _json(json.dumps(found))
 
     def listing(request: Request) -> Response:
@@ -255,7 +255,7 @@ def _packed(request: Request, content: bytes, kind: str = "application/json") ->
 
 def _going(run: Path) -> object:
     now = find_current_stage(run)
-    return schema.plain(now) if now else None
+    return schema.to_json_data(now) if now else None
 
 
 @lru_cache(maxsize=8)

@@ -23,7 +23,7 @@ def write(summary: Summary, folder: Path) -> str:
         table = csv.DictWriter(file, fieldnames=list(lines[0]) if lines else ["round"])
         table.writeheader()
         table.writerows(lines)
-    write_json(schema.plain(summary), folder / "metrics.json")
+    write_json(schema.to_json_data(summary), folder / "metrics.json")
     return f"metrics: {len(lines)} error rates in {folder / 'metrics.csv'}, all in metrics.json"
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ...asr._base import Recognizer
-from ...core.artifacts import MADE, SPEED, TIMING
+from ...core.artifacts import PROVENANCE, SPEED, TIMING
 from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, Utterance
@@ -17,7 +17,7 @@ from ...pipeline.stages.labeling import LabelOptions, try_decoders
 from ..summary import Summary
 from . import card
 
-OURS = frozenset({MADE, TIMING, SPEED, "checkpoint.json", "training.jsonl", "stopping.jsonl"})
+OURS = frozenset({PROVENANCE, TIMING, SPEED, "checkpoint.json", "training.jsonl", "stopping.jsonl"})
 """Notes of the run; what else lies in a candidate is transformers' own."""
 READ_BESIDE = "tokenizer.json preprocessor_config.json".split()
 """What programs that serve CTranslate2's Whisper look for beside its weights."""
