@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from twister_loop import Plan
-from twister_loop.pipeline.experiments.compare import FULL, CompareOptions, arms, compare
+from twister_loop.pipeline.experiments.compare import FULL, CompareOptions, build_arms, compare
 from twister_loop.pipeline.plan import load
 from twister_loop.reporting import dashboard
 
@@ -53,7 +53,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = load(options.plan)
     terms = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
-    others = dict(islice(variations(arms(plan, terms)), options.arms))
+    others = dict(islice(variations(build_arms(plan, terms)), options.arms))
     dashboard.print_comparison(compare(plan, options.folder, terms, others))
 
 

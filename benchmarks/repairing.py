@@ -19,7 +19,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import ErrorCount
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation import metrics
-from twister_loop.pipeline.stages.label_correction import Repair, Rescoring, likeliest, repair
+from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, likeliest, repair
 from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
 from twister_loop.text.kneser_ney import KneserNey
 from twister_loop.text.spelling import units_of, words_of
@@ -41,7 +41,7 @@ def ivr(split: str) -> dict[str, object]:
 
 def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
-    champion = BoundRecognizer(asr, asr.base())
+    champion = BoundRecognizer(asr, asr.initial_checkpoint())
     out = Path(sys.argv[1])
     true = listed(ivr("pool_references"))
     references = {each.audio_filepath: each.text or "" for each in true}
@@ -134,7 +134,7 @@ def _kept(folder: Path, lines: Iterable[Utterance]) -> Manifest:
 
 
 def _errors(text: str | None, truth: str) -> ErrorCount:
-    return metrics.normalized_error_count(truth, text or "", "it", "words")
+    return metrics.count_normalized_errors(truth, text or "", "it", "words")
 
 
 def _rate(counts: Sequence[ErrorCount]) -> str:

@@ -24,7 +24,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint
 from twister_loop.evaluation import metrics
 from twister_loop.pipeline.run_folder import RunFolder
-from twister_loop.pipeline.stages.labeling import VoiceTrialOptions, try_voice
+from twister_loop.pipeline.stages.voices import VoiceTrialOptions, try_voice
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import model_files as _coqui_voice
 from twister_loop.tts._coqui.synthesizer import CoquiVoice
@@ -48,7 +48,7 @@ def main() -> None:
     said = chain.from_iterable(Manifest.load(each) for each in parts)
     lesson = Manifest.write((each for each in said if each.text), folder / "filtered_labels")
     asr = Recognizer.build({"use": "whisper"})
-    champion, texts = BoundRecognizer(asr, asr.base()), Manifest.load(at / "texts")
+    champion, texts = BoundRecognizer(asr, asr.initial_checkpoint()), Manifest.load(at / "texts")
     spec: dict[str, object] = {"use": options.voice, "speaker": options.speaker, "save_every": 100}
     ways = {
         name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name] is not None
@@ -69,7 +69,7 @@ def main() -> None:
     spliced = {each.text for each in lesson}
     for known in True, False:
         heard = [each for each in Manifest.load(trial) if (each.text in spliced) == known]
-        count = metrics.sum_counts([metrics.utterance_error_count(each) for each in heard])
+        count = metrics.sum_counts([metrics.count_utterance_errors(each) for each in heard])
         which = "also spliced" if known else "not spliced"
         logging.info("%s: %d, CER %.2f", which, len(heard), count.rate)
     for each in Manifest.load(trial):

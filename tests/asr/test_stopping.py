@@ -109,7 +109,7 @@ def test_a_look_counts_what_the_weights_will_be_measured_at_and_changes_nothing(
     made = looking.train(tiny_whisper, lesson, tmp_path / "looking", 1, watched)
     [look] = lines(made.location / "stopping.jsonl")
     counts = [
-        metrics.utterance_error_count(each, "words") for each in looking.transcribe(made, watched)
+        metrics.count_utterance_errors(each, "words") for each in looking.transcribe(made, watched)
     ]
     assert look["errors"] == metrics.sum_counts(counts).errors and look["of"] > 1
     blind = looking.with_updates(1)

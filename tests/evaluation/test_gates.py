@@ -142,7 +142,7 @@ def test_retention_is_measured_from_where_all_began() -> None:
 @pytest.mark.parametrize(
     ("symptom", "options"),
     [
-        ("repeated runs", {"repeats": Proportion(5, 100)}),
+        ("repeated runs", {"repeated_ngrams": Proportion(5, 100)}),
         ("letters of a foreign script", {"foreign_script": Proportion(30, 1000)}),
         ("empty outputs", {"empty": 3}),
         ("length limit reached", {"hit_limit": 2}),

@@ -82,10 +82,10 @@ def test_mixed_errors_count_han_and_kana_singly_and_all_else_by_word(
 
 
 def test_repeats_are_runs_of_five_that_stood_before() -> None:
-    assert metrics.repeated_ngrams("a b c d e f g") == Proportion(0, 3)
-    assert metrics.repeated_ngrams(" ".join(10 * ["ja"])) == Proportion(5, 6)
-    assert metrics.repeated_ngrams("谢谢谢谢谢谢") == Proportion(1, 2)
-    assert metrics.repeated_ngrams("too short") == Proportion(0, 0)
+    assert metrics.count_repeated_ngrams("a b c d e f g") == Proportion(0, 3)
+    assert metrics.count_repeated_ngrams(" ".join(10 * ["ja"])) == Proportion(5, 6)
+    assert metrics.count_repeated_ngrams("谢谢谢谢谢谢") == Proportion(1, 2)
+    assert metrics.count_repeated_ngrams("too short") == Proportion(0, 0)
 
 
 def test_stretches_show_where_two_texts_differ() -> None:
@@ -102,9 +102,9 @@ def test_stretches_show_where_two_texts_differ() -> None:
 
 def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() -> None:
     counts = [ErrorCount(substitutions=1, hits=9), ErrorCount(substitutions=3, hits=7)] * 20
-    low, high = metrics.percentile_interval_95(metrics.drawn_rates({"a": counts}, seed=1)["a"])
+    low, high = metrics.percentile_interval_95(metrics.bootstrap_rates({"a": counts}, seed=1)["a"])
     assert low < 0.2 < high
-    closer = metrics.percentile_interval_95(metrics.drawn_rates({"a": counts * 16}, seed=1)["a"])
+    closer = metrics.percentile_interval_95(metrics.bootstrap_rates({"a": counts * 16}, seed=1)["a"])
     assert low < closer[0] < 0.2 < closer[1] < high
 
 
@@ -112,21 +112,21 @@ def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() ->
 def test_rates_drawn_together_differ_as_a_paired_bootstrap_says(groups: list[str] | None) -> None:
     one = [ErrorCount(substitutions=n % 3, hits=8) for n in range(40)]
     two = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
-    drawn = metrics.drawn_rates({"one": one, "two": two}, seed=5, groups=groups)
+    drawn = metrics.bootstrap_rates({"one": one, "two": two}, seed=5, groups=groups)
     paired = metrics.paired_bootstrap(two, one, seed=5, groups=groups)
     assert np.allclose(np.sort(drawn["two"] - drawn["one"]), paired)
 
 
 def test_what_belongs_together_is_drawn_together() -> None:
     speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
-    assert metrics.groups_of(speech) == ("speakers", [each.speaker for each in speech])
+    assert metrics.choose_resampling_groups(speech) == ("speakers", [each.speaker for each in speech])
     one = [
         replace(each, speaker="s", audio_filepath=Path(f"{int(each.id) % 5}.wav"))
         for each in speech
     ]
-    assert metrics.groups_of(one)[0] == "utterances", "five recordings are too few"
+    assert metrics.choose_resampling_groups(one)[0] == "utterances", "five recordings are too few"
     cut = [replace(each, audio_filepath=Path(f"{int(each.id) // 4}.wav")) for each in one]
-    assert metrics.groups_of(cut)[0] == "recordings"
+    assert metrics.choose_resampling_groups(cut)[0] == "recordings"
 
 
 def test_the_bootstrap_is_paired_seeded_and_signed() -> None:

@@ -124,7 +124,7 @@ def test_a_plan_that_asks_from_now_on_does_not_touch_older_rounds(plan: Plan, ru
 def test_a_repeated_run_takes_the_word_over(asking: Plan, run: Path) -> None:
     approve(run, "good")
     [again] = reproduce(run, run.with_name("again"))
-    assert again.same, again.differing
+    assert again.is_identical, again.differing_files
     assert RunFolder.read(run.with_name("again")).champion_folder
 
 

@@ -11,7 +11,7 @@ from twister_loop import ConfigError, StaleError, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.experiments.compare import CompareOptions, Comparison, arms, compare
+from twister_loop.pipeline.experiments.compare import CompareOptions, Comparison, build_arms, compare
 from twister_loop.pipeline.experiments.reproduce import reproduce
 
 
@@ -39,21 +39,21 @@ def test_every_arm_stands_beside_the_untouched_model(found: Comparison) -> None:
         "2 rounds, from untouched",
     ]
     rows = {row.arm: row for row in found.rows}
-    assert rows["untouched"].change is None and rows["full loop"].loop is None
-    own, loop = rows["self-training"].change, rows["self-training"].loop
-    assert own and own.rate == 0 and not own.seen, "it learns no letter that it did not know"
+    assert rows["untouched"].change is None and rows["full loop"].full_loop_difference is None
+    own, loop = rows["self-training"].change, rows["self-training"].full_loop_difference
+    assert own and own.rate == 0 and not own.is_significant, "it learns no letter that it did not know"
     assert loop and rows["full loop"].change and loop.rate == rows["full loop"].change.rate <= 0
     for row in found.rows:
-        assert len(row.by_seed) == 2
-        for each in filter(None, (row.change, row.loop)):
+        assert len(row.rate_by_seed) == 2
+        for each in filter(None, (row.change, row.full_loop_difference)):
             assert each.low <= each.rate <= each.high
 
 
 def test_there_is_no_share_of_a_gap_that_is_not_seen(found: Comparison) -> None:
     ceiling = next(row for row in found.rows if row.arm == "supervised")
     assert ceiling.change
-    shares = [row.gap for row in found.rows if row.arm != "untouched"]
-    assert all((share is not None) == ceiling.change.seen for share in shares)
+    shares = [row.gap_closed for row in found.rows if row.arm != "untouched"]
+    assert all((share is not None) == ceiling.change.is_significant for share in shares)
 
 
 def test_an_arm_is_not_repeated_by_the_plan_of_the_whole_comparison(
@@ -82,15 +82,15 @@ def test_arms_differ_in_what_they_are_trained_on_and_in_nothing_else(
 
 
 def test_rounds_show_labels_trials_and_what_was_kept(found: Comparison) -> None:
-    assert [(step.arm, step.number) for step in found.steps] == [
+    assert [(step.arm, step.number) for step in found.rounds] == [
         ("2 rounds, from champion", 1),
         ("2 rounds, from champion", 2),
         ("2 rounds, from untouched", 1),
         ("2 rounds, from untouched", 2),
     ]
-    for step in found.steps:
-        assert step.labels is not None and step.labels.length == 13
-        assert "toy" in step.trials and 0 < step.kept <= 1
+    for step in found.rounds:
+        assert step.label_errors is not None and step.label_errors.length == 13
+        assert "toy" in step.trial_rates and 0 < step.kept_share <= 1
 
 
 def test_what_was_made_once_is_not_made_again(
@@ -117,7 +117,7 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
     )
     folder = tmp_path / "arms"
     found = compare(plan, folder, CompareOptions(ablation=True))
-    assert [row.arm for row in found.rows if row.set == "test"] == [
+    assert [row.arm for row in found.rows if row.set_name == "test"] == [
         "untouched",
         "full loop",
         "without filters",
@@ -127,7 +127,7 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
         "without packing",
         "without replay",
     ]
-    assert {row.set for row in found.rows} == set(plan.sets) - {"dev"}
+    assert {row.set_name for row in found.rows} == set(plan.sets) - {"dev"}
 
     def stages(arm: str) -> set[str]:
         return {each.name for each in (folder / f"{arm}-1" / "round-01").iterdir()}
@@ -145,7 +145,7 @@ def test_an_ablation_leaves_out_one_part_at_a_time(plan_path: Path, tmp_path: Pa
 def test_arms_of_one_s_own_share_what_others_have_made(plan_path: Path, tmp_path: Path) -> None:
     plan = load(plan_path, {"human": [], "pack": {"limit": 8}})
     terms = CompareOptions(ablation=True)
-    whole = arms(plan, terms)["full loop"]
+    whole = build_arms(plan, terms)["full loop"]
     assert whole.pack
     apart = replace(whole, pack=replace(whole.pack, gap=1.0))
     found = compare(plan, tmp_path / "arms", terms, {"full loop": whole, "far apart": apart})
@@ -163,7 +163,7 @@ def test_without_packing_an_update_sees_as_many_utterances() -> None:
 
 def test_a_plan_without_a_test_set_has_nothing_to_report_on(plan_path: Path) -> None:
     with pytest.raises(ConfigError, match="a comparison needs a test set"):
-        arms(load(plan_path, {"test": {}}), CompareOptions())
+        build_arms(load(plan_path, {"test": {}}), CompareOptions())
 
 
 def test_arms_on_other_terms_do_not_pass_for_these(
@@ -176,7 +176,7 @@ def test_arms_on_other_terms_do_not_pass_for_these(
 
 def test_every_round_needs_an_update(plan_path: Path) -> None:
     with pytest.raises(ConfigError, match="2 updates are too few for 3 rounds"):
-        arms(load(plan_path), CompareOptions(updates=2))
+        build_arms(load(plan_path), CompareOptions(updates=2))
 
 
 def test_the_command_prints_the_table_and_keeps_the_numbers(

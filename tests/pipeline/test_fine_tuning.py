@@ -22,11 +22,11 @@ def test_every_model_is_measured_on_every_set(world: Path, tmp_path: Path) -> No
     ]
     for name in plan.sets:
         before, tuned, *others = (row for row in found.rows if row.score.name == name)
-        assert before.words is None and before.characters is None
-        assert tuned.characters and tuned.characters.low <= tuned.characters.rate
+        assert before.word_change is None and before.character_change is None
+        assert tuned.character_change and tuned.character_change.low <= tuned.character_change.rate
         assert [each.score.characters for each in others] == [tuned.score.characters] * 2
     kinds = {row.score.kind: row for row in found.rows if row.model == "fine-tuned"}
-    assert kinds["test"].characters and kinds["test"].characters.rate < 0
+    assert kinds["test"].character_change and kinds["test"].character_change.rate < 0
     assert Study.load(tmp_path / "study") == found
     said = (tmp_path / "study/study.md").read_text()
     assert said == found.markdown() and said.count("| zero-shot |") == len(plan.sets)

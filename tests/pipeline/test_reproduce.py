@@ -26,7 +26,7 @@ def test_a_run_comes_out_the_same_from_its_own_notes(
     said = capsys.readouterr().out
     assert "round 2: " in said and "the same again" in said
     [first, second] = reproduce(run, run.with_name("run.again"))
-    assert first.same and second.same and first.files > 10 and not first.elsewhere
+    assert first.is_identical and second.is_identical and first.file_count > 10 and not first.machine_differences
 
 
 def test_what_differs_is_named_in_the_order_of_the_loop(run: Path, world: Path) -> None:
@@ -37,9 +37,9 @@ def test_what_differs_is_named_in_the_order_of_the_loop(run: Path, world: Path) 
     other = Environment("2.7", machine.system, "a slide rule", 1, {"numpy": "0.1"})
     other.save(run / "round-01")
     [first, second] = reproduce(run, run.parent / "elsewhere")
-    assert first.differing == ("pseudo_labels/manifest.jsonl",) and second.same
-    assert f"processor: a slide rule -> {machine.processor}" in first.elsewhere
-    assert any(line.startswith("packages.numpy: 0.1 -> ") for line in first.elsewhere)
+    assert first.differing_files == ("pseudo_labels/manifest.jsonl",) and second.is_identical
+    assert f"processor: a slide rule -> {machine.processor}" in first.machine_differences
+    assert any(line.startswith("packages.numpy: 0.1 -> ") for line in first.machine_differences)
 
 
 def test_there_must_be_something_to_repeat_and_somewhere_to_do_it(

@@ -237,7 +237,7 @@ class Score:
     """Errors of the mixed error rate (MER): Han characters and kana singly, all else by word."""
     raw_words: ErrorCount
     """The same words before numbers were brought to one form."""
-    repeats: Proportion = Proportion()
+    repeated_ngrams: Proportion = Proportion()
     """Runs of five words or characters heard that stood before in the same utterance."""
     foreign_script: Proportion = Proportion()
     """Letters heard of a script that belongs neither to the language nor to the reference."""
@@ -251,7 +251,7 @@ def pool_scores(scores: Sequence[Score], name: str) -> Score:
     """Several sets as one: counts add up, and what differs between them is left out."""
     first = scores[0]
     added = ("utterances", "duration", "empty", "hit_limit", "fallback")
-    counts = ("words", "characters", "mixed", "raw_words", "repeats", "foreign_script")
+    counts = ("words", "characters", "mixed", "raw_words", "repeated_ngrams", "foreign_script")
     return replace(
         first,
         name=name,

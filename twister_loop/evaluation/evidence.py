@@ -22,7 +22,7 @@ class Outcome:
     groups: Sequence[str]
     """The speaker, recording or utterance that each belongs to; what belongs together is drawn
     together."""
-    drawn: str = "utterances"
+    resampling_unit: str = "utterances"
     """What the groups are."""
     seconds: Seconds | None = None
     """What hearing the set took; None where it was interrupted."""
@@ -47,7 +47,7 @@ class Evidence:
     """The candidate on the development sets, heard by the plan's labeler; only where a gate asks
     for it."""
 
-    def sets(self, *kinds: SetKind, among: Sequence[str] = ()) -> list[str]:
+    def set_names(self, *kinds: SetKind, among: Sequence[str] = ()) -> list[str]:
         """Names of the sets of these kinds, and of those named; all where none is said."""
         return [
             name
@@ -55,9 +55,9 @@ class Evidence:
             if (not kinds or each.score.kind in kinds) and (not among or name in among)
         ]
 
-    def pooled(self, measure: Measure) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
+    def pool_development_counts(self, measure: Measure) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
         """The candidate's and the champion's counts on all development sets, and the groups."""
-        names = self.sets("development")
+        names = self.set_names("development")
         return (
             [count for name in names for count in self.candidate[name].counts(measure)],
             [count for name in names for count in self.champion[name].counts(measure)],

@@ -20,7 +20,7 @@ Unit = Literal["words", "characters"]
 
 FIRST_LETTER = 0x4E00
 """jiwer compares strings; here every distinct token becomes one letter, none of them white."""
-FEWEST_GROUPS = 10
+MIN_GROUPS = 10
 """Speakers or recordings from which on a bootstrap over them says something."""
 
 
@@ -43,7 +43,7 @@ def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCount:
     return _count(scripts.units(reference), scripts.units(hypothesis))
 
 
-def repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
+def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
     """Runs of `size` units that stood earlier in the same text, of all such runs."""
     units = scripts.units(hypothesis)
     runs = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
@@ -55,14 +55,14 @@ def count_foreign_script(reference: str, hypothesis: str, lang: Language | None)
     return Proportion(*scripts.count_foreign_letters(reference, hypothesis, lang))
 
 
-def utterance_error_count(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
+def count_utterance_errors(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
     """Count errors of what was heard against the text, both in their basic form."""
-    return normalized_error_count(
+    return count_normalized_errors(
         utterance.text or "", utterance.pred_text or "", utterance.lang, unit
     )
 
 
-def normalized_error_count(
+def count_normalized_errors(
     reference: str, hypothesis: str, lang: Language | None, unit: Unit
 ) -> ErrorCount:
     """Count errors of a text against another, both in their basic form.
@@ -138,7 +138,7 @@ def paired_bootstrap(
     return np.sort(gains / np.maximum(lengths, 1.0))
 
 
-def drawn_rates(
+def bootstrap_rates(
     counts: Mapping[K, Sequence[ErrorCount]],
     seed: int,
     resamples: int = 2000,
@@ -173,7 +173,7 @@ def percentile_interval_95(drawn: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
+def choose_resampling_groups(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
     """What is drawn whole, in words, and the one that each utterance belongs to.
 
     Errors of one speaker are alike, and so are those within a recording; drawn singly, intervals
@@ -182,9 +182,9 @@ def groups_of(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
     """
     speakers = [each.speaker or "" for each in speech]
     recordings = [str(each.audio_filepath) for each in speech]
-    if all(speakers) and len(set(speakers)) >= FEWEST_GROUPS:
+    if all(speakers) and len(set(speakers)) >= MIN_GROUPS:
         return "speakers", speakers
-    if FEWEST_GROUPS <= len(set(recordings)) < len(recordings):
+    if MIN_GROUPS <= len(set(recordings)) < len(recordings):
         return "recordings", recordings
     return "utterances", [each.id for each in speech]
 

@@ -24,7 +24,7 @@ class HeldOutSet:
     speech: Manifest
 
 
-def outcomes(
+def load_outcomes(
     report: Report,
     normalizer: Normalizer,
     kinds: tuple[SetKind, ...] = ("development", "retention"),
@@ -36,33 +36,33 @@ def outcomes(
     for score in report.scores:
         if score.kind in kinds:
             heard = list(Manifest.load(report.folder / score.kind / score.name))
-            pairs = [comparable_texts(each, normalizer) for each in heard]
-            drawn, groups = metrics.groups_of(heard)
+            pairs = [normalize_pair(each, normalizer) for each in heard]
+            drawn, groups = metrics.choose_resampling_groups(heard)
             found[score.name] = Outcome(
                 score,
                 words=[metrics.count_word_errors(*pair) for pair in pairs],
                 characters=[metrics.count_character_errors(*pair) for pair in pairs],
                 mixed=[metrics.count_mixed_errors(*pair) for pair in pairs],
                 groups=groups,
-                drawn=drawn,
+                resampling_unit=drawn,
                 seconds=seconds.get(score.name),
                 hypotheses=[hypothesis for _, hypothesis in pairs],
             )
     return found
 
 
-def early_stopping_speech(stops_by: str | None, sets: Mapping[str, HeldOutSet]) -> Manifest | None:
+def get_early_stopping_speech(stops_by: str | None, sets: Mapping[str, HeldOutSet]) -> Manifest | None:
     """The speech of the development set that training ends by, if it does."""
     return sets[stops_by].speech if stops_by else None
 
 
-def hidden_from_gates(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
+def find_set_hidden_from_gates(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
     """The development set that training ends by: it judges nothing where another can."""
     others = [n for n, kind in sets.items() if kind == "development" and n != stops_by]
     return stops_by if others else None
 
 
-def unknown_sets(
+def find_invalid_sets(
     gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, object]], stops_by: str | None
 ) -> Iterator[str]:
     """What gates want to look at, or training wants to end by, and may not."""
@@ -72,7 +72,7 @@ def unknown_sets(
         why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
         near = schema.nearest(stops_by, development)
         yield f"asr.stop.set: {stops_by!r} {why}, and a development set is asked for; {near}"
-    unseen = hidden_from_gates(kinds, stops_by)
+    unseen = find_set_hidden_from_gates(kinds, stops_by)
     seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
     for gate in gates:
         for name in getattr(gate, "sets", ()):
@@ -83,7 +83,7 @@ def unknown_sets(
                 yield f"gates: {gate.name}: the set {name!r} {why}; {near}"
 
 
-def same_normalizer(score: Score, normalizer: Normalizer) -> None:
+def check_same_normalizer(score: Score, normalizer: Normalizer) -> None:
     """Raises ConfigError where a score was counted with another normalizer, or another of it."""
     mine = normalizer.digest()
     if (score.normalizer, score.normalizer_digest) != (normalizer.name, mine):
@@ -94,7 +94,7 @@ def same_normalizer(score: Score, normalizer: Normalizer) -> None:
         )
 
 
-def comparable_texts(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
+def normalize_pair(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
     """Reference and hypothesis, ready to be compared."""
     return (
         normalizer.normalize(utterance.text or "", utterance.lang),

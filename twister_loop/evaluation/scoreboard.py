@@ -16,15 +16,15 @@ from .evidence import Measure, Outcome
 from .metrics import (
     AlignmentChunk,
     alignment_chunks,
-    drawn_rates,
+    bootstrap_rates,
     percentile_interval_95,
     sum_counts,
 )
-from .outcomes import outcomes
+from .outcomes import load_outcomes
 
 WORST, MOVED = 10, 5
 """Utterances of a set that are shown: heard worst, and won or lost most."""
-KINDS: tuple[SetKind, ...] = ("development", "test", "retention")
+SET_KINDS: tuple[SetKind, ...] = ("development", "test", "retention")
 MEASURES: tuple[Measure, ...] = ("words", "characters", "mixed")
 
 
@@ -46,11 +46,11 @@ class RateChange:
     high: float
     """The 95 % interval, by paired bootstrap."""
     relative: float
-    drawn: str
+    resampling_unit: str
     """What the bootstrap drew: `speakers`, `recordings` or `utterances`."""
 
     @property
-    def seen(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
@@ -65,9 +65,9 @@ class UtteranceDiff:
     candidate: int
     text: str
     pred_text: str
-    stretches: tuple[AlignmentChunk, ...]
+    chunks: tuple[AlignmentChunk, ...]
     """Text and hypothesis side by side, as they are counted."""
-    before: tuple[AlignmentChunk, ...]
+    untouched_chunks: tuple[AlignmentChunk, ...]
     """Text and the untouched model's hypothesis."""
 
 
@@ -149,13 +149,13 @@ def _by_set(reports: Mapping[str, Iterable[Score]]) -> dict[str, dict[str, Score
 
 
 def _outcomes(report: Report) -> dict[str, Outcome]:
-    return outcomes(report, _normalizer(report), KINDS)
+    return load_outcomes(report, _normalizer(report), SET_KINDS)
 
 
 def _with_all(found: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """The sets, and where there are several of a kind, all of them together."""
     together = dict(found)
-    for kind in KINDS:
+    for kind in SET_KINDS:
         parts = [each for each in found.values() if each.score.kind == kind]
         if len(parts) > 1:
             name = f"all {kind} sets"
@@ -165,7 +165,7 @@ def _with_all(found: Mapping[str, Outcome]) -> dict[str, Outcome]:
                 characters=[count for each in parts for count in each.characters],
                 mixed=[count for each in parts for count in each.mixed],
                 groups=[f"{each.score.name}/{group}" for each in parts for group in each.groups],
-                drawn=" and ".join(sorted({each.drawn for each in parts})),
+                resampling_unit=" and ".join(sorted({each.resampling_unit for each in parts})),
             )
     return together
 
@@ -174,7 +174,7 @@ def _rates(outcomes: Mapping[str, Outcome], seed: int) -> dict[tuple[Measure, st
     """Error rates of one set, drawn at once for every measure and model."""
     counts = {(m, who): each.counts(m) for who, each in outcomes.items() for m in MEASURES}
     groups = next(iter(outcomes.values())).groups
-    return drawn_rates(counts, seed, groups=groups)
+    return bootstrap_rates(counts, seed, groups=groups)
 
 
 def _changes(
@@ -188,7 +188,7 @@ def _changes(
             drawn = rates[name]
             low, high = percentile_interval_95(drawn[m, "candidate"] - drawn[m, other])
             was, now = (getattr(each.score, m).rate for each in (found[other][name], outcome))
-            change = RateChange(now - was, low, high, now / was - 1 if was else 0.0, outcome.drawn)
+            change = RateChange(now - was, low, high, now / was - 1 if was else 0.0, outcome.resampling_unit)
             changes.setdefault(name, {})[m] = change
     return changes
 

@@ -23,7 +23,7 @@ from ..core.types import (
     Tally,
     Verdict,
 )
-from ..evaluation.metrics import sum_counts, utterance_error_count
+from ..evaluation.metrics import sum_counts, count_utterance_errors
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial, VoiceTrial
 from ..pipeline.run_folder import (
@@ -208,7 +208,7 @@ def _speakers(folder: Path) -> Speakers | None:
 def _repaired(folder: Path) -> int | None:
     if not (folder / "manifest.jsonl").is_file():
         return None
-    return sum(1 for each in Manifest(folder) if each.repaired)
+    return sum(1 for each in Manifest(folder) if each.text_before_rescoring)
 
 
 def _together(tallies: Iterable[Tally]) -> Tally:
@@ -232,7 +232,7 @@ def _voice_read(home: Path, *_: Path) -> VoiceSummary:
         failed += bool(utterance.error)
         spoken = spoken if utterance.error else spoken.plus(utterance.duration)
     funnel = Funnel.load(home / "synthetic")
-    heard = [utterance_error_count(each) for each in Manifest(home / "verified") if not each.error]
+    heard = [count_utterance_errors(each) for each in Manifest(home / "verified") if not each.error]
     shares = _kept_shares(home.parents[1], home / "synthetic")
     return VoiceSummary(
         home.name,

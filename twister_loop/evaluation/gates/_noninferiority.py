@@ -28,7 +28,7 @@ on Italian ones."""
 
 
 @dataclass(frozen=True)
-class Doubt:
+class InconclusiveChange:
     """A set of which one cannot say that it did not get worse."""
 
     name: str
@@ -71,7 +71,7 @@ class NonInferiority(Gate):
     """Which to look at; all if none is named."""
 
     @abstractmethod
-    def other(self, evidence: Evidence) -> Mapping[str, Outcome]:
+    def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
         """The model that the candidate must not fall behind."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
@@ -102,17 +102,17 @@ class NonInferiority(Gate):
                     "do, or a gain that outweighs the doubt"
                 )
 
-    def _doubts(self, evidence: Evidence) -> Iterator[Doubt]:
+    def _doubts(self, evidence: Evidence) -> Iterator[InconclusiveChange]:
         """Holm's way: the clearest set meets the strictest level, the least clear the plain one."""
-        other, tests = self.other(evidence), []
-        for name in evidence.sets(*self.kinds, among=self.sets):
+        other, tests = self.baseline(evidence), []
+        for name in evidence.set_names(*self.kinds, among=self.sets):
             candidate = evidence.candidate[name]
             new, old = candidate.counts(self.measure), other[name].counts(self.measure)
             drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=candidate.groups)
             was = metrics.sum_counts(old)
             allowed = self.at_most * was.rate if self.relative else self.at_most
             chance = (1 + int((drawn >= allowed).sum())) / (1 + len(drawn))
-            doubt = Doubt(name, metrics.sum_counts(new).rate - was.rate, 0.0, allowed, was.length)
+            doubt = InconclusiveChange(name, metrics.sum_counts(new).rate - was.rate, 0.0, allowed, was.length)
             tests.append((chance, name, doubt, drawn))
         for place, (chance, _, doubt, drawn) in enumerate(sorted(tests, key=lambda each: each[:2])):
             level = (1 - self.level) / (len(tests) - place)

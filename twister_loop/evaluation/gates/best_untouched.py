@@ -19,12 +19,12 @@ from ._noninferiority import NonInferiority
 class BestUntouched(NonInferiority):
     kinds = ("development",)
 
-    def other(self, evidence: Evidence) -> Mapping[str, Outcome]:
+    def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
         models = [evidence.untouched, *evidence.references.values()]
         return {
             name: min(
                 (outcomes[name] for outcomes in models),
                 key=lambda each: metrics.sum_counts(each.counts(self.measure)).rate,
             )
-            for name in evidence.sets(*self.kinds, among=self.sets)
+            for name in evidence.set_names(*self.kinds, among=self.sets)
         }

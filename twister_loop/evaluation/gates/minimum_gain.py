@@ -17,7 +17,7 @@ class MinimumGain(Gate):
     measure: Measure = "words"
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        new, old, _ = evidence.pooled(self.measure)
+        new, old, _ = evidence.pool_development_counts(self.measure)
         before, after = metrics.sum_counts(old).errors, metrics.sum_counts(new).errors
         gain = 1 - after / before if before else 0.0
         if gain >= self.at_least:

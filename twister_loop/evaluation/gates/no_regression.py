@@ -11,5 +11,5 @@ from ._noninferiority import NonInferiority
 
 @dataclass(frozen=True)
 class NoRegression(NonInferiority):
-    def other(self, evidence: Evidence) -> Mapping[str, Outcome]:
+    def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
         return evidence.champion

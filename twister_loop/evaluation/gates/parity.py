@@ -25,7 +25,7 @@ class EngineParity(Gate):
     def objection(self, evidence: Evidence) -> Objection | None:
         pairs = [
             pair
-            for name in evidence.sets("development", among=self.sets)
+            for name in evidence.set_names("development", among=self.sets)
             for pair in zip(
                 evidence.candidate[name].hypotheses,
                 evidence.labeler[name].hypotheses,

@@ -17,5 +17,5 @@ from ._noninferiority import NonInferiority
 class Retention(NonInferiority):
     kinds = ("retention",)
 
-    def other(self, evidence: Evidence) -> Mapping[str, Outcome]:
+    def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
         return evidence.untouched

@@ -25,7 +25,7 @@ class SaneOutput(Gate):
     def objection(self, evidence: Evidence) -> Objection | None:
         said = [
             f"{name}: {symptom} {before:.1%} -> {after:.1%}"
-            for name in evidence.sets(among=self.sets)
+            for name in evidence.set_names(among=self.sets)
             for (symptom, before), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),
                 _symptoms(evidence.candidate[name].score),
@@ -38,7 +38,7 @@ class SaneOutput(Gate):
 
 def _symptoms(score: Score) -> Iterator[tuple[str, Share]]:
     yield "inserted words", score.words.insertion_rate
-    yield "repeated runs", score.repeats.share
+    yield "repeated runs", score.repeated_ngrams.share
     yield "letters of a foreign script", score.foreign_script.share
     yield "empty outputs", Proportion(score.empty, score.utterances).share
     yield "length limit reached", Proportion(score.hit_limit, score.utterances).share

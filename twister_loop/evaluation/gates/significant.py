@@ -10,7 +10,7 @@ from ...core.types import Objection, Share
 from .. import metrics
 from ..evidence import Evidence, Measure
 from ._base import Gate
-from ._noninferiority import Doubt
+from ._noninferiority import InconclusiveChange
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Significant(Gate):
     measure: Measure = "words"
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        new, old, groups = evidence.pooled(self.measure)
+        new, old, groups = evidence.pool_development_counts(self.measure)
         drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=groups)
         upper = float(np.quantile(drawn, self.level))
         if upper < 0:
@@ -29,5 +29,5 @@ class Significant(Gate):
         change = metrics.sum_counts(new).rate - was.rate
         if change >= 0:
             return Objection(self.name, f"no gain: {change:+.2%} on {was.length} words")
-        doubt = Doubt("development", change, upper, 0.0, was.length)
+        doubt = InconclusiveChange("development", change, upper, 0.0, was.length)
         return Objection(self.name, f"the gain may be chance: {doubt}", doubt.undecided)

@@ -18,7 +18,7 @@ class Speed(Gate):
     def objection(self, evidence: Evidence) -> Objection | None:
         timed = [
             (before, after)
-            for name in evidence.sets()
+            for name in evidence.set_names()
             if (before := evidence.champion[name].seconds)
             and (after := evidence.candidate[name].seconds)
         ]

@@ -18,10 +18,10 @@ from ...evaluation.evidence import Evidence, Outcome
 from ...evaluation.gates._base import Gate
 from ...evaluation.outcomes import (
     HeldOutSet,
-    comparable_texts,
-    hidden_from_gates,
-    outcomes,
-    same_normalizer,
+    normalize_pair,
+    find_set_hidden_from_gates,
+    load_outcomes,
+    check_same_normalizer,
 )
 from ...text.normalizers._base import Normalizer
 
@@ -45,7 +45,7 @@ def evaluate(
         for name, held_out in sets.items():
             at = out / held_out.kind / f"{name}{suffix}"
             some = most is not True and most < len(held_out.speech)
-            speech = held_out.speech.sample(most, seed=0) if some else list(held_out.speech)
+            speech = held_out.speech.draw(most, seed=0) if some else list(held_out.speech)
             with _timed(out, f"{name}{suffix}", whole=not at.exists()):
                 shown = progress(speech, f"hearing {name}{suffix}", len(speech))
                 heard = Manifest.resume(partial(hearer.transcribe, checkpoint), shown, at)
@@ -86,11 +86,11 @@ def judge(
     others = (*references.values(), *([labeler] if labeler else []))
     for report in (untouched, champion, candidate, *others):
         for score in report.scores:
-            same_normalizer(score, normalizer)
-    unseen = hidden_from_gates({each.name: each.kind for each in candidate.scores}, stops_by)
+            check_same_normalizer(score, normalizer)
+    unseen = find_set_hidden_from_gates({each.name: each.kind for each in candidate.scores}, stops_by)
 
     def shown(report: Report) -> dict[str, Outcome]:
-        found = outcomes(report, normalizer)
+        found = load_outcomes(report, normalizer)
         return {name: each for name, each in found.items() if name != unseen}
 
     evidence = Evidence(
@@ -127,7 +127,7 @@ def _score(
     """Count over a whole set."""
     spelled = normalizer.as_spelled()
     utterances = list(heard)
-    pairs = [comparable_texts(each, normalizer) for each in utterances]
+    pairs = [normalize_pair(each, normalizer) for each in utterances]
     return Score(
         name=name,
         kind=kind,
@@ -141,9 +141,9 @@ def _score(
         characters=metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]),
         mixed=metrics.sum_counts([metrics.count_mixed_errors(*pair) for pair in pairs]),
         raw_words=metrics.sum_counts(
-            [metrics.count_word_errors(*comparable_texts(each, spelled)) for each in utterances]
+            [metrics.count_word_errors(*normalize_pair(each, spelled)) for each in utterances]
         ),
-        repeats=sum((metrics.repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()),
+        repeated_ngrams=sum((metrics.count_repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()),
         foreign_script=sum(
             (
                 metrics.count_foreign_script(*pair, each.lang)

@@ -13,7 +13,7 @@ from rich.table import Table
 from ...core.types import ErrorCount, Report, Score, Tally
 from ...evaluation.evidence import Measure
 from ...evaluation.scoreboard import RateChange
-from ...pipeline.experiments.compare import Comparison, Difference, Row
+from ...pipeline.experiments.compare import Comparison, RateDifference, ArmScore
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
 from ...pipeline.stages.annotation import Speakers
 from ..summary import RoundSummary, Summary, summarize
@@ -93,9 +93,9 @@ def print_summary(summary: Summary) -> None:
 def print_comparison(found: Comparison) -> None:
     """Print the arms of a comparison, and the rounds of those that have several."""
     console = Console(highlight=False)
-    terms = found.terms
+    terms = found.options
     terms_said = f"{terms.updates} updates, {terms.seeds} seed{'s' if terms.seeds > 1 else ''}"
-    for name, rows in groupby(found.rows, lambda row: row.set):
+    for name, rows in groupby(found.rows, lambda row: row.set_name):
         title = f"{name}: {terms_said}"
         table = Table(title=title, title_justify="left", title_style="bold")
         table.add_column("arm", no_wrap=True)
@@ -104,40 +104,40 @@ def print_comparison(found: Comparison) -> None:
         for row in rows:
             table.add_row(*_arm(row))
         console.print(table)
-    if found.steps:
+    if found.rounds:
         console.print(_rounds(found))
 
 
-def _arm(row: Row) -> tuple[str, ...]:
+def _arm(row: ArmScore) -> tuple[str, ...]:
     return (
         row.arm,
         f"{100 * row.words.rate:.2f}",
         _difference(row.change),
-        "" if row.gap is None else f"{row.gap:.0%}",
-        _difference(row.loop),
-        " ".join(f"{100 * rate:.2f}" for rate in row.by_seed),
+        "" if row.gap_closed is None else f"{row.gap_closed:.0%}",
+        _difference(row.full_loop_difference),
+        " ".join(f"{100 * rate:.2f}" for rate in row.rate_by_seed),
     )
 
 
-def _difference(found: Difference | None) -> str:
+def _difference(found: RateDifference | None) -> str:
     if found is None:
         return ""
     said = f"{100 * found.rate:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
-    return said if found.seen else f"{said}\nno difference seen"
+    return said if found.is_significant else f"{said}\nno difference seen"
 
 
 def _rounds(found: Comparison) -> Table:
     table = Table(show_edge=False, header_style="dim")
     for column in ("arm", "round", "WER %", "of labels", "trial CER", "kept of pool"):
         table.add_column(column, no_wrap=column == "arm")
-    for step in found.steps:
+    for step in found.rounds:
         table.add_row(
             step.arm,
             str(step.number),
             ", ".join(f"{name} {100 * count.rate:.2f}" for name, count in step.words.items()),
-            f"{100 * step.labels.rate:.2f}" if step.labels else "",
-            ", ".join(f"{name} {rate:.2f}" for name, rate in step.trials.items()),
-            f"{step.kept:.0%}",
+            f"{100 * step.label_errors.rate:.2f}" if step.label_errors else "",
+            ", ".join(f"{name} {rate:.2f}" for name, rate in step.trial_rates.items()),
+            f"{step.kept_share:.0%}",
         )
     return table
 

@@ -114,7 +114,7 @@ def _worse(this: RoundSummary) -> Iterator[str]:
         for measure, change in this.changes[name].items():
             if change.rate > 0:
                 found = True
-                seen = "seen" if change.seen else "may be chance"
+                seen = "seen" if change.is_significant else "may be chance"
                 yield (
                     f"- {_cell(name)} ({row['candidate'].kind}), {measure}: "
                     f"{100 * change.rate:+.2f} points ({100 * change.low:+.2f} to "

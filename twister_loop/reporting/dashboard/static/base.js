@@ -66,7 +66,7 @@ function changePill(change, digits = 2) {
   const seen = change.low > 0 || change.high < 0;
   const kind = !seen ? "same" : change.rate < 0 ? "better" : "worse";
   const title = `95 % interval ${points(change.low)} to ${points(change.high)} points, ` +
-    `paired bootstrap over ${change.drawn}${seen ? "" : "; no difference seen"}`;
+    `paired bootstrap over ${change.resampling_unit}${seen ? "" : "; no difference seen"}`;
   return el(`span.pill.${kind}`, {title},
     points(change.rate, digits), el("small", {}, ` ${points(change.low, 1)} … ${points(change.high, 1)}`));
 }

@@ -37,8 +37,8 @@ function heard(round, view) {
       el("header", {}, quoted("strong", set), el("span.dim", {}, ` errors ${one.untouched} → `), el("b", {
         class: one.candidate < one.untouched ? "better" : one.candidate > one.untouched ? "worse" : ""}, one.candidate)),
       el("dl", {},
-        el("dt", {}, view.labels?.[0] ?? "untouched"), el("dd", {}, diff(one.before)),
-        el("dt", {}, view.labels?.[1] ?? "candidate"), el("dd", {}, diff(one.stretches))),
+        el("dt", {}, view.labels?.[0] ?? "untouched"), el("dd", {}, diff(one.untouched_chunks)),
+        el("dt", {}, view.labels?.[1] ?? "candidate"), el("dd", {}, diff(one.chunks))),
       player(round, one.id, view))));
 }
 
