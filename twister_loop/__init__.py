@@ -2,6 +2,7 @@
 
 from .asr._base import Recognizer
 from .audio.effects._base import Effect
+from .core.environment import installed
 from .core.errors import (
     AudioError,
     BusyError,
@@ -27,6 +28,8 @@ from .pipeline.plan import Plan, load
 from .pipeline.run_folder import Approval, Round, RunFolder
 from .text.normalizers._base import Normalizer
 from .tts._base import Synthesizer
+
+__version__ = installed("twister-loop") or "0+unknown"  # not installed: run from its source
 
 __all__ = [
     "Approval",

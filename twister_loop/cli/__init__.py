@@ -1,1 +1,1 @@
-"""The `twister` command."""
+"""Command line: the `twister` command."""

@@ -1,138 +1,185 @@
-"""What each `twister` command does; `cli` reads what was typed."""
+"""Commands of `twister`: one function each, which prints its output and returns the exit code.
+
+The docstrings are the help texts: the first line in the list of commands, all of it on
+`twister COMMAND --help`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..asr._base import Recognizer
 from ..core import schema
 from ..core.errors import ConfigError
-from ..data import corpus_check as survey
+from ..data import corpus_check
 from ..pipeline.approval import approve, refuse
 from ..pipeline.experiments.compare import CompareOptions, compare
 from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
 from ..pipeline.plan import load, parse_value
-from ..pipeline.run_folder import RunFolder
+from ..pipeline.run_folder import Round, RunFolder
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
-from . import doctor
-from . import prefect_bridge as handover
+from . import doctor, prefect_bridge, toy_demo
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the whole loop on toy data in a few seconds (--toy).
+
+    Needs no model, GPU, network or Prefect. Writes toy speech, a plan and a run of two rounds
+    into FOLDER, and prints the error rates, the verdicts of the gates and the path of the page.
+    """
+    if not options.toy:
+        raise ConfigError(
+            "the full demo (Whisper base on Italian telephone prompts) needs a clone of the "
+            "repository: run `make demo` there. `twister demo --toy` runs here, in seconds"
+        )
+    plan_path, run = toy_demo.prepare(options.folder), options.folder / "run"
+    print(f"Toy speech and plan: {plan_path}")
+    stages = dashboard.redraw_after_stages(run, run_in_process)
+    _print_rounds(run, refine(load(plan_path), run, stages))
+    _print_run(run)
+    print(toy_demo.next_steps(options.folder))
+    return 0
 
 
 def run(options: argparse.Namespace) -> int:
-    """Rounds until there are as many as the plan wants."""
-    if _all_done(options):
-        print("all is done: every round of this plan is finished")
-        return _show(options.run)
+    """Run rounds until the plan's number of rounds is finished.
+
+    A round that was interrupted is resumed. Ends with the tables, the verdicts and the page.
+    """
+    if _is_finished(options):
+        print("nothing to do: all rounds of this plan are finished")
+        return _print_run(options.run)
     if options.prefect:
-        return _through_prefect("refine", options)
-    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
-    for done in refine(plan, options.run, do):
-        _told(options.run, done.number)
-    return _show(options.run)
+        return _run_through_prefect("refine", options)
+    plan = load(options.plan, options.changes)
+    stages = dashboard.redraw_after_stages(options.run, run_in_process)
+    _print_rounds(options.run, refine(plan, options.run, stages))
+    return _print_run(options.run)
 
 
-def round_(options: argparse.Namespace) -> int:
-    """Finish the round in progress, or begin and finish the next."""
+def run_one_round(options: argparse.Namespace) -> int:
+    """Finish the round in progress, or run one more."""
     if options.restart and (options.run / "run.json").is_file():
         with RunFolder.read(options.run).locked():
             aside = RunFolder.read(options.run).set_aside()
-        print(f"set aside as {aside}" if aside else "no round is in progress")
+        print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
     if options.prefect:
-        return _through_prefect("round", options)
-    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
-    _told(options.run, next_round(plan, options.run, do).number)
-    return _show(options.run)
+        return _run_through_prefect("round", options)
+    plan = load(options.plan, options.changes)
+    stages = dashboard.redraw_after_stages(options.run, run_in_process)
+    _print_rounds(options.run, [next_round(plan, options.run, stages)])
+    return _print_run(options.run)
 
 
-def retrain_(options: argparse.Namespace) -> int:
-    """One more round, if enough new audio has come into the pool; else it says so."""
+def retrain_on_new_audio(options: argparse.Namespace) -> int:
+    """Run one more round if the pool has enough new audio (`new_audio` in the plan).
+
+    Audio is compared with earlier rounds by content. A round in progress is finished first.
+    """
     if options.prefect:
-        return _through_prefect("retrain", options)
-    plan, do = load(options.plan, options.changes), dashboard.redraw_after_stages(options.run, run_in_process)
-    _told(options.run, retrain(plan, options.run, do).number)
-    return _show(options.run)
+        return _run_through_prefect("retrain", options)
+    plan = load(options.plan, options.changes)
+    stages = dashboard.redraw_after_stages(options.run, run_in_process)
+    _print_rounds(options.run, [retrain(plan, options.run, stages)])
+    return _print_run(options.run)
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """The champion on every set of the plan as it is now."""
+    """Evaluate the champion on the plan's current sets."""
     dashboard.print_report(measure_champion(load(options.plan, options.changes), options.run))
     return 0
 
 
-def approve_(options: argparse.Namespace) -> int:
-    """Make the candidate that waits the champion, after it has heard a few clips again."""
-    return _decided(options, str(approve(options.run, options.note)))
+def approve_candidate(options: argparse.Namespace) -> int:
+    """Approve the pending candidate (re-checks a few transcripts first)."""
+    return _print_decision(options, str(approve(options.run, options.note)))
 
 
-def refuse_(options: argparse.Namespace) -> int:
-    """Keep the champion, and write down why."""
-    return _decided(options, str(refuse(options.run, options.note)))
+def refuse_candidate(options: argparse.Namespace) -> int:
+    """Refuse the pending candidate and keep the champion."""
+    return _print_decision(options, str(refuse(options.run, options.note)))
 
 
 def up(options: argparse.Namespace) -> int:
-    """A Prefect server with worker and deployments on this machine, until Ctrl-C."""
-    handover.check_host(options.host)
-    handover.check_cron(options.cron)
-    known = handover.experiment(options.plan, options.run)
-    plan = load(options.plan) if known else None
+    """Start a Prefect server, a worker and the deployments here, until Ctrl-C.
+
+    With PLAN and RUN they are the defaults of all deployments, and --watch and --cron can start
+    rounds. Set TWISTER_WEBHOOK to a URL that is called with the outcome of every round.
+    """
+    prefect_bridge.check_host(options.host)
+    prefect_bridge.check_cron(options.cron)
+    paths = prefect_bridge.experiment_paths(options.plan, options.run)
+    plan = load(options.plan) if paths else None
     if (options.watch or options.cron) and plan is None:
-        raise ConfigError("--watch and --cron need to know of what: twister up PLAN RUN")
-    watch = handover.to_watch(plan, known) if plan and options.watch else None
-    if options.watch and watch is None:
-        raise ConfigError(f"{options.plan}: its pool is no folder that could be watched")
-    here = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host
-    url = f"http://{here}:{options.port}/api"
-    where = {"url": url, "host": options.host, "port": options.port}
-    return handover.become("up", **where, **known, cron=options.cron, watch=watch)
+        raise ConfigError("--watch and --cron need an experiment: twister up PLAN RUN")
+    watch_options = prefect_bridge.watch_options(plan, paths) if plan and options.watch else None
+    if options.watch and watch_options is None:
+        raise ConfigError(f"{options.plan}: --watch needs a pool that is a folder of audio files")
+    # A server that binds every address is still reached from here by the loopback address.
+    host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host
+    return prefect_bridge.exec_flow(
+        "up",
+        url=f"http://{host}:{options.port}/api",
+        host=options.host,
+        port=options.port,
+        cron=options.cron,
+        watch=watch_options,
+        **paths,
+    )
 
 
 def deploy(options: argparse.Namespace) -> int:
-    """Register the deployments with the server that PREFECT_API_URL names."""
+    """Register the deployments with the Prefect server at PREFECT_API_URL."""
     if "PREFECT_API_URL" not in os.environ:
-        raise ConfigError("no server is named: export PREFECT_API_URL=http://HOST:4200/api")
-    handover.check_cron(options.cron)
-    known = handover.experiment(options.plan, options.run)
-    if known:
-        load(options.plan)
+        raise ConfigError(
+            "PREFECT_API_URL is not set: export PREFECT_API_URL=http://HOST:4200/api, or start a "
+            "server with `twister up`"
+        )
+    prefect_bridge.check_cron(options.cron)
+    paths = prefect_bridge.experiment_paths(options.plan, options.run)
+    if paths:
+        load(options.plan)  # a plan with an error should fail now, not at two in the morning
     elif options.cron:
-        raise ConfigError("--cron needs to know of what: twister deploy PLAN RUN")
-    return handover.hand_over("deploy", **known, cron=options.cron)
+        raise ConfigError("--cron needs an experiment: twister deploy PLAN RUN")
+    return prefect_bridge.run_flow("deploy", **paths, cron=options.cron)
 
 
 def watch(options: argparse.Namespace) -> int:
-    """Tell the server that PREFECT_API_URL names when audio has come into the pool."""
-    known = handover.experiment(options.plan, options.run)
-    given = handover.to_watch(load(options.plan), known)
-    if given is None:
-        raise ConfigError(f"{options.plan}: its pool is no folder that could be watched")
-    return handover.become("watch", **given)
+    """Report new audio in the pool folders to the Prefect server at PREFECT_API_URL."""
+    paths = prefect_bridge.experiment_paths(options.plan, options.run)
+    watch_options = prefect_bridge.watch_options(load(options.plan), paths)
+    if watch_options is None:
+        raise ConfigError(f"{options.plan}: watch needs a pool that is a folder of audio files")
+    return prefect_bridge.exec_flow("watch", **watch_options)
 
 
 def status(options: argparse.Namespace) -> int:
-    """What happened so far."""
+    """Show all rounds of a run: error rates, verdicts, data."""
     if options.json:
         print(json.dumps(schema.to_json_data(summarize(options.run)), indent=2, ensure_ascii=False))
         return 0
-    return _show(options.run, page=False)
+    return _print_run(options.run, with_page=False)
 
 
 def report(options: argparse.Namespace) -> int:
-    """Write the page, print the tables."""
+    """Write the page of a run and print its tables."""
     page = dashboard.write_page(options.run)
-    _show(options.run, page=False)
-    print(f"page: {page}")
+    _print_run(options.run, with_page=False)
+    print(f"Page: {page}")
     return 0
 
 
-def dashboard_(options: argparse.Namespace) -> int:
-    """Serve a folder of runs to a browser: lists, live progress, comparisons, sound."""
+def serve_dashboard(options: argparse.Namespace) -> int:
+    """Serve the pages of all runs in a folder to a browser, live."""
     try:
         from ..reporting.dashboard import server
     except ModuleNotFoundError as cause:
@@ -143,29 +190,39 @@ def dashboard_(options: argparse.Namespace) -> int:
     return 0
 
 
-def compare_(options: argparse.Namespace) -> int:
-    """The loop against its parts, on equal terms; is it worth its cost?"""
-    terms = CompareOptions(options.updates, options.seeds, options.rounds, options.ablation)
+def compare_with_parts(options: argparse.Namespace) -> int:
+    """Compare the loop with its parts, with equal updates and seeds.
+
+    Arms: self-training, synthetic speech only, several rounds, and the supervised ceiling on
+    human transcripts.
+    """
+    compare_options = CompareOptions(
+        updates=options.updates,
+        seeds=options.seeds,
+        rounds=options.rounds,
+        ablation=options.ablation,
+    )
     plan = load(options.plan, options.changes)
-    dashboard.print_comparison(compare(plan, options.folder, terms))
-    print(f"as numbers: {options.folder / 'comparison.json'}")
+    dashboard.print_comparison(compare(plan, options.folder, compare_options))
+    print(f"The same as numbers: {options.folder / 'comparison.json'}")
     return 0
 
 
 def study(options: argparse.Namespace) -> int:
-    """Fine-tune on `human` speech alone; tables of zero-shot, every epoch, and from scratch."""
-    specs = [parse_value(text) for text in options.from_scratch]
-    recognizers = [
-        Recognizer.build(spec if isinstance(spec, dict) else {"use": spec}) for spec in specs
-    ]
+    """Fine-tune on the plan's `human` speech alone, and compare on every set.
+
+    Writes one table a set: zero-shot, after every epoch, fine-tuned, and with --from-scratch
+    also recognizers trained from random weights.
+    """
+    recognizers = [Recognizer.build(_parse_spec(text)) for text in options.from_scratch]
     plan = load(options.plan, options.changes)
     print(run_study(plan, options.folder, recognizers).markdown())
     print(f"The same tables: {options.folder / 'study.md'}; as numbers: study.json beside it")
     return 0
 
 
-def export_(options: argparse.Namespace) -> int:
-    """Write the champion with its card, the figures and the training curves, for other tools."""
+def export_champion(options: argparse.Namespace) -> int:
+    """Export the champion, its model card, the scores and the training curves."""
     for line in export(
         options.run,
         options.folder,
@@ -177,90 +234,113 @@ def export_(options: argparse.Namespace) -> int:
     return 0
 
 
-def repeat(options: argparse.Namespace) -> int:
-    """Do a run again from its own notes, and say whether it comes out the same."""
+def reproduce_run(options: argparse.Namespace) -> int:
+    """Run every round again from the plan that the run stored, and compare all files.
+
+    Exit code 1 if any file differs.
+    """
     into = options.into or options.run.with_name(f"{options.run.name}.again")
-    all_same = True
-    for each in reproduce(options.run, into):
-        all_same &= each.is_identical
-        print(f"round {each.number}: {each.file_count - len(each.differing_files)} of {each.file_count} files same")
-        for line in each.machine_differences:
-            print(f"  ran elsewhere: {line}")
-        for name in each.differing_files[:20]:
+    is_identical = True
+    for repetition in reproduce(options.run, into):
+        is_identical &= repetition.is_identical
+        differing = repetition.differing_files
+        identical_count = repetition.file_count - len(differing)
+        print(
+            f"round {repetition.number}: {identical_count} of {repetition.file_count} files are "
+            "identical"
+        )
+        for difference in repetition.machine_differences:
+            print(f"  other machine: {difference}")
+        # After the first twenty the rest follows from them: a stage reads what differs.
+        for name in differing[:20]:
             print(f"  differs: {name}")
-    print(f"{'the same again' if all_same else 'not the same'}; the repetition is in {into}")
-    return 0 if all_same else 1
+    print(f"{'all files are identical' if is_identical else 'some files differ'}; see {into}")
+    return 0 if is_identical else 1
 
 
-def corpus(options: argparse.Namespace) -> int:
-    """Read a copy of a corpus, and compare with the published counts."""
-    spec = parse_value(options.corpus)
-    spec = spec if isinstance(spec, dict) else {"use": spec}
-    whole = True
-    for found in survey.check_corpus(spec, options.folder):
-        print(found, flush=True)
-        whole &= found.complete
-    return 0 if whole else 1
+def check_corpus(options: argparse.Namespace) -> int:
+    """Read a local copy of a corpus and compare it with the published counts.
+
+    Exit code 1 if any split is incomplete.
+    """
+    is_complete = True
+    for split_check in corpus_check.check_corpus(_parse_spec(options.corpus), options.folder):
+        print(split_check, flush=True)  # a large corpus takes minutes a split
+        is_complete &= split_check.complete
+    return 0 if is_complete else 1
 
 
 def diagnose(options: argparse.Namespace) -> int:
-    """What this machine can run."""
-    if options.mend:
-        print(doctor.mend_torchaudio())
-    findings = list(doctor.findings(server=options.server))
+    """Show what this machine can run, what is missing, and how to install it.
+
+    Exit code 1 if something is broken; extras that are not installed are no fault.
+    """
+    if options.fix:
+        print(doctor.fix_torchaudio())
+    findings = list(doctor.run_checks(server=options.server))
     for finding in findings:
         print(finding)
-    return 0 if all(finding.fine for finding in findings) else 1
+    return 1 if any(finding.status == "PROBLEM" for finding in findings) else 0
 
 
-def _show(run: Path, page: bool = True) -> int:
+def _print_run(run: Path, with_page: bool = True) -> int:
     dashboard.print_summary(summarize(run))
-    if page and (written := dashboard.try_to_write_page(run)):
-        print(f"page: {written}")
+    if with_page and (page := dashboard.try_to_write_page(run)):
+        print(f"Page: {page}")
     return 0
 
 
-def _told(run: Path, number: int) -> None:
-    """What came of a round, in a line."""
-    dashboard.write_page(run)
-    [one] = (each for each in summarize(run).rounds if each.number == number)
-    objections = one.verdict.objections if one.verdict else ()
-    said = ": ".join(filter(None, [dashboard.round_outcome(one), "; ".join(map(str, objections))]))
-    print(f"round {number}: {said}")
+def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
+    for round_ in rounds:
+        dashboard.write_page(run)
+        [last] = (other for other in summarize(run).rounds if other.number == round_.number)
+        objections = map(str, last.verdict.objections if last.verdict else ())
+        outcome = ": ".join(filter(None, [dashboard.round_outcome(last), "; ".join(objections)]))
+        print(f"round {round_.number}: {outcome}")
 
 
-def _decided(options: argparse.Namespace, said: str) -> int:
-    print(said)
+def _print_decision(options: argparse.Namespace, decision: str) -> int:
+    print(decision)
     dashboard.write_page(options.run)
-    if "PREFECT_API_URL" in os.environ and handover.available():
-        handover.hand_over("settle", run=str(options.run))
+    if "PREFECT_API_URL" in os.environ and prefect_bridge.is_available():
+        prefect_bridge.run_flow("close-approval", run=str(options.run))
     return 0
 
 
-def _all_done(options: argparse.Namespace) -> bool:
-    """Whether the run is finished and the plan is still the one of its last round.
+def _parse_spec(text: str) -> dict[str, Any]:
+    """Return the YAML spec of a part; a bare name is the spec without options."""
+    spec = parse_value(text)
+    return spec if isinstance(spec, dict) else {"use": spec}
 
-    Read off the files alone, so that no engine is imported to find that out.
+
+def _is_finished(options: argparse.Namespace) -> bool:
+    """Return whether all rounds are finished and the plan equals the one of the last round.
+
+    Compares files only: loading the plan would import engines, which takes seconds, and would
+    fail if the data has been moved away since.
     """
     if not (options.run / "run.json").is_file() or not options.plan.is_file():
         return False
-    ledger = RunFolder.read(options.run)
-    text = options.plan.read_text(encoding="utf-8")
-    document = parse_value(text)
-    if not ledger.finished_rounds or not isinstance(document, dict):
+    run_folder = RunFolder.read(options.run)
+    document = parse_value(options.plan.read_text(encoding="utf-8"))
+    if not run_folder.finished_rounds or not isinstance(document, dict):
         return False
-    changed = {**document, **options.changes}
-    last = parse_value((ledger.finished_rounds[-1] / "plan.yaml").read_text(encoding="utf-8"))
-    wanted = changed.pop("rounds", 1)
-    last.pop("rounds", None)
+    current = {**document, **options.changes}
+    last_plan = run_folder.finished_rounds[-1] / "plan.yaml"
+    last = parse_value(last_plan.read_text(encoding="utf-8"))
+    round_count = current.pop("rounds", 1)
+    last.pop("rounds", None)  # a larger number asks for more rounds, not for another plan
     return bool(
-        len(ledger.finished_rounds) >= wanted and changed == last and not ledger.in_progress
+        len(run_folder.finished_rounds) >= round_count
+        and current == last
+        and not run_folder.in_progress
     )
 
 
-def _through_prefect(flow: str, options: argparse.Namespace) -> int:
-    given = {"plan": str(options.plan), "run": str(options.run), "changes": options.changes}
-    code = handover.hand_over(flow, **given)
+def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
+    code = prefect_bridge.run_flow(
+        flow, plan=str(options.plan), run=str(options.run), changes=options.changes
+    )
     if code == 0 and (options.run / "run.json").is_file():
-        return _show(options.run)
+        return _print_run(options.run)
     return code

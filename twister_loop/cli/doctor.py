@@ -1,121 +1,181 @@
-"""What this machine can run, what is missing, and what to type next."""
+"""Checks of this machine: packages by extra, versions, devices, disk, weights, Prefect server."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
 
 from ..asr._base import Recognizer
 from ..core.cache import cache_folder
-from ..core.environment import PACKAGES, installed
+from ..core.environment import installed
 from ..core.errors import TwisterError
+
+Status = Literal["ok", "optional", "PROBLEM"]
+
+PROJECT = "twister-loop"
+NOT_LISTED = {"all", "dev", "peers"}
+"""Extras without a feature of their own: a collection, and tools of the repository."""
+MIN_DISK = 5e9
+"""Bytes of free disk space; a demo with its models takes about 3 GB."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Outcome of one check."""
 
-    what: str
-    says: str
-    fine: bool = True
+    name: str
+    detail: str
+    status: Status = "ok"
+    """`optional`: not installed and not needed by everybody. `PROBLEM`: must be fixed."""
 
     def __str__(self) -> str:
-        return f"{'ok     ' if self.fine else 'MISSING'} {self.what:<18} {self.says}"
+        return f"{self.status:<8} {self.name:<19} {self.detail}"
 
 
-def findings(server: bool = False) -> Iterator[Finding]:
-    """Look at versions, engines, disk and weights; with `server`, start a Prefect server too."""
+def run_checks(server: bool = False) -> Iterator[Finding]:
+    """Yield the outcome of every check; with `server`, also start a temporary Prefect server."""
     yield Finding("python", sys.version.split()[0])
-    for package in PACKAGES:
-        found = installed(package)
-        yield Finding(package, found or f"not installed: pip install {package}", found is not None)
-    yield _torch()
-    yield _torchaudio()
+    yield from check_packages()
+    yield _check_torch()
+    yield _check_torchaudio()
     free = shutil.disk_usage(Path.cwd()).free
-    yield Finding("disk", f"{free / 1e9:.1f} GB free here", fine=free > 5e9)
+    yield Finding("disk", f"{free / 1e9:.1f} GB free here", "ok" if free > MIN_DISK else "PROBLEM")
     yield Finding("cache", str(cache_folder()))
-    yield _weights()
+    yield _check_weights()
     if server:
-        yield _server()
+        yield _check_server()
 
 
-def mend_torchaudio() -> str:
-    """Move torchaudio's compiled CUDA libraries aside where they cannot be loaded.
+def check_packages() -> Iterator[Finding]:
+    """Yield one finding for the core packages and one for every extra.
 
-    Some registries have torchaudio for CUDA only. Beside a CPU torch its import then fails,
-    and with it transformers' and Coqui's. The libraries hold forced alignment and the CTC
-    decoder, which are not used here; all the rest is plain PyTorch. Nothing is done where
-    torch has CUDA, or where the import works.
+    Compares installed versions with the ranges in the metadata of this package, because some
+    wrong versions fail silently: with SQLAlchemy 2.1 Prefect's schedules never fire.
+    """
+    try:
+        lines = requires(PROJECT) or []
+    except PackageNotFoundError:
+        yield Finding(PROJECT, "not installed: pip install -e . in the clone", "PROBLEM")
+        return
+    yield Finding(PROJECT, installed(PROJECT) or "")
+    requirements: dict[str, list[Requirement]] = {}
+    for line in lines:
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        requirements.setdefault(extra[1] if extra else "", []).append(Requirement(line))
+    for extra_name, group in sorted(requirements.items()):
+        if extra_name not in NOT_LISTED:
+            yield _check_extra(extra_name, group)
+
+
+def fix_torchaudio() -> str:
+    """Move torchaudio's compiled CUDA libraries aside if they cannot be loaded.
+
+    Some registries have torchaudio for CUDA only. Beside a CPU build of torch its import then
+    fails, and with it the imports of transformers and Coqui. The libraries contain forced
+    alignment and the CTC decoder, which are not used here; the rest of torchaudio is plain
+    PyTorch. Nothing is changed if torch has CUDA or if the import works.
+
+    Returns:
+        A sentence that says what was done.
     """
     if find_spec("torchaudio") is None or find_spec("torch") is None:
-        return "torchaudio: not installed, nothing to mend"
+        return "torchaudio: not installed, nothing to fix"
     if importlib.import_module("torch").version.cuda is not None:
-        return "torchaudio: torch has CUDA, nothing is touched"
-    if _imports("torchaudio"):
-        return "torchaudio: imports, nothing to mend"
+        return "torchaudio: torch has CUDA, nothing is changed"
+    if _can_import("torchaudio"):
+        return "torchaudio: can be imported, nothing to fix"
     spec = find_spec("torchaudio")
-    home = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
-    aside = home / "lib.cuda"
+    package = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
+    aside = package / "lib.cuda"
     aside.mkdir(exist_ok=True)
-    moved = [library.rename(aside / library.name) for library in (home / "lib").glob("*.so")]
-    works = "it imports now" if _imports("torchaudio") else "it still does not import"
-    return f"torchaudio: {len(moved)} CUDA libraries moved to {aside}; {works}"
+    moved = [library.rename(aside / library.name) for library in (package / "lib").glob("*.so")]
+    outcome = "it can be imported now" if _can_import("torchaudio") else "the import still fails"
+    return f"torchaudio: moved {len(moved)} CUDA libraries to {aside}; {outcome}"
 
 
-def _imports(module: str) -> bool:
-    code = f"import {module}"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+def _check_extra(extra: str, requirements: list[Requirement]) -> Finding:
+    name = f"extra {extra}" if extra else "core packages"
+    # Always by the extra, never `pip install PACKAGE`: the extra carries the version ranges.
+    remedy = f"pip install '{PROJECT}[{extra}]'" if extra else f"pip install {PROJECT}"
+    versions = {requirement.name: installed(requirement.name) for requirement in requirements}
+    wrong = [
+        f"{requirement.name} {version} does not match {requirement.specifier}"
+        for requirement in requirements
+        if (version := versions[requirement.name])
+        # Builds such as 2.13.0+cpu match; so do release candidates of a version in range.
+        and not requirement.specifier.contains(version, prereleases=True)
+    ]
+    if wrong:
+        return Finding(name, f"{', '.join(wrong)}: {remedy}", "PROBLEM")
+    missing = [package for package, version in versions.items() if version is None]
+    if missing:
+        status: Status = "optional" if extra else "PROBLEM"
+        return Finding(name, f"not installed ({', '.join(missing)}): {remedy}", status)
+    return Finding(name, ", ".join(f"{package} {version}" for package, version in versions.items()))
 
 
-def _torch() -> Finding:
+def _can_import(module: str) -> bool:
+    # In a process of its own: a failed import of a compiled library can leave this one broken.
+    # -P, so that a file `torchaudio.py` of the working directory is not taken for the package.
+    command = [sys.executable, "-P", "-c", f"import {module}"]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def _check_torch() -> Finding:
     if find_spec("torch") is None:
-        return Finding("torch device", "torch is not installed", fine=False)
+        return Finding("torch device", "torch is not installed", "optional")
     torch = importlib.import_module("torch")
     if torch.cuda.is_available():
         return Finding("torch device", f"CUDA: {torch.cuda.get_device_name()}")
-    cores = os.cpu_count()
     bfloat16 = "with bfloat16" if torch.cpu._is_avx512_bf16_supported() else "without bfloat16"
-    return Finding("torch device", f"CPU, {cores} cores, {bfloat16}")
+    return Finding("torch device", f"CPU, {os.cpu_count()} cores, {bfloat16}")
 
 
-def _torchaudio() -> Finding:
+def _check_torchaudio() -> Finding:
     if find_spec("torchaudio") is None:
         return Finding(
             "torchaudio import",
-            "not installed; coqui, deepspeech2 and conformer need it",
-            fine=False,
+            "not installed; the extras `coqui` and `scratch` need it",
+            "optional",
         )
-    if _imports("torchaudio"):
+    if _can_import("torchaudio"):
         return Finding("torchaudio import", "works")
-    return Finding("torchaudio import", "fails: run `twister doctor --mend`", fine=False)
+    return Finding("torchaudio import", "fails: run `twister doctor --fix`", "PROBLEM")
 
 
-def _weights() -> Finding:
+def _check_weights() -> Finding:
     if find_spec("transformers") is None:
-        return Finding("whisper weights", "transformers is not installed", fine=False)
+        return Finding("whisper weights", "transformers is not installed", "optional")
     try:
-        base = Recognizer.build({"use": "whisper"}).base()
-        return Finding("whisper weights", base.source or str(base.location))
-    except TwisterError as trouble:
-        return Finding("whisper weights", str(trouble), fine=False)
+        checkpoint = Recognizer.build({"use": "whisper"}).initial_checkpoint()
+        return Finding("whisper weights", checkpoint.source or str(checkpoint.location))
+    except TwisterError as error:
+        return Finding("whisper weights", str(error), "PROBLEM")
 
 
-def _server() -> Finding:
+def _check_server() -> Finding:
     if find_spec("prefect") is None:
-        return Finding("prefect server", "prefect is not installed", fine=False)
+        return Finding("prefect server", "prefect is not installed", "optional")
     code = (
         "from prefect.testing.utilities import prefect_test_harness\n"
         "with prefect_test_harness(server_startup_timeout=60): pass"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    if done.returncode == 0:
+    process = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    if process.returncode == 0:
         return Finding("prefect server", "starts")
-    last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-    return Finding("prefect server", f"does not start: {last}", fine=False)
+    last_line = (process.stderr.strip().splitlines() or ["no message"])[-1]
+    return Finding("prefect server", f"does not start: {last_line}", "PROBLEM")

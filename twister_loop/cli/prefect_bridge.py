@@ -1,4 +1,8 @@
-"""Hands a command over to the flows, which live above this library and are only called."""
+"""Bridge to the flows: starts `twister_loop.flows` as a process, so that Prefect is not imported.
+
+Flows are the layer above the command line and may not be imported here. A process of its own
+also keeps Prefect's exit handlers and signal handlers out of this one.
+"""
 
 from __future__ import annotations
 
@@ -16,69 +20,89 @@ from ..core.processes import die_with_parent
 from ..data.corpora.audiofolder import AudioFolder
 from ..pipeline.plan import Plan
 
-AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 
-def available() -> bool:
+def is_available() -> bool:
+    """Return whether Prefect is installed, without importing it (an import takes seconds)."""
     return find_spec("prefect") is not None
 
 
-def hand_over(name: str, **given: Any) -> int:
-    """Run `python -P -m twister_loop.flows NAME`, wait for it, and give its exit code.
+def run_flow(name: str, **parameters: Any) -> int:
+    """Run `python -P -m twister_loop.flows NAME` and return its exit code.
 
-    Ctrl-C reaches it too, so it is left to end in order; it does not outlive this process.
+    The process ends with this one, even if this one is killed.
     """
-    with subprocess.Popen(_command(name, given), preexec_fn=die_with_parent) as child:
+    with subprocess.Popen(_command(name, parameters), preexec_fn=die_with_parent) as process:
         while True:
             try:
-                return child.wait()
+                return process.wait()
             except KeyboardInterrupt:
+                # The terminal sends Ctrl-C to the flow as well. Leaving now would kill it before
+                # it has reported the interruption and stopped its server.
                 continue
 
 
-def become(name: str, **given: Any) -> int:
-    """Turn this process into it: for what runs for days, and needs nothing of what is loaded."""
-    command = _command(name, given)
+def exec_flow(name: str, **parameters: Any) -> int:
+    """Replace this process by `python -P -m twister_loop.flows NAME`.
+
+    For services that run for days: the memory of the plan and its engines is released.
+    """
+    command = _command(name, parameters)
     sys.stdout.flush()
     os.execv(command[0], command)
 
 
-def experiment(plan: Path | None, run: Path | None) -> dict[str, str]:
-    """Plan and run with absolute paths, as a worker needs them. Raises ConfigError."""
+def experiment_paths(plan: Path | None, run: Path | None) -> dict[str, str]:
+    """Return plan and run as absolute paths, because a worker has another working directory.
+
+    Returns:
+        `{"plan": ..., "run": ...}`, or an empty dictionary without a plan.
+
+    Raises:
+        ConfigError: A plan without a run folder.
+    """
     if plan is None:
         return {}
     if run is None:
-        raise ConfigError(f"{plan}: name the folder of its run too: PLAN RUN")
+        raise ConfigError(f"{plan}: the run folder is missing; type PLAN and RUN")
     return {"plan": str(plan.resolve()), "run": str(run.resolve())}
 
 
-def to_watch(plan: Plan, known: dict[str, str]) -> dict[str, Any] | None:
-    """What a watch needs to know; None where the pool has no folder to look at."""
-    folders = [str(each.folder) for each in plan.pool if isinstance(each, AudioFolder)]
-    return {**known, "folders": folders, "settled": plan.new_audio.settled} if folders else None
+def watch_options(plan: Plan, paths: dict[str, str]) -> dict[str, Any] | None:
+    """Return the options of `flows.watch`, or None if no corpus of the pool is a plain folder."""
+    folders = [str(corpus.folder) for corpus in plan.pool if isinstance(corpus, AudioFolder)]
+    return {**paths, "folders": folders, "settled": plan.new_audio.settled} if folders else None
 
 
 def check_cron(cron: str | None) -> None:
-    """Raises ConfigError where it cannot be a schedule; Prefect looks closer."""
+    """Raise ConfigError if `cron` has not five fields.
+
+    Prefect checks the fields themselves, but only after its import and after the server is up.
+    """
     if cron is not None and len(cron.split()) != 5:
-        raise ConfigError(f'--cron {cron!r}: no five fields, such as "0 2 * * *" for two at night')
-
-
-def check_host(host: str) -> None:
-    """Raises ConfigError where a server without a password would leave this machine."""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local and not os.environ.get(AUTH):
         raise ConfigError(
-            f"--host {host}: whoever reaches this server runs code here, so it needs a password "
-            f"before it leaves the machine: export {AUTH}=USER:PASSWORD, and "
-            "PREFECT_API_AUTH_STRING with the same for those who use it"
+            f'--cron {cron!r}: a schedule has five fields, such as "0 2 * * *" for 2:00 UTC daily'
         )
 
 
-def _command(name: str, given: dict[str, Any]) -> list[str]:
-    if not available():
-        raise ConfigError("this needs Prefect: pip install 'twister-loop[flows]'")
-    return [sys.executable, "-P", "-m", "twister_loop.flows", name, json.dumps(given)]
+def check_host(host: str) -> None:
+    """Raise ConfigError if a server without a password would be reachable from other machines."""
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a host name
+        is_local = host == "localhost"
+    if not is_local and not os.environ.get(AUTH_VARIABLE):
+        raise ConfigError(
+            f"--host {host}: anybody who can reach this server can run code on this machine, so "
+            f"it needs a password: export {AUTH_VARIABLE}=USER:PASSWORD, and set "
+            "PREFECT_API_AUTH_STRING to the same for every client"
+        )
+
+
+def _command(name: str, parameters: dict[str, Any]) -> list[str]:
+    if not is_available():
+        raise ConfigError("this command needs Prefect: pip install 'twister-loop[flows]'")
+    # -P keeps the working directory off the module path: a folder `twister_loop` or a file
+    # `prefect.py` of the user's must not be imported.
+    return [sys.executable, "-P", "-m", "twister_loop.flows", name, json.dumps(parameters)]

@@ -20,7 +20,7 @@ try:
     import torchaudio
     from torchaudio.compliance import kaldi
 except OSError as cause:  # a build for CUDA beside a torch without
-    raise EngineError("torchaudio does not load: run `twister doctor --mend`") from cause
+    raise EngineError("torchaudio does not load: run `twister doctor --fix`") from cause
 
 Kind = Literal["filter_bank", "log_mel", "log_spectrogram", "mfcc"]
 WINDOW, HOP = 400, 160

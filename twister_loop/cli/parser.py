@@ -1,0 +1,303 @@
+"""Arguments of the `twister` command.
+
+Examples:
+  twister demo --toy                                the whole loop on a toy language, in seconds
+  twister run configs/ivr.yaml runs/demo            run rounds until the plan's number is reached
+  twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
+  twister round configs/ivr.yaml runs/demo --restart   set it aside and start the round again
+  twister retrain configs/ivr.yaml runs/demo        run one more round if there is new audio
+  twister up configs/ivr.yaml runs/demo --watch     Prefect server, worker and folder watch
+  twister approve runs/demo --note "listened"       approve a candidate (`approval: true`)
+  twister status runs/demo                          show all rounds; --json for programs
+  twister report runs/demo                          write the page and print the tables
+  twister dashboard runs                            show all runs of a folder in a browser
+  twister export runs/demo exported                 write the champion for transformers
+  twister compare configs/ivr.yaml runs/arms --seeds 3   compare the loop with its parts
+  twister study configs/ivr.yaml runs/study         zero-shot against fine-tuned, on every set
+  twister reproduce runs/demo                       run it again and compare every file
+  twister corpus check ksponspeech /data/kspon      compare a copy with the published counts
+  twister doctor                                    show what this machine can run
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..pipeline.plan import parse_value
+from . import commands, prefect_bridge
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; the options that it parses carry their command as `command`."""
+    _, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="twister",
+        description="A self-refining loop for Whisper: from unlabeled audio and text to a better "
+        "recognizer, accepted by gates.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"twister {__version__}")
+    # Not every command has --set, but `main` reads the changes of every one.
+    parser.set_defaults(changes=[])
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command) -> argparse.ArgumentParser:
+        description = inspect.cleandoc(command.__doc__ or "")
+        subparser: argparse.ArgumentParser = subparsers.add_parser(
+            name,
+            help=description.splitlines()[0],
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        subparser.set_defaults(command=command)
+        return subparser
+
+    _add_demo(add("demo", commands.demo))
+    for name, command in (
+        ("run", commands.run),
+        ("round", commands.run_one_round),
+        ("retrain", commands.retrain_on_new_audio),
+    ):
+        _add_round_arguments(add(name, command), with_restart=name == "round")
+    _add_up(add("up", commands.up))
+    _add_deploy(add("deploy", commands.deploy))
+    _add_plan_and_run(add("watch", commands.watch))
+    evaluate = add("evaluate", commands.evaluate)
+    _add_plan_and_run(evaluate)
+    _add_changes(evaluate)
+    _add_decision(add("approve", commands.approve_candidate), note_required=False)
+    _add_decision(add("refuse", commands.refuse_candidate), note_required=True)
+    _add_status(add("status", commands.status))
+    _add_run(add("report", commands.report))
+    _add_dashboard(add("dashboard", commands.serve_dashboard))
+    _add_compare(add("compare", commands.compare_with_parts))
+    _add_study(add("study", commands.study))
+    _add_export(add("export", commands.export_champion))
+    _add_reproduce(add("reproduce", commands.reproduce_run))
+    _add_corpus(add("corpus", commands.check_corpus))
+    _add_doctor(add("doctor", commands.diagnose))
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("twister-toy-demo"),
+        metavar="FOLDER",
+        help="new folder for data, plan and run; resumed if it exists (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--toy", action="store_true", help="use the toy language, in which a letter is a pitch"
+    )
+
+
+def _add_plan_and_run(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    nargs: dict[str, Any] = {"nargs": "?"} if optional else {}
+    parser.add_argument(
+        "plan", type=Path, metavar="PLAN", help="YAML file of the experiment", **nargs
+    )
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="run directory; resumed if it exists", **nargs
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        type=_parse_change,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a top-level key of the plan, such as rounds=3; may be repeated",
+    )
+
+
+def _add_round_arguments(parser: argparse.ArgumentParser, with_restart: bool) -> None:
+    _add_plan_and_run(parser)
+    _add_changes(parser)
+    parser.add_argument(
+        "--prefect",
+        action=argparse.BooleanOptionalAction,
+        default=prefect_bridge.is_available(),
+        help="run as a Prefect flow (default: if Prefect is installed)",
+    )
+    if with_restart:
+        parser.add_argument(
+            "--restart",
+            action="store_true",
+            help="first rename the round in progress to round-NN.aside-N",
+        )
+
+
+def _add_up(parser: argparse.ArgumentParser) -> None:
+    _add_plan_and_run(parser, optional=True)
+    _add_cron(parser)
+    parser.add_argument(
+        "--watch", action="store_true", help="also retrain when audio arrives in the pool folders"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="bind address; anything but localhost requires PREFECT_SERVER_API_AUTH_STRING "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=_parse_positive, default=4200, help="port (default: %(default)s)"
+    )
+
+
+def _add_deploy(parser: argparse.ArgumentParser) -> None:
+    _add_plan_and_run(parser, optional=True)
+    _add_cron(parser)
+
+
+def _add_cron(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cron", help='schedule of retrain in UTC: five cron fields, such as "0 2 * * *"'
+    )
+
+
+def _add_decision(parser: argparse.ArgumentParser, note_required: bool) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--note", default="", required=note_required, help="reason, stored with the decision"
+    )
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument("--json", action="store_true", help="print all rounds as JSON")
+
+
+def _add_dashboard(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of run directories, or one of them"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="bind address; anything but localhost requires a token (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8787, help="port; 0 for any free port (default: %(default)s)"
+    )
+    # A command line can be read by every user of the machine (`ps`), a variable cannot.
+    parser.add_argument(
+        "--token", help="access token; prefer the TWISTER_DASHBOARD_TOKEN variable, which is hidden"
+    )
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
+    )
+    for name, default, description in (
+        ("updates", 60, "weight updates of an arm, over all of its rounds"),
+        ("seeds", 1, "seeds with which every arm is trained"),
+        ("rounds", 3, "rounds of the arms with several rounds; 1 omits those arms"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=_parse_positive,
+            default=default,
+            metavar="N",
+            help=f"number of {description} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--ablation",
+        action="store_true",
+        help="compare the full loop with the loop without one part at a time instead (filters, "
+        "each voice, rescoring, augmentation, packing, replay), also on the retention sets",
+    )
+    _add_changes(parser)
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of the study; resumed if it exists"
+    )
+    parser.add_argument(
+        "--from-scratch",
+        nargs="+",
+        default=[],
+        metavar="SPEC",
+        help="also train these from random weights (names or YAML specs such as "
+        "{use: conformer, epochs: 35})",
+    )
+    _add_changes(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="output directory, new or empty"
+    )
+    parser.add_argument(
+        "--ctranslate2",
+        action="store_true",
+        help="also export to CTranslate2, after a parity check",
+    )
+    parser.add_argument(
+        "--data", action="store_true", help="also copy the training data, as an audiofolder"
+    )
+    parser.add_argument(
+        "--license", metavar="ID", help="license of the weights for the model card: apache-2.0"
+    )
+
+
+def _add_reproduce(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser)
+    parser.add_argument(
+        "--into", type=Path, metavar="FOLDER", help="output directory (default: RUN.again)"
+    )
+
+
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["check"], help="the only action so far")
+    parser.add_argument(
+        "corpus",
+        metavar="CORPUS",
+        help="corpus name or YAML spec, such as ksponspeech or {use: kaldi, lang: ko}",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the local copy")
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--server", action="store_true", help="also start and stop a temporary Prefect server"
+    )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="make a CUDA build of torchaudio importable beside a CPU build of torch",
+    )
+
+
+def _parse_change(text: str) -> tuple[str, Any]:
+    key, equals, plan_value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, not {text!r}")
+    return key, parse_value(plan_value)
+
+
+def _parse_positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, not {text!r}")
+    return int(text)
