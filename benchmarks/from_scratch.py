@@ -164,7 +164,7 @@ def _steps(
             part: Any = Recognizer.build(arms[arm])
             epoch = min(-(-len(lesson) // part.batch), options.steps or len(lesson))
             began = time.process_time()
-            part.with_updates(epoch).train(part.base(), lesson, options.folder / "timed", seed=0)
+            part.with_updates(epoch).train(part.initial_checkpoint(), lesson, options.folder / "timed", seed=0)
             each = (time.process_time() - began) / epoch
             shutil.rmtree(options.folder / "timed")
             fits = max(1, int(60 * options.minutes / each))

@@ -94,15 +94,15 @@ def _systems(
 ) -> Iterator[tuple[str, Callable[[Sequence[Clip]], list[str]]]]:
     import peers
 
-    from twister_loop.asr._precision import resolve
+    from twister_loop.asr._precision import resolve_dtype
     from twister_loop.asr.whisper import weights as _whisper_weights
 
-    base = _whisper_weights.find("openai/whisper-base")
+    base = _whisper_weights.locate_weights("openai/whisper-base")
     weights, lang = base.location, "it"
     systems = {
         "ours, whisper": lambda: _ours({"use": "whisper"}, base, lang),
         "ours, ctranslate2": lambda: _ours({"use": "ctranslate2"}, base, lang),
-        "transformers pipeline": lambda: peers.pipeline(weights, lang, BATCH, resolve("auto")),
+        "transformers pipeline": lambda: peers.pipeline(weights, lang, BATCH, resolve_dtype("auto")),
         "openai-whisper": lambda: peers.openai(weights, lang),
         "faster-whisper": lambda: peers.faster(weights, scratch, lang, threads),
         "faster-whisper, batched": lambda: peers.faster_batched(

@@ -58,7 +58,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     asr = Recognizer.build({"use": "whisper"})
-    witnesses = FilterContext(BoundRecognizer(asr, asr.base()))
+    witnesses = FilterContext(BoundRecognizer(asr, asr.initial_checkpoint()))
     heard = list(witnesses.champion.transcribe(prompts()))
     cases = list(changed(heard, random.Random(1)))
     speech = [each for _, each in cases]

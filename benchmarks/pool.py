@@ -25,7 +25,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.ivr import Ivr
 from twister_loop.data.scanning import Column, ScanOptions, SpeakerClustering
 from twister_loop.pipeline.stages.annotation import cluster_speakers, estimate_columns
-from twister_loop.pipeline.stages.labeling import scan
+from twister_loop.pipeline.stages.listing import scan
 
 SPLITS = (
     Ivr("pool", "it"),

@@ -54,7 +54,7 @@ def main() -> None:
     for speech in (lesson, joined):
         _say(f"{speech.folder.name}: {len(speech)} recordings, {speech.duration:.0f} s")
     test = list(_prompts("test"))
-    _report("untouched", [], [], _errors(ours, ours.base(), test))
+    _report("untouched", [], [], _errors(ours, ours.initial_checkpoint(), test))
     for name, speech, changes in (
         ("short clips", lesson, {}),
         ("short clips, no batch in the full window", lesson, {"full_windows": 0.0}),
@@ -106,16 +106,16 @@ class _Ours:
         import torch
 
         from twister_loop.asr.whisper import training as _whisper_train
-        from twister_loop.asr.whisper.dataset import examples, loaded, steps, steps_per_epoch
-        from twister_loop.asr.whisper.model import UNTRAINED_MARGIN, Whisper, folder_of
+        from twister_loop.asr.whisper.dataset import build_examples, prefetch_batches, plan_steps, steps_per_epoch
+        from twister_loop.asr.whisper.model import UNTRAINED_MARGIN, Whisper, weights_folder
 
-        self.start, self.repeatable = options.base(), _whisper_train.repeatable
+        self.start, self.repeatable = options.initial_checkpoint(), _whisper_train.repeatable
         self.checkpoint = Checkpoint("whisper", out)
-        whisper = Whisper.load(folder_of(self.start), torch.float32)
-        taught = examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
+        whisper = Whisper.load(weights_folder(self.start), torch.float32)
+        taught = build_examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
         total = steps_per_epoch(len(taught), options.batch, options.accumulate)
         self.trainer = _whisper_train.Trainer(options, whisper, out, total, epochs=1)
-        self.todo = loaded(whisper, lesson, steps(taught, options, total, SEED), options)
+        self.todo = prefetch_batches(whisper, lesson, plan_steps(taught, options, total, SEED), options)
         self.seconds: list[float] = []
         self.waited: list[float] = []
         out.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[floa
         WhisperProcessor,
     )
 
-    folder = options.base().location
+    folder = options.initial_checkpoint().location
     processor = WhisperProcessor.from_pretrained(folder, language="italian", task="transcribe")
     model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     model.config.use_cache = False

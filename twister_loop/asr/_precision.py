@@ -9,7 +9,7 @@ import torch
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def resolve(precision: Precision) -> torch.dtype:
+def resolve_dtype(precision: Precision) -> torch.dtype:
     """What `auto` is on this machine: bfloat16 where the processor computes with it."""
     if precision == "auto":
         fast = (

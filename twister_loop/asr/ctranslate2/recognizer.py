@@ -14,14 +14,14 @@ from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Seconds, Utterance
 from .._base import Recognizer
 from ..whisper import decoding, weights
-from ..whisper.model import WINDOW_LENGTH, folder_of, margins_of
+from ..whisper.model import WINDOW_LENGTH, supported_margins, weights_folder
 from . import model as _ct2_model
-from .model import ComputeType, Converted
+from .model import ComputeType, CTranslate2Whisper
 
 
 @dataclass(frozen=True)
 class CTranslate2Recognizer(Recognizer):
-    learns: ClassVar[bool] = False
+    trainable: ClassVar[bool] = False
     model: str = "openai/whisper-base"
     """A folder, or a name on the hub; read only where no other checkpoint is given."""
     margin: Seconds = 5.0
@@ -35,16 +35,16 @@ class CTranslate2Recognizer(Recognizer):
         if self.decode_batch < 1 or self.margin < 0:
             raise ValueError("decode_batch: must be 1 at least; margin: seconds, not less than 0")
 
-    def base(self) -> Checkpoint:
-        return weights.find(self.model)
+    def initial_checkpoint(self) -> Checkpoint:
+        return weights.locate_weights(self.model)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
-        whisper = Converted.load(folder_of(checkpoint), self.compute_type)
+        whisper = CTranslate2Whisper.load(weights_folder(checkpoint), self.compute_type)
         for window in windows(speech):
-            yield from decoding.transcribe(
-                whisper, whisper.greedy, window, self.margin, self.decode_batch
+            yield from decoding.transcribe_window(
+                whisper, whisper.decode_greedily, window, self.margin, self.decode_batch
             )
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
@@ -61,11 +61,11 @@ class CTranslate2Recognizer(Recognizer):
         raise EngineError("ctranslate2 does not learn; `whisper` does")
 
     def decoding_description(self) -> str:
-        kind = _ct2_model.resolve(self.compute_type)
+        kind = _ct2_model.resolve_compute_type(self.compute_type)
         return f"greedy, margin {self.margin:g} s, repetition guard, CTranslate2 {kind}"
 
     def full_window(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
+        return [dataclasses.replace(self, margin=each) for each in supported_margins(checkpoint)]

@@ -1,6 +1,6 @@
 """OpenAI's Whisper."""
 
-from .options import Stop, WhisperOptions
+from .options import EarlyStoppingOptions, WhisperOptions
 from .recognizer import WhisperRecognizer
 
-__all__ = ["Stop", "WhisperOptions", "WhisperRecognizer"]
+__all__ = ["EarlyStoppingOptions", "WhisperOptions", "WhisperRecognizer"]

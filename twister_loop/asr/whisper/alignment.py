@@ -15,13 +15,13 @@ from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.types import Language, Seconds, Utterance, Word
-from .batching import batches, read, side_by_side, unheard
-from .decoding import detect
-from .model import POSITION, Whisper, summary
+from .batching import answer_unprocessable, batch_by_length, load_clips, map_batches
+from .decoding import detect_languages
+from .model import POSITION_SECONDS, Whisper, round_statistic
 
 
 @dataclass(frozen=True)
-class Forced:
+class ForcedText:
     """A text that is put before the decoder."""
 
     words: list[tuple[str, list[int]]]
@@ -33,58 +33,64 @@ class Forced:
         return [token for _, tokens in self.words for token in tokens]
 
 
-def align(
+def align_window(
     whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch: int
 ) -> list[Utterance]:
     """Give the utterances of one window the words of their text, in their own order."""
-    answers = unheard(whisper, window)
-    margin = whisper.margin(margin)
+    answers = answer_unprocessable(whisper, window)
+    margin = whisper.effective_margin(margin)
     for place, utterance in enumerate(window):
         if place not in answers and not (utterance.text or "").strip():
             answers[place] = replace(utterance, words=())
 
     def work(group: list[int]) -> dict[int, Utterance]:
-        clips = read(window, group, answers)
-        langs = languages(whisper, [window[place] for place in clips], list(clips.values()), margin)
-        texts: dict[int, Forced] = {}
+        clips = load_clips(window, group, answers)
+        langs = complete_languages(
+            whisper, [window[place] for place in clips], list(clips.values()), margin
+        )
+        texts: dict[int, ForcedText] = {}
         found: dict[int, Utterance] = {}
         for (place, clip), lang in zip(clips.items(), langs, strict=True):
-            words = whisper.words(window[place].text or "", lang)
-            forced = Forced(words, [whisper.start, *whisper.prompt(lang)], clip)
-            if len(forced.prompt) + len(forced.tokens) > whisper.longest:
+            words = whisper.tokenize_words(window[place].text or "", lang)
+            forced = ForcedText(words, [whisper.start_token, *whisper.prompt_tokens(lang)], clip)
+            if len(forced.prompt) + len(forced.tokens) > whisper.max_tokens:
                 error = f"its text is {len(forced.tokens)} tokens, more than Whisper can hold"
                 found[place] = replace(window[place], error=error)
             else:
                 texts[place] = forced
-        for place, timed in zip(texts, force(whisper, list(texts.values()), margin), strict=True):
+        for place, timed in zip(
+            texts, align_batch(whisper, list(texts.values()), margin), strict=True
+        ):
             found[place] = replace(window[place], words=timed)
         return found
 
     places = set(range(len(window))) - answers.keys()
-    for found in side_by_side(whisper, work, batches(window, places, batch)):
+    for found in map_batches(whisper, work, batch_by_length(window, places, batch)):
         answers |= found
     return [answers[place] for place in range(len(window))]
 
 
-def languages(
+def complete_languages(
     whisper: Whisper, speech: Sequence[Utterance], clips: Sequence[Samples], margin: Seconds
 ) -> list[Language | None]:
     """Those that are known, and the others detected."""
     if all(utterance.lang for utterance in speech):
         return [utterance.lang for utterance in speech]
-    found = detect(whisper, clips, margin)
+    found = detect_languages(whisper, clips, margin)
     return [utterance.lang or lang for utterance, lang in zip(speech, found, strict=True)]
 
 
 @torch.inference_mode()
-def force(whisper: Whisper, texts: Sequence[Forced], margin: Seconds) -> list[tuple[Word, ...]]:
+def align_batch(
+    whisper: Whisper, texts: Sequence[ForcedText], margin: Seconds
+) -> list[tuple[Word, ...]]:
     """Put a batch of texts before the decoder, and find their words in the audio."""
     if not texts:
         return []
-    encoded = whisper.encode(whisper.features([each.clip for each in texts], margin))
+    encoded = whisper.encode(whisper.extract_features([each.clip for each in texts], margin))
     rows = [[*each.prompt, *each.tokens] for each in texts]
     longest = max(map(len, rows))
-    padded = [row + [whisper.end] * (longest - len(row)) for row in rows]
+    padded = [row + [whisper.end_token] * (longest - len(row)) for row in rows]
     heard = whisper.model.model.decoder(
         input_ids=torch.tensor(padded, device=whisper.device),
         encoder_hidden_states=encoded,
@@ -92,23 +98,24 @@ def force(whisper: Whisper, texts: Sequence[Forced], margin: Seconds) -> list[tu
     )
     vocabulary = whisper.model.proj_out.weight.float()
     attention = torch.stack(
-        [heard.cross_attentions[layer][:, head] for layer, head in heads(whisper)], dim=1
+        [heard.cross_attentions[layer][:, head] for layer, head in list_alignment_heads(whisper)],
+        dim=1,
     ).float()  # (batch, heads, tokens, positions)
     found = []
     for row, text in enumerate(texts):
-        before, tokens = len(text.prompt), [*text.tokens, whisper.end]
+        before, tokens = len(text.prompt), [*text.tokens, whisper.end_token]
         said = slice(before - 1, before - 1 + len(tokens))
         logits = heard.last_hidden_state[row, said].float() @ vocabulary.T
         logprobs = logits.log_softmax(-1)[range(len(tokens)), tokens].tolist()
-        positions = max(1, round(len(text.clip) / SAMPLE_RATE / POSITION))
+        positions = max(1, round(len(text.clip) / SAMPLE_RATE / POSITION_SECONDS))
         weights = attention[row, :, : before + len(tokens) - 1, :positions]
-        found.append(_words(text, logprobs, times(weights, before - 1)))
+        found.append(_words(text, logprobs, compute_token_times(weights, before - 1)))
     return found
 
 
-def heads(whisper: Whisper) -> list[tuple[int, int]]:
+def list_alignment_heads(whisper: Whisper) -> list[tuple[int, int]]:
     """Layer and number of the heads that follow the speech; else those of the upper half."""
-    noted = getattr(whisper.notes, "alignment_heads", None)
+    noted = getattr(whisper.generation_config, "alignment_heads", None)
     if noted:
         return [(layer, head) for layer, head in noted]
     config = whisper.config
@@ -116,7 +123,7 @@ def heads(whisper: Whisper) -> list[tuple[int, int]]:
     return [(layer, head) for layer in upper for head in range(config.decoder_attention_heads)]
 
 
-def times(attention: torch.Tensor, first: int) -> list[Seconds]:
+def compute_token_times(attention: torch.Tensor, first: int) -> list[Seconds]:
     """When each token begins, from attention (heads, tokens, positions); `first` says the first.
 
     The row of a token tells where the next one is said, so the last row tells of the end.
@@ -127,10 +134,12 @@ def times(attention: torch.Tensor, first: int) -> list[Seconds]:
     path = smooth.mean(0)[first:].cpu().double().numpy()
     tokens, positions = _dynamic_time_warping(-path)
     begins = np.diff(tokens, prepend=-1) > 0
-    return [float(each) * POSITION for each in positions[begins]]
+    return [float(each) * POSITION_SECONDS for each in positions[begins]]
 
 
-def _words(text: Forced, logprobs: Sequence[float], begins: Sequence[Seconds]) -> tuple[Word, ...]:
+def _words(
+    text: ForcedText, logprobs: Sequence[float], begins: Sequence[Seconds]
+) -> tuple[Word, ...]:
     """The words with their times; the last one also answers for the end of the text."""
     words, at = [], 0
     for place, (word, tokens) in enumerate(text.words):
@@ -139,9 +148,9 @@ def _words(text: Forced, logprobs: Sequence[float], begins: Sequence[Seconds]) -
         words.append(
             Word(
                 word=word,
-                start=summary(begins[at]),
-                end=summary(begins[after]),
-                logprob=summary(sum(logprobs[at:until])),
+                start=round_statistic(begins[at]),
+                end=round_statistic(begins[after]),
+                logprob=round_statistic(sum(logprobs[at:until])),
             )
         )
         at = after

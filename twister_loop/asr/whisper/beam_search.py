@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...core.types import Alternative, Language
-from .decoding import Decode, Decoder, listen, repeats, suppressed
-from .model import Whisper, summary
+from .decoding import CachedDecoder, Hypothesis, detect_speech, repeating_tokens, suppression_bias
+from .model import Whisper, round_statistic
 
 
 @dataclass
-class Search:
+class BeamState:
     """One clip's beam: texts that go on, and texts that have ended, as tokens and their sum."""
 
     size: int
@@ -55,49 +55,49 @@ class Search:
 
 
 @torch.inference_mode()
-def beam(
+def decode_beams(
     whisper: Whisper,
     size: int,
     features: torch.Tensor,
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
-) -> list[list[Decode]]:
+) -> list[list[Hypothesis]]:
     """`decoding.Greedy`, but the best texts of each clip, as many as `size` or fewer."""
-    decoder = Decoder(whisper, whisper.encode(features))
-    heard = listen(whisper, decoder, langs)
-    logits = decoder.step([whisper.prompt(each) for each in heard.langs])
-    first, banned = suppressed(whisper, begin=True), suppressed(whisper, begin=False)
-    searches = [Search(size, limit) for limit in limits]
+    decoder = CachedDecoder(whisper, whisper.encode(features))
+    heard = detect_speech(whisper, decoder, langs)
+    logits = decoder.step([whisper.prompt_tokens(each) for each in heard.langs])
+    first, banned = suppression_bias(whisper, begin=True), suppression_bias(whisper, begin=False)
+    searches = [BeamState(size, limit) for limit in limits]
     active = list(range(len(searches)))
     while active:
         logits = logits + (banned if searches[active[0]].going[0][0] else first)
         going = [text for place in active for text, _ in searches[place].going]
         if ngram:
             for row, text in enumerate(going):
-                logits[row, repeats(text, ngram)] = -torch.inf
+                logits[row, repeating_tokens(text, ngram)] = -torch.inf
         logprobs = logits.log_softmax(-1)
         at, kept = 0, list[int]()
         for place in active:
             width = len(searches[place].going)
-            rows = searches[place].advance(logprobs[at : at + width], whisper.end)
+            rows = searches[place].advance(logprobs[at : at + width], whisper.end_token)
             kept += [at + row for row in rows]
             at += width
         active = [place for place in active if searches[place].going]
         if active:
-            decoder.keep(kept)
+            decoder.select_rows(kept)
             tokens = [text[-1:] for place in active for text, _ in searches[place].going]
             logits = decoder.step(tokens)
     return [
         [
-            Decode(
+            Hypothesis(
                 tokens=tokens,
-                text=whisper.text(tokens),
+                text=whisper.detokenize(tokens),
                 lang=heard.langs[place],
                 lang_probability=heard.probabilities[place],
                 confidence=total / len(tokens),
                 no_speech=heard.no_speech[place],
-                hit_limit=tokens[-1] != whisper.end,
+                hit_limit=tokens[-1] != whisper.end_token,
             )
             for tokens, total in search.best
         ]
@@ -105,7 +105,7 @@ def beam(
     ]
 
 
-def best(
+def decode_with_beam(
     whisper: Whisper,
     size: int,
     noted: int,
@@ -113,18 +113,18 @@ def best(
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
-) -> list[Decode]:
+) -> list[Hypothesis]:
     """`decoding.Greedy`: the best text of each clip, and so many that were nearly it."""
     return [
-        replace(texts[0], alternatives=alternatives(texts)[:noted])
-        for texts in beam(whisper, size, features, langs, limits, ngram)
+        replace(texts[0], alternatives=list_alternatives(texts)[:noted])
+        for texts in decode_beams(whisper, size, features, langs, limits, ngram)
     ]
 
 
-def alternatives(texts: Sequence[Decode]) -> tuple[Alternative, ...]:
+def list_alternatives(texts: Sequence[Hypothesis]) -> tuple[Alternative, ...]:
     """Each once; a text that can be spelled with other tokens is as likely as its likeliest."""
     likely: dict[str, float] = {}
     for each in texts:
-        logprob = summary(each.confidence * len(each.tokens))
+        logprob = round_statistic(each.confidence * len(each.tokens))
         likely[each.text] = max(logprob, likely.get(each.text, logprob))
     return tuple(Alternative(text=text, logprob=logprob) for text, logprob in likely.items())

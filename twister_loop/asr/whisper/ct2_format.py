@@ -21,7 +21,7 @@ DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 Variables = dict[str, NDArray[Any]]
 
 
-def read(data: bytes) -> Variables:
+def read_variables(data: bytes) -> Variables:
     """Every variable of a `model.bin` by its name. Raises ValueError for another format."""
     cursor = _Cursor(data)
     version, kind = cursor.number("<I"), cursor.text()
@@ -31,7 +31,7 @@ def read(data: bytes) -> Variables:
     return dict(cursor.variable() for _ in range(cursor.number("<I")))
 
 
-def config_of(variables: Variables) -> WhisperConfig:
+def build_config(variables: Variables) -> WhisperConfig:
     """The shape of the model, told from its weights; token ids are multilingual Whisper's."""
     vocabulary, width = variables["decoder/embeddings/weight"].shape
     options: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def config_of(variables: Variables) -> WhisperConfig:
     )
 
 
-def state_of(variables: Variables) -> dict[str, torch.Tensor]:
+def build_state_dict(variables: Variables) -> dict[str, torch.Tensor]:
     """The weights as `WhisperForConditionalGeneration` names them, float32."""
     state: dict[str, NDArray[Any]] = {}
     for side in ("encoder", "decoder"):

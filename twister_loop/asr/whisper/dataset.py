@@ -21,20 +21,20 @@ from ...core.manifest import Manifest, windows
 from ...core.segments import timestamp
 from ...core.types import Seconds, Share, Utterance
 from .._training.spec_augment import masked
-from .batching import batches, read
-from .decoding import detect
-from .model import WINDOW_LENGTH, Processing, Whisper, finite
+from .batching import batch_by_length, load_clips
+from .decoding import detect_languages
+from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, require_finite
 from .options import WhisperOptions
 
 log = logging.getLogger(__name__)
 
-BUCKET = 32
+BATCHES_PER_BUCKET = 32
 """Batches whose clips are sorted by length together: enough to be alike, few enough to vary."""
-AT_ONCE: Seconds = 90.0
+MAX_SECONDS_PER_PASS: Seconds = 90.0
 """Of what the encoder hears in one pass, margins included: 8 clips of 8 s, or 2 of 30 s."""
-FRAME = 160
+SAMPLES_PER_FRAME = 160
 """Samples between two frames of features."""
-IGNORED = -100
+IGNORE_INDEX = -100
 """The label of a position that is not learned."""
 
 
@@ -45,15 +45,15 @@ class Example:
     utterance: Utterance
     prompt: list[int]
     tokens: list[int]
-    sentences: tuple[list[int], ...] = ()
+    sentence_tokens: tuple[list[int], ...] = ()
     """The text by pieces, where there is room for their timestamps."""
-    before: tuple[int, ...] = ()
+    previous_text_tokens: tuple[int, ...] = ()
     """What the same speaker said before, as much as there is room for, with its opening token."""
     copy: int = 0
     """How many times the same utterance stands before it in the lesson."""
-    timed: bool = False
+    with_timestamps: bool = False
     """Whether it is to be learned with timestamps this time."""
-    preceded: bool = False
+    with_previous_text: bool = False
     """Whether it is to be learned after what was said before this time."""
 
 
@@ -82,31 +82,31 @@ class Batch(NamedTuple):
     """(batch, tokens)"""
     labels: torch.Tensor
     """(batch, tokens)"""
-    weights: torch.Tensor
+    loss_weights: torch.Tensor
     """(batch,): how much a token counts."""
 
 
-def examples(
+def build_examples(
     whisper: Whisper, lesson: Iterable[Utterance], margin: Seconds, batch: int
 ) -> list[Example]:
     """The lesson as tokens; what Whisper cannot learn from is left out, counted and logged."""
     made, copies = list[Example](), Counter[str]()
     left_out = {"without a text": 0, "longer than 30 s": 0, "in an unknown language": 0}
-    left_out[f"over {whisper.longest} tokens"] = 0
+    left_out[f"over {whisper.max_tokens} tokens"] = 0
     for window in windows(lesson):
-        for utterance in _known_languages(whisper, window, margin, batch):
+        for utterance in _complete_languages(whisper, window, margin, batch):
             lang, text = utterance.lang, (utterance.text or "").strip()
             if not text or utterance.error:
                 left_out["without a text"] += 1
             elif utterance.duration > WINDOW_LENGTH:
                 left_out["longer than 30 s"] += 1
-            elif whisper.languages and lang not in whisper.languages:
+            elif whisper.language_tokens and lang not in whisper.language_tokens:
                 left_out["in an unknown language"] += 1
             else:
-                prompt = [whisper.start, *whisper.prompt(lang)]
-                example = Example(utterance, prompt, whisper.tokens(text, lang))
-                if len(prompt) + len(example.tokens) > whisper.longest:
-                    left_out[f"over {whisper.longest} tokens"] += 1
+                prompt = [whisper.start_token, *whisper.prompt_tokens(lang)]
+                example = Example(utterance, prompt, whisper.tokenize(text, lang))
+                if len(prompt) + len(example.tokens) > whisper.max_tokens:
+                    left_out[f"over {whisper.max_tokens} tokens"] += 1
                 else:
                     copies[utterance.id] += 1
                     example = replace(example, copy=copies[utterance.id])
@@ -123,31 +123,35 @@ def _with_context(whisper: Whisper, example: Example) -> Example:
     """The example with its sentences and with what was said before, as far as there is room."""
     utterance, used = example.utterance, len(example.prompt) + len(example.tokens)
     sentences = tuple(
-        whisper.tokens(piece.text, piece.lang or utterance.lang) for piece in utterance.pieces
+        whisper.tokenize(piece.text, piece.lang or utterance.lang) for piece in utterance.pieces
     ) or (example.tokens,)
     timed = len(example.prompt) - 1 + sum(map(len, sentences)) + 2 * len(sentences)
-    if timed > whisper.longest:
+    if timed > whisper.max_tokens:
         sentences, timed = (), 0
     before: tuple[int, ...] = ()
     if utterance.previous_text:
-        room = min(whisper.longest // 2, whisper.longest - max(used, timed)) - 1
-        said = whisper.tokens(utterance.previous_text, utterance.lang)
-        before = (whisper.before, *said[-room:]) if room > 0 else ()
-    return replace(example, sentences=sentences, before=before)
+        room = min(whisper.max_tokens // 2, whisper.max_tokens - max(used, timed)) - 1
+        said = whisper.tokenize(utterance.previous_text, utterance.lang)
+        before = (whisper.previous_text_token, *said[-room:]) if room > 0 else ()
+    return replace(example, sentence_tokens=sentences, previous_text_tokens=before)
 
 
-def fullness(whisper: Processing) -> Callable[[Utterance], Share]:
+def label_length_ratio(whisper: WhisperProcessing) -> Callable[[Utterance], Share]:
     """How much of the longest label a text takes: its tokens and two timestamps."""
-    room = whisper.longest - len(whisper.prompt(next(iter(whisper.languages), None))) - 1
+    room = (
+        whisper.max_tokens
+        - len(whisper.prompt_tokens(next(iter(whisper.language_tokens), None)))
+        - 1
+    )
 
     def of(utterance: Utterance) -> Share:
-        tokens = whisper.tokens(utterance.text or "", None)
+        tokens = whisper.tokenize(utterance.text or "", None)
         return (len(tokens) + 2) / room
 
     return of
 
 
-def _drawn(
+def _draw_label_forms(
     lesson: Sequence[Example], options: WhisperOptions, seed: Sequence[int]
 ) -> list[Example]:
     """The lesson as it is learned in one epoch: some with timestamps, some after what was said."""
@@ -157,23 +161,23 @@ def _drawn(
     return [
         replace(
             example,
-            timed=bool(example.sentences) and one < options.timestamps,
-            preceded=bool(example.before) and other < options.previous_text,
+            with_timestamps=bool(example.sentence_tokens) and one < options.timestamps,
+            with_previous_text=bool(example.previous_text_tokens) and other < options.previous_text,
         )
         for example, (one, other) in zip(lesson, draws.tolist(), strict=True)
     ]
 
 
-def _known_languages(
+def _complete_languages(
     whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch: int
 ) -> list[Utterance]:
     """The same utterances, each with a language: its own, or the one that is heard."""
     answers = dict(enumerate(window))
-    if whisper.languages:
+    if whisper.language_tokens:
         unknown = [place for place, each in answers.items() if not each.lang and not each.error]
-        for group in batches(window, unknown, batch):
-            if clips := read(window, group, answers):
-                langs = detect(whisper, list(clips.values()), margin)
+        for group in batch_by_length(window, unknown, batch):
+            if clips := load_clips(window, group, answers):
+                langs = detect_languages(whisper, list(clips.values()), margin)
                 for place, lang in zip(clips, langs, strict=True):
                     answers[place] = replace(window[place], lang=lang)
     return list(answers.values())
@@ -183,7 +187,7 @@ def steps_per_epoch(count: int, batch: int, accumulate: int) -> int:
     return math.ceil(math.ceil(count / batch) / accumulate)
 
 
-def steps(
+def plan_steps(
     lesson: Sequence[Example], options: WhisperOptions, total: int, seed: int
 ) -> Iterator[Step]:
     """All steps of a training; an epoch's order depends on nothing but the seed and its number."""
@@ -193,39 +197,39 @@ def steps(
         epoch = (number - 1) // in_epoch + 1
         if place == 0:
             rng = np.random.default_rng([seed, epoch])
-            drawn = _drawn(lesson, options, [seed, epoch, 1])
-            groups = iter(bucketed(drawn, options.batch, rng))
+            drawn = _draw_label_forms(lesson, options, [seed, epoch, 1])
+            groups = iter(bucket_by_length(drawn, options.batch, rng))
         chosen = list(islice(groups, options.accumulate))
         yield Step(
             number=number,
             epoch=epoch,
             ends_epoch=number == total or place + 1 == in_epoch,
             batches=chosen,
-            margins=[_margin(options, rng) for _ in chosen],
+            margins=[_draw_margin(options, rng) for _ in chosen],
             seed=(seed, number),
         )
 
 
-def _margin(options: WhisperOptions, rng: np.random.Generator) -> Seconds:
+def _draw_margin(options: WhisperOptions, rng: np.random.Generator) -> Seconds:
     """One of the range, or now and then the whole window."""
     full = rng.random() < options.full_windows
     return WINDOW_LENGTH if full else float(rng.uniform(*options.margins))
 
 
-def bucketed(
+def bucket_by_length(
     lesson: Sequence[Example], batch: int, rng: np.random.Generator
 ) -> list[list[Example]]:
     """Shuffle, sort within buckets by length, cut into batches, and shuffle those."""
     order = [lesson[place] for place in rng.permutation(len(lesson))]
     groups = []
-    for first in range(0, len(order), batch * BUCKET):
-        bucket = order[first : first + batch * BUCKET]
+    for first in range(0, len(order), batch * BATCHES_PER_BUCKET):
+        bucket = order[first : first + batch * BATCHES_PER_BUCKET]
         bucket.sort(key=lambda example: example.utterance.duration)
         groups += [bucket[at : at + batch] for at in range(0, len(bucket), batch)]
     return [groups[place] for place in rng.permutation(len(groups))]
 
 
-def loaded(
+def prefetch_batches(
     whisper: Whisper, lesson: Manifest, todo: Iterable[Step], options: WhisperOptions
 ) -> Iterator[tuple[Step, list[Batch]]]:
     """Every step with its batches, read while the step before it is computed."""
@@ -233,9 +237,9 @@ def loaded(
     def load(step: Step) -> tuple[Step, list[Batch]]:
         rng = np.random.default_rng(step.seed)
         made = (
-            _batch(whisper, _heard(lesson, step.epoch, part), margin, options, rng)
+            collate(whisper, load_examples(lesson, step.epoch, part), margin, options, rng)
             for group, margin in zip(step.batches, step.margins, strict=True)
-            for part in _at_once(group, margin)
+            for part in split_into_passes(group, margin)
         )
         return step, [batch for batch in made if batch is not None]
 
@@ -250,27 +254,31 @@ def loaded(
             yield pending.result()
 
 
-def _at_once(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Example]]:
+def split_into_passes(group: Sequence[Example], margin: Seconds) -> Iterator[Sequence[Example]]:
     """Cut a batch of long clips into passes that fit into memory; their gradients add up."""
     longest = max(example.utterance.duration for example in group) + margin
-    size = max(1, int(AT_ONCE / min(longest, WINDOW_LENGTH)))
+    size = max(1, int(MAX_SECONDS_PER_PASS / min(longest, WINDOW_LENGTH)))
     for first in range(0, len(group), size):
         yield group[first : first + size]
 
 
-def _heard(lesson: Manifest, epoch: int, group: Sequence[Example]) -> list[tuple[Example, Samples]]:
+def load_examples(
+    lesson: Manifest, epoch: int, group: Sequence[Example]
+) -> list[tuple[Example, Samples]]:
     """Examples as they sound in this epoch; one that cannot be read is left out, and said to be."""
     heard = []
     for example in group:
         try:
             utterance, samples = load_audio(lesson, example.utterance, epoch, example.copy)
-            heard.append((replace(example, utterance=utterance), finite(utterance, samples)))
+            heard.append(
+                (replace(example, utterance=utterance), require_finite(utterance, samples))
+            )
         except AudioError as error:
             log.warning("%s is not learned from: %s", example.utterance.id, error)
     return heard
 
 
-def _batch(
+def collate(
     whisper: Whisper,
     group: Sequence[tuple[Example, Samples]],
     margin: Seconds,
@@ -281,38 +289,40 @@ def _batch(
     clips, inputs, labels, weights = [], [], [], []
     for example, samples in group:
         clips.append(samples)
-        prompt, tokens = _label(whisper, example)
+        prompt, tokens = decoder_tokens(whisper, example)
         given = [*prompt, *tokens]
         inputs.append(given)
-        said = [*tokens, whisper.end]
-        labels.append([IGNORED] * (len(given) - len(said)) + said)
+        said = [*tokens, whisper.end_token]
+        labels.append([IGNORE_INDEX] * (len(given) - len(said)) + said)
         weights.append(options.loss_weights.get(example.utterance.origin, 1.0))
     if not clips:
         return None
-    features = whisper.features(clips, margin)
+    features = whisper.extract_features(clips, margin)
     if options.spec_augment:
-        features = masked(features, [len(clip) // FRAME for clip in clips], rng)
+        features = masked(features, [len(clip) // SAMPLES_PER_FRAME for clip in clips], rng)
     return Batch(
         features,
-        _padded(inputs, whisper.end).to(whisper.device),
-        _padded(labels, IGNORED).to(whisper.device),
+        _pad(inputs, whisper.end_token).to(whisper.device),
+        _pad(labels, IGNORE_INDEX).to(whisper.device),
         torch.tensor(weights, device=whisper.device),
     )
 
 
-def _label(whisper: Processing, example: Example) -> tuple[list[int], list[int]]:
+def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[int], list[int]]:
     """What the decoder is given before the text, and the text, as this epoch wants them."""
     prompt, tokens = example.prompt, example.tokens
-    if example.timed:
+    if example.with_timestamps:
         prompt, tokens = prompt[:-1], []  # without the token that says: no timestamps
-        times = spans(example.utterance)
-        for (start, end), sentence in zip(times, example.sentences, strict=True):
-            first = whisper.first_timestamp
+        times = sentence_times(example.utterance)
+        for (start, end), sentence in zip(times, example.sentence_tokens, strict=True):
+            first = whisper.first_timestamp_token
             tokens += [first + timestamp(start), *sentence, first + timestamp(end)]
-    return ([*example.before, *prompt] if example.preceded else prompt), tokens
+    return (
+        [*example.previous_text_tokens, *prompt] if example.with_previous_text else prompt
+    ), tokens
 
 
-def spans(utterance: Utterance) -> list[tuple[Seconds, Seconds]]:
+def sentence_times(utterance: Utterance) -> list[tuple[Seconds, Seconds]]:
     """From when to when each of its sentences is said."""
     if utterance.pieces:
         return [(piece.start, piece.end) for piece in utterance.pieces]
@@ -321,7 +331,7 @@ def spans(utterance: Utterance) -> list[tuple[Seconds, Seconds]]:
     return [(0.0, utterance.duration)]
 
 
-def _padded(rows: Sequence[Sequence[int]], filling: int) -> torch.Tensor:
+def _pad(rows: Sequence[Sequence[int]], filling: int) -> torch.Tensor:
     """(batch, longest row)."""
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[filling] * (longest - len(row))] for row in rows])

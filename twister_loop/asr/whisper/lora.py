@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from peft.tuners.lora import LoraModel
 
 
-def adapt(model: WhisperForConditionalGeneration, rank: int, decoder_only: bool) -> LoraModel:
+def add_lora_adapters(
+    model: WhisperForConditionalGeneration, rank: int, decoder_only: bool
+) -> LoraModel:
     """Freeze the model, and put adapters to its queries and values, in place; they alone learn.
 
     `merge_and_unload` of what is returned adds them to the weights, in place too.

