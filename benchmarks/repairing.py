@@ -22,7 +22,7 @@ from twister_loop.evaluation import metrics
 from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, likeliest, repair
 from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
 from twister_loop.text.kneser_ney import KneserNey
-from twister_loop.text.spelling import units_of, words_of
+from twister_loop.text.spelling import split_language_model_units, split_words
 
 NBEST = 5
 """Texts of the beam; five is OpenAI Whisper's own beam."""
@@ -85,7 +85,7 @@ def _whole(
     ]
     yield ("", "", "the beam's best text", str(len(before)), "", "", "", _rate(oracle))
     for order in (3, 1):
-        corpus = KneserNey((units_of(each.text or "", each.lang) for each in texts), order)
+        corpus = KneserNey((split_language_model_units(each.text or "", each.lang) for each in texts), order)
         for bonus in (0.0, 1.0, 2.0):
             for weight in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0):
                 terms = Rescoring(NBEST, weight, bonus, order)
@@ -119,8 +119,8 @@ def _words(
         changed = right = 0
         for each, truth in zip(found, said, strict=True):
             if each.repaired:
-                new = set(words_of(each.text, "it")) - set(words_of(each.repaired, "it"))
-                changed, right = changed + 1, right + (new <= set(words_of(truth, "it")))
+                new = set(split_words(each.text, "it")) - set(split_words(each.repaired, "it"))
+                changed, right = changed + 1, right + (new <= set(split_words(truth, "it")))
                 sys.stderr.write(f"{trust}: {each.repaired!r} -> {new}; {truth!r}\n")
         yield tuple(map(str, (f"{trust:g}", len(labels), changed, right, changed - right)))
 

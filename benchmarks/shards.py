@@ -15,7 +15,7 @@ from pathlib import Path
 
 from twister_loop import Utterance
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.execution.shards import Shard, ShardOrder, guarded
+from twister_loop.pipeline.execution.shards import Shard, ShardOrder, run_guarded
 
 LINES, SHARD, SHARDS = 100_000, 4096, 5
 TEXT = "il numero che avete chiamato non è al momento raggiungibile"
@@ -76,7 +76,7 @@ def main() -> None:
                 first = number * SHARD
                 shard = Shard(answered, source, first, first + SHARD, home / "out" / "shards")
                 order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
-                guarded(600, order)
+                run_guarded(600, order)
 
         total = spent(shards, resource.RUSAGE_CHILDREN) / SHARDS
         own = SHARD / (LINES / joined)

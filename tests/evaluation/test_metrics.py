@@ -160,10 +160,10 @@ def test_utterances_that_do_not_pair_are_refused() -> None:
 )
 def test_a_text_is_near_when_it_shares_four_fifths_of_the_words(text: str, near: bool) -> None:
     held_out = [Utterance(id="1", text="the number you have dialed is wrong", lang="en")]
-    assert HeldOutTexts(held_out).nearest(Utterance(id="2", text=text, lang="en")) is near
+    assert HeldOutTexts(held_out).is_near_duplicate(Utterance(id="2", text=text, lang="en")) is near
 
 
 def test_unspaced_scripts_are_compared_by_character() -> None:
     held_out = HeldOutTexts([Utterance(id="1", text="您拨打的电话号码是空号", lang="zh")])
-    assert held_out.nearest(Utterance(id="2", text="您拨打的电话号码是错号", lang="zh"))
-    assert not held_out.nearest(Utterance(id="2", text="请稍后再试一次谢谢您", lang="zh"))
+    assert held_out.is_near_duplicate(Utterance(id="2", text="您拨打的电话号码是错号", lang="zh"))
+    assert not held_out.is_near_duplicate(Utterance(id="2", text="请稍后再试一次谢谢您", lang="zh"))

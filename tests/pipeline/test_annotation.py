@@ -23,7 +23,7 @@ from twister_loop.pipeline.execution.shards import Shard
 from twister_loop.pipeline.loop import next_round
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.annotation import (
-    Speakers,
+    SpeakerCounts,
     _estimated,
     cluster_speakers,
     estimate_columns,
@@ -89,7 +89,7 @@ def test_every_line_gets_its_columns_and_what_cannot_be_read_stays(tmp_path: Pat
     assert all(each.bandwidth for each in found if each.id != "3")
     shard = Shard(partial(_estimated, ["bandwidth"]), speech, WINDOW, WINDOW + 5, tmp_path / "home")
     shard.home.mkdir()
-    pickle.loads(pickle.dumps(shard)).make()
+    pickle.loads(pickle.dumps(shard)).run()
     assert list(Manifest(shard.folder)) == found[WINDOW:]
 
 
@@ -199,7 +199,7 @@ def test_speakers_are_named_after_the_corpus_they_were_first_heard_in(tmp_path: 
     assert [replace(each, speaker=None) for each in found] == [
         replace(each, embedding=None) for each in speech
     ]
-    tally = Speakers.load(tmp_path / "speakers")
+    tally = SpeakerCounts.load(tmp_path / "speakers")
     assert tally == speakers_of(Manifest(tmp_path / "speakers"))
     assert next(iter(tally.most.items())) == ("calls-2", Tally(2, 9.0)) and tally.count == 3
 
@@ -253,10 +253,10 @@ def test_of_two_that_were_one_before_the_one_who_said_more_keeps_the_name(tmp_pa
 
 def test_the_tables_name_those_who_speak_most_and_how_much_is_nobodys() -> None:
     most = {f"calls-{n}": Tally(9, 60.0 * (6 - n)) for n in range(1, 5)}
-    said, unknown = format_speakers(Speakers(9, most, Tally(3, 30.0)))
+    said, unknown = format_speakers(SpeakerCounts(9, most, Tally(3, 30.0)))
     assert said == "9: calls-1 5.0 min, calls-2 4.0 min, calls-3 3.0 min, ..."
     assert unknown == "3 utterances, 0.5 min of no known speaker"
-    assert format_speakers(Speakers(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
+    assert format_speakers(SpeakerCounts(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
 
 
 @pytest.mark.model
@@ -267,7 +267,7 @@ def test_a_round_tells_speakers_apart_and_says_so(world: Path, tmp_path: Path) -
     assert all(each.embedding for each in Manifest(done.folder / "annotated"))
     assert all(each.speaker and not each.embedding for each in Manifest(done.folder / "pseudo_labels"))
     [summed] = summarize(tmp_path / "run").rounds
-    assert summed.speakers == Speakers.load(done.folder / "speakers")
+    assert summed.speakers == SpeakerCounts.load(done.folder / "speakers")
     assert {"annotated", "speakers"} <= summed.stages.keys()
     again = next_round(
         load(world, {"scan": {"speakers": {"at_least": 0.1}}, "seed": 2}), tmp_path / "run"

@@ -18,7 +18,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative, Word
 from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, repair
 from twister_loop.text.kneser_ney import KneserNey
-from twister_loop.text.spelling import Spellings, units_of
+from twister_loop.text.spelling import Spellings, split_language_model_units
 
 TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
 
@@ -208,10 +208,10 @@ def test_words_are_repaired_after_whole_labels_and_the_label_is_still_told(
 
 
 def test_units_are_words_or_characters() -> None:
-    assert units_of("L'Utente, premi 2!", "it") == ["l", "utente", "premi", "2"]
-    assert units_of("我买iPhone 手机", "zh") == ["我", "买", "iphone", "手", "机"]
-    assert units_of("กขค", "th") == ["ก", "ข", "ค"]
-    assert units_of("한국 어", "ko") == ["한국", "어"]
+    assert split_language_model_units("L'Utente, premi 2!", "it") == ["l", "utente", "premi", "2"]
+    assert split_language_model_units("我买iPhone 手机", "zh") == ["我", "买", "iphone", "手", "机"]
+    assert split_language_model_units("กขค", "th") == ["ก", "ข", "ค"]
+    assert split_language_model_units("한국 어", "ko") == ["한국", "어"]
 
 
 def test_held_out_texts_are_not_what_labels_are_weighed_by(
@@ -228,7 +228,7 @@ def test_held_out_texts_are_not_what_labels_are_weighed_by(
     monkeypatch.setattr(ToyRecognizer, "with_beam", lambda self, *_, **__: self)
     plan = load(world, {"repair": {"nbest": {}}, "rounds": 1})
     done = next_round(plan, world.parent / "run")
-    assert weighed == [units_of(text, "en") for text in toy.TEXTS]
+    assert weighed == [split_language_model_units(text, "en") for text in toy.TEXTS]
     assert held_out in {each.text for each in Manifest(done.folder / "texts" / "rejected")}
 
 

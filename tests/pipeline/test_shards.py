@@ -20,15 +20,16 @@ from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.pipeline.execution.shards import (
-    ELSEWHERE,
+    UNCHECKED_PACKAGES,
     Cluster,
     RepeatedTexts,
     Shard,
     ShardOrder,
-    guarded,
+    run_guarded,
     run_in_shards,
 )
-from twister_loop.pipeline.stages.labeling import synthesize, transcribe
+from twister_loop.pipeline.stages.labeling import transcribe
+from twister_loop.pipeline.stages.voices import synthesize
 from twister_loop.tts.toy import ToySynthesizer
 
 T = TypeVar("T")
@@ -171,10 +172,10 @@ def test_another_version_of_an_engine_is_refused(speech: Manifest, tmp_path: Pat
     (tmp_path / "shards").mkdir()
     shard = Shard(engines.failing, speech, 0, WINDOW, tmp_path / "shards")
     packages = {"prefect": "1.0", "numpy": "1.0"}
-    assert "prefect" in ELSEWHERE
+    assert "prefect" in UNCHECKED_PACKAGES
     order = ShardOrder(shard.folder.name, pickle.dumps((shard, packages)), shard.home)
     with pytest.raises(EngineError, match=r"here is numpy \d.*, where the stage began numpy 1.0"):
-        guarded(60, order)
+        run_guarded(60, order)
 
 
 def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
@@ -186,7 +187,7 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
     (tmp_path / "order").write_bytes(pickle.dumps(order))
     code = (
         "import pickle, sys; from twister_loop.pipeline.execution.shards import guarded;"
-        "guarded(60, pickle.load(open(sys.argv[1], 'rb')))"
+        "run_guarded(60, pickle.load(open(sys.argv[1], 'rb')))"
     )
     guard = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "order")])
     pids = _within(20, lambda: (tmp_path / "shards" / "pids").read_text().split())

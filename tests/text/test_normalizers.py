@@ -79,8 +79,8 @@ def test_korean_is_counted_without_spaces_and_punctuation() -> None:
 
 
 def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
-    assert normalizer(use="basic").as_spelled().normalize("Premi 2", "it") == "premi 2"
-    assert normalizer(use="korean", readings=True).as_spelled() == normalizer(use="korean")
+    assert normalizer(use="basic").keeping_numbers().normalize("Premi 2", "it") == "premi 2"
+    assert normalizer(use="korean", readings=True).keeping_numbers() == normalizer(use="korean")
 
 
 @pytest.mark.parametrize("spec", VARIANTS, ids=str)
@@ -110,9 +110,9 @@ def test_a_package_that_comes_to_spell_otherwise_changes_the_digest(
 ) -> None:
     before = normalizer(use="basic").digest()
     monkeypatch.setattr("twister_loop.text.normalizers.basic.num2words", lambda *_, **__: "many")
-    basic.spelled.cache_clear()
+    basic.spell_out_number.cache_clear()
     assert normalizer(use="basic").digest() != before
-    basic.spelled.cache_clear()
+    basic.spell_out_number.cache_clear()
 
 
 def test_ours_is_what_transformers_has() -> None:

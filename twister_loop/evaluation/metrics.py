@@ -40,12 +40,12 @@ def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCount:
     This is the mixed error rate of code-switching work (SEAME, ASCEND). Hangul counts by word,
     unless the normalizer sets syllables apart.
     """
-    return _count(scripts.units(reference), scripts.units(hypothesis))
+    return _count(scripts.split_units(reference), scripts.split_units(hypothesis))
 
 
 def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
     """Runs of `size` units that stood earlier in the same text, of all such runs."""
-    units = scripts.units(hypothesis)
+    units = scripts.split_units(hypothesis)
     runs = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
     return Proportion(len(runs) - len(set(runs)), len(runs))
 
@@ -85,7 +85,7 @@ class AlignmentChunk:
 
 def alignment_chunks(reference: str, hypothesis: str) -> Iterator[AlignmentChunk]:
     """Two normalized texts side by side, cut where they begin to agree or to differ."""
-    said, heard = scripts.units(reference), scripts.units(hypothesis)
+    said, heard = scripts.split_units(reference), scripts.split_units(hypothesis)
     if not said or not heard:
         if said or heard:
             yield AlignmentChunk(" ".join(said), " ".join(heard))

@@ -257,7 +257,7 @@ def _new_texts(
     new: dict[str, dict[str, ErrorCount]] = {}
     for name, outcome in found["candidate"].items():
         speech = _speech(reports["candidate"], outcome)
-        is_new = [not trained_on.nearest(each) for each in speech]
+        is_new = [not trained_on.is_near_duplicate(each) for each in speech]
         new[name] = {
             who: sum_counts(
                 [count for count, yes in zip(sets[name].words, is_new, strict=True) if yes]

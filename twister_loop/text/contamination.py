@@ -11,11 +11,11 @@ from ..core.types import Share, Utterance
 from .normalizers.basic import Basic
 from .scripts import UNSPACED
 
-NEAR: Share = 0.8
+NEAR_DUPLICATE_SHARE: Share = 0.8
 """Share of the words in common from which on two texts are nearly the same."""
-LONG_ENOUGH = 5
+MIN_WORDS = 5
 """Words; shorter texts are said by everybody."""
-LONG_ENOUGH_UNSPACED = 8
+MIN_CHARACTERS_UNSPACED = 8
 """Characters, in scripts without spaces."""
 
 
@@ -32,11 +32,11 @@ class HeldOutTexts:
             if units:
                 self._lengths.append(len(units))
 
-    def nearest(self, utterance: Utterance) -> bool:
+    def is_near_duplicate(self, utterance: Utterance) -> bool:
         """Whether the text shares at least `NEAR` of its words with a held-out one."""
         units = _units(utterance)
         known = sorted(filter(None, map(self._having.get, units)), key=len)
-        needed = math.ceil(NEAR * len(units))
+        needed = math.ceil(NEAR_DUPLICATE_SHARE * len(units))
         if not units or len(known) < needed:
             return False
         # Whoever shares so many words also shares one of these, the rarest.
@@ -46,7 +46,7 @@ class HeldOutTexts:
             if number in shared:
                 shared[number] += 1
         return any(
-            count >= NEAR * max(len(units), self._lengths[number])
+            count >= NEAR_DUPLICATE_SHARE * max(len(units), self._lengths[number])
             for number, count in shared.items()
         )
 
@@ -55,11 +55,11 @@ def _units(utterance: Utterance) -> list[tuple[str, int]]:
     """Words (characters in unspaced scripts), each numbered by its occurrence; [] if too short."""
     text = Basic().normalize(utterance.text or "", utterance.lang)
     words = text.split()
-    unspaced = len(words) <= 2 and not text.isascii() and len(text) > 2 * LONG_ENOUGH
+    unspaced = len(words) <= 2 and not text.isascii() and len(text) > 2 * MIN_WORDS
     if unspaced or utterance.lang in UNSPACED:
-        words, enough = list(text.replace(" ", "")), LONG_ENOUGH_UNSPACED
+        words, enough = list(text.replace(" ", "")), MIN_CHARACTERS_UNSPACED
     else:
-        enough = LONG_ENOUGH
+        enough = MIN_WORDS
     if len(words) < enough:
         return []
     seen: Counter[str] = Counter()

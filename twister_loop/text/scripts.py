@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..core.types import Language
 
-Hangul = Literal["word", "syllable"]
+HangulUnit = Literal["word", "syllable"]
 
 _SINGLE = (
     r"\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"  # repetition, zero, kana
@@ -56,7 +56,7 @@ SCRIPTS: dict[Language, str] = {
 """As Unicode names them; a language that is not here is written in LATIN."""
 
 
-def units(text: str, hangul: Hangul = "word") -> list[str]:
+def split_units(text: str, hangul: HangulUnit = "word") -> list[str]:
     """What the mixed error rate counts: Han characters and kana singly, all else by word."""
     return _UNIT[hangul].findall(text)
 
@@ -75,7 +75,7 @@ def count_foreign_letters(reference: str, heard: str, lang: Language | None) -> 
     return strange, found.total()
 
 
-def foreign_letters(
+def count_letters_by_foreign_script(
     text: str, lang: Language | None, also: Iterable[str] = ()
 ) -> tuple[Counter[str], int]:
     """Letters of scripts that the language is not written in, by script, and all letters."""
@@ -85,7 +85,7 @@ def foreign_letters(
     return strange, found.total()
 
 
-def mostly_unknown(text: str, langs: Iterable[Language], known: Set[str]) -> bool:
+def is_mostly_unknown(text: str, langs: Iterable[Language], known: Set[str]) -> bool:
     """Whether most of its letters are not known, and of no script that such languages have."""
     also = {script for lang in langs for script in SCRIPTS.get(lang, "LATIN").split()}
     unknown = _scripts("".join(each for each in text if each not in known))
@@ -93,7 +93,7 @@ def mostly_unknown(text: str, langs: Iterable[Language], known: Set[str]) -> boo
     return 2 * strange > _scripts(text).total()
 
 
-def check(script: str) -> None:
+def check_script(script: str) -> None:
     """Raises ValueError where Unicode knows no letters of such a script."""
     known = {"LATIN", *(each for names in SCRIPTS.values() for each in names.split())}
     if script not in known:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import ConfigError
 from ..core.types import Language, Share
 from .normalizers.basic import Basic
-from .scripts import UNSPACED, units
+from .scripts import UNSPACED, split_units
 
 SHORTEST = 4
 """Letters; shorter words are like too many others."""
@@ -49,21 +49,21 @@ def lexicon_of(path: Path | None) -> set[str]:
     return {line.strip().casefold() for line in lines}
 
 
-def words_of(text: str | None, lang: Language | None) -> list[str]:
+def split_words(text: str | None, lang: Language | None) -> list[str]:
     """Words between spaces."""
-    return [word for token in (text or "").split() if (word := word_of(token, lang))]
+    return [word for token in (text or "").split() if (word := normalize_word(token, lang))]
 
 
-def units_of(text: str, lang: Language | None) -> list[str]:
+def split_language_model_units(text: str, lang: Language | None) -> list[str]:
     """What a language model counts: words, or characters where none are told apart."""
     form = Basic(numbers=False).normalize(text, lang)
     if lang not in UNSPACED:
         return form.split()
     # A Latin word inside them is one.
-    return [part for unit in units(form) for part in ([unit] if unit.isascii() else unit)]
+    return [part for unit in split_units(form) for part in ([unit] if unit.isascii() else unit)]
 
 
-def word_of(token: str, lang: Language | None) -> str:
+def normalize_word(token: str, lang: Language | None) -> str:
     """The form in which words are looked up: `L'Utente,` is `l'utente`."""
     return Basic(numbers=False).normalize(token, lang).replace(" ", "'")
 

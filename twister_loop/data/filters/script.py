@@ -1,4 +1,4 @@
-"""Drop texts in letters that the language is not written in."""
+"""Filter on the script (alphabet) of the text."""
 
 from __future__ import annotations
 
@@ -11,24 +11,32 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class Script(Filter):
+    """Drops texts with letters of a script that their language is not written in.
+
+    With `characters`, also drops texts with any character that is not listed there. A text of
+    unknown language is not checked for its script.
+    """
+
     at_most: Share = 0.0
-    """Share of the letters that may be of another script. GigaSpeech 2 allows none."""
+    """Largest share of the letters that may be of another script, from 0 to 1. GigaSpeech 2 allows
+    none."""
     also: tuple[str, ...] = ()
-    """Scripts that are welcome too, by their Unicode names: LATIN where languages are switched."""
+    """More allowed scripts, by their Unicode names, such as LATIN for code-switched speech."""
     characters: str | None = None
-    """All that may occur, whatever the case, spaces beside; anything else is an objection."""
+    """All allowed characters, without regard to case; the space is always allowed. None allows
+    any."""
 
     def __post_init__(self) -> None:
-        for each in self.also:
-            scripts.check(each)
+        for script in self.also:
+            scripts.check_script(script)
 
     def objection(self, utterance: Utterance) -> str | None:
         text = utterance.text or ""
         if self.characters is not None:
             allowed = {*self.characters.casefold(), " "}
-            if strange := sorted({*text.casefold()} - allowed):
-                return f"characters that are not allowed: {' '.join(strange[:10])}"
-        foreign, letters = scripts.foreign_letters(text, utterance.lang, self.also)
+            if not_allowed := sorted({*text.casefold()} - allowed):
+                return f"characters that are not allowed: {' '.join(not_allowed[:10])}"
+        foreign, letters = scripts.count_letters_by_foreign_script(text, utterance.lang, self.also)
         share = sum(foreign.values()) / max(letters, 1)
         if not utterance.lang or share <= self.at_most:
             return None

@@ -41,12 +41,12 @@ R = TypeVar("R")
 Engine = Callable[[Iterable[Utterance], Path], Iterator[Utterance]]
 """Yields one utterance for every line it is given, in order, and puts audio that it makes into
 the folder. It can be pickled."""
-PROCESS = "from twister_loop.pipeline.execution.shards import main; main()"
-ELSEWHERE = frozenset({"prefect"})
+WORKER_CODE = "from twister_loop.pipeline.execution.shards import main; main()"
+UNCHECKED_PACKAGES = frozenset({"prefect"})
 """Packages that a machine which only carries out shards may lack, or have in another version."""
 
 
-class Source(Protocol):
+class LineSource(Protocol):
     """Lines to work on, of which some can be had without the others."""
 
     def __len__(self) -> int: ...
@@ -95,7 +95,7 @@ class Cluster(Part):
 
 
 def run_in_shards(
-    engine: Engine, source: Source, what: str, cluster: Cluster | None, out: Path
+    engine: Engine, source: LineSource, task: str, cluster: Cluster | None, out: Path
 ) -> Manifest:
     """Make a line of every line: in this process, or over a cluster if there is enough to do."""
     total, home, joined = len(source), out / "shards", out / ".joined"
@@ -104,7 +104,7 @@ def run_in_shards(
             shutil.rmtree(each, ignore_errors=True)
 
         def shown(lines: Iterable[Utterance]) -> Iterator[Utterance]:
-            return progress(engine(lines, out / "audio"), what, total)
+            return progress(engine(lines, out / "audio"), task, total)
 
         return Manifest.resume(shown, source.lines_between(), out)
     if not joined.exists():
@@ -113,7 +113,7 @@ def run_in_shards(
             Shard(engine, source, first, min(first + cluster.shard, total), home)
             for first in range(0, total, cluster.shard)
         ]
-        _have_made(shards, what, cluster, home)
+        _have_made(shards, task, cluster, home)
         Manifest.write((line for each in shards for line in Manifest.load(each.folder)), out)
         home.rename(joined)
     shutil.rmtree(joined)
@@ -125,7 +125,7 @@ class Shard:
     """Lines of a source that one process works on."""
 
     engine: Engine
-    source: Source
+    source: LineSource
     first: int
     end: int
     home: Path
@@ -135,7 +135,7 @@ class Shard:
     def folder(self) -> Path:
         return self.home / f"{self.first:09d}-{self.end:09d}"
 
-    def make(self) -> None:
+    def run(self) -> None:
         """Leave the shard in its folder, unless another attempt was quicker.
 
         Raises EngineError where the engine did not answer every line.
@@ -170,7 +170,7 @@ def _have_made(shards: Sequence[Shard], what: str, over: Cluster, home: Path) ->
     log.info("%s in %d shards over %s, %d are left", what, len(shards), over.name, len(left))
     packages = environment().packages
     orders = [ShardOrder(each.folder.name, pickle.dumps((each, packages)), home) for each in left]
-    for _ in progress(over.map(partial(guarded, over.deadline), orders), what, len(orders)):
+    for _ in progress(over.map(partial(run_guarded, over.deadline), orders), what, len(orders)):
         pass
 
 
@@ -187,14 +187,14 @@ class ShardOrder:
         return self.home / f"{self.shard}.log"
 
 
-def guarded(deadline: Seconds, order: ShardOrder) -> str:
+def run_guarded(deadline: Seconds, order: ShardOrder) -> str:
     """Make a shard in a process that ends with this one, or at its deadline; gives its name.
 
     Raises EngineError with the last line of the process, where it failed.
     """
     where = f"{order.home.parent.name.lstrip('.')}: shard {order.shard} on {socket.gethostname()}"
     with order.log.open("ab") as lines:
-        command = [sys.executable, "-c", PROCESS]
+        command = [sys.executable, "-c", WORKER_CODE]
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -233,13 +233,13 @@ def main() -> None:
     shard, packages = pickle.load(sys.stdin.buffer)
     end_with_guard()
     _same_packages(packages)
-    shard.make()
+    shard.run()
 
 
 def _same_packages(theirs: Mapping[str, str]) -> None:
     """Raises EngineError where versions differ, since one manifest would be of two makings."""
     ours = environment().packages
-    for name in sorted(set(theirs) - ELSEWHERE):
+    for name in sorted(set(theirs) - UNCHECKED_PACKAGES):
         here, there = ours.get(name, "none"), theirs[name]
         if here.partition("+")[0] != there.partition("+")[0]:  # a build for CPU or for CUDA
             raise EngineError(f"here is {name} {here}, where the stage began {name} {there}")

@@ -125,7 +125,7 @@ def _score(
     normalizer: Normalizer,
 ) -> Score:
     """Count over a whole set."""
-    spelled = normalizer.as_spelled()
+    spelled = normalizer.keeping_numbers()
     utterances = list(heard)
     pairs = [normalize_pair(each, normalizer) for each in utterances]
     return Score(

@@ -1,4 +1,4 @@
-"""What filters keep, and what they drop with its reason: nothing is lost, all is counted."""
+"""The stage that filters labels: it keeps some, rejects the rest, and counts both."""
 
 from __future__ import annotations
 
@@ -29,79 +29,98 @@ def filter_utterances(
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Keep human speech and what no filter objects to; the rest goes to `rejected/`, with why.
+    """Keep the utterances that no filter objects to, and all human speech.
 
-    What equals or nearly equals a held-out text is dropped before any filter is asked. Each filter
-    is asked about what those before it kept. Where one asks `witnesses` it goes on after the last
-    whole window.
+    A text that equals or nearly equals a held-out text is dropped before any filter sees it. Each
+    filter sees what those before it kept.
+
+    Args:
+        filters: In the order in which they are applied.
+        speech: What is filtered.
+        human: Human transcripts, which are kept as they are.
+        held_out: The held-out sets, for their texts.
+        context: Models and labels that some filters consult. With it the stage runs in shards and
+            resumes after the last whole window; without it, filtering takes seconds.
+        cluster: Where shards run; None is this process.
+        out: Folder of the kept utterances; `rejected/` in it holds the others with the reason.
     """
-    informed = [each.fitted_to(speech) for each in filters]
-    texts = HeldOutTexts(each for manifest in held_out for each in manifest)
-    judged: Iterable[Utterance]
+    fitted_filters = [filter_.fit(speech) for filter_ in filters]
+    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    filtered: Iterable[Utterance]
     if context is None:
-        judged = (with_first_objection(utterance, informed, texts) for utterance in speech)
+        filtered = (
+            first_objection(utterance, fitted_filters, held_out_texts) for utterance in speech
+        )
     else:
-        asked = partial(_testified, informed, texts, context)
-        judged = run_in_shards(asked, speech, "judging", cluster, out / "judged")
-    manifest = write_kept_and_rejected(chain(judged, human or ()), out)
+        engine = partial(_filter_with_context, fitted_filters, held_out_texts, context)
+        filtered = run_in_shards(engine, speech, "filtering", cluster, out / "judged")
+    manifest = write_kept_and_rejected(chain(filtered, human or ()), out)
     shutil.rmtree(out / "judged", ignore_errors=True)
     return manifest
 
 
-def write_kept_and_rejected(judged: Iterable[Utterance], out: Path) -> Manifest:
-    """Write what is kept, what is rejected, and how much of each."""
+def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manifest:
+    """Write kept utterances to `out`, rejected ones to `rejected/`, and the counts of both."""
     kept, rejected = Tally(), defaultdict[str, Tally](Tally)
-    keep, reject = Manifest(out), Manifest(out / "rejected")
-    with keep.appending() as to_kept, reject.appending() as to_rejected:
-        for window in windows(judged):
-            to_kept(each for each in window if not each.rejected_by)
-            to_rejected(each for each in window if each.rejected_by)
-            for each in window:
-                if each.rejected_by:
-                    rejected[each.rejected_by] = rejected[each.rejected_by].plus(each.duration)
+    kept_manifest, rejected_manifest = Manifest(out), Manifest(out / "rejected")
+    with kept_manifest.appending() as keep, rejected_manifest.appending() as reject:
+        for window in windows(utterances):
+            keep(utterance for utterance in window if not utterance.rejected_by)
+            reject(utterance for utterance in window if utterance.rejected_by)
+            for utterance in window:
+                if reason := utterance.rejected_by:
+                    rejected[reason] = rejected[reason].plus(utterance.duration)
                 else:
-                    kept = kept.plus(each.duration)
+                    kept = kept.plus(utterance.duration)
     Funnel(kept, dict(sorted(rejected.items()))).save(out)
-    return keep
+    return kept_manifest
 
 
-def with_first_objection(
-    utterance: Utterance, filters: Sequence[Filter], texts: HeldOutTexts
+def first_objection(
+    utterance: Utterance, filters: Sequence[Filter], held_out_texts: HeldOutTexts
 ) -> Utterance:
-    """The same, marked with the first objection to it."""
+    """Return the utterance, marked with the first objection to it if there is one."""
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
-    if texts.nearest(utterance):
+    if held_out_texts.is_near_duplicate(utterance):
         return replace(
-            utterance, rejected_by="held_out_text", objection="nearly the text of a held-out set"
+            utterance,
+            rejected_by="held_out_text",
+            objection="equals or nearly equals the text of a held-out set",
         )
-    for each in filters:
-        if objection := each.objection(utterance):
-            return replace(utterance, rejected_by=each.name, objection=objection)
+    for filter_ in filters:
+        if objection := filter_.objection(utterance):
+            return replace(utterance, rejected_by=filter_.name, objection=objection)
     return utterance
 
 
-def _testified(
+def _filter_with_context(
     filters: Sequence[Filter],
-    texts: HeldOutTexts,
-    witnesses: FilterContext,
+    held_out_texts: HeldOutTexts,
+    context: FilterContext,
     speech: Iterable[Utterance],
     _: Path,
 ) -> Iterator[Utterance]:
-    """What `sifted` makes of everything, where some filters ask witnesses."""
-    judged: Iterator[Utterance] = (with_first_objection(each, (), texts) for each in speech)
+    """Do as `first_objection` for every utterance, where some filters consult a model."""
+    filtered: Iterator[Utterance] = (
+        first_objection(utterance, (), held_out_texts) for utterance in speech
+    )
     for filter_ in filters:
-        judged = _by_one(filter_, judged, witnesses)
-    return judged
+        filtered = _apply_filter(filter_, filtered, context)
+    return filtered
 
 
-def _by_one(
-    filter_: Filter, judged: Iterator[Utterance], witnesses: FilterContext
+def _apply_filter(
+    filter_: Filter, filtered: Iterator[Utterance], context: FilterContext
 ) -> Iterator[Utterance]:
-    """What one filter says of what is left; the rest goes by as an error, so nobody hears it."""
-    judged, again = tee(judged)
-    left = (replace(each, error="dropped") if each.rejected_by else each for each in again)
-    for utterance, objection in zip(judged, filter_.objections(left, witnesses), strict=True):
+    """Apply one filter; engines skip what is rejected already."""
+    filtered, filtered_again = tee(filtered)
+    remaining = (
+        replace(utterance, skip=True) if utterance.rejected_by else utterance
+        for utterance in filtered_again
+    )
+    objections = filter_.objections(remaining, context)
+    for utterance, objection in zip(filtered, objections, strict=True):
         if objection and not utterance.rejected_by:
             yield replace(utterance, rejected_by=filter_.name, objection=objection)
         else:

@@ -25,7 +25,7 @@ class Normalizer(Part):
     def normalize(self, text: str, lang: Language | None) -> str:
         """Words separated by single spaces."""
 
-    def as_spelled(self) -> Self:
+    def keeping_numbers(self) -> Self:
         """The same, but numbers keep the form in which they were written."""
         return self
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .basic import spelled
+from .basic import spell_out_number
 
 LETTER = dict(
     zip(
@@ -71,14 +71,14 @@ def read_aloud(text: str) -> str:
     return _LETTER.sub(lambda letter: LETTER[letter[0]], text)
 
 
-def sino(digits: str) -> str:
+def read_sino_korean(digits: str) -> str:
     """A whole number, 만 이천 without its spaces; digits that begin with zero one by one."""
     if len(digits) > 1 and digits.startswith("0"):
         return _one_by_one(digits)
-    return spelled(digits, "ko").replace(" ", "")
+    return spell_out_number(digits, "ko").replace(" ", "")
 
 
-def native(number: int, *, before_counter: bool = True) -> str:
+def read_native_korean(number: int, *, before_counter: bool = True) -> str:
     """From 1 to 99; before a counter some are shorter."""
     if before_counter and number == 20:
         return "스무"
@@ -90,12 +90,12 @@ def _number(found: re.Match[str]) -> str:
     whole = found["whole"].replace(",", "")
     if found["rest"]:
         point = "".join("영" if digit == "0" else DIGIT[digit] for digit in found["rest"])
-        said = f"{sino(whole)}점{point}"
+        said = f"{read_sino_korean(whole)}점{point}"
     elif found["counter"] and not whole.startswith("0") and int(whole) <= COUNTER[found["counter"]]:
         first = found["counter"] == "번째" and whole == "1"
-        said = "첫" if first else native(int(whole))
+        said = "첫" if first else read_native_korean(int(whole))
     else:
-        said = sino(whole)
+        said = read_sino_korean(whole)
     if found["counter"]:
         return f"{said}{found['gap']}{found['counter']}"
     return said + (SIGN.get(found["sign"] or "") or UNIT.get(found["unit"] or "", ""))

@@ -36,15 +36,15 @@ class Basic(Normalizer):
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         text = text.translate(PUNCTUATION)
         if self.numbers and lang:
-            text = NUMBER.sub(lambda digits: f" {spelled(digits[0], lang)} ", text)
+            text = NUMBER.sub(lambda digits: f" {spell_out_number(digits[0], lang)} ", text)
         return " ".join(text.translate(PUNCTUATION).split())
 
-    def as_spelled(self) -> Self:
+    def keeping_numbers(self) -> Self:
         return replace(self, numbers=False)
 
 
 @lru_cache(maxsize=1 << 14)
-def spelled(digits: str, lang: Language) -> str:
+def spell_out_number(digits: str, lang: Language) -> str:
     """Leave the digits where num2words does not speak the language, or the number is absurd."""
     try:
         return str(num2words(int(digits), lang=lang)) if len(digits) < 16 else digits

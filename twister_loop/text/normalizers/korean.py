@@ -51,5 +51,5 @@ class Korean(Normalizer):
         normal = Basic(numbers=False).normalize(text, lang).translate(ALONE)
         return unicodedata.normalize("NFD", normal) if self.jamo else normal
 
-    def as_spelled(self) -> Self:
+    def keeping_numbers(self) -> Self:
         return replace(self, readings=False)

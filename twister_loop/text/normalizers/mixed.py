@@ -17,8 +17,8 @@ from .mandarin import Mandarin
 
 @dataclass(frozen=True)
 class Mixed(Normalizer):
-    hangul: scripts.Hangul = "word"
+    hangul: scripts.HangulUnit = "word"
     """Whether Korean counts by `word` or by `syllable`."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        return " ".join(scripts.units(Mandarin().normalize(text, lang), self.hangul))
+        return " ".join(scripts.split_units(Mandarin().normalize(text, lang), self.hangul))

@@ -19,7 +19,7 @@ from ...core.artifacts import not_in_cache_key
 from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Language, Seconds, Utterance
-from ...text.scripts import mostly_unknown
+from ...text.scripts import is_mostly_unknown
 from .._base import Synthesizer
 from . import clips as cutting
 from . import model_files as voice
@@ -28,24 +28,24 @@ from .model_files import Model
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 0.2, 30.0
+MIN_SPEECH_SECONDS, MAX_SPEECH_SECONDS = 0.2, 30.0
 """Seconds; what comes out shorter or longer is no speech."""
-TOO_LONG = f"spoken, it would take more than {LONGEST:g} s"
+TOO_LONG = f"spoken, it would take more than {MAX_SPEECH_SECONDS:g} s"
 
 Scale: TypeAlias = float | tuple[float, float]
 """A number, or the two between which one is drawn for every text and take."""
 
 
-class Said(NamedTuple):
+class SynthesisOutcome(NamedTuple):
     """What became of one text."""
 
     speaker: str | None
-    samples: audio.Samples | str
+    samples_or_error: audio.Samples | str
     """At the voice's rate, or why there are none."""
 
 
 @dataclass(frozen=True)
-class CoquiVoice(Synthesizer):
+class CoquiSynthesizer(Synthesizer):
     """A voice that Coqui's trainer trains, and that a later round goes on from.
 
     Signs and digits are spoken only as far as the lesson held them: spell numbers out in texts.
@@ -77,20 +77,20 @@ class CoquiVoice(Synthesizer):
             raise ValueError("steps, batch and save_every are 1 or more, learning_rate above 0")
         if not 8000 <= self.sample_rate <= 48000:
             raise ValueError("sample_rate is 8000 to 48000")
-        if not 0 < extent(self.speed)[0] <= extent(self.speed)[1]:
+        if not 0 < scale_range(self.speed)[0] <= scale_range(self.speed)[1]:
             raise ValueError("speed is above 0; of two, the smaller one first")
-        if not 0 <= extent(self.noise)[0] <= extent(self.noise)[1]:
+        if not 0 <= scale_range(self.noise)[0] <= scale_range(self.noise)[1]:
             raise ValueError("noise is not below 0; of two, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         if self.start is None:
             return
-        weights = voice.weights_of(self.start)
+        weights = voice.find_weights(self.start)
         if not weights.is_file():
             yield f"start: {weights} is not there"
             return
         try:
-            why = self._unfit(voice.config_of(weights))
+            why = self._explain_unfit(voice.read_config(weights))
         except EngineError as cause:
             why = str(cause)
         if why:
@@ -99,16 +99,16 @@ class CoquiVoice(Synthesizer):
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Refuse texts of which most are in letters that nothing here would ever teach it."""
         earlier = start.location if start else self.start
-        known = voice.letters_of(voice.config_of(voice.weights_of(earlier))) if earlier else set()
+        known = voice.config_characters(voice.read_config(voice.find_weights(earlier))) if earlier else set()
         langs = set[Language]()
         for each in (one for manifest in speech for one in manifest):
             if each.lang is None:
                 return  # it may be in any
             langs.add(each.lang)
-            known.update(voice.spelled(each.text or ""))
+            known.update(voice.normalize_text(each.text or ""))
         strange, example = 0, ""
         for each in texts:
-            if mostly_unknown(voice.spelled(each.text or ""), langs, known):
+            if is_mostly_unknown(voice.normalize_text(each.text or ""), langs, known):
                 strange, example = strange + 1, example or each.text or ""
         if 2 * strange > len(texts):
             raise ConfigError(
@@ -136,17 +136,17 @@ class CoquiVoice(Synthesizer):
         resume = out / "resume"
         if not (out / voice.WEIGHTS).exists():
             out.mkdir(parents=True, exist_ok=True)
-            watch = training.Watch(out / "training.jsonl", self.steps)
-            with voice.captured(out / "train.log"), voice.seeded(seed):
+            watch = training.LossMonitor(out / "training.jsonl", self.steps)
+            with voice.capture_output(out / "train.log"), voice.fork_random_state(seed):
                 earlier = start.location if start else self.start
-                model = self._load(voice.weights_of(earlier)) if earlier else None
-                clips = self._chosen(filtered_labels, model)
-                model = self._configured(model, clips, _characters(model, clips, texts))
+                model = self._load_model(voice.find_weights(earlier)) if earlier else None
+                clips = self._select_clips(filtered_labels, model)
+                model = self._configure_model(model, clips, _characters(model, clips, texts))
                 samples = cutting.write_clips(clips, resume / "clips", model)
                 model.config.batch_size, model.config.save_step = self.batch, self.save_every
-                dataset = self._dataset(model, samples)
-                training.fit(model, dataset, resume, seed, self.steps, watch)
-                voice.save(model, out)
+                dataset = self._build_dataset(model, samples)
+                training.train_model(model, dataset, resume, seed, self.steps, watch)
+                voice.save_model(model, out)
         shutil.rmtree(resume, ignore_errors=True)
         return Checkpoint(engine=self.name, location=out)
 
@@ -154,76 +154,76 @@ class CoquiVoice(Synthesizer):
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
         """Whatever is drawn to speak a text is drawn by its id."""
-        with voice.captured(), voice.seeded(0):  # building it draws weights, to be overwritten
-            model = self._load(checkpoint.location / voice.WEIGHTS)
+        with voice.capture_output(), voice.fork_random_state(0):  # building it draws weights, to be overwritten
+            model = self._load_model(checkpoint.location / voice.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self._settle(model)
+        self._prepare_for_inference(model)
         for window in windows(texts):
-            for text, said in zip(window, self._say(model, window), strict=True):
+            for text, said in zip(window, self._synthesize_window(model, window), strict=True):
                 spoken = replace(text, origin="synthetic", made_by=self.name, speaker=said.speaker)
-                if isinstance(said.samples, str):
-                    yield replace(spoken, error=said.samples)
+                if isinstance(said.samples_or_error, str):
+                    yield replace(spoken, error=said.samples_or_error)
                     continue
                 path = out / f"{text.id}.wav"
-                samples = audio.resample(said.samples, model.ap.sample_rate)
+                samples = audio.resample(said.samples_or_error, model.ap.sample_rate)
                 yield replace(spoken, audio_filepath=path, duration=audio.write(samples, path))
 
     @abstractmethod
-    def _unfit(self, config: Any) -> str | None:
+    def _explain_unfit(self, config: Any) -> str | None:
         """Why a voice with this configuration cannot be gone on with."""
 
     @abstractmethod
-    def _load(self, weights: Path) -> Model:
+    def _load_model(self, weights: Path) -> Model:
         """Raises EngineError or ConfigError."""
 
     @abstractmethod
-    def _chosen(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
+    def _select_clips(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
         """The clips of the lesson that it learns from. Raises ConfigError for too few."""
 
     @abstractmethod
-    def _configured(
+    def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
         """A new voice of the sizes asked for, or the earlier one with room for what is new."""
 
     @abstractmethod
-    def _dataset(self, model: Model, samples: list[cutting.Sample]) -> Any:
+    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
         """Coqui's, in order of length."""
 
     @abstractmethod
-    def _settle(self, model: Model) -> None:
+    def _prepare_for_inference(self, model: Model) -> None:
         """Fold what was only of use in training, so that it speaks sooner."""
 
     @abstractmethod
-    def _say(self, model: Model, texts: Sequence[Utterance]) -> Iterable[Said]:
+    def _synthesize_window(self, model: Model, texts: Sequence[Utterance]) -> Iterable[SynthesisOutcome]:
         """One for every text, in order."""
 
 
-def extent(scale: Scale) -> tuple[float, float]:
+def scale_range(scale: Scale) -> tuple[float, float]:
     """The smallest and the largest."""
     return scale if isinstance(scale, tuple) else (scale, scale)
 
 
-def drawn(scale: Scale, rng: np.random.Generator) -> float:
-    return float(rng.uniform(*extent(scale)))
+def draw_scale(scale: Scale, rng: np.random.Generator) -> float:
+    return float(rng.uniform(*scale_range(scale)))
 
 
-def hurried(seconds: Seconds) -> str:
+def explain_too_short(seconds: Seconds) -> str:
     """Why so short a sound is no speech; empty where it may be."""
-    return f"spoken, it takes only {seconds:.2f} s" if seconds < SHORTEST else ""
+    return f"spoken, it takes only {seconds:.2f} s" if seconds < MIN_SPEECH_SECONDS else ""
 
 
-def judged(samples: audio.Samples, rate: int) -> audio.Samples | str:
+def check_and_level(samples: audio.Samples, rate: int) -> audio.Samples | str:
     """What was spoken, evenly loud, or why that is no speech."""
-    if wrong := hurried(len(samples) / rate):
+    if wrong := explain_too_short(len(samples) / rate):
         return wrong
-    return cutting.leveled(samples) if np.isfinite(samples).all() else "no speech came out"
+    return cutting.level_loudness(samples) if np.isfinite(samples).all() else "no speech came out"
 
 
 def _characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
     """What the voice must have a place for."""
-    heard = {voice.spelled(each.text or "") for each in clips}
-    characters = voice.alphabet(heard, (voice.spelled(each.text or "") for each in texts))
-    if unheard := sorted(set(characters) - set("".join(heard)) - voice.known(model)):
+    heard = {voice.normalize_text(each.text or "") for each in clips}
+    characters = voice.collect_characters(heard, (voice.normalize_text(each.text or "") for each in texts))
+    if unheard := sorted(set(characters) - set("".join(heard)) - voice.model_characters(model)):
         log.warning("letters of the texts that no clip holds: %s", " ".join(unheard))
     return characters

@@ -10,12 +10,12 @@ from ....core.manifest import WINDOW
 from ....core.types import Seconds
 from ..shards import Cluster
 
-PATIENCE: Seconds = 10.0
+CONNECT_TIMEOUT: Seconds = 10.0
 """With an address where nobody answers; the engines themselves wait for up to many minutes."""
 
 
 @dataclass(frozen=True)
-class Workers(Cluster):
+class WorkerCluster(Cluster):
     address: str | None = None
     """Where the cluster is met; null begins one on this machine, for as long as a stage takes."""
     count: int | None = None
@@ -42,7 +42,7 @@ class Workers(Cluster):
         if not port.isdigit():  # such as Ray's `auto`
             return
         try:
-            socket.create_connection((host, int(port)), PATIENCE).close()
+            socket.create_connection((host, int(port)), CONNECT_TIMEOUT).close()
         except OSError as cause:
             raise ConfigError(
                 f"cluster: {self.name} does not answer at {self.address} ({cause}); "

@@ -14,19 +14,19 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed, get_wo
 
 from ....core.errors import ConfigError, EngineError
 from ....core.types import Seconds
-from ._cluster import Workers
+from ._cluster import WorkerCluster
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
 
-PATIENCE: Seconds = 60.0
+WORKER_TIMEOUT: Seconds = 60.0
 """With a scheduler that has no workers yet."""
 
 
 @dataclass(frozen=True)
-class Dask(Workers):
+class Dask(WorkerCluster):
     def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         gpu = {"GPU": 1} if self.gpu else None
         if self.gpu and not self.address:
@@ -65,7 +65,7 @@ class Dask(Workers):
 
     def _check(self, client: Client) -> None:
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except TimeoutError as cause:
             raise ConfigError(
                 f"cluster: the scheduler at {self.address} has no workers; `dask worker "

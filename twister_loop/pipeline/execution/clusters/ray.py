@@ -13,14 +13,14 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is importe
 import ray
 
 from ....core.errors import ConfigError, EngineError
-from ._cluster import Workers
+from ._cluster import WorkerCluster
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Ray(Workers):
+class Ray(WorkerCluster):
     def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         with self._running():
             do = ray.remote(num_cpus=1, num_gpus=int(self.gpu))(_done)
