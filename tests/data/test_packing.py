@@ -334,7 +334,7 @@ def recorded(folder: Path, lengths: list[float]) -> Manifest:
 
 def joined(terms: PackOptions, source: Manifest, out: Path) -> list[Utterance]:
     asr = ToyRecognizer()
-    return list(pack(terms, source, asr, asr.base(), 3, out=out))
+    return list(pack(terms, source, asr, asr.initial_checkpoint(), 3, out=out))
 
 
 def test_packed_speech_lists_its_pieces_where_they_are_heard(tmp_path: Path) -> None:

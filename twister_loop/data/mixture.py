@@ -63,7 +63,7 @@ class MixOptions:
     """Part of all hours that an origin, a language or a corpus may be; more is left out."""
     hours: Mapping[str, float] = field(default_factory=dict)
     """Hours of an origin, a language or a corpus; more is left out."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         for name in ("human", "pseudo", "synthetic"):

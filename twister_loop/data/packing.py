@@ -41,7 +41,7 @@ class PackOptions:
     inside: Share = 0.0
     """Part of those that switch inside a sentence too: words of one language in the middle of a
     sentence of the other."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if not 0 < self.limit <= LONGEST:

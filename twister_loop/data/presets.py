@@ -123,7 +123,7 @@ def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool)
     options = {"preset": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("preset", None)
     if name is not None and name not in MIXES:
-        raise ValueError(f"no mixture is called {name!r}; {schema.nearest(str(name), MIXES)}")
+        raise ValueError(f"no mixture is called {name!r}; {schema.suggest_name(str(name), MIXES)}")
     base = schema.to_json_data(MIXES[name][1]) if name else {}
     mix = schema.parse_data(MixOptions, {**base, **options})
     origins = ["pseudo", *["human"] * human, *["synthetic"] * synthetic]
@@ -148,7 +148,7 @@ def expand_presets(
         known = {*kind.names(), *presets}
         if isinstance(name, str) and name not in known:
             what = f"{kind.__name__.lower()} or preset"
-            raise ConfigError(f"no {what} is called {name!r}; {schema.nearest(name, known)}")
+            raise ConfigError(f"no {what} is called {name!r}; {schema.suggest_name(name, known)}")
         same = [n for n, (part, preset) in enumerate(found) if preset and _name(part) == name]
         for n in same:
             found[n] = (spec, False)

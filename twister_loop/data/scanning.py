@@ -36,7 +36,7 @@ class SpeakerClustering:
     utterances were. Of four people the two most alike are 0.14 apart."""
     at_least: Seconds = 1.6
     """What is shorter decides nothing, and is whoever of the same recording is nearest."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if not (0 < self.distance < 1 and 0 < self.of_means < 1):
@@ -61,7 +61,7 @@ class ScanOptions:
     """Columns that filters of the same names then read: once for all rounds' filters."""
     speakers: SpeakerClustering | None = used_by("cluster_speakers", None)
     """Tell speakers apart by their voices; who is named already keeps the name."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     @property
     def columns(self) -> tuple[Column, ...]:

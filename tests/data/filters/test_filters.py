@@ -159,7 +159,10 @@ def test_every_phrase_is_written_as_texts_are_compared() -> None:
     from twister_loop.data.filters._phrases import SUBTITLE_CREDITS, CLOSING_PHRASES
     from twister_loop.text.normalizers.basic import Basic
 
-    phrases = [*SUBTITLE_CREDITS, *(each for phrases in CLOSING_PHRASES.values() for each in phrases)]
+    phrases = [
+        *SUBTITLE_CREDITS,
+        *(each for phrases in CLOSING_PHRASES.values() for each in phrases),
+    ]
     assert len(phrases) == len(set(phrases))
     assert [Basic(numbers=False).normalize(each, None) for each in phrases] == phrases
 

@@ -72,8 +72,8 @@ def test_a_label_that_another_decode_does_not_confirm_is_dropped() -> None:
     asr = Scripted(hears=(("0", "Press one!"), ("1", "press you"), ("2", "")))
     first, second, third = objections(SecondDecode(), labeled(), asr)
     assert first is None
-    assert second == "also heard as 'press you': word error rate 0.50 > 0.1"
-    assert third and third.startswith("also heard as ''")
+    assert second == "also transcribed as 'press you': word error rate 0.50 > 0.1"
+    assert third and third.startswith("also transcribed as ''")
     assert objections(SecondDecode(at_most=0.5), labeled(), asr)[1] is None
 
 
@@ -107,7 +107,7 @@ def test_a_second_model_hears_with_its_own_weights(tmp_path: Path) -> None:
     assert [bool(each) for each in objections(vowels, speech, Scripted())] == [False, True]
     missing = replace(speech[0], audio_filepath=tmp_path / "none.wav")
     [why] = objections(tone, [missing], Scripted())
-    assert why and why.startswith("not heard again: ")
+    assert why and why.startswith("no second transcript: ")
 
 
 def test_other_weights_of_a_second_model_are_another_filter(
@@ -173,7 +173,7 @@ def test_a_text_that_cannot_be_forced_is_dropped() -> None:
             return (replace(each, error="too long") for each in speech)
 
     [why] = objections(Likelihood(), [replace(labeled()[0], pred_text="else")], Short())
-    assert why == "its text is more than the champion can be forced to say"
+    assert why == "the champion cannot be forced to decode its text"
 
 
 def test_each_filter_hears_only_what_those_before_it_kept(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_the_second_round_asks_the_labels_of_the_first(world: Path, tmp_path: Pa
     assert "last_round" not in Funnel.load(first.folder / "filtered_labels").rejected
     rejected = list(Manifest(second.folder / "filtered_labels" / "rejected"))
     assert {each.rejected_by for each in rejected} == {"last_round"}
-    assert any("also heard as" in (each.objection or "") for each in rejected)
+    assert any("also transcribed as" in (each.objection or "") for each in rejected)
 
 
 def test_what_a_filter_lacks_is_said_before_the_round_begins(world: Path, tmp_path: Path) -> None:

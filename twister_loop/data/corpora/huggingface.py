@@ -19,7 +19,7 @@ import datasets
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
-from ...core.schema import nearest
+from ...core.schema import suggest_name
 from ...core.types import Language, Utterance
 from ._base import Corpus
 from ._listed import check_utterance, log_counts, reject
@@ -60,7 +60,7 @@ class HuggingFace(Corpus):
         columns = list(rows.features or next(iter(rows.take(1)), {}))
         for column in filter(None, (self.audio, self.text, self.speaker, self.lang_column)):
             if column not in columns:
-                raise ConfigError(f"{self._what}: no column {column!r}; {nearest(column, columns)}")
+                raise ConfigError(f"{self._what}: no column {column!r}; {suggest_name(column, columns)}")
         if isinstance((rows.features or {}).get(self.audio), datasets.Audio):
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
         numbered = enumerate(islice(rows, self.at_most))

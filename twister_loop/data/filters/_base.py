@@ -1,4 +1,4 @@
-"""What a filter is to the rest of the house."""
+"""The interface of a filter, and the context that some filters need."""
 
 from __future__ import annotations
 
@@ -15,39 +15,91 @@ from ...core.types import Utterance
 
 @dataclass(frozen=True)
 class FilterContext:
-    """Whom a filter may ask."""
+    """The models and labels that filters with `needs_context` may use."""
 
     champion: BoundRecognizer
+    """The current champion, with its weights."""
     last_labels: Manifest | None = None
-    """The labels of the last round; None in the first, and for what is no pool."""
+    """The labels of the last round; None in the first round, and for speech that is no pool."""
 
 
 class Filter(Part):
-    """Objects to an utterance."""
+    """A rule that drops utterances, named in a plan under `filters:`.
+
+    To add a filter, write a frozen dataclass that implements `objection`. Its fields are the
+    options that a plan may set:
+
+    >>> @dataclass(frozen=True)
+    ... class Shouting(Filter):
+    ...     at_most: float = 0.5  # share of capital letters, from 0 to 1
+    ...
+    ...     def objection(self, utterance: Utterance) -> str | None:
+    ...         text = utterance.text or ""
+    ...         share = sum(map(str.isupper, text)) / max(len(text), 1)
+    ...         return None if share <= self.at_most else f"{share:.0%} are capitals"
+    >>> Shouting().objection(Utterance(id="1", text="HELLO"))
+    '100% are capitals'
+
+    A filter that runs a model overrides `objections` instead, and sets `needs_context`.
+    """
 
     home = "twister_loop.data.filters"
     needs_word_times: ClassVar[bool] = False
-    """Whether it has to know when each word of the text is said."""
+    """True if the filter reads `Utterance.words`; speech is then aligned before filtering."""
     needs_context: ClassVar[bool] = False
-    """Whether it listens, or asks who has listened: it takes a while, and gets its witnesses."""
+    """True if the filter uses the `FilterContext` or is slow. Filtering is then split into
+    windows that a killed run resumes after, and may run on a cluster."""
 
     @abstractmethod
     def objection(self, utterance: Utterance) -> str | None:
-        """Why this utterance must be dropped, or None to keep it."""
+        """Return why an utterance is dropped.
+
+        Args:
+            utterance: One utterance without an `error`.
+
+        Returns:
+            One sentence for `Utterance.objection`, with the measured value and the limit; None
+            if the utterance is kept.
+        """
 
     def objections(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        """The same for many, in order; it reads ahead no further than a window.
+        """Yield the objection to each of many utterances, in order.
 
-        Utterances that engines skip (`Utterance.should_skip`) are rejected already: any answer will
-        do for them.
+        Override it to process utterances in batches or to run a model.
+
+        Args:
+            utterances: Any number of utterances; read no further ahead than one window
+                (`core.manifest.WINDOW`), so that a killed run repeats no more than that.
+            context: The champion, and the labels of the last round.
+
+        Yields:
+            One answer for every utterance, as from `objection`. Utterances that engines skip
+            (`Utterance.should_skip`) are rejected already: any answer will do for them.
+
+        Raises:
+            EngineError: A model failed.
         """
         return map(self.objection, utterances)
 
     def fit(self, manifest: Manifest) -> Self:
-        """The same filter, knowing the corpus it is about to judge."""
+        """Return this filter with its thresholds adapted to a corpus.
+
+        Args:
+            manifest: All utterances that are about to be filtered.
+
+        Returns:
+            A filter of the same class; this one itself if it adapts nothing.
+        """
         return self
 
     def check(self, asr: Recognizer) -> None:
-        """Look, before a round begins, for what it needs. Raises ConfigError."""
+        """Check before a round begins that the filter can run with this recognizer.
+
+        Args:
+            asr: The recognizer of the plan, whose weights become the champion.
+
+        Raises:
+            ConfigError: The filter needs something that the recognizer or the machine lacks.
+        """

@@ -1,4 +1,4 @@
-"""What filters share that go by how an utterance sounds."""
+"""Base class of the filters that measure a property of the audio."""
 
 from __future__ import annotations
 
@@ -15,30 +15,39 @@ from ._base import Filter, FilterContext
 
 @dataclass(frozen=True)
 class AudioEstimate(Filter):
-    """Goes by the column of its name, or, where `scan` has not estimated that, by the audio."""
+    """A filter on a property that the scan may have estimated already.
 
+    Reads the field of the utterance that has the filter's name. If the field is None, the filter
+    loads the audio and estimates the property itself. Audio that cannot be read is dropped.
+    """
+
+    # Not for the context, but because reading audio is slow: windows can then be resumed.
     needs_context: ClassVar[bool] = True
     at_least: float
 
     @abstractmethod
     def estimate(self, samples: audio.Samples) -> float:
-        """What the column would say of samples, (n_samples,) at 16 kHz."""
+        """Return the property of some samples, shape (n_samples,) at 16 kHz."""
 
     @abstractmethod
-    def describe(self, estimated: float) -> str:
-        """An estimate, as the objection says it."""
+    def describe(self, estimate: float) -> str:
+        """Return an estimate with its unit, to begin an objection with."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        estimated: float | None = getattr(utterance, self.name)
-        if estimated is None:
+        estimate: float | None = getattr(utterance, self.name)
+        if estimate is None:
             try:
-                estimated = self.estimate(audio.load_utterance(utterance))
+                estimate = self.estimate(audio.load_utterance(utterance))
             except AudioError as error:
                 return str(error)
-        enough = estimated >= self.at_least
-        return None if enough else f"{self.describe(estimated)} < {self.at_least:g}"
+        if estimate >= self.at_least:
+            return None
+        return f"{self.describe(estimate)} < {self.at_least:g}"
 
     def objections(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        return (None if each.should_skip else self.objection(each) for each in utterances)
+        # Loading the audio of utterances that an earlier filter rejected would be wasted time.
+        return (
+            None if utterance.should_skip else self.objection(utterance) for utterance in utterances
+        )

@@ -1,9 +1,10 @@
-"""What Whisper is known to write where nobody speaks: its training heard the ends of videos.
+"""Phrases that Whisper is known to hallucinate where there is no speech.
 
-Gathered from public reports on Whisper (openai/whisper discussions 679 and 928, and the trackers
-of tools that use it; Barański et al., arXiv 2501.11378, measure the effect). They are written in
-the form that `normalizers.basic` gives, without punctuation and case. What people say every day
-("thank you", "bye") is not among them: confidence and the probability of no speech judge that.
+Its training data has the ends of videos. Gathered from public reports on Whisper (openai/whisper
+discussions 679 and 928, and the trackers of tools that use it; Barański et al., arXiv 2501.11378,
+measure the effect). They are written in the form that `normalizers.basic` gives, without
+punctuation and case. Everyday phrases ("thank you", "bye") are not among them: confidence and the
+probability of no speech judge those.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ SUBTITLE_CREDITS = (
     "ondertitels ingediend door",
     "ondertiteling door de amara",
 )
-"""Those who made subtitles, in any language: wherever they occur, nobody said it."""
+"""Names from subtitle credits, in any language. They are dropped anywhere: nobody speaks them."""
 
 CLOSING_PHRASES: dict[Language, tuple[str, ...]] = {
     "ar": ("اشتركوا في القناة", "شكرا للمشاهدة", "شكرا على المشاهدة"),
@@ -191,4 +192,4 @@ CLOSING_PHRASES: dict[Language, tuple[str, ...]] = {
         "請訂閱",
     ),
 }
-"""By language; an objection where a text says nothing else, however often."""
+"""Phrases by language that are dropped where a text consists of them alone, however often."""

@@ -1,4 +1,4 @@
-"""What filters share that have speech heard a second time: labels that change are not believed."""
+"""Base class of the filters that compare a label with a second transcript."""
 
 from __future__ import annotations
 
@@ -12,43 +12,61 @@ from ...core.types import Share, Utterance
 from ...evaluation import metrics
 from ._base import Filter, FilterContext
 
-SHOWN = 80
-"""Characters of the other text that an objection quotes."""
+QUOTED_CHARACTERS = 80
+"""Characters of the second transcript that an objection quotes."""
 
 
 @dataclass(frozen=True)
 class SecondOpinion(Filter):
+    """A filter that drops an utterance if a second transcript differs too much from the first.
+
+    Labels that change from one decoding to another are often wrong. Subclasses say where the
+    second transcript comes from.
+    """
+
     needs_context: ClassVar[bool] = True
     at_most: Share = 0.1
-    """Error rate of the second text against the first. Distil-Whisper keeps what is within 10 % of
-    a human reference, 20 % where speech is scarce; where nobody transcribed, agreement of two
-    texts does as well (arXiv 2407.01257)."""
+    """Highest error rate of the second transcript against the first, from 0. Distil-Whisper keeps
+    what is within 10 % of a human reference, 20 % where speech is scarce; where there is no human
+    transcript, the agreement of two transcripts does as well (arXiv 2407.01257)."""
     unit: metrics.Unit = "words"
-    """What is counted; the words of languages written without spaces are their characters."""
+    """The unit of the error rate: `words` or `characters`. The words of languages written without
+    spaces are their characters."""
 
     @abstractmethod
     def transcribe_again(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance | None]:
-        """Yield every utterance with another `pred_text`, in order; None where there is none."""
+        """Yield every utterance, in order, with its second transcript in `pred_text`.
+
+        Yields None for an utterance without a second transcript; it is kept.
+        """
 
     def objection(self, utterance: Utterance) -> str | None:
-        return None  # by itself an utterance has only one text
+        return None  # needs `objections`: a single utterance has no second transcript
 
     def objections(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        utterances, again = tee(utterances)
-        for one, other in zip(utterances, self.transcribe_again(again, context), strict=True):
-            yield self._compared(one, other) if other and not one.skip else None
+        # Not a list: the recognizer reads a window at a time, and `tee` holds no more than that.
+        utterances, to_transcribe = tee(utterances)
+        second_opinions = self.transcribe_again(to_transcribe, context)
+        for utterance, second in zip(utterances, second_opinions, strict=True):
+            yield self._compare(utterance, second) if second and not utterance.skip else None
 
-    def _compared(self, one: Utterance, other: Utterance) -> str | None:
-        if other.error:
-            return f"not heard again: {other.error}"
-        first = one.text if one.pred_text is None else one.pred_text
-        second = other.pred_text or ""
-        error = metrics.count_normalized_errors(first or "", second, one.lang, self.unit).rate
-        if error <= self.at_most:
+    def _compare(self, utterance: Utterance, second: Utterance) -> str | None:
+        """Return the objection to an utterance with this second transcript."""
+        if second.error:
+            return f"no second transcript: {second.error}"
+        # Human speech may have a text that no recognizer has transcribed yet.
+        reference = utterance.text if utterance.pred_text is None else utterance.pred_text
+        hypothesis = second.pred_text or ""
+        error_rate = metrics.count_normalized_errors(
+            reference or "", hypothesis, lang=utterance.lang, unit=self.unit
+        ).rate
+        if error_rate <= self.at_most:
             return None
-        unit = self.unit.removesuffix("s")
-        return f"also heard as {second[:SHOWN]!r}: {unit} error rate {error:.2f} > {self.at_most:g}"
+        return (
+            f"also transcribed as {hypothesis[:QUOTED_CHARACTERS]!r}: "
+            f"{self.unit.removesuffix('s')} error rate {error_rate:.2f} > {self.at_most:g}"
+        )

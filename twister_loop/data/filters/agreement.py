@@ -1,4 +1,4 @@
-"""Drop speech in which the recognizer does not hear the text: the round-trip check."""
+"""Filter on the error rate of the transcript against the text (round-trip check)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class Agreement(Filter):
+    """Drops speech whose transcript differs too much from its text.
+
+    For synthetic speech this is the round-trip check: the champion transcribes what the voice
+    made of the text.
+    """
+
+    # The default catches gross errors only. A stricter one would drop exactly the sentences that
+    # the champion gets wrong, and these are the ones it has to learn.
     at_most: Share = 0.35
-    """Error rate of `pred_text` against `text`. For synthetic speech it is to catch gross errors
-    only, or exactly the sentences that teach the champion something are dropped."""
+    """Highest error rate of `pred_text` against `text`, from 0. For synthetic speech it should
+    catch gross errors only, or the sentences that teach the champion something are dropped."""
     unit: metrics.Unit = "characters"
-    """What is counted."""
+    """The unit of the error rate: `words` or `characters`."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        error = metrics.count_utterance_errors(utterance, self.unit).rate
-        if error <= self.at_most:
+        error_rate = metrics.count_utterance_errors(utterance, self.unit).rate
+        if error_rate <= self.at_most:
             return None
-        return f"{self.unit.removesuffix('s')} error rate {error:.2f} > {self.at_most:g}"
+        return f"{self.unit.removesuffix('s')} error rate {error_rate:.2f} > {self.at_most:g}"

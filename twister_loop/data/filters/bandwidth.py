@@ -1,4 +1,4 @@
-"""Drop speech whose high frequencies are missing."""
+"""Filter on the audio bandwidth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from ._estimate import AudioEstimate
 
 @dataclass(frozen=True)
 class Bandwidth(AudioEstimate):
+    """Drops speech whose high frequencies are missing.
+
+    Reads `Utterance.bandwidth` where the scan has estimated it (`scan: {estimate: [bandwidth]}`),
+    else the audio.
+    """
+
+    # Below what a telephone gives, so that telephone speech passes by default.
     at_least: Hertz = 3_000.0
-    """Up to which there must be sound: a telephone gives some 3400, a whole recording at 16 kHz
-    nearly 8000, beyond which nothing here hears. Read where `scan` has estimated it."""
+    """Lowest bandwidth, in Hz. A telephone call reaches some 3400 Hz, an undamaged recording at
+    16 kHz nearly 8000 Hz. No engine here uses higher frequencies."""
 
     def estimate(self, samples: audio.Samples) -> Hertz:
         return audio.bandwidth(samples)
 
-    def describe(self, estimated: Hertz) -> str:
-        return f"up to {estimated:.0f} Hz"
+    def describe(self, estimate: float) -> str:
+        return f"up to {estimate:.0f} Hz"

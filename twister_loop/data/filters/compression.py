@@ -1,4 +1,4 @@
-"""Drop what compresses as only endless repetition does."""
+"""Filter on the compression ratio of the transcript."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class Compression(Filter):
+    """Drops transcripts that repeat themselves, found by how well they compress.
+
+    An utterance without a compression ratio is kept.
+    """
+
     at_most: float = 2.4
-    """Bytes of the text over its zlib'd bytes; 2.4 is OpenAI Whisper's own threshold."""
+    """Highest compression ratio: bytes of the text over bytes of the zlib-compressed text. 2.4 is
+    OpenAI Whisper's own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:
         ratio = utterance.compression_ratio

@@ -1,4 +1,4 @@
-"""Drop what the recognizer was not sure of."""
+"""Filter on the confidence of the recognizer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class Confidence(Filter):
+    """Drops transcripts that the recognizer gives a low probability, or no probability at all."""
+
     at_least: float = -1.0
-    """Average natural log-probability of a token; -1.0 is OpenAI Whisper's own threshold."""
+    """Lowest average natural log-probability of a token; 0 is certain. -1.0 is OpenAI Whisper's
+    own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:
         if utterance.confidence is None:

@@ -1,8 +1,8 @@
-"""Drop speech whose text and sound do not cover each other: words unspoken, speech without words.
+"""Filter on how well the aligned words cover the speech.
 
-A text that is forced on speech which lacks a part of it leaves no time to the words that nobody
-says; speech that goes on beyond its text is loud where no word is. What is missing in the middle
-is often spread over the neighbors, and not seen here: `agreement` hears it.
+A text that is force-aligned to speech which lacks a part of it leaves no time to the missing
+words. Speech that goes on beyond its text is loud where there is no word. Words that are missing
+in the middle are often spread over their neighbors and not found here; `agreement` finds them.
 """
 
 from __future__ import annotations
@@ -16,54 +16,68 @@ from ...core.errors import AudioError
 from ...core.types import Seconds, Share, Utterance, Word
 from ._base import Filter
 
-NO_TIME: Seconds = 0.04
-"""Two positions of Whisper's encoder; a word that was said takes longer."""
-SLOWEST: tuple[Seconds, Seconds] = (0.3, 0.12)
-"""What a word takes at most, and each of its letters: what it is given beyond is not its own."""
+MIN_WORD_SECONDS: Seconds = 0.04
+"""Two positions of Whisper's encoder, in seconds; a spoken word takes longer."""
+MAX_SECONDS_PER_WORD: Seconds = 0.3
+"""Time that a word may take, in seconds, beside that of its letters."""
+MAX_SECONDS_PER_LETTER: Seconds = 0.12
+"""Time that each letter of a word may take, in seconds."""
 FRAME = 320
-"""Samples, 20 ms."""
-QUIET = 25.0
-"""Decibels below the loudest frames (their 95th percentile), from which on it is a pause."""
+"""Samples of a frame: 20 ms."""
+PAUSE_DECIBELS = 25.0
+"""Decibels below the loudest frames (their 95th percentile) at which a frame counts as a pause."""
 
 
 @dataclass(frozen=True)
 class Coverage(Filter):
+    """Drops speech with words that were not spoken, or with speech that has no words.
+
+    Needs word times; an utterance without them is kept. Audio that cannot be read is dropped.
+    """
+
     max_unspoken_share: Share = 0.1
-    """Part of the words, at most, that no time is left for."""
+    """Largest share of the words, from 0 to 1, that the alignment leaves 0.04 s or less."""
     max_untranscribed_seconds: Seconds = 1.0
-    """Of speech, at most, in which there is no word."""
+    """Most speech, in seconds, that may lie outside all words."""
     needs_word_times = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_unspoken_share <= 1 or self.max_untranscribed_seconds < 0:
-            raise ValueError("unspoken, untold: a part of the words from 0 to 1, and seconds")
+            raise ValueError(
+                "max_unspoken_share must be from 0 to 1, and max_untranscribed_seconds 0 or more"
+            )
 
     def objection(self, utterance: Utterance) -> str | None:
-        """None where the words were never looked for, too."""
         if not utterance.words:
             return None
-        unspoken = [each for each in utterance.words if each.end - each.start <= NO_TIME]
+        unspoken = [word for word in utterance.words if word.end - word.start <= MIN_WORD_SECONDS]
         if len(unspoken) > self.max_unspoken_share * len(utterance.words):
             return f"{len(unspoken)} of {len(utterance.words)} words are not spoken"
         try:
-            untold = _untold(audio.load_utterance(utterance), utterance.words)
+            seconds = _untranscribed_seconds(audio.load_utterance(utterance), utterance.words)
         except AudioError as error:
             return str(error)
-        if untold > self.max_untranscribed_seconds:
-            return f"{untold:.1f} s of speech without a word"
+        if seconds > self.max_untranscribed_seconds:
+            return f"{seconds:.1f} s of speech without a word"
         return None
 
 
-def _untold(samples: audio.Samples, words: tuple[Word, ...]) -> Seconds:
-    """How long it is loud where no word is."""
+def _untranscribed_seconds(samples: audio.Samples, words: tuple[Word, ...]) -> Seconds:
+    """Return how long samples, shape (n_samples,), are loud outside all words."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)  # (n_frames, FRAME)
     if not len(frames):
         return 0.0
+    # float64, because the squares of quiet float32 samples lose their precision; 1e-10 keeps
+    # the logarithm of digital silence finite.
     level = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-10)  # (n_frames,)
-    loud = level > np.quantile(level, 0.95) - QUIET
+    # Relative to the recording's own level, since recordings differ in gain. A percentile and
+    # not the maximum, which a single click would decide.
+    loud = level > np.quantile(level, 0.95) - PAUSE_DECIBELS
     for word in words:
-        longest = SLOWEST[0] + SLOWEST[1] * len(word.word)
+        # If the end of the text is missing, the aligner stretches the last word over the rest of
+        # the speech; so a word covers no more than it can take.
+        longest = MAX_SECONDS_PER_WORD + MAX_SECONDS_PER_LETTER * len(word.word)
         end = min(word.end, word.start + longest)
-        first, last = (round(at * audio.SAMPLE_RATE / FRAME) for at in (word.start, end))
+        first, last = (round(time * audio.SAMPLE_RATE / FRAME) for time in (word.start, end))
         loud[first:last] = False
     return float(loud.sum() * FRAME / audio.SAMPLE_RATE)

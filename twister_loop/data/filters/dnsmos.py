@@ -1,4 +1,4 @@
-"""Drop speech of poor sound."""
+"""Filter on the estimated sound quality (DNSMOS)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from ._estimate import AudioEstimate
 
 @dataclass(frozen=True)
 class Dnsmos(AudioEstimate):
+    """Drops speech of poor sound quality, such as noisy or distorted recordings.
+
+    Reads `Utterance.dnsmos` where the scan has estimated it (`scan: {estimate: [dnsmos]}`), else
+    the audio.
+    """
+
     at_least: float = 3.0
-    """Overall quality (OVRL) as people would judge it, 1 to 5, estimated without a reference
-    (DNSMOS P.835, arXiv 2110.01763); 3.0 is Emilia's. Read where `scan` has estimated it."""
+    """Lowest overall quality (OVRL) as people would judge it, from 1 to 5, estimated without a
+    reference (DNSMOS P.835, arXiv 2110.01763). 3.0 is Emilia's threshold."""
 
     def estimate(self, samples: audio.Samples) -> float:
         return quality.dnsmos(samples)
 
-    def describe(self, estimated: float) -> str:
-        return f"DNSMOS {estimated:.2f}"
+    def describe(self, estimate: float) -> str:
+        return f"DNSMOS {estimate:.2f}"

@@ -1,4 +1,4 @@
-"""Drop what Whisper is known to write where nobody speaks."""
+"""Filter on the phrases that Whisper writes where there is no speech."""
 
 from __future__ import annotations
 
@@ -10,53 +10,69 @@ from pathlib import Path
 from ...core.types import Utterance
 from ...text.normalizers.basic import Basic
 from ._base import Filter
-from ._phrases import SUBTITLE_CREDITS, CLOSING_PHRASES
+from ._phrases import CLOSING_PHRASES, SUBTITLE_CREDITS
 
 
 @dataclass(frozen=True)
 class Hallucination(Filter):
+    """Drops texts that consist of phrases Whisper is known to hallucinate, in any language.
+
+    Subtitle credits ("amara org") are dropped wherever they occur. Closing phrases ("thanks for
+    watching") are dropped if the text holds nothing else. `_phrases.py` names the sources.
+    """
+
     anywhere: bool = False
-    """Whether a phrase is also an objection beside other words. Only credits of subtitles always
-    are: in videos people do say thanks for watching."""
+    """Drop texts with a closing phrase among other words, too. Off by default, since people in
+    videos do say thanks for watching."""
     also: Path | None = field(default=None)
-    """More phrases, one a line."""
+    """A UTF-8 file with more phrases, one a line."""
 
     def __post_init__(self) -> None:
-        if self.also is not None and self.also.is_absolute():  # else its folder comes later
-            _phrases(self.also)
+        # A relative path is relative to the plan, and is made absolute after this check.
+        if self.also is not None and self.also.is_absolute():
+            _read_phrases(self.also)
 
     def objection(self, utterance: Utterance) -> str | None:
-        text = _plain(utterance.text or "")
-        for known in SUBTITLE_CREDITS:
-            if f" {known} " in f" {text} " or (known in text and not known.isascii()):
-                return f"a credit of subtitles: {known!r}"
-        whole, one = _patterns(self.also)
-        if whole.fullmatch(text):
+        text = _normalize(utterance.text or "")
+        for credit in SUBTITLE_CREDITS:
+            # Scripts without spaces have no word borders, so there a credit may be part of a
+            # longer run of letters.
+            if f" {credit} " in f" {text} " or (credit in text and not credit.isascii()):
+                return f"a credit of subtitles: {credit!r}"
+        only_phrases, any_phrase = _compile_patterns(self.also)
+        if only_phrases.fullmatch(text):
             return f"only what is written where nobody speaks: {text[:80]!r}"
-        if self.anywhere and (found := one.search(text)):
-            return f"what is written where nobody speaks: {found[0]!r}"
+        if self.anywhere and (match := any_phrase.search(text)):
+            return f"what is written where nobody speaks: {match[0]!r}"
         return None
 
 
-@lru_cache(maxsize=8)
-def _patterns(also: Path | None) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What finds texts that are known phrases and nothing else, and a phrase among other words."""
-    known = {each for phrases in CLOSING_PHRASES.values() for each in phrases} | {*_phrases(also)}
-    any_ = "|".join(map(re.escape, sorted(known, key=lambda each: (-len(each), each))))
-    return re.compile(rf"(?:(?:{any_})(?: |$))+"), re.compile(rf"(?<!\w)(?:{any_})(?!\w)")
+@lru_cache(maxsize=8)  # one entry a plan's filter; compiling takes longer than matching
+def _compile_patterns(also: Path | None) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return a pattern for texts of phrases and nothing else, and one for a phrase anywhere."""
+    phrases = {phrase for by_language in CLOSING_PHRASES.values() for phrase in by_language}
+    phrases |= {*_read_phrases(also)}
+    # The longest first, because a regular expression takes the first alternative that matches.
+    longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    alternatives = "|".join(map(re.escape, longest_first))
+    return (
+        re.compile(rf"(?:(?:{alternatives})(?: |$))+"),
+        re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)"),
+    )
 
 
-def _phrases(also: Path | None) -> list[str]:
-    """Raises ValueError where the file cannot be read."""
+def _read_phrases(also: Path | None) -> list[str]:
+    """Read and normalize the phrases of a file. Raises ValueError if it cannot be read."""
     if also is None:
         return []
     try:
         lines = also.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as cause:
         raise ValueError(f"also: {also} cannot be read ({cause})") from cause
-    return [each for line in lines if (each := _plain(line))]
+    return [phrase for line in lines if (phrase := _normalize(line))]
 
 
-def _plain(text: str) -> str:
-    """Its basic form, without the dot that case folding leaves of a Turkish capital."""
+def _normalize(text: str) -> str:
+    """Return the basic form of a text."""
+    # Case folding turns the Turkish capital I with a dot into "i" and a combining dot (U+0307).
     return Basic(numbers=False).normalize(text, None).replace("\u0307", "")

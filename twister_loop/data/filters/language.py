@@ -1,4 +1,4 @@
-"""Drop speech in another language than its label says."""
+"""Filter on the spoken language."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class SpokenLanguage(Filter):
+    """Drops speech that is probably in another language than its label says.
+
+    Also drops speech in a language that is not wanted, and all speech if the recognizer gives no
+    probability of the language.
+    """
+
     at_least: Share = 0.7
-    """Probability that the recognizer gives to the language; 0.7 is Granary's, 0.8 Emilia's."""
+    """Lowest probability of `Utterance.lang`, from 0 to 1. 0.7 is Granary's threshold, 0.8
+    Emilia's."""
     only: tuple[Language, ...] = ()
-    """Where languages are detected, those that are wanted; any if there are none."""
+    """The wanted languages, where languages are detected (ISO 639-1 codes); empty for any."""
 
     def objection(self, utterance: Utterance) -> str | None:
         lang, probability = utterance.lang, utterance.lang_probability

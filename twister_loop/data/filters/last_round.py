@@ -1,4 +1,4 @@
-"""Drop speech that the champion of the last round heard otherwise."""
+"""Filter on the agreement with the labels of the last round."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from ._second_opinion import SecondOpinion
 
 @dataclass(frozen=True)
 class LastRound(SecondOpinion):
-    """In the first round, and of audio that is new since, nothing can be said."""
+    """Drops speech that the champion of the last round transcribed differently.
+
+    Keeps everything in the first round, and audio that is new since the last round.
+    """
 
     def transcribe_again(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance | None]:
-        labels = witnesses.last_labels or ()
-        before = {each.id: each.pred_text for each in labels if not each.error}
-        for each in speech:
-            text = before.get(each.id)
-            yield None if text is None else replace(each, pred_text=text)
+        labels = context.last_labels or ()
+        texts = {label.id: label.pred_text for label in labels if not label.error}
+        for utterance in utterances:
+            text = texts.get(utterance.id)
+            yield None if text is None else replace(utterance, pred_text=text)

@@ -1,4 +1,4 @@
-"""Drop what the recognizer did not bring to an end by itself."""
+"""Filter on truncated transcripts."""
 
 from __future__ import annotations
 
@@ -10,5 +10,10 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class LengthLimit(Filter):
+    """Drops transcripts that the decoder cut off at its length limit.
+
+    They lack their end, or they are an endless repetition.
+    """
+
     def objection(self, utterance: Utterance) -> str | None:
         return "the decode ran into its length limit" if utterance.hit_limit else None

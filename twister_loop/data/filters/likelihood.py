@@ -1,10 +1,10 @@
-"""Drop synthetic speech that does not say its text; keep what is only spelled otherwise.
+"""Filter on how likely the champion finds the text, compared with its own transcript.
 
-The text is known, so the champion need not write it: forced through the champion, it is compared
-with what the champion wrote. A word that was not spoken is far less likely than what was heard in
-its place; a word that the champion merely does not know is nearly as likely as its own spelling,
-and it is exactly what it has to learn. What is said beyond the text it sees less well than
-`agreement` does.
+The text of synthetic speech is known, so the champion need not write it: the text is scored by
+forced decoding, and compared with the transcript. A word that was not spoken is far less likely
+than the words transcribed in its place. A word that the champion merely does not know is nearly as
+likely as its misspelling, and it is exactly what the champion has to learn. Speech beyond the end
+of the text is found less well than by `agreement`.
 """
 
 from __future__ import annotations
@@ -21,47 +21,61 @@ from ._base import Filter, FilterContext
 
 @dataclass(frozen=True)
 class Likelihood(Filter):
+    """Drops synthetic speech that does not say its text; keeps what is only spelled differently.
+
+    Also drops utterances without a text, with an empty transcript, or with a text that the
+    champion cannot be forced to decode, such as one that is too long.
+    """
+
     needs_context: ClassVar[bool] = True
     at_most: float = 10.0
-    """How much less likely the text may be than what was heard, both in their basic form: the
-    difference of their natural logarithms. One word replaced or added costs more than 10, however
-    long the text is; a spelling of its own mostly less than 10 (BENCHMARKS.md)."""
+    """Largest difference of the natural log-probabilities of transcript and text, both in their
+    basic form. One word replaced or added costs more than 10, however long the text is; a
+    different spelling mostly costs less than 10 (BENCHMARKS.md)."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        return None  # by itself it has not been forced
+        return None  # needs `objections`: the champion has to score the text
 
     def objections(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[str | None]:
-        utterances, again = tee(utterances)
-        rivals = (each for utterance in again for each in _rivals(utterance))
-        scores = context.champion.score(rivals)
+        utterances, to_score = tee(utterances)
+        # Text and transcript follow each other, so that both are scored in one batch.
+        scores = context.champion.score(
+            variant for utterance in to_score for variant in _text_and_transcript(utterance)
+        )
         for utterance in utterances:
-            yield self._compared(utterance, next(scores), next(scores))
+            yield self._compare(utterance, next(scores), next(scores))
 
-    def _compared(
-        self, utterance: Utterance, of_text: float | None, of_heard: float | None
+    def _compare(
+        self, utterance: Utterance, text_logprob: float | None, transcript_logprob: float | None
     ) -> str | None:
-        text, heard = _basic(utterance)
-        if not text or not heard:
-            return "nothing was heard" if text else "no text"
-        if text == heard:
+        """Return the objection to an utterance whose text and transcript have these scores."""
+        text, transcript = _normalize(utterance)
+        if not text or not transcript:
+            return "the transcript is empty" if text else "no text"
+        if text == transcript:
             return None
-        if of_text is None or of_heard is None:
-            return "its text is more than the champion can be forced to say"
-        if (loss := of_heard - of_text) <= self.at_most:
+        if text_logprob is None or transcript_logprob is None:
+            return "the champion cannot be forced to decode its text"
+        if (difference := transcript_logprob - text_logprob) <= self.at_most:
             return None
-        return f"less likely than {heard[:80]!r} by {loss:.1f} > {self.at_most:g}"
+        return f"less likely than {transcript[:80]!r} by {difference:.1f} > {self.at_most:g}"
 
 
-def _basic(utterance: Utterance) -> list[str]:
-    """Text and what was heard, alike but for their words."""
+def _normalize(utterance: Utterance) -> tuple[str, str]:
+    """Return the basic forms of text and transcript, which then differ in their words only."""
     normalize = Basic().normalize
-    return [normalize(each or "", utterance.lang) for each in (utterance.text, utterance.pred_text)]
+    return (
+        normalize(utterance.text or "", utterance.lang),
+        normalize(utterance.pred_text or "", utterance.lang),
+    )
 
 
-def _rivals(utterance: Utterance) -> Iterator[Utterance]:
-    """The speech with each of its texts; marked as not to be forced where they are the same."""
-    text, heard = _basic(utterance)
-    skip = utterance.skip or text == heard
-    return (replace(utterance, text=each, skip=skip) for each in (text, heard))
+def _text_and_transcript(utterance: Utterance) -> Iterator[Utterance]:
+    """Yield the utterance with its text and with its transcript as the text to score."""
+    text, transcript = _normalize(utterance)
+    # Equal texts need no scores; the utterance stays in the stream to keep the pairs in step.
+    skip = utterance.skip or text == transcript
+    for candidate in (text, transcript):
+        yield replace(utterance, text=candidate, skip=skip)

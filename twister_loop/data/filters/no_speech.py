@@ -1,4 +1,4 @@
-"""Drop what the recognizer takes for silence, music or noise."""
+"""Filter on the probability of no speech."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class NoSpeech(Filter):
+    """Drops audio that the recognizer takes for silence, music or noise.
+
+    An utterance without such a probability is kept.
+    """
+
     at_most: Share = 0.6
-    """Probability of no speech; 0.6 is OpenAI Whisper's own threshold."""
+    """Highest probability of no speech, from 0 to 1. 0.6 is OpenAI Whisper's own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        share = utterance.no_speech
-        if share is None or share <= self.at_most:
+        probability = utterance.no_speech
+        if probability is None or probability <= self.at_most:
             return None
-        return f"no speech with probability {share:.2f} > {self.at_most:g}"
+        return f"no speech with probability {probability:.2f} > {self.at_most:g}"

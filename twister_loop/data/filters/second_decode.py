@@ -1,4 +1,4 @@
-"""Drop speech that the champion hears otherwise when it decodes otherwise."""
+"""Filter on the agreement with a second decoding by the champion."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from ._second_opinion import SecondOpinion
 
 @dataclass(frozen=True)
 class SecondDecode(SecondOpinion):
+    """Drops speech that the champion transcribes differently with another decoding.
+
+    The second decoding is a beam search, or sampling at a temperature.
+    """
+
     beam: int = 5
-    """Texts that the second decode goes on with; OpenAI Whisper's own number."""
+    """Beam size of the second decoding; 5 is OpenAI Whisper's own. Set it to 1 for sampling."""
     temperature: float = 0.0
-    """At which tokens are drawn instead, with a beam of 1: what is unsure then changes."""
+    """Sampling temperature of the second decoding, with `beam: 1`: uncertain words then change.
+    0 does not sample."""
 
     def __post_init__(self) -> None:
         if self.beam < 1 or self.temperature < 0:
@@ -26,16 +32,22 @@ class SecondDecode(SecondOpinion):
             raise ValueError("beam or temperature: the second decode must differ by one of them")
 
     def check(self, asr: Recognizer) -> None:
-        other = asr.with_beam(self.beam, self.temperature)
-        if other is None or other == asr:
-            asked = f"temperature {self.temperature:g}" if self.temperature else f"beam {self.beam}"
-            why = f"decodes with {asked} already" if other else f"cannot decode with {asked}"
-            raise ConfigError(f"second_decode: {asr.name} {why}; choose other options of it")
+        second = asr.with_beam(self.beam, self.temperature)
+        if second is None or second == asr:
+            setting = (
+                f"temperature {self.temperature:g}" if self.temperature else f"beam {self.beam}"
+            )
+            problem = "decodes" if second else "cannot decode"
+            already = " already" if second else ""
+            raise ConfigError(
+                f"second_decode: {asr.name} {problem} with {setting}{already}; choose another "
+                "beam or temperature"
+            )
 
     def transcribe_again(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance]:
-        champion = witnesses.champion
-        other = champion.recognizer.with_beam(self.beam, self.temperature)
-        assert other, "`check` was not asked"
-        return other.transcribe(champion.checkpoint, speech)
+        champion = context.champion
+        second = champion.recognizer.with_beam(self.beam, self.temperature)
+        assert second, "`check` refuses recognizers that cannot decode this way"
+        return second.transcribe(champion.checkpoint, utterances)

@@ -1,4 +1,4 @@
-"""Drop speech that another model hears otherwise."""
+"""Filter on the agreement with another model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,36 @@ from ._second_opinion import SecondOpinion
 
 @dataclass(frozen=True)
 class SecondModel(SecondOpinion):
+    """Drops speech that another model transcribes differently."""
+
     asr: dict[str, Any] | str = field(kw_only=True)
-    """The other model, untouched, as a plan names one: `{use: whisper, model: ...}`."""
+    """The other model, as a plan names one: `{use: whisper, model: ...}`. It is used as it was
+    published, and never fine-tuned."""
 
     def __post_init__(self) -> None:
         try:
             self._recognizer()
-        except ConfigError as wrong:
-            raise ValueError(f"asr: {wrong}") from wrong
+        except ConfigError as cause:
+            raise ValueError(f"asr: {cause}") from cause
 
     def points_to(self) -> Checkpoint:
-        """The other model's weights, so that other weights under the same name are noticed."""
-        return self._recognizer().base()
+        """Return the other model's checkpoint for the cache key.
+
+        So other weights under the same name make a stage's output stale.
+        """
+        return self._recognizer().initial_checkpoint()
 
     def check(self, asr: Recognizer) -> None:
         try:
-            self._recognizer().base()
-        except ConfigError as wrong:
-            raise ConfigError(f"second_model: {wrong}") from wrong
+            self._recognizer().initial_checkpoint()
+        except ConfigError as cause:
+            raise ConfigError(f"second_model: {cause}") from cause
 
     def transcribe_again(
-        self, speech: Iterable[Utterance], witnesses: FilterContext
+        self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance]:
         recognizer = self._recognizer()
-        return recognizer.transcribe(recognizer.base(), speech)
+        return recognizer.transcribe(recognizer.initial_checkpoint(), utterances)
 
     def _recognizer(self) -> Recognizer:
         return Recognizer.build({"use": self.asr} if isinstance(self.asr, str) else self.asr)

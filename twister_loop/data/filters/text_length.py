@@ -1,4 +1,4 @@
-"""Drop texts that are too short or too long to be spoken at once."""
+"""Filter on the length of the text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from ._base import Filter
 
 @dataclass(frozen=True)
 class TextLength(Filter):
+    """Drops texts that are too short or too long for one utterance."""
+
     at_least: int = 1
-    """Characters."""
+    """Fewest characters."""
     at_most: int = 400
-    """Characters: at a slow 15 a second about the 30 s that Whisper hears at once."""
+    """Most characters. At a slow 15 characters a second, 400 take about the 30 s of Whisper's
+    window."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.at_least <= self.at_most:
