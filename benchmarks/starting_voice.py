@@ -27,7 +27,7 @@ from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.voices import VoiceTrialOptions, try_voice
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import model_files as _coqui_voice
-from twister_loop.tts._coqui.synthesizer import CoquiVoice
+from twister_loop.tts._coqui.synthesizer import CoquiSynthesizer
 from twister_loop.tts._coqui.training import CHECKPOINT
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name] is not None
     }
     speaker = Synthesizer.build({**spec, "steps": options.steps, **ways})
-    assert isinstance(speaker, CoquiVoice)
+    assert isinstance(speaker, CoquiSynthesizer)
     if options.attempt:
         how = [f"{name}-{each:g}" for name, each in ways.items()]
         trial = folder / "attempts" / "-".join([f"step-{last_checkpoint(folder)}", *how])
@@ -75,9 +75,9 @@ def main() -> None:
     for each in Manifest.load(trial):
         logging.info("  %s\n    %s", each.text, each.pred_text)
     if tried.passed and not options.attempt:
-        model = speaker._load(voice.location / _coqui_voice.WEIGHTS)
+        model = speaker._load_model(voice.location / _coqui_voice.WEIGHTS)
         (folder / "published").mkdir(exist_ok=True)
-        logging.info("%s", _coqui_voice.publish(model, folder / "published"))
+        logging.info("%s", _coqui_voice.publish_model(model, folder / "published"))
 
 
 def last_checkpoint(folder: Path) -> int:

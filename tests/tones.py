@@ -13,7 +13,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Utterance
 
 LETTERS = "abdeilnorst"
-NOBODY: Any = None
+NO_CHAMPION: Any = None
 """The champion, whom these voices ask nothing."""
 
 
@@ -24,7 +24,9 @@ def tones(text: str) -> audio.Samples:
     return np.concatenate([0.3 * np.sin(2 * np.pi * each * time_) for each in pitches]).astype("f4")
 
 
-def lesson_in(folder: Path, clips: int = 24, speaker: str = "ada", first: int = 0) -> Manifest:
+def write_labeled_clips(
+    folder: Path, clips: int = 24, speaker: str = "ada", first: int = 0
+) -> Manifest:
     rng = np.random.default_rng(first)
     made = []
     for number in range(first, first + clips):
@@ -38,11 +40,11 @@ def lesson_in(folder: Path, clips: int = 24, speaker: str = "ada", first: int = 
     return Manifest.write(made, folder)
 
 
-def texts_in(folder: Path, *texts: str) -> Manifest:
+def write_texts(folder: Path, *texts: str) -> Manifest:
     made = (Utterance(id=f"text-{at}", text=text) for at, text in enumerate(texts))
     return Manifest.write(made, folder)
 
 
-def losses(folder: Path) -> list[tuple[int, float]]:
+def read_losses(folder: Path) -> list[tuple[int, float]]:
     lines = (folder / "training.jsonl").read_text().splitlines()
     return [(each["step"], each["loss"]) for each in map(json.loads, lines)]

@@ -12,7 +12,7 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
-from twister_loop.tts.concatenative import Concatenative, Inventory
+from twister_loop.tts.concatenative import ConcatenativeSynthesizer, Inventory
 
 LESSON = ["press one to hear it", "you hear one again", "to go on press pund"]
 
@@ -56,8 +56,8 @@ def texts(folder: Path, *lines: str) -> Manifest:
 
 def learned(
     tmp_path: Path, wanted: Manifest, recognizer: ToyRecognizer | None = None, **options: object
-) -> tuple[Concatenative, Checkpoint]:
-    voice = Concatenative(**options)  # type: ignore[arg-type]
+) -> tuple[ConcatenativeSynthesizer, Checkpoint]:
+    voice = ConcatenativeSynthesizer(**options)  # type: ignore[arg-type]
     champion = BoundRecognizer(recognizer or ToyRecognizer(), Checkpoint("toy"))
     speech = lesson(tmp_path / "filtered_labels", LESSON)
     return voice, voice.train(None, speech, wanted, champion, tmp_path / "voice", 1)
@@ -141,7 +141,7 @@ def test_the_same_id_gives_the_same_bytes_and_another_id_another_take(tmp_path: 
 def test_one_speaker_is_preferred_to_two(tmp_path: Path) -> None:
     speech = lesson(tmp_path / "filtered_labels", ["go on", "press go", "on it"], speakers="abb")
     wanted = texts(tmp_path / "texts", "press go on it")
-    voice = Concatenative()
+    voice = ConcatenativeSynthesizer()
     champion = BoundRecognizer(ToyRecognizer(), Checkpoint("toy"))
     checkpoint = voice.train(None, speech, wanted, champion, tmp_path / "voice", 1)
     [spoken] = voice.synthesize(checkpoint, wanted, tmp_path / "audio")
@@ -149,7 +149,7 @@ def test_one_speaker_is_preferred_to_two(tmp_path: Path) -> None:
 
 
 def test_a_lesson_without_words_is_a_sentence(tmp_path: Path) -> None:
-    voice = Concatenative(confidence=0.0)
+    voice = ConcatenativeSynthesizer(confidence=0.0)
     champion = BoundRecognizer(ToyRecognizer(), Checkpoint("toy"))
     with pytest.raises(EngineError, match="no word that could be cut out"):
         voice.train(

@@ -14,7 +14,7 @@ pytest.importorskip("TTS")
 import torch
 from scipy.stats import betabinom
 
-from tests.tones import LETTERS, NOBODY, lesson_in, losses, texts_in
+from tests.tones import LETTERS, NO_CHAMPION, write_labeled_clips, read_losses, write_texts
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
@@ -44,19 +44,19 @@ TINY = SpeedySpeechSynthesizer(
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return lesson_in(tmp_path_factory.mktemp("lesson"))
+    return write_labeled_clips(tmp_path_factory.mktemp("lesson"))
 
 
 @pytest.fixture(scope="module")
 def trained(
     lesson: Manifest, texts: Manifest, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
-    return TINY.train(None, lesson, texts, NOBODY, tmp_path_factory.mktemp("voice") / "v", 7)
+    return TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path_factory.mktemp("voice") / "v", 7)
 
 
 @pytest.fixture
 def model(trained: Checkpoint) -> Any:
-    return speedy.load(trained.location / "model.pth").eval()
+    return speedy.load_model(trained.location / "model.pth").eval()
 
 
 def test_the_name_in_the_plan_finds_it_and_its_options() -> None:
@@ -71,7 +71,7 @@ def test_training_lowers_the_loss_and_leaves_a_voice_and_its_notes_alone(
 ) -> None:
     left = {each.name for each in trained.location.iterdir()}
     assert left == {"config.json", "model.pth", "training.jsonl", "train.log"}
-    noted = losses(trained.location)
+    noted = read_losses(trained.location)
     assert [step for step, _ in noted] == list(range(STEPS))
     first, last = (np.mean([loss for _, loss in part]) for part in (noted[:10], noted[-10:]))
     assert last < 0.8 * first
@@ -86,27 +86,27 @@ def test_training_that_was_interrupted_goes_on_to_the_same_voice(
 ) -> None:
     from twister_loop.tts._coqui import training
 
-    check = training.Watch.check
+    check = training.LossMonitor.check_loss
 
-    def stop(self: training.Watch, step: int, loss: float | None) -> None:
+    def stop(self: training.LossMonitor, step: int, loss: float | None) -> None:
         if step == 34:
             raise KeyboardInterrupt
         check(self, step, loss)
 
-    monkeypatch.setattr(training.Watch, "check", stop)
+    monkeypatch.setattr(training.LossMonitor, "check_loss", stop)
     with pytest.raises(BaseException):  # noqa: B017  the trainer turns an interrupt into an exit
-        TINY.train(None, lesson, texts, NOBODY, tmp_path / "v", 7)
+        TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path / "v", 7)
     left = torch.load(tmp_path / "v" / "resume" / training.CHECKPOINT, weights_only=True)
     assert 20 < left["step"] <= 34
     monkeypatch.undo()
-    resumed = TINY.train(None, lesson, texts, NOBODY, tmp_path / "v", 7)
-    assert losses(resumed.location) == losses(trained.location)
+    resumed = TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path / "v", 7)
+    assert read_losses(resumed.location) == read_losses(trained.location)
     one, other = (each.location / "model.pth" for each in (trained, resumed))
     assert one.read_bytes() == other.read_bytes()
 
 
 def test_it_speaks_whatever_is_asked_however_short(trained: Checkpoint, tmp_path: Path) -> None:
-    asked = texts_in(tmp_path, "a", "la terra e il sole", "Sette!", "7", "...")
+    asked = write_texts(tmp_path, "a", "la terra e il sole", "Sette!", "7", "...")
     letter, long, word, digit, dots = TINY.synthesize(trained, asked, tmp_path)
     assert long.error is word.error is None
     assert (long.origin, long.made_by, long.speaker) == ("synthetic", "speedy_speech", "ada")
@@ -119,7 +119,7 @@ def test_it_speaks_whatever_is_asked_however_short(trained: Checkpoint, tmp_path
 
 
 def test_what_would_be_absurdly_long_is_an_error(trained: Checkpoint, tmp_path: Path) -> None:
-    [long] = replace(TINY, speed=1e-9).synthesize(trained, texts_in(tmp_path, "alba"), tmp_path)
+    [long] = replace(TINY, speed=1e-9).synthesize(trained, write_texts(tmp_path, "alba"), tmp_path)
     assert long.error == "spoken, it would take more than 30 s"
 
 
@@ -139,17 +139,20 @@ def test_a_take_is_drawn_by_its_id_and_whatever_it_is_spoken_with(
 def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
     texts: Manifest, trained: Checkpoint, tmp_path: Path
 ) -> None:
-    grown = [replace(each, text=f"{each.text} ž") for each in lesson_in(tmp_path / "l", clips=30)]
+    grown = [
+        replace(each, text=f"{each.text} ž")
+        for each in write_labeled_clips(tmp_path / "l", clips=30)
+    ]
     lesson = Manifest.write(grown, tmp_path / "grown")
     quick = replace(TINY, steps=1, hidden=64)
-    later = quick.train(trained, lesson, texts, NOBODY, tmp_path / "v", 8)
-    old, new = (speedy.load(each.location / "model.pth") for each in (trained, later))
-    assert voice.known(new) - voice.known(old) == {"ž"}
+    later = quick.train(trained, lesson, texts, NO_CHAMPION, tmp_path / "v", 8)
+    old, new = (speedy.load_model(each.location / "model.pth") for each in (trained, later))
+    assert voice.model_characters(new) - voice.model_characters(old) == {"ž"}
     assert new.args.hidden_channels == 16  # the sizes of the earlier voice
     for name, weights in old.state_dict().items():
-        if name != speedy.EMBEDDING and weights.is_floating_point():
+        if name != speedy.CHARACTER_EMBEDDING and weights.is_floating_point():
             assert (weights - new.state_dict()[name]).abs().max() < 0.2, name
-    for each in voice.known(old):
+    for each in voice.model_characters(old):
         row = old.emb.weight[old.tokenizer.characters.char_to_id(each)]
         now = new.emb.weight[new.tokenizer.characters.char_to_id(each)]
         assert (row - now).abs().max() < 0.01
@@ -162,7 +165,7 @@ def test_the_aligner_is_coqui_s_own_but_for_the_prior(
     letters, frames = torch.randn(2, 9, 16), torch.randn(2, 30, 80)
     x_mask, y_mask = torch.ones(2, 1, 9), torch.ones(2, 1, 30)
     x_mask[1, :, 6:], y_mask[1, :, 20:] = 0, 0
-    monkeypatch.setattr(speedy, "diagonal", lambda *_: 0.0)
+    monkeypatch.setattr(speedy, "diagonal_log_prior", lambda *_: 0.0)
     with torch.no_grad():
         ours = model._forward_aligner(letters, frames, x_mask, y_mask)
         theirs = super(speedy.SpeedySpeech, model)._forward_aligner(letters, frames, x_mask, y_mask)
@@ -175,7 +178,7 @@ def test_the_aligner_is_coqui_s_own_but_for_the_prior(
 def test_the_prior_is_beta_binomial_along_the_diagonal() -> None:
     x_mask, y_mask = torch.ones(2, 1, 7), torch.ones(2, 1, 12)
     x_mask[1, :, 4:], y_mask[1, :, 9:] = 0, 0
-    found = speedy.diagonal(x_mask, y_mask).exp()
+    found = speedy.diagonal_log_prior(x_mask, y_mask).exp()
     for place, (letters, frames) in enumerate(((7, 12), (4, 9))):
         for frame in range(1, frames + 1):
             expected = betabinom(letters - 1, frame, frames - frame + 1).pmf(np.arange(letters))
@@ -196,34 +199,36 @@ def test_a_sentence_begins_as_if_silence_were_before_it(model: Any) -> None:
 
 
 def test_other_voices_are_refused_with_a_reason(trained: Checkpoint, tmp_path: Path) -> None:
-    config = voice.config_of(trained.location / "model.pth")
-    assert speedy.unfit(config) is None
+    config = voice.read_config(trained.location / "model.pth")
+    assert speedy.explain_unfit(config) is None
     for option, why in (
         ("use_speaker_embedding", "has several speakers"),
         ("use_pitch", "is told pitch or energy"),
     ):
         setattr(config.model_args, option, True)
-        assert speedy.unfit(config) == f"the voice {why}"
+        assert speedy.explain_unfit(config) == f"the voice {why}"
         setattr(config.model_args, option, False)
     config.model_args.use_aligner = False
-    assert "cannot find that out" in (speedy.unfit(config) or "")
-    glow.create(8000, 16, 2, 1, LETTERS).config.save_json(tmp_path / "config.json")
+    assert "cannot find that out" in (speedy.explain_unfit(config) or "")
+    glow.create_model(8000, 16, 2, 1, LETTERS).config.save_json(tmp_path / "config.json")
     torch.save({"model": {}}, tmp_path / "model.pth")
     with pytest.raises(ConfigError, match="is a glow_tts, not a speedy_speech"):
-        speedy.load(tmp_path / "model.pth")
+        speedy.load_model(tmp_path / "model.pth")
     (tmp_path / "config.json").write_text((trained.location / "config.json").read_text())
     with pytest.raises(EngineError, match=r"does not fit its config\.json"):
-        speedy.load(tmp_path / "model.pth")
+        speedy.load_model(tmp_path / "model.pth")
 
 
 def test_the_voice_that_is_shipped_is_small_and_can_say_what_the_demo_asks() -> None:
     part = SpeedySpeechSynthesizer(start=SHIPPED, noise=0.0, speed=1.0)
-    assert not list(part.wrongs())
+    assert not list(part.validation_errors())
     assert (SHIPPED / "model.safetensors").stat().st_size < 15_000_000
-    model = speedy.load(voice.weights_of(SHIPPED)).eval()
+    model = speedy.load_model(voice.find_weights(SHIPPED)).eval()
     spec = {"use": "textfile", "file": ROOT / "configs" / "texts" / "ivr.it.txt"}
-    asked = [voice.readable(model, each.text or "") for each in Corpus.build(spec).utterances()]
-    assert len(asked) > 100 and not [each for each in asked if voice.unspeakable(model, each)]
-    [said] = part._say(model, [Utterance(id="x", text="La conferenza inizia oggi.")])
-    assert isinstance(said.samples, np.ndarray) and said.speaker == "it-1"
-    assert 1.0 < len(said.samples) / model.ap.sample_rate < 4.0
+    asked = [voice.prepare_text(model, each.text or "") for each in Corpus.build(spec).utterances()]
+    assert len(asked) > 100 and not [
+        each for each in asked if voice.explain_unspeakable(model, each)
+    ]
+    [said] = part._synthesize_window(model, [Utterance(id="x", text="La conferenza inizia oggi.")])
+    assert isinstance(said.samples_or_error, np.ndarray) and said.speaker == "it-1"
+    assert 1.0 < len(said.samples_or_error) / model.ap.sample_rate < 4.0

@@ -12,7 +12,7 @@ pytest.importorskip("TTS")
 
 import torch
 
-from tests.tones import LETTERS, NOBODY, lesson_in, losses
+from tests.tones import LETTERS, NO_CHAMPION, write_labeled_clips, read_losses
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
@@ -38,7 +38,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Of two speakers, and of a third of whom there is next to nothing."""
     folder = tmp_path_factory.mktemp("lesson")
     many = [("ada", 10), ("bob", 12), ("eve", 2)]
-    clips = [lesson_in(folder / name, count, name, ord(name[0])) for name, count in many]
+    clips = [write_labeled_clips(folder / name, count, name, ord(name[0])) for name, count in many]
     return Manifest.write((each for of_one in clips for each in of_one), folder / "all")
 
 
@@ -46,7 +46,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def trained(
     lesson: Manifest, texts: Manifest, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
-    return TINY.train(None, lesson, texts, NOBODY, tmp_path_factory.mktemp("voice") / "v", 7)
+    return TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path_factory.mktemp("voice") / "v", 7)
 
 
 def test_options_that_cannot_be_are_a_sentence() -> None:
@@ -62,13 +62,13 @@ def test_training_lowers_the_loss_and_leaves_a_voice_that_knows_its_speakers(
 ) -> None:
     left = {each.name for each in trained.location.iterdir()}
     assert left == {"config.json", "model.pth", "training.jsonl", "train.log"}
-    noted = losses(trained.location)
+    noted = read_losses(trained.location)
     assert [step for step, _ in noted] == list(range(STEPS))
     first, last = (sum(loss for _, loss in each) / 4 for each in (noted[:4], noted[-4:]))
     assert last < first
-    model = vits.load(trained.location / "model.pth")
+    model = vits.load_model(trained.location / "model.pth")
     assert model.config.speakers == ["ada", "bob"]
-    assert model.state_dict()[vits.SPEAKERS].shape[0] == 2
+    assert model.state_dict()[vits.SPEAKER_EMBEDDING].shape[0] == 2
 
 
 def test_training_that_was_broken_off_goes_on_to_the_same_voice(
@@ -78,20 +78,20 @@ def test_training_that_was_broken_off_goes_on_to_the_same_voice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked = training.Watch.check
+    looked = training.LossMonitor.check_loss
 
-    def broken(self: training.Watch, step: int, loss: float | None) -> None:
+    def broken(self: training.LossMonitor, step: int, loss: float | None) -> None:
         looked(self, step, loss)
         if step == 6:  # when the discriminator has learned and the rest has not
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training.Watch, "check", broken)
-        TINY.train(None, lesson, texts, NOBODY, tmp_path, 7)
+        patched.setattr(training.LossMonitor, "check_loss", broken)
+        TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path, 7)
     left = torch.load(tmp_path / "resume" / training.CHECKPOINT, weights_only=True)
     assert left["step"] == 5 and len(left["optimizer"]) == 2
-    resumed = TINY.train(None, lesson, texts, NOBODY, tmp_path, 7)
-    assert losses(resumed.location) == losses(trained.location)
+    resumed = TINY.train(None, lesson, texts, NO_CHAMPION, tmp_path, 7)
+    assert read_losses(resumed.location) == read_losses(trained.location)
     one, other = (each.location / "model.pth" for each in (trained, resumed))
     assert one.read_bytes() == other.read_bytes()
 
@@ -146,12 +146,15 @@ def test_what_is_spoken_absurdly_long_or_short_is_an_error(
 def test_a_later_round_knows_new_letters_and_speakers_and_who_it_knew(
     trained: Checkpoint, texts: Manifest, tmp_path: Path
 ) -> None:
-    clips = [*lesson_in(tmp_path / "a", 14), *lesson_in(tmp_path / "z", 8, "zoe", 90)]
+    clips = [
+        *write_labeled_clips(tmp_path / "a", 14),
+        *write_labeled_clips(tmp_path / "z", 8, "zoe", 90),
+    ]
     grown = Manifest.write([replace(each, text=f"{each.text} ž") for each in clips], tmp_path / "l")
     later = replace(TINY, steps=1, hidden=64, start=tmp_path / "nowhere")
-    made = later.train(trained, grown, texts, NOBODY, tmp_path / "v", 8)
-    old, new = (vits.load(each.location / "model.pth") for each in (trained, made))
-    assert voice.known(new) - voice.known(old) == {"ž"}
+    made = later.train(trained, grown, texts, NO_CHAMPION, tmp_path / "v", 8)
+    old, new = (vits.load_model(each.location / "model.pth") for each in (trained, made))
+    assert voice.model_characters(new) - voice.model_characters(old) == {"ž"}
     assert new.config.speakers == ["ada", "bob", "zoe"]
     assert new.args.hidden_channels == 16  # the sizes of the earlier voice
     moved = new.emb_g.weight[:2] - old.emb_g.weight
@@ -159,10 +162,12 @@ def test_a_later_round_knows_new_letters_and_speakers_and_who_it_knew(
 
 
 def test_rows_of_the_known_stay_and_a_new_speaker_begins_at_their_mean(trained: Checkpoint) -> None:
-    old = vits.load(trained.location / "model.pth")
+    old = vits.load_model(trained.location / "model.pth")
     speakers, letters = old.emb_g.weight.clone(), old.text_encoder.emb.weight.clone()
-    places = {each: old.tokenizer.characters.char_to_id(each) for each in voice.known(old)}
-    new = vits.extend(old, "xyž", ["zoe", "bob"])
+    places = {
+        each: old.tokenizer.characters.char_to_id(each) for each in voice.model_characters(old)
+    }
+    new = vits.extend_model(old, "xyž", ["zoe", "bob"])
     assert new.config.speakers == ["ada", "bob", "zoe"]
     assert torch.equal(new.emb_g.weight[:2], speakers)
     assert torch.allclose(new.emb_g.weight[2], speakers.mean(0))
@@ -176,15 +181,15 @@ def test_a_voice_of_one_speaker_goes_on_as_one_of_several_and_sounds_as_before(
 ) -> None:
     from TTS.tts.models.vits import Vits
 
-    alone = vits.load(trained.location / "model.pth").config
+    alone = vits.load_model(trained.location / "model.pth").config
     for each in (alone, alone.model_args):
         each.use_speaker_embedding = False
     alone.speakers = []
     torch.manual_seed(3)
     before = Vits(alone).eval()
-    voice.save(before, tmp_path)
-    after = vits.load(tmp_path / "model.pth").eval()
-    assert after.config.speakers == [vits.UNNAMED]
+    voice.save_model(before, tmp_path)
+    after = vits.load_model(tmp_path / "model.pth").eval()
+    assert after.config.speakers == [vits.UNNAMED_SPEAKER]
     ids = torch.tensor([before.tokenizer.text_to_ids("alba")])
     lengths = torch.tensor([ids.shape[1]])
     said = []
@@ -197,18 +202,18 @@ def test_a_voice_of_one_speaker_goes_on_as_one_of_several_and_sounds_as_before(
 def test_speakers_are_also_found_where_coqui_s_downloader_puts_them(
     trained: Checkpoint, tmp_path: Path
 ) -> None:
-    config = voice.config_of(trained.location / "model.pth")
+    config = voice.read_config(trained.location / "model.pth")
     config.speakers = []
     config.save_json(tmp_path / "config.json")
     (tmp_path / "model_file.pth").symlink_to(trained.location / "model.pth")
-    weights = voice.weights_of(tmp_path)
+    weights = voice.find_weights(tmp_path)
     with pytest.raises(ConfigError, match=r"neither its config\.json nor speaker_ids\.json or"):
-        vits.load(weights)
+        vits.load_model(weights)
     (tmp_path / "speaker_ids.json").write_text("[]]")
     with pytest.raises(EngineError, match=r"speaker_ids\.json: not names of speakers"):
-        vits.load(weights)
+        vits.load_model(weights)
     (tmp_path / "speaker_ids.json").write_text('{"zoe": 1, "eva": 0}')
-    assert vits.load(weights).config.speakers == ["eva", "zoe"]
+    assert vits.load_model(weights).config.speakers == ["eva", "zoe"]
 
 
 def test_a_start_that_cannot_be_gone_on_with_is_refused_with_the_plan(
@@ -227,31 +232,33 @@ def test_a_start_that_cannot_be_gone_on_with_is_refused_with_the_plan(
 
 def test_clips_without_a_speaker_are_one_speaker_s(lesson: Manifest) -> None:
     nameless = [replace(each, speaker=None) for each in lesson]
-    chosen = TINY._chosen(nameless, None)
-    assert {each.speaker for each in chosen} == {vits.UNNAMED} and len(chosen) == len(lesson)
-    assert {each.speaker for each in TINY._chosen(lesson, None)} == {"ada", "bob"}
+    chosen = TINY._select_clips(nameless, None)
+    assert {each.speaker for each in chosen} == {vits.UNNAMED_SPEAKER} and len(chosen) == len(
+        lesson
+    )
+    assert {each.speaker for each in TINY._select_clips(lesson, None)} == {"ada", "bob"}
 
 
 def test_too_few_clips_or_a_speaker_who_is_not_there_are_a_sentence(lesson: Manifest) -> None:
     few = [each for each in lesson if each.speaker != "bob"]
     with pytest.raises(ConfigError, match=r"at least 20 .* there are 10 \(clips .* ada 10, eve 2"):
-        cutting.of_speakers(few)
+        cutting.select_clips_of_speakers(few)
     with pytest.raises(ConfigError, match=r"5 of every speaker, there are 22 of .* ada, bob, eve"):
-        cutting.of_speakers(lesson, ["ada", "bob", "eve"])
+        cutting.select_clips_of_speakers(lesson, ["ada", "bob", "eve"])
 
 
 def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
     lesson: Manifest, texts: Manifest, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError, match=r"went wrong at step [01]: .*smaller learning_rate"):
-        replace(TINY, learning_rate=1e12).train(None, lesson, texts, NOBODY, tmp_path, 7)
+        replace(TINY, learning_rate=1e12).train(None, lesson, texts, NO_CHAMPION, tmp_path, 7)
 
 
 def test_sizes_fit_together_at_every_rate() -> None:
     for rate in (16000, 22050, 48000):
-        model = vits.create(rate, 16, 1, 16, (), 8, LETTERS, ["ada"]).eval()
+        model = vits.create_model(rate, 16, 1, 16, (), 8, LETTERS, ["ada"]).eval()
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            spoken = vits.speak(model, "alba", "ada", (1.0, 0.5, 0.5), 30.0)
+            spoken = vits.synthesize_samples(model, "alba", "ada", (1.0, 0.5, 0.5), 30.0)
         assert spoken is not None and len(spoken) % model.ap.hop_length == 0
         assert 0.010 < model.ap.hop_length / rate < 0.017

@@ -14,7 +14,7 @@ pytest.importorskip("TTS")
 
 import torch
 
-from tests.tones import NOBODY, lesson_in, losses
+from tests.tones import NO_CHAMPION, write_labeled_clips, read_losses
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
@@ -22,7 +22,7 @@ from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import training
 from twister_loop.tts._coqui import xtts_model as xtts
-from twister_loop.tts.xtts import XttsSynthesizer, chosen_from
+from twister_loop.tts.xtts import XttsSynthesizer, select_reference_clips
 
 pytestmark = pytest.mark.model
 
@@ -96,7 +96,7 @@ def test_it_speaks_in_the_voices_of_clips_that_are_long_enough(
     weights: Path, lesson: Manifest, tmp_path: Path
 ) -> None:
     part = build(weights, references=2)
-    learned = part.train(None, lesson, lesson, NOBODY, tmp_path / "voice", 7)
+    learned = part.train(None, lesson, lesson, NO_CHAMPION, tmp_path / "voice", 7)
     kept = list(Manifest.load(learned.location))
     assert {each.speaker for each in kept} == {"ada", "bob"}
     assert all(each.duration >= 3 for each in kept)
@@ -129,12 +129,15 @@ def test_a_lesson_without_a_clip_that_is_long_enough_is_refused(
 ) -> None:
     short = Manifest.write(list(lesson)[:1], tmp_path / "short")
     with pytest.raises(ConfigError, match="no clip of the lesson lasts 3 to 30 s"):
-        build(weights).train(None, short, short, NOBODY, tmp_path / "voice", 7)
+        build(weights).train(None, short, short, NO_CHAMPION, tmp_path / "voice", 7)
 
 
 def sentences(folder: Path, lang: str | None = "it") -> Manifest:
     """Clips of less than a second, which the tiny model can learn from, and some it cannot."""
-    made = [*lesson_in(folder, 22), *list(lesson_in(folder / "long", 1, "bob", 90))]
+    made = [
+        *write_labeled_clips(folder, 22),
+        *list(write_labeled_clips(folder / "long", 1, "bob", 90)),
+    ]
     short = [
         replace(each, duration=0.9, lang=lang, text=(each.text or "").strip("."))
         for each in made[:22]
@@ -150,29 +153,29 @@ def test_fine_tuning_changes_the_gpt_alone_and_a_later_round_goes_on_from_it(
     part = build(tunable, references=2, steps=4, batch=2, learning_rate=1e-3, save_every=2)
     assert part.continues_from_last_round
     threads = torch.get_num_threads()
-    made = part.train(None, both, both, NOBODY, tmp_path / "v", 7)
+    made = part.train(None, both, both, NO_CHAMPION, tmp_path / "v", 7)
     assert torch.get_num_threads() == threads
     left = {each.name for each in made.location.iterdir()}
-    assert left == {*xtts.FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
-    assert [step for step, _ in losses(made.location)] == [0, 1, 2, 3]
-    before, after = (xtts.load(each).state_dict() for each in (tunable, made.location))
+    assert left == {*xtts.MODEL_FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
+    assert [step for step, _ in read_losses(made.location)] == [0, 1, 2, 3]
+    before, after = (xtts.load_model(each).state_dict() for each in (tunable, made.location))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"gpt"}
 
-    looked = training.Watch.check
+    looked = training.LossMonitor.check_loss
 
-    def broken(self: training.Watch, step: int, loss: float | None) -> None:
+    def broken(self: training.LossMonitor, step: int, loss: float | None) -> None:
         looked(self, step, loss)
         if step == 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training.Watch, "check", broken)
-        part.train(None, both, both, NOBODY, tmp_path / "w", 7)
-    again = part.train(None, both, both, NOBODY, tmp_path / "w", 7)
+        patched.setattr(training.LossMonitor, "check_loss", broken)
+        part.train(None, both, both, NO_CHAMPION, tmp_path / "w", 7)
+    again = part.train(None, both, both, NO_CHAMPION, tmp_path / "w", 7)
     one, other = (each.location / "model.pth" for each in (made, again))
     assert one.read_bytes() == other.read_bytes()
-    assert losses(again.location) == losses(made.location)
+    assert read_losses(again.location) == read_losses(made.location)
 
     line = Utterance(id="one", text="ciao", lang="it")
     [tuned] = part.synthesize(made, [line], tmp_path / "a")
@@ -180,8 +183,8 @@ def test_fine_tuning_changes_the_gpt_alone_and_a_later_round_goes_on_from_it(
     assert tuned.error is None and plain.error is None
     assert tuned.audio_filepath.read_bytes() != plain.audio_filepath.read_bytes()
 
-    later = part.train(made, both, both, NOBODY, tmp_path / "x", 7)
-    assert losses(later.location)[0][1] < losses(made.location)[0][1]
+    later = part.train(made, both, both, NO_CHAMPION, tmp_path / "x", 7)
+    assert read_losses(later.location)[0][1] < read_losses(made.location)[0][1]
 
 
 def test_fine_tuning_asks_for_enough_clips_that_it_can_read(
@@ -190,7 +193,7 @@ def test_fine_tuning_asks_for_enough_clips_that_it_can_read(
     nameless = sentences(tmp_path / "short", lang=None)  # XTTS must be told a language
     both = Manifest.write([*nameless, *lesson], tmp_path / "both")
     with pytest.raises(ConfigError, match=r"too little speech .* 0 clips could be used, 28 not"):
-        build(tunable, steps=1).train(None, both, both, NOBODY, tmp_path / "v", 7)
+        build(tunable, steps=1).train(None, both, both, NO_CHAMPION, tmp_path / "v", 7)
 
 
 def test_the_licence_must_be_agreed_to_and_options_must_make_sense(weights: Path) -> None:
@@ -204,12 +207,12 @@ def test_weights_that_are_nowhere_or_no_weights_are_a_sentence(
     weights: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"lacks config\.json, model\.pth, vocab\.json"):
-        xtts.find(str(tmp_path))
-    for name in xtts.FILES:
+        xtts.find_model_folder(str(tmp_path))
+    for name in xtts.MODEL_FILES:
         (tmp_path / name).write_bytes((weights / name).read_bytes())
     (tmp_path / "model.pth").write_bytes(b"no weights")
     with pytest.raises(EngineError, match="no XTTS model that can be loaded"):
-        xtts.load(tmp_path)
+        xtts.load_model(tmp_path)
 
 
 def test_what_xtts_cannot_do_is_refused_beforehand(
@@ -236,7 +239,7 @@ def test_what_xtts_cannot_do_is_refused_beforehand(
         part.check(None, texts("it"), [short])
     with pytest.raises(ConfigError, match=r"lacks .*model\.pth"):
         build(tmp_path)
-    for name in xtts.FILES:
+    for name in xtts.MODEL_FILES:
         (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=r"lacks mel_stats\.pth, dvae\.pth"):
         build(tmp_path, steps=1)
@@ -249,7 +252,7 @@ def test_references_are_spread_over_speakers() -> None:
         Utterance(id=str(at), duration=5.0, speaker="ada" if at < 90 else f"s{at}")
         for at in range(96)
     ]
-    chosen = chosen_from(clips, 14, np.random.default_rng(0))
+    chosen = select_reference_clips(clips, 14, np.random.default_rng(0))
     assert len(chosen) == 8 and sum(each.speaker == "ada" for each in chosen) == 2
     assert XttsSynthesizer(non_commercial=True).continues_from_last_round is False
     assert Checkpoint("xtts", Path()).engine == "xtts"

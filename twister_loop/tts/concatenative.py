@@ -67,7 +67,7 @@ class Inventory(JsonRecord):
 
 
 @dataclass(frozen=True)
-class Concatenative(Synthesizer):
+class ConcatenativeSynthesizer(Synthesizer):
     continues_from_last_round, uses_randomness = False, False
 
     clips_per_word: int = 24
@@ -90,7 +90,9 @@ class Concatenative(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        clips = [clip for each in champion.align(filtered_labels) for clip in _cut(each, self.confidence)]
+        clips = [
+            clip for each in champion.align(filtered_labels) for clip in _cut(each, self.confidence)
+        ]
         if not clips:
             raise EngineError("concatenative: the lesson has no word that could be cut out of it")
         wanted = {word for each in texts for word in _words(each.text, each.lang)}

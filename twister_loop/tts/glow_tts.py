@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ._coqui import glow_tts_model as glow
-from ._coqui.mel_voice import Mel, MelVoice, Take
+from ._coqui.mel_voice import Mel, MelSynthesizer, SynthesisRequest
 from ._coqui.model_files import Model
-from ._coqui.synthesizer import LONGEST
+from ._coqui.synthesizer import MAX_SPEECH_SECONDS
 
 
 @dataclass(frozen=True)
-class GlowTtsSynthesizer(MelVoice):
+class GlowTtsSynthesizer(MelSynthesizer):
     """Learns one speaker's voice from labeled clips and speaks letters.
 
     Glow-TTS (Kim et al., arXiv 2005.11129). From nothing it is usable after some thousands of
@@ -33,20 +33,22 @@ class GlowTtsSynthesizer(MelVoice):
         if min(self.hidden, self.blocks, self.layers) < 1 or self.hidden % 2:
             raise ValueError("hidden, blocks and layers are 1 or more, hidden is even")
 
-    def _unfit(self, config: Any) -> str | None:
-        return glow.unfit(config)
+    def _explain_unfit(self, config: Any) -> str | None:
+        return glow.explain_unfit(config)
 
-    def _load(self, weights: Path) -> Model:
-        return glow.load(weights)
+    def _load_model(self, weights: Path) -> Model:
+        return glow.load_model(weights)
 
-    def _created(self, characters: str) -> Model:
-        return glow.create(self.sample_rate, self.hidden, self.blocks, self.layers, characters)
+    def _create_model(self, characters: str) -> Model:
+        return glow.create_model(
+            self.sample_rate, self.hidden, self.blocks, self.layers, characters
+        )
 
-    def _extended(self, model: Model, characters: str) -> Model:
-        return glow.extend(model, characters)
+    def _extend_model(self, model: Model, characters: str) -> Model:
+        return glow.extend_model(model, characters)
 
-    def _settle(self, model: Model) -> None:
+    def _prepare_for_inference(self, model: Model) -> None:
         model.store_inverse()
 
-    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
-        return glow.mels(model, takes, LONGEST)
+    def _predict_mels(self, model: Model, takes: Sequence[SynthesisRequest]) -> list[Mel | None]:
+        return glow.predict_mels(model, takes, MAX_SPEECH_SECONDS)

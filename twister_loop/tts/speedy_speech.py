@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ._coqui import speedy_speech_model as speedy
-from ._coqui.mel_voice import Mel, MelVoice, Take
+from ._coqui.mel_voice import Mel, MelSynthesizer, SynthesisRequest
 from ._coqui.model_files import Model
-from ._coqui.synthesizer import LONGEST, Scale
+from ._coqui.synthesizer import MAX_SPEECH_SECONDS, Scale
 
 
 @dataclass(frozen=True)
-class SpeedySpeechSynthesizer(MelVoice):
+class SpeedySpeechSynthesizer(MelSynthesizer):
     """Learns one speaker's voice from labeled clips and speaks letters.
 
     SpeedySpeech (Vainer and Dušek, arXiv 2008.03802), whose letters are aligned as it learns. It
@@ -38,21 +38,21 @@ class SpeedySpeechSynthesizer(MelVoice):
         if min(self.hidden, self.encoder_blocks, self.decoder_blocks) < 1:
             raise ValueError("hidden, encoder_blocks and decoder_blocks are 1 or more")
 
-    def _unfit(self, config: Any) -> str | None:
-        return speedy.unfit(config)
+    def _explain_unfit(self, config: Any) -> str | None:
+        return speedy.explain_unfit(config)
 
-    def _load(self, weights: Path) -> Model:
-        return speedy.load(weights)
+    def _load_model(self, weights: Path) -> Model:
+        return speedy.load_model(weights)
 
-    def _created(self, characters: str) -> Model:
+    def _create_model(self, characters: str) -> Model:
         sizes = self.sample_rate, self.hidden, self.encoder_blocks, self.decoder_blocks
-        return speedy.create(*sizes, characters)
+        return speedy.create_model(*sizes, characters)
 
-    def _extended(self, model: Model, characters: str) -> Model:
-        return speedy.extend(model, characters)
+    def _extend_model(self, model: Model, characters: str) -> Model:
+        return speedy.extend_model(model, characters)
 
-    def _settle(self, model: Model) -> None:
+    def _prepare_for_inference(self, model: Model) -> None:
         """There is nothing to fold."""
 
-    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
-        return [speedy.mel(model, each, LONGEST) for each in takes]
+    def _predict_mels(self, model: Model, takes: Sequence[SynthesisRequest]) -> list[Mel | None]:
+        return [speedy.predict_mel(model, each, MAX_SPEECH_SECONDS) for each in takes]

@@ -15,11 +15,20 @@ from ._coqui import clips as cutting
 from ._coqui import model_files as voice
 from ._coqui import vits_model as vits
 from ._coqui.model_files import Model
-from ._coqui.synthesizer import LONGEST, TOO_LONG, CoquiVoice, Said, Scale, drawn, extent, judged
+from ._coqui.synthesizer import (
+    MAX_SPEECH_SECONDS,
+    TOO_LONG,
+    CoquiSynthesizer,
+    SynthesisOutcome,
+    Scale,
+    draw_scale,
+    scale_range,
+    check_and_level,
+)
 
 
 @dataclass(frozen=True)
-class VitsSynthesizer(CoquiVoice):
+class VitsSynthesizer(CoquiSynthesizer):
     """Learns the voices of all speakers of the lesson, and speaks every text in one of them.
 
     Conditional VAE with adversarial learning (Kim et al., arXiv 2106.06103) in the paper's sizes:
@@ -60,51 +69,63 @@ class VitsSynthesizer(CoquiVoice):
             raise ValueError("hidden, layers and segment are 1 or more, hidden is even")
         if self.channels < 16 or self.channels % 16 or min(self.periods, default=2) < 2:
             raise ValueError("channels is a multiple of 16, every one of periods 2 or more")
-        if not 0 <= extent(self.rhythm)[0] <= extent(self.rhythm)[1]:
+        if not 0 <= scale_range(self.rhythm)[0] <= scale_range(self.rhythm)[1]:
             raise ValueError("rhythm is not below 0; of two, the smaller one first")
 
-    def _unfit(self, config: Any) -> str | None:
-        return vits.unfit(config)
+    def _explain_unfit(self, config: Any) -> str | None:
+        return vits.explain_unfit(config)
 
-    def _load(self, weights: Path) -> Model:
-        return vits.load(weights)
+    def _load_model(self, weights: Path) -> Model:
+        return vits.load_model(weights)
 
-    def _chosen(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
-        chosen = cutting.of_speakers(lesson, self.speakers)
-        return [replace(each, speaker=each.speaker or vits.UNNAMED) for each in chosen]
+    def _select_clips(
+        self, lesson: Iterable[Utterance], model: Model | None
+    ) -> Sequence[Utterance]:
+        chosen = cutting.select_clips_of_speakers(lesson, self.speakers)
+        return [replace(each, speaker=each.speaker or vits.UNNAMED_SPEAKER) for each in chosen]
 
-    def _configured(
+    def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
-        speakers = sorted({each.speaker or vits.UNNAMED for each in clips})
+        speakers = sorted({each.speaker or vits.UNNAMED_SPEAKER for each in clips})
         if model is None:
             sizes = self.sample_rate, self.hidden, self.layers, self.channels
-            model = vits.create(*sizes, self.periods, self.segment, characters, speakers)
-        model = vits.extend(model, characters, speakers)
+            model = vits.create_model(*sizes, self.periods, self.segment, characters, speakers)
+        model = vits.extend_model(model, characters, speakers)
         config = model.config
         config.lr_gen = config.lr_disc = self.learning_rate
         config.lr_scheduler_gen = config.lr_scheduler_disc = None
         return model
 
-    def _dataset(self, model: Model, samples: list[cutting.Sample]) -> Any:
-        return vits.clips(model, samples)
+    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
+        return vits.build_dataset(model, samples)
 
-    def _settle(self, model: Model) -> None:
-        vits.fold(model)
+    def _prepare_for_inference(self, model: Model) -> None:
+        vits.remove_weight_norm(model)
 
-    def _say(self, model: Model, texts: Sequence[Utterance]) -> Iterator[Said]:
+    def _synthesize_window(
+        self, model: Model, texts: Sequence[Utterance]
+    ) -> Iterator[SynthesisOutcome]:
         """One by one, so that nothing depends on what else is spoken."""
         named = [each for each in model.config.speakers if each in self.speakers]
         speakers = named or model.config.speakers
         for each in texts:
-            letters, seed = voice.readable(model, each.text or ""), voice.seed_of(each.id)
+            letters, seed = voice.prepare_text(model, each.text or ""), voice.derive_seed(each.id)
             rng = np.random.default_rng(seed)
             speaker = speakers[int(rng.integers(len(speakers)))]
-            scales = drawn(self.speed, rng), drawn(self.noise, rng), drawn(self.rhythm, rng)
-            who = None if speaker == vits.UNNAMED else speaker
-            if wrong := voice.unspeakable(model, letters):
-                yield Said(who, wrong)
+            scales = (
+                draw_scale(self.speed, rng),
+                draw_scale(self.noise, rng),
+                draw_scale(self.rhythm, rng),
+            )
+            who = None if speaker == vits.UNNAMED_SPEAKER else speaker
+            if wrong := voice.explain_unspeakable(model, letters):
+                yield SynthesisOutcome(who, wrong)
                 continue
-            with voice.seeded(seed):
-                samples = vits.speak(model, letters, speaker, scales, LONGEST)
-            yield Said(who, TOO_LONG if samples is None else judged(samples, model.ap.sample_rate))
+            with voice.fork_random_state(seed):
+                samples = vits.synthesize_samples(
+                    model, letters, speaker, scales, MAX_SPEECH_SECONDS
+                )
+            yield SynthesisOutcome(
+                who, TOO_LONG if samples is None else check_and_level(samples, model.ap.sample_rate)
+            )

@@ -23,7 +23,7 @@ from ..core.types import Checkpoint, Seconds, Utterance
 from ._base import Synthesizer
 from ._coqui import model_files as voice
 from ._coqui import xtts_model as xtts
-from ._coqui.model_files import seed_of
+from ._coqui.model_files import derive_seed
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,9 @@ class XttsSynthesizer(Synthesizer):
                 f"{longest:.1f} s), so there is no voice to take"
             )
         spoken = Counter(each.lang for each in texts)
-        wrong = {lang: why for lang in spoken if (why := xtts.unreadable(base, lang))}
+        wrong = {
+            lang: why for lang in spoken if (why := xtts.explain_unsupported_language(base, lang))
+        }
         strange = sum(spoken[lang] for lang in wrong)
         for lang, why in wrong.items():
             log.warning("%d texts cannot be spoken: %s", spoken[lang], why)
@@ -118,7 +120,9 @@ class XttsSynthesizer(Synthesizer):
         EngineError where the loss is not a number or the trainer fails.
         """
         base = self._base()  # before anything is spoken
-        chosen = chosen_from(filtered_labels, self.references, np.random.default_rng(seed))
+        chosen = select_reference_clips(
+            filtered_labels, self.references, np.random.default_rng(seed)
+        )
         kept = []
         for number, each in enumerate(chosen):
             path = out / "audio" / f"{number:03d}.wav"
@@ -147,36 +151,36 @@ class XttsSynthesizer(Synthesizer):
     ) -> Iterator[Utterance]:
         """The reference, the speed and every token are drawn by the id of the text."""
         tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
-        with voice.captured(), voice.seeded(0):
-            model = xtts.load(checkpoint.location if tuned else self._base())
+        with voice.capture_output(), voice.fork_random_state(0):
+            model = xtts.load_model(checkpoint.location if tuned else self._base())
         references = list(Manifest.load(checkpoint.location))
         heard: dict[int, xtts.Voice] = {}
         for text in texts:
-            seed = seed_of(text.id)
+            seed = derive_seed(text.id)
             rng = np.random.default_rng(seed)
             place, speed = int(rng.integers(len(references))), float(rng.uniform(*self.speed))
             reference = references[place]
             spoken = dataclasses.replace(
                 text, origin="synthetic", made_by=self.name, speaker=reference.speaker
             )
-            if error := xtts.unspeakable(model, text.text or "", text.lang):
+            if error := xtts.explain_unspeakable(model, text.text or "", text.lang):
                 yield dataclasses.replace(spoken, error=error)
                 continue
             if place not in heard:
-                heard[place] = xtts.voice_of(model, audio.load_utterance(reference))
-            with voice.captured(), voice.seeded(seed):
-                samples = xtts.speak(
+                heard[place] = xtts.compute_voice(model, audio.load_utterance(reference))
+            with voice.capture_output(), voice.fork_random_state(seed):
+                samples = xtts.synthesize_samples(
                     model, text.text or "", text.lang, heard[place], self.temperature, speed
                 )
             if not len(samples) or not np.isfinite(samples).all():
                 yield dataclasses.replace(spoken, error="no speech came out")
                 continue
             path = out / f"{text.id}.wav"
-            duration: Seconds = audio.write(audio.resample(samples, xtts.RATE), path)
+            duration: Seconds = audio.write(audio.resample(samples, xtts.XTTS_SAMPLE_RATE), path)
             yield dataclasses.replace(spoken, audio_filepath=path, duration=duration)
 
     def _base(self) -> Path:
-        return xtts.find(self.model, xtts.FOR_TUNING if self.steps else ())
+        return xtts.find_model_folder(self.model, xtts.FINE_TUNING_FILES if self.steps else ())
 
 
 def _tuning() -> Any:
@@ -188,7 +192,7 @@ def _tuning() -> Any:
     return _xtts_train
 
 
-def chosen_from(
+def select_reference_clips(
     lesson: Iterable[Utterance], count: int, rng: np.random.Generator
 ) -> Sequence[Utterance]:
     """Clips long enough, drawn so that every speaker has about as many as another."""

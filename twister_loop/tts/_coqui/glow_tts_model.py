@@ -15,18 +15,18 @@ from TTS.tts.utils.helpers import generate_path, sequence_mask
 
 from ...core.types import Seconds
 from . import model_files as voice
-from .mel_voice import Mel, Take, framed
+from .mel_voice import Mel, SynthesisRequest, make_audio_config
 from .model_files import Model
 
 KIND = "glow_tts"
-EMBEDDING = "encoder.emb.weight"
+CHARACTER_EMBEDDING = "encoder.emb.weight"
 
 
-def create(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
+def create_model(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
     """A new voice, untrained."""
     encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
     config = GlowTTSConfig(
-        audio=framed(rate),
+        audio=make_audio_config(rate),
         characters=CharactersConfig(characters=characters, punctuations=""),
         hidden_channels_enc=hidden,
         hidden_channels_dec=hidden,
@@ -39,15 +39,15 @@ def create(rate: int, hidden: int, blocks: int, layers: int, characters: str) ->
     return GlowTTS(config)
 
 
-def unfit(config: Any) -> str | None:
+def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
     several = config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file)
-    return "the voice has several speakers" if several else voice.unfit(config, KIND)
+    return "the voice has several speakers" if several else voice.explain_unfit(config, KIND)
 
 
-def load(weights: Path) -> Model:
+def load_model(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    return voice.load(weights, unfit, _initialized)
+    return voice.load_model(weights, explain_unfit, _initialized)
 
 
 def _initialized(config: GlowTTSConfig) -> Model:
@@ -56,15 +56,15 @@ def _initialized(config: GlowTTSConfig) -> Model:
     return GlowTTS(config)
 
 
-def extend(model: Model, characters: str) -> Model:
+def extend_model(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    return voice.extend(model, characters, EMBEDDING, GlowTTS)
+    return voice.extend_model(model, characters, CHARACTER_EMBEDDING, GlowTTS)
 
 
 @torch.inference_mode()
-def mels(
+def predict_mels(
     model: Model,
-    takes: Sequence[Take],
+    takes: Sequence[SynthesisRequest],
     longest: Seconds,
 ) -> list[Mel | None]:
     """Speak a batch; None for what would be longer than `longest`.
@@ -73,7 +73,7 @@ def mels(
     spoken: noise is drawn for every text apart, and padding takes no time.
     """
     device = model.device
-    texts = [torch.tensor(each.letters) for each in takes]
+    texts = [torch.tensor(each.token_ids) for each in takes]
     lengths = torch.tensor([len(each) for each in texts], device=device)
     padded = pad_sequence(texts, batch_first=True).to(device)
     mean, log_scale, log_time, mask = model.encoder(padded, lengths, g=None)

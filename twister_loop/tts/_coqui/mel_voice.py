@@ -16,13 +16,20 @@ from numpy.typing import NDArray
 from TTS.config.shared_configs import BaseAudioConfig
 from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
-from ...asr._precision import Precision, resolve
+from ...asr._precision import Precision, resolve_dtype
 from ...audio import io as audio
 from ...core.types import Utterance
 from . import clips as cutting
 from . import model_files as voice
 from .model_files import Model
-from .synthesizer import TOO_LONG, CoquiVoice, Said, drawn, hurried, judged
+from .synthesizer import (
+    TOO_LONG,
+    CoquiSynthesizer,
+    SynthesisOutcome,
+    draw_scale,
+    explain_too_short,
+    check_and_level,
+)
 
 ITERATIONS = 32
 """Of the fast Griffin-Lim algorithm."""
@@ -33,10 +40,10 @@ Mel: TypeAlias = NDArray[np.float32]
 """Shape (mels, frames), normalized as Coqui's audio processor does."""
 
 
-class Take(NamedTuple):
+class SynthesisRequest(NamedTuple):
     """How a text is to be spoken this time."""
 
-    letters: Sequence[int]
+    token_ids: Sequence[int]
     """By their numbers."""
     seed: int
     noise: float
@@ -44,7 +51,7 @@ class Take(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MelVoice(CoquiVoice):
+class MelSynthesizer(CoquiSynthesizer):
     """Learns one speaker; on several it would learn a mixture that sounds like none of them."""
 
     speaker: str | None = None
@@ -54,61 +61,67 @@ class MelVoice(CoquiVoice):
     precision: Precision = "auto"
     """What training computes in; auto is bfloat16 where the processor computes with it."""
 
-    def _chosen(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
+    def _select_clips(
+        self, lesson: Iterable[Utterance], model: Model | None
+    ) -> Sequence[Utterance]:
         learned = model.config.speakers[0] if model and model.config.speakers else None
-        return cutting.of_one_speaker(lesson, self.speaker, learned)
+        return cutting.select_clips_of_one_speaker(lesson, self.speaker, learned)
 
-    def _configured(
+    def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
-        model = self._extended(model, characters) if model else self._created(characters)
+        model = self._extend_model(model, characters) if model else self._create_model(characters)
         model.config.speakers = [clips[0].speaker] if clips[0].speaker else []
         model.config.lr, model.config.lr_scheduler = self.learning_rate, None
-        model.config.mixed_precision = resolve(self.precision) == torch.bfloat16
+        model.config.mixed_precision = resolve_dtype(self.precision) == torch.bfloat16
         model.config.precision = "bf16"
         return model
 
-    def _dataset(self, model: Model, samples: list[cutting.Sample]) -> Any:
+    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
         return model.get_data_loader(model.config, samples=samples).dataset
 
-    def _say(self, model: Model, texts: Sequence[Utterance]) -> Iterable[Said]:
+    def _synthesize_window(
+        self, model: Model, texts: Sequence[Utterance]
+    ) -> Iterable[SynthesisOutcome]:
         """In batches of like length; what a text is batched with does not change it."""
-        letters = [voice.readable(model, each.text or "") for each in texts]
-        said: list[audio.Samples | str] = [voice.unspeakable(model, each) for each in letters]
+        letters = [voice.prepare_text(model, each.text or "") for each in texts]
+        said: list[audio.Samples | str] = [
+            voice.explain_unspeakable(model, each) for each in letters
+        ]
         able = [place for place, error in enumerate(said) if not error]
         able.sort(key=lambda place: len(letters[place]))
         for first in range(0, len(able), SPOKEN_TOGETHER):
             places = able[first : first + SPOKEN_TOGETHER]
-            takes = [self._drawn(model, letters[place], texts[place].id) for place in places]
-            mels = self._mels(model, takes)
+            takes = [self._draw_request(model, letters[place], texts[place].id) for place in places]
+            mels = self._predict_mels(model, takes)
             with ThreadPoolExecutor(torch.get_num_threads()) as cores:  # numpy lets go of the lock
                 seeds = (each.seed for each in takes)
                 spoken = list(cores.map(partial(_spoken, model), mels, seeds))
             for place, samples in zip(places, spoken, strict=True):
                 said[place] = samples
         speaker = next(iter(model.config.speakers), None)
-        return [Said(speaker, each) for each in said]
+        return [SynthesisOutcome(speaker, each) for each in said]
 
-    def _drawn(self, model: Model, letters: str, id_: str) -> Take:
-        seed = voice.seed_of(id_)
+    def _draw_request(self, model: Model, letters: str, id_: str) -> SynthesisRequest:
+        seed = voice.derive_seed(id_)
         rng = np.random.default_rng(seed)
-        speed, noise = drawn(self.speed, rng), drawn(self.noise, rng)
-        return Take(model.tokenizer.text_to_ids(letters), seed, noise, speed)
+        speed, noise = draw_scale(self.speed, rng), draw_scale(self.noise, rng)
+        return SynthesisRequest(model.tokenizer.text_to_ids(letters), seed, noise, speed)
 
     @abstractmethod
-    def _created(self, characters: str) -> Model:
+    def _create_model(self, characters: str) -> Model:
         """A new voice of the sizes asked for."""
 
     @abstractmethod
-    def _extended(self, model: Model, characters: str) -> Model:
+    def _extend_model(self, model: Model, characters: str) -> Model:
         """An earlier voice with room for more characters."""
 
     @abstractmethod
-    def _mels(self, model: Model, takes: Sequence[Take]) -> list[Mel | None]:
+    def _predict_mels(self, model: Model, takes: Sequence[SynthesisRequest]) -> list[Mel | None]:
         """Mel frames of every text; None for what would be longer than `LONGEST`."""
 
 
-def framed(rate: int) -> BaseAudioConfig:
+def make_audio_config(rate: int) -> BaseAudioConfig:
     """64 ms windows every 16 ms at 8 kHz, like that at other rates."""
     hop = 128 * 2 ** int(np.log2(rate / 8000))
     return BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
@@ -135,5 +148,5 @@ def _spoken(model: Model, mel: Mel | None, seed: int) -> audio.Samples | str:
     if mel is None:
         return TOO_LONG
     ap = model.ap
-    wrong = hurried(mel.shape[1] * ap.hop_length / ap.sample_rate)
-    return wrong or judged(vocode(model, mel, seed), ap.sample_rate)
+    wrong = explain_too_short(mel.shape[1] * ap.hop_length / ap.sample_rate)
+    return wrong or check_and_level(vocode(model, mel, seed), ap.sample_rate)

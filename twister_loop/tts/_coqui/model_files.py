@@ -31,9 +31,9 @@ Model: TypeAlias = Any
 """A `GlowTTS` or `Vits`; Coqui's annotations say other things of them than are so."""
 Names: TypeAlias = Sequence[str]
 CONFIG, WEIGHTS = "config.json", "model.pth"
-DOWNLOADED = "model_file.pth"
+DOWNLOADED_WEIGHTS = "model_file.pth"
 """What Coqui's own downloader calls the weights."""
-PUBLISHED = "model.safetensors"
+PUBLISHED_WEIGHTS = "model.safetensors"
 """The weights of a voice that is handed on."""
 PAUSES = "'.,?!"
 """Marks that change how a sentence sounds; others are read as a space, or as one of these."""
@@ -49,13 +49,13 @@ MARKS = str.maketrans(
 )
 
 
-def spelled(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Bring a text to the form a voice reads: lower case, composed, few marks, single spaces."""
     composed = unicodedata.normalize("NFC", text.lower().translate(MARKS))
     return re.sub(r" (?=[.,?!])", "", " ".join(composed.split()))
 
 
-def alphabet(heard: Iterable[str], asked: Iterable[str]) -> str:
+def collect_characters(heard: Iterable[str], asked: Iterable[str]) -> str:
     """The characters of the lesson, and what other letters the texts hold, sorted.
 
     A letter that was never heard has mostly a neighbor that was; a digit or a sign stands for
@@ -66,12 +66,12 @@ def alphabet(heard: Iterable[str], asked: Iterable[str]) -> str:
     return "".join(sorted(known | letters))
 
 
-def known(model: Model | None) -> set[str]:
+def model_characters(model: Model | None) -> set[str]:
     """The characters that a voice has a place for."""
     return set(model.tokenizer.characters.vocab) if model else set()
 
 
-def letters_of(config: Any) -> set[str]:
+def config_characters(config: Any) -> set[str]:
     """The same of a voice that is not loaded."""
     if config.characters is None:
         return set()
@@ -79,28 +79,28 @@ def letters_of(config: Any) -> set[str]:
     return {each for letters in written for each in letters or ""}
 
 
-def readable(model: Model, text: str) -> str:
+def prepare_text(model: Model, text: str) -> str:
     """A text as the voice reads it; a pause mark that it never learned is read as a space."""
-    unknown = dict.fromkeys(map(ord, set(PAUSES) - known(model)), " ")
-    return " ".join(spelled(text).translate(unknown).split())
+    unknown = dict.fromkeys(map(ord, set(PAUSES) - model_characters(model)), " ")
+    return " ".join(normalize_text(text).translate(unknown).split())
 
 
-def unspeakable(model: Model, text: str) -> str:
+def explain_unspeakable(model: Model, text: str) -> str:
     """Why the voice cannot speak a readable text; empty where it can."""
     if not any(each not in PAUSES for each in text):
         return "there is nothing to speak"
-    unknown = sorted(set(text) - known(model))
+    unknown = sorted(set(text) - model_characters(model))
     return f"the voice cannot speak {' '.join(unknown)}" if unknown else ""
 
 
-def weights_of(place: Path) -> Path:
+def find_weights(place: Path) -> Path:
     """The weights of a voice: the file itself, or the one in a folder."""
-    names = (WEIGHTS, DOWNLOADED, PUBLISHED)
+    names = (WEIGHTS, DOWNLOADED_WEIGHTS, PUBLISHED_WEIGHTS)
     found = (place / each for each in names if (place / each).is_file())
     return next(found, place / WEIGHTS) if place.is_dir() else place
 
 
-def config_of(weights: Path) -> Any:
+def read_config(weights: Path) -> Any:
     """What a voice is, from beside its weights. Raises EngineError where that cannot be read."""
     try:
         return load_config(weights.with_name(CONFIG))
@@ -110,7 +110,7 @@ def config_of(weights: Path) -> Any:
         raise EngineError(f"{weights}: its {CONFIG} is no Coqui voice's ({cause})") from cause
 
 
-def state_of(weights: Path) -> dict[str, torch.Tensor]:
+def read_state(weights: Path) -> dict[str, torch.Tensor]:
     """The tensors of a voice by name. Raises EngineError where they cannot be read."""
     try:
         if weights.suffix == ".safetensors":
@@ -124,7 +124,7 @@ def state_of(weights: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def unfit(config: Any, kind: str) -> str | None:
+def explain_unfit(config: Any, kind: str) -> str | None:
     """Why a voice cannot be gone on with here; None where it can."""
     for wrong, why in (
         (config.model != kind, f"is a {config.model}, not a {kind}"),
@@ -136,12 +136,14 @@ def unfit(config: Any, kind: str) -> str | None:
     return None
 
 
-def load(weights: Path, unfit: Callable[[Any], str | None], build: Callable[[Any], Model]) -> Model:
+def load_model(
+    weights: Path, unfit: Callable[[Any], str | None], build: Callable[[Any], Model]
+) -> Model:
     """A voice of one kind; `unfit` says why a configuration is none that can be gone on with.
 
     Raises EngineError where files are missing or broken, ConfigError for other voices.
     """
-    config, state = config_of(weights), state_of(weights)
+    config, state = read_config(weights), read_state(weights)
     if why := unfit(config):
         raise ConfigError(f"{weights}: {why}")
     config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
@@ -153,7 +155,9 @@ def load(weights: Path, unfit: Callable[[Any], str | None], build: Callable[[Any
     return model
 
 
-def extend(model: Model, characters: str, letters: str, build: Callable[[Any], Model]) -> Model:
+def extend_model(
+    model: Model, characters: str, letters: str, build: Callable[[Any], Model]
+) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows.
 
     `letters` is the name of the weights that have a row for every character.
@@ -164,11 +168,11 @@ def extend(model: Model, characters: str, letters: str, build: Callable[[Any], M
         return model
     model.config.characters.characters = model.tokenizer.characters.characters + "".join(new)
     grown = build(model.config)
-    inherit(grown, model, {letters: (before, grown.tokenizer.characters.vocab)})
+    copy_weights(grown, model, {letters: (before, grown.tokenizer.characters.vocab)})
     return grown
 
 
-def inherit(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -> None:
+def copy_weights(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -> None:
     """Give a voice what another knows.
 
     `tables` are the weights that have a row for every name: by the names of the rows that there
@@ -185,7 +189,7 @@ def inherit(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -
     new.load_state_dict({**begun, **state})
 
 
-def save(model: Model, folder: Path) -> None:
+def save_model(model: Model, folder: Path) -> None:
     """Write a voice; its weights appear last, and whole."""
     model.config.save_json(folder / CONFIG)
     save_weights(model, folder)
@@ -198,18 +202,18 @@ def save_weights(model: Model, folder: Path) -> None:
     scratch.replace(folder / WEIGHTS)
 
 
-def publish(model: Model, folder: Path) -> Path:
+def publish_model(model: Model, folder: Path) -> Path:
     """Write a voice to be handed on, at half the size: float16, which speaks the same."""
     model.config.save_json(folder / CONFIG)
     state = {name: each.cpu() for name, each in model.state_dict().items()}
     half = {name: each.half() if each.is_floating_point() else each for name, each in state.items()}
-    save_file({name: each.contiguous() for name, each in half.items()}, folder / PUBLISHED)
-    (folder / PUBLISHED).chmod(0o644)  # safetensors keeps it to the owner
-    return folder / PUBLISHED
+    save_file({name: each.contiguous() for name, each in half.items()}, folder / PUBLISHED_WEIGHTS)
+    (folder / PUBLISHED_WEIGHTS).chmod(0o644)  # safetensors keeps it to the owner
+    return folder / PUBLISHED_WEIGHTS
 
 
 @contextmanager
-def captured(path: Path | None = None) -> Iterator[None]:
+def capture_output(path: Path | None = None) -> Iterator[None]:
     """Send what Coqui prints and logs to a file, or nowhere, and leave the process as it was."""
     loggers = [logging.getLogger(name) for name in ("trainer", "TTS")]
     before = [(each, each.handlers, each.propagate, each.level) for each in loggers]
@@ -227,11 +231,11 @@ def captured(path: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def fork_random_state(seed: int) -> Iterator[None]:
     """Draw from this seed inside, and leave the process's own random state as it was."""
     before = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
-        sow(seed)
+        seed_everything(seed)
         try:
             yield
         finally:
@@ -239,12 +243,12 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(before[1])
 
 
-def seed_of(name: str) -> int:
+def derive_seed(name: str) -> int:
     """The same number for the same name, everywhere."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
 
 
-def sow(seed: int) -> None:
+def seed_everything(seed: int) -> None:
     """Seed everything that Coqui draws from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -17,11 +17,11 @@ from TTS.tts.models.forward_tts import ForwardTTS, maximum_path
 
 from ...core.types import Seconds
 from . import model_files as voice
-from .mel_voice import Mel, Take, framed
+from .mel_voice import Mel, SynthesisRequest, make_audio_config
 from .model_files import Model
 
 KIND = "speedy_speech"
-EMBEDDING = "emb.weight"
+CHARACTER_EMBEDDING = "emb.weight"
 KERNEL = 4
 SHARPNESS = 0.0005
 """Of the aligner, times the squared distance of a letter to a frame; Coqui's own."""
@@ -58,7 +58,9 @@ class SpeedySpeech(ForwardTTS):
             queries = self.aligner.query_layer(y.float().transpose(1, 2))
             norms = queries.square().sum(1)[:, :, None] + keys.square().sum(1)[:, None]
             distances = norms - 2 * queries.transpose(1, 2) @ keys  # (batch, frames, letters)
-            logits = torch.log_softmax(-SHARPNESS * distances, 2) + diagonal(x_mask, y_mask)
+            logits = torch.log_softmax(-SHARPNESS * distances, 2) + diagonal_log_prior(
+                x_mask, y_mask
+            )
             logits = logits.masked_fill(x_mask == 0, -torch.inf)
             soft = torch.softmax(logits, 2).transpose(1, 2)
         mask = x_mask.transpose(1, 2) * y_mask  # (batch, letters, frames)
@@ -71,7 +73,7 @@ def _of_equal_length(layer: Conv1dBN, x: torch.Tensor) -> torch.Tensor:
     return layer.norm(layer.conv1d(layer.pad(x)).relu())
 
 
-def diagonal(x_mask: torch.Tensor, y_mask: torch.Tensor) -> torch.Tensor:
+def diagonal_log_prior(x_mask: torch.Tensor, y_mask: torch.Tensor) -> torch.Tensor:
     """The logarithm of a prior of which letter a frame is of: beta-binomial, along the diagonal.
 
     (batch, frames, letters); at frame t of T the letters are counted by a beta-binomial
@@ -94,7 +96,7 @@ def diagonal(x_mask: torch.Tensor, y_mask: torch.Tensor) -> torch.Tensor:
     return (likely - beta(before.float(), after)).exp().add(NEVER).log()
 
 
-def create(rate: int, hidden: int, encoder: int, decoder: int, characters: str) -> Model:
+def create_model(rate: int, hidden: int, encoder: int, decoder: int, characters: str) -> Model:
     """A new voice, untrained."""
     args = ForwardTTSArgs(
         use_pitch=False,
@@ -108,7 +110,7 @@ def create(rate: int, hidden: int, encoder: int, decoder: int, characters: str) 
     return SpeedySpeech(
         SpeedySpeechConfig(
             model_args=args,
-            audio=framed(rate),
+            audio=make_audio_config(rate),
             characters=CharactersConfig(characters=characters, punctuations=""),
             optimizer="RAdam",  # as of Glow-TTS: the rate need not be warmed up
             test_sentences=[],
@@ -127,9 +129,9 @@ def _blocks(count: int, dilations: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def unfit(config: Any) -> str | None:
+def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
-    if why := voice.unfit(config, KIND):
+    if why := voice.explain_unfit(config, KIND):
         return why
     args = config.model_args
     for wrong, why in (
@@ -142,21 +144,21 @@ def unfit(config: Any) -> str | None:
     return None
 
 
-def load(weights: Path) -> Model:
+def load_model(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    return voice.load(weights, unfit, SpeedySpeech)
+    return voice.load_model(weights, explain_unfit, SpeedySpeech)
 
 
-def extend(model: Model, characters: str) -> Model:
+def extend_model(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    return voice.extend(model, characters, EMBEDDING, SpeedySpeech)
+    return voice.extend_model(model, characters, CHARACTER_EMBEDDING, SpeedySpeech)
 
 
 @torch.inference_mode()
-def mel(model: Model, take: Take, longest: Seconds) -> Mel | None:
+def predict_mel(model: Model, take: SynthesisRequest, longest: Seconds) -> Mel | None:
     """Speak a text, letters held by chance longer or shorter; None where it would be too long."""
-    letters = torch.tensor([take.letters], device=model.device)
-    mask = torch.ones(1, 1, len(take.letters), device=model.device)
+    letters = torch.tensor([take.token_ids], device=model.device)
+    mask = torch.ones(1, 1, len(take.token_ids), device=model.device)
     encoded, *_ = model._forward_encoder(letters, mask)
     log_times = model.duration_predictor(encoded, mask)  # (1, 1, letters), of frames and one
     drawn = torch.randn(letters.shape, generator=torch.Generator().manual_seed(take.seed))

@@ -99,7 +99,11 @@ class CoquiSynthesizer(Synthesizer):
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Refuse texts of which most are in letters that nothing here would ever teach it."""
         earlier = start.location if start else self.start
-        known = voice.config_characters(voice.read_config(voice.find_weights(earlier))) if earlier else set()
+        known = (
+            voice.config_characters(voice.read_config(voice.find_weights(earlier)))
+            if earlier
+            else set()
+        )
         langs = set[Language]()
         for each in (one for manifest in speech for one in manifest):
             if each.lang is None:
@@ -154,7 +158,10 @@ class CoquiSynthesizer(Synthesizer):
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
         """Whatever is drawn to speak a text is drawn by its id."""
-        with voice.capture_output(), voice.fork_random_state(0):  # building it draws weights, to be overwritten
+        with (
+            voice.capture_output(),
+            voice.fork_random_state(0),
+        ):  # building it draws weights, to be overwritten
             model = self._load_model(checkpoint.location / voice.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._prepare_for_inference(model)
@@ -177,7 +184,9 @@ class CoquiSynthesizer(Synthesizer):
         """Raises EngineError or ConfigError."""
 
     @abstractmethod
-    def _select_clips(self, lesson: Iterable[Utterance], model: Model | None) -> Sequence[Utterance]:
+    def _select_clips(
+        self, lesson: Iterable[Utterance], model: Model | None
+    ) -> Sequence[Utterance]:
         """The clips of the lesson that it learns from. Raises ConfigError for too few."""
 
     @abstractmethod
@@ -195,7 +204,9 @@ class CoquiSynthesizer(Synthesizer):
         """Fold what was only of use in training, so that it speaks sooner."""
 
     @abstractmethod
-    def _synthesize_window(self, model: Model, texts: Sequence[Utterance]) -> Iterable[SynthesisOutcome]:
+    def _synthesize_window(
+        self, model: Model, texts: Sequence[Utterance]
+    ) -> Iterable[SynthesisOutcome]:
         """One for every text, in order."""
 
 
@@ -223,7 +234,9 @@ def check_and_level(samples: audio.Samples, rate: int) -> audio.Samples | str:
 def _characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
     """What the voice must have a place for."""
     heard = {voice.normalize_text(each.text or "") for each in clips}
-    characters = voice.collect_characters(heard, (voice.normalize_text(each.text or "") for each in texts))
+    characters = voice.collect_characters(
+        heard, (voice.normalize_text(each.text or "") for each in texts)
+    )
     if unheard := sorted(set(characters) - set("".join(heard)) - voice.model_characters(model)):
         log.warning("letters of the texts that no clip holds: %s", " ".join(unheard))
     return characters

@@ -24,27 +24,27 @@ from trainer.logging import DummyLogger
 
 from ...core.errors import EngineError
 from ...core.progress import progress
-from .model_files import Model, seed_of, sow
+from .model_files import Model, derive_seed, seed_everything
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 100
 """Steps."""
 CHECKPOINT = "checkpoint.pth"
-COOLING = 0.3
+COOLDOWN_SHARE = 0.3
 """The share of the steps, the last ones, in which the learning rate goes down to nothing."""
 
 
-def rate(step: int, steps: int) -> float:
+def learning_rate_factor(step: int, steps: int) -> float:
     """The share of the learning rate that a step takes: all of it, at the end ever less.
 
     Constant and then down in a line (arXiv 2405.18392): a training that is given more steps
     before it cools repeats nothing.
     """
-    return min(1.0, (steps - step) / (COOLING * steps))
+    return min(1.0, (steps - step) / (COOLDOWN_SHARE * steps))
 
 
-def batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
+def iterate_batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
     """Yield batches for ever; places are in order of length, so like lengths go together.
 
     Every clip comes once in an epoch; which ones go together differs from epoch to epoch.
@@ -59,7 +59,7 @@ def batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
 
 
 @dataclass(frozen=True)
-class Loader:
+class EpochLoader:
     """What the trainer takes for one epoch: all batches that are still to come."""
 
     dataset: Any
@@ -73,11 +73,11 @@ class Loader:
 
     def __iter__(self) -> Iterator[Any]:
         for step, places in self.order:
-            sow(seed_of(f"{self.seed} {step}"))
+            seed_everything(derive_seed(f"{self.seed} {step}"))
             yield self.dataset.collate_fn([self.dataset[place] for place in places])
 
 
-class WellBehavedTrainer(Trainer):
+class IsolatedTrainer(Trainer):
     """Coqui's trainer without what it does to the process that it runs in.
 
     As it comes it asks git for a branch, changes limits and environment of the process, adds
@@ -90,7 +90,7 @@ class WellBehavedTrainer(Trainer):
         dataset: Any,
         folder: Path,
         seed: int,
-        watch: Watch,
+        watch: LossMonitor,
     ) -> None:
         begun = folder / CHECKPOINT
         args = TrainerArgs(
@@ -108,10 +108,10 @@ class WellBehavedTrainer(Trainer):
 
     def train(self, steps: int) -> None:
         """Train up to this step, from the one that the checkpoint was left at."""
-        order = batches(len(self.dataset), int(self.config.batch_size), self.seed)
+        order = iterate_batches(len(self.dataset), int(self.config.batch_size), self.seed)
         to_come = list(islice(enumerate(order), self.total_steps_done, steps))
         self.steps = steps
-        self.train_loader = cast(Any, Loader(self.dataset, to_come, self.seed))
+        self.train_loader = cast(Any, EpochLoader(self.dataset, to_come, self.seed))
         self._fit()
 
     def optimize(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any], float]:
@@ -120,15 +120,15 @@ class WellBehavedTrainer(Trainer):
         Where a voice has a discriminator, that takes its step first, and this is called twice.
         """
         step, which = self.total_steps_done, kwargs.get("optimizer_idx")
-        sow(seed_of(f"{self.seed} {step}"))
+        seed_everything(derive_seed(f"{self.seed} {step}"))
         for optimizer, highest in zip(self.optimizer, self.get_lr(), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = highest * rate(step, self.steps)
+                group["lr"] = highest * learning_rate_factor(step, self.steps)
         outputs, losses, seconds = super().optimize(*args, **kwargs)
         # There is no loss while the normalization layers are initialized from data.
         loss = losses.get("loss" if which is None else f"loss_{which}")
         if which is not None and which + 1 < len(self.optimizer):
-            self.watch.check(step, loss)
+            self.watch.check_loss(step, loss)
         else:
             self.watch(step, loss)
         return outputs, losses, seconds
@@ -163,7 +163,9 @@ class WellBehavedTrainer(Trainer):
     def update_training_dashboard_logger(self, batch: Any = None, outputs: Any = None) -> None: ...
 
 
-def fit(model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: Watch) -> None:
+def train_model(
+    model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: LossMonitor
+) -> None:
     """Train a voice up to so many steps, from where `resume` was left.
 
     Raises EngineError where the loss is not a number or the trainer fails.
@@ -171,8 +173,8 @@ def fit(model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: 
     config = model.config
     config.epochs, config.run_eval = 1, False
     config.test_delay_epochs = 1  # there is one epoch, number 0: nothing is spoken in it
-    trainer = WellBehavedTrainer(model, dataset, resume, seed, watch)
-    watch.going_on_from(trainer.total_steps_done)
+    trainer = IsolatedTrainer(model, dataset, resume, seed, watch)
+    watch.resume_at(trainer.total_steps_done)
     try:
         trainer.train(steps)
     except RuntimeError as cause:
@@ -182,7 +184,7 @@ def fit(model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: 
         ) from cause
 
 
-class Watch:
+class LossMonitor:
     """Notes the loss of every step, shows how far it is, and stops what has gone wrong.
 
     Made before output is captured, for its progress bar keeps the terminal it was made on.
@@ -194,7 +196,7 @@ class Watch:
         next(self.bar)
         self.began: tuple[int, float] | None = None
 
-    def going_on_from(self, step: int) -> None:
+    def resume_at(self, step: int) -> None:
         """Forget what was noted of steps that will be repeated."""
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
         kept = [f"{each}\n" for each in lines if json.loads(each)["step"] < step]
@@ -205,7 +207,7 @@ class Watch:
     def __call__(self, step: int, loss: float | None) -> None:
         """Note a step. Raises EngineError when the loss is not a number."""
         next(self.bar, None)
-        self.check(step, loss)
+        self.check_loss(step, loss)
         if loss is None:
             return
         with self.notes.open("a") as notes:
@@ -215,7 +217,7 @@ class Watch:
             left = (time.monotonic() - began) / (step - first) * (self.steps - step) / 60
             log.info("step %d of %d, loss %.3f, %.0f min left", step, self.steps, loss, left)
 
-    def check(self, step: int, loss: float | None) -> None:
+    def check_loss(self, step: int, loss: float | None) -> None:
         """Raise EngineError when the loss is not a number."""
         if loss is not None and not math.isfinite(loss):
             raise EngineError(

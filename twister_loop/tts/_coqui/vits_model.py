@@ -18,22 +18,22 @@ from ...audio.io import Samples
 from ...core.errors import ConfigError, EngineError
 from ...core.types import Seconds
 from . import model_files as voice
-from .clips import Sample
+from .clips import CoquiSample
 from .model_files import Model, Names
 
 KIND = "vits"
 CHARACTERS = "TTS.tts.models.vits.VitsCharacters"
 """The ones that have a blank, which VITS puts between letters."""
-LETTERS, SPEAKERS = "text_encoder.emb.weight", "emb_g.weight"
+CHARACTER_EMBEDDING, SPEAKER_EMBEDDING = "text_encoder.emb.weight", "emb_g.weight"
 UPSAMPLED = {128: [8, 4, 2, 2], 256: [8, 8, 2, 2], 512: [8, 8, 4, 2]}
 """By the decoder's layers, from frames to samples; 256 is the paper's."""
 NAMES = ("speaker_ids.json", "speakers.json")
 """Where Coqui's tools keep the names of speakers, if not in the configuration."""
-UNNAMED = "unnamed"
+UNNAMED_SPEAKER = "unnamed"
 """The one speaker of a voice that had no names."""
 
 
-class Clips(VitsDataset):
+class WaveformDataset(VitsDataset):
     """Coqui's, but read by libsndfile: `torchaudio.load` needs torchcodec and FFmpeg."""
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
@@ -52,13 +52,13 @@ class Clips(VitsDataset):
         }
 
 
-def clips(model: Model, samples: list[Sample]) -> Clips:
+def build_dataset(model: Model, samples: list[CoquiSample]) -> WaveformDataset:
     """In order of length."""
     ordered = sorted(samples, key=lambda each: Path(each["audio_file"]).stat().st_size)
-    return Clips(model.args, samples=ordered, tokenizer=model.tokenizer, ap=model.ap)
+    return WaveformDataset(model.args, samples=ordered, tokenizer=model.tokenizer, ap=model.ap)
 
 
-def create(
+def create_model(
     rate: int,
     hidden: int,
     layers: int,
@@ -95,9 +95,9 @@ def create(
     return Vits(config)
 
 
-def unfit(config: Any) -> str | None:
+def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it reads letters and embeds its speakers."""
-    if why := voice.unfit(config, KIND):
+    if why := voice.explain_unfit(config, KIND):
         return why
     for wrong, why in (
         (config.model_args.use_d_vector_file, "takes its speakers from another model's vectors"),
@@ -109,17 +109,17 @@ def unfit(config: Any) -> str | None:
     return None
 
 
-def load(weights: Path) -> Model:
+def load_model(weights: Path) -> Model:
     """A voice of one speaker becomes one of several that so far are one.
 
     Raises EngineError where files are missing or broken, ConfigError for other voices.
     """
-    config, state = voice.config_of(weights), voice.state_of(weights)
-    if why := unfit(config):
+    config, state = voice.read_config(weights), voice.read_state(weights)
+    if why := explain_unfit(config):
         raise ConfigError(f"{weights}: {why}")
     config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
     several = config.model_args.use_speaker_embedding
-    config.speakers = _speakers(config, weights) if several else [UNNAMED]
+    config.speakers = _speakers(config, weights) if several else [UNNAMED_SPEAKER]
     for each in (config, config.model_args):
         each.use_speaker_embedding, each.speakers_file = True, None
     model = Vits(config)
@@ -127,7 +127,9 @@ def load(weights: Path) -> Model:
     # What tells speakers apart says nothing until it has learned to. `original1` of a normalized
     # weight is a direction, which must not be 0.
     neutral = {
-        name: each if name == SPEAKERS or name.endswith("original1") else torch.zeros_like(each)
+        name: each
+        if name == SPEAKER_EMBEDDING or name.endswith("original1")
+        else torch.zeros_like(each)
         for name, each in begun.items()
         if not several and name not in state and not name.startswith("disc.")
     }
@@ -156,7 +158,7 @@ def _speakers(config: Any, weights: Path) -> list[str]:
     )
 
 
-def extend(model: Model, characters: str, speakers: Names) -> Model:
+def extend_model(model: Model, characters: str, speakers: Names) -> Model:
     """The same voice with room for more characters and speakers; what it knew it still knows.
 
     A speaker who is new begins at the mean of the others.
@@ -175,14 +177,14 @@ def extend(model: Model, characters: str, speakers: Names) -> Model:
     with torch.no_grad():
         grown.emb_g.weight[:] = model.emb_g.weight.mean(0)
     tables = {
-        LETTERS: (before, grown.tokenizer.characters.vocab),
-        SPEAKERS: (named, config.speakers),
+        CHARACTER_EMBEDDING: (before, grown.tokenizer.characters.vocab),
+        SPEAKER_EMBEDDING: (named, config.speakers),
     }
-    voice.inherit(grown, model, tables)
+    voice.copy_weights(grown, model, tables)
     return grown
 
 
-def fold(model: Model) -> None:
+def remove_weight_norm(model: Model) -> None:
     """Make plain weights of normalized ones, which are only of use in training."""
     for module in model.modules():
         if parametrize.is_parametrized(module, "weight"):
@@ -190,7 +192,7 @@ def fold(model: Model) -> None:
 
 
 @torch.inference_mode()
-def speak(
+def synthesize_samples(
     model: Model, text: str, speaker: str, scales: tuple[float, float, float], longest: Seconds
 ) -> Samples | None:
     """Samples at the voice's rate, or None for what would be longer than `longest`.

@@ -23,10 +23,10 @@ from ...core.types import Language
 
 Model: TypeAlias = Any
 """An `Xtts`, which has no types."""
-RATE = 24_000
+XTTS_SAMPLE_RATE = 24_000
 """Hertz of what it says."""
-CONFIG, WEIGHTS, VOCABULARY = FILES = ("config.json", "model.pth", "vocab.json")
-FOR_TUNING = ("mel_stats.pth", "dvae.pth")
+CONFIG, WEIGHTS, VOCABULARY = MODEL_FILES = ("config.json", "model.pth", "vocab.json")
+FINE_TUNING_FILES = ("mel_stats.pth", "dvae.pth")
 """What fine-tuning asks for beside those, as the hub names it: it tells sounds apart."""
 
 
@@ -37,9 +37,9 @@ class Voice(NamedTuple):
     embedding: torch.Tensor
 
 
-def find(model: str, also: Sequence[str] = ()) -> Path:
+def find_model_folder(model: str, also: Sequence[str] = ()) -> Path:
     """The folder of the weights, a local one or the hub's. Raises ConfigError for none."""
-    folder, files = Path(model).expanduser(), [*FILES, *also]
+    folder, files = Path(model).expanduser(), [*MODEL_FILES, *also]
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(model, allow_patterns=files))
@@ -54,7 +54,7 @@ def find(model: str, also: Sequence[str] = ()) -> Path:
     return folder
 
 
-def unreadable(folder: Path, lang: Language | None) -> str | None:
+def explain_unsupported_language(folder: Path, lang: Language | None) -> str | None:
     """Why a model cannot speak any text in a language, or None."""
     config = XttsConfig()
     config.load_json(str(folder / CONFIG))
@@ -73,7 +73,7 @@ def _unspoken(config: Any, lang: Language | None) -> str | None:
     return None if _named(lang) in config.languages else f"XTTS does not speak {lang!r}"
 
 
-def load(folder: Path) -> Model:
+def load_model(folder: Path) -> Model:
     """Raises EngineError where the folder holds no such model."""
     config = XttsConfig()
     try:
@@ -85,7 +85,7 @@ def load(folder: Path) -> Model:
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def unspeakable(model: Model, text: str, lang: Language | None) -> str | None:
+def explain_unspeakable(model: Model, text: str, lang: Language | None) -> str | None:
     """Why a text cannot be spoken, or None."""
     if not text.strip():
         return "there is nothing to speak"
@@ -97,15 +97,15 @@ def unspeakable(model: Model, text: str, lang: Language | None) -> str | None:
     return None
 
 
-def tokens_of(model: Model, text: str, lang: Language | None) -> list[int]:
+def encode_text(model: Model, text: str, lang: Language | None) -> list[int]:
     """What the GPT part reads; nothing for what it does not speak."""
-    if unspeakable(model, text, lang):
+    if explain_unspeakable(model, text, lang):
         return []
     tokens: list[int] = model.tokenizer.encode(text.strip().lower(), _named(lang or ""))
     return tokens
 
 
-def voice_of(model: Model, samples: Samples) -> Voice:
+def compute_voice(model: Model, samples: Samples) -> Voice:
     """What the model needs of a clip at 16 kHz, to speak as its speaker does.
 
     Without the file that Coqui's own way reads, so without FFmpeg.
@@ -120,7 +120,7 @@ def voice_of(model: Model, samples: Samples) -> Voice:
     )
 
 
-def speak(
+def synthesize_samples(
     model: Model, text: str, lang: Language | None, voice: Voice, temperature: float, speed: float
 ) -> np.ndarray:
     """Samples at `RATE`."""

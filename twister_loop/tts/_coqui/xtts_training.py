@@ -23,7 +23,7 @@ from ...core.types import Utterance
 from . import model_files as voice
 from . import training
 from . import xtts_model as xtts
-from .clips import FEWEST
+from .clips import MIN_CLIPS
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ UNKNOWN = 1
 """The token for what is in no vocabulary."""
 
 
-class Clips:
+class FineTuningDataset:
     """What the GPT part learns from, in order of length."""
 
     def __init__(self, model: Any, samples: list[dict[str, Any]]) -> None:
@@ -71,7 +71,7 @@ class Clips:
         }
 
 
-def tune(
+def fine_tune(
     base: Path,
     earlier: Path,
     lesson: Iterable[Utterance],
@@ -88,13 +88,13 @@ def tune(
     """
     steps, batch, rate, save_every = options
     resume = out / "resume"
-    watch = training.Watch(out / "training.jsonl", steps)
-    with voice.captured(out / "train.log"), voice.seeded(seed):
+    watch = training.LossMonitor(out / "training.jsonl", steps)
+    with voice.capture_output(out / "train.log"), voice.fork_random_state(seed):
         model = _model(base, earlier)
         config = model.config
         config.batch_size, config.lr, config.save_step = batch, rate, save_every
         samples = _written(model, lesson, resume / "clips")
-        training.fit(model, Clips(model, samples), resume, seed, steps, watch)
+        training.train_model(model, FineTuningDataset(model, samples), resume, seed, steps, watch)
         for name in (xtts.CONFIG, xtts.VOCABULARY):
             shutil.copyfile(base / name, out / name)
         voice.save_weights(model.xtts, out)
@@ -108,7 +108,9 @@ def _model(base: Path, earlier: Path) -> Any:
         args = config.model_args
         args.tokenizer_file = str(base / xtts.VOCABULARY)
         args.xtts_checkpoint = str(earlier / xtts.WEIGHTS)
-        args.mel_norm_file, args.dvae_checkpoint = (str(base / each) for each in xtts.FOR_TUNING)
+        args.mel_norm_file, args.dvae_checkpoint = (
+            str(base / each) for each in xtts.FINE_TUNING_FILES
+        )
         args.gpt_use_masking_gt_prompt_approach = True
         args.min_conditioning_length, args.max_conditioning_length = PROMPT
         config.optimizer, config.lr_scheduler = "AdamW", None
@@ -129,7 +131,7 @@ def _written(model: Any, lesson: Iterable[Utterance], folder: Path) -> list[dict
         if each.error or not SHORTEST <= each.duration <= longest:
             left_out += 1
             continue
-        tokens = xtts.tokens_of(model.xtts, each.text or "", each.lang)
+        tokens = xtts.encode_text(model.xtts, each.text or "", each.lang)
         if not tokens or len(tokens) > most or UNKNOWN in tokens:
             left_out += 1
             continue
@@ -141,10 +143,10 @@ def _written(model: Any, lesson: Iterable[Utterance], folder: Path) -> list[dict
             left_out += 1
             continue
         samples.append({"audio_file": path, "tokens": tokens, "seconds": seconds})
-    if len(samples) < FEWEST:
+    if len(samples) < MIN_CLIPS:
         raise ConfigError(
             f"too little speech to fine-tune a voice: {len(samples)} clips could be used, "
-            f"{left_out} not, and at least {FEWEST} are needed, of {SHORTEST:g} to {longest:.1f} s "
+            f"{left_out} not, and at least {MIN_CLIPS} are needed, of {SHORTEST:g} to {longest:.1f} s "
             "and in a language of XTTS"
         )
     log.info("XTTS learns from %d clips, %d are left out", len(samples), left_out)
