@@ -45,14 +45,24 @@ def trimmed(utterance: Utterance, silence: Seconds) -> Utterance:
 
 
 def cut(utterance: Utterance, first: int, last: int) -> Utterance:
-    """Its words from one up to another, which is not among them, each with what is its own."""
+    """Return the words from `first` up to, not including, `last` as an utterance of its own."""
+    start, end = cut_times(utterance, first, last)
+    return _between(utterance, start, end, first, last)
+
+
+def cut_times(utterance: Utterance, first: int, last: int) -> tuple[Seconds, Seconds]:
+    """Return start and end, in seconds from the utterance's start, at which `cut` cuts.
+
+    Half of the hole between two words goes to each of them, but never more than `HALO`.
+    """
     words = utterance.words
     before = words[first - 1].end if first else 0.0
     after = words[last].start if last < len(words) else utterance.duration
     start = words[first].start - min(max(words[first].start - before, 0.0) / 2, HALO)
     end = words[last - 1].end + min(max(after - words[last - 1].end, 0.0) / 2, HALO)
+    # Word times of a forced alignment may lie beyond the end of the recording.
     start = min(max(start, 0.0), utterance.duration)
-    return _between(utterance, start, min(max(end, start), utterance.duration), first, last)
+    return start, min(max(end, start), utterance.duration)
 
 
 def _between(
