@@ -1,7 +1,10 @@
-# make demo    Whisper base learns Italian telephone prompts without one transcript
-# make test    all test tiers that this machine can run
-# make check   linters, types, import contracts
-# Each needs nothing but Python 3.11, pip and make; apt is used where there is one.
+# make demo        Whisper base learns Italian telephone prompts without any transcript
+# make test        all tests but the longest; a tier that this machine cannot run is skipped
+# make test-all    the same with the tests that take minutes each
+# make test-fast   the loop in the toy language: no torch, no Prefect
+# make check       linters, types, import contracts
+# Every target needs Python 3.11, pip and make only. If apt is there, the demo downloads its
+# recordings with it.
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -13,13 +16,16 @@ VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
 RUN ?= runs/demo$(ALL)
 
-.PHONY: demo test test-fast check clean
+.PHONY: demo test test-all test-fast check clean
 
 demo: $(STAMP)
 	$(BIN)/twister run configs/ivr$(ALL).yaml $(RUN) --set rounds=$(ROUNDS)
 
 test: $(STAMP) $(RAY)
 	$(BIN)/python -m pytest -rs
+
+test-all: $(STAMP) $(RAY)
+	$(BIN)/python -m pytest -rs --long
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect and not browser and not cluster"
@@ -29,8 +35,9 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# torch first and pinned: a plain `torch` may bring gigabytes of CUDA where there is no GPU.
-# Of Resemblyzer only the weights are read; what it asks for must be compiled.
+# torch first and pinned: as a dependency of another package pip may choose a build with gigabytes
+# of CUDA. Resemblyzer without its dependencies: only its weights are read, and one dependency must
+# be compiled.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
@@ -39,7 +46,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/twister doctor --fix
 	touch $@
 
-# Ray is large, and of no use on one machine but to be tested.
+# Ray only for the tests: it is large, and of no use on a single machine.
 $(RAY): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	touch $@

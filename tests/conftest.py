@@ -15,10 +15,23 @@ settings.register_profile("house", deadline=None)  # timings are never asserted
 settings.load_profile("house")
 
 
+LONG_TIERS = ("overfit", "slow")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help=f"also run tests marked {' or '.join(LONG_TIERS)}"
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Learning ten clips by heart takes minutes: only where it is asked for, `-m overfit`."""
-    if "overfit" not in config.getoption("markexpr"):
-        items[:] = [each for each in items if not each.get_closest_marker("overfit")]
+    """Leave out tests of minutes, unless --long or -m names their tier."""
+    if config.getoption("--long"):
+        return
+    left_out = [tier for tier in LONG_TIERS if tier not in config.getoption("markexpr")]
+    long = [test for test in items if any(map(test.get_closest_marker, left_out))]
+    items[:] = [test for test in items if test not in long]
+    config.hook.pytest_deselected(items=long)
 
 
 @pytest.fixture
