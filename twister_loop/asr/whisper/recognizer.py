@@ -12,7 +12,7 @@ from ...core.manifest import Manifest, windows
 from ...core.types import Checkpoint, Share, Utterance
 from .._base import Recognizer
 from .._precision import resolve_dtype
-from . import alignment, dataset, memory, training, transcription, weights
+from . import alignment, labels, memory, training, transcription, weights
 from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, supported_margins, weights_folder
 from .options import WhisperOptions
 
@@ -36,7 +36,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
             yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
-        return dataset.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
+        return labels.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
 
     def train(
         self,
