@@ -1,4 +1,4 @@
-"""What a recognizer is to the rest of the house."""
+"""Interface of a recognizer: the model that is trained, and that transcribes and aligns speech."""
 
 from __future__ import annotations
 
@@ -14,29 +14,113 @@ from ..core.types import Checkpoint, Share, Utterance
 
 
 class Recognizer(Part):
-    """An ASR engine: hears speech."""
+    """Automatic speech recognition engine.
 
-    home = "twister_loop.asr"
+    A recognizer is a frozen dataclass whose fields are its options in the plan. It holds no
+    weights: every method takes a checkpoint, loads it, and lets go of it when it is done. Four
+    methods must be implemented; the others have defaults for a recognizer without that feature.
+
+    The methods over speech are generators, and all follow the same rules:
+
+    - they yield every utterance, in the order in which it came, in a copy made by
+      `dataclasses.replace`;
+    - an utterance whose `should_skip` is true is yielded as it is;
+    - an utterance that cannot be processed is yielded with a reason in `error`; one bad file
+      must not end a run of days;
+    - they read ahead at most one window of `twister_loop.core.manifest.WINDOW` utterances and
+      process each window alone (`core.manifest.windows` cuts the stream), since a run that was
+      killed resumes at a window;
+    - the same window and checkpoint give the same output.
+
+    Example:
+        A recognizer whose transcript is always the most frequent label of its training set. As
+        `twister_loop/asr/most_frequent.py` it is `asr: most_frequent` in a plan.
+
+        >>> from collections import Counter
+        >>> from dataclasses import replace
+        >>> @dataclass(frozen=True)
+        ... class MostFrequent(Recognizer):
+        ...     initial_text: str = "yes"
+        ...
+        ...     def initial_checkpoint(self):
+        ...         return Checkpoint(self.name, source="no training", digest=self.initial_text)
+        ...
+        ...     def transcribe(self, checkpoint, speech):
+        ...         is_trained = checkpoint.source is None
+        ...         path = checkpoint.location / "text"
+        ...         text = path.read_text() if is_trained else self.initial_text
+        ...         for utterance in speech:
+        ...             skip = utterance.should_skip
+        ...             yield utterance if skip else replace(utterance, pred_text=text)
+        ...
+        ...     def align(self, checkpoint, speech):
+        ...         for utterance in speech:
+        ...             skip = utterance.should_skip
+        ...             yield utterance if skip else replace(utterance, error="no alignment")
+        ...
+        ...     def train(self, start, training_set, out, seed, early_stopping_speech=None):
+        ...         counts = Counter(utterance.text for utterance in training_set)
+        ...         out.mkdir(parents=True, exist_ok=True)
+        ...         (out / "text").write_text(counts.most_common(1)[0][0])
+        ...         return Checkpoint(self.name, out)
+        >>> asr = MostFrequent(initial_text="no")
+        >>> speech = [Utterance(id="a"), Utterance(id="b", error="unreadable")]
+        >>> [(u.pred_text, u.error) for u in asr.transcribe(asr.initial_checkpoint(), speech)]
+        [('no', None), (None, 'unreadable')]
+    """
+
+    package = "twister_loop.asr"
     trainable: ClassVar[bool] = True
-    """Whether it also aligns and trains; one that does not can hear with another's weights."""
+    """False for an engine that can neither train nor align. It can still be the `labeler` of a
+    plan, and transcribe with weights that another engine trained."""
 
     @abstractmethod
     def initial_checkpoint(self) -> Checkpoint:
-        """The checkpoint to start the first round from: the model as it came."""
+        """Return the checkpoint that the first round starts from, such as pretrained weights.
+
+        Its `digest` must change whenever the weights do: results are cached by it.
+
+        Raises:
+            ConfigError: the weights are not found; the message says how to get them.
+        """
 
     @abstractmethod
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
-        """Yield every utterance, in order, with `pred_text` and the decoder's statistics.
+        """Transcribe speech.
 
-        `lang` is forced where the utterance has one, else detected and filled in. It reads
-        ahead no further than a window; an utterance it cannot handle comes back with `error`.
+        Args:
+            checkpoint: the weights.
+            speech: utterances with audio, at most 30 s each. If `lang` is set, that language is
+                decoded; otherwise it is detected.
+
+        Yields:
+            Every utterance with `pred_text`, `lang`, and those of the decoder's statistics that
+            the engine has: `confidence`, `compression_ratio`, `no_speech`, `hit_limit`,
+            `fallback`, `lang_probability`, `alternatives`. Filters use them.
+
+        Raises:
+            EngineError: the checkpoint cannot be loaded.
         """
 
     @abstractmethod
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        """Yield every utterance, in order, with the `words` of its `text`: forced decoding."""
+        """Align the `text` of speech with its audio, by forced decoding.
+
+        Args:
+            checkpoint: the weights.
+            speech: utterances with `text`.
+
+        Yields:
+            Every utterance with `words`: start and end of each word in seconds from the beginning
+            of the utterance, and its log-probability in nats. The last word's log-probability
+            includes the end of the text, so that the sum is that of the whole text. An empty text
+            has no words; a text that is too long has an `error`.
+
+        Raises:
+            EngineError: the checkpoint cannot be loaded, or the engine cannot align.
+        """
 
     @abstractmethod
     def train(
@@ -45,76 +129,141 @@ class Recognizer(Part):
         training_set: Manifest,
         out: Path,
         seed: int,
-        early_stopping_speech: Manifest | None,
+        early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        """Learn from labeled speech, beginning at `start`, and leave the weights in `out`.
+        """Train on labeled speech.
 
-        `watched` is the speech of the set that it `stops_by`. What is needed to go on after a kill
-        lies in `out / "resume"`, which is gone at the end.
+        A training that was killed and is called again with the same arguments must resume, and
+        end with the same weights. Its state belongs in `out / "resume"`, which is deleted when
+        training ends.
+
+        Args:
+            start: weights to start from.
+            training_set: utterances with `text`. Load their audio with
+                `twister_loop.audio.augmentation.load_audio`, which applies the plan's
+                augmentation.
+            out: folder for the weights; it may hold the state of a killed training.
+            seed: the only source of randomness.
+            early_stopping_speech: development set `early_stopping_set`, with reference texts;
+                None without early stopping.
+
+        Returns:
+            The trained checkpoint, with `out` as its location.
+
+        Raises:
+            EngineError: training diverged, memory is full, or no utterance can be used.
         """
 
     @property
     def early_stopping_set(self) -> str | None:
-        """The development set on whose errors training ends early; None where on none."""
+        """Return the name of the development set for early stopping, or None without it."""
         return None
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
-        """How much of the longest label that it can learn a text takes, with its timestamps."""
+        """Return a function that gives the length of a text, relative to the longest label.
+
+        Packing joins utterances while the sum of their ratios is at most 1. The default is for a
+        recognizer without such a limit.
+
+        Args:
+            start: checkpoint whose tokenizer counts.
+        """
         return lambda utterance: 0.0
 
     def decoding_description(self) -> str:
-        """What is to be known of the decoder to compare two scores: margin, guard, precision."""
+        """Describe the decoder as far as it changes error rates: beam, padding, precision.
+
+        Scores with different descriptions are not compared.
+
+        >>> from twister_loop.asr.toy import ToyRecognizer
+        >>> ToyRecognizer().decoding_description()
+        'toy'
+        """
         return self.name
 
     def full_window(self) -> Self | None:
-        """The same, decoding as everybody does; None where that is no different."""
+        """Return this recognizer with the standard decoding that others report scores with.
+
+        For Whisper that is a window of 30 s. None if it is no different.
+        """
         return None
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        """Itself in faster ways to hear with these weights, the fastest first.
+        """Return variants of this recognizer that decode these weights, the fastest first.
 
-        Each is tried on some of the pool before its labels are believed.
+        Before labeling, each is compared with `full_window` on a sample of the pool, and the
+        first whose transcripts agree is used.
         """
         return (self,)
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
-        """The same, by a beam whose `nbest` texts are noted, or drawn tokens; None if it cannot."""
+        """Return this recognizer with beam search or with sampling, or None if it has neither.
+
+        Args:
+            beam: number of hypotheses that are followed; 1 is greedy decoding.
+            temperature: above 0, tokens are sampled from the softmax at this temperature.
+            nbest: number of hypotheses to store in `alternatives`; 0 stores none.
+        """
         return None
 
     def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
-        """The same with so many updates, each by `clips` times as many utterances; or itself."""
+        """Return this recognizer with a fixed amount of training, without early stopping.
+
+        Experiments give it to every arm, so that arms differ in their data alone. The default
+        changes nothing.
+
+        Args:
+            updates: number of updates of the weights.
+            batch_scale: factor for the number of utterances per update.
+        """
         return self
 
     def keeping_all_epochs(self) -> Self:
-        """The same, also leaving the weights after each epoch, in `epoch-01`, ...; or itself."""
+        """Return this recognizer with the weights of each epoch kept in `epoch-01`, `epoch-02`, ...
+
+        The default keeps none.
+        """
         return self
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:
-        """Bytes that training needs at its peak."""
+        """Estimate the bytes on disk that training needs at its peak, for the check before a run.
+
+        Args:
+            start: checkpoint of the size that is trained.
+        """
         return 0
 
     def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:
-        """What may go wrong when this machine trains it, such as too little memory."""
+        """Yield warnings about training on this machine, such as too little memory.
+
+        Args:
+            start: checkpoint of the size that is trained.
+        """
         yield from ()
 
 
 @dataclass(frozen=True)
 class BoundRecognizer:
-    """A recognizer with the weights it hears by: the champion, as a voice meets it."""
+    """Recognizer with its weights, such as the champion that synthesizers and filters use."""
 
     recognizer: Recognizer
     checkpoint: Checkpoint
 
     def transcribe(self, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        """Transcribe speech; see `Recognizer.transcribe`."""
         return self.recognizer.transcribe(self.checkpoint, speech)
 
     def align(self, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        """Align texts with their audio; see `Recognizer.align`."""
         return self.recognizer.align(self.checkpoint, speech)
 
     def score(self, speech: Iterable[Utterance]) -> Iterator[float | None]:
-        """How likely every text is to it, forced: a natural logarithm, the text's end included.
+        """Yield the log-probability of each text given its audio, by forced decoding.
 
-        None where a text could not be forced, such as one too long.
+        Yields:
+            Nats, the end of the text included; None if the text could not be aligned, for
+            example because it is too long.
         """
-        for each in self.align(speech):
-            yield None if each.should_skip else sum(word.logprob for word in each.words)
+        for utterance in self.align(speech):
+            # The words' log-probabilities add up to that of the text: the last includes the end.
+            yield (None if utterance.should_skip else sum(word.logprob for word in utterance.words))

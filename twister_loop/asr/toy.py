@@ -1,4 +1,4 @@
-"""Hears the toy language of `twister_loop.audio.toy_language`."""
+"""Recognizer of the toy language of `twister_loop.audio.toy_language`, for tests and demos."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from ._base import Recognizer
 
 @dataclass(frozen=True)
 class ToyRecognizer(Recognizer):
+    """Recognizer that maps the pitch of each tone to a letter.
+
+    It needs no model and no training time, so a test can run whole rounds of the loop. Training
+    adds letters to its codebook.
+    """
+
     letters: str = "aeiou "
-    """What it can hear before it has learnt anything."""
+    """Letters that it recognizes before any training."""
 
     def initial_checkpoint(self) -> Checkpoint:
         return Checkpoint("toy", source="the toy language", digest=self.letters)
@@ -31,22 +37,24 @@ class ToyRecognizer(Recognizer):
                 yield utterance
                 continue
             try:
-                heard, confidence = toy_language.hear(audio.load_utterance(utterance), codebook)
+                text, confidence = toy_language.transcribe(audio.load_utterance(utterance), codebook)
             except AudioError as error:
                 yield replace(utterance, error=str(error))
             else:
-                yield replace(utterance, pred_text=heard, confidence=confidence)
+                yield replace(utterance, pred_text=text, confidence=confidence)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        letter_seconds = toy_language.SAMPLES_PER_LETTER / audio.SAMPLE_RATE
         for utterance in speech:
             if utterance.skip:
                 yield utterance
                 continue
-            words, at = [], 0.0
+            # Every letter lasts equally long, so the times follow from the text alone.
+            words, start = [], 0.0
             for word in (utterance.text or "").split(" "):
-                end = at + len(word) * toy_language.SLOT / audio.SAMPLE_RATE
-                words.append(Word(word=word, start=at, end=end, logprob=-0.1 * len(word)))
-                at = end + toy_language.SLOT / audio.SAMPLE_RATE
+                end = start + len(word) * toy_language.SAMPLES_PER_LETTER / audio.SAMPLE_RATE
+                words.append(Word(word=word, start=start, end=end, logprob=-0.1 * len(word)))
+                start = end + letter_seconds  # the space between two words
             yield replace(utterance, words=tuple(words))
 
     def train(
@@ -57,10 +65,10 @@ class ToyRecognizer(Recognizer):
         seed: int,
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        toy_language.save(toy_language.learn(self._codebook(start), training_set), out)
+        toy_language.save(toy_language.train(self._codebook(start), training_set), out)
         return Checkpoint("toy", out)
 
     def _codebook(self, checkpoint: Checkpoint) -> toy_language.Codebook:
-        if checkpoint.source:
-            return toy_language.standard(self.letters)
+        if checkpoint.source:  # the initial checkpoint, which is no file
+            return toy_language.standard_codebook(self.letters)
         return toy_language.load(checkpoint.location)
