@@ -1,4 +1,4 @@
-"""A window of utterances as batches of about one length, worked on side by side."""
+"""Batches of clips of similar length within a window of utterances, processed in parallel."""
 
 from __future__ import annotations
 
@@ -18,62 +18,83 @@ from .model import WhisperProcessing, load_clip
 T = TypeVar("T")
 
 MIN_BATCHES = 4
-"""Batches that even a few clips are cut into, so that several cores have work; it is the same on
-every machine, since results depend on the batches in their last digits."""
+"""Least number of batches for a few clips, so that several cores have work. It does not depend on
+the machine: the last digits of results depend on the batches."""
 
 
 def answer_unprocessable(
     whisper: WhisperProcessing, window: Sequence[Utterance]
 ) -> dict[int, Utterance]:
-    """By place, those that need not be tried: they failed before, or in an unknown language."""
+    """Return, by index in the window, the utterances that need no decoding.
+
+    They are marked to be skipped, or in a language that the model does not have, which becomes
+    their `error`.
+    """
     answers = {}
-    for place, utterance in enumerate(window):
+    for index, utterance in enumerate(window):
         if utterance.should_skip:
-            answers[place] = utterance
+            answers[index] = utterance
         elif (
             utterance.lang
             and whisper.language_tokens
             and utterance.lang not in whisper.language_tokens
         ):
-            error = f"Whisper knows no language {utterance.lang!r}"
-            answers[place] = replace(utterance, error=error)
+            error = f"Whisper has no language {utterance.lang!r}"
+            answers[index] = replace(utterance, error=error)
     return answers
 
 
 def batch_by_length(
-    window: Sequence[Utterance], places: Iterable[int], batch: int
+    window: Sequence[Utterance], indices: Iterable[int], batch_size: int
 ) -> list[list[int]]:
-    """Cut places of a window into batches of clips of about the same length, longest first."""
-    ordered = sorted(places, key=lambda place: (-window[place].duration, place))
-    batch = min(batch, math.ceil(len(ordered) / MIN_BATCHES))
-    return [ordered[first : first + batch] for first in range(0, len(ordered), batch or 1)]
+    """Group indices of a window into batches of similar length, the longest clips first.
+
+    >>> clips = [Utterance(id=str(n), duration=n) for n in range(8)]
+    >>> batch_by_length(clips, range(8), batch_size=8)
+    [[7, 6], [5, 4], [3, 2], [1, 0]]
+    """
+    # Longest first: short batches at the end keep all cores busy, and if the longest does not fit
+    # into memory, that shows at once.
+    by_length = sorted(indices, key=lambda index: (-window[index].duration, index))
+    batch_size = min(batch_size, math.ceil(len(by_length) / MIN_BATCHES))
+    return [
+        by_length[first : first + batch_size] for first in range(0, len(by_length), batch_size or 1)
+    ]
 
 
 def load_clips(
-    window: Sequence[Utterance], places: Sequence[int], answers: dict[int, Utterance]
+    window: Sequence[Utterance], indices: Sequence[int], answers: dict[int, Utterance]
 ) -> dict[int, Samples]:
-    """The speech of a batch by place; what cannot be heard is answered with an `error`."""
+    """Load the clips of a batch.
+
+    Args:
+        window: all utterances.
+        indices: those of the batch.
+        answers: receives a copy with `error` for each clip that cannot be loaded.
+
+    Returns:
+        Samples by index, float32 (samples,) at 16 kHz.
+    """
     clips = {}
-    for place in places:
+    for index in indices:
         try:
-            clips[place] = load_clip(window[place])
+            clips[index] = load_clip(window[index])
         except AudioError as error:
-            answers[place] = replace(window[place], error=str(error))
+            answers[index] = replace(window[index], error=str(error))
     return clips
 
 
 def map_batches(
-    whisper: WhisperProcessing, work: Callable[[list[int]], T], groups: Sequence[list[int]]
+    whisper: WhisperProcessing, process: Callable[[list[int]], T], batches: Sequence[list[int]]
 ) -> Iterator[T]:
-    """Do the work for every batch, several at once, and give the results in order.
-
-    A decoder's steps are small: shared by all cores they wait for each other more than they
-    compute (ten times longer where the machine is busy), so each batch has a core to itself.
-    """
+    """Process batches in parallel, and yield the results in the order of the batches."""
+    # One core a batch rather than all cores for one: the operations of a decoding step are small,
+    # and threads that share them wait for each other more than they compute (ten times longer on a
+    # busy machine). A GPU takes one batch at a time.
     cores = torch.get_num_threads()
     workers = cores if whisper.on_cpu else 1
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from pool.map(work, groups)
+            yield from pool.map(process, batches)
     finally:
-        torch.set_num_threads(cores)
+        torch.set_num_threads(cores)  # the setting is the process's, not the thread's

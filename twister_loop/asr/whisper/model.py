@@ -1,7 +1,7 @@
-"""A Whisper that is loaded: what goes into it, and what its tokens mean.
+"""Loaded Whisper models: features, tokens, languages and the encoder.
 
-Whisper pads every clip to 30 s. Here its encoder hears the clip and a margin of silence only,
-which is several times faster; a model that was not trained for it needs a margin of 5 s.
+Whisper pads every clip to 30 s. Here the encoder gets the clip and a margin of silence only, which
+is several times faster. A model that was not trained for that needs a margin of 5 s.
 """
 
 from __future__ import annotations
@@ -33,49 +33,69 @@ from ...core.errors import AudioError, EngineError
 from ...core.segments import LONGEST, timestamp
 from ...core.types import UNSPACED, Checkpoint, Language, Seconds, Utterance
 
+# Weights load in seconds, many times in a run: these bars would break up the run's own progress.
 transformers_logging.disable_progress_bar()
 
 WINDOW_LENGTH: Seconds = LONGEST
-"""What Whisper hears at once."""
+"""Longest audio that Whisper's encoder takes."""
 UNTRAINED_MARGIN: Seconds = 5.0
-"""The least that a model bears which was only trained on full windows."""
+"""Smallest margin for a model that was trained on full windows only. With less it repeats itself or
+writes text that is not in the audio."""
 CANDIDATE_MARGINS: tuple[Seconds, ...] = (1.0, 2.0, 3.0, 5.0, 10.0)
-"""Those that are tried before labeling, from the fastest on."""
+"""Margins that are tried before labeling, the fastest first."""
 POSITION_SECONDS: Seconds = 0.02
-"""What one position of the encoder stands for: two frames of 10 ms."""
+"""Audio per position of the encoder: two frames of 10 ms."""
 POSITIONS_MULTIPLE = 25
-"""Positions; contexts are multiples of it, so that batches share their shapes."""
+"""The encoder's length is a multiple of this (0.5 s), so that batches share their shapes, for which
+kernels are prepared once."""
 
 
 def load_clip(utterance: Utterance) -> Samples:
-    """Its samples. Raises AudioError where Whisper cannot hear it: unreadable, or over 30 s."""
+    """Return the samples of an utterance, float32 (samples,) at 16 kHz.
+
+    Raises:
+        AudioError: the audio cannot be read, has samples that are not finite, or lasts over 30 s.
+    """
+    # One position of tolerance: durations in manifests are rounded.
     if utterance.duration > WINDOW_LENGTH + POSITION_SECONDS:
         raise AudioError(
-            f"{utterance.duration:.1f} s is longer than the 30 s that Whisper hears at once; "
-            "cut it at pauses first"
+            f"{utterance.duration:.1f} s is longer than the 30 s that Whisper can take; cut it at "
+            "pauses first"
         )
     return require_finite(utterance, audio.load_utterance(utterance))
 
 
 def require_finite(utterance: Utterance, samples: Samples) -> Samples:
-    """Raises AudioError where some are no numbers."""
+    """Return the samples unchanged.
+
+    Raises:
+        AudioError: a sample is NaN or infinite. One such sample would make the outputs of the
+            whole batch NaN, or the loss of a training step.
+    """
     if not np.isfinite(samples).all():
-        raise AudioError(f"{utterance.audio_filepath}: samples that are no numbers")
+        raise AudioError(f"{utterance.audio_filepath}: some samples are NaN or infinite")
     return samples
 
 
 @dataclass(frozen=True)
 class WhisperProcessing:
-    """What goes into a Whisper and what its tokens mean, whichever engine computes it."""
+    """Feature extractor, tokenizer and special tokens of a Whisper, without its network.
+
+    Every engine shares it, whether PyTorch or CTranslate2 computes the network.
+    """
 
     config: WhisperConfig
     generation_config: GenerationConfig
-    """What the checkpoint says of its vocabulary and its heads."""
+    """Special tokens, suppressed tokens and alignment heads of the checkpoint."""
     processor: WhisperProcessor
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
-        """Raises EngineError where the folder holds no Whisper model."""
+        """Load from a transformers folder.
+
+        Raises:
+            EngineError: the folder holds no Whisper model.
+        """
         with load_errors_explained(folder):
             return cls(
                 WhisperConfig.from_pretrained(folder, local_files_only=True),
@@ -85,7 +105,7 @@ class WhisperProcessing:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the model is where everything else computes too."""
+        """Return whether the network runs on the CPU."""
         return not torch.cuda.is_available()
 
     @property
@@ -94,17 +114,23 @@ class WhisperProcessing:
 
     @property
     def max_tokens(self) -> int:
-        """Tokens that the decoder can hold, the prompt and the end included."""
+        """Return the context length of the decoder, prompt and end token included."""
         return int(self.config.max_target_positions)
 
     def effective_margin(self, requested: Seconds) -> Seconds:
-        """The silence after the clip: what is asked, but never less than the model can bear."""
+        """Return the margin of silence after the clip: the requested one, or the model's least."""
         return max(requested, getattr(self.config, "trained_margin", UNTRAINED_MARGIN))
 
     def extract_features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
-        """Log-mel features of a batch, as long as its longest clip and the margin.
+        """Compute log-mel features of a batch.
 
-        Returns (batch, mels, frames), float32; a whole window of zeros would give the same frames.
+        Args:
+            clips: samples of each clip, float32 (samples,) at 16 kHz.
+            margin: silence after the longest clip, in seconds; shorter clips get more.
+
+        Returns:
+            Features, float32 (batch, mels, frames), at most 30 s long. They are the beginning of
+            those of a full window padded with zeros.
         """
         longest = max(map(len, clips)) / SAMPLE_RATE + margin
         positions = math.ceil(longest / POSITION_SECONDS / POSITIONS_MULTIPLE) * POSITIONS_MULTIPLE
@@ -119,101 +145,121 @@ class WhisperProcessing:
 
     @cached_property
     def language_tokens(self) -> dict[Language, int]:
-        """Token of every language; empty for a model that only knows English."""
-        known: dict[str, int] = getattr(self.generation_config, "lang_to_id", None) or {}
-        return {name.strip("<|>"): token for name, token in known.items()}
+        """Return the token of every language; empty for an English-only model."""
+        tokens: dict[str, int] = getattr(self.generation_config, "lang_to_id", None) or {}
+        return {name.strip("<|>"): token for name, token in tokens.items()}
 
     @property
     def start_token(self) -> int:
+        """Return the token `<|startoftranscript|>`."""
         return int(self.generation_config.decoder_start_token_id)
 
     @property
     def end_token(self) -> int:
+        """Return the token `<|endoftext|>`."""
         return int(self.config.eos_token_id)
 
     @property
     def previous_text_token(self) -> int:
-        """Token of `<|startofprev|>`, after which stands what was said before."""
+        """Return the token `<|startofprev|>`, which the previous text follows."""
         return int(self.tokenizer.convert_tokens_to_ids("<|startofprev|>"))
 
     @property
     def first_timestamp_token(self) -> int:
-        """Token of `<|0.00|>`; the others of the grid follow up to 30 s.
+        """Return the token `<|0.00|>`; those up to 30 s follow it in steps of 0.02 s.
 
-        Raises EngineError for a model that has none.
+        Raises:
+            EngineError: the vocabulary of the model has no timestamps.
         """
         first = int(self.generation_config.no_timestamps_token_id) + 1
         if self.config.vocab_size < first + timestamp(WINDOW_LENGTH) + 1:
-            raise EngineError("this Whisper has no timestamps: set `timestamps: 0`")
+            raise EngineError("this Whisper has no timestamps in its vocabulary: set timestamps: 0")
         return first
 
     @property
     def no_speech_token(self) -> int:
-        """Token of `<|nospeech|>`, which older vocabularies call `<|nocaptions|>`."""
+        """Return the token `<|nospeech|>`, which older vocabularies call `<|nocaptions|>`."""
+        # By its place before <|notimestamps|>, which is the same under both names.
         return int(self.generation_config.no_timestamps_token_id) - 1
 
     def prompt_tokens(self, lang: Language | None) -> list[int]:
-        """What is forced after the start: language, task, no timestamps.
+        """Return the tokens after the start: language, task and `<|notimestamps|>`.
 
-        Raises AudioError for a language that the model does not know.
+        Raises:
+            AudioError: the model does not have the language.
         """
-        plain = [int(self.generation_config.no_timestamps_token_id)]
+        no_timestamps = [int(self.generation_config.no_timestamps_token_id)]
         if not self.language_tokens:
-            return plain
+            return no_timestamps
         if lang not in self.language_tokens:
-            raise AudioError(f"Whisper knows no language {lang!r}")
-        return [self.language_tokens[lang], self.generation_config.task_to_id["transcribe"], *plain]
+            raise AudioError(f"Whisper has no language {lang!r}")
+        task = self.generation_config.task_to_id["transcribe"]
+        return [self.language_tokens[lang], task, *no_timestamps]
 
     def tokenize_words(self, text: str, lang: Language | None) -> list[tuple[str, list[int]]]:
-        """The words of a text with their tokens: exactly the tokens of the whole text.
+        """Split a text into words with their tokens, which together are those of the whole text.
 
-        Byte pairs never reach across a space, so the words can be encoded one by one. A text
-        of an unspaced script is cut where its tokens end a character.
+        A text in a language without spaces is split into characters, and Latin words within it.
         """
         words: list[tuple[str, list[int]]] = []
-        for place, word in enumerate(text.split()):
-            before = "" if lang in UNSPACED and place == 0 else " "
-            tokens = self.tokenizer.encode(before + word, add_special_tokens=False)
+        for index, word in enumerate(text.split()):
+            # Byte pairs never reach across a space, so each word can be encoded by itself. Whisper
+            # begins a text with a space, except in languages without spaces.
+            prefix = "" if lang in UNSPACED and index == 0 else " "
+            tokens = self.tokenizer.encode(prefix + word, add_special_tokens=False)
             words += self._group_characters(tokens) if lang in UNSPACED else [(word, tokens)]
         return words
 
     def tokenize(self, text: str, lang: Language | None) -> list[int]:
-        """The tokens of a text as Whisper would write it."""
+        """Return the tokens of a text as Whisper would write it, without its end."""
         return [token for _, tokens in self.tokenize_words(text, lang) for token in tokens]
 
     def detokenize(self, tokens: Sequence[int]) -> str:
-        said: str = self.tokenizer.decode(
+        """Return the text of tokens, without special tokens and surrounding spaces."""
+        # No "clean up": it would change the text, such as "do n't" to "don't".
+        text: str = self.tokenizer.decode(
             list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return said.strip()
+        return text.strip()
 
     def _group_characters(self, tokens: list[int]) -> list[tuple[str, list[int]]]:
-        """Groups of tokens that decode to whole characters; Latin words stay whole."""
+        """Group tokens into whole characters; Latin words stay whole."""
         groups: list[tuple[str, list[int]]] = []
         pending: list[int] = []
         for token in tokens:
             pending.append(token)
-            said = self.detokenize(pending)
-            if "\ufffd" in said:
+            text = self.detokenize(pending)
+            # The replacement character marks an incomplete UTF-8 sequence: Whisper's tokens are
+            # bytes or runs of bytes, and a character may be spread over several of them.
+            if "\ufffd" in text:
                 continue
-            if groups and _is_latin(groups[-1][0][-1:]) and _is_latin(said[:1]):
-                before, earlier = groups.pop()
-                said, pending = before + said, earlier + pending
-            if said:
-                groups.append((said, pending))
+            if groups and _is_latin(groups[-1][0][-1:]) and _is_latin(text[:1]):
+                previous_text, previous_tokens = groups.pop()
+                text, pending = previous_text + text, previous_tokens + pending
+            if text:
+                groups.append((text, pending))
                 pending = []
         return [*groups, (self.detokenize(pending), pending)] if pending else groups
 
 
 @dataclass(frozen=True)
 class Whisper(WhisperProcessing):
-    """The same with its model in transformers: the one that learns."""
+    """Whisper with its network in transformers, for decoding, alignment and training."""
 
     model: WhisperForConditionalGeneration
 
     @classmethod
     def load(cls, folder: Path, dtype: torch.dtype, attention: str = "sdpa") -> Self:
-        """Raises EngineError where the folder holds no such model."""
+        """Load from a transformers folder, onto the GPU if there is one.
+
+        Args:
+            folder: holds config, weights and tokenizer.
+            dtype: precision of the weights.
+            attention: implementation in transformers; only "eager" gives attention weights.
+
+        Raises:
+            EngineError: the folder holds no Whisper model.
+        """
         with load_errors_explained(folder):
             model = WhisperForConditionalGeneration.from_pretrained(
                 folder, dtype=dtype, attn_implementation=attention, local_files_only=True
@@ -229,18 +275,19 @@ class Whisper(WhisperProcessing):
         return torch.device(self.model.device)
 
     def extract_features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
-        """The same, where the model is and in what it computes in."""
+        """Compute log-mel features of a batch, on the model's device and in its precision."""
         return super().extract_features(clips, margin).to(self.device, self.model.dtype)
 
     def encode(self, features: torch.Tensor) -> torch.Tensor:
-        """(batch, mels, frames) -> (batch, positions, width).
+        """Encode features, (batch, mels, frames) -> (batch, positions, width).
 
-        What the encoder of transformers does, except that it insists on a full window. (All
-        Whispers have no dropout there.)
+        It computes what the encoder of transformers does, but for any number of frames: that one
+        refuses everything but 3000.
         """
         encoder = self.model.model.encoder
         hidden: torch.Tensor = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
         hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        # No dropout, although transformers has it here: all Whispers are published with 0.
         for layer in encoder.layers:
             hidden = layer(hidden, None)
         return torch.as_tensor(encoder.layer_norm(hidden))
@@ -248,7 +295,7 @@ class Whisper(WhisperProcessing):
 
 @contextmanager
 def load_errors_explained(folder: Path) -> Iterator[None]:
-    """Turn what transformers says of a folder into a sentence."""
+    """Raise EngineError with the folder's name for any error of transformers inside."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as cause:
@@ -256,22 +303,31 @@ def load_errors_explained(folder: Path) -> Iterator[None]:
 
 
 def supported_margins(checkpoint: Checkpoint) -> list[Seconds]:
-    """Margins to try with these weights, down to the least that they were trained to bear."""
+    """Return the margins to try with these weights, none below what they were trained for."""
     config = read_json(weights_folder(checkpoint) / "config.json")
     least = config.get("trained_margin", UNTRAINED_MARGIN)
-    return [each for each in CANDIDATE_MARGINS if each >= least]
+    return [margin for margin in CANDIDATE_MARGINS if margin >= least]
+
+
+def weights_folder(checkpoint: Checkpoint) -> Path:
+    """Return the transformers folder of a checkpoint.
+
+    Raises:
+        EngineError: the checkpoint belongs to another engine.
+    """
+    if checkpoint.engine != "whisper":
+        raise EngineError(f"whisper cannot load weights of the engine {checkpoint.engine}")
+    return checkpoint.location
+
+
+def round_statistic(statistic: Any) -> float:
+    """Round to 4 decimals.
+
+    Manifests hold rounded statistics: the last digits differ with the number of threads and the
+    batch, and a window that is decoded again must give the same line.
+    """
+    return round(float(statistic), 4)
 
 
 def _is_latin(character: str) -> bool:
     return character.isascii() and character.isalnum()
-
-
-def weights_folder(checkpoint: Checkpoint) -> Path:
-    if checkpoint.engine != "whisper":
-        raise EngineError(f"whisper cannot read weights of {checkpoint.engine}")
-    return checkpoint.location
-
-
-def round_statistic(values: Any) -> float:
-    """A statistic as it is written down: 4 decimals, so that a line repeats itself exactly."""
-    return round(float(values), 4)
