@@ -28,7 +28,7 @@ class Recognizer(Part):
     - an utterance that cannot be processed is yielded with a reason in `error`; one bad file
       must not end a run of days;
     - they read ahead at most one window of `twister_loop.core.manifest.WINDOW` utterances and
-      process each window alone (`core.manifest.windows` cuts the stream), since a run that was
+      process each window alone (`core.manifest.iter_windows` cuts the stream), since a run that was
       killed resumes at a window;
     - the same window and checkpoint give the same output.
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from ...core.artifacts import not_in_cache_key
 from ...core.errors import EngineError
-from ...core.manifest import Manifest, windows
+from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Seconds, Utterance
 from .._base import Recognizer
 from ..whisper import decoding, weights
@@ -42,7 +42,7 @@ class CTranslate2Recognizer(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         whisper = CTranslate2Whisper.load(weights_folder(checkpoint), self.compute_type)
-        for window in windows(speech):
+        for window in iter_windows(speech):
             yield from decoding.transcribe_window(
                 whisper, whisper.decode_greedily, window, self.margin, self.decode_batch
             )

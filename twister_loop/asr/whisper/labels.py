@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...core.errors import EngineError
-from ...core.manifest import windows
-from ...core.segments import timestamp
+from ...core.manifest import iter_windows
+from ...core.segments import timestamp_index
 from ...core.types import Seconds, Share, Utterance
 from .batching import batch_by_length, load_clips
 from .decoding import detect_languages
@@ -59,7 +59,7 @@ def build_examples(
     too_many_tokens = f"over {whisper.max_tokens} tokens"
     reasons = ("without a text", "longer than 30 s", "in an unknown language", too_many_tokens)
     left_out = dict.fromkeys(reasons, 0)
-    for window in windows(training_set):
+    for window in iter_windows(training_set):
         for utterance in _complete_languages(whisper, window, margin, batch_size):
             lang, text = utterance.lang, (utterance.text or "").strip()
             if not text or utterance.error:
@@ -116,7 +116,7 @@ def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[i
         times = sentence_times(example.utterance)
         for (start, end), sentence in zip(times, example.sentence_tokens, strict=True):
             zero = whisper.first_timestamp_token
-            label += [zero + timestamp(start), *sentence, zero + timestamp(end)]
+            label += [zero + timestamp_index(start), *sentence, zero + timestamp_index(end)]
     if example.with_previous_text:
         prompt = [*example.previous_text_tokens, *prompt]
     return prompt, label

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ...core.manifest import Manifest, windows
+from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Share, Utterance
 from .._base import Recognizer
 from .._precision import resolve_dtype
@@ -32,7 +32,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         whisper = Whisper.load(
             weights_folder(checkpoint), resolve_dtype(self.precision), attention="eager"
         )
-        for window in windows(speech):
+        for window in iter_windows(speech):
             yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:

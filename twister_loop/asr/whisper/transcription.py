@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ...core.manifest import windows
+from ...core.manifest import iter_windows
 from ...core.types import Utterance
 from . import beam_search, decoding
 from .model import Whisper
@@ -18,7 +18,7 @@ def transcribe(
     decode = partial(decoding.decode_greedily, whisper, temperature=options.temperature)
     if options.beam > 1:
         decode = partial(beam_search.decode_with_beam, whisper, options.beam, options.nbest or 0)
-    for window in windows(speech):
+    for window in iter_windows(speech):
         yield from decoding.transcribe_window(
             whisper, decode, window, options.margin, options.decode_batch
         )
