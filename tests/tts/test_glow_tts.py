@@ -23,7 +23,7 @@ pytest.importorskip("TTS")
 import torch
 
 from tests import world as toy
-from tests.tones import LETTERS, NO_CHAMPION, write_labeled_clips, read_losses, write_texts
+from tests.tones import LETTERS, NO_CHAMPION, read_losses, write_labeled_clips, write_texts
 from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.core import manifest
@@ -99,7 +99,7 @@ def test_what_it_speaks_is_a_line_and_a_wav_for_every_text_in_order(
         assert each.audio_filepath == tmp_path / f"{each.id}.wav"
         samples = audio.read(each.audio_filepath)
         assert each.duration == len(samples) / audio.SAMPLE_RATE
-        assert -30 < audio.loudness(samples) < -15
+        assert -30 < audio.measure_loudness(samples) < -15
 
 
 def test_a_text_it_cannot_speak_comes_back_with_the_characters_named(

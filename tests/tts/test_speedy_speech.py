@@ -14,7 +14,7 @@ pytest.importorskip("TTS")
 import torch
 from scipy.stats import betabinom
 
-from tests.tones import LETTERS, NO_CHAMPION, write_labeled_clips, read_losses, write_texts
+from tests.tones import LETTERS, NO_CHAMPION, read_losses, write_labeled_clips, write_texts
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
@@ -115,7 +115,7 @@ def test_it_speaks_whatever_is_asked_however_short(trained: Checkpoint, tmp_path
     assert dots.error == "there is nothing to speak"
     samples = audio.read(long.audio_filepath)
     assert long.duration == len(samples) / audio.SAMPLE_RATE > word.duration
-    assert -30 < audio.loudness(samples) < -15
+    assert -30 < audio.measure_loudness(samples) < -15
 
 
 def test_what_would_be_absurdly_long_is_an_error(trained: Checkpoint, tmp_path: Path) -> None:

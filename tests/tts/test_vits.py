@@ -12,7 +12,7 @@ pytest.importorskip("TTS")
 
 import torch
 
-from tests.tones import LETTERS, NO_CHAMPION, write_labeled_clips, read_losses
+from tests.tones import LETTERS, NO_CHAMPION, read_losses, write_labeled_clips
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest

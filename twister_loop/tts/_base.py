@@ -1,4 +1,4 @@
-"""What a synthesizer is to the rest of the house."""
+"""Interface of the synthesizers: text-to-speech engines that a plan can name under `voices`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,51 @@ from ..core.types import Checkpoint, Utterance
 
 
 class Synthesizer(Part):
-    """A TTS engine: speaks texts."""
+    """A text-to-speech engine.
 
-    home = "twister_loop.tts"
+    A subclass is a frozen dataclass; its fields are the options that a plan sets. It must define
+    `train` and `synthesize`. A synthesizer has no state of its own: what it has learned lies in
+    the folder of the checkpoint, and a model lives in the frame of the generator that uses it.
+
+    Example:
+        A voice that needs no training and speaks every letter as a tenth of a second of a tone.
+        As `twister_loop/tts/beep.py` it is `voices: {beep: {use: beep}}` in a plan.
+
+        >>> import tempfile
+        >>> from dataclasses import dataclass, replace
+        >>> import numpy as np
+        >>> from twister_loop.audio import io as audio
+        >>> @dataclass(frozen=True)
+        ... class BeepSynthesizer(Synthesizer):
+        ...     hertz: float = 440.0
+        ...
+        ...     def train(self, start, filtered_labels, texts, champion, out, seed):
+        ...         return Checkpoint(engine=self.name, location=out)
+        ...
+        ...     def synthesize(self, checkpoint, texts, out):
+        ...         for text in texts:
+        ...             if not text.text:
+        ...                 yield replace(text, error="the text is empty")
+        ...                 continue
+        ...             seconds = np.arange(1600 * len(text.text)) / audio.SAMPLE_RATE
+        ...             tone = 0.3 * np.sin(2 * np.pi * self.hertz * seconds)
+        ...             path = out / f"{text.id}.wav"
+        ...             duration = audio.write(tone.astype(np.float32), path)
+        ...             yield replace(text, audio_filepath=path, duration=duration, made_by="beep")
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> voice = BeepSynthesizer().train(None, [], [], None, folder, seed=13)
+        >>> texts = [Utterance(id="a", text="hello"), Utterance(id="b", text="")]
+        >>> spoken = BeepSynthesizer().synthesize(voice, texts, folder)
+        >>> [(utterance.duration, utterance.error) for utterance in spoken]
+        [(0.5, None), (0.0, 'the text is empty')]
+    """
+
+    package = "twister_loop.tts"
     uses_randomness: ClassVar[bool] = True
     """Whether training depends on the seed."""
+    experimental: ClassVar[str] = ""
+    """Why the speech of this synthesizer should not be relied on yet; empty for a proven one.
+    The reason is logged whenever such a voice is trained."""
 
     @property
     def continues_from_last_round(self) -> bool:
@@ -35,23 +75,62 @@ class Synthesizer(Part):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Learn to speak from the lesson, and leave the voice in `out`.
+        """Train a voice on labeled speech and leave it in `out`.
 
-        `start` is the voice of an earlier round, None for the first. `texts` is what will be
-        asked of it (for its vocabulary), `champion` may be asked for word times.
+        A training that can be resumed keeps what it needs for that in `out`: if the process is
+        killed, `train` is called again with the same arguments and with what `out` then holds.
+
+        Args:
+            start: the voice of an earlier round to continue from; None in the first round, after
+                a failed trial, and if `continues_from_last_round` is False.
+            filtered_labels: utterances whose `text` passed the filters, with their audio.
+            texts: the text corpus that the voice will be asked to speak. It has no audio; it
+                tells which characters or words the voice will need.
+            champion: the recognizer that made the labels, for word times (`champion.align`).
+            out: folder for the voice. It is read back as `checkpoint.location`.
+            seed: seed of everything that is drawn in training.
+
+        Returns:
+            The checkpoint of the voice: the name of the engine, and `out`.
+
+        Raises:
+            ConfigError: the speech is too little, or `start` is a voice of another kind.
+            EngineError: training failed, for instance because its loss is not a number.
         """
 
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
-        """Look, before a round begins, whether it can learn to speak texts from such speech.
+        """Check before a round begins that this voice could learn to speak the texts.
 
-        `speech` is what the lesson will be made of, mostly without a text yet. Raises ConfigError.
+        The default accepts everything. A check should be cheap: it runs before anything of the
+        round is computed, to fail in seconds rather than after hours of transcription.
+
+        Args:
+            start: the voice that training will continue from, or None.
+            texts: the text corpus that the voice will be asked to speak.
+            speech: the manifests that its training set will be taken from, mostly not yet
+                labeled.
+
+        Raises:
+            ConfigError: the voice could not speak most of the texts, or has nothing to learn from.
         """
 
     @abstractmethod
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
-        """Yield one utterance for every text, in order and with its id, its WAV in `out`.
+        """Yield one utterance for every text, in the order of the texts.
 
-        A text it cannot speak comes back with `error`. What is random is seeded by the id.
+        The caller resumes a killed synthesis in the middle of the texts, and repeats texts under
+        new ids for more samples. Therefore everything that is drawn must be seeded by the id of
+        the text alone, never by its place among the others.
+
+        Args:
+            checkpoint: a voice that `train` returned.
+            texts: what to speak. They are read lazily and may be more than fit into memory.
+            out: folder for the audio.
+
+        Yields:
+            The text with its id, `audio_filepath` (mono WAV, 16 kHz, in `out`), `duration` in
+            seconds, `speaker` if known, and `made_by`. A text that cannot be spoken is yielded
+            with `error` instead and without audio.
         """

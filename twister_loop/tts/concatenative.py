@@ -1,18 +1,17 @@
-"""Speaks by joining words cut out of the lesson: unit selection (Hunt and Black, 1996).
+"""Concatenative synthesis: unit selection (Hunt and Black, 1996) with whole words as units.
 
-It learns in seconds and speaks in the lesson's own voices and rooms. What it says it has
-heard: words of a text that no label contains exactly are taken from a label only where
-that label is no word at all and the champion itself, made to choose, prefers the text's.
+Words are cut out of the filtered labels by their aligned times and joined to new sentences. It
+trains in seconds, needs no neural model of its own, and sounds like the training speech: the same
+speakers in the same rooms. It can only speak words that occur there.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,63 +22,54 @@ from ..audio import io as audio
 from ..core.artifacts import JsonRecord
 from ..core.errors import EngineError
 from ..core.manifest import Manifest
-from ..core.types import Checkpoint, Language, Seconds, Share, Utterance, Word
+from ..core.segments import cut_times
+from ..core.types import Checkpoint, Language, Seconds, Utterance
 from ..text.normalizers.basic import Basic
-from ..text.spelling import lexicon_of
 from ._base import Synthesizer
 
 log = logging.getLogger(__name__)
 
-FADE = 160
+CROSS_FADE_SAMPLES = 160
 """Samples of cross-fade at a join: 10 ms at 16 kHz."""
-LOUDNESS = -23.0
+TARGET_LOUDNESS = -23.0
 """Decibels below full scale, to which every joined stretch is brought."""
-SHORTEST, LONGEST = 0.04, 2.0
-"""Seconds that one word can take."""
-NEW_STRETCH, NEW_SPEAKER = 1.0, 3.0
-"""Costs of a join that the lesson does not contain, and of one that changes the speaker."""
-
-
-@dataclass(frozen=True)
-class Repair:
-    """A label that was no word, taken for a word of the texts."""
-
-    label: str
-    word: str
-    clips: int
-    """On which the champion, made to choose, preferred the word."""
-    tried: int
+MIN_WORD_SECONDS, MAX_WORD_SECONDS = 0.04, 2.0
+"""Durations outside of this are taken for errors of the alignment, in seconds."""
+JOIN_COST, SPEAKER_CHANGE_COST = 1.0, 3.0
+"""Costs of a join that the training speech does not contain, and of one that also changes the
+speaker. The random cost of a clip is between 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Inventory(JsonRecord):
-    """What the voice can say, and what it cannot."""
+    """Record of the words that a voice can speak, and of those that the texts lack."""
 
     clips: int
+    """Word clips of the voice, after the best of every word were selected."""
     words: int
-    """Distinct words that the lesson contains exactly."""
-    repairs: tuple[Repair, ...]
+    """Distinct words that occur in the training speech."""
     texts: int
+    """Texts of the corpus."""
     cannot_speak: int
     """Texts of the corpus with a word that the voice lacks."""
     missing: tuple[str, ...]
-    """Those words, the most wanted first."""
+    """Those words; the word that most texts need comes first."""
 
 
 @dataclass(frozen=True)
 class ConcatenativeSynthesizer(Synthesizer):
-    continues_from_last_round, uses_randomness = False, False
+    """Synthesizer that joins recorded words, preferring words that were spoken side by side."""
+
+    # Training cuts and sorts; it draws nothing, and no model is carried into the next round.
+    continues_from_last_round = False
+    uses_randomness = False
 
     clips_per_word: int = 24
-    """The clearest of each word are kept."""
+    """Most clips of one word in one language; those with the highest confidence are used."""
     confidence: float = -1.5
-    """Natural log-probability that a clip of a word must have, given its sentence."""
-    repair: Share | None = 0.78
-    """Similarity from which on a label may stand for a word of the texts; null repairs nothing."""
-    lexicon: Path | None = field(default=None)
-    """Words, one a line, that are words although no text has them: they are never repaired."""
+    """Lowest natural log-probability of a usable clip of a word, from the forced alignment."""
     gap: Seconds = 0.0
-    """Silence at a join."""
+    """Silence at a join, in seconds."""
 
     def train(
         self,
@@ -90,36 +80,48 @@ class ConcatenativeSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
+        """Align the filtered labels with the champion and list their words as clips.
+
+        Raises:
+            EngineError: no word could be cut out.
+        """
         clips = [
-            clip for each in champion.align(filtered_labels) for clip in _cut(each, self.confidence)
+            clip
+            for utterance in champion.align(filtered_labels)
+            for clip in _cut_words(utterance, self.confidence)
         ]
         if not clips:
-            raise EngineError("concatenative: the lesson has no word that could be cut out of it")
-        wanted = {word for each in texts for word in _words(each.text, each.lang)}
-        known = {clip.text or "" for clip in clips}
-        repaired, repairs = self._repaired(clips, known, wanted, champion, filtered_labels)
-        kept = list(_clearest([*clips, *repaired], self.clips_per_word))
-        Manifest.write(kept, out / "words")
-        _inventory(kept, known, repairs, texts).save(out)
+            raise EngineError(
+                "concatenative: no word could be cut out of the filtered labels; check that they "
+                f"have words that align with a confidence of {self.confidence:g} or more"
+            )
+        selected = list(_select_most_confident(clips, self.clips_per_word))
+        Manifest.write(selected, out / "words")
+        words = {clip.text or "" for clip in clips}
+        _take_inventory(selected, len(words), texts).save(out)
         return Checkpoint("concatenative", out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
+        """Yield every text as joined words; a text with an unknown word gets an `error`."""
         clips = defaultdict[str, list[Utterance]](list)
         for clip in Manifest.load(checkpoint.location / "words"):
             clips[clip.text or ""].append(clip)
         for text in texts:
-            words = _words(text.text, text.lang)
-            spoken = [[clip for clip in clips[word] if _same(clip, text)] for word in words]
-            missing = [word for word, found in zip(words, spoken, strict=True) if not found]
+            words = _split_words(text.text, text.lang)
+            candidates = [
+                [clip for clip in clips[word] if _same_language(clip, text)] for word in words
+            ]
+            missing = [word for word, of_word in zip(words, candidates, strict=True) if not of_word]
             if missing or not words:
-                yield replace(text, error=f"no clip of {', '.join(missing) or 'anything'}")
+                reason = f"no clip of {', '.join(missing)}" if missing else "there is no word in it"
+                yield replace(text, error=reason)
                 continue
             rng = np.random.default_rng([*hashlib.sha256(text.id.encode()).digest()[:8]])
-            chosen = _select(spoken, rng)
+            chosen = _select_clips(candidates, rng)
             path = out / f"{text.id}.wav"
-            duration = audio.write(_join(chosen, self.gap), path)
+            duration = audio.write(_join_clips(chosen, self.gap), path)
             speakers = {clip.speaker for clip in chosen}
             yield replace(
                 text,
@@ -129,147 +131,107 @@ class ConcatenativeSynthesizer(Synthesizer):
                 made_by="concatenative",
             )
 
-    def _repaired(
-        self,
-        clips: Sequence[Utterance],
-        known: set[str],
-        wanted: set[str],
-        champion: BoundRecognizer,
-        lesson: Manifest,
-    ) -> tuple[list[Utterance], tuple[Repair, ...]]:
-        """Clips under the texts' spelling, where the label is no word and the champion agrees."""
-        if self.repair is None:
-            return [], ()
-        no_words = known - wanted - lexicon_of(self.lexicon)
-        pairs = {
-            label: match[0]
-            for label in sorted(no_words)
-            if (match := difflib.get_close_matches(label, wanted - known, 1, self.repair))
-        }
-        sentences = {each.id: each for each in lesson}
-        asked = [clip for clip in clips if clip.text in pairs]
-        repaired = [
-            replace(clip, text=pairs[clip.text or ""])
-            for clip, agrees in zip(asked, _prefers(asked, pairs, sentences, champion), strict=True)
-            if agrees
-        ]
-        return repaired, tuple(
-            Repair(
-                label,
-                word,
-                sum(1 for clip in repaired if clip.text == word),
-                sum(1 for clip in asked if clip.text == label),
-            )
-            for label, word in pairs.items()
-        )
+
+def _split_words(text: str | None, lang: Language | None) -> list[str]:
+    """Return the words between spaces in normalized form: `L'Utente,` becomes `l'utente`."""
+    # The normalizer turns an apostrophe into a space. It is put back, or one word between spaces,
+    # with one time in the alignment, would become two.
+    normalized = (Basic().normalize(word, lang).replace(" ", "'") for word in (text or "").split())
+    return [word for word in normalized if word]
 
 
-def _words(text: str | None, lang: Language | None) -> list[str]:
-    """Words between spaces, in the form in which clips are looked up: `L'Utente,` is `l'utente`."""
-    spelled = (Basic().normalize(word, lang).replace(" ", "'") for word in (text or "").split())
-    return [word for word in spelled if word]
+def _same_language(clip: Utterance, text: Utterance) -> bool:
+    """Return whether clip and text share their language, or one of the two is unknown.
 
-
-def _same(clip: Utterance, text: Utterance) -> bool:
-    """Whether they are of one language, as far as is known: some words are words in two."""
+    Some words are spelled alike in two languages and sound differently.
+    """
     return clip.lang == text.lang or clip.lang is None or text.lang is None
 
 
-def _cut(utterance: Utterance, confidence: float) -> Iterator[Utterance]:
-    """The words of an aligned utterance, each an utterance of its own.
+def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utterance]:
+    """Yield the usable words of an aligned utterance, each as an utterance of its own.
 
-    The id tells sentence and place, so that neighbors are recognized when they meet again.
+    The id is `SENTENCE:POSITION`, so that `_is_next_word` recognizes neighbors later.
     """
-    for place, word in enumerate(utterance.words):
-        spelled = _words(word.word, utterance.lang)
-        if len(spelled) != 1 or word.logprob < confidence:
+    for position, word in enumerate(utterance.words):
+        normalized = _split_words(word.word, utterance.lang)
+        if len(normalized) != 1 or word.logprob < min_confidence:
             continue
-        start, end = _borders(utterance.words, place, utterance.duration)
-        if SHORTEST <= end - start <= LONGEST:
+        start, end = cut_times(utterance, first=position, last=position + 1)
+        if MIN_WORD_SECONDS <= end - start <= MAX_WORD_SECONDS:
             yield replace(
                 utterance,
-                id=f"{utterance.id}:{place}",
+                id=f"{utterance.id}:{position}",
                 offset=round(utterance.offset + start, 3),
                 duration=round(end - start, 3),
-                text=spelled[0],
+                text=normalized[0],
                 confidence=word.logprob,
                 words=(),
                 pred_text=None,
             )
 
 
-def _borders(words: Sequence[Word], place: int, duration: Seconds) -> tuple[Seconds, Seconds]:
-    """Where to cut: word times leave small holes, which go half to each side, 50 ms at most."""
-    word = words[place]
-    before = words[place - 1].end if place else 0.0
-    after = words[place + 1].start if place + 1 < len(words) else duration
-    start = word.start - min(max(word.start - before, 0.0) / 2, 0.05)
-    end = word.end + min(max(after - word.end, 0.0) / 2, 0.05)
-    return max(start, 0.0), min(end, duration)
-
-
-def _clearest(clips: Iterable[Utterance], most: int) -> Iterator[Utterance]:
+def _select_most_confident(clips: Iterable[Utterance], clips_per_word: int) -> Iterator[Utterance]:
+    """Yield the most confident clips of every word and language, word by word."""
     by_word = defaultdict[tuple[str, str], list[Utterance]](list)
     for clip in clips:
         by_word[clip.text or "", clip.lang or ""].append(clip)
     for word in sorted(by_word):
-        clearest = sorted(by_word[word], key=lambda clip: (-(clip.confidence or 0.0), clip.id))
-        yield from clearest[:most]
+        # The id breaks ties, so that the order of the clips does not depend on their arrival.
+        ranked = sorted(by_word[word], key=lambda clip: (-(clip.confidence or 0.0), clip.id))
+        yield from ranked[:clips_per_word]
 
 
-def _prefers(
-    asked: Sequence[Utterance],
-    pairs: Mapping[str, str],
-    sentences: Mapping[str, Utterance],
-    champion: BoundRecognizer,
-) -> Iterator[bool]:
-    """Whether a sentence is likelier to the champion with the text's word than the label's."""
-    rivals = []
-    for clip in asked:
-        sentence_id, _, place = clip.id.rpartition(":")
-        sentence = sentences[sentence_id]
-        words = (sentence.text or "").split()
-        words[int(place)] = pairs[clip.text or ""]
-        rivals += [sentence, replace(sentence, text=" ".join(words))]
-    scores = list(champion.score(rivals))
-    for label, word in zip(scores[::2], scores[1::2], strict=True):
-        yield label is not None and word is not None and word > label
+def _select_clips(
+    candidates: Sequence[Sequence[Utterance]], rng: np.random.Generator
+) -> list[Utterance]:
+    """Return one clip for every word: the cheapest path through the candidates (Viterbi).
 
-
-def _select(choices: Sequence[Sequence[Utterance]], rng: np.random.Generator) -> list[Utterance]:
-    """The cheapest path through the clips of each word (Viterbi); noise makes takes differ."""
-    costs = [rng.uniform(0, 1, len(choices[0]))]
-    came_from: list[np.ndarray] = []
-    for before, now in pairwise(choices):
-        joins = np.array([[_join_cost(a, b) for a in before] for b in now])  # (now, before)
-        whole = joins + costs[-1]
-        came_from.append(whole.argmin(axis=1))
-        costs.append(whole.min(axis=1) + rng.uniform(0, 1, len(now)))
-    place = int(costs[-1].argmin())
-    path = [choices[-1][place]]
-    for step in range(len(choices) - 2, -1, -1):
-        place = int(came_from[step][place])
-        path.append(choices[step][place])
+    Args:
+        candidates: the clips of every word; none may be empty.
+        rng: source of the random cost of every clip. It makes several samples of one text differ,
+            and is small enough against `JOIN_COST` not to break up words spoken side by side.
+    """
+    costs = [rng.uniform(0, 1, len(candidates[0]))]
+    best_previous: list[np.ndarray] = []
+    for previous, current in pairwise(candidates):
+        join_costs = np.array(
+            [[_join_cost(before, after) for before in previous] for after in current]
+        )  # (current, previous)
+        path_costs = join_costs + costs[-1]
+        best_previous.append(path_costs.argmin(axis=1))
+        costs.append(path_costs.min(axis=1) + rng.uniform(0, 1, len(current)))
+    index = int(costs[-1].argmin())
+    path = [candidates[-1][index]]
+    for step in range(len(candidates) - 2, -1, -1):
+        index = int(best_previous[step][index])
+        path.append(candidates[step][index])
     return path[::-1]
 
 
 def _join_cost(before: Utterance, after: Utterance) -> float:
-    if _follows(before, after):
+    """Return the cost of playing one clip after another; 0 if they were spoken that way."""
+    if _is_next_word(before, after):
         return 0.0
-    return NEW_STRETCH + NEW_SPEAKER * (before.speaker != after.speaker)
+    return JOIN_COST + SPEAKER_CHANGE_COST * (before.speaker != after.speaker)
 
 
-def _follows(before: Utterance, after: Utterance) -> bool:
-    """Whether two clips are neighbors in one sentence of the lesson."""
-    sentence, _, place = before.id.rpartition(":")
-    return after.id == f"{sentence}:{int(place) + 1}"
+def _is_next_word(before: Utterance, after: Utterance) -> bool:
+    """Return whether `after` follows `before` in one sentence of the training speech."""
+    # Split at the last colon: the id of a sentence may itself contain colons.
+    sentence, _, position = before.id.rpartition(":")
+    return after.id == f"{sentence}:{int(position) + 1}"
 
 
-def _join(clips: Sequence[Utterance], gap: Seconds) -> audio.Samples:
-    """One sound: neighbors are read as one stretch, stretches are leveled and cross-faded."""
+def _join_clips(clips: Sequence[Utterance], gap: Seconds) -> audio.Samples:
+    """Return the samples of the clips one after another, at 16 kHz.
+
+    Neighbors are read as one stretch, with the sound between them; stretches are brought to one
+    loudness and cross-faded.
+    """
     stretches: list[list[Utterance]] = []
     for clip in clips:
-        if stretches and _follows(stretches[-1][-1], clip):
+        if stretches and _is_next_word(stretches[-1][-1], clip):
             stretches[-1].append(clip)
         else:
             stretches.append([clip])
@@ -279,13 +241,17 @@ def _join(clips: Sequence[Utterance], gap: Seconds) -> audio.Samples:
         first, last = stretch[0], stretch[-1]
         length = last.offset + last.duration - first.offset
         samples = audio.read(first.audio_filepath, first.offset, length, first.channel)
-        samples = samples * np.float32(10 ** ((LOUDNESS - audio.loudness(samples)) / 20))
+        samples = samples * np.float32(
+            10 ** ((TARGET_LOUDNESS - audio.measure_loudness(samples)) / 20)
+        )
         joined = _cross_fade(joined, np.concatenate([pause, samples]) if len(joined) else samples)
+    # Bringing a stretch to the target can lift its peaks above full scale.
     return np.clip(joined, -1, 1)
 
 
 def _cross_fade(before: audio.Samples, after: audio.Samples) -> audio.Samples:
-    length = min(FADE, len(before), len(after))
+    """Return both signals joined, with a linear cross-fade of `CROSS_FADE_SAMPLES` at most."""
+    length = min(CROSS_FADE_SAMPLES, len(before), len(after))
     if not length:
         return np.concatenate([before, after])
     rising = np.linspace(0, 1, length, dtype=np.float32)
@@ -293,33 +259,29 @@ def _cross_fade(before: audio.Samples, after: audio.Samples) -> audio.Samples:
     return np.concatenate([before[:-length], mixed, after[length:]])
 
 
-def _inventory(
-    kept: Sequence[Utterance], known: set[str], repairs: tuple[Repair, ...], texts: Manifest
-) -> Inventory:
-    can_say = {clip.text or "" for clip in kept}
-    wanted = defaultdict[str, int](int)
-    count = cannot = 0
-    for each in texts:
-        missing = set(_words(each.text, each.lang)) - can_say
-        count, cannot = count + 1, cannot + bool(missing)
-        for word in missing:
-            wanted[word] += 1
-    inventory = Inventory(
-        clips=len(kept),
-        words=len(known),
-        repairs=repairs,
-        texts=count,
-        cannot_speak=cannot,
-        missing=tuple(sorted(wanted, key=lambda word: (-wanted[word], word))),
-    )
+def _take_inventory(clips: Sequence[Utterance], word_count: int, texts: Manifest) -> Inventory:
+    """Return what the voice covers of the texts, and log it."""
+    available = {clip.text or "" for clip in clips}
+    missing = Counter[str]()
+    text_count = unspeakable_count = 0
+    for text in texts:
+        missing_words = set(_split_words(text.text, text.lang)) - available
+        missing.update(missing_words)
+        text_count += 1
+        unspeakable_count += bool(missing_words)
     log.info(
-        "concatenative: %d clips of %d words, %d of %d repairs allowed; %d of %d texts cannot be "
-        "spoken",
-        inventory.clips,
-        len(can_say),
-        sum(1 for each in repairs if each.clips),
-        len(repairs),
-        cannot,
-        count,
+        "concatenative: %d clips of %d words; %d of %d texts cannot be spoken, because a word of "
+        "them does not occur in the filtered labels",
+        len(clips),
+        len(available),
+        unspeakable_count,
+        text_count,
     )
-    return inventory
+    return Inventory(
+        clips=len(clips),
+        words=word_count,
+        texts=text_count,
+        cannot_speak=unspeakable_count,
+        # A Counter's own order is that of first sight, which sets make random between processes.
+        missing=tuple(sorted(missing, key=lambda word: (-missing[word], word))),
+    )

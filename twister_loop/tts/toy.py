@@ -28,7 +28,11 @@ class ToySynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        known = toy_language.load(start.location) if start else toy_language.standard(self.letters)
+        known = (
+            toy_language.load(start.location)
+            if start
+            else toy_language.standard_codebook(self.letters)
+        )
         toy_language.save(known, out)
         return Checkpoint("toy", out)
 
@@ -42,5 +46,5 @@ class ToySynthesizer(Synthesizer):
             if unknown:
                 yield replace(text, error=f"cannot pronounce {''.join(unknown)!r}")
                 continue
-            duration = audio.write(toy_language.speak(text.text or "", codebook), path)
+            duration = audio.write(toy_language.synthesize(text.text or "", codebook), path)
             yield replace(text, audio_filepath=path, duration=duration, made_by="toy")

@@ -19,11 +19,11 @@ from ._coqui.synthesizer import (
     MAX_SPEECH_SECONDS,
     TOO_LONG,
     CoquiSynthesizer,
-    SynthesisOutcome,
     Scale,
+    SynthesisOutcome,
+    check_and_level,
     draw_scale,
     scale_range,
-    check_and_level,
 )
 
 

@@ -140,5 +140,5 @@ def write_clips(clips: Iterable[Utterance], folder: Path, model: Model) -> list[
 def level_loudness(samples: audio.Samples) -> audio.Samples:
     """Bring speech to `LEVEL`, or as near as its loudest peak allows."""
     peak = float(np.abs(samples).max(initial=1e-6))
-    gain = min(10 ** ((LEVEL - audio.loudness(samples)) / 20), 0.95 / peak)
+    gain = min(10 ** ((LEVEL - audio.measure_loudness(samples)) / 20), 0.95 / peak)
     return (samples * gain).astype(np.float32)

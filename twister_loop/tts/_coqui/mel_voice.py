@@ -26,9 +26,9 @@ from .synthesizer import (
     TOO_LONG,
     CoquiSynthesizer,
     SynthesisOutcome,
+    check_and_level,
     draw_scale,
     explain_too_short,
-    check_and_level,
 )
 
 ITERATIONS = 32

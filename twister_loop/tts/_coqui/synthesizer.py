@@ -17,7 +17,7 @@ from ...asr._base import BoundRecognizer
 from ...audio import io as audio
 from ...core.artifacts import not_in_cache_key
 from ...core.errors import ConfigError, EngineError
-from ...core.manifest import Manifest, windows
+from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Language, Seconds, Utterance
 from ...text.scripts import is_mostly_unknown
 from .._base import Synthesizer
@@ -165,7 +165,7 @@ class CoquiSynthesizer(Synthesizer):
             model = self._load_model(checkpoint.location / voice.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._prepare_for_inference(model)
-        for window in windows(texts):
+        for window in iter_windows(texts):
             for text, said in zip(window, self._synthesize_window(model, window), strict=True):
                 spoken = replace(text, origin="synthetic", made_by=self.name, speaker=said.speaker)
                 if isinstance(said.samples_or_error, str):

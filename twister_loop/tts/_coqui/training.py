@@ -23,7 +23,7 @@ from trainer.io import save_model
 from trainer.logging import DummyLogger
 
 from ...core.errors import EngineError
-from ...core.progress import progress
+from ...core.progress import show_progress
 from .model_files import Model, derive_seed, seed_everything
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class LossMonitor:
 
     def __init__(self, notes: Path, steps: int) -> None:
         self.notes, self.steps = notes, steps
-        self.bar = progress(range(steps + 1), "training the voice", total=steps)
+        self.bar = show_progress(range(steps + 1), "training the voice", total=steps)
         next(self.bar)
         self.began: tuple[int, float] | None = None
 
