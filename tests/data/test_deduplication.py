@@ -33,7 +33,7 @@ def test_every_later_copy_is_found_with_the_first(tmp_path: Path) -> None:
 def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (duplicates, duplicates.windows.__globals__):
+    for module in (duplicates, duplicates.iter_windows.__globals__):
         if isinstance(module, dict):
             monkeypatch.setitem(module, "WINDOW", 2)
         else:

@@ -18,7 +18,7 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.segments import cut, speaker_of, timestamp, trimmed, written
+from twister_loop.core.segments import cut_words, find_single_speaker, timestamp_index, trim_silence, join_texts
 from twister_loop.core.types import Origin, Word
 from twister_loop.data.packing import MAX_SWITCHING_GROUPS, LabelLengthRatio, PackedGroup, Packer, PackOptions
 from twister_loop.pipeline.stages.mixture import pack
@@ -53,7 +53,7 @@ def uttered(
             Utterance(
                 id=f"u{number}",
                 duration=duration,
-                text=written((lang, word) for word in said),
+                text=join_texts((lang, word) for word in said),
                 lang=lang,
                 speaker=speaker,
                 origin=origin,
@@ -134,7 +134,7 @@ def test_timestamps_stay_on_the_grid_in_order_and_within_the_window(
     terms: PackOptions, speech: list[Utterance]
 ) -> None:
     for group in packed(terms, speech):
-        times = [timestamp(at) for piece in group.pieces for at in (piece.start, piece.end)]
+        times = [timestamp_index(at) for piece in group.pieces for at in (piece.start, piece.end)]
         assert times == sorted(times)
         assert times[0] >= 0 and times[-1] <= 1500
         for at, piece in zip(times[::2], group.pieces, strict=True):
@@ -272,18 +272,18 @@ def test_an_utterance_is_trimmed_to_its_words_and_these_move_along() -> None:
         Word(word="tre", start=1.5, end=2, logprob=0),
     )
     whole = Utterance(id="a", offset=5.0, duration=4.0, text="due tre", words=words)
-    short = trimmed(whole, 0.25)
+    short = trim_silence(whole, 0.25)
     assert (short.offset, short.duration, short.text) == (5.75, 1.5, "due tre")
     assert [each.start for each in short.words] == [0.25, 0.75]
-    assert trimmed(replace(whole, words=()), 0.25).duration == 4.0
-    last = cut(short, 1, 2)
+    assert trim_silence(replace(whole, words=()), 0.25).duration == 4.0
+    last = cut_words(short, 1, 2)
     assert last.text == "tre" and last.offset == pytest.approx(6.45)
     assert last.duration == pytest.approx(0.6)
 
 
 def test_a_joined_speaker_is_nobody() -> None:
     one = Utterance(id="a", speaker="ada")
-    assert speaker_of(one) == "ada" and speaker_of(replace(one, speaker="ada+ben")) is None
+    assert find_single_speaker(one) == "ada" and find_single_speaker(replace(one, speaker="ada+ben")) is None
 
 
 @pytest.mark.parametrize(

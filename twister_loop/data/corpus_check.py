@@ -11,7 +11,7 @@ from typing import Any
 
 from ..audio import io as audio
 from ..core.errors import ConfigError
-from ..core.progress import progress
+from ..core.progress import show_progress
 from ..core.types import Seconds
 from .corpora._base import Corpus
 
@@ -68,7 +68,7 @@ def check_corpus(spec: Mapping[str, Any], folder: Path) -> Iterator[SplitCheck]:
     Reads all files. A split that is not there is a finding, not an error, as long as another is.
     Raises ConfigError where none is, or where the corpus does not lie in a folder.
     """
-    kind = Corpus.find(str(spec.get("use")))
+    kind = Corpus.find_class(str(spec.get("use")))
     options = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if "folder" not in options:
         raise ConfigError(f"corpus {kind.name} does not lie in a folder; there is nothing to check")
@@ -94,7 +94,7 @@ def _counted(corpus: Corpus, split: str) -> SplitCheck:
     number, seconds, odd = 0, 0.0, 0
     reasons, examples = Counter[str](), dict[str, list[str]]()
     published = corpus.published.get(split)
-    for each in progress(corpus.utterances(), f"reading {split}", published):
+    for each in show_progress(corpus.utterances(), f"reading {split}", published):
         number += each.rejected_by not in {"no_audio", "bad_line"}
         reason = each.rejected_by or ("unreadable" if each.error else None)
         if reason:
@@ -103,5 +103,5 @@ def _counted(corpus: Corpus, split: str) -> SplitCheck:
                 examples[reason].append(each.objection or each.error or each.id)
         else:
             seconds += each.duration
-            odd += audio.validation_error(each.audio_filepath)
+            odd += audio.ends_in_half_sample(each.audio_filepath)
     return SplitCheck(split, published, number, seconds, odd, dict(reasons), examples)

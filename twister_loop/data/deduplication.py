@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..audio import fingerprint
 from ..core.errors import AudioError
-from ..core.manifest import WINDOW, Manifest, windows
-from ..core.progress import progress
+from ..core.manifest import WINDOW, Manifest, iter_windows
+from ..core.progress import show_progress
 from ..core.types import Utterance
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def find_near_duplicates(listing: Manifest, scratch: Path) -> dict[int, int]:
     for first, later in _candidates(scratch, lengths):
         if first in twice or later in twice:
             continue
-        if fingerprint.is_same(_print(scratch, first), _print(scratch, later)):
+        if fingerprint.is_same_recording(_print(scratch, first), _print(scratch, later)):
             twice[later] = first
     _of_window.cache_clear()
     log.info("%d of %d recordings are in the pool once more", len(twice), len(lengths))
@@ -79,8 +79,8 @@ def _paired(lengths: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _listen(listing: Manifest, wanted: NDArray[np.bool_], scratch: Path) -> None:
     """Leave the fingerprints of every window in a file."""
     scratch.mkdir(exist_ok=True)
-    files = progress(listing, "looking for recordings that are there twice", len(listing))
-    for number, window in enumerate(windows(files)):
+    files = show_progress(listing, "looking for recordings that are there twice", len(listing))
+    for number, window in enumerate(iter_windows(files)):
         home = scratch / f"{number:06d}.npz"
         if home.exists():
             continue
@@ -96,7 +96,7 @@ def _hashes(utterance: Utterance) -> Hashes:
     if utterance.error:
         return _none()
     try:
-        bits = fingerprint.fingerprint(utterance)
+        bits = fingerprint.read_fingerprint(utterance)
     except AudioError:
         return _none()
     return np.packbits(bits, axis=1).view(np.uint32)[:, 0]

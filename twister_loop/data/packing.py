@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..core import schema
-from ..core.segments import LONGEST, cut, speaker_of, trimmed, written
+from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, trim_silence, join_texts
 from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
 
 MAX_PHRASE_WORDS = 4
@@ -28,7 +28,7 @@ MAX_SWITCHING_GROUPS = 64
 class PackOptions:
     """How utterances are joined for training."""
 
-    limit: Seconds = LONGEST
+    limit: Seconds = MAX_WINDOW
     gap: Seconds = 0.5
     """Silence between neighbors; none where a sentence is switched inside."""
     speakers: Literal["any", "same"] = "any"
@@ -44,8 +44,8 @@ class PackOptions:
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
-        if not 0 < self.limit <= LONGEST:
-            raise ValueError(f"limit: more than 0 and at most {LONGEST:g} s, not {self.limit:g}")
+        if not 0 < self.limit <= MAX_WINDOW:
+            raise ValueError(f"limit: more than 0 and at most {MAX_WINDOW:g} s, not {self.limit:g}")
         if self.gap < 0 or (self.trim or 0) < 0:
             raise ValueError("gap, trim: no silence is shorter than 0 s")
         if not (0 <= self.switched <= 1 and 0 <= self.inside <= 1):
@@ -92,7 +92,7 @@ class PackedGroup:
     @property
     def speaker(self) -> str | None:
         """The one who says all of it; None if these are several, or one who is not known."""
-        [first, *others] = {speaker_of(each) for _, each in self.placed}
+        [first, *others] = {find_single_speaker(each) for _, each in self.placed}
         return None if others else first
 
     @property
@@ -110,7 +110,7 @@ class PackedGroup:
 
     @property
     def text(self) -> str:
-        return written((each.lang, each.text) for _, each in self.placed)
+        return join_texts((each.lang, each.text) for _, each in self.placed)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -164,7 +164,7 @@ class Packer:
                 self.left_out += 1
                 continue
             if self.terms.trim is not None:
-                utterance = trimmed(utterance, self.terms.trim)
+                utterance = trim_silence(utterance, self.terms.trim)
             borrower = self._lend(utterance)
             yield from self._take(utterance, borrower)
         for group in [*self.open_groups.values(), *self.switching_groups]:
@@ -224,12 +224,12 @@ class Packer:
         count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(other.words)))
         first = self.rng.randrange(len(other.words) - count + 1)
         group, at = PackedGroup(switches=True), 0.0
-        phrase = cut(other, first, first + count)
+        phrase = cut_words(other, first, first + count)
         text = (phrase.text or "").strip(SENTENCE_MARKS) or phrase.text
         for part in (
-            cut(sentence, 0, place),
+            cut_words(sentence, 0, place),
             replace(phrase, text=text),
-            cut(sentence, place, len(sentence.words)),
+            cut_words(sentence, place, len(sentence.words)),
         ):
             group.placed.append((at, part))
             group.label_ratio += self.fullness(part)
@@ -250,14 +250,14 @@ class Packer:
     def _may_join(self, group: PackedGroup, utterance: Utterance) -> bool:
         if self.terms.speakers == "any":
             return True
-        speaker = speaker_of(utterance)
+        speaker = find_single_speaker(utterance)
         return speaker is not None and speaker == group.speaker
 
     def _key(self, utterance: Utterance) -> tuple[str | None, ...] | None:
         """What all of one group share; None for one who is not known, and shares with nobody."""
         if self.terms.speakers == "any":
             return (utterance.lang, utterance.origin)
-        speaker = speaker_of(utterance)
+        speaker = find_single_speaker(utterance)
         return (utterance.lang, utterance.origin, speaker) if speaker else None
 
     def _finished(self, group: PackedGroup) -> PackedGroup:

@@ -145,7 +145,7 @@ def expand_presets(
             found += [(part, True) for part in presets[spec].parts]
             continue
         name = spec if isinstance(spec, str) else spec.get("use")
-        known = {*kind.names(), *presets}
+        known = {*kind.list_names(), *presets}
         if isinstance(name, str) and name not in known:
             what = f"{kind.__name__.lower()} or preset"
             raise ConfigError(f"no {what} is called {name!r}; {schema.suggest_name(name, known)}")

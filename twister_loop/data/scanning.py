@@ -88,7 +88,7 @@ def _channels(terms: ScanOptions, file: Utterance) -> list[Utterance]:
     if terms.channels == "mixed":
         return [file]
     if terms.channels == "split":
-        count = audio.channels_of(file.audio_filepath)
+        count = audio.count_channels(file.audio_filepath)
         wanted = range(count) if count > 1 else ()
     else:
         wanted = range(terms.channels, terms.channels + 1)
@@ -99,7 +99,7 @@ def _heard_through(terms: ScanOptions, file: Utterance) -> Iterator[Utterance]:
     """What is speech in one channel. Raises AudioError."""
     if file.duration <= terms.at_most:
         samples = audio.load_utterance(file)
-        duration, level = len(samples) / audio.SAMPLE_RATE, audio.loudness(samples)
+        duration, level = len(samples) / audio.SAMPLE_RATE, audio.measure_loudness(samples)
         if duration < terms.at_least:
             yield replace(file, rejected_by="too_short", objection=f"{duration:.2f} s")
         elif level < terms.silence:

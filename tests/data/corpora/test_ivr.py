@@ -259,10 +259,10 @@ def test_the_second_speaker_says_nothing_that_is_named_elsewhere(debian: Path) -
 
 
 def test_debian_and_the_project_give_the_same(debian: Path, request: pytest.FixtureRequest) -> None:
-    from_debian = _asterisk.digest_of(_asterisk.fetch(ITALIAN))
+    from_debian = _asterisk.hash_content(_asterisk.fetch(ITALIAN))
     shutil.rmtree(cache_folder())
     request.getfixturevalue("publisher")
-    assert _asterisk.digest_of(_asterisk.fetch(ITALIAN)) == from_debian
+    assert _asterisk.hash_content(_asterisk.fetch(ITALIAN)) == from_debian
 
 
 def test_what_was_fetched_says_whose_it_is(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -276,7 +276,7 @@ def test_what_was_fetched_says_whose_it_is(debian: Path, caplog: pytest.LogCaptu
 
 def test_another_version_is_used_and_told(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
     _asterisk.fetch(MENARDI)
-    assert "is not the version known here" in caplog.text
+    assert "differs from the measured version" in caplog.text
     assert "asterisk-prompt-it-menardi-wav_9.9-1_all" in caplog.text
 
 
@@ -365,6 +365,6 @@ def test_the_real_prompts_are_as_many_as_measured(monkeypatch: pytest.MonkeyPatc
         assert french == {
             "pool": 404, "pool_references": 358, "texts": 25, "development": 53, "test": 70,
         }  # fmt: skip
-        assert _asterisk.digest_of(_asterisk.fetch(FRENCH)) == FRENCH.digest
+        assert _asterisk.hash_content(_asterisk.fetch(FRENCH)) == FRENCH.sha256
     for voice in (ITALIAN, MENARDI, ENGLISH):
-        assert _asterisk.digest_of(_asterisk.fetch(voice)) == voice.digest
+        assert _asterisk.hash_content(_asterisk.fetch(voice)) == voice.sha256

@@ -15,7 +15,7 @@ from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora._prompts import assign_share, comparison_key
 from twister_loop.data.corpora.ivr import ENGLISH, ITALIAN, SHARES, Ivr
-from twister_loop.data.corpora.ivr_switched import PAUSE, IvrSwitched
+from twister_loop.data.corpora.ivr_switched import PAUSE_SECONDS, IvrSwitched
 
 NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -52,12 +52,12 @@ def test_it_switches_between_sentences_and_inside_beginning_in_either(split: str
         assert each.lang == each.pieces[0].lang and each.origin == "human"
         assert each.text == " ".join(piece.text for piece in each.pieces)
         silence = each.pieces[1].start - each.pieces[0].end
-        assert silence == pytest.approx(PAUSE if len(each.pieces) == 2 else 0, abs=0.002)
+        assert silence == pytest.approx(PAUSE_SECONDS if len(each.pieces) == 2 else 0, abs=0.002)
 
 
 def test_its_audio_is_as_long_as_it_says_and_silence_is_cut_off_inside() -> None:
     for each in read("test"):
-        assert audio.duration_of(each.audio_filepath) == pytest.approx(each.duration, abs=1e-3)
+        assert audio.read_duration(each.audio_filepath) == pytest.approx(each.duration, abs=1e-3)
         length = each.pieces[0].end - each.pieces[0].start
         assert length == pytest.approx(1.0 if len(each.pieces) == 2 else 0.6, abs=0.03)
 

@@ -130,7 +130,7 @@ def test_headerless_audio_is_heard_sample_by_sample(copy: Path, tmp_path: Path) 
     expected = (samples(1) * 32767).astype("<i2") / 32768
     np.testing.assert_array_equal(audio.load_utterance(first), expected.astype(np.float32))
     assert first.duration == pytest.approx(0.1)
-    assert audio.validation_error(second.audio_filepath) and not audio.validation_error(
+    assert audio.ends_in_half_sample(second.audio_filepath) and not audio.ends_in_half_sample(
         first.audio_filepath
     )
     np.testing.assert_array_equal(len(audio.load_utterance(second)), 1600)

@@ -171,7 +171,7 @@ def test_every_phrase_is_written_as_texts_are_compared() -> None:
     ("spec", "message"),
     [
         ({"use": "longest_word", "at_most": 0}, "at_most: 1 letter at least"),
-        ({"use": "script", "also": ["LATN"]}, "no script is called 'LATN'"),
+        ({"use": "script", "also": ["LATN"]}, "unknown script 'LATN'"),
         ({"use": "hallucination", "also": "none.txt"}, "none.txt cannot be read"),
         ({"use": "second_decode", "beam": 1}, "must differ"),
         ({"use": "second_decode", "temperature": -1}, "not below 0"),

@@ -98,7 +98,7 @@ def test_a_second_model_hears_with_its_own_weights(tmp_path: Path) -> None:
 
     toy.speak(["aia", "hello"], tmp_path, labeled=False)
     speech = [
-        Utterance(id=str(n), audio_filepath=path, duration=audio.duration_of(path), pred_text=text)
+        Utterance(id=str(n), audio_filepath=path, duration=audio.read_duration(path), pred_text=text)
         for n, text in enumerate(["aia", "hello"])
         if (path := tmp_path / f"{n}.wav")
     ]

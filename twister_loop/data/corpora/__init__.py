@@ -1,1 +1,1 @@
-"""Sources of speech and of texts, one a file."""
+"""Corpora: sources of speech and of texts, one corpus a file."""

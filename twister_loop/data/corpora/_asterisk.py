@@ -1,11 +1,11 @@
-"""Fetching recorded telephone prompts, from Debian or from the Asterisk project itself.
+"""Recorded telephone prompts, fetched from Debian or from the Asterisk project.
 
-What is fetched lies in the user's cache, one folder a voice, in one shape wherever it came
-from: `sounds/NAME.wav`, `texts.txt` where there is a list, the licence, and `source.json`.
-A folder that can be seen is whole, and is never fetched again.
+Fetched prompts are kept in the user's cache, one folder a set, always in the same layout:
+`sounds/NAME.wav`, `texts.txt` if there is a list, the licence, and `source.json`. A folder under
+its final name is complete, and is never fetched again.
 
-The way through Debian's packages is the one in daily use. The way through the project's
-tarballs has been run only against a local server with archives of the same form.
+Debian's packages are the way in daily use. The project's tarballs have been tried only against a
+local server with archives of the same layout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ...core.locks import exclusive_lock
 log = logging.getLogger(__name__)
 
 TARBALLS = "https://downloads.asterisk.org/pub/telephony/sounds/releases"
-"""Where the Asterisk project publishes its prompts."""
+"""Address where the Asterisk project publishes its prompts."""
 LICENSE = "CC-BY-SA 3.0 (https://creativecommons.org/licenses/by-sa/3.0/)"
 FETCH_LOCK = ".lock"
 """Name of the file in the cache that is locked while a process fetches into it."""
@@ -39,171 +39,187 @@ TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
-class Voice:
+class PromptSet:
     """One speaker's recorded prompts, and where they are published."""
 
     name: str
-    """Of the folder in the cache."""
+    """Name of the folder in the cache."""
     packages: tuple[str, ...]
-    """Debian's: the one with the audio, then the one with the list of texts, if there is one."""
+    """Debian packages: the one with the audio, then the one with the list of texts, if any."""
     tarball: str | None
-    """The same as the project publishes it; None where Debian alone has it."""
-    digest: str
-    """sha256 of the content (see `digest_of`) as it was when the loop was measured."""
+    """The same prompts as the project publishes them; None if only Debian has them."""
+    sha256: str
+    """Hash of the content (see `hash_content`) with which the loop was measured."""
     credit: str
-    """Whom the licence asks to name."""
+    """The attribution that the licence asks for."""
 
     @property
-    def transcribed(self) -> bool:
+    def has_texts(self) -> bool:
         return len(self.packages) > 1
 
 
 class _FetchError(Exception):
-    """One way to fetch did not work; another may."""
+    """One source failed; another may work."""
 
 
-def fetch(voice: Voice) -> Path:
-    """The voice's folder in the cache, fetched first if it is not there.
+def fetch(prompts: PromptSet) -> Path:
+    """Return the folder of a set of prompts in the cache, and fetch it first if it is missing.
 
-    Raises ConfigError where neither Debian nor the project can be reached.
+    Raises:
+        ConfigError: Neither Debian nor the project can be reached.
     """
-    home = cache_folder() / "asterisk"
-    folder = home / voice.name
+    cache = cache_folder() / "asterisk"
+    folder = cache / prompts.name
     if folder.is_dir():
         return folder
-    with exclusive_lock(home / FETCH_LOCK, wait=True):
+    with exclusive_lock(cache / FETCH_LOCK, wait=True):
         if not folder.is_dir():  # another process may have fetched it meanwhile
-            _fetch(voice, folder)
+            _fetch(prompts, folder)
     return folder
 
 
-def digest_of(folder: Path) -> str:
-    """sha256 over names and content of all that is heard and read, in the order of names."""
-    whole = hashlib.sha256()
+def hash_content(folder: Path) -> str:
+    """Return the SHA-256 over names and content of all audio and texts, in the order of names."""
+    digest = hashlib.sha256()
     for path in sorted([*folder.rglob("*.wav"), *folder.glob("texts.txt")]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        whole.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
+    return digest.hexdigest()
 
 
-def _fetch(voice: Voice, folder: Path) -> None:
-    """Try Debian, then the project's own tarballs; the folder appears whole or not at all."""
+def _fetch(prompts: PromptSet, folder: Path) -> None:
+    """Try Debian, then the project's own tarballs; the folder appears complete or not at all."""
     failures = []
     scratch = folder.with_name(f".{folder.name}")
-    for way in (_from_debian, _from_tarball):
+    for fetch_from_source in (_from_debian, _from_tarball):
         shutil.rmtree(scratch, ignore_errors=True)
-        whole = _made(scratch / "whole")
+        complete = _make_folder(scratch / "whole")
         try:
-            source = way(voice, scratch, whole)
+            source = fetch_from_source(prompts, scratch, complete)
         except _FetchError as failure:
             failures.append(str(failure))
         else:
-            _sign(voice, source, whole)
-            whole.rename(folder)
+            _write_source(prompts, source, complete)
+            complete.rename(folder)
         shutil.rmtree(scratch)
         if folder.is_dir():
             return
     raise ConfigError(
-        f"the telephone prompts {voice.name!r} are not in {folder.parent} and cannot be fetched: "
+        f"the telephone prompts {prompts.name!r} are not in {folder.parent} and cannot be fetched: "
         + "; ".join(failures)
         + ". Run once with a network, on Debian or Ubuntu if the tarballs do not have it, or "
         f"copy {folder} from a machine that has it (TWISTER_CACHE names another cache folder)"
     )
 
 
-def _sign(voice: Voice, source: str, whole: Path) -> None:
-    """Compare with what is known, and note source, licence and attribution."""
-    found = digest_of(whole)
-    if found != voice.digest:
+def _write_source(prompts: PromptSet, source: str, folder: Path) -> None:
+    """Compare the content with the measured version, and record source, licence and credit."""
+    sha256 = hash_content(folder)
+    if sha256 != prompts.sha256:
+        # Not an error: splits depend on texts alone, so a new version is still usable.
         log.warning(
-            "%s from %s is not the version known here (sha256 %.12s, not %.12s): a prompt whose "
-            "text is unchanged stays in its split, but figures may differ from published ones",
-            voice.name, source, found, voice.digest,
+            "%s from %s differs from the measured version (sha256 %.12s, not %.12s): prompts with "
+            "unchanged text stay in their split, but results may differ from published ones",
+            prompts.name, source, sha256, prompts.sha256,
         )  # fmt: skip
-    write_json({"source": source, "sha256": found}, whole / "source.json")
-    (whole / "ATTRIBUTION").write_text(
-        f"Telephone prompts {voice.name}, from {source}.\n{voice.credit}\nLicence: {LICENSE}\n"
+    write_json({"source": source, "sha256": sha256}, folder / "source.json")
+    (folder / "ATTRIBUTION").write_text(
+        f"Telephone prompts {prompts.name}, from {source}.\n{prompts.credit}\nLicence: {LICENSE}\n"
         "Unchanged recordings; what is made of them is to be shared under the same licence.\n",
         encoding="utf-8",
     )
-    log.info("fetched %s. %s Licence: %s", voice.name, voice.credit, LICENSE)
+    log.info("fetched %s. %s Licence: %s", prompts.name, prompts.credit, LICENSE)
 
 
-def _from_debian(voice: Voice, scratch: Path, whole: Path) -> str:
-    """`apt-get download` and `dpkg -x`, as any user: with package lists and cache of our own."""
+def _from_debian(prompts: PromptSet, scratch: Path, complete: Path) -> str:
+    """Fetch with `apt-get download` and unpack with `dpkg -x`; return the names of the packages."""
     for tool in ("apt-get", "dpkg"):
         if shutil.which(tool) is None:
             raise _FetchError(f"{tool} is not installed")
-    log.info("downloading %s with apt-get (about 18 MB, %s)", " ".join(voice.packages), LICENSE)
+    log.info("downloading %s with apt-get (about 18 MB, %s)", " ".join(prompts.packages), LICENSE)
+    # apt writes its lists and its cache where only root may; with folders of our own any user can
+    # download, and the system's lists stay as they are.
     private = [
         option
         for key, folder in (("Dir::State::Lists", "lists"), ("Dir::Cache", "cache"))
-        for option in ("-o", f"{key}={_made(scratch / folder / 'partial').parent}")
+        for option in ("-o", f"{key}={_make_folder(scratch / folder / 'partial').parent}")
     ]
     try:
         _run(["apt-get", *private, "update"], scratch)
-        _run(["apt-get", *private, "download", *voice.packages], scratch)
+        _run(["apt-get", *private, "download", *prompts.packages], scratch)
     except _FetchError as failure:
-        log.info("with package lists of our own: %s; trying the system's", failure)
-        _run(["apt-get", "download", *voice.packages], scratch)
+        log.info("apt-get failed with private package lists (%s); trying the system's", failure)
+        _run(["apt-get", "download", *prompts.packages], scratch)
     debs = sorted(scratch.glob("*.deb"))
     for deb in debs:
-        _run(["dpkg", "-x", str(deb), str(_made(scratch / "root"))], scratch)
+        _run(["dpkg", "-x", str(deb), str(_make_folder(scratch / "root"))], scratch)
     share = scratch / "root/usr/share"
-    _take(voice, list(share.glob("asterisk/sounds/*")), share, whole)
+    sound_folders = list(share.glob("asterisk/sounds/*"))
+    _arrange(prompts, sound_folders=sound_folders, unpacked=share, complete=complete)
     return ", ".join(deb.stem for deb in debs)
 
 
-def _from_tarball(voice: Voice, scratch: Path, whole: Path) -> str:
-    """The archive holds sounds, list and licence side by side."""
-    if voice.tarball is None:
+def _from_tarball(prompts: PromptSet, scratch: Path, complete: Path) -> str:
+    """Fetch an archive that has sounds, list and licence in one folder; return its address."""
+    if prompts.tarball is None:
         raise _FetchError("the Asterisk project publishes no tarball of it, only Debian has it")
-    url = f"{TARBALLS}/{voice.tarball}"
+    url = f"{TARBALLS}/{prompts.tarball}"
     log.info("downloading %s (about 18 MB, %s)", url, LICENSE)
-    archive, root = scratch / "archive.tar.gz", _made(scratch / "root")
+    archive, unpacked = scratch / "archive.tar.gz", _make_folder(scratch / "root")
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as page, archive.open("wb") as file:
             shutil.copyfileobj(page, file)
-        with tarfile.open(archive) as packed:
-            packed.extractall(root, filter="data")
+        with tarfile.open(archive) as tar:
+            # The filter refuses paths that lead out of the folder.
+            tar.extractall(unpacked, filter="data")
     except (OSError, tarfile.TarError, EOFError) as cause:
         raise _FetchError(f"{url}: {cause}") from cause
-    _take(voice, [root], root, whole)
+    _arrange(prompts, sound_folders=[unpacked], unpacked=unpacked, complete=complete)
     return url
 
 
-def _take(voice: Voice, sounds: Sequence[Path], root: Path, whole: Path) -> None:
-    """Bring what was unpacked into the one shape."""
-    if len(sounds) != 1:
-        raise _FetchError(f"expected one folder of sounds, found {len(sounds)}")
-    for wav in sounds[0].rglob("*.wav"):
-        there = whole / "sounds" / wav.relative_to(sounds[0])
-        there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(wav, there)
-    for texts in root.rglob("core-sounds-*.txt*"):
+def _arrange(
+    prompts: PromptSet, *, sound_folders: Sequence[Path], unpacked: Path, complete: Path
+) -> None:
+    """Move unpacked audio, texts and licence into the layout of the cache."""
+    if len(sound_folders) != 1:
+        raise _FetchError(f"expected one folder of sounds, found {len(sound_folders)}")
+    for wav in sound_folders[0].rglob("*.wav"):
+        target = complete / "sounds" / wav.relative_to(sound_folders[0])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(wav, target)
+    for texts in unpacked.rglob("core-sounds-*.txt*"):
         content = texts.read_bytes()
-        (whole / "texts.txt").write_bytes(
+        (complete / "texts.txt").write_bytes(
             gzip.decompress(content) if texts.suffix == ".gz" else content
         )
-    if voice.transcribed and not (whole / "texts.txt").is_file():
-        # Without its texts every held-out sentence would pass for a part of the pool.
+    if prompts.has_texts and not (complete / "texts.txt").is_file():
+        # Without the texts every held-out sentence would become a part of the pool.
         raise _FetchError("the list of texts is missing in what was downloaded")
-    for license in [*root.rglob("copyright"), *root.rglob("LICENSE*"), *root.rglob("CREDITS*")]:
-        shutil.move(license, whole / license.name)
+    for notice in [
+        *unpacked.rglob("copyright"), *unpacked.rglob("LICENSE*"), *unpacked.rglob("CREDITS*")
+    ]:  # fmt: skip
+        shutil.move(notice, complete / notice.name)
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    """Run a tool quietly; what it complains of becomes the reason."""
+    """Run a tool quietly. Raises _FetchError with the last line that it wrote to stderr."""
     try:
         subprocess.run(
-            command, cwd=folder, env={**os.environ, "LC_ALL": "C"}, check=True,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},  # messages in English, whatever the locale
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
     except (OSError, subprocess.CalledProcessError) as cause:
-        said = str(getattr(cause, "stderr", "") or cause).strip().splitlines()
-        raise _FetchError(f"{command[0]}: {said[-1]}") from cause
+        lines = str(getattr(cause, "stderr", "") or cause).strip().splitlines()
+        raise _FetchError(f"{command[0]}: {lines[-1]}") from cause
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
+    """Create the folder if it does not exist, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder

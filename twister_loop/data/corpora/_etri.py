@@ -1,8 +1,8 @@
-"""Transcripts by the rules of ETRI, as KsponSpeech and AI-Hub write them.
+"""Transcripts by the rules of ETRI, as in KsponSpeech and AI-Hub's corpora.
 
 Sources: Bang et al., "KsponSpeech: Korean spontaneous speech corpus for automatic speech
-recognition" (Applied Sciences 10(19), 2020); and, for what the files hold in fact, the recipes of
-ESPnet and KoSpeech.
+recognition" (Applied Sciences 10(19), 2020); and, for what the files contain in practice, the
+recipes of ESPnet and KoSpeech.
 """
 
 from __future__ import annotations
@@ -12,57 +12,74 @@ import unicodedata
 from typing import Literal
 
 Reading = Literal["spelling", "phonetic"]
+"""Orthographic form (`70%`) or pronunciation (`칠 십 퍼센트`)."""
 
 _DUAL = re.compile(r"\(\s*([^()]*?)\s*\)\s*/?\s*\(\s*([^()]*?)\s*\)")
-"""Two transcriptions of the same: `(70%)/(칠 십 퍼센트)`; some have no slash."""
+"""Dual transcription of the same words: `(70%)/(칠 십 퍼센트)`; some have no slash."""
 _NOISE = re.compile(r"(?<![A-Za-z])[bnlou]/")
-"""Breath, noise, laughter, other voices, unintelligible."""
+"""Tags of breath, noise, laughter, other voices and unintelligible speech."""
 _MARKS = re.compile(r"[/+*]")
-"""Behind a word: a filler, a word begun again, a word that is hard to make out."""
+"""Marks behind a word: a filler, a repeated start of a word, a word that is hard to make out."""
 _NO_SPEECH = re.compile(r"[@$^&\[\]=:;]")
-"""Strewn in, and nothing that is said; KoSpeech drops them too."""
+"""Stray signs that stand for nothing spoken; KoSpeech removes them too."""
 _UNKNOWN_TAG = re.compile(r"(?<!\S)[a-z]/")
 _PUNCTUATION = frozenset(".,?!'\"%#~-·…‘’“”")
 
 
 def choose_reading(text: str, reading: Reading, *, spelling_first: bool = True) -> str:
-    """Of what is written twice, one: as it is spelled, or as it was pronounced.
+    """Return a transcript with one form of every dual transcription.
 
-    Where the order is not certain, whatever holds digits or Latin letters is the spelling.
+    Args:
+        text: A raw transcript.
+        reading: The form to keep.
+        spelling_first: The first form is the spelling. If False, the order is not certain: a form
+            with digits or Latin letters is then the spelling, else the second one is.
+
+    >>> choose_reading("(70%)/(칠 십 퍼센트) 확률", "spelling")
+    '70% 확률'
     """
 
-    def one(both: re.Match[str]) -> str:
-        spelled, said = both[1], both[2]
-        if not spelling_first and not (_foreign(spelled) and not _foreign(said)):
-            spelled, said = said, spelled
-        return spelled if reading == "spelling" else said
+    def choose(dual: re.Match[str]) -> str:
+        spelling, pronunciation = dual[1], dual[2]
+        in_order = _has_digits_or_latin(spelling) and not _has_digits_or_latin(pronunciation)
+        if not spelling_first and not in_order:
+            spelling, pronunciation = pronunciation, spelling
+        return spelling if reading == "spelling" else pronunciation
 
-    return _DUAL.sub(one, text)
+    return _DUAL.sub(choose, text)
 
 
 def remove_marks(text: str, reading: Reading, *, percent: str = "퍼센트") -> str:
-    """Without tags and marks; a sign that has a sound is written out in the phonetic reading.
+    """Return a transcript without tags and marks, composed (NFC), with single spaces.
 
-    `percent` is what a percent sign sounds like there.
+    Args:
+        text: A transcript after `choose_reading`.
+        reading: In the phonetic reading `%` and `#` are written out, since they are spoken.
+        percent: Spoken form of `%`.
     """
-    bare = _NO_SPEECH.sub("", _MARKS.sub("", _NOISE.sub(" ", text)))
+    plain = _NO_SPEECH.sub("", _MARKS.sub("", _NOISE.sub(" ", text)))
     if reading == "phonetic":
-        bare = bare.replace("%", percent).replace("#", "샾")
-    return " ".join(unicodedata.normalize("NFC", bare).split())
+        plain = plain.replace("%", percent).replace("#", "샾")
+    # Some files have decomposed Hangul, which a model would learn as other letters.
+    return " ".join(unicodedata.normalize("NFC", plain).split())
 
 
 def find_unknown_marks(text: str) -> str:
-    """What of a raw transcript no rule explains, once its dual transcriptions are chosen."""
+    """Return the marks of a transcript that no rule explains, with spaces between; "" if none.
+
+    `text` is a transcript after `choose_reading`.
+    """
     tags = _UNKNOWN_TAG.findall(_NOISE.sub(" ", text))
-    bare = _NO_SPEECH.sub("", _MARKS.sub("", text))
-    strange = {
+    plain = _NO_SPEECH.sub("", _MARKS.sub("", text))
+    unknown_signs = {
         sign
-        for sign in unicodedata.normalize("NFC", bare)
+        for sign in unicodedata.normalize("NFC", plain)
+        # Letters, numbers and separators are ordinary text.
         if unicodedata.category(sign)[0] not in "LNZ" and sign not in _PUNCTUATION
         if not sign.isspace()
     }
-    return " ".join([*tags, *sorted(strange)])
+    return " ".join([*tags, *sorted(unknown_signs)])
 
 
-def _foreign(text: str) -> bool:
+def _has_digits_or_latin(text: str) -> bool:
     return bool(re.search(r"[0-9A-Za-z]", text))

@@ -1,7 +1,7 @@
-"""What corpora with lists of transcripts share: nothing is lost in silence.
+"""Helpers of corpora with lists of transcripts.
 
-The law of the room: a line of a list that is no use is yielded all the same, with the reason, and
-counted; a corpus that is not there at all is refused with a sentence.
+All of them follow one rule: nothing is lost silently. A line of a list that cannot be used is
+still yielded, with the reason, and counted. A corpus that is missing altogether is a ConfigError.
 """
 
 from __future__ import annotations
@@ -19,69 +19,85 @@ from ...core.types import Utterance
 log = logging.getLogger(__name__)
 
 
-def reject(utterance: Utterance, by: str, why: str) -> Utterance:
-    """The same, set aside."""
-    return replace(utterance, rejected_by=by, objection=why)
+def reject(utterance: Utterance, reason: str, objection: str) -> Utterance:
+    """Return the utterance marked as rejected.
+
+    Args:
+        utterance: Any utterance.
+        reason: One word for `rejected_by`, by which rejected utterances are counted.
+        objection: What is wrong with this utterance, in words.
+    """
+    return replace(utterance, rejected_by=reason, objection=objection)
 
 
 def check_utterance(utterance: Utterance, *, labeled: bool) -> Utterance:
-    """The same with its duration, or set aside: no audio, unreadable, or no text.
+    """Return the utterance with its duration, or rejected if it cannot be used.
 
-    Where it is not `labeled` its text is left out, and none is asked for.
+    Args:
+        utterance: An utterance with `audio_filepath`; one that is rejected already stays as it is.
+        labeled: Keep the text, and reject the utterance if it has none. If False, remove the text.
+
+    Returns:
+        The utterance with `duration`, or rejected as `no_audio`, `no_text` or `unreadable`.
     """
-    found = utterance if labeled else replace(utterance, text=None)
-    if found.rejected_by:
-        return found
-    if not found.audio_filepath.is_file():
-        return reject(found, "no_audio", f"{found.audio_filepath}: no such file")
-    if labeled and not (found.text or "").strip():
-        return reject(found, "no_text", "there is no transcript, or nothing is left of it")
-    if found.duration:
-        return found
+    if not labeled:
+        utterance = replace(utterance, text=None)
+    if utterance.rejected_by:
+        return utterance
+    if not utterance.audio_filepath.is_file():
+        return reject(utterance, "no_audio", f"{utterance.audio_filepath}: no such file")
+    if labeled and not (utterance.text or "").strip():
+        return reject(utterance, "no_text", "there is no transcript, or nothing is left of it")
+    if utterance.duration:  # the list has it already, and opening a million files takes hours
+        return utterance
     try:
-        return replace(found, duration=round(audio.duration_of(found.audio_filepath), 6))
+        return replace(utterance, duration=round(audio.read_duration(utterance.audio_filepath), 6))
     except AudioError as cause:
-        return reject(found, "unreadable", str(cause))
+        return reject(utterance, "unreadable", str(cause))
 
 
-def log_counts(what: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
-    """Pass them on, and say at the end how many there were and what was set aside."""
-    kept, seconds, odd, reasons = 0, 0.0, 0, Counter[str]()
-    for each in utterances:
-        if each.rejected_by:
-            reasons[each.rejected_by] += 1
+def log_counts(corpus: str, utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+    """Yield all utterances; at the end log how many are usable, and how many rejected and why."""
+    usable, seconds, odd_files, reasons = 0, 0.0, 0, Counter[str]()
+    for utterance in utterances:
+        if utterance.rejected_by:
+            reasons[utterance.rejected_by] += 1
         else:
-            kept, seconds = kept + 1, seconds + each.duration
-            odd += audio.validation_error(each.audio_filepath)
-        yield each
-    log.info("%s: %d utterances, %.1f hours", what, kept, seconds / 3600)
+            usable, seconds = usable + 1, seconds + utterance.duration
+            odd_files += audio.ends_in_half_sample(utterance.audio_filepath)
+        yield utterance
+    log.info("%s: %d utterances, %.1f hours", corpus, usable, seconds / 3600)
     if reasons:
-        said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        log.warning("%s: set aside: %s", what, said)
-    if odd:
-        log.warning("%s: %d files end in half a sample, which is dropped", what, odd)
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        log.warning("%s: rejected %d utterances: %s", corpus, reasons.total(), counts)
+    if odd_files:
+        log.warning("%s: %d files end in half a sample, which is dropped", corpus, odd_files)
 
 
-def require_folder(folder: Path, what: str) -> Path:
-    """The folder. Raises ConfigError where it is none."""
+def require_folder(folder: Path, corpus: str) -> Path:
+    """Return the folder. Raises ConfigError if there is no such folder."""
     if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder of {what}")
+        raise ConfigError(f"{folder}: no such folder of {corpus}")
     return folder
 
 
-def find_below(folder: Path, name: str, deep: int = 2) -> Path | None:
-    """The first entry of that name in the folder or not far below it; None if there is none."""
-    for depth in range(deep + 1):
-        if found := sorted(folder.glob("*/" * depth + name)):
-            return found[0]
+def find_below(folder: Path, name: str, max_depth: int = 2) -> Path | None:
+    """Return the first file or folder of that name, at most `max_depth` folders below `folder`.
+
+    Archives unpack with or without a folder of their own. The depth is limited because a corpus
+    may have a million files, and a search through all of them takes minutes.
+    """
+    for depth in range(max_depth + 1):
+        if paths := sorted(folder.glob("*/" * depth + name)):
+            return paths[0]
     return None
 
 
-def decode_text(data: bytes, *encodings: str) -> str | None:
-    """The text by the first encoding that fits; None if none does."""
+def decode_text(content: bytes, *encodings: str) -> str | None:
+    """Return the text by the first encoding that fits; None if none does."""
     for encoding in encodings:
         try:
-            return data.decode(encoding)
+            return content.decode(encoding)
         except UnicodeDecodeError:
             continue
     return None

@@ -1,7 +1,8 @@
-"""Reading a list of prompts (`name: text`), and dividing it by what is said.
+"""Lists of telephone prompts (`name: text`), and their division into shares by text.
 
-A list may name what is not speech, or give a text in broken letters or with notes in brackets:
-what is certain is mended, the rest is marked with a doubt, and is never a reference.
+A list may name sounds that are not speech, or have texts with broken letters or with notes in
+brackets. Certain errors are corrected. Other texts are marked with their problem, and never used
+as references.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Literal
 
-from ...audio.io import duration_of
+from ...audio.io import read_duration
 from ...core.types import Seconds, Share
 
 TextProblem = Literal[
     "not transcribed", "not speech", "notes in the text", "two prompts in one", "broken encoding"
 ]
 
-_HEAD = re.compile(r"([\w/+.#*-]+):(.*)")
-_INSIDE = re.compile(r"\s[a-z0-9]+(-[a-z0-9]+)+:\s")
-"""The name of another prompt: two entries ran together, and only one of them is spoken."""
+_PROMPT_LINE = re.compile(r"([\w/+.#*-]+):(.*)")
+_SECOND_NAME = re.compile(r"\s[a-z0-9]+(-[a-z0-9]+)+:\s")
+"""Name of another prompt in a text: two entries ran together, and only one of them is spoken."""
 _NOTE = re.compile(r"\[.*?]|\(.*?\)|<.*?>")
-_BROKEN = re.compile(r"\ufffd|\?(?=\s+[^\W\d_A-ZÀ-Ý])|\?(?=[^\W\d_])")
-"""A letter that was lost: a question mark inside a sentence, or the replacement character."""
-_CERTAIN = {"pu?": "può", "sar?": "sarà", "pi?": "più", "cos?": "così", "?": "è"}
+_LOST_LETTER = re.compile(r"\ufffd|\?(?=\s+[^\W\d_A-ZÀ-Ý])|\?(?=[^\W\d_])")
+"""Sign of a lost letter: a question mark inside a sentence, or the replacement character."""
+_CERTAIN_WORDS = {"pu?": "può", "sar?": "sarà", "pi?": "più", "cos?": "così", "?": "è"}
 """Italian words that lost their accented letter and can be nothing else, inside a sentence.
 
 Of the words of one letter only "è" is written with an accent.
@@ -37,92 +38,126 @@ Of the words of one letter only "è" is written with an accent.
 
 @dataclass(frozen=True)
 class Prompt:
-    """One entry of a list."""
+    """One entry of a list of prompts."""
 
     name: str
     text: str
-    """What is said, as far as it is known: without notes in brackets."""
+    """The spoken text, as far as the list tells: without notes in brackets."""
     problem: TextProblem | None = None
-    """Why the text is no reference."""
+    """Reason why the text is no reference; None if it is one."""
 
 
 @dataclass(frozen=True)
-class Recording:
+class PromptRecording:
     """A prompt with its audio."""
 
     name: str
     audio: Path
     duration: Seconds
     text: str = ""
-    """Empty where the list has none."""
+    """The spoken text; empty if the list has none."""
     problem: TextProblem | None = None
+    """Reason why the text is no reference; None if it is one."""
 
 
-def read_recordings(folder: Path) -> list[Recording]:
-    """Bring `sounds/NAME.wav` and `texts.txt` together, by names in small letters, sorted.
+def read_recordings(folder: Path) -> list[PromptRecording]:
+    """Read the prompts of a folder with `sounds/NAME.wav` and `texts.txt`.
 
-    A text without audio is left out. Raises AudioError where a file cannot be read.
+    Args:
+        folder: One set of prompts; without `texts.txt` all of them are "not transcribed".
+
+    Returns:
+        Every prompt with audio, sorted by name. Names are in lower case, since audio and list
+        differ in it.
+
+    Raises:
+        AudioError: A file of audio cannot be read.
     """
-    listed = folder / "texts.txt"
-    lines = listed.read_text(encoding="utf-8", errors="replace") if listed.is_file() else ""
-    prompts = {prompt.name.lower(): prompt for prompt in parse_prompts(lines)}
+    listing = folder / "texts.txt"
+    content = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
+    prompts = {prompt.name.lower(): prompt for prompt in parse_prompts(content)}
     sounds = folder / "sounds"
     audio = {
-        each.relative_to(sounds).with_suffix("").as_posix().lower(): each
-        for each in sounds.rglob("*.wav")
+        path.relative_to(sounds).with_suffix("").as_posix().lower(): path
+        for path in sounds.rglob("*.wav")
     }
-    found = []
+    recordings = []
     for name in sorted(audio):
         prompt = prompts.get(name, Prompt(name, "", "not transcribed"))
-        duration = duration_of(audio[name])
-        found.append(Recording(name, audio[name], duration, prompt.text, prompt.problem))
-    return found
+        recordings.append(
+            PromptRecording(
+                name=name,
+                audio=audio[name],
+                duration=read_duration(audio[name]),
+                text=prompt.text,
+                problem=prompt.problem,
+            )
+        )
+    return recordings
 
 
-def parse_prompts(text: str) -> Iterator[Prompt]:
-    """Read a list; a line that names no prompt goes on with the text of the one before."""
-    entries: list[tuple[str, list[str]]] = []
-    for line in text.removeprefix("\ufeff").splitlines():
+def parse_prompts(content: str) -> Iterator[Prompt]:
+    """Yield the prompts of a list; a line without a name continues the text of the line before.
+
+    >>> list(parse_prompts("one: Press one"))
+    [Prompt(name='one', text='Press one', problem=None)]
+    """
+    prompts: list[tuple[str, list[str]]] = []
+    for line in content.removeprefix("\ufeff").splitlines():
         if not line.strip() or line.startswith(";"):
             continue
-        if head := _HEAD.fullmatch(line):
-            entries.append((head[1], [head[2]]))
-        elif entries:
-            entries[-1][1].append(line)
-    for name, lines in entries:
-        yield _checked(name, " ".join(" ".join(lines).split()))
+        if match := _PROMPT_LINE.fullmatch(line):
+            prompts.append((match[1], [match[2]]))
+        elif prompts:
+            prompts[-1][1].append(line)
+    for name, lines in prompts:
+        yield _checked_prompt(name, " ".join(" ".join(lines).split()))
 
 
 def comparison_key(text: str) -> str:
-    """The text as it is compared: composed small letters and digits, single spaces."""
+    """Return the form by which texts are compared: composed lower case words, single spaces.
+
+    >>> comparison_key("Press  #, please!")
+    'press please'
+    """
     composed = unicodedata.normalize("NFC", text).lower()
     return " ".join(re.findall(r"[^\W_]+", composed))
 
 
 def assign_share(text: str, shares: Mapping[str, Share]) -> str:
-    """The share that a text falls into, decided by its key alone.
+    """Return the name of the share that a text belongs to, decided by a hash of the text alone.
 
     So equal texts stay together, and a list that grows moves no text from one share to another.
+
+    Args:
+        text: Any text.
+        shares: Size of every share, by name; they add up to 1.
     """
-    number = int.from_bytes(hashlib.sha256(comparison_key(text).encode()).digest()[:8], "big") / 2**64
+    digest = hashlib.sha256(comparison_key(text).encode()).digest()
+    position = int.from_bytes(digest[:8], "big") / 2**64  # uniform in [0, 1)
     bounds = accumulate(shares.values())
-    return next(name for name, bound in zip(shares, bounds, strict=True) if number < bound)
+    return next(name for name, bound in zip(shares, bounds, strict=True) if position < bound)
 
 
-def _checked(name: str, text: str) -> Prompt:
-    mended = " ".join(_mended(text.split()))
-    said = " ".join(_NOTE.sub(" ", mended).split())
-    if not comparison_key(said):
-        return Prompt(name, said, "not speech")
-    if _BROKEN.search(said):
-        return Prompt(name, said, "broken encoding")
-    if _INSIDE.search(said):
-        return Prompt(name, said, "two prompts in one")
-    return Prompt(name, said, None if said == mended else "notes in the text")
+def _checked_prompt(name: str, text: str) -> Prompt:
+    """Return the prompt with corrected text, and with its problem if there is one."""
+    corrected = " ".join(_restore_letters(text.split()))
+    spoken = " ".join(_NOTE.sub(" ", corrected).split())
+    problem: TextProblem | None = None
+    if not comparison_key(spoken):
+        problem = "not speech"
+    elif _LOST_LETTER.search(spoken):
+        problem = "broken encoding"
+    elif _SECOND_NAME.search(spoken):
+        problem = "two prompts in one"
+    elif spoken != corrected:
+        problem = "notes in the text"  # a note may be spoken after all, or stand for a sound
+    return Prompt(name, spoken, problem)
 
 
-def _mended(words: list[str]) -> Iterator[str]:
-    """Put back the letters that are certain: a small letter follows, so no question ends here."""
-    for word, after in zip_longest(words, words[1:], fillvalue=""):
-        lost = _CERTAIN.get(word.lower()) if after[:1].islower() else None
-        yield lost if lost else word
+def _restore_letters(words: list[str]) -> Iterator[str]:
+    """Yield the words with the lost letters that are certain."""
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        # A lower case letter follows, so this is a lost letter and not the end of a question.
+        restored = _CERTAIN_WORDS.get(word.lower()) if following[:1].islower() else None
+        yield restored or word

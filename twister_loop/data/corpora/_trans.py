@@ -1,6 +1,6 @@
-"""Audio with a `*.trans.txt` in every folder: `ID TEXT` a line, `ID.flac` beside it.
+"""Reader of `*.trans.txt` files: one line `ID TEXT` for every `ID.flac` beside the file.
 
-The layout is LibriSpeech's; Zeroth-Korean has it too.
+LibriSpeech and Zeroth-Korean are laid out so.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from ._listed import decode_text, reject
 
 
 def read_trans_files(folder: Path) -> Iterator[Utterance]:
-    """Every line, and every recording that no line names, in the order of paths."""
+    """Yield every line below a folder, in the order of paths.
+
+    After the lines of a file follow the recordings beside it that no line names, without a text.
+    """
     for listing in sorted(folder.rglob("*.trans.txt")):
-        at, named = listing.parent, set()
+        chapter, listed_ids = listing.parent, set()
         for number, line in enumerate(listing.read_bytes().splitlines(), 1):
             text = decode_text(line, "utf-8-sig")
-            name, _, said = (text or "").partition(" ")
-            if not name:
-                bare = Utterance(id=f"{listing.name}:{number}")
-                yield reject(bare, "bad_line", f"{listing}:{number}: not `ID TEXT` in UTF-8")
+            id_, _, transcript = (text or "").partition(" ")
+            if not id_:
+                bad_line = Utterance(id=f"{listing.name}:{number}")
+                yield reject(bad_line, "bad_line", f"{listing}:{number}: not `ID TEXT` in UTF-8")
                 continue
-            named.add(name)
-            audio = (at / f"{name}.flac").absolute()
-            yield Utterance(id=name, audio_filepath=audio, text=" ".join(said.split()))
-        for audio in sorted(at.glob("*.flac")):
-            if audio.stem not in named:
+            listed_ids.add(id_)
+            audio = (chapter / f"{id_}.flac").absolute()
+            yield Utterance(id=id_, audio_filepath=audio, text=" ".join(transcript.split()))
+        for audio in sorted(chapter.glob("*.flac")):
+            if audio.stem not in listed_ids:
                 yield Utterance(id=audio.stem, audio_filepath=audio.absolute())

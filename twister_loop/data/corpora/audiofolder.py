@@ -43,7 +43,7 @@ class AudioFolder(Corpus):
             row = known.get(path.resolve(), {})
             text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
             try:
-                duration, error = audio.duration_of(path), None
+                duration, error = audio.read_duration(path), None
             except AudioError as cause:
                 duration, error = 0.0, str(cause)
             yield Utterance(

@@ -60,7 +60,9 @@ class HuggingFace(Corpus):
         columns = list(rows.features or next(iter(rows.take(1)), {}))
         for column in filter(None, (self.audio, self.text, self.speaker, self.lang_column)):
             if column not in columns:
-                raise ConfigError(f"{self._what}: no column {column!r}; {suggest_name(column, columns)}")
+                raise ConfigError(
+                    f"{self._what}: no column {column!r}; {suggest_name(column, columns)}"
+                )
         if isinstance((rows.features or {}).get(self.audio), datasets.Audio):
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
         numbered = enumerate(islice(rows, self.at_most))

@@ -2,9 +2,9 @@
 
 The recordings are those of the Asterisk project (Carlo Flora in Italian, June Wallack in French,
 Allison Smith in English) and of Marco Menardi and Paola Dal Zot (Italian, never transcribed),
-CC-BY-SA 3.0; `ATTRIBUTION` lies beside them in the cache. A sentence falls into a split by a hash
-of its text, so that no text is in two. The law of the room: what belongs to a pool has no text;
-what it would be is a split of its own, for comparisons alone.
+CC-BY-SA 3.0; `ATTRIBUTION` lies beside them in the cache. A hash of its text decides the split of
+a sentence, so no text is in two splits. Speech of a pool has no text. Its texts, as far as they
+are known, are a split of their own (`pool_references`), for comparisons only.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ...core.types import Language, Seconds, Share, Utterance
-from ._asterisk import Voice, fetch
+from ._asterisk import PromptSet, fetch
 from ._base import Corpus
-from ._prompts import Recording, assign_share, comparison_key, read_recordings
+from ._prompts import PromptRecording, assign_share, comparison_key, read_recordings
 
 log = logging.getLogger(__name__)
 
@@ -28,47 +28,49 @@ Split = Literal[
 PromptLanguage = Literal["it", "fr", "en"]
 
 SHARES: Mapping[str, Share] = {"pool": 0.40, "texts": 0.10, "development": 0.20, "test": 0.30}
-"""Of the distinct sentences of the first speaker, by chance of their hash. Half of a development
-set this large leaves the gates thirty utterances, on which a quarter fewer errors may be chance."""
+"""Shares of the first speaker's distinct sentences, approximate since a hash decides. Half of a
+development set this large leaves the gates thirty utterances, on which a quarter fewer errors may
+be chance."""
 MAX_WORD_CHARACTERS = 12
-"""Characters; what is no longer counts as a word, a letter or a number, not as a sentence."""
+"""Characters up to which a prompt counts as a word, a letter or a number, not as a sentence."""
 MAX_HELD_OUT_SECONDS: Seconds = 30.0
-"""What is longer is cut at pauses in a pool, and is not held out."""
+"""Longest sentence that is held out, in seconds. A pool has longer ones too, which the scan cuts at
+pauses."""
 
-ITALIAN = Voice(
+ITALIAN = PromptSet(
     name="it-carlo",
     packages=("asterisk-core-sounds-it-wav", "asterisk-core-sounds-it"),
     tarball="asterisk-core-sounds-it-wav-1.6.1.tar.gz",
-    digest="560cbcd0da40d5a6f3f552a9f8ee6c779b97039f8754bf2dee221927d9db561d",
+    sha256="560cbcd0da40d5a6f3f552a9f8ee6c779b97039f8754bf2dee221927d9db561d",
     credit="Copyright 2012 Carlo Flora (http://www.carloflora.com; new voices: "
     "http://www.segreterietelefoniche.it), translated by Silvia Petrin.",
 )
-FRENCH = Voice(
+FRENCH = PromptSet(
     name="fr-june",
     packages=("asterisk-core-sounds-fr-wav", "asterisk-core-sounds-fr"),
     tarball="asterisk-core-sounds-fr-wav-1.6.1.tar.gz",
-    digest="48d8182bb255d51f8bd3e44fd265eff8a80993a3a45037264af6750f3d7d437b",
+    sha256="48d8182bb255d51f8bd3e44fd265eff8a80993a3a45037264af6750f3d7d437b",
     credit="Copyright 2006-2008 June Wallack (http://www.junewallack.com), translated by Clod "
     "Patry, Kristopher Lalletti and June Wallack, with contributions by Digium, Unlimitel and "
     "BGM Informatique.",
 )
-MENARDI = Voice(
+MENARDI = PromptSet(
     name="it-menardi",
     packages=("asterisk-prompt-it-menardi-wav",),
     tarball=None,
-    digest="db0fc978c1661cc80185c15a806edf19dced80997451e47dca8c025b77fa2a47",
+    sha256="db0fc978c1661cc80185c15a806edf19dced80997451e47dca8c025b77fa2a47",
     credit="Copyright 2006-2011 Marco Menardi and his wife Paola Dal Zot, who made these sound "
     "files (http://www.voip.ammdomus.it, also for updates and new voices).",
 )
-ENGLISH = Voice(
+ENGLISH = PromptSet(
     name="en-allison",
     packages=("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en"),
     tarball="asterisk-core-sounds-en-wav-1.6.1.tar.gz",
-    digest="d0d44c451bbaacd5b6d65dd8624ad2a79b2202e29bbcdb83310308eb578e1078",
+    sha256="d0d44c451bbaacd5b6d65dd8624ad2a79b2202e29bbcdb83310308eb578e1078",
     credit="Copyright 2003-2010 Allison Smith (http://www.theivrvoice.com), with contributions "
     "by Digium, Inc. (http://www.digium.com).",
 )
-VOICES: Mapping[PromptLanguage, Voice] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
+PROMPT_SETS: Mapping[PromptLanguage, PromptSet] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,15 @@ class Ivr(Corpus):
     """One split of the telephone prompts, which are fetched the first time one is read."""
 
     split: Split
-    """`pool`: the first speaker's share to learn from, untranscribed, with all that is too short
-    or too long to be held out. `pool_references`: what of it is transcribed, for comparisons.
-    `second_speaker`: another Italian speaker, untranscribed, without the prompts that have the
-    name of one in the next three splits. `texts`: sentences without their audio. `development`,
-    `test`: transcribed sentences of the first speaker. `retention`: all English sentences,
-    transcribed; a plan with English in its pool holds out a share of them by `lang` instead."""
+    """`pool`: the first speaker's share for learning, without texts, with all prompts that are too
+    short or too long to be held out. `pool_references`: the transcribed part of the pool, for
+    comparisons. `second_speaker`: another Italian speaker, without texts, and without prompts that
+    have the name of one in the next three splits. `texts`: sentences without their audio.
+    `development`, `test`: transcribed sentences of the first speaker. `retention`: all English
+    sentences, transcribed; a plan with English in its pool holds out a share of them by `lang`
+    instead."""
     lang: PromptLanguage = "it"
-    """Of all splits but `retention`."""
+    """Language of all splits but `retention`."""
 
     def __post_init__(self) -> None:
         if self.split == "second_speaker" and self.lang != "it":
@@ -92,86 +95,127 @@ class Ivr(Corpus):
     def utterances(self) -> Iterator[Utterance]:
         """Yield the split in the order of names.
 
-        Raises ConfigError where the prompts are not in the cache and cannot be fetched.
+        Raises:
+            ConfigError: The prompts are not in the cache and cannot be fetched.
         """
-        chosen = list(self._chosen())
-        words = sum(len(comparison_key(each.text or "").split()) for each in chosen)
-        minutes = sum(each.duration for each in chosen) / 60
+        utterances = list(self._select())
+        words = sum(len(comparison_key(utterance.text or "").split()) for utterance in utterances)
+        minutes = sum(utterance.duration for utterance in utterances) / 60
         log.info(
             "ivr %s: %d utterances, %.1f minutes, %s",
-            self.split, len(chosen), minutes, f"{words} words" if words else "no texts",
+            self.split, len(utterances), minutes, f"{words} words" if words else "no texts",
         )  # fmt: skip
-        yield from chosen
+        yield from utterances
 
-    def _chosen(self) -> Iterator[Utterance]:
+    def _select(self) -> Iterator[Utterance]:
+        """Return the utterances of the split."""
         if self.split == "retention":
-            return _transcribed(select_sentences(load_recordings(ENGLISH)), "en", "en-1")
+            english = select_sentences(load_recordings(ENGLISH))
+            return _with_text(english, "en", "en-1")
         lang, speaker = self.lang, f"{self.lang}-1"
-        first = load_recordings(VOICES[lang])
-        share = {each.name: assign_share(each.text, SHARES) for each in select_sentences(first)}
+        recordings = load_recordings(PROMPT_SETS[lang])
+        share_of = {
+            recording.name: assign_share(recording.text, SHARES)
+            for recording in select_sentences(recordings)
+        }
         if self.split == "pool":
-            return _untranscribed(_free(first, share), lang, speaker)
+            return _without_text(_select_pool(recordings, share_of), lang, speaker)
         if self.split == "pool_references":
-            known = [each for each in _free(first, share) if not each.problem]
-            return _transcribed(known, lang, speaker)
+            pool = _select_pool(recordings, share_of)
+            return _with_text(
+                [recording for recording in pool if not recording.problem], lang, speaker
+            )
         if self.split == "second_speaker":
-            silent = {each.name for each in first if each.problem == "not speech"}
-            taken = {name for name in share if share[name] != "pool"} | silent
-            second = load_recordings(MENARDI)
-            return _untranscribed([e for e in second if e.name not in taken], lang, "it-menardi")
-        mine = [each for each in first if share.get(each.name) == self.split]
-        return _texts(mine, lang) if self.split == "texts" else _transcribed(mine, lang, speaker)
+            # The second speaker's prompts have no texts, but they have the same names as the
+            # first one's, and a prompt of the same name has the same text.
+            not_speech = {
+                recording.name for recording in recordings if recording.problem == "not speech"
+            }
+            excluded = {name for name in share_of if share_of[name] != "pool"} | not_speech
+            second = [
+                recording
+                for recording in load_recordings(MENARDI)
+                if recording.name not in excluded
+            ]
+            return _without_text(second, lang, "it-menardi")
+        selected = [
+            recording for recording in recordings if share_of.get(recording.name) == self.split
+        ]
+        if self.split == "texts":
+            return _only_texts(selected, lang)
+        return _with_text(selected, lang, speaker)
 
 
-def load_recordings(voice: Voice) -> list[Recording]:
-    """All prompts of a voice. Raises ConfigError where they cannot be fetched."""
-    found = read_recordings(fetch(voice))
-    doubts = Counter(each.problem for each in found if each.problem)
-    said = ", ".join(f"{count} {doubt}" for doubt, count in sorted(doubts.items()))
-    log.info("%s: %d prompts; never held out: %s", voice.name, len(found), said or "none")
-    return found
+def load_recordings(prompts: PromptSet) -> list[PromptRecording]:
+    """Return all prompts of a set, sorted by name.
+
+    Raises:
+        ConfigError: They are not in the cache and cannot be fetched.
+    """
+    recordings = read_recordings(fetch(prompts))
+    problems = Counter(recording.problem for recording in recordings if recording.problem)
+    counts = ", ".join(f"{count} {problem}" for problem, count in sorted(problems.items()))
+    log.info("%s: %d prompts; never held out: %s", prompts.name, len(recordings), counts or "none")
+    return recordings
 
 
-def select_sentences(found: Sequence[Recording]) -> list[Recording]:
-    """What can be held out: transcribed without a doubt, no single word, not too long."""
+def select_sentences(recordings: Sequence[PromptRecording]) -> list[PromptRecording]:
+    """Return the prompts that can be held out.
+
+    They have a reference text that is longer than a single word, and last 30 s at most.
+    """
     return [
-        each
-        for each in found
-        if not each.problem and len(comparison_key(each.text)) > MAX_WORD_CHARACTERS and each.duration <= MAX_HELD_OUT_SECONDS
+        recording
+        for recording in recordings
+        if not recording.problem
+        and len(comparison_key(recording.text)) > MAX_WORD_CHARACTERS
+        and recording.duration <= MAX_HELD_OUT_SECONDS
     ]
 
 
-def _free(found: Sequence[Recording], share: Mapping[str, str]) -> list[Recording]:
-    """All speech that is in no other share, neither itself nor by a text that equals one there."""
-    taken = {comparison_key(each.text) for each in found if share.get(each.name, "pool") != "pool"}
-    return [each for each in found if each.problem != "not speech" and comparison_key(each.text) not in taken]
+def _select_pool(
+    recordings: Sequence[PromptRecording], share_of: Mapping[str, str]
+) -> list[PromptRecording]:
+    """Return all speech that is in no other share, neither itself nor by an equal text."""
+    # Texts with a problem belong to no share; a part of a held-out text must still not be learned.
+    held_out_keys = {
+        comparison_key(recording.text)
+        for recording in recordings
+        if share_of.get(recording.name, "pool") != "pool"
+    }
+    return [
+        recording
+        for recording in recordings
+        if recording.problem != "not speech" and comparison_key(recording.text) not in held_out_keys
+    ]
 
 
-def _untranscribed(found: Sequence[Recording], lang: Language, speaker: str) -> Iterator[Utterance]:
-    for each in found:
+def _without_text(
+    recordings: Sequence[PromptRecording], lang: Language, speaker: str
+) -> Iterator[Utterance]:
+    for utterance in _with_text(recordings, lang, speaker):
+        yield replace(utterance, text=None)
+
+
+def _with_text(
+    recordings: Sequence[PromptRecording], lang: Language, speaker: str
+) -> Iterator[Utterance]:
+    for recording in recordings:
         yield Utterance(
-            id=f"{speaker}/{each.name}",
-            audio_filepath=each.audio,
-            duration=each.duration,
+            id=f"{speaker}/{recording.name}",
+            audio_filepath=recording.audio,
+            duration=recording.duration,
+            text=recording.text,
             lang=lang,
             speaker=speaker,
         )
 
 
-def _transcribed(found: Sequence[Recording], lang: Language, speaker: str) -> Iterator[Utterance]:
-    for each in found:
+def _only_texts(recordings: Sequence[PromptRecording], lang: Language) -> Iterator[Utterance]:
+    """Yield every distinct text once, without audio."""
+    # Reversed twice: the first of equal texts is kept, in the order of names.
+    first_by_key = {comparison_key(recording.text): recording for recording in reversed(recordings)}
+    for recording in reversed(first_by_key.values()):
         yield Utterance(
-            id=f"{speaker}/{each.name}",
-            audio_filepath=each.audio,
-            duration=each.duration,
-            text=each.text,
-            lang=lang,
-            speaker=speaker,
+            id=f"{lang}/{recording.name}", text=recording.text, lang=lang, origin="synthetic"
         )
-
-
-def _texts(found: Sequence[Recording], lang: Language) -> Iterator[Utterance]:
-    """Every text once, without its audio."""
-    distinct = {comparison_key(each.text): each for each in reversed(found)}
-    for each in reversed(distinct.values()):
-        yield Utterance(id=f"{lang}/{each.name}", text=each.text, lang=lang, origin="synthetic")

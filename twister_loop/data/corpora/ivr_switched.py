@@ -1,11 +1,11 @@
-"""Held-out speech that switches between two languages, joined from the telephone prompts of `ivr`.
+"""Code-switched speech for evaluation, joined from the telephone prompts of `ivr`.
 
-Half of it switches between two sentences, the rest inside: short phrases one right after the
-other, their silence cut off. It is made of sentences of the same split of both languages, each
-used once at most, so nothing that `ivr` gives to a pool or to texts is in it.
+Half of it switches between two sentences. The rest switches inside a sentence: short phrases
+follow each other without a pause. It is made of sentences of one split of both languages, each
+used once at most, so it has nothing that `ivr` gives to a pool or to texts.
 
-The recordings are two people's, so this is no one's real bilingual speech: it measures whether a
-recognizer goes along with a switch, not how people switch.
+The recordings are of two people, so this is not real bilingual speech: it measures whether a
+recognizer follows a switch, not how people switch.
 """
 
 from __future__ import annotations
@@ -28,113 +28,140 @@ from ...core.types import Seconds, Utterance
 from ..packing import PackedGroup
 from ._asterisk import FETCH_LOCK, fetch
 from ._base import Corpus
-from ._prompts import Recording, assign_share, comparison_key
-from .ivr import ENGLISH, SHARES, VOICES, load_recordings, select_sentences
+from ._prompts import PromptRecording, assign_share, comparison_key
+from .ivr import ENGLISH, PROMPT_SETS, SHARES, load_recordings, select_sentences
 
-SHORT = 5
-"""Words, at most, of what is joined inside a sentence."""
-PAUSE: Seconds = 0.4
-"""Between two sentences."""
-BREATH: Seconds = 0.05
-"""Of silence left on each side of a phrase."""
-QUIET = 0.02
-"""Of the loudest sample; what is softer at the edges of a phrase is silence."""
+MAX_PHRASE_WORDS = 5
+"""Most words of a prompt that is joined inside a sentence."""
+MAX_SENTENCE_SECONDS: Seconds = 14.0
+"""Longest sentence; two of them and a pause fit into Whisper's window of 30 s."""
+PAUSE_SECONDS: Seconds = 0.4
+"""Silence between two sentences."""
+KEPT_SILENCE_SECONDS: Seconds = 0.05
+"""Silence that is left on each side of a phrase."""
+SILENCE_SHARE = 0.02
+"""Share of the loudest sample below which the edges of a phrase count as silence."""
 
 
 @dataclass(frozen=True)
 class IvrSwitched(Corpus):
-    """Switched speech of one split, which is joined the first time it is read."""
+    """Code-switched speech of one split, which is joined the first time it is read."""
 
     split: Literal["development", "test"]
-    """Of both languages."""
+    """The split of both languages whose sentences are joined."""
     lang: Literal["it", "fr"] = "it"
-    """What English is switched with. A half begins in it, the other half in English; that one is
-    the language of the utterance."""
+    """The language that is switched with English. Half of the utterances begin in it, the others
+    in English; the first language is the `lang` of an utterance."""
 
     def utterances(self) -> Iterator[Utterance]:
         """Yield the split in the order in which it was joined.
 
-        Raises ConfigError where the prompts are not in the cache and cannot be fetched.
+        Raises:
+            ConfigError: The prompts are not in the cache and cannot be fetched.
         """
-        voices = (VOICES[self.lang], ENGLISH)
-        sources = "".join(read_json(fetch(each) / "source.json")["sha256"] for each in voices)
+        prompt_sets = (PROMPT_SETS[self.lang], ENGLISH)
+        sources = "".join(
+            read_json(fetch(prompts) / "source.json")["sha256"] for prompts in prompt_sets
+        )
+        # In the name, so that another version of the prompts is joined anew.
         version = hashlib.sha256(sources.encode()).hexdigest()[:8]
-        home = cache_folder() / "asterisk" / f"switched-{self.lang}-en-{version}"
-        with exclusive_lock(home.parent / FETCH_LOCK, wait=True):
-            yield from list(self._joined(home / self.split))
+        folder = cache_folder() / "asterisk" / f"switched-{self.lang}-en-{version}"
+        with exclusive_lock(folder.parent / FETCH_LOCK, wait=True):
+            utterances = list(self._join(folder / self.split))
+        # Outside, since the caller may take long, or read another split at the same time.
+        yield from utterances
 
-    def _joined(self, folder: Path) -> Iterator[Utterance]:
-        """Every utterance, with its audio in a folder that is there whole or not at all."""
+    def _join(self, folder: Path) -> Iterator[Utterance]:
+        """Yield every utterance; its audio is written if the folder does not exist yet.
+
+        The folder gets its final name when it is complete.
+        """
         scratch = folder.with_name(f".{folder.name}")
         shutil.rmtree(scratch, ignore_errors=True)
-        for number, parts in enumerate(self._parts()):
+        for number, prompts in enumerate(self._choose_prompts()):
             name = f"{number:03d}.wav"
-            placed, samples = _sound(parts)
+            group, samples = _join_prompts(prompts)
             if not folder.is_dir():
                 audio.write(samples, scratch / name)
             yield Utterance(
                 id=f"switched-{self.lang}-en/{self.split}/{number:03d}",
                 audio_filepath=folder / name,
                 duration=len(samples) / audio.SAMPLE_RATE,
-                text=placed.text,
-                lang=placed.lang,
+                text=group.text,
+                lang=group.lang,
                 speaker=f"{self.lang}-1+en-1",
-                pieces=placed.pieces,
+                pieces=group.pieces,
             )
         if scratch.is_dir():
             scratch.rename(folder)
 
-    def _parts(self) -> Iterator[list[tuple[str, Recording]]]:
-        """Which prompts follow each other, each with its language."""
-        first, second = self._sentences(self.lang), self._sentences("en")
-        longer = zip(*(_by_length(each)[1] for each in (first, second)), strict=False)
-        shorter = zip(*(_by_length(each)[0] for each in (first, second)), strict=False)
-        for number, (one, other) in enumerate(longer):
-            pair = [(self.lang, one), ("en", other)]
+    def _choose_prompts(self) -> Iterator[list[tuple[str, PromptRecording]]]:
+        """Yield the prompts of every utterance in their order, each with its language."""
+        phrases, sentences = _split_by_length(self._load_sentences(self.lang))
+        english_phrases, english_sentences = _split_by_length(self._load_sentences("en"))
+        for number, (first, second) in enumerate(zip(sentences, english_sentences, strict=False)):
+            pair = [(self.lang, first), ("en", second)]
             yield pair[::-1] if number % 2 else pair
-        # Of three phrases in each language two utterances: there and back from either.
-        pairs = list(shorter)
+        # Three phrases in each language make two utterances: there and back from either language.
+        pairs = list(zip(phrases, english_phrases, strict=False))
         for number in range(0, len(pairs) - 2, 3):
             (a, x), (b, y), (c, z) = pairs[number : number + 3]
             yield [(self.lang, a), ("en", x), (self.lang, b)]
             yield [("en", y), (self.lang, c), ("en", z)]
 
-    def _sentences(self, lang: Literal["it", "fr", "en"]) -> list[Recording]:
-        """Of the split, each text once, in an order that their texts decide."""
-        mine = [
-            each for each in select_sentences(load_recordings(VOICES[lang])) if assign_share(each.text, SHARES) == self.split
+    def _load_sentences(self, lang: Literal["it", "fr", "en"]) -> list[PromptRecording]:
+        """Return the sentences of the split, each text once, in the order of a hash of the text."""
+        sentences = [
+            sentence
+            for sentence in select_sentences(load_recordings(PROMPT_SETS[lang]))
+            if assign_share(sentence.text, SHARES) == self.split
         ]
-        if not mine:
+        if not sentences:
             raise ConfigError(f"ivr_switched: no sentence of {lang!r} is in {self.split}")
-        distinct = {comparison_key(each.text): each for each in reversed(mine)}
+        # Reversed, so that the first of equal texts stays.
+        distinct = {comparison_key(sentence.text): sentence for sentence in reversed(sentences)}
+        # Sorted by name, prompts of one menu would follow each other.
         return sorted(
-            distinct.values(), key=lambda each: hashlib.sha256(comparison_key(each.text).encode()).digest()
+            distinct.values(),
+            key=lambda sentence: hashlib.sha256(comparison_key(sentence.text).encode()).digest(),
         )
 
 
-def _by_length(found: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
-    short = [each for each in found if len(comparison_key(each.text).split()) <= SHORT]
-    return short, [each for each in found if each not in short and each.duration < 14]
+def _split_by_length(
+    recordings: Sequence[PromptRecording],
+) -> tuple[list[PromptRecording], list[PromptRecording]]:
+    """Return the phrases for switches inside a sentence, and the sentences for those between."""
+    phrases, sentences = list[PromptRecording](), list[PromptRecording]()
+    for recording in recordings:
+        if len(comparison_key(recording.text).split()) <= MAX_PHRASE_WORDS:
+            phrases.append(recording)
+        elif recording.duration < MAX_SENTENCE_SECONDS:
+            sentences.append(recording)
+    return phrases, sentences
 
 
-def _sound(parts: Sequence[tuple[str, Recording]]) -> tuple[PackedGroup, audio.Samples]:
-    """The parts in time, and what is heard."""
-    inside = len(parts) > 2
-    group, clips, at = PackedGroup(), list[audio.Samples](), 0.0
-    pause = 0.0 if inside else PAUSE
-    for lang, each in parts:
-        samples = audio.read(each.audio)
-        clip = _without_silence(samples) if inside else samples
+def _join_prompts(
+    prompts: Sequence[tuple[str, PromptRecording]],
+) -> tuple[PackedGroup, audio.Samples]:
+    """Return the place of each prompt in the joined utterance, and samples, shape (n_samples,)."""
+    inside_sentence = len(prompts) > 2
+    pause = np.zeros(0 if inside_sentence else round(PAUSE_SECONDS * audio.SAMPLE_RATE), np.float32)
+    group, parts, start = PackedGroup(), list[audio.Samples](), 0.0
+    for lang, prompt in prompts:
+        samples = audio.read(prompt.audio)
+        clip = _trim_silence(samples) if inside_sentence else samples
         duration = len(clip) / audio.SAMPLE_RATE
         group.placed.append(
-            (at, Utterance(id=each.name, lang=lang, text=each.text, duration=duration))
+            (start, Utterance(id=prompt.name, lang=lang, text=prompt.text, duration=duration))
         )
-        clips += [clip, np.zeros(round(pause * audio.SAMPLE_RATE), np.float32)]
-        at = sum(map(len, clips)) / audio.SAMPLE_RATE
-    return group, np.concatenate(clips[:-1])
+        parts += [clip, pause]
+        # From whole samples, because sums of rounded seconds would drift away from the audio.
+        start = sum(map(len, parts)) / audio.SAMPLE_RATE
+    return group, np.concatenate(parts[:-1])
 
 
-def _without_silence(samples: audio.Samples) -> audio.Samples:
-    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max())
-    left = round(BREATH * audio.SAMPLE_RATE)
-    return samples[max(0, loud[0] - left) : loud[-1] + left]
+def _trim_silence(samples: audio.Samples) -> audio.Samples:
+    """Return the samples without silence at both ends, but for a little of it."""
+    loud = np.flatnonzero(np.abs(samples) > SILENCE_SHARE * np.abs(samples).max())
+    margin = round(KEPT_SILENCE_SECONDS * audio.SAMPLE_RATE)
+    return samples[max(0, loud[0] - margin) : loud[-1] + margin]

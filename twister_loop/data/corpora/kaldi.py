@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...audio.io import duration_of
+from ...audio.io import read_duration
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import AudioError, ConfigError, ManifestError
 from ...core.types import Language, Utterance
@@ -100,7 +100,7 @@ def _cut(whole: Utterance, times: list[str]) -> Utterance:
     """A stretch of a recording; an end of -1 is the recording's own."""
     start, end = (float(each) for each in times[:2])
     if end == -1:
-        end = duration_of(whole.audio_filepath)
+        end = read_duration(whole.audio_filepath)
     if not 0 <= start < end:
         raise ValueError("it ends before it begins")
     return replace(whole, offset=start, duration=round(end - start, 6))

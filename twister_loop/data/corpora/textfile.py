@@ -1,4 +1,4 @@
-"""A text corpus: one sentence a line, nobody has spoken it yet."""
+"""Text corpus of one sentence a line, for synthesis and language models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ from ._base import Corpus
 
 @dataclass(frozen=True)
 class TextFile(Corpus):
+    """The lines of a text file, as utterances without audio."""
+
     file: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """UTF-8; empty lines and lines that begin with # are passed over."""
+    """UTF-8 text. Empty lines and lines that begin with # are ignored."""
     lang: Language | None = None
+    """Language of the text (ISO 639-1); None if it is unknown."""
 
     def utterances(self) -> Iterator[Utterance]:
+        """Yield every sentence, with single spaces.
+
+        Raises:
+            ConfigError: The file is missing, or not UTF-8.
+        """
         try:
             lines = self.file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as cause:

@@ -43,7 +43,7 @@ class Filter(Part):
     A filter that runs a model overrides `objections` instead, and sets `needs_context`.
     """
 
-    home = "twister_loop.data.filters"
+    package = "twister_loop.data.filters"
     needs_word_times: ClassVar[bool] = False
     """True if the filter reads `Utterance.words`; speech is then aligned before filtering."""
     needs_context: ClassVar[bool] = False

@@ -23,7 +23,7 @@ class Bandwidth(AudioEstimate):
     16 kHz nearly 8000 Hz. No engine here uses higher frequencies."""
 
     def estimate(self, samples: audio.Samples) -> Hertz:
-        return audio.bandwidth(samples)
+        return audio.estimate_bandwidth(samples)
 
     def describe(self, estimate: float) -> str:
         return f"up to {estimate:.0f} Hz"

@@ -22,7 +22,7 @@ class Dnsmos(AudioEstimate):
     reference (DNSMOS P.835, arXiv 2110.01763). 3.0 is Emilia's threshold."""
 
     def estimate(self, samples: audio.Samples) -> float:
-        return quality.dnsmos(samples)
+        return quality.estimate_dnsmos(samples)
 
     def describe(self, estimate: float) -> str:
         return f"DNSMOS {estimate:.2f}"
