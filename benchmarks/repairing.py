@@ -21,8 +21,8 @@ from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation import metrics
 from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, likeliest, repair
 from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
-from twister_loop.text.kneser_ney import KneserNey
-from twister_loop.text.spelling import split_language_model_units, split_words
+from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
+from twister_loop.text.spelling import split_words
 
 NBEST = 5
 """Texts of the beam; five is OpenAI Whisper's own beam."""

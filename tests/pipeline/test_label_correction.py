@@ -17,8 +17,8 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative, Word
 from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, repair
-from twister_loop.text.kneser_ney import KneserNey
-from twister_loop.text.spelling import Spellings, split_language_model_units
+from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
+from twister_loop.text.spelling import Spellings
 
 TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
 

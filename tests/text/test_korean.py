@@ -148,5 +148,5 @@ def test_the_digest_looks_at_jamo_and_at_how_numbers_are_read(
         True,
         False,
     ]
-    monkeypatch.setattr("twister_loop.text.normalizers.korean.ALONE", {})
+    monkeypatch.setattr("twister_loop.text.normalizers.korean.LONE_JAMO", {})
     assert all(each.digest() != old for each, old in zip(ways, before, strict=True))

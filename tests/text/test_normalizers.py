@@ -13,7 +13,7 @@ from twister_loop.text import scripts
 from twister_loop.text.normalizers import basic
 from twister_loop.text.normalizers._base import Normalizer
 
-NAMES = [{"use": name} for name in Normalizer.names()]
+NAMES = [{"use": name} for name in Normalizer.list_names()]
 VARIANTS = [
     *NAMES,
     {"use": "basic", "numbers": False},

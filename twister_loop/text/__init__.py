@@ -1,1 +1,1 @@
-"""Scripts, spelling, normalizers, language models."""
+"""Text normalizers, scripts, near duplicates and language models."""

@@ -1,7 +1,7 @@
-"""A small n-gram language model: interpolated Kneser-Ney smoothing.
+"""N-gram language model with interpolated Kneser-Ney smoothing.
 
-Source: Kneser and Ney (1995) as Chen and Goodman (1999) interpolate it, one discount for every
-order. Nothing is pruned; all of it lies in memory, some hundred bytes for every distinct n-gram.
+Source: Kneser and Ney (1995) as Chen and Goodman (1999) interpolate it, with one discount per
+order. Nothing is pruned; the whole model lies in memory, some hundred bytes per distinct n-gram.
 """
 
 from __future__ import annotations
@@ -10,66 +10,108 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-Gram = tuple[str, ...]
+from ..core.types import Language
+from .normalizers.basic import Basic
+from .scripts import UNSPACED, split_units
+
+NGram = tuple[str, ...]
 
 BEGIN, END = "<s>", "</s>"
-UNKNOWABLE = 0.5
-"""The discount where a corpus is too small to tell: nothing in it occurs once, or nothing twice."""
+DEFAULT_DISCOUNT = 0.5
+"""Discount for corpora too small to estimate one, where no n-gram occurs once, or none twice."""
 
 
 class KneserNey:
-    """How likely a text is to be one of a corpus, by its last few words before each."""
+    """Language model that returns the probability of a text under a corpus.
+
+    >>> model = KneserNey([["press", "two"], ["press", "one"], ["press", "two"]], order=2)
+    >>> model.logprob(["press", "two"]) > model.logprob(["press", "one"])
+    True
+
+    Args:
+        texts: Texts of the corpus, each as a sequence of words (or characters).
+        order: Longest n-gram, in words; 3 is a trigram model.
+    """
 
     def __init__(self, texts: Iterable[Sequence[str]], order: int = 3) -> None:
         self._order = order
-        self._counts = _counted(texts, order)
-        self._followed: dict[Gram, tuple[int, int]] = {}
-        """By context: what all that follows it adds up to, and how many different words that is."""
-        for gram, count in self._counts.items():
-            total, different = self._followed.get(gram[:-1], (0, 0))
-            self._followed[gram[:-1]] = (total + count, different + 1)
-        self._discounts = [_discount(self._counts, size) for size in range(1, order + 1)]
-        self._words = self._followed.get((), (0, 0))[1]
+        self._counts = _count_ngrams(texts, order)
+        self._continuations: dict[NGram, tuple[int, int]] = {}
+        """By context: the summed count of its continuations, and how many distinct there are."""
+        for ngram, count in self._counts.items():
+            total, distinct = self._continuations.get(ngram[:-1], (0, 0))
+            self._continuations[ngram[:-1]] = (total + count, distinct + 1)
+        self._discounts = [_estimate_discount(self._counts, size) for size in range(1, order + 1)]
+        self._vocabulary_size = self._continuations.get((), (0, 0))[1]
 
     def logprob(self, text: Sequence[str]) -> float:
-        """Natural logarithm of the probability of all words and of the end after them."""
-        said = [BEGIN, *text, END]
+        """Return the natural logarithm of the probability of all words and the end of text."""
+        tokens = [BEGIN, *text, END]
         return sum(
-            math.log(self.probability(said[at], said[max(0, at - self._order + 1) : at]))
-            for at in range(1, len(said))
+            math.log(
+                self.probability(tokens[index], tokens[max(0, index - self._order + 1) : index])
+            )
+            for index in range(1, len(tokens))
         )
 
-    def probability(self, word: str, before: Sequence[str]) -> float:
-        """Of a word after others, of which the last `order - 1` count."""
-        found = 1 / (self._words + 1)  # all words alike, and one that stands for all others
-        for size in range(min(len(before), self._order - 1) + 1):
-            context = tuple(before[len(before) - size :])
-            if context not in self._followed:
+    def probability(self, word: str, context: Sequence[str]) -> float:
+        """Return the probability of a word after its context.
+
+        Args:
+            word: Next word, or `END`.
+            context: Words before it; only the last `order - 1` count.
+        """
+        # The lowest order is uniform: every word of the vocabulary, and one for all unknown words.
+        probability = 1 / (self._vocabulary_size + 1)
+        for size in range(min(len(context), self._order - 1) + 1):
+            ngram_context = tuple(context[len(context) - size :])
+            # No longer context can occur where a shorter suffix of it does not.
+            if ngram_context not in self._continuations:
                 break
-            total, different = self._followed[context]
-            discount, count = self._discounts[size], self._counts.get((*context, word), 0)
-            found = (max(count - discount, 0.0) + discount * different * found) / total
-        return found
+            total, distinct = self._continuations[ngram_context]
+            discount = self._discounts[size]
+            count = self._counts.get((*ngram_context, word), 0)
+            # What the discount takes from seen n-grams goes to the lower order, so all sums to 1.
+            backoff = discount * distinct * probability
+            probability = (max(count - discount, 0.0) + backoff) / total
+        return probability
 
 
-def _counted(texts: Iterable[Sequence[str]], order: int) -> Counter[Gram]:
-    """The longest n-grams by how often they occur, shorter ones by how many words precede them.
+def split_language_model_units(text: str, lang: Language | None) -> list[str]:
+    """Return the units that a language model counts: words, or characters in unspaced scripts.
 
-    What begins a text is preceded by nothing, so it counts as often as it occurs.
+    Digits are not spelled out, since a model is asked which of several spellings is likelier.
     """
-    counts = Counter[Gram]()
+    normalized = Basic(numbers=False).normalize(text, lang)
+    if lang not in UNSPACED:
+        return normalized.split()
+    # A Latin word within Chinese text is one unit; Thai and the like are split into characters.
+    return [
+        part for unit in split_units(normalized) for part in ([unit] if unit.isascii() else unit)
+    ]
+
+
+def _count_ngrams(texts: Iterable[Sequence[str]], order: int) -> Counter[NGram]:
+    """Return frequencies of the longest n-grams, and continuation counts of shorter ones.
+
+    A continuation count is the number of distinct words that precede an n-gram. N-grams at the
+    beginning of a text have nothing before them, so they count as often as they occur.
+    """
+    counts = Counter[NGram]()
     for text in texts:
-        said = [BEGIN, *text, END]
-        counts.update(tuple(said[max(0, at - order + 1) : at + 1]) for at in range(1, len(said)))
-    longer = {gram for gram in counts if len(gram) == order}
+        tokens = [BEGIN, *text, END]
+        counts.update(
+            tuple(tokens[max(0, index - order + 1) : index + 1]) for index in range(1, len(tokens))
+        )
+    longer = {ngram for ngram in counts if len(ngram) == order}
     for size in range(order - 1, 0, -1):
-        counts.update(gram[1:] for gram in longer)
-        longer = {gram for gram in counts if len(gram) == size}
+        counts.update(ngram[1:] for ngram in longer)
+        longer = {ngram for ngram in counts if len(ngram) == size}
     return counts
 
 
-def _discount(counts: Counter[Gram], size: int) -> float:
-    """What every n-gram of this size gives up for those that were not seen (Ney et al., 1994)."""
-    of_counts = Counter(count for gram, count in counts.items() if len(gram) == size)
-    once, twice = of_counts[1], of_counts[2]
-    return once / (once + 2 * twice) if once and twice else UNKNOWABLE
+def _estimate_discount(counts: Counter[NGram], size: int) -> float:
+    """Return n1 / (n1 + 2 n2), the discount of n-grams of one size (Ney et al., 1994)."""
+    counts_of_counts = Counter(count for ngram, count in counts.items() if len(ngram) == size)
+    once, twice = counts_of_counts[1], counts_of_counts[2]
+    return once / (once + 2 * twice) if once and twice else DEFAULT_DISCOUNT

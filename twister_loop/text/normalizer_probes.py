@@ -1,9 +1,12 @@
-"""What tells one normalizer from another, and one version of its packages from the next."""
+"""Texts that tell normalizers apart, and versions of the packages that they use."""
 
 from __future__ import annotations
 
 from ..core.types import Language
 
+# Each line holds what normalizers are known to treat differently: quotes, currency, ordinals,
+# digits, half width, combining marks, jamo, brackets. Changing a line changes every digest, and
+# scores that were counted before can then not be compared with new ones.
 PROBES: tuple[tuple[Language | None, str], ...] = (
     ("en", "Mr. O'Brien won't pay $20.50 for the 3rd colour; twenty-one, he'd say 1,000!"),
     ("it", "Dell’utente n° 21: premi 2, perché l'e-mail è «vuota»… 1.000 €"),
@@ -16,4 +19,4 @@ PROBES: tuple[tuple[Language | None, str], ...] = (
     ("ru", "Ёлка — 5 шт."),
     (None, "[noise] (uh) <unk> 7_8 ﬁne NAÏVE 2"),
 )
-"""Texts on which normalizers differ, and versions of their packages."""
+"""(language, text) pairs that every normalizer digest is computed on."""

@@ -1,4 +1,4 @@
-"""Scripts: which letters belong to which language, and what counts as one unit in each."""
+"""Unicode scripts of languages, and the units that error rates count in them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _SINGLE = (
     r"\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"  # repetition, zero, kana
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
 )
+# Jamo and composed syllables.
 _SYLLABLES = r"\u1100-\u11ff\uac00-\ud7ff"
 _UNIT = {
     "word": re.compile(rf"[{_SINGLE}]|[^\s{_SINGLE}]+"),
@@ -53,63 +54,82 @@ SCRIPTS: dict[Language, str] = {
     "te": "TELUGU",
     "th": "THAI",
 }
-"""As Unicode names them; a language that is not here is written in LATIN."""
+"""Scripts of a language, as Unicode names them; a language that is not here is written in LATIN."""
 
 
 def split_units(text: str, hangul: HangulUnit = "word") -> list[str]:
-    """What the mixed error rate counts: Han characters and kana singly, all else by word."""
+    """Return the units of the mixed error rate: Han characters and kana singly, all else by word.
+
+    >>> split_units("我買 iPhone 了")
+    ['我', '買', 'iPhone', '了']
+
+    Args:
+        text: Normalized text.
+        hangul: Count Korean by `word` or by `syllable`.
+    """
     return _UNIT[hangul].findall(text)
 
 
-def count_foreign_letters(reference: str, heard: str, lang: Language | None) -> tuple[int, int]:
-    """Letters heard in scripts that nobody expects, and all letters heard.
+def count_foreign_letters(
+    reference: str, hypothesis: str, lang: Language | None
+) -> tuple[int, int]:
+    """Count letters of the hypothesis that are of an unexpected script, and all its letters.
 
-    To expect are the scripts of the language and of the reference, so that a foreign name which
-    was really said is no confusion. Where both are unknown, anything goes.
+    Expected are the scripts of the language and those of the reference, so a foreign name that
+    was really spoken does not count. Without language and reference every script is expected.
     """
-    expected = set(_scripts(reference))
+    expected = set(_count_scripts(reference))
     if lang:
         expected |= set(SCRIPTS.get(lang, "LATIN").split())
-    found = _scripts(heard)
-    strange = sum(count for script, count in found.items() if expected and script not in expected)
-    return strange, found.total()
+    letters = _count_scripts(hypothesis)
+    foreign = sum(count for script, count in letters.items() if expected and script not in expected)
+    return foreign, letters.total()
 
 
 def count_letters_by_foreign_script(
-    text: str, lang: Language | None, also: Iterable[str] = ()
+    text: str, lang: Language | None, allowed: Iterable[str] = ()
 ) -> tuple[Counter[str], int]:
-    """Letters of scripts that the language is not written in, by script, and all letters."""
-    found = _scripts(unicodedata.normalize("NFKC", text))
-    expected = {*also, *SCRIPTS.get(lang or "", "LATIN").split()}
-    strange = Counter({script: n for script, n in found.items() if script not in expected})
-    return strange, found.total()
+    """Count letters by script for scripts that are not the language's, and all letters.
+
+    Args:
+        text: Text as written; it is brought to NFKC, so full-width Latin counts as Latin.
+        lang: Language of the text; None counts as written in LATIN.
+        allowed: Scripts to ignore besides those of the language.
+    """
+    letters = _count_scripts(unicodedata.normalize("NFKC", text))
+    expected = {*allowed, *SCRIPTS.get(lang or "", "LATIN").split()}
+    foreign = Counter({script: n for script, n in letters.items() if script not in expected})
+    return foreign, letters.total()
 
 
-def is_mostly_unknown(text: str, langs: Iterable[Language], known: Set[str]) -> bool:
-    """Whether most of its letters are not known, and of no script that such languages have."""
-    also = {script for lang in langs for script in SCRIPTS.get(lang, "LATIN").split()}
-    unknown = _scripts("".join(each for each in text if each not in known))
-    strange = sum(count for script, count in unknown.items() if script not in also)
-    return 2 * strange > _scripts(text).total()
+def is_mostly_unknown(text: str, langs: Iterable[Language], alphabet: Set[str]) -> bool:
+    """Return whether most letters are neither in the alphabet nor of the languages' scripts."""
+    expected = {script for lang in langs for script in SCRIPTS.get(lang, "LATIN").split()}
+    unknown = _count_scripts("".join(letter for letter in text if letter not in alphabet))
+    foreign = sum(count for script, count in unknown.items() if script not in expected)
+    return 2 * foreign > _count_scripts(text).total()
 
 
 def check_script(script: str) -> None:
-    """Raises ValueError where Unicode knows no letters of such a script."""
-    known = {"LATIN", *(each for names in SCRIPTS.values() for each in names.split())}
-    if script not in known:
-        raise ValueError(f"no script is called {script!r}; there are: {', '.join(sorted(known))}")
+    """Raise ValueError if the script is none of those that languages are written in."""
+    scripts = {"LATIN", *(script for names in SCRIPTS.values() for script in names.split())}
+    if script not in scripts:
+        raise ValueError(f"unknown script {script!r}; known scripts: {', '.join(sorted(scripts))}")
 
 
-def _scripts(text: str) -> Counter[str]:
+def _count_scripts(text: str) -> Counter[str]:
     return Counter(script for letter in text if (script := _script(letter)))
 
 
+# Unicode names are slow to look up, and texts repeat the same letters.
 @lru_cache(maxsize=1 << 16)
 def _script(letter: str) -> str | None:
-    """The first word of a letter's Unicode name; None for what is no letter."""
+    """Return the first word of a letter's Unicode name; None for anything but a letter."""
     if not letter.isalpha():
         return None
-    first = re.split("[ -]", unicodedata.name(letter, "UNKNOWN"))[0]
-    if first == "MODIFIER":  # the apostrophe of Ukrainian, for one, is of every script
+    first_word = re.split("[ -]", unicodedata.name(letter, "UNKNOWN"))[0]
+    # MODIFIER LETTER APOSTROPHE (Ukrainian, for example) is used with every script.
+    if first_word == "MODIFIER":
         return None
-    return "CJK" if first == "IDEOGRAPHIC" else first
+    # IDEOGRAPHIC ITERATION MARK and the like belong with the Han characters.
+    return "CJK" if first_word == "IDEOGRAPHIC" else first_word

@@ -9,7 +9,6 @@ from pathlib import Path
 from ..core.errors import ConfigError
 from ..core.types import Language, Share
 from .normalizers.basic import Basic
-from .scripts import UNSPACED, split_units
 
 SHORTEST = 4
 """Letters; shorter words are like too many others."""
@@ -52,15 +51,6 @@ def lexicon_of(path: Path | None) -> set[str]:
 def split_words(text: str | None, lang: Language | None) -> list[str]:
     """Words between spaces."""
     return [word for token in (text or "").split() if (word := normalize_word(token, lang))]
-
-
-def split_language_model_units(text: str, lang: Language | None) -> list[str]:
-    """What a language model counts: words, or characters where none are told apart."""
-    form = Basic(numbers=False).normalize(text, lang)
-    if lang not in UNSPACED:
-        return form.split()
-    # A Latin word inside them is one.
-    return [part for unit in split_units(form) for part in ([unit] if unit.isascii() else unit)]
 
 
 def normalize_word(token: str, lang: Language | None) -> str:

@@ -1,1 +1,1 @@
-"""How texts are compared, one way a file."""
+"""Text normalizers, one file each, named as plans name them."""

@@ -1,4 +1,4 @@
-"""What a normalizer is to the rest of the house."""
+"""Interface of text normalizers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from ..normalizer_probes import PROBES
 
 
 class Normalizer(Part):
-    """Brings texts to the form in which they are compared."""
+    """Normalizer that brings texts to the form in which error rates compare them."""
 
-    home = "twister_loop.text.normalizers"
+    package = "twister_loop.text.normalizers"
     probes: ClassVar[Sequence[tuple[Language | None, str]]] = PROBES
-    """What the digest looks at; a normalizer that does more has more of them."""
+    """(language, text) pairs that the digest is computed on; a normalizer may add its own."""
 
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:
-        """Words separated by single spaces."""
+        """Return the normalized text, its words separated by single spaces."""
 
     def keeping_numbers(self) -> Self:
-        """The same, but numbers keep the form in which they were written."""
+        """Return the same normalizer with numbers left as they were written."""
         return self
 
     def digest(self) -> str:
-        """Of its options and of what it makes of `probes`: it changes with its packages too."""
-        made = [self.normalize(text, lang) for lang, text in self.probes]
-        known = json.dumps([cache_key(self), made], ensure_ascii=False)
-        return hashlib.sha256(known.encode()).hexdigest()[:8]
+        """Return 8 hex digits that change with the options, the code or the packages in use."""
+        # Outputs are hashed, not package versions: most releases normalize alike, and scores of
+        # an older version stay comparable then.
+        outputs = [self.normalize(text, lang) for lang, text in self.probes]
+        fingerprint = json.dumps([cache_key(self), outputs], ensure_ascii=False)
+        return hashlib.sha256(fingerprint.encode()).hexdigest()[:8]

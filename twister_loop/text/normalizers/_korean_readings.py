@@ -1,8 +1,8 @@
-"""How digits, units and Latin letters are read aloud in Korean.
+"""Korean readings of digits, units and Latin letters.
 
-Two systems of numerals: Sino-Korean (일, 이, 삼) and native (하나, 둘, 셋), which some counters
-demand. Source for both, and for the names of the letters: National Institute of Korean Language.
-Where people say both, as in 3번 (삼 번, 세 번), it is Sino-Korean here.
+There are two systems of numerals: Sino-Korean (일, 이, 삼) and native (하나, 둘, 셋), which some
+counters require. Source for both, and for the names of the letters: National Institute of Korean
+Language. Where both are in use, as in 3번 (삼 번, 세 번), Sino-Korean is taken.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ UNIT = {
     "km": "킬로미터", "cm": "센티미터", "mm": "밀리미터", "kg": "킬로그램", "mg": "밀리그램",
     "ml": "밀리리터", "gb": "기가바이트", "mb": "메가바이트", "m": "미터", "g": "그램", "l": "리터",
 }  # fmt: skip
-"""Behind a number, and with no letter after them."""
+"""Units, read only between a number and anything but a Latin letter."""
 DIGIT = dict(zip("0123456789", "공일이삼사오육칠팔구", strict=True))
-"""One by one, as in telephone numbers."""
-ONES = ("", *"하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉".split())
-BEFORE_COUNTER = ("", *"한 두 세 네 다섯 여섯 일곱 여덟 아홉".split())
+"""Digits read one by one, as in telephone numbers."""
+# Native numerals in the forms that stand before a counter: 한 개, not 하나 개.
+ONES = ("", *"한 두 세 네 다섯 여섯 일곱 여덟 아홉".split())
 TENS = ("", *"열 스물 서른 마흔 쉰 예순 일흔 여든 아흔".split())
 COUNTER = {
     "시": 12, "시간": 12, "살": 99, "번째": 99,
@@ -36,13 +36,14 @@ COUNTER = {
         "개 명 마리 권 잔 병 그루 송이 켤레 벌 채 척 가지 달 군데 사람 그릇 바퀴".split(), 20
     ),
 }  # fmt: skip
-"""Up to which number a counter is said with native numerals; above it Sino-Korean is usual."""
+"""Largest number that is read in native numerals with a counter; Sino-Korean is usual above it."""
 NO_COUNTER = {
     "시": "간즌청군도민", "개": "월국년소사교층", "명": "언령", "권": "역한총", "잔": "여",
     "병": "원실사", "벌": "점금", "채": "널", "달": "러", "살": "인", "척": "도",
 }  # fmt: skip
-"""Syllables that make another word of it: 3개월, 5달러, 7시즌."""
+"""Next syllables with which a counter is part of another word: 3개월, 5달러, 7시즌."""
 
+# ASCII digits only: NFKC has folded full width, and digits of other scripts stay as they are.
 _PHONE = re.compile(r"(?<![\d-])(0\d{1,3})[- ](\d{3,4})[- ](\d{4})(?!\d)", re.ASCII)
 _NUMBER = re.compile(
     r"(?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<rest>\d+))?"
@@ -51,7 +52,7 @@ _NUMBER = re.compile(
     + r")(?![a-z])|(?P<gap>\s?)(?P<counter>"
     + "|".join(
         f"{name}(?![{NO_COUNTER[name]}])" if name in NO_COUNTER else name
-        for name in sorted(COUNTER, key=len, reverse=True)
+        for name in sorted(COUNTER, key=len, reverse=True)  # 시간 before 시
     )
     + "))?",
     re.ASCII,
@@ -60,46 +61,56 @@ _LETTER = re.compile("[a-z]")
 
 
 def read_aloud(text: str) -> str:
-    """The text, in small letters and compatibility form, as it would be read.
+    """Return the text with digits, units and Latin letters as they are read aloud.
 
-    Letters are read one by one, as in 케이비에스; an English word is not told from such a name.
+    Letters are read one by one, as in 케이비에스, and so are English words, which cannot be told
+    from such names.
+
+    Args:
+        text: Text in lower case and NFKC form.
     """
-    text = _PHONE.sub(lambda found: " ".join(map(_one_by_one, found.groups())), text)
-    text = _NUMBER.sub(_number, text)
-    for sign, said in SIGN.items():
-        text = text.replace(sign, said)
+    text = _PHONE.sub(lambda match: " ".join(map(_read_digits, match.groups())), text)
+    text = _NUMBER.sub(_read_number, text)
+    # Signs without a number before them.
+    for sign, reading in SIGN.items():
+        text = text.replace(sign, reading)
     return _LETTER.sub(lambda letter: LETTER[letter[0]], text)
 
 
 def read_sino_korean(digits: str) -> str:
-    """A whole number, 만 이천 without its spaces; digits that begin with zero one by one."""
+    """Return a whole number without spaces; digits that begin with zero are read one by one.
+
+    >>> read_sino_korean("12000")
+    '만이천'
+    """
     if len(digits) > 1 and digits.startswith("0"):
-        return _one_by_one(digits)
+        return _read_digits(digits)
     return spell_out_number(digits, "ko").replace(" ", "")
 
 
-def read_native_korean(number: int, *, before_counter: bool = True) -> str:
-    """From 1 to 99; before a counter some are shorter."""
-    if before_counter and number == 20:
+def read_native_korean(number: int) -> str:
+    """Return a number from 1 to 99 in native numerals as they stand before a counter."""
+    if number == 20:
         return "스무"
-    ones = BEFORE_COUNTER if before_counter else ONES
-    return TENS[number // 10] + ones[number % 10]
+    return TENS[number // 10] + ONES[number % 10]
 
 
-def _number(found: re.Match[str]) -> str:
-    whole = found["whole"].replace(",", "")
-    if found["rest"]:
-        point = "".join("영" if digit == "0" else DIGIT[digit] for digit in found["rest"])
-        said = f"{read_sino_korean(whole)}점{point}"
-    elif found["counter"] and not whole.startswith("0") and int(whole) <= COUNTER[found["counter"]]:
-        first = found["counter"] == "번째" and whole == "1"
-        said = "첫" if first else read_native_korean(int(whole))
+def _read_number(match: re.Match[str]) -> str:
+    """Return a matched number with its sign, unit or counter."""
+    whole, counter = match["whole"].replace(",", ""), match["counter"]
+    if match["rest"]:
+        # Zero is 영 after the point and 공 in telephone numbers.
+        decimals = "".join("영" if digit == "0" else DIGIT[digit] for digit in match["rest"])
+        reading = f"{read_sino_korean(whole)}점{decimals}"
+    elif counter and not whole.startswith("0") and int(whole) <= COUNTER[counter]:
+        is_first = counter == "번째" and whole == "1"
+        reading = "첫" if is_first else read_native_korean(int(whole))
     else:
-        said = read_sino_korean(whole)
-    if found["counter"]:
-        return f"{said}{found['gap']}{found['counter']}"
-    return said + (SIGN.get(found["sign"] or "") or UNIT.get(found["unit"] or "", ""))
+        reading = read_sino_korean(whole)
+    if counter:
+        return f"{reading}{match['gap']}{counter}"
+    return reading + (SIGN.get(match["sign"] or "") or UNIT.get(match["unit"] or "", ""))
 
 
-def _one_by_one(digits: str) -> str:
+def _read_digits(digits: str) -> str:
     return "".join(DIGIT[digit] for digit in digits)

@@ -1,4 +1,4 @@
-"""Case, punctuation, width and the spelling of numbers do not count."""
+"""Normalizer that ignores case, punctuation, width and the spelling of numbers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ._base import Normalizer
 
 
 class _Punctuation(dict[int, str]):
-    """What is no letter, number or mark becomes a space. (For `re`, vowel signs are no letters.)"""
+    """Translation table that turns everything but letters, numbers and marks into a space."""
 
     def __missing__(self, code: int) -> str:
-        kept = unicodedata.category(chr(code))[0] in "LNM"
-        return self.setdefault(code, chr(code) if kept else " ")
+        # By category and not by `\w`, which splits Hindi words at their vowel signs (marks).
+        is_part_of_word = unicodedata.category(chr(code))[0] in "LNM"
+        return self.setdefault(code, chr(code) if is_part_of_word else " ")
 
 
 PUNCTUATION = _Punctuation()
@@ -28,15 +29,22 @@ NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class Basic(Normalizer):
+    """Normalizer for every language: NFKC, no case, no punctuation, numbers spelled out.
+
+    >>> Basic().normalize("Premi 2, oppure «#»!", "it")
+    'premi due oppure'
+    """
+
     numbers: bool = True
-    """Whether digits are spelled out in the language of the text: "2" and "due" are then equal."""
+    """Spell out digits in the language of the text, so that "2" and "due" are equal."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        # Again after casefold: it takes some letters apart.
+        # NFKC again after casefold, which decomposes some letters.
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         text = text.translate(PUNCTUATION)
         if self.numbers and lang:
             text = NUMBER.sub(lambda digits: f" {spell_out_number(digits[0], lang)} ", text)
+        # Again, because num2words writes hyphens: "twenty-one".
         return " ".join(text.translate(PUNCTUATION).split())
 
     def keeping_numbers(self) -> Self:
@@ -45,8 +53,13 @@ class Basic(Normalizer):
 
 @lru_cache(maxsize=1 << 14)
 def spell_out_number(digits: str, lang: Language) -> str:
-    """Leave the digits where num2words does not speak the language, or the number is absurd."""
+    """Return a number in words; its digits if num2words lacks the language or it is too long.
+
+    >>> spell_out_number("21", "en")
+    'twenty-one'
+    """
     try:
+        # Sixteen digits and more are no quantities but identifiers such as card numbers.
         return str(num2words(int(digits), lang=lang)) if len(digits) < 16 else digits
     except (NotImplementedError, OverflowError):
         return digits

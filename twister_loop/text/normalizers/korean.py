@@ -1,7 +1,7 @@
-"""Korean as in work on KsponSpeech: composed syllables, no punctuation; spaces count in words only.
+"""Korean normalizer as in work on KsponSpeech: composed syllables, no punctuation.
 
-Korean spaces are a matter of style, so the character error rate, which leaves spaces out, is the
-one to read.
+Korean spacing is a matter of style, so read the character error rate, which leaves spaces out;
+spaces count in the word error rate only.
 """
 
 from __future__ import annotations
@@ -16,27 +16,33 @@ from ._base import Normalizer
 from ._korean_readings import read_aloud
 from .basic import Basic
 
-_BY_NAME = {
+_COMPATIBILITY_JAMO = {
     unicodedata.name(chr(code)).removeprefix("HANGUL LETTER "): code
     for code in range(0x3131, 0x3164)
 }
-"""ㄱ to ㅣ as they are typed alone."""
-ALONE = {
-    code: _BY_NAME[name]
+"""Compatibility jamo, ㄱ to ㅣ, by their Unicode name."""
+LONE_JAMO = {
+    code: _COMPATIBILITY_JAMO[name]
     for code in range(0x1100, 0x1200)
-    if (name := unicodedata.name(chr(code)).split(" ", 2)[2]) in _BY_NAME
+    if (name := unicodedata.name(chr(code)).split(" ", 2)[2]) in _COMPATIBILITY_JAMO
 }
-"""A jamo that is no part of a syllable, whichever of its three code points was used: ㅋㅋ."""
+"""Conjoining to compatibility jamo: ㅋㅋ is the same whichever of its code points was typed."""
 
 
 @dataclass(frozen=True)
 class Korean(Normalizer):
+    """Normalizer for Korean.
+
+    >>> Korean(readings=True).normalize("3시에 KBS 뉴스", "ko")
+    '세시에 케이비에스 뉴스'
+    """
+
     readings: bool = False
-    """Whether numbers, units and Latin letters are read aloud in Hangul: "3시" and "세시", "70%"
-    and "칠십퍼센트", "KBS" and "케이비에스" are then equal."""
+    """Write numbers, units and Latin letters as they are read aloud, so that "3시" and "세시",
+    "70%" and "칠십퍼센트", "KBS" and "케이비에스" are equal."""
     jamo: bool = False
-    """Whether syllables are taken apart, so that the character error rate counts jamo: "각" for
-    "간" is then one error of three letters."""
+    """Decompose syllables, so that the character error rate counts jamo: "각" for "간" is then one
+    error in three letters."""
     probes: ClassVar = (
         *PROBES,
         ("ko", "ㅋㅋ \u1112\u1161\u11ab글 ᄒᄒ ㄱㅏ"),
@@ -44,11 +50,14 @@ class Korean(Normalizer):
     )
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        text = unicodedata.normalize("NFC", text).translate(ALONE)
+        # NFC first, so that only jamo outside syllables are left for the table.
+        text = unicodedata.normalize("NFC", text).translate(LONE_JAMO)
         if self.readings:
+            # Readings are looked up in lower case and half width; casefold can undo NFKC.
             folded = unicodedata.normalize("NFKC", text).casefold()
             text = read_aloud(unicodedata.normalize("NFKC", folded))
-        normal = Basic(numbers=False).normalize(text, lang).translate(ALONE)
+        # NFKC in `Basic` makes conjoining jamo of the lone ones again.
+        normal = Basic(numbers=False).normalize(text, lang).translate(LONE_JAMO)
         return unicodedata.normalize("NFD", normal) if self.jamo else normal
 
     def keeping_numbers(self) -> Self:

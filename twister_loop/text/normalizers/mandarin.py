@@ -1,6 +1,6 @@
-"""Traditional and simplified characters are one, and so are full and half width (by OpenCC).
+"""Mandarin normalizer: simplified characters (by OpenCC), half width.
 
-Digits stay digits: which of 二百, 兩百 and 200 was said is not for a normalizer to guess.
+Digits stay digits, because 200 may be read as 二百 or 兩百.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from ...core.types import Language
 from ._base import Normalizer
 from .basic import Basic
 
-simplified = cache(lambda: OpenCC("t2s"))
+# Loading the tables of OpenCC takes a moment, so it waits for the first text.
+load_converter = cache(lambda: OpenCC("t2s"))
 
 
 @dataclass(frozen=True)
 class Mandarin(Normalizer):
+    """Normalizer under which traditional and simplified characters are equal."""
+
     def normalize(self, text: str, lang: Language | None) -> str:
-        return str(simplified().convert(Basic(numbers=False).normalize(text, lang)))
+        return str(load_converter().convert(Basic(numbers=False).normalize(text, lang)))

@@ -1,8 +1,8 @@
-"""Several languages in one sentence: every script keeps its own unit, so words are countable.
+"""Code-switching normalizer: the units of the mixed error rate, separated by spaces.
 
-Han characters and kana stand singly, as in the mixed error rate of SEAME and ASCEND; Hangul and
-all else stays in words. Characters are simplified (see `mandarin`), and digits stay digits, since
-one cannot tell in which language they were said.
+Han characters and kana become single units, as in the mixed error rate of SEAME and ASCEND; Hangul
+and all else stays in words. Characters are simplified (see `mandarin`). Digits stay digits, because
+the language in which they were spoken is unknown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from .mandarin import Mandarin
 
 @dataclass(frozen=True)
 class Mixed(Normalizer):
+    """Normalizer for several languages in one sentence."""
+
     hangul: scripts.HangulUnit = "word"
-    """Whether Korean counts by `word` or by `syllable`."""
+    """Count Korean by `word` or by `syllable`."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
         return " ".join(scripts.split_units(Mandarin().normalize(text, lang), self.hangul))

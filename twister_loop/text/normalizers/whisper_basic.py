@@ -1,7 +1,7 @@
-"""OpenAI's normalizer for every language: marks, brackets and case go (arXiv 2212.04356, C).
+"""OpenAI's normalizer for every language: no marks, brackets or case (arXiv 2212.04356, C).
 
-It knows combining marks as marks, so it takes vowels from scripts such as Devanagari and Thai:
-use `basic` for those.
+It removes combining marks, and with them vowels of scripts such as Devanagari and Thai: use `basic`
+for those.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from ...core.types import Language
 from ._base import Normalizer
 
-basic = cache(BasicTextNormalizer)
+# Built once: its constructor compiles tables.
+load_basic = cache(BasicTextNormalizer)
 
 
 @dataclass(frozen=True)
 class WhisperBasic(Normalizer):
+    """Normalizer of the Whisper paper's multilingual tables."""
+
     def normalize(self, text: str, lang: Language | None) -> str:
-        return " ".join(basic()(text).split())
+        return " ".join(load_basic()(text).split())

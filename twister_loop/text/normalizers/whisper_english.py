@@ -1,7 +1,7 @@
 """OpenAI's English normalizer, as in the tables of the Whisper paper (arXiv 2212.04356, C).
 
-Contractions, titles, numbers, money and British spelling are brought to one form. What is not
-English gets `whisper_basic`, as OpenAI does.
+Contractions, titles, numbers, money and British spelling get one form. Texts in other languages
+are normalized by `whisper_basic`, as OpenAI does.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from ...core.types import Language
 from ._base import Normalizer
-from .whisper_basic import basic
+from .whisper_basic import load_basic
 
-english = cache(EnglishTextNormalizer)
+# Built once: it reads a table of 1,700 British spellings.
+load_english = cache(EnglishTextNormalizer)
 
 
 @dataclass(frozen=True)
 class WhisperEnglish(Normalizer):
+    """Normalizer of the Whisper paper's English tables."""
+
     def normalize(self, text: str, lang: Language | None) -> str:
-        made = english()(text) if lang == "en" else basic()(text)
-        return " ".join(made.split())
+        normalize = load_english() if lang == "en" else load_basic()
+        return " ".join(normalize(text).split())
