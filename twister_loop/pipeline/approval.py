@@ -1,8 +1,8 @@
-"""A person's word on an accepted candidate: written once, and a yes only after a last listen.
+"""A person's decision on an accepted candidate: written once, after the candidate was checked.
 
-Between a verdict and its approval days may pass. So before a candidate becomes the champion it
-hears a few development clips again, and must hear what it heard when it was judged. The word
-and that proof appear together, by one renaming; until then the old champion stays.
+Days may pass between a verdict and its approval. So before a candidate becomes the champion it
+transcribes a few development clips again, and the transcripts must match those of its report. The
+decision and that proof appear together, by one renaming; until then the old champion stays.
 """
 
 from __future__ import annotations
@@ -23,109 +23,140 @@ from ..core.errors import ConfigError, EngineError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Report, Share, Utterance
 from ..evaluation import metrics
-from .plan import load
+from .plan_reader import load
 from .run_folder import Approval, RunFolder, approval_of, round_number
+from .stage_table import APPROVAL, CANDIDATE, REPORT
 
-CLIPS = 8
-LIMIT: Share = 0.2
-"""Character error rate against what was heard before: another machine rounds otherwise, weights
-that are broken or not the ones that were judged come to about 1."""
+CLIPS_TO_CHECK = 8
+MAX_CER: Share = 0.2
+"""Highest character error rate against the transcripts of the report. Another machine rounds
+otherwise and comes close to 0; weights that are broken or not those of the report come to about
+1."""
 
 log = logging.getLogger(__name__)
 
 
 def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
-    """Make the waiting candidate the champion.
+    """Make the candidate that awaits approval the champion.
+
+    Args:
+        run: Folder of the run.
+        note: Why, for the record.
+        by: Name of the person; the user of this process if left out.
 
     Raises:
-        ConfigError: nothing waits.
-        EngineError: it does not hear what it heard when it was judged. Nothing has changed then.
-        BusyError: another process is at work on this run.
+        ConfigError: No candidate awaits approval.
+        EngineError: The candidate's transcripts differ from those of its report. Nothing has
+            changed then.
+        BusyError: Another process works on this run.
     """
-    ledger = RunFolder.read(run)
-    with ledger.locked():
-        at = _waiting(ledger)
-        plan = load(at / "plan.yaml")
-        candidate, judged = Checkpoint.load(at / "candidate"), Report.load(at / "report")
-        said = _said(True, note, by)
+    run_folder = RunFolder.read(run)
+    with run_folder.locked():
+        folder = _awaiting_approval(run_folder)
+        plan = load(folder / "plan.yaml")
+        out = APPROVAL.path(folder)
         try:
-            return promote(plan.asr, candidate, judged, said, out=at / "approval")
+            return promote(
+                recognizer=plan.asr,
+                candidate=Checkpoint.load(CANDIDATE.path(folder)),
+                report=Report.load(REPORT.path(folder)),
+                approval=_decision(approved=True, note=note, by=by),
+                out=out,
+            )
         except Exception:
-            shutil.rmtree(at / ".approval", ignore_errors=True)
+            # The next attempt decides anew, so it must not resume this one.
+            shutil.rmtree(out.with_name(f".{out.name}"), ignore_errors=True)
             raise
 
 
 def refuse(run: Path, note: str, by: str | None = None) -> Approval:
-    """Keep the champion. Raises as `approve` does, except EngineError."""
-    ledger = RunFolder.read(run)
-    with ledger.locked():
-        at = _waiting(ledger)
-        return turn_down(Report.load(at / "report"), _said(False, note, by), out=at / "approval")
+    """Keep the champion, and record why.
+
+    Raises:
+        ConfigError: No candidate awaits approval.
+        BusyError: Another process works on this run.
+    """
+    run_folder = RunFolder.read(run)
+    with run_folder.locked():
+        folder = _awaiting_approval(run_folder)
+        return record_refusal(
+            report=Report.load(REPORT.path(folder)),
+            approval=_decision(approved=False, note=note, by=by),
+            out=APPROVAL.path(folder),
+        )
 
 
 @stage(version=1)
 def promote(
-    recognizer: Recognizer, candidate: Checkpoint, judged: Report, said: Approval, *, out: Path
+    recognizer: Recognizer,
+    candidate: Checkpoint,
+    report: Report,
+    approval: Approval,
+    *,
+    out: Path,
 ) -> Approval:
-    """Let the candidate hear some development clips again, and write down the yes."""
-    before = list(islice(_development(judged), CLIPS))
-    if not before:
-        raise EngineError(f"{judged.folder}: nothing was promoted: it heard nothing when judged")
-    again = (replace(each, text=None, pred_text=None) for each in before)
-    heard = list(Manifest.write(recognizer.transcribe(candidate, again), out / "heard"))
-    if trouble := next((each.error for each in heard if each.error), None):
-        raise EngineError(f"{judged.folder.parent}: nothing was promoted: {trouble}")
-    pairs = zip(before, heard, strict=True)
-    count = metrics.sum_counts(
+    """Transcribe some development clips again, and write the approval if the transcripts match."""
+    clips = list(islice(_development_transcripts(report), CLIPS_TO_CHECK))
+    if not clips:
+        raise EngineError(
+            f"{report.folder}: not promoted, because its report has no transcripts to compare with"
+        )
+    untranscribed = (replace(clip, text=None, pred_text=None) for clip in clips)
+    transcribed = list(
+        Manifest.write(recognizer.transcribe(candidate, untranscribed), out / "transcripts")
+    )
+    if error := next((clip.error for clip in transcribed if clip.error), None):
+        raise EngineError(f"{report.folder.parent}: not promoted: {error}")
+    errors = metrics.sum_counts(
         [
-            metrics.count_character_errors(one.pred_text or "", other.pred_text or "")
-            for one, other in pairs
+            metrics.count_character_errors(before.pred_text or "", now.pred_text or "")
+            for before, now in zip(clips, transcribed, strict=True)
         ]
     )
-    if count.rate > LIMIT:
+    if errors.rate > MAX_CER:
         raise EngineError(
-            f"{judged.folder.parent}: nothing was promoted: on {len(heard)} development clips the "
-            f"candidate does not hear what it heard when it was judged (CER {count.rate:.0%}, "
-            f"limit {LIMIT:.0%}); its weights, or what reads them, are not what they were"
+            f"{report.folder.parent}: not promoted: on {len(clips)} development clips the "
+            f"candidate's transcripts differ from those of its report (CER {errors.rate:.0%}, "
+            f"limit {MAX_CER:.0%}); its weights, or what decodes them, have changed"
         )
-    log.info("heard %d development clips again, CER %s against the report", len(heard), count)
-    return said.save(out)
+    log.info("transcribed %d development clips again, CER %s to the report", len(clips), errors)
+    return approval.save(out)
 
 
 @stage(version=1)
-def turn_down(judged: Report, said: Approval, *, out: Path) -> Approval:
-    """Write down the no."""
-    return said.save(out)
+def record_refusal(report: Report, approval: Approval, *, out: Path) -> Approval:
+    """Write the refusal."""
+    return approval.save(out)
 
 
-def _development(judged: Report) -> Iterator[Utterance]:
-    """What the candidate heard on the development sets when it was judged."""
-    for score in judged.scores:
+def _development_transcripts(report: Report) -> Iterator[Utterance]:
+    """Yield the candidate's transcripts of the development sets, as its report holds them."""
+    for score in report.scores:
         if score.kind == "development":
-            yield from (
-                each
-                for each in Manifest.load(judged.folder / score.kind / score.name)
-                if each.pred_text and not each.error
-            )
+            for utterance in Manifest.load(report.folder / score.kind / score.name):
+                if utterance.pred_text and not utterance.error:
+                    yield utterance
 
 
-def _waiting(ledger: RunFolder) -> Path:
-    if at := ledger.awaiting_approval:
-        return at
-    last = next(iter(ledger.finished_rounds[-1:]), None)
-    said = approval_of(last) if last else None
-    if last and said:
-        raise ConfigError(f"{ledger.run}: round {round_number(last)} was {said}; that is said once")
-    raise ConfigError(f"{ledger.run}: nothing waits for approval")
+def _awaiting_approval(run_folder: RunFolder) -> Path:
+    if folder := run_folder.awaiting_approval:
+        return folder
+    last = next(iter(run_folder.finished_rounds[-1:]), None)
+    decision = approval_of(last) if last else None
+    if last and decision:
+        raise ConfigError(
+            f"{run_folder.path}: round {round_number(last)} was {decision}; a decision is final"
+        )
+    raise ConfigError(f"{run_folder.path}: no candidate awaits approval")
 
 
-def _said(yes: bool, note: str, by: str | None) -> Approval:
+def _decision(*, approved: bool, note: str, by: str | None) -> Approval:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return Approval(approved=yes, by=by or _user(), when=now, note=note)
+    return Approval(approved=approved, by=by or _user(), when=now, note=note)
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may have a number and no name
+    except (KeyError, OSError):  # in a container the user may have a number and no name
         return f"user {os.getuid()}"

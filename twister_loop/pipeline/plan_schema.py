@@ -1,4 +1,4 @@
-"""A plan as it is written: its keys, and what they are if nothing is said."""
+"""The keys of a plan as it is written in YAML, with their defaults."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from ..data.packing import PackOptions
 from ..data.presets import Spec
 from ..data.scanning import ScanOptions
 from .run_folder import NewAudioOptions, PruneOptions
-from .stages.label_correction import Repair
-from .stages.labeling import VoiceTrialOptions
+from .stages.rescoring import RescoringOptions
 from .stages.text_selection import TextSelection
+from .stages.voices import VoiceTrialOptions
 
-GATES = ["no_regression", "retention", "significant", "sane_output"]
+DEFAULT_GATES = ["no_regression", "retention", "significant", "sane_output"]
 
 
 @dataclass(frozen=True)
-class Filters:
+class FilterSpecs:
+    """Filters and presets for pseudo-labels, for synthetic speech and for texts."""
+
     pseudo: list[Spec | str] | str = "default"
     synthetic: list[Spec | str] | str = "round_trip"
     texts: list[Spec | str] | str = "speakable"
 
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augment(Augmentation):
+class AugmentationSpec(Augmentation):
+    """Effects as they are written: each may have a probability of its own."""
+
     effects: list[Spec | str]  # type: ignore[assignment]
     probability: Share = 0.5
+    """Probability of each effect that names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
-    """The YAML as written."""
+class PlanDocument:
+    """The YAML of a plan; `plan.Plan` documents each key."""
 
     pool: list[Spec | str] | Spec | str
     asr: Spec | str
@@ -55,20 +60,20 @@ class Document:
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"
     text_selection: TextSelection = field(default_factory=TextSelection)
-    repair: Repair | None = None
+    rescore: RescoringOptions | None = None
     voices: dict[str, Spec | str] = field(default_factory=dict)
     scan: ScanOptions = field(default_factory=ScanOptions)
-    filters: Filters = field(default_factory=Filters)
+    filters: FilterSpecs = field(default_factory=FilterSpecs)
     trial: VoiceTrialOptions = field(default_factory=VoiceTrialOptions)
     mix: Spec | str = field(default_factory=dict)
     pack: PackOptions | None = None
-    augment: Augment | None = None
+    augment: AugmentationSpec | None = None
     normalizer: Spec | str = "basic"
     full_window: bool | int = 100
-    gates: list[Spec | str] = field(default_factory=lambda: list(GATES))
+    gates: list[Spec | str] = field(default_factory=lambda: list(DEFAULT_GATES))
     approval: bool = False
     new_audio: NewAudioOptions = field(default_factory=NewAudioOptions)
     keep: PruneOptions = field(default_factory=PruneOptions)
     cluster: Spec | str | None = None
 
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS

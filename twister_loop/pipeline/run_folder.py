@@ -1,8 +1,9 @@
-"""The folder of a run is its ledger: what it says is read from it, and never kept twice.
+"""The folder of a run: the only record of what happened, read from disk and never kept twice.
 
 run/
-├── run.json          marks the root; paths below it are relative
-├── round-01/         plan.yaml, and one folder a stage
+├── run.json          marks the root and names the format; paths below it are relative
+├── lock              held by the process that works on the run
+├── round-01/         plan.yaml, inputs/, and one folder for each stage (see `stage_table`)
 ├── round-02/         ...
 ├── round-03.aside-1/ a round that was set aside by --restart
 └── evaluation-01/    the champion on the sets as they were then
@@ -10,7 +11,6 @@ run/
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,44 +19,56 @@ from pathlib import Path
 from ..core import schema
 from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
 from ..core.errors import BusyError, ConfigError
+from ..core.locks import exclusive_lock
 from ..core.types import Checkpoint, Report, Seconds, Verdict
 from ..evaluation.trials import VoiceTrial
+from .stage_table import (
+    APPROVAL,
+    CANDIDATE,
+    FILTERED_LABELS,
+    PSEUDO_LABELS,
+    REPORT,
+    SPEAKERS,
+    VERDICT,
+    VOICE,
+    VOICE_TRIAL,
+)
 
-FORMAT = 2
-"""Of the run folder; 2 since reports say how they were normalized."""
-RESULTS = frozenset(".json .jsonl .yaml .html .log".split())
-"""What `thin` leaves of an old round."""
+FORMAT = 3
+"""Format of the run folder. 2: reports name their normalizer. 3: stages, folders and records have
+their present names."""
+RESULT_SUFFIXES = frozenset(".json .jsonl .yaml .html .log".split())
+"""Files that `prune` leaves in an old round: the record of what happened, without its bulk."""
 
 
 @dataclass(frozen=True)
 class PruneOptions:
-    """Which rounds stay whole; the others are thinned to manifests, reports and verdicts.
-
-    The champion's round stays whole too, however old it is.
-    """
+    """Options for pruning old rounds to manifests, reports and verdicts."""
 
     last: int = 2
-    __pydantic_config__ = schema.STRICT
+    """Number of rounds that stay whole. The champion's round stays whole too, however old."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 
 @dataclass(frozen=True)
 class Approval(JsonRecord):
-    """What a person said of an accepted candidate; written once."""
+    """A person's decision on an accepted candidate; it is written once."""
 
     approved: bool
     by: str
+    """Name of the person."""
     when: str
-    """ISO 8601, with the offset from UTC."""
+    """Time of the decision: ISO 8601, with the offset from UTC."""
     note: str = ""
 
     def __str__(self) -> str:
-        said = "approved" if self.approved else "refused"
-        return f"{said} by {self.by} on {self.when}{f': {self.note}' if self.note else ''}"
+        decision = "approved" if self.approved else "refused"
+        return f"{decision} by {self.by} on {self.when}{f': {self.note}' if self.note else ''}"
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of the loop, complete."""
+    """A finished round of the loop."""
 
     number: int
     folder: Path
@@ -68,199 +80,256 @@ class Round:
 
 @dataclass(frozen=True)
 class NewAudioOptions:
-    """What must have come into the pool before `twister retrain` runs a round."""
+    """Options that tell `twister retrain` when a round is worth its cost."""
 
     minutes: float = 10.0
-    """Of audio that no round has listed yet."""
+    """Minutes of new audio that the pool must have: audio that no round has listed yet."""
     settled: Seconds = 30.0
-    """A file that changed more recently may still be being written; it is left for the next
-    look."""
-    __pydantic_config__ = schema.STRICT
+    """Seconds that a file must be unchanged, since a newer one may still be written to."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if min(self.minutes, self.settled) < 0:
-            raise ValueError("nothing below 0")
+            raise ValueError("minutes, settled: not below 0")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What a run folder says of itself."""
+    """A run on disk: its rounds, its champion and its lock."""
 
-    run: Path
-
-    @classmethod
-    def open(cls, run: Path) -> RunFolder:
-        """Make the run folder if it is not there yet. Raises ConfigError."""
-        if (
-            run.exists()
-            and not (run / RUN_MARKER).is_file()
-            and (not run.is_dir() or any(run.iterdir()))
-        ):
-            raise ConfigError(f"{run}: not a run, and not empty; name another folder")
-        run.mkdir(parents=True, exist_ok=True)
-        if not (run / RUN_MARKER).is_file():
-            write_json({"format": FORMAT}, run / RUN_MARKER)
-        return cls.read(run)
+    path: Path
 
     @classmethod
-    def read(cls, run: Path) -> RunFolder:
-        """Raises ConfigError where there is no run, or one of another version."""
-        if not (run / RUN_MARKER).is_file():
-            raise ConfigError(f"{run}: no run here; `twister run PLAN {run}` begins one")
-        if (found := read_json(run / RUN_MARKER).get("format")) != FORMAT:
-            raise ConfigError(
-                f"{run}: a run of format {found}, and this version reads {FORMAT}; begin another, "
-                "or go on with the version that began it (`twister-loop` in environment.json)"
-            )
-        return cls(run)
+    def open(cls, path: Path) -> RunFolder:
+        """Open the run, and make its folder if there is none.
+
+        Raises:
+            ConfigError: The folder holds something else, or a run of another format.
+        """
+        is_run = (path / RUN_MARKER).is_file()
+        if path.exists() and not is_run and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigError(f"{path}: not a run, and not empty; name another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        if not is_run:
+            write_json({"format": FORMAT}, path / RUN_MARKER)
+        return cls.read(path)
+
+    @classmethod
+    def read(cls, path: Path) -> RunFolder:
+        """Open the run without making anything.
+
+        Raises:
+            ConfigError: There is no run, or one of another format.
+        """
+        if not (path / RUN_MARKER).is_file():
+            raise ConfigError(f"{path}: no run here; `twister run PLAN {path}` begins one")
+        run_format = read_json(path / RUN_MARKER).get("format")
+        if run_format != FORMAT:
+            raise ConfigError(_other_format(path, run_format))
+        return cls(path)
 
     @property
     def round_folders(self) -> list[Path]:
-        """Of all rounds, finished or not, in order."""
-        return sorted(each for each in self.run.glob("round-[0-9]*") if each.suffix == "")
+        """Folders of all rounds, finished or not, in order."""
+        return sorted(folder for folder in self.path.glob("round-[0-9]*") if folder.suffix == "")
 
     @property
     def finished_rounds(self) -> list[Path]:
-        return [each for each in self.round_folders if is_finished(each)]
+        """Folders of the rounds that have a verdict, in order."""
+        return [folder for folder in self.round_folders if is_finished(folder)]
 
     @property
     def in_progress(self) -> Path | None:
-        """The round that was begun and has no verdict yet."""
-        return next((each for each in self.round_folders if not is_finished(each)), None)
+        """Folder of the round that was begun and has no verdict yet."""
+        return next((folder for folder in self.round_folders if not is_finished(folder)), None)
 
     @property
     def champion(self) -> Checkpoint | None:
-        """The candidate of the last accepted round; None while the model as it came is in use."""
+        """The candidate of the last accepted round; None while the untouched model is in use."""
         folder = self.champion_folder
-        return Checkpoint.load(folder / "candidate") if folder else None
+        return Checkpoint.load(CANDIDATE.path(folder)) if folder else None
 
     @property
     def champion_folder(self) -> Path | None:
-        return next((each for each in reversed(self.finished_rounds) if is_approved(each)), None)
+        """Folder of the last accepted round."""
+        return next(
+            (folder for folder in reversed(self.finished_rounds) if is_approved(folder)), None
+        )
 
     @property
     def last_labels(self) -> Path | None:
-        """Where the last finished round says what it heard in the pool, before any filter."""
-        return self.finished_rounds[-1] / "pseudo_labels" if self.finished_rounds else None
+        """Pseudo-labels of the last finished round, before any filter."""
+        return PSEUDO_LABELS.path(self.finished_rounds[-1]) if self.finished_rounds else None
 
     @property
     def last_filtered_labels(self) -> Path | None:
-        """Where the labels lie that the filters of the last finished round kept."""
-        return self.finished_rounds[-1] / "filtered_labels" if self.finished_rounds else None
+        """Labels that the filters of the last finished round kept."""
+        return FILTERED_LABELS.path(self.finished_rounds[-1]) if self.finished_rounds else None
 
     @property
     def last_speakers(self) -> Path | None:
-        """Where a finished round last told speakers apart and named them."""
-        named = (each / "speakers" for each in reversed(self.finished_rounds))
-        return next((each for each in named if each.is_dir()), None)
+        """The last pool in which speakers were clustered and named."""
+        folders = (SPEAKERS.path(folder) for folder in reversed(self.finished_rounds))
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     @property
     def awaiting_approval(self) -> Path | None:
-        """The round whose candidate the gates accepted, while a person has not said yes or no."""
-        return next((each for each in self.finished_rounds[-1:] if awaits_approval(each)), None)
+        """The last round, if its candidate awaits a person's decision."""
+        return next(
+            (folder for folder in self.finished_rounds[-1:] if awaits_approval(folder)), None
+        )
 
     def next_folder(self) -> Path:
-        return self.run / f"round-{len(self.round_folders) + 1:02d}"
+        """Return the folder of the round that comes next."""
+        return self.path / f"round-{len(self.round_folders) + 1:02d}"
 
     def next_evaluation(self) -> Path:
-        """Where the champion is measured next; the one that was interrupted, if one was."""
-        done = sum(1 for each in self.run.glob("evaluation-*") if (each / "report").is_dir())
-        return self.run / f"evaluation-{done + 1:02d}"
+        """Return the folder of the next evaluation; an interrupted one is resumed."""
+        evaluations = self.path.glob("evaluation-*")
+        finished = sum(1 for folder in evaluations if REPORT.path(folder).is_dir())
+        return self.path / f"evaluation-{finished + 1:02d}"
 
     def set_aside(self) -> Path | None:
-        """Rename the round in progress, so that the next begins anew; give its new name."""
+        """Rename the round in progress, so that the next one starts anew; return its new name."""
         folder = self.in_progress
         if folder is None:
             return None
-        taken = len(list(self.run.glob(f"{folder.name}.aside-*")))
-        return folder.rename(folder.with_name(f"{folder.name}.aside-{taken + 1}"))
+        earlier = len(list(self.path.glob(f"{folder.name}.aside-*")))
+        return folder.rename(folder.with_name(f"{folder.name}.aside-{earlier + 1}"))
 
     def voice(self, name: str) -> Checkpoint | None:
-        """The last voice of that name that passed its trial, whatever became of the candidate."""
+        """Return the last voice of that name that passed its trial.
+
+        It does not matter whether the candidate of that round was accepted: the voice is judged by
+        its own trial.
+        """
         for folder in reversed(self.finished_rounds):
-            home = folder / "voices" / name
-            voice = home / "voice"
-            whole = (voice / "checkpoint.json").is_file() and not (voice / PRUNED).exists()
-            if whole and (home / "trial").is_dir() and VoiceTrial.load(home / "trial").passed:
+            voice, trial = VOICE.path(folder, voice=name), VOICE_TRIAL.path(folder, voice=name)
+            has_weights = (voice / "checkpoint.json").is_file() and not (voice / PRUNED).exists()
+            if has_weights and trial.is_dir() and VoiceTrial.load(trial).passed:
                 return Checkpoint.load(voice)
         return None
 
     def prune(self, keep: PruneOptions) -> int:
-        """Take weights and audio out of older rounds; give the bytes that were freed."""
+        """Delete weights and audio of old rounds; return the number of bytes that were freed."""
         whole = {*self.finished_rounds[-max(keep.last, 1) :], self.champion_folder}
         freed = 0
         for folder in set(self.finished_rounds) - whole:
             for path in folder.rglob("*"):
-                result = path.suffix in RESULTS and not _is_model_file(path)
-                if path.is_file() and not result and path.name != PRUNED:
+                is_result = path.suffix in RESULT_SUFFIXES and not _is_model_file(path)
+                if path.is_file() and not is_result and path.name != PRUNED:
                     freed += path.stat().st_size
                     path.unlink()
-                    made = (each for each in path.parents if (each / PROVENANCE).is_file())
-                    (next(made, folder) / PRUNED).touch()
+                    artifacts = (
+                        parent for parent in path.parents if (parent / PROVENANCE).is_file()
+                    )
+                    # The mark keeps a pruned artifact from being reused as if it were whole.
+                    (next(artifacts, folder) / PRUNED).touch()
         return freed
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out; the lock dies with its holder. Raises BusyError."""
-        with (self.run / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as cause:
-                raise BusyError(
-                    f"{self.run}: another process is at work on this run; wait for it, or end it"
-                ) from cause
+        """Keep other processes out of the run; the lock ends with the process that holds it.
+
+        Raises:
+            BusyError: Another process holds the lock.
+        """
+        try:
+            lock = exclusive_lock(self.path / "lock", wait=False)
+            lock.__enter__()
+        except BusyError as cause:
+            raise BusyError(
+                f"{self.path}: another process works on this run; wait until it has finished, or "
+                "end it"
+            ) from cause
+        try:
             yield
+        finally:
+            lock.__exit__(None, None, None)
 
 
 def is_finished(folder: Path) -> bool:
-    return (folder / "verdict").is_dir()
+    """Return True if the round has a verdict."""
+    return VERDICT.path(folder).is_dir()
 
 
 def verdict_of(folder: Path) -> Verdict:
-    return Verdict.load(folder / "verdict")
+    """Return the verdict of a finished round."""
+    return Verdict.load(VERDICT.path(folder))
 
 
 def asks_approval(folder: Path) -> bool:
-    """Whether the plan asked for it when the round began."""
+    """Return True if the plan wanted a person's approval when the round began."""
     note = folder / "plan.json"
     return note.is_file() and bool(read_json(note).get("approval"))
 
 
 def approval_of(folder: Path) -> Approval | None:
-    return Approval.load(folder / "approval") if (folder / "approval").is_dir() else None
+    """Return a person's decision on the round's candidate; None if there is none."""
+    decision = APPROVAL.path(folder)
+    return Approval.load(decision) if decision.is_dir() else None
 
 
 def awaits_approval(folder: Path) -> bool:
-    """Whether a finished round waits for a person's word."""
-    asked = verdict_of(folder).accepted and asks_approval(folder)
-    return asked and not (folder / "approval").is_dir()
+    """Return True if the gates accepted a finished round and a person has yet to decide."""
+    accepted = verdict_of(folder).accepted
+    return accepted and asks_approval(folder) and not APPROVAL.path(folder).is_dir()
 
 
 def is_approved(folder: Path) -> bool:
-    """Whether the gates accepted a finished round, and a person where the plan asks for one."""
+    """Return True if a finished round's candidate became the champion.
+
+    The gates must have accepted it, and a person too where the plan asks for that.
+    """
     if not verdict_of(folder).accepted or not asks_approval(folder):
         return verdict_of(folder).accepted
-    said = approval_of(folder)
-    return said is not None and said.approved
+    approval = approval_of(folder)
+    return approval is not None and approval.approved
 
 
 def round_number(folder: Path) -> int:
+    """Return the number of a round.
+
+    >>> round_number(Path("runs/mine/round-07"))
+    7
+    """
     return int(folder.name.removeprefix("round-"))
 
 
 def load_round(folder: Path) -> Round:
-    """A finished round, read back."""
-    trials = sorted(folder.glob("voices/*/trial"))
+    """Read a finished round."""
+    trials = sorted(folder.glob(VOICE_TRIAL.folder.format(voice="*")))
     return Round(
         number=round_number(folder),
         folder=folder,
-        candidate=Checkpoint.load(folder / "candidate"),
-        report=Report.load(folder / "report"),
+        candidate=Checkpoint.load(CANDIDATE.path(folder)),
+        report=Report.load(REPORT.path(folder)),
         verdict=verdict_of(folder),
-        trials=tuple(VoiceTrial.load(each) for each in trials),
+        trials=tuple(VoiceTrial.load(trial) for trial in trials),
     )
 
 
 def _is_model_file(path: Path) -> bool:
-    """A tokenizer is JSON and large, and of no use without its weights."""
+    """Return True for a tokenizer: it is JSON, but large and useless without its weights."""
     return path.name in {"tokenizer.json", "vocab.json"}
+
+
+def _other_format(path: Path, run_format: object) -> str:
+    """Return the refusal of a run of another format, with the way to go on from its champion."""
+    accepted = [
+        folder
+        for folder in sorted(path.glob("round-[0-9]*"))
+        if (folder / "verdict" / "verdict.json").is_file()
+        and not read_json(folder / "verdict" / "verdict.json").get("objections")
+        and (folder / "candidate").is_dir()
+    ]
+    go_on = (
+        f"begin a new run from its champion: `asr: {{use: whisper, model: "
+        f"{(accepted[-1] / 'candidate').absolute()}}}` in the plan, and a new folder"
+        if accepted
+        else "it has no champion, so begin a new run in another folder"
+    )
+    return (
+        f"{path}: a run of format {run_format}, and this version reads format {FORMAT}; {go_on}. "
+        "To finish the old run, use the version named in its environment.json"
+    )

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
-from ...core.environment import environment
+from ...core.environment import describe_environment
 from ...core.errors import EngineError
 from ...core.manifest import Manifest
-from ...core.processes import child_environment, end_with_guard
-from ...core.progress import progress
+from ...core.processes import child_environment, exit_when_stdin_closes
+from ...core.progress import show_progress
 from ...core.registry import Part
 from ...core.types import TEXT_ONLY, Seconds, Utterance
 
@@ -51,7 +51,7 @@ class LineSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
+    def iter_lines(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ class RepeatedTexts:
     def __len__(self) -> int:
         return self.samples_per_text * len(self.texts)
 
-    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+    def iter_lines(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
         """From one line to another, as `Manifest.part`."""
         skipped = first // self.samples_per_text
         lines = (
             replace(text, id=f"{text.id}-{take}", origin="synthetic")
-            for text in self.texts.lines_between(skipped)
+            for text in self.texts.iter_lines(skipped)
             for take in range(1, self.samples_per_text + 1)
         )
         before = skipped * self.samples_per_text
@@ -79,7 +79,7 @@ class RepeatedTexts:
 class Cluster(Part):
     """Workers that shards are given to, here or on other machines."""
 
-    home = "twister_loop.pipeline.execution.clusters"
+    package = "twister_loop.pipeline.execution.clusters"
     shard: int
     """Lines that one process is given, a multiple of `manifest.WINDOW`."""
     deadline: Seconds
@@ -104,9 +104,9 @@ def run_in_shards(
             shutil.rmtree(each, ignore_errors=True)
 
         def shown(lines: Iterable[Utterance]) -> Iterator[Utterance]:
-            return progress(engine(lines, out / "audio"), task, total)
+            return show_progress(engine(lines, out / "audio"), task, total)
 
-        return Manifest.resume(shown, source.lines_between(), out)
+        return Manifest.resume(shown, source.iter_lines(), out)
     if not joined.exists():
         home.mkdir(exist_ok=True)
         shards = [
@@ -142,7 +142,7 @@ class Shard:
         """
         scratch = self.home / f".{self.folder.name}.{uuid4().hex[:8]}"  # an attempt's own
         scratch.mkdir()
-        made = self.engine(self.source.lines_between(self.first, self.end), scratch / "audio")
+        made = self.engine(self.source.iter_lines(self.first, self.end), scratch / "audio")
         count = len(Manifest.write(_settled(made, scratch, self.home.parent), scratch))
         if count != self.end - self.first:
             raise EngineError(f"{count} answers to {self.end - self.first} lines")
@@ -168,9 +168,11 @@ def _have_made(shards: Sequence[Shard], what: str, over: Cluster, home: Path) ->
     seen = {each.name for each in home.iterdir()}
     left = [each for each in shards if each.folder.name not in seen]
     log.info("%s in %d shards over %s, %d are left", what, len(shards), over.name, len(left))
-    packages = environment().packages
+    packages = describe_environment().packages
     orders = [ShardOrder(each.folder.name, pickle.dumps((each, packages)), home) for each in left]
-    for _ in progress(over.map(partial(run_guarded, over.deadline), orders), what, len(orders)):
+    for _ in show_progress(
+        over.map(partial(run_guarded, over.deadline), orders), what, len(orders)
+    ):
         pass
 
 
@@ -231,14 +233,14 @@ def main() -> None:
     """Make the shard that comes by standard input, which the guard keeps open while it lives."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     shard, packages = pickle.load(sys.stdin.buffer)
-    end_with_guard()
+    exit_when_stdin_closes()
     _same_packages(packages)
     shard.run()
 
 
 def _same_packages(theirs: Mapping[str, str]) -> None:
     """Raises EngineError where versions differ, since one manifest would be of two makings."""
-    ours = environment().packages
+    ours = describe_environment().packages
     for name in sorted(set(theirs) - UNCHECKED_PACKAGES):
         here, there = ours.get(name, "none"), theirs[name]
         if here.partition("+")[0] != there.partition("+")[0]:  # a build for CPU or for CUDA

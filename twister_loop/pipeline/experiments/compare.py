@@ -32,10 +32,11 @@ from ...evaluation.evidence import Outcome
 from ...evaluation.outcomes import load_outcomes
 from ...evaluation.scoreboard import SET_KINDS
 from ...evaluation.trials import VoiceTrial
-from ..loop import StageRunner, refine
+from ..loop import refine
 from ..plan import Plan
 from ..run_folder import PruneOptions, RunFolder
 from ..stages.listing import gather
+from ..steps import StageRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,8 +167,8 @@ def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
     for voice in plan.voices:
         others = tuple(each for each in plan.voices if each is not voice)
         yield f"without voice {voice.name}", replace(whole, voices=others)
-    if plan.repair:
-        yield "without repair", replace(whole, repair=None)
+    if plan.rescore:
+        yield "without rescoring", replace(whole, rescore=None)
     if plan.augment:
         yield "without augmentation", replace(whole, augment=None)
     if plan.pack:
@@ -248,7 +249,9 @@ def _run(folder: Path, arm: str, seed: int) -> Path:
     return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
 
 
-def _rows(plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions) -> Iterator[ArmScore]:
+def _rows(
+    plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions
+) -> Iterator[ArmScore]:
     for name in next(iter(plans.values())).sets:
         found = {
             arm: [

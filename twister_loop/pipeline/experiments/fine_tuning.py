@@ -20,8 +20,9 @@ from ...evaluation import metrics
 from ...evaluation.evidence import Measure, Outcome
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
 from ...evaluation.scoreboard import SET_KINDS, RateChange
+from ..leak_check import check_leaks
 from ..plan import Plan
-from ..preflight import RoundInputs, check_leaks, check_sets, list_held_out_sets
+from ..preflight import RoundInputs, check_held_out_sets, list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
 from ..stages.listing import gather
@@ -93,8 +94,8 @@ def _given(plan: Plan, folder: Path) -> RoundInputs:
     sets = list_held_out_sets(plan, folder)
     watched = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
     given = RoundInputs(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
-    check_sets(plan, given.sets)
-    check_leaks(given)
+    check_held_out_sets(plan, given.sets)
+    check_leaks(training={"pool": nothing, "human": human, "replay": nothing}, sets=given.sets)
     return given
 
 
@@ -115,7 +116,9 @@ def _reports(
     for place, part in enumerate(scratch):
         before = sum(each.name == part.name for each in scratch[:place])
         name = f"{part.name}-{before + 1}" if before else part.name
-        learned = fine_tune(part, part.initial_checkpoint(), given.human, given.seed, out=at / f"scratch-{name}")
+        learned = fine_tune(
+            part, part.initial_checkpoint(), given.human, given.seed, out=at / f"scratch-{name}"
+        )
         out = at / f"scratch-{name}-report"
         yield f"from scratch: {name}", _measured(plan, part, learned, given.sets, out)
 
@@ -138,7 +141,9 @@ def _measured(
 
 
 def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelScore]:
-    found = {name: load_outcomes(each, plan.normalizer, SET_KINDS) for name, each in reports.items()}
+    found = {
+        name: load_outcomes(each, plan.normalizer, SET_KINDS) for name, each in reports.items()
+    }
     for name, before in found[ZERO_SHOT].items():
         for model, sets in found.items():
             now = sets[name]

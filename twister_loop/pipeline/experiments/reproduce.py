@@ -17,7 +17,8 @@ from ...core.environment import Environment
 from ...core.errors import ConfigError
 from ...core.schema import to_json_data
 from ..loop import next_round
-from ..plan import Plan, load
+from ..plan import Plan
+from ..plan_reader import load
 from ..run_folder import RunFolder, awaits_approval
 
 
@@ -82,7 +83,9 @@ def _compared(before: Path, now: Path, number: int) -> Repetition:
         number=number,
         file_count=len({**was, **made}),
         differing_files=tuple(differing),
-        machine_differences=tuple(f"{place}: {old} -> {new}" for place, old, new in find_differences(*machines)),
+        machine_differences=tuple(
+            f"{place}: {old} -> {new}" for place, old, new in find_differences(*machines)
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What can be known of an utterance without a word of it: its sound, and who speaks."""
+"""Stages that annotate the pool before it is transcribed: sound quality, bandwidth, speakers."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from ...audio.io import Samples
 from ...core.artifacts import JsonRecord, stage
 from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
-from ...core.progress import progress
+from ...core.progress import show_progress
 from ...core.types import Tally, Utterance
 from ...data.scanning import Column, SpeakerClustering
 from ..execution.shards import Cluster, run_in_shards
 
-LISTED = 20
-"""Speakers that are counted by name, those who speak most."""
+LISTED_SPEAKERS = 20
+"""Number of speakers that are counted by name; those who speak most."""
 UNKNOWN = -1
+"""Speaker number of an utterance without an embedding, or that fits no cluster."""
 
 
 @dataclass(frozen=True)
-class Speakers(JsonRecord):
-    """Whose speech there is."""
+class SpeakerCounts(JsonRecord):
+    """Speech by speaker."""
 
     count: int
+    """Number of speakers."""
     most: dict[str, Tally]
-    """Of those who speak most, by name."""
+    """Speech of those who speak most, by name."""
     unknown: Tally
-    """Of those who could not be told."""
+    """Speech without a speaker."""
 
 
 @stage(version=1)
@@ -48,8 +50,11 @@ def estimate_columns(
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Note in every line how it sounds; what cannot be read is left to whoever hears it."""
-    return run_in_shards(partial(_estimated, columns), speech, "estimating", cluster, out)
+    """Estimate columns such as bandwidth and DNSMOS for every utterance.
+
+    An utterance that cannot be read is left as it is: transcribing it will give the reason.
+    """
+    return run_in_shards(partial(_estimate, columns), speech, "estimating", cluster, out)
 
 
 @stage(version=2)
@@ -60,24 +65,31 @@ def cluster_speakers(
     *,
     out: Path,
 ) -> Manifest:
-    """Name the speakers by the embeddings in the lines, which are then dropped.
+    """Name the speakers by the embeddings in the manifest, which are then dropped.
 
-    Who said most of what `before` gives to a name, as an earlier round did, keeps that name. A new
-    one is the corpus of the speaker's first utterance and a number, in the order of the lines.
-    In memory are a few bytes of every line (with `before` its id too), the mean of every speaker,
-    and the recordings that are compared at once.
+    A speaker who said most of what `earlier_speakers` gives to a name, keeps that name from round
+    to round. A new name is the corpus of the speaker's first utterance and a number, in the order
+    of the manifest.
+
+    In memory are a few bytes of every utterance (with `earlier_speakers` its id too), the mean
+    embedding of every speaker, and the recordings that are compared at once.
     """
     clustering = import_module("twister_loop.audio.speaker_clustering")
-    listened = progress(speech, "telling speakers apart", len(speech))
+    utterances = show_progress(speech, "clustering speakers", len(speech))
     limits = clustering.Limits(options.distance, options.of_means)
-    numbers = clustering.told_apart(_recordings(listened, options), limits).tolist()
-    named = Manifest.write(_named(speech, numbers, earlier_speakers), out)
-    speakers_of(named).save(out)
+    recordings = _recordings(utterances, options.at_least)
+    numbers = clustering.cluster_speakers(recordings, limits).tolist()
+    named = Manifest.write(_with_names(speech, numbers, earlier_speakers), out)
+    count_speakers(named).save(out)
     return named
 
 
-def check(columns: Sequence[Column]) -> None:
-    """Look, before a round begins, for what they need. Raises ConfigError."""
+def check_columns(columns: Sequence[Column]) -> None:
+    """Check that the packages are installed which the columns need, before a round begins.
+
+    Raises:
+        ConfigError: A package is missing.
+    """
     for column in columns:
         try:
             _estimator(column)
@@ -90,90 +102,130 @@ def check(columns: Sequence[Column]) -> None:
             ) from cause
 
 
-def speakers_of(speech: Manifest) -> Speakers:
-    """Whose speech it is, and how much of it."""
+def count_speakers(speech: Manifest) -> SpeakerCounts:
+    """Count utterances and seconds by speaker."""
     tallies = dict[str | None, Tally]()
-    for each in speech:
-        tallies[each.speaker] = tallies.get(each.speaker, Tally()).plus(each.duration)
+    for utterance in speech:
+        speaker = utterance.speaker
+        tallies[speaker] = tallies.get(speaker, Tally()).plus(utterance.duration)
     unknown = tallies.pop(None, Tally())
-    most = sorted(tallies.items(), key=lambda one: (-one[1].duration, one[0] or ""))
-    return Speakers(len(most), {name or "": tally for name, tally in most[:LISTED]}, unknown)
+    by_duration = sorted(
+        ((name or "", tally) for name, tally in tallies.items()),
+        key=lambda speaker: (-speaker[1].duration, speaker[0]),
+    )
+    return SpeakerCounts(len(by_duration), dict(by_duration[:LISTED_SPEAKERS]), unknown)
 
 
 def _estimator(column: Column) -> Callable[[Samples], Any]:
-    """What finds it out; its package is imported only here."""
+    """Return the function that estimates a column from samples at 16 kHz.
+
+    Its package is imported here and not at the top: most plans estimate nothing, and the packages
+    are extras.
+    """
     if column == "bandwidth":
-        return audio.bandwidth
+        return audio.estimate_bandwidth
     if column == "dnsmos":
         dnsmos = import_module("twister_loop.audio.dnsmos").dnsmos
         return lambda samples: round(dnsmos(samples), 3)
-    embeddings = import_module("twister_loop.audio.speaker_embedding")
-    embeddings.weights()
-    return lambda samples: embeddings.noted(embeddings.of(samples))
+    embedding = import_module("twister_loop.audio.speaker_embedding")
+    embedding.weights()  # missing weights are an error now, not hours later
+    return lambda samples: embedding.to_text(embedding.embed(samples))
 
 
-def _estimated(
+def _estimate(
     columns: Sequence[Column], speech: Iterable[Utterance], _: Path
 ) -> Iterator[Utterance]:
     estimators = {column: _estimator(column) for column in columns}
-    for each in speech:
+    for utterance in speech:
         try:
-            samples = audio.load_utterance(each)
+            samples = audio.load_utterance(utterance)
         except AudioError:
-            yield each
+            yield utterance
             continue
-        found = {
+        estimates = {
             column: estimator(samples)
             for column, estimator in estimators.items()
-            if column != "embedding" or not each.speaker
+            # The corpus names the speaker already, so no embedding is needed to find out.
+            if column != "embedding" or not utterance.speaker
         }
-        yield replace(each, **found)
+        yield replace(utterance, **estimates)
 
 
 def _recordings(
-    speech: Iterable[Utterance], terms: SpeakerClustering
+    speech: Iterable[Utterance], at_least: float
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """The embeddings of every recording, one after the other, and which are of enough speech."""
-    read = import_module("twister_loop.audio.speaker_embedding").read
-    for _, recording in groupby(speech, key=lambda each: (each.audio_filepath, each.channel)):
-        told = [each for each in recording if each.embedding]
-        if told:
-            embeddings = np.stack([read(each.embedding) for each in told])
-            yield embeddings, np.array([each.duration >= terms.at_least for each in told])
+    """Yield, for each recording, its embeddings and which come from enough speech.
+
+    Yields:
+        Embeddings of shape (utterances, 256), and a mask of shape (utterances,) that is true where
+        an utterance lasts at least `at_least` seconds.
+    """
+    parse = import_module("twister_loop.audio.speaker_embedding").from_text
+    by_recording = groupby(
+        speech, key=lambda utterance: (utterance.audio_filepath, utterance.channel)
+    )
+    for _, recording in by_recording:
+        embedded = [utterance for utterance in recording if utterance.embedding]
+        if embedded:
+            yield (
+                np.stack([parse(utterance.embedding) for utterance in embedded]),
+                np.array([utterance.duration >= at_least for utterance in embedded]),
+            )
 
 
-def _named(
-    speech: Manifest, numbers: Sequence[int], before: Manifest | None
+def _with_names(
+    speech: Manifest, numbers: Sequence[int], earlier_speakers: Manifest | None
 ) -> Iterator[Utterance]:
-    """The lines with names; there is a number for each that has an embedding."""
-    names = _kept(speech, numbers, before) if before else dict[int, str]()
-    taken = {each.speaker for each in chain(speech, before or ())}
+    """Yield the utterances with speaker names.
+
+    Args:
+        speech: The pool.
+        numbers: A speaker number for each utterance that has an embedding.
+        earlier_speakers: The pool of an earlier round with its names.
+    """
+    names = (
+        _earlier_names(speech, numbers, earlier_speakers) if earlier_speakers else dict[int, str]()
+    )
+    taken = {utterance.speaker for utterance in chain(speech, earlier_speakers or ())}
     count = Counter[str]()
-    for each, number in _numbered(speech, numbers):
+    for utterance, number in _with_numbers(speech, numbers):
         if number != UNKNOWN and number not in names:
-            source = each.corpus or "speaker"
+            source = utterance.corpus or "speaker"
             count[source] += 1
             while f"{source}-{count[source]}" in taken:
                 count[source] += 1
             names[number] = f"{source}-{count[source]}"
-        yield replace(each, speaker=each.speaker or names.get(number), embedding=None)
+        speaker = utterance.speaker or names.get(number)
+        yield replace(utterance, speaker=speaker, embedding=None)
 
 
-def _kept(speech: Manifest, numbers: Sequence[int], before: Manifest) -> dict[int, str]:
-    """The names of those who have one from before: of two who claim it, who said more of it."""
-    called = {each.id: each.speaker for each in before if each.speaker}
-    shared = Counter[tuple[int, str]]()  # milliseconds, which add up alike in any order
-    for each, number in _numbered(speech, numbers):
-        if number != UNKNOWN and (name := called.get(each.id)):
-            shared[number, name] += round(1000 * each.duration)
-    names, given = dict[int, str](), set[str]()
-    for (number, name), _ in sorted(shared.items(), key=lambda one: (-one[1], one[0])):
-        if number not in names and name not in given:
+def _earlier_names(
+    speech: Manifest, numbers: Sequence[int], earlier_speakers: Manifest
+) -> dict[int, str]:
+    """Return the names that speakers keep, by number.
+
+    Where two clusters share a name, the one with more of that speaker's speech keeps it.
+    """
+    names_by_id = {
+        utterance.id: utterance.speaker for utterance in earlier_speakers if utterance.speaker
+    }
+    # Milliseconds, because integers add up to the same sum in any order.
+    shared = Counter[tuple[int, str]]()
+    for utterance, number in _with_numbers(speech, numbers):
+        if number != UNKNOWN and (name := names_by_id.get(utterance.id)):
+            shared[number, name] += round(1000 * utterance.duration)
+    names, used = dict[int, str](), set[str]()
+    by_amount = sorted(shared.items(), key=lambda overlap: (-overlap[1], overlap[0]))
+    for (number, name), _ in by_amount:
+        if number not in names and name not in used:
             names[number] = name
-            given.add(name)
+            used.add(name)
     return names
 
 
-def _numbered(speech: Manifest, numbers: Sequence[int]) -> Iterator[tuple[Utterance, int]]:
-    told = iter(numbers)
-    return ((each, next(told) if each.embedding else UNKNOWN) for each in speech)
+def _with_numbers(speech: Manifest, numbers: Sequence[int]) -> Iterator[tuple[Utterance, int]]:
+    """Pair every utterance with its speaker number; only those with an embedding have one."""
+    remaining = iter(numbers)
+    return (
+        (utterance, next(remaining) if utterance.embedding else UNKNOWN) for utterance in speech
+    )

@@ -1,4 +1,4 @@
-"""The last verbs of the loop: a checkpoint is measured, and a candidate judged."""
+"""Stages that evaluate a checkpoint on the held-out sets, and that judge a candidate."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from pathlib import Path
 from ...asr._base import Recognizer
 from ...core.artifacts import SPEED, cache_key, read_json, stage, write_json
 from ...core.manifest import Manifest
-from ...core.progress import progress
+from ...core.progress import show_progress
 from ...core.types import Checkpoint, Language, Proportion, Report, Score, SetKind, Verdict
 from ...evaluation import metrics
 from ...evaluation.evidence import Evidence, Outcome
 from ...evaluation.gates._base import Gate
 from ...evaluation.outcomes import (
     HeldOutSet,
-    normalize_pair,
+    check_same_normalizer,
     find_set_hidden_from_gates,
     load_outcomes,
-    check_same_normalizer,
+    normalize_pair,
 )
 from ...text.normalizers._base import Normalizer
+
+FULL_WINDOW_SUFFIX = "-full-window"
+"""Ends the folder name of a set that was decoded in the standard 30 s window."""
 
 
 @stage(version=2)
@@ -36,29 +39,44 @@ def evaluate(
     *,
     out: Path,
 ) -> Report:
-    """Count the errors on speech that was never trained on; what was heard is kept beside.
+    """Transcribe the held-out sets and count the errors.
 
-    With `full_window`, so many utterances of every set, or all, are also heard as everybody does.
+    Args:
+        recognizer: The engine with its decoding options.
+        checkpoint: The weights to evaluate.
+        sets: Held-out sets by name.
+        normalizer: Brings references and transcripts to one form before they are compared.
+        full_window: Number of utterances of each set that are also decoded in the standard 30 s
+            window, so that figures can be compared with those of others; True for all of them.
+        out: Folder of the report, with the transcripts of each set beside it.
     """
 
-    def scores(hearer: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
+    def scores(decoder: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
         for name, held_out in sets.items():
-            at = out / held_out.kind / f"{name}{suffix}"
-            some = most is not True and most < len(held_out.speech)
-            speech = held_out.speech.draw(most, seed=0) if some else list(held_out.speech)
-            with _timed(out, f"{name}{suffix}", whole=not at.exists()):
-                shown = progress(speech, f"hearing {name}{suffix}", len(speech))
-                heard = Manifest.resume(partial(hearer.transcribe, checkpoint), shown, at)
-            known = {each.lang for each in speech}
-            forced = known.pop() if len(known) == 1 else None  # else some were detected
+            folder = out / held_out.kind / f"{name}{suffix}"
+            is_subset = most is not True and most < len(held_out.speech)
+            # The seed is fixed, so that all models are measured on the same utterances.
+            speech = held_out.speech.draw(most, seed=0) if is_subset else list(held_out.speech)
+            # A transcription that was interrupted is not timed: its time lies in two processes.
+            with _timed(out, f"{name}{suffix}", complete=not folder.exists()):
+                utterances = show_progress(speech, f"transcribing {name}{suffix}", len(speech))
+                transcribed = Manifest.resume(
+                    partial(decoder.transcribe, checkpoint), utterances, folder
+                )
+            languages = {utterance.lang for utterance in speech}
             yield _score(
-                name, held_out.kind, hearer.decoding_description(), heard, forced, normalizer
+                name=name,
+                kind=held_out.kind,
+                decoding=decoder.decoding_description(),
+                transcribed=transcribed,
+                forced_language=languages.pop() if len(languages) == 1 else None,
+                normalizer=normalizer,
             )
 
-    usual = recognizer.full_window() if full_window else None
+    standard = recognizer.full_window() if full_window else None
     return Report(
         scores=tuple(scores(recognizer, "", True)),
-        full_window=tuple(scores(usual, "-full-window", full_window)) if usual else (),
+        full_window=tuple(scores(standard, FULL_WINDOW_SUFFIX, full_window)) if standard else (),
         normalizer=cache_key(normalizer),
     ).save(out)
 
@@ -73,85 +91,90 @@ def judge(
     normalizer: Normalizer,
     seed: int,
     labeler: Report | None = None,
-    stops_by: str | None = None,
+    early_stopping_set: str | None = None,
     *,
     out: Path,
 ) -> Verdict:
-    """Ask every gate; all objections are kept, not only the first. Test sets are not shown.
+    """Ask every gate about the candidate, and keep all objections, not only the first.
 
-    Nor is the development set that training `stops_by`, where there is another.
+    Gates never see a test set. Nor do they see the development set on which training was stopped,
+    if there is another one: it has chosen the weights, so the candidate looks too good on it.
 
-    Raises ConfigError where a report was counted with another normalizer.
+    Raises:
+        ConfigError: A report was counted with another normalizer.
     """
     others = (*references.values(), *([labeler] if labeler else []))
     for report in (untouched, champion, candidate, *others):
         for score in report.scores:
             check_same_normalizer(score, normalizer)
-    unseen = find_set_hidden_from_gates({each.name: each.kind for each in candidate.scores}, stops_by)
+    kinds = {score.name: score.kind for score in candidate.scores}
+    hidden = find_set_hidden_from_gates(kinds, early_stopping_set)
 
-    def shown(report: Report) -> dict[str, Outcome]:
-        found = load_outcomes(report, normalizer)
-        return {name: each for name, each in found.items() if name != unseen}
+    def visible(report: Report) -> dict[str, Outcome]:
+        outcomes = load_outcomes(report, normalizer)
+        return {name: outcome for name, outcome in outcomes.items() if name != hidden}
 
     evidence = Evidence(
-        untouched=shown(untouched),
-        champion=shown(champion),
-        candidate=shown(candidate),
-        references={name: shown(each) for name, each in references.items()},
-        labeler=shown(labeler) if labeler else {},
+        untouched=visible(untouched),
+        champion=visible(champion),
+        candidate=visible(candidate),
+        references={name: visible(report) for name, report in references.items()},
+        labeler=visible(labeler) if labeler else {},
         seed=seed,
     )
-    said = (gate.objection(evidence) for gate in gates)
-    return Verdict(tuple(objection for objection in said if objection)).save(out)
+    objections = (gate.objection(evidence) for gate in gates)
+    return Verdict(tuple(objection for objection in objections if objection)).save(out)
 
 
 @contextmanager
-def _timed(out: Path, name: str, whole: bool) -> Iterator[None]:
-    """Note the seconds, unless a part had been done before."""
-    began = time.monotonic()
+def _timed(out: Path, name: str, complete: bool) -> Iterator[None]:
+    """Note the seconds that transcribing a set took, if `complete`."""
+    start = time.monotonic()
     yield
-    if whole:
+    if complete:
         note = out / SPEED
-        before = read_json(note) if note.is_file() else {}
-        write_json({**before, name: round(time.monotonic() - began, 2)}, note)
+        seconds = read_json(note) if note.is_file() else {}
+        write_json({**seconds, name: round(time.monotonic() - start, 2)}, note)
 
 
 def _score(
+    *,
     name: str,
     kind: SetKind,
     decoding: str,
-    heard: Manifest,
-    forced: Language | None,
+    transcribed: Manifest,
+    forced_language: Language | None,
     normalizer: Normalizer,
 ) -> Score:
-    """Count over a whole set."""
+    """Count the errors of a whole set."""
     spelled = normalizer.keeping_numbers()
-    utterances = list(heard)
-    pairs = [normalize_pair(each, normalizer) for each in utterances]
+    utterances = list(transcribed)
+    pairs = [normalize_pair(utterance, normalizer) for utterance in utterances]
+    spelled_pairs = [normalize_pair(utterance, spelled) for utterance in utterances]
     return Score(
         name=name,
         kind=kind,
         decoding=decoding,
-        lang=forced,
+        lang=forced_language,
         normalizer=normalizer.name,
         normalizer_digest=normalizer.digest(),
         utterances=len(utterances),
-        duration=round(sum(each.duration for each in utterances), 3),
+        duration=round(sum(utterance.duration for utterance in utterances), 3),
         words=metrics.sum_counts([metrics.count_word_errors(*pair) for pair in pairs]),
         characters=metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]),
         mixed=metrics.sum_counts([metrics.count_mixed_errors(*pair) for pair in pairs]),
-        raw_words=metrics.sum_counts(
-            [metrics.count_word_errors(*normalize_pair(each, spelled)) for each in utterances]
+        raw_words=metrics.sum_counts([metrics.count_word_errors(*pair) for pair in spelled_pairs]),
+        repeated_ngrams=sum(
+            (metrics.count_repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()
         ),
-        repeated_ngrams=sum((metrics.count_repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()),
         foreign_script=sum(
             (
-                metrics.count_foreign_script(*pair, each.lang)
-                for pair, each in zip(pairs, utterances, strict=True)
+                metrics.count_foreign_script(*pair, utterance.lang)
+                for pair, utterance in zip(pairs, utterances, strict=True)
             ),
             Proportion(),
         ),
         empty=sum(1 for reference, hypothesis in pairs if reference and not hypothesis),
-        hit_limit=sum(each.hit_limit for each in utterances),
-        fallback=sum(each.fallback for each in utterances),
+        hit_limit=sum(utterance.hit_limit for utterance in utterances),
+        fallback=sum(utterance.fallback for utterance in utterances),
     )

@@ -11,7 +11,7 @@ from itertools import chain, tee
 from pathlib import Path
 
 from ...core.artifacts import stage
-from ...core.manifest import Manifest, windows
+from ...core.manifest import Manifest, iter_windows
 from ...core.types import Funnel, Tally, Utterance
 from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
@@ -63,8 +63,8 @@ def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manif
     """Write kept utterances to `out`, rejected ones to `rejected/`, and the counts of both."""
     kept, rejected = Tally(), defaultdict[str, Tally](Tally)
     kept_manifest, rejected_manifest = Manifest(out), Manifest(out / "rejected")
-    with kept_manifest.appending() as keep, rejected_manifest.appending() as reject:
-        for window in windows(utterances):
+    with kept_manifest.open_for_append() as keep, rejected_manifest.open_for_append() as reject:
+        for window in iter_windows(utterances):
             keep(utterance for utterance in window if not utterance.rejected_by)
             reject(utterance for utterance in window if utterance.rejected_by)
             for utterance in window:

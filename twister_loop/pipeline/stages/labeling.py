@@ -1,10 +1,7 @@
-"""The verbs of the loop: each reads finished artifacts and leaves one more in `out`."""
+"""Stages that transcribe and align speech with the champion, and the trial of faster decoders."""
 
 from __future__ import annotations
 
-import hashlib
-import random
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,87 +9,36 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import Literal
 
-from ...asr._base import BoundRecognizer, Recognizer
-from ...audio.augmentation import Augmentation, AugmentedDataset
+from ...asr._base import Recognizer
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, stage
-from ...core.errors import ConfigError
-from ...core.file_hashes import FileHashCache
-from ...core.manifest import Manifest, windows
-from ...core.progress import progress
-from ...core.types import TEXT_ONLY, Checkpoint, Language, Share, Utterance
-from ...data.corpora._base import Corpus
-from ...data.deduplication import drop_duplicates, near_duplicates
+from ...core.manifest import Manifest, iter_windows
+from ...core.types import Checkpoint, Share, Utterance
 from ...data.filters._base import Filter
-from ...data.scanning import ScanOptions, scan_recording
 from ...evaluation import metrics
-from ...evaluation.trials import DecoderAttempt, DecoderTrial, VoiceTrial
-from ...tts._base import Synthesizer
-from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
+from ...evaluation.trials import DecoderAttempt, DecoderTrial
+from ..execution.shards import Cluster, run_in_shards
 from ..run_folder import round_number
-from .filtering import write_kept_and_rejected
-
-
-@dataclass(frozen=True)
-class VoiceTrialOptions:
-    """What a voice must show before it may speak the whole corpus."""
-
-    texts: int = 32
-    at_most: Share = 0.35
-    """Character error rate of what the champion hears."""
-    __pydantic_config__ = schema.STRICT
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """What is labeled, and what a faster way to hear must show before it may."""
+    """Options of pseudo-labeling, and of the trial that a faster decoder must pass."""
 
     clips: int = 48
-    """Of the pool, drawn by the seed."""
+    """Number of clips in the trial, drawn from the pool by the seed."""
     at_most: Share = 0.05
-    """Character error rate against the careful way. Untouched Whisper base with 5 s of margin
-    came to 0.036 against 30 s on telephone prompts, and to 0.015 on another draw of them."""
+    """Highest character error rate against the reference decoder that passes. Untouched Whisper
+    base with 5 s of padding came to 0.036 against 30 s on telephone prompts, and to 0.015 on
+    another draw of them."""
     relabel: Literal["all", "new"] = not_in_cache_key("all")
-    """A later round hears all of the pool again, or only what no label was kept for: the others
-    are carried over, with the round that heard them."""
-    __pydantic_config__ = schema.STRICT
+    """`all`: a later round transcribes the whole pool again. `new`: only the utterances whose label
+    was rejected before; the others keep their label, with the round that made it."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.clips < 1:
             raise ValueError("clips: at least 1")
-
-
-@stage(version=1)
-def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
-    """List what corpora hold, each once; ids come from the content, not from the name."""
-    with FileHashCache(out) as hashes:
-        return write_kept_and_rejected(
-            progress(list_corpora(corpora, lang, hashes), "listing"), out
-        )
-
-
-@stage(version=3)
-def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
-    """Read every file of the pool once: cut what is long, set aside what is not speech.
-
-    It goes on after the last whole window of files, each of which is a small manifest in
-    `windows/` until all are there.
-    """
-    shards = []
-    twice = near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
-    files = progress(drop_duplicates(listing, twice), "scanning", len(listing))
-    for number, window in enumerate(windows(files)):
-        shards.append(shard := out / "windows" / f"{number:06d}")
-        if not shard.exists():
-            scratch = shard.with_name(f".{shard.name}")
-            found = (each for file in window for each in scan_recording(options, file))
-            Manifest.write(found, scratch)
-            scratch.rename(shard)
-    judged = (each for shard in shards for each in Manifest(shard))
-    manifest = write_kept_and_rejected(judged, out)
-    for each in ("windows", "prints"):
-        shutil.rmtree(out / each, ignore_errors=True)
-    return manifest
 
 
 @stage(version=1)
@@ -105,14 +51,21 @@ def transcribe(
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Have the recognizer hear everything; what had no text takes what was heard.
+    """Transcribe every utterance; the transcript becomes `text` if there is none.
 
-    Pseudo-labels in `known`, the lesson of an earlier round, are carried over instead.
+    Args:
+        recognizer: The decoder.
+        checkpoint: The weights it decodes with.
+        speech: What to transcribe.
+        earlier_labels: Filtered labels of an earlier round; its pseudo-labels are carried over
+            instead of being made again.
+        cluster: Where shards run; None is this process.
+        out: Folder of the manifest.
     """
-    engine = partial(_labeled, recognizer, checkpoint)
+    engine = partial(_transcribe, recognizer, checkpoint)
     if earlier_labels is not None:
-        engine = partial(_labeled_anew, recognizer, checkpoint, earlier_labels)
-    return run_in_shards(engine, speech, "hearing", cluster, out)
+        engine = partial(_transcribe_new, recognizer, checkpoint, earlier_labels)
+    return run_in_shards(engine, speech, "transcribing", cluster, out)
 
 
 @stage(version=1)
@@ -124,10 +77,8 @@ def align(
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Find when each word of every text is said; speech without a text stays as it is."""
-    return run_in_shards(
-        partial(_aligned, recognizer, checkpoint), speech, "aligning", cluster, out
-    )
+    """Find the start and end of each word of every text; utterances without a text are kept."""
+    return run_in_shards(partial(_align, recognizer, checkpoint), speech, "aligning", cluster, out)
 
 
 @stage(version=1)
@@ -142,113 +93,44 @@ def try_decoders(
     *,
     out: Path,
 ) -> DecoderTrial:
-    """Let candidates hear some clips of the pool until one hears what the careful one hears."""
-    clips = _some(pool, options.clips, seed)
-    heard = Manifest.write(_labeled(reference, checkpoint, clips, out), out / "careful")
-    informed = [each.fitted_to(heard) for each in filters]
-    kept = {
-        each.id: (each.pred_text or "").strip()
-        for each in heard
-        if not each.error and not any(filter_.objection(each) for filter_ in informed)
+    """Try decoders, fastest first, until one's CER against the reference is within the limit.
+
+    Only clips whose reference transcript passes the filters are compared: a label that is dropped
+    anyway may differ.
+    """
+    clips = pool.draw(options.clips, seed)
+    reference_labels = Manifest.write(
+        _transcribe(reference, checkpoint, clips, out), out / "reference"
+    )
+    fitted_filters = [filter_.fit(reference_labels) for filter_ in filters]
+    reference_texts = {
+        label.id: (label.pred_text or "").strip()
+        for label in reference_labels
+        if not label.error and not any(filter_.objection(label) for filter_ in fitted_filters)
     }
     attempts: list[DecoderAttempt] = []
     for number, candidate in enumerate(candidates):
-        again = Manifest.write(candidate.transcribe(checkpoint, clips), out / str(number))
+        transcribed = Manifest.write(candidate.transcribe(checkpoint, clips), out / str(number))
         pairs = [
-            (kept[each.id], (each.pred_text or "").strip()) for each in again if each.id in kept
+            (reference_texts[utterance.id], (utterance.pred_text or "").strip())
+            for utterance in transcribed
+            if utterance.id in reference_texts
         ]
-        alike = sum(one == other for one, other in pairs)
-        counted = metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs])
-        attempts.append(DecoderAttempt(candidate.decoding_description(), alike, counted))
-        found = DecoderTrial(
-            reference.decoding_description(), len(kept), options.at_most, tuple(attempts)
+        identical = sum(reference_text == text for reference_text, text in pairs)
+        errors = metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs])
+        attempts.append(DecoderAttempt(candidate.decoding_description(), identical, errors))
+        trial = DecoderTrial(
+            reference=reference.decoding_description(),
+            clips=len(reference_texts),
+            limit=options.at_most,
+            attempts=tuple(attempts),
         )
-        if found.chosen is not None:
+        if trial.chosen is not None:
             break
-    return found.save(out)
+    return trial.save(out)
 
 
-@stage(version=1)
-def fine_tune(
-    recognizer: Recognizer,
-    start: Checkpoint,
-    training_set: Manifest,
-    seed: int,
-    augmentation: Augmentation | None = None,
-    early_stopping_speech: Manifest | None = None,
-    *,
-    out: Path,
-) -> Checkpoint:
-    """Teach a recognizer, from the lesson as it is or perturbed whenever it is read.
-
-    `watched` is the development set on which it may end early.
-    """
-    if not len(training_set):
-        raise ConfigError(
-            f"{training_set.path}: nothing to learn from; every utterance was rejected, "
-            "see the rejected/ folders of this round for the reasons"
-        )
-    heard = (
-        AugmentedDataset(training_set.folder, augmentation, seed) if augmentation else training_set
-    )
-    return recognizer.train(start, heard, out, seed, early_stopping_speech).save(out)
-
-
-@stage(version=1)
-def train_voice(
-    synthesizer: Synthesizer,
-    start: Checkpoint | None,
-    filtered_labels: Manifest,
-    texts: Manifest,
-    champion: BoundRecognizer,
-    seed: int,
-    *,
-    out: Path,
-) -> Checkpoint:
-    """Teach a voice."""
-    return synthesizer.train(start, filtered_labels, texts, champion, out, seed).save(out)
-
-
-@stage(version=1)
-def try_voice(
-    synthesizer: Synthesizer,
-    voice: Checkpoint,
-    name: str,
-    texts: Manifest,
-    champion: BoundRecognizer,
-    options: VoiceTrialOptions,
-    seed: int,
-    *,
-    out: Path,
-) -> VoiceTrial:
-    """Let a voice speak a few dozen texts, and count what the champion does not understand."""
-    chosen = _some(texts, options.texts, seed)
-    spoken = [
-        each for each in synthesizer.synthesize(voice, chosen, out / "audio") if not each.error
-    ]
-    heard = Manifest.write(champion.transcribe(spoken), out)
-    counts = [metrics.utterance_error_count(each) for each in heard]
-    return VoiceTrial(
-        name, len(chosen), len(spoken), metrics.sum_counts(counts), options.at_most
-    ).save(out)
-
-
-@stage(version=2)
-def synthesize(
-    synthesizer: Synthesizer,
-    voice: Checkpoint,
-    texts: Manifest,
-    samples_per_text: int,
-    *,
-    cluster: Cluster | None = None,
-    out: Path,
-) -> Manifest:
-    """Have a voice speak every text, `takes` times."""
-    spoken = partial(synthesizer.synthesize, voice)
-    return run_in_shards(spoken, RepeatedTexts(texts, samples_per_text), "speaking", cluster, out)
-
-
-def _labeled(
+def _transcribe(
     recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
 ) -> Iterator[Utterance]:
     for utterance in recognizer.transcribe(checkpoint, speech):
@@ -258,83 +140,54 @@ def _labeled(
             yield utterance
 
 
-def _labeled_anew(
+def _transcribe_new(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
-    known: Manifest,
+    earlier_labels: Manifest,
     speech: Iterable[Utterance],
     out: Path,
 ) -> Iterator[Utterance]:
-    """What is not known is heard, by one model; where all of it is known, by none."""
-    places = {each.id: at for at, each in known.with_offsets() if each.origin == "pseudo"}
-    made_in = round_number(known.folder.parent)
-    ahead = windows(speech)
-    with known.random_access() as line:
+    """Carry earlier labels over and transcribe the rest; no model is loaded if there is no rest."""
+    offsets = {
+        label.id: offset
+        for offset, label in earlier_labels.iter_with_offsets()
+        if label.origin == "pseudo"
+    }
+    earlier_round = round_number(earlier_labels.folder.parent)
+    remaining_windows = iter_windows(speech)
+    with earlier_labels.random_access() as label_at:
 
-        def carried(each: Utterance) -> Utterance:
-            old = line(places[each.id])
+        def carry_over(utterance: Utterance) -> Utterance:
+            label = label_at(offsets[utterance.id])
             return replace(
-                old,
-                audio_filepath=each.audio_filepath,
-                offset=each.offset,
-                speaker=each.speaker,
-                bandwidth=each.bandwidth,
-                dnsmos=each.dnsmos,
-                labeled_in=old.labeled_in or made_in,
+                label,
+                audio_filepath=utterance.audio_filepath,
+                offset=utterance.offset,
+                speaker=utterance.speaker,
+                bandwidth=utterance.bandwidth,
+                dnsmos=utterance.dnsmos,
+                labeled_in=label.labeled_in or earlier_round,
             )
 
-        for window in ahead:
-            if any(each.id not in places for each in window):
+        for window in remaining_windows:
+            if any(utterance.id not in offsets for utterance in window):
                 break
-            yield from map(carried, window)
+            yield from map(carry_over, window)
         else:
             return
-        rest, again = tee(chain(window, chain.from_iterable(ahead)))
-        # A line for every utterance, so that the engine's windows stay where they are.
-        asked = (replace(each, error="known") if each.id in places else each for each in again)
-        heard = _labeled(recognizer, checkpoint, asked, out)
-        for each, answer in zip(rest, heard, strict=True):
-            yield carried(each) if each.id in places else answer
+        rest, rest_again = tee(chain(window, chain.from_iterable(remaining_windows)))
+        # Labeled utterances go along as lines to skip, so that the engine's windows begin at the
+        # same lines after a kill.
+        to_transcribe = (
+            replace(utterance, skip=True) if utterance.id in offsets else utterance
+            for utterance in rest_again
+        )
+        transcribed = _transcribe(recognizer, checkpoint, to_transcribe, out)
+        for utterance, answer in zip(rest, transcribed, strict=True):
+            yield carry_over(utterance) if utterance.id in offsets else answer
 
 
-def _aligned(
+def _align(
     recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
 ) -> Iterator[Utterance]:
     return recognizer.align(checkpoint, speech)
-
-
-def _some(manifest: Manifest, count: int, seed: int) -> list[Utterance]:
-    """So many lines of a manifest, which may be too long for memory; the seed decides which."""
-    size = len(manifest)
-    places = random.Random(seed).sample(range(size), min(count, size))
-    wanted = set(places)
-    found = {place: each for place, each in enumerate(manifest) if place in wanted}
-    return [found[place] for place in places]
-
-
-def list_corpora(
-    corpora: Sequence[Corpus], lang: Language | None, hashes: FileHashCache
-) -> Iterator[Utterance]:
-    """What corpora hold, named by its content; what comes again is rejected."""
-    seen = set[str]()
-    for corpus, utterance in ((each, one) for each in corpora for one in each.utterances()):
-        id_ = _content_id(utterance, hashes)
-        title = utterance.corpus or corpus.title
-        named = replace(utterance, id=id_, lang=utterance.lang or lang, corpus=title)
-        if named.rejected_by is None:  # a corpus says itself what is no use
-            if id_ in seen:
-                why = f"{utterance.id} again"
-                named = replace(named, rejected_by="duplicate", objection=why)
-            seen.add(id_)
-        yield named
-
-
-def _content_id(utterance: Utterance, hashes: FileHashCache) -> str:
-    if utterance.audio_filepath == TEXT_ONLY:
-        text = f"{utterance.lang} {utterance.text}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-    try:
-        digest = hashes.digest(utterance.audio_filepath)
-    except OSError:  # it will be rejected when it is read
-        digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
-    return f"{digest}-{utterance.offset:g}" if utterance.offset else digest

@@ -1,4 +1,4 @@
-"""The verbs of the loop that make what is trained on: mix, pack, augment."""
+"""Stages that make the training data: mix, pack and augment."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ...audio.augmentation import Augmentation
 from ...core.artifacts import stage
 from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
-from ...core.progress import progress
+from ...core.progress import show_progress
 from ...core.types import Checkpoint, MixtureContents, MixtureSource, Seconds, Tally, Utterance
 from ...data import packing
-from ...data.mixture import REPLAY, Group, MixOptions
+from ...data.mixture import REPLAY, MixOptions, MixtureGroup
 from ...data.packing import PackOptions
 
 log = logging.getLogger(__name__)
 
-FADE = 80
-"""Samples at a join without silence: 5 ms at 16 kHz."""
+FADE_SAMPLES = 80
+"""Length of the fade where two clips meet without silence: 5 ms at 16 kHz."""
 
 
 @stage(version=2)
@@ -41,42 +41,62 @@ def mix(
     *,
     out: Path,
 ) -> Manifest:
-    """Draw from every group its hours, and shuffle; the seed decides both.
+    """Draw from every group of utterances its hours, and shuffle.
 
-    Where a line begins and how long it lasts is held in memory, never the corpus itself.
+    A group is what has the same origin, language and corpus. Memory holds the offset and the
+    duration of every line, never the utterances themselves.
+
+    Args:
+        options: Weights, shares and caps in hours.
+        sources: Filtered labels and the synthetic speech of each voice.
+        seed: Decides what is drawn, and the order.
+        replay: Speech of other languages or domains that must not be forgotten.
+        out: Folder of the mixture.
+
+    Raises:
+        ConfigError: Weights, shares and caps leave nothing.
     """
     rng = random.Random(seed)
-    firsts, starts, durations = array("q"), array("q"), array("d")
-    groups: dict[Group, list[int]] = defaultdict(list)
+    first_lines, offsets, durations = array("q"), array("q"), array("d")
+    lines_by_group: dict[MixtureGroup, list[int]] = defaultdict(list)
     manifests = [*sources, replay] if replay else sources
     for source in manifests:
-        firsts.append(len(starts))
-        for start, each in source.with_offsets():
-            origin = REPLAY if source is replay else each.origin
-            groups[Group(origin, each.lang, each.corpus)].append(len(starts))
-            starts.append(start)
-            durations.append(each.duration)
-    at_hand = {each: sum(durations[line] for line in lines) for each, lines in groups.items()}
-    wanted = options.wanted(at_hand)
-    drawn, ingredients = list[int](), list[MixtureSource]()
-    for group in sorted(groups, key=str):
-        lines = list(_drawn(groups[group], durations, wanted.get(group, 0.0), rng))
-        there = Tally(len(groups[group]), round(at_hand[group], 3))
-        taken = Tally(len(lines), round(sum(durations[line] for line in lines), 3))
-        ingredients.append(MixtureSource(*group, available=there, taken=taken))
+        first_lines.append(len(offsets))
+        for offset, utterance in source.iter_with_offsets():
+            origin = REPLAY if source is replay else utterance.origin
+            group = MixtureGroup(origin, utterance.lang, utterance.corpus)
+            lines_by_group[group].append(len(offsets))
+            offsets.append(offset)
+            durations.append(utterance.duration)
+    available = {
+        group: sum(durations[line] for line in lines) for group, lines in lines_by_group.items()
+    }
+    wanted = options.target_durations(available)
+    drawn, contents = list[int](), list[MixtureSource]()
+    # Groups are drawn in a fixed order, since every draw moves the random generator.
+    for group in sorted(lines_by_group, key=str):
+        lines = list(_draw(lines_by_group[group], durations, wanted.get(group, 0.0), rng))
+        contents.append(
+            MixtureSource(
+                *group,
+                available=Tally(len(lines_by_group[group]), round(available[group], 3)),
+                taken=Tally(len(lines), round(sum(durations[line] for line in lines), 3)),
+            )
+        )
         drawn += lines
-    if starts and not drawn:
-        raise ConfigError("mix: its weights, shares and caps leave nothing of all there is")
+    if offsets and not drawn:
+        raise ConfigError("mix: the weights, shares and caps leave nothing of what there is")
     rng.shuffle(drawn)
 
-    def found() -> Iterator[Utterance]:
+    def utterances() -> Iterator[Utterance]:
         with ExitStack() as open_files:
-            read = [open_files.enter_context(source.random_access()) for source in manifests]
+            readers = [open_files.enter_context(source.random_access()) for source in manifests]
             for line in drawn:
-                yield read[bisect_right(firsts, line) - 1](starts[line])
+                read = readers[bisect_right(first_lines, line) - 1]
+                yield read(offsets[line])
 
-    MixtureContents(tuple(ingredients)).save(out)
-    return Manifest.write(found(), out)
+    MixtureContents(tuple(contents)).save(out)
+    return Manifest.write(utterances(), out)
 
 
 @stage(version=2)
@@ -89,18 +109,18 @@ def pack(
     *,
     out: Path,
 ) -> Manifest:
-    """Join utterances to at most 30 s and to labels that `asr` can hold.
+    """Join utterances to at most 30 s and to labels that fit the recognizer.
 
-    Each result lists what it is made of, and where that lies in it.
+    `pieces` of a packed utterance lists what it is made of, with the place of each piece.
     """
     packer = packing.Packer(options, asr.label_length_ratio(start), seed)
 
     def packed() -> Iterator[Utterance]:
-        for number, group in enumerate(progress(packer.packed_groups(mixture), "packing")):
-            group, clips = _read(group)
+        for number, planned in enumerate(show_progress(packer.packed_groups(mixture), "packing")):
+            group, clips = _read(planned)
             if not clips:
                 continue
-            samples = _joined(group, clips)
+            samples = _join(group, clips)
             path = out / "audio" / f"{number:06d}.wav"
             yield Utterance(
                 id=f"packed-{number:06d}",
@@ -116,34 +136,36 @@ def pack(
 
     manifest = Manifest.write(packed(), out)
     if packer.left_out:
-        log.warning("%d utterances are not packed: they failed, or have no text", packer.left_out)
+        log.warning("%d utterances were not packed: they failed, or have no text", packer.left_out)
     return manifest
 
 
 @stage(version=2)
 def augment(augmentation: Augmentation, mixture: Manifest, seed: int, *, out: Path) -> Manifest:
-    """Perturb speech; what an utterance went through is noted, what went through nothing stays."""
+    """Write augmented copies of speech; an utterance that drew no effect keeps its own file."""
 
-    def perturbed() -> Iterator[Utterance]:
+    def augmented() -> Iterator[Utterance]:
         for copy in range(augmentation.copies):
-            times = Counter[str]()
-            for number, utterance in enumerate(progress(mixture, "perturbing", len(mixture))):
-                times[utterance.id] += 1
-                seeds = (seed, copy, times[utterance.id])
+            # The same utterance may stand in a mixture several times, and draws anew each time.
+            occurrences = Counter[str]()
+            for number, utterance in enumerate(show_progress(mixture, "augmenting", len(mixture))):
+                occurrences[utterance.id] += 1
+                seeds = (seed, copy, occurrences[utterance.id])
                 name = f"{number:06d}-{copy}" if copy else f"{number:06d}"
-                other = _perturbed(augmentation, utterance, seeds, out / "audio" / f"{name}.wav")
-                yield replace(other, id=f"{other.id}~{copy}") if copy else other
+                result_path = out / "audio" / f"{name}.wav"
+                changed = _augment(augmentation, utterance, seeds, result_path)
+                yield replace(changed, id=f"{changed.id}~{copy}") if copy else changed
 
-    return Manifest.write(perturbed(), out)
+    return Manifest.write(augmented(), out)
 
 
-def _perturbed(
-    terms: Augmentation, utterance: Utterance, seeds: tuple[int, int, int], path: Path
+def _augment(
+    augmentation: Augmentation, utterance: Utterance, seeds: tuple[int, int, int], path: Path
 ) -> Utterance:
     try:
-        changed, samples = terms.apply(utterance, *seeds)
+        changed, samples = augmentation.apply(utterance, *seeds)
     except AudioError as error:
-        log.warning("%s is not perturbed: %s", utterance.id, error)
+        log.warning("%s is not augmented: %s", utterance.id, error)
         return utterance
     if changed == utterance:
         return utterance
@@ -151,42 +173,43 @@ def _perturbed(
     return replace(changed, audio_filepath=path, offset=0.0, channel=None, duration=duration)
 
 
-def _read(group: packing.Group) -> tuple[packing.Group, list[audio.Samples]]:
-    """The sound of each utterance; the group closes up where one cannot be read, which is said."""
+def _read(group: packing.PackedGroup) -> tuple[packing.PackedGroup, list[audio.Samples]]:
+    """Read the clips of a group; one that cannot be read is logged and its gap is closed."""
     clips, unreadable = list[audio.Samples](), set[int]()
-    for place, (_, each) in enumerate(group.placed):
+    for place, (_, utterance) in enumerate(group.placed):
         try:
-            clips.append(audio.load_utterance(each))
+            clips.append(audio.load_utterance(utterance))
         except AudioError as error:
-            log.warning("%s is not packed: %s", each.id, error)
+            log.warning("%s is not packed: %s", utterance.id, error)
             unreadable.add(place)
     return group.without(unreadable) if unreadable else group, clips
 
 
-def _joined(group: packing.Group, clips: Sequence[audio.Samples]) -> audio.Samples:
-    """One sound; what meets without silence is faded, so that no join clicks."""
+def _join(group: packing.PackedGroup, clips: Sequence[audio.Samples]) -> audio.Samples:
+    """Return one signal; clips that meet without silence are faded, so that no join clicks."""
     joined = np.zeros(round(group.end * audio.SAMPLE_RATE), np.float32)
-    before = 0
+    previous_end = 0
     for number, ((start, _), clip) in enumerate(zip(group.placed, clips, strict=True)):
-        at = round(start * audio.SAMPLE_RATE)
-        clip = clip[: len(joined) - at]
-        if number and at - before < FADE:
-            edge = min(FADE, before, len(clip))
-            joined[before - edge : before] *= np.linspace(1, 0, edge, dtype=np.float32)
+        begin = round(start * audio.SAMPLE_RATE)
+        clip = clip[: len(joined) - begin]
+        if number and begin - previous_end < FADE_SAMPLES:
+            edge = min(FADE_SAMPLES, previous_end, len(clip))
+            joined[previous_end - edge : previous_end] *= np.linspace(1, 0, edge, dtype=np.float32)
             clip[:edge] *= np.linspace(0, 1, edge, dtype=np.float32)
-        joined[at : at + len(clip)] = clip
-        before = at + len(clip)
+        joined[begin : begin + len(clip)] = clip
+        previous_end = begin + len(clip)
     return joined
 
 
-def _drawn(
+def _draw(
     lines: Sequence[int], durations: Sequence[Seconds], wanted: Seconds, rng: random.Random
 ) -> Iterator[int]:
-    """Whole copies of everything, then a random part, until that many seconds are drawn."""
-    at_hand = sum(durations[line] for line in lines)
-    while at_hand and wanted >= at_hand * 0.999:
+    """Yield whole copies of all lines, then random ones, until `wanted` seconds are drawn."""
+    available = sum(durations[line] for line in lines)
+    # The tolerance keeps rounding from replacing a whole copy by a random order of the same.
+    while available and wanted >= available * 0.999:
         yield from lines
-        wanted -= at_hand
+        wanted -= available
     for line in rng.sample(lines, len(lines)):
         if wanted < durations[line] / 2:
             return

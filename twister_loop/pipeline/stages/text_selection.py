@@ -1,4 +1,4 @@
-"""The text corpus made fit to be spoken: cleaned, each text once, none that is held out; chosen."""
+"""The stage that selects texts: cleaned, each once, none held out, as many as wanted."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from ...data.filters._base import Filter
 from ...text import scripts
 from ...text.contamination import HeldOutTexts
 from ...text.normalizers.basic import Basic
-from .filtering import with_first_objection, write_kept_and_rejected
+from .filtering import first_objection, write_kept_and_rejected
 
 MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 """Tags of HTML and of subtitles."""
 LINK = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\w+")
 BULLET = re.compile(r"^(?:[-–—•*·>#]+\s+)+")
 JOINERS = "\u200c\u200d"
-"""Marks without width that are spelling in Persian and in the scripts of India."""
+"""Marks without width that belong to the spelling of Persian and of Indian scripts."""
 
 
 @dataclass(frozen=True)
 class TextSelection:
-    """Which texts are spoken, where there are more than anybody will listen to."""
+    """Options for a text corpus that is larger than what is to be synthesized."""
 
     texts: int | None = None
-    """So many; all if that is null."""
+    """Number of texts to draw; null takes all."""
     rare: float = 0.0
-    """How much texts of rare words are preferred: a text one standard deviation rarer than the
-    mean is e to the power of this as likely to be chosen."""
+    """Preference for texts of rare words: a text one standard deviation rarer than the mean is e to
+    the power of this as likely to be drawn."""
     unlike: float = 0.0
-    """The same for texts unlike what was heard in the pool (cross-entropy under the words of the
-    pool less that under those of the texts; Moore and Lewis, 2010, the other way round)."""
-    __pydantic_config__ = schema.STRICT
+    """The same for texts unlike the pseudo-labels of the pool: cross-entropy under the words of the
+    pool less that under the words of the texts (Moore and Lewis, 2010, the other way round)."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.texts is not None and self.texts < 1:
-            raise ValueError("texts: 1 at least")
+            raise ValueError("texts: at least 1")
         if self.texts is None and (self.rare or self.unlike):
-            raise ValueError("rare, unlike: say how many `texts` are to be chosen")
+            raise ValueError("rare, unlike: say with `texts` how many are to be drawn")
 
 
 @stage(version=1)
 def select_texts(
     filters: Sequence[Filter],
-    choice: TextSelection,
+    selection: TextSelection,
     texts: Manifest,
     held_out: Sequence[Manifest],
     labels: Manifest | None = None,
@@ -65,97 +65,119 @@ def select_texts(
     *,
     out: Path,
 ) -> Manifest:
-    """Clean every text and keep it once; what is nearly held out, or objected to, is rejected.
+    """Clean every text, keep it once, reject what is nearly held out, and draw as many as wanted.
 
-    Of what is left so many are chosen as the plan wants, by the labels of the pool and the seed.
+    Args:
+        filters: Filters of texts, in the order in which they are applied.
+        selection: How many texts to draw, and which are preferred.
+        texts: The text corpus.
+        held_out: The held-out sets, for their texts.
+        labels: Pseudo-labels of the pool, for `selection.unlike`.
+        seed: Decides which texts are drawn.
+        out: Folder of the selected texts; `rejected/` in it holds the others with the reason.
     """
-    near = HeldOutTexts(each for manifest in held_out for each in manifest)
-    informed = [each.fitted_to(texts) for each in filters]
+    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    fitted_filters = [filter_.fit(texts) for filter_ in filters]
 
-    def cleaned() -> Iterator[Utterance]:
-        for each in _distinct(replace(text, text=clean(text.text or "")) for text in texts):
-            yield each if each.rejected_by else with_first_objection(each, informed, near)
+    def filtered() -> Iterator[Utterance]:
+        cleaned = (replace(text, text=clean(text.text or "")) for text in texts)
+        for text in _distinct(cleaned):
+            rejected = bool(text.rejected_by)
+            yield text if rejected else first_objection(text, fitted_filters, held_out_texts)
 
-    if choice.texts is None:
-        return write_kept_and_rejected(cleaned(), out)
-    kept = [each for each in cleaned() if not each.rejected_by]
-    chosen = _chosen(choice, kept, labels or (), seed)
+    if selection.texts is None:
+        return write_kept_and_rejected(filtered(), out)
+    candidates = [text for text in filtered() if not text.rejected_by]
+    drawn_ids = _draw(selection, candidates, labels or (), seed)
+    left_over = len(candidates) - len(drawn_ids)
 
-    def divided() -> Iterator[Utterance]:
-        for each in cleaned():
-            if not each.rejected_by and each.id not in chosen:
-                why = f"one of {len(kept) - len(chosen)} that were not drawn"
-                each = replace(each, rejected_by="not_chosen", objection=why)
-            yield each
+    def drawn_or_rejected() -> Iterator[Utterance]:
+        # A second pass over the corpus costs less than to hold all of it in memory.
+        for text in filtered():
+            if not text.rejected_by and text.id not in drawn_ids:
+                reason = f"one of {left_over} that were not drawn"
+                text = replace(text, rejected_by="not_chosen", objection=reason)
+            yield text
 
-    return write_kept_and_rejected(divided(), out)
+    return write_kept_and_rejected(drawn_or_rejected(), out)
 
 
 def clean(text: str) -> str:
-    """One line in composed Unicode, without markup, links, bullets and marks that nobody sees."""
+    r"""Return one line of NFC text without markup, links, bullets and invisible marks.
+
+    >>> clean("- <b>Press</b>  one &amp; wait\n")
+    'Press one & wait'
+    """
     text = unicodedata.normalize("NFC", html.unescape(text))
     text = LINK.sub(" ", MARKUP.sub(" ", text))
-    seen = (
-        " " if unicodedata.category(each) in {"Cc", "Zl", "Zp"} else each
-        for each in text
-        if unicodedata.category(each) not in {"Cf", "Co", "Cs"} or each in JOINERS
+    visible = (
+        " " if unicodedata.category(letter) in {"Cc", "Zl", "Zp"} else letter
+        for letter in text
+        if unicodedata.category(letter) not in {"Cf", "Co", "Cs"} or letter in JOINERS
     )
-    return BULLET.sub("", " ".join("".join(seen).split()))
+    return BULLET.sub("", " ".join("".join(visible).split()))
 
 
 def _distinct(texts: Iterable[Utterance]) -> Iterator[Utterance]:
-    """Each text once, whatever its case and punctuation; what has lost letters is no text."""
-    seen = set[bytes]()
-    for each in texts:
-        form = Basic(numbers=False).normalize(each.text or "", each.lang)
-        key = hashlib.blake2b(f"{each.lang} {form}".encode(), digest_size=8).digest()
-        if each.rejected_by or each.error:
-            yield each
+    """Mark empty, broken and repeated texts as rejected; case and punctuation do not matter."""
+    seen_keys = set[bytes]()
+    for text in texts:
+        form = Basic(numbers=False).normalize(text.text or "", text.lang)
+        # Eight bytes of a digest instead of the text: ten million texts fit in memory.
+        key = hashlib.blake2b(f"{text.lang} {form}".encode(), digest_size=8).digest()
+        if text.rejected_by or text.error:
+            yield text
         elif not form:
-            yield replace(each, rejected_by="empty", objection="nothing that could be spoken")
-        elif "\ufffd" in (each.text or ""):
-            why = "letters were lost in its encoding"
-            yield replace(each, rejected_by="broken", objection=why)
-        elif key in seen:
-            yield replace(each, rejected_by="duplicate", objection="the same words again")
+            yield replace(text, rejected_by="empty", objection="nothing that could be spoken")
+        elif "\ufffd" in (text.text or ""):
+            reason = "letters were lost in its encoding"
+            yield replace(text, rejected_by="broken", objection=reason)
+        elif key in seen_keys:
+            yield replace(text, rejected_by="duplicate", objection="the same words again")
         else:
-            seen.add(key)
-            yield each
+            seen_keys.add(key)
+            yield text
 
 
-def _chosen(
-    choice: TextSelection, texts: Sequence[Utterance], labels: Iterable[Utterance], seed: int
+def _draw(
+    selection: TextSelection,
+    texts: Sequence[Utterance],
+    labels: Iterable[Utterance],
+    seed: int,
 ) -> set[str]:
-    """Drawn without replacement by their weights (Efraimidis and Spirakis, 2006)."""
-    said = [_words(each) for each in texts]
-    own = Counter(word for words in said for word in words)
-    pool = Counter(word for each in labels for word in _words(each))
-    vocabulary = len(own.keys() | pool.keys()) or 1
-    rare = [_surprise(words, own, vocabulary) for words in said]
-    strange = [_surprise(words, pool, vocabulary) for words in said]
-    unlike = [one - other for one, other in zip(strange, rare, strict=True)]
-    weights = choice.rare * _standard(rare) + choice.unlike * _standard(unlike)  # logarithms
+    """Return ids drawn without replacement by weight (Efraimidis and Spirakis, 2006)."""
+    words_of_texts = [_words(text) for text in texts]
+    text_counts = Counter(word for words in words_of_texts for word in words)
+    pool_counts = Counter(word for label in labels for word in _words(label))
+    vocabulary = len(text_counts.keys() | pool_counts.keys()) or 1
+    rarity = [_cross_entropy(words, text_counts, vocabulary) for words in words_of_texts]
+    under_pool = [_cross_entropy(words, pool_counts, vocabulary) for words in words_of_texts]
+    unlikeness = [pool - own for pool, own in zip(under_pool, rarity, strict=True)]
+    log_weights = selection.rare * _standardize(rarity) + selection.unlike * _standardize(
+        unlikeness
+    )
     rng = random.Random(seed)
-    order = {
-        each.id: weight - math.log(-math.log(rng.uniform(1e-12, 1 - 1e-12)))
-        for each, weight in zip(texts, weights, strict=True)
+    # Sorting by weight plus Gumbel noise draws without replacement; the bounds keep log finite.
+    keys = {
+        text.id: weight - math.log(-math.log(rng.uniform(1e-12, 1 - 1e-12)))
+        for text, weight in zip(texts, log_weights, strict=True)
     }
-    return set(sorted(order, key=lambda id_: -order[id_])[: choice.texts])
+    return set(sorted(keys, key=lambda id_: -keys[id_])[: selection.texts])
 
 
 def _words(utterance: Utterance) -> list[str]:
-    """Words, or characters where none are told apart."""
+    """Return normalized words, or characters for unspaced scripts."""
     form = Basic().normalize(utterance.text or "", utterance.lang)
     return list(form.replace(" ", "")) if utterance.lang in scripts.UNSPACED else form.split()
 
 
-def _surprise(words: Sequence[str], counts: Counter[str], vocabulary: int) -> float:
-    """Nats a word under smoothed frequencies."""
+def _cross_entropy(words: Sequence[str], counts: Counter[str], vocabulary: int) -> float:
+    """Return nats per word under add-one smoothed word frequencies."""
     total = counts.total() + vocabulary
-    return sum(-math.log((counts[each] + 1) / total) for each in words) / max(len(words), 1)
+    return sum(-math.log((counts[word] + 1) / total) for word in words) / max(len(words), 1)
 
 
-def _standard(values: Sequence[float]) -> np.ndarray:
-    """Zero mean and a standard deviation of one, (texts,)."""
-    found = np.asarray(values)
-    return (found - found.mean()) / (found.std() or 1.0) if len(found) else found
+def _standardize(numbers: Sequence[float]) -> np.ndarray:
+    """Return the numbers with zero mean and unit standard deviation, shape (texts,)."""
+    array = np.asarray(numbers)
+    return (array - array.mean()) / (array.std() or 1.0) if len(array) else array
