@@ -26,7 +26,7 @@ from twister_loop.evaluation import metrics
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.voices import VoiceTrialOptions, try_voice
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import model_files as _coqui_voice
+from twister_loop.tts._coqui import model_files
 from twister_loop.tts._coqui.synthesizer import CoquiSynthesizer
 from twister_loop.tts._coqui.training import CHECKPOINT
 
@@ -75,9 +75,9 @@ def main() -> None:
     for each in Manifest.load(trial):
         logging.info("  %s\n    %s", each.text, each.pred_text)
     if tried.passed and not options.attempt:
-        model = speaker._load_model(voice.location / _coqui_voice.WEIGHTS)
+        model = speaker._load_model(voice.location / model_files.WEIGHTS)
         (folder / "published").mkdir(exist_ok=True)
-        logging.info("%s", _coqui_voice.publish_model(model, folder / "published"))
+        logging.info("%s", model_files.publish_model(model, folder / "published"))
 
 
 def last_checkpoint(folder: Path) -> int:
@@ -85,8 +85,8 @@ def last_checkpoint(folder: Path) -> int:
     resume = folder / "voice" / "resume"
     state = torch.load(resume / CHECKPOINT, map_location="cpu", weights_only=True)
     (folder / "attempts").mkdir(exist_ok=True)
-    torch.save({"model": state["model"]}, folder / "attempts" / _coqui_voice.WEIGHTS)
-    shutil.copy(resume / _coqui_voice.CONFIG, folder / "attempts" / _coqui_voice.CONFIG)
+    torch.save({"model": state["model"]}, folder / "attempts" / model_files.WEIGHTS)
+    shutil.copy(resume / model_files.CONFIG, folder / "attempts" / model_files.CONFIG)
     return int(state["step"])
 
 

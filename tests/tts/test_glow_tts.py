@@ -31,10 +31,8 @@ from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import TEXT_ONLY, Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import clips as cutting
 from twister_loop.tts._coqui import glow_tts_model as glow
-from twister_loop.tts._coqui import model_files as voice
-from twister_loop.tts._coqui import training
+from twister_loop.tts._coqui import model_files, training, training_clips
 from twister_loop.tts.glow_tts import GlowTtsSynthesizer
 
 pytestmark = pytest.mark.model
@@ -245,7 +243,7 @@ def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
         trained, Manifest.write(grown, tmp_path / "l"), texts, NO_CHAMPION, tmp_path / "v", 8
     )
     old, new = (glow.load_model(each.location / "model.pth") for each in (trained, later))
-    assert voice.model_characters(new) - voice.model_characters(old) == {"ž"}
+    assert model_files.model_characters(new) - model_files.model_characters(old) == {"ž"}
     assert new.config.hidden_channels_enc == 16  # the sizes of the earlier voice
     assert new.config.speakers == ["ada"]  # and its speaker, though bob speaks more
     assert read_losses(later.location)[0][0] == 0  # its normalization is not initialized anew
@@ -262,13 +260,13 @@ def test_more_letters_leave_the_rows_of_the_known_ones_as_they_are(trained: Chec
         each: old.state_dict()[glow.CHARACTER_EMBEDDING][
             old.tokenizer.characters.char_to_id(each)
         ].clone()
-        for each in voice.model_characters(old)
+        for each in model_files.model_characters(old)
     }
     new = glow.extend_model(old, "abcxyz,")
     for each, row in rows.items():
         place = new.tokenizer.characters.char_to_id(each)
         assert torch.equal(new.state_dict()[glow.CHARACTER_EMBEDDING][place], row)
-    assert voice.model_characters(new) == {*rows, *"abcxyz,"}
+    assert model_files.model_characters(new) == {*rows, *"abcxyz,"}
 
 
 def test_a_given_voice_is_adapted_and_the_last_round_s_wins_over_it(
@@ -287,7 +285,7 @@ def test_a_voice_that_is_handed_on_is_half_as_large_and_can_be_gone_on_with(
     lesson: Manifest, texts: Manifest, trained: Checkpoint, tmp_path: Path
 ) -> None:
     model = glow.load_model(trained.location / "model.pth")
-    file = voice.publish_model(model, tmp_path)
+    file = model_files.publish_model(model, tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
     assert file.stat().st_size < 0.6 * (trained.location / "model.pth").stat().st_size
     for name, weights in glow.load_model(file).state_dict().items():
@@ -339,7 +337,7 @@ def test_clips_that_cannot_be_read_are_left_out(
 ) -> None:
     clips = [*lesson, replace(next(iter(lesson)), audio_filepath=tmp_path / "gone.wav")]
     model = glow.create_model(8000, 16, 2, 1, f"{LETTERS} .")
-    samples = cutting.write_clips(clips, tmp_path, model)
+    samples = training_clips.write_clips(clips, tmp_path, model)
     assert len(samples) == len(clips) - 1
     assert "gone.wav" in caplog.text
     first = audio.read(Path(samples[0]["audio_file"]))
@@ -351,16 +349,18 @@ def test_the_speaker_with_most_speech_is_chosen_unless_one_is_named(tmp_path: Pa
         *write_labeled_clips(tmp_path / "a", clips=22),
         *write_labeled_clips(tmp_path / "b", clips=30, speaker="bob", first=50),
     ]
-    assert {each.speaker for each in cutting.select_clips_of_one_speaker(clips, None)} == {"bob"}
-    assert {each.speaker for each in cutting.select_clips_of_one_speaker(clips, "ada", "bob")} == {
-        "ada"
+    assert {each.speaker for each in training_clips.select_clips_of_one_speaker(clips, None)} == {
+        "bob"
     }
+    assert {
+        each.speaker for each in training_clips.select_clips_of_one_speaker(clips, "ada", "bob")
+    } == {"ada"}
 
 
 def test_a_voice_keeps_its_speaker_while_the_lesson_has_enough_of_that_one(tmp_path: Path) -> None:
     ada = [*write_labeled_clips(tmp_path / "a", clips=20)]
     bob = [*write_labeled_clips(tmp_path / "b", clips=30, speaker="bob", first=50)]
-    of = cutting.select_clips_of_one_speaker
+    of = training_clips.select_clips_of_one_speaker
     assert {each.speaker for each in of([*ada, *bob], None, "ada")} == {"ada"}
     assert {each.speaker for each in of([*ada[1:], *bob], None, "ada")} == {"bob"}
 
@@ -422,7 +422,7 @@ def test_a_voice_that_knows_the_letters_may_be_asked_to_speak_them(
     knowing = glow.extend_model(
         glow.load_model(trained.location / "model.pth"), "абвгдежзийклмнопрстуфхцчшщя"
     )
-    voice.save_model(knowing, tmp_path)
+    model_files.save_model(knowing, tmp_path)
     texts = write_texts(tmp_path / "texts", "где моя щука")
     speech = Manifest.write([Utterance(id="a", duration=2.0, lang="it")], tmp_path / "speech")
     replace(TINY, start=tmp_path).check(None, texts, [speech])
@@ -451,11 +451,11 @@ def test_a_round_with_such_texts_is_refused_before_anything_is_heard(tmp_path: P
     ],
 )
 def test_texts_are_spelled_alike_wherever_they_come_from(written: str, read: str) -> None:
-    assert voice.normalize_text(written) == read
+    assert model_files.normalize_text(written) == read
 
 
 def test_the_alphabet_holds_letters_of_the_texts_but_no_signs_that_nobody_spoke() -> None:
-    assert voice.collect_characters(["ab, 7"], ["bc é 8 % ü"]) == " ,7abcéü"
+    assert model_files.collect_characters(["ab, 7"], ["bc é 8 % ü"]) == " ,7abcéü"
 
 
 def test_every_clip_comes_once_in_an_epoch_and_epochs_differ() -> None:

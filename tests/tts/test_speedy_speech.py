@@ -22,7 +22,7 @@ from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import glow_tts_model as glow
-from twister_loop.tts._coqui import model_files as voice
+from twister_loop.tts._coqui import model_files
 from twister_loop.tts._coqui import speedy_speech_model as speedy
 from twister_loop.tts.speedy_speech import SpeedySpeechSynthesizer
 
@@ -147,12 +147,12 @@ def test_a_later_round_goes_on_from_the_voice_and_learns_of_new_letters(
     quick = replace(TINY, steps=1, hidden=64)
     later = quick.train(trained, lesson, texts, NO_CHAMPION, tmp_path / "v", 8)
     old, new = (speedy.load_model(each.location / "model.pth") for each in (trained, later))
-    assert voice.model_characters(new) - voice.model_characters(old) == {"ž"}
+    assert model_files.model_characters(new) - model_files.model_characters(old) == {"ž"}
     assert new.args.hidden_channels == 16  # the sizes of the earlier voice
     for name, weights in old.state_dict().items():
         if name != speedy.CHARACTER_EMBEDDING and weights.is_floating_point():
             assert (weights - new.state_dict()[name]).abs().max() < 0.2, name
-    for each in voice.model_characters(old):
+    for each in model_files.model_characters(old):
         row = old.emb.weight[old.tokenizer.characters.char_to_id(each)]
         now = new.emb.weight[new.tokenizer.characters.char_to_id(each)]
         assert (row - now).abs().max() < 0.01
@@ -199,7 +199,7 @@ def test_a_sentence_begins_as_if_silence_were_before_it(model: Any) -> None:
 
 
 def test_other_voices_are_refused_with_a_reason(trained: Checkpoint, tmp_path: Path) -> None:
-    config = voice.read_config(trained.location / "model.pth")
+    config = model_files.read_config(trained.location / "model.pth")
     assert speedy.explain_unfit(config) is None
     for option, why in (
         ("use_speaker_embedding", "has several speakers"),
@@ -223,11 +223,13 @@ def test_the_voice_that_is_shipped_is_small_and_can_say_what_the_demo_asks() -> 
     part = SpeedySpeechSynthesizer(start=SHIPPED, noise=0.0, speed=1.0)
     assert not list(part.validation_errors())
     assert (SHIPPED / "model.safetensors").stat().st_size < 15_000_000
-    model = speedy.load_model(voice.find_weights(SHIPPED)).eval()
+    model = speedy.load_model(model_files.find_weights(SHIPPED)).eval()
     spec = {"use": "textfile", "file": ROOT / "configs" / "texts" / "ivr.it.txt"}
-    asked = [voice.prepare_text(model, each.text or "") for each in Corpus.build(spec).utterances()]
+    asked = [
+        model_files.prepare_text(model, each.text or "") for each in Corpus.build(spec).utterances()
+    ]
     assert len(asked) > 100 and not [
-        each for each in asked if voice.explain_unspeakable(model, each)
+        each for each in asked if model_files.explain_unspeakable(model, each)
     ]
     [said] = part._synthesize_window(model, [Utterance(id="x", text="La conferenza inizia oggi.")])
     assert isinstance(said.samples_or_error, np.ndarray) and said.speaker == "it-1"

@@ -18,9 +18,7 @@ from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import clips as cutting
-from twister_loop.tts._coqui import model_files as voice
-from twister_loop.tts._coqui import training
+from twister_loop.tts._coqui import model_files, training, training_clips
 from twister_loop.tts._coqui import vits_model as vits
 from twister_loop.tts.vits import VitsSynthesizer
 
@@ -154,7 +152,7 @@ def test_a_later_round_knows_new_letters_and_speakers_and_who_it_knew(
     later = replace(TINY, steps=1, hidden=64, start=tmp_path / "nowhere")
     made = later.train(trained, grown, texts, NO_CHAMPION, tmp_path / "v", 8)
     old, new = (vits.load_model(each.location / "model.pth") for each in (trained, made))
-    assert voice.model_characters(new) - voice.model_characters(old) == {"ž"}
+    assert model_files.model_characters(new) - model_files.model_characters(old) == {"ž"}
     assert new.config.speakers == ["ada", "bob", "zoe"]
     assert new.args.hidden_channels == 16  # the sizes of the earlier voice
     moved = new.emb_g.weight[:2] - old.emb_g.weight
@@ -165,7 +163,8 @@ def test_rows_of_the_known_stay_and_a_new_speaker_begins_at_their_mean(trained: 
     old = vits.load_model(trained.location / "model.pth")
     speakers, letters = old.emb_g.weight.clone(), old.text_encoder.emb.weight.clone()
     places = {
-        each: old.tokenizer.characters.char_to_id(each) for each in voice.model_characters(old)
+        each: old.tokenizer.characters.char_to_id(each)
+        for each in model_files.model_characters(old)
     }
     new = vits.extend_model(old, "xyž", ["zoe", "bob"])
     assert new.config.speakers == ["ada", "bob", "zoe"]
@@ -187,7 +186,7 @@ def test_a_voice_of_one_speaker_goes_on_as_one_of_several_and_sounds_as_before(
     alone.speakers = []
     torch.manual_seed(3)
     before = Vits(alone).eval()
-    voice.save_model(before, tmp_path)
+    model_files.save_model(before, tmp_path)
     after = vits.load_model(tmp_path / "model.pth").eval()
     assert after.config.speakers == [vits.UNNAMED_SPEAKER]
     ids = torch.tensor([before.tokenizer.text_to_ids("alba")])
@@ -202,11 +201,11 @@ def test_a_voice_of_one_speaker_goes_on_as_one_of_several_and_sounds_as_before(
 def test_speakers_are_also_found_where_coqui_s_downloader_puts_them(
     trained: Checkpoint, tmp_path: Path
 ) -> None:
-    config = voice.read_config(trained.location / "model.pth")
+    config = model_files.read_config(trained.location / "model.pth")
     config.speakers = []
     config.save_json(tmp_path / "config.json")
     (tmp_path / "model_file.pth").symlink_to(trained.location / "model.pth")
-    weights = voice.find_weights(tmp_path)
+    weights = model_files.find_weights(tmp_path)
     with pytest.raises(ConfigError, match=r"neither its config\.json nor speaker_ids\.json or"):
         vits.load_model(weights)
     (tmp_path / "speaker_ids.json").write_text("[]]")
@@ -242,9 +241,9 @@ def test_clips_without_a_speaker_are_one_speaker_s(lesson: Manifest) -> None:
 def test_too_few_clips_or_a_speaker_who_is_not_there_are_a_sentence(lesson: Manifest) -> None:
     few = [each for each in lesson if each.speaker != "bob"]
     with pytest.raises(ConfigError, match=r"at least 20 .* there are 10 \(clips .* ada 10, eve 2"):
-        cutting.select_clips_of_speakers(few)
+        training_clips.select_clips_of_speakers(few)
     with pytest.raises(ConfigError, match=r"5 of every speaker, there are 22 of .* ada, bob, eve"):
-        cutting.select_clips_of_speakers(lesson, ["ada", "bob", "eve"])
+        training_clips.select_clips_of_speakers(lesson, ["ada", "bob", "eve"])
 
 
 def test_a_loss_that_is_not_a_number_stops_with_a_sentence(

@@ -157,7 +157,7 @@ def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utteranc
         normalized = _split_words(word.word, utterance.lang)
         if len(normalized) != 1 or word.logprob < min_confidence:
             continue
-        start, end = cut_times(utterance, first=position, last=position + 1)
+        start, end = cut_times(utterance, first_word=position, end_word=position + 1)
         if MIN_WORD_SECONDS <= end - start <= MAX_WORD_SECONDS:
             yield replace(
                 utterance,

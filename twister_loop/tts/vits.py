@@ -11,8 +11,7 @@ import numpy as np
 
 from ..core.artifacts import not_in_cache_key
 from ..core.types import Utterance
-from ._coqui import clips as cutting
-from ._coqui import model_files as voice
+from ._coqui import model_files, training_clips
 from ._coqui import vits_model as vits
 from ._coqui.model_files import Model
 from ._coqui.synthesizer import (
@@ -81,7 +80,7 @@ class VitsSynthesizer(CoquiSynthesizer):
     def _select_clips(
         self, lesson: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
-        chosen = cutting.select_clips_of_speakers(lesson, self.speakers)
+        chosen = training_clips.select_clips_of_speakers(lesson, self.speakers)
         return [replace(each, speaker=each.speaker or vits.UNNAMED_SPEAKER) for each in chosen]
 
     def _configure_model(
@@ -97,7 +96,7 @@ class VitsSynthesizer(CoquiSynthesizer):
         config.lr_scheduler_gen = config.lr_scheduler_disc = None
         return model
 
-    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
+    def _build_dataset(self, model: Model, samples: list[training_clips.CoquiSample]) -> Any:
         return vits.build_dataset(model, samples)
 
     def _prepare_for_inference(self, model: Model) -> None:
@@ -110,7 +109,10 @@ class VitsSynthesizer(CoquiSynthesizer):
         named = [each for each in model.config.speakers if each in self.speakers]
         speakers = named or model.config.speakers
         for each in texts:
-            letters, seed = voice.prepare_text(model, each.text or ""), voice.derive_seed(each.id)
+            letters, seed = (
+                model_files.prepare_text(model, each.text or ""),
+                model_files.derive_seed(each.id),
+            )
             rng = np.random.default_rng(seed)
             speaker = speakers[int(rng.integers(len(speakers)))]
             scales = (
@@ -119,10 +121,10 @@ class VitsSynthesizer(CoquiSynthesizer):
                 draw_scale(self.rhythm, rng),
             )
             who = None if speaker == vits.UNNAMED_SPEAKER else speaker
-            if wrong := voice.explain_unspeakable(model, letters):
+            if wrong := model_files.explain_unspeakable(model, letters):
                 yield SynthesisOutcome(who, wrong)
                 continue
-            with voice.fork_random_state(seed):
+            with model_files.fork_random_state(seed):
                 samples = vits.synthesize_samples(
                     model, letters, speaker, scales, MAX_SPEECH_SECONDS
                 )

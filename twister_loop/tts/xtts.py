@@ -21,7 +21,7 @@ from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Seconds, Utterance
 from ._base import Synthesizer
-from ._coqui import model_files as voice
+from ._coqui import model_files
 from ._coqui import xtts_model as xtts
 from ._coqui.model_files import derive_seed
 
@@ -151,7 +151,7 @@ class XttsSynthesizer(Synthesizer):
     ) -> Iterator[Utterance]:
         """The reference, the speed and every token are drawn by the id of the text."""
         tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
-        with voice.capture_output(), voice.fork_random_state(0):
+        with model_files.capture_output(), model_files.fork_random_state(0):
             model = xtts.load_model(checkpoint.location if tuned else self._base())
         references = list(Manifest.load(checkpoint.location))
         heard: dict[int, xtts.Voice] = {}
@@ -168,7 +168,7 @@ class XttsSynthesizer(Synthesizer):
                 continue
             if place not in heard:
                 heard[place] = xtts.compute_voice(model, audio.load_utterance(reference))
-            with voice.capture_output(), voice.fork_random_state(seed):
+            with model_files.capture_output(), model_files.fork_random_state(seed):
                 samples = xtts.synthesize_samples(
                     model, text.text or "", text.lang, heard[place], self.temperature, speed
                 )

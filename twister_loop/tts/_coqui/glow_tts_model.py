@@ -14,7 +14,7 @@ from TTS.tts.models.glow_tts import GlowTTS
 from TTS.tts.utils.helpers import generate_path, sequence_mask
 
 from ...core.types import Seconds
-from . import model_files as voice
+from . import model_files
 from .mel_voice import Mel, SynthesisRequest, make_audio_config
 from .model_files import Model
 
@@ -42,12 +42,12 @@ def create_model(rate: int, hidden: int, blocks: int, layers: int, characters: s
 def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
     several = config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file)
-    return "the voice has several speakers" if several else voice.explain_unfit(config, KIND)
+    return "the voice has several speakers" if several else model_files.explain_unfit(config, KIND)
 
 
 def load_model(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    return voice.load_model(weights, explain_unfit, _initialized)
+    return model_files.load_model(weights, explain_unfit, _initialized)
 
 
 def _initialized(config: GlowTTSConfig) -> Model:
@@ -58,7 +58,7 @@ def _initialized(config: GlowTTSConfig) -> Model:
 
 def extend_model(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    return voice.extend_model(model, characters, CHARACTER_EMBEDDING, GlowTTS)
+    return model_files.extend_model(model, characters, CHARACTER_EMBEDDING, GlowTTS)
 
 
 @torch.inference_mode()

@@ -19,8 +19,7 @@ from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 from ...asr._precision import Precision, resolve_dtype
 from ...audio import io as audio
 from ...core.types import Utterance
-from . import clips as cutting
-from . import model_files as voice
+from . import model_files, training_clips
 from .model_files import Model
 from .synthesizer import (
     TOO_LONG,
@@ -65,7 +64,7 @@ class MelSynthesizer(CoquiSynthesizer):
         self, lesson: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
         learned = model.config.speakers[0] if model and model.config.speakers else None
-        return cutting.select_clips_of_one_speaker(lesson, self.speaker, learned)
+        return training_clips.select_clips_of_one_speaker(lesson, self.speaker, learned)
 
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
@@ -77,16 +76,16 @@ class MelSynthesizer(CoquiSynthesizer):
         model.config.precision = "bf16"
         return model
 
-    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
+    def _build_dataset(self, model: Model, samples: list[training_clips.CoquiSample]) -> Any:
         return model.get_data_loader(model.config, samples=samples).dataset
 
     def _synthesize_window(
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterable[SynthesisOutcome]:
         """In batches of like length; what a text is batched with does not change it."""
-        letters = [voice.prepare_text(model, each.text or "") for each in texts]
+        letters = [model_files.prepare_text(model, each.text or "") for each in texts]
         said: list[audio.Samples | str] = [
-            voice.explain_unspeakable(model, each) for each in letters
+            model_files.explain_unspeakable(model, each) for each in letters
         ]
         able = [place for place, error in enumerate(said) if not error]
         able.sort(key=lambda place: len(letters[place]))
@@ -103,7 +102,7 @@ class MelSynthesizer(CoquiSynthesizer):
         return [SynthesisOutcome(speaker, each) for each in said]
 
     def _draw_request(self, model: Model, letters: str, id_: str) -> SynthesisRequest:
-        seed = voice.derive_seed(id_)
+        seed = model_files.derive_seed(id_)
         rng = np.random.default_rng(seed)
         speed, noise = draw_scale(self.speed, rng), draw_scale(self.noise, rng)
         return SynthesisRequest(model.tokenizer.text_to_ids(letters), seed, noise, speed)

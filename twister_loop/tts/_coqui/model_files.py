@@ -1,8 +1,8 @@
-"""A Coqui voice: its folder, the letters it can speak, and how it learns of new ones.
+"""Coqui models of voices: their files, the characters they can speak, and their random state.
 
-A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it; one that is
-handed on may have `model.safetensors` instead. Weights are only ever read as plain tensors
-(`weights_only`), so a stranger's file runs no code.
+A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it; a published
+one may have `model.safetensors` instead. Weights are only read as plain tensors
+(`weights_only=True`), so a file from an unknown source cannot run code.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from TTS.config import load_config
 from ...core.errors import ConfigError, EngineError
 
 Model: TypeAlias = Any
-"""A `GlowTTS` or `Vits`; Coqui's annotations say other things of them than are so."""
+"""A `GlowTTS`, `ForwardTTS` or `Vits`. `Any`, because Coqui's own annotations are often wrong."""
 Names: TypeAlias = Sequence[str]
+"""Names of the rows of an embedding table, in order: characters or speakers."""
 CONFIG, WEIGHTS = "config.json", "model.pth"
 DOWNLOADED_WEIGHTS = "model_file.pth"
-"""What Coqui's own downloader calls the weights."""
+"""Name that Coqui's own downloader gives to the weights."""
 PUBLISHED_WEIGHTS = "model.safetensors"
-"""The weights of a voice that is handed on."""
+"""Name of the weights of a published voice."""
 PAUSES = "'.,?!"
 """Marks that change how a sentence sounds; others are read as a space, or as one of these."""
+# Fewer marks leave more examples of each, and texts of other sources use other quotation marks.
 MARKS = str.maketrans(
     {
         **dict.fromkeys('"«»“”„‹›「」『』()[]{}<>_-‐‑–—~|¿¡', " "),
@@ -50,189 +52,257 @@ MARKS = str.maketrans(
 
 
 def normalize_text(text: str) -> str:
-    """Bring a text to the form a voice reads: lower case, composed, few marks, single spaces."""
+    """Return a text as voices read it: lower case, composed, few marks, single spaces.
+
+    >>> normalize_text("  L'ALBA «blu»:  sì…")
+    "l'alba blu, sì."
+    """
+    # NFC, or an accent typed as a combining mark would be a character of its own to the voice.
     composed = unicodedata.normalize("NFC", text.lower().translate(MARKS))
     return re.sub(r" (?=[.,?!])", "", " ".join(composed.split()))
 
 
-def collect_characters(heard: Iterable[str], asked: Iterable[str]) -> str:
-    """The characters of the lesson, and what other letters the texts hold, sorted.
+def collect_characters(labels: Iterable[str], texts: Iterable[str]) -> str:
+    """Return the characters that a voice needs, sorted: all of the labels, letters of the texts.
 
-    A letter that was never heard has mostly a neighbor that was; a digit or a sign stands for
-    a whole word, which a voice that never heard it could only make up.
+    A letter of the texts that no label has gets an untrained row of the embedding; mostly its
+    neighbors make up for it. A digit or a sign stands for a whole word, which a voice that was
+    never trained on it could only invent, so those of the texts are left out.
+
+    >>> collect_characters(["ab, 7"], ["bc é 8 %"])
+    ' ,7abcé'
     """
-    known = {each for text in heard for each in text}
-    letters = {each for text in asked for each in text if unicodedata.category(each)[0] in "LM"}
-    return "".join(sorted(known | letters))
+    trained = {character for label in labels for character in label}
+    letters = {
+        character
+        for text in texts
+        for character in text
+        # Letters and their combining marks; other scripts need both.
+        if unicodedata.category(character)[0] in "LM"
+    }
+    return "".join(sorted(trained | letters))
 
 
 def model_characters(model: Model | None) -> set[str]:
-    """The characters that a voice has a place for."""
+    """Return the characters that a model has a row of the embedding for; none without a model."""
     return set(model.tokenizer.characters.vocab) if model else set()
 
 
 def config_characters(config: Any) -> set[str]:
-    """The same of a voice that is not loaded."""
+    """Return the characters of a voice from its configuration, without loading its weights."""
     if config.characters is None:
         return set()
-    written = (config.characters[each] for each in ("characters", "phonemes", "punctuations"))
-    return {each for letters in written for each in letters or ""}
+    alphabets = (config.characters[part] for part in ("characters", "phonemes", "punctuations"))
+    return {character for alphabet in alphabets for character in alphabet or ""}
 
 
 def prepare_text(model: Model, text: str) -> str:
-    """A text as the voice reads it; a pause mark that it never learned is read as a space."""
+    """Return a normalized text; pause marks that the model was not trained on become spaces."""
     unknown = dict.fromkeys(map(ord, set(PAUSES) - model_characters(model)), " ")
     return " ".join(normalize_text(text).translate(unknown).split())
 
 
 def explain_unspeakable(model: Model, text: str) -> str:
-    """Why the voice cannot speak a readable text; empty where it can."""
-    if not any(each not in PAUSES for each in text):
+    """Return why the model cannot speak a prepared text; an empty string if it can."""
+    if not any(character not in PAUSES for character in text):
         return "there is nothing to speak"
     unknown = sorted(set(text) - model_characters(model))
     return f"the voice cannot speak {' '.join(unknown)}" if unknown else ""
 
 
-def find_weights(place: Path) -> Path:
-    """The weights of a voice: the file itself, or the one in a folder."""
+def find_weights(path: Path) -> Path:
+    """Return the file with the weights of a voice, given that file or its folder.
+
+    For a folder without weights this is the path where Coqui's tools would write them.
+    """
     names = (WEIGHTS, DOWNLOADED_WEIGHTS, PUBLISHED_WEIGHTS)
-    found = (place / each for each in names if (place / each).is_file())
-    return next(found, place / WEIGHTS) if place.is_dir() else place
+    existing = (path / name for name in names if (path / name).is_file())
+    return next(existing, path / WEIGHTS) if path.is_dir() else path
 
 
 def read_config(weights: Path) -> Any:
-    """What a voice is, from beside its weights. Raises EngineError where that cannot be read."""
+    """Return the Coqui configuration that lies beside the weights.
+
+    Raises:
+        EngineError: it is missing or cannot be read.
+    """
     try:
         return load_config(weights.with_name(CONFIG))
     except FileNotFoundError as cause:
-        raise EngineError(f"{weights}: no {CONFIG} beside it, to say what voice it is") from cause
+        raise EngineError(
+            f"{weights}: there is no {CONFIG} beside it, which describes the model"
+        ) from cause
     except (OSError, LookupError, ValueError, TypeError, ImportError) as cause:
-        raise EngineError(f"{weights}: its {CONFIG} is no Coqui voice's ({cause})") from cause
+        raise EngineError(
+            f"{weights}: the {CONFIG} beside it is not of a Coqui voice ({cause})"
+        ) from cause
 
 
 def read_state(weights: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a voice by name. Raises EngineError where they cannot be read."""
+    """Return the tensors of a voice by name, on the CPU.
+
+    Raises:
+        EngineError: the file cannot be read, or contains more than tensors.
+    """
     try:
         if weights.suffix == ".safetensors":
             return load_file(weights)
-        loaded = torch.load(weights, map_location="cpu", weights_only=True)
-        state: dict[str, torch.Tensor] = loaded["model"]
+        checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = checkpoint["model"]
     except pickle.UnpicklingError as cause:
-        raise EngineError(f"{weights}: holds more than weights, so it is not read") from cause
+        raise EngineError(
+            f"{weights}: contains more than tensors and could run code, so it is not loaded"
+        ) from cause
     except (OSError, LookupError, ValueError, TypeError, RuntimeError, SafetensorError) as cause:
-        raise EngineError(f"{weights}: not a Coqui voice that can be read ({cause})") from cause
+        raise EngineError(f"{weights}: not the weights of a Coqui voice ({cause})") from cause
     return state
 
 
 def explain_unfit(config: Any, kind: str) -> str | None:
-    """Why a voice cannot be gone on with here; None where it can."""
-    for wrong, why in (
+    """Return why a voice cannot be trained further as a model of this kind; None if it can."""
+    objections = (
         (config.model != kind, f"is a {config.model}, not a {kind}"),
-        (config.use_phonemes, "speaks phonemes; one that reads letters is needed"),
-        (config.audio.stats_path, "needs statistics from a pickle file, which is not read"),
-    ):
-        if wrong:
-            return f"the voice {why}"
-    return None
+        (config.use_phonemes, "reads phonemes; one that reads letters is needed"),
+        (config.audio.stats_path, "needs statistics from a pickle file, which could run code"),
+    )
+    return first_objection(objections)
+
+
+def first_objection(objections: Iterable[tuple[object, str]]) -> str | None:
+    """Return the first reason whose condition is true, as a sentence about the voice."""
+    return next((f"the voice {reason}" for condition, reason in objections if condition), None)
 
 
 def load_model(
-    weights: Path, unfit: Callable[[Any], str | None], build: Callable[[Any], Model]
+    weights: Path,
+    find_objection: Callable[[Any], str | None],
+    build: Callable[[Any], Model],
 ) -> Model:
-    """A voice of one kind; `unfit` says why a configuration is none that can be gone on with.
+    """Load a voice of one kind.
 
-    Raises EngineError where files are missing or broken, ConfigError for other voices.
+    Args:
+        weights: the file with the weights; `config.json` lies beside it.
+        find_objection: returns why a configuration is not supported, or None.
+        build: makes an untrained model from a configuration.
+
+    Raises:
+        EngineError: files are missing or broken.
+        ConfigError: the voice is of another kind, or of a kind that is not supported.
     """
     config, state = read_config(weights), read_state(weights)
-    if why := unfit(config):
-        raise ConfigError(f"{weights}: {why}")
-    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
+    if reason := find_objection(config):
+        raise ConfigError(f"{weights}: {reason}")
+    # `normalize_text` replaces Coqui's cleaners, which differ between languages and versions.
+    config.text_cleaner = None
     model = build(config)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {CONFIG} ({cause})") from cause
+    load_weights(model, state, weights)
     return model
 
 
-def extend_model(
-    model: Model, characters: str, letters: str, build: Callable[[Any], Model]
-) -> Model:
-    """The same voice with room for more characters; what it knew of the others it still knows.
+def load_weights(model: Model, state: Mapping[str, torch.Tensor], weights: Path) -> None:
+    """Load tensors into a model.
 
-    `letters` is the name of the weights that have a row for every character.
+    Raises:
+        EngineError: names or shapes differ; the message names the file `weights`.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as cause:
+        raise EngineError(f"{weights}: does not fit the {CONFIG} beside it ({cause})") from cause
+
+
+def extend_model(
+    model: Model, characters: str, embedding: str, build: Callable[[Any], Model]
+) -> Model:
+    """Return the model with rows for more characters; everything else keeps its weights.
+
+    `embedding` is the name of the tensor that has a row for every character.
     """
     before = list(model.tokenizer.characters.vocab)
     new = sorted(set(characters) - set(before))
     if not new:
         return model
     model.config.characters.characters = model.tokenizer.characters.characters + "".join(new)
-    grown = build(model.config)
-    copy_weights(grown, model, {letters: (before, grown.tokenizer.characters.vocab)})
-    return grown
+    extended = build(model.config)
+    copy_weights(extended, model, {embedding: (before, extended.tokenizer.characters.vocab)})
+    return extended
 
 
 def copy_weights(new: Model, old: Model, tables: Mapping[str, tuple[Names, Names]]) -> None:
-    """Give a voice what another knows.
+    """Copy the weights of one model into another that has more rows in some tables.
 
-    `tables` are the weights that have a row for every name: by the names of the rows that there
-    were, and of those that there are. A row that is new stays as it was drawn.
+    `tables` maps the name of a tensor (rows, size) to the names of its old and of its new rows.
+    A row whose name is new keeps its initial values.
     """
-    begun, state = new.state_dict(), old.state_dict()
-    for table, (before, now) in tables.items():
-        places = {name: row for row, name in enumerate(before)}
-        rows = begun[table].clone()  # (names, size)
-        for row, name in enumerate(now):
-            if name in places:
-                rows[row] = state[table][places[name]]
+    initial, state = new.state_dict(), old.state_dict()
+    for table, (old_names, new_names) in tables.items():
+        old_rows = {name: row for row, name in enumerate(old_names)}
+        # By name, for Coqui sorts its characters: a new one moves the rows of others.
+        rows = initial[table].clone()  # (names, size)
+        for row, name in enumerate(new_names):
+            if name in old_rows:
+                rows[row] = state[table][old_rows[name]]
         state[table] = rows
-    new.load_state_dict({**begun, **state})
+    new.load_state_dict({**initial, **state})
 
 
 def save_model(model: Model, folder: Path) -> None:
-    """Write a voice; its weights appear last, and whole."""
+    """Write configuration and weights of a voice; the weights appear last, and complete."""
     model.config.save_json(folder / CONFIG)
     save_weights(model, folder)
 
 
 def save_weights(model: Model, folder: Path) -> None:
+    """Write the weights of a voice as `model.pth`, which appears complete or not at all."""
     scratch = folder / f".{WEIGHTS}"
+    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     with scratch.open("wb") as file:
-        torch.save({"model": {name: each.cpu() for name, each in model.state_dict().items()}}, file)
+        torch.save({"model": state}, file)
     scratch.replace(folder / WEIGHTS)
 
 
 def publish_model(model: Model, folder: Path) -> Path:
-    """Write a voice to be handed on, at half the size: float16, which speaks the same."""
+    """Write a voice in float16 for publication and return the file with its weights.
+
+    That halves its size; synthesis then runs in float32 as before.
+    """
     model.config.save_json(folder / CONFIG)
-    state = {name: each.cpu() for name, each in model.state_dict().items()}
-    half = {name: each.half() if each.is_floating_point() else each for name, each in state.items()}
-    save_file({name: each.contiguous() for name, each in half.items()}, folder / PUBLISHED_WEIGHTS)
-    (folder / PUBLISHED_WEIGHTS).chmod(0o644)  # safetensors keeps it to the owner
+    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    # Counters such as num_batches_tracked are integers, and stay so.
+    halved = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in state.items()
+    }
+    save_file(halved, folder / PUBLISHED_WEIGHTS)
+    # safetensors creates its files with mode 0600; a published file is for everybody.
+    (folder / PUBLISHED_WEIGHTS).chmod(0o644)
     return folder / PUBLISHED_WEIGHTS
 
 
 @contextmanager
 def capture_output(path: Path | None = None) -> Iterator[None]:
-    """Send what Coqui prints and logs to a file, or nowhere, and leave the process as it was."""
+    """Send what Coqui prints and logs to a file, or nowhere; restore streams and loggers after.
+
+    Coqui prints to stdout, which belongs to the user of a command line tool.
+    """
     loggers = [logging.getLogger(name) for name in ("trainer", "TTS")]
-    before = [(each, each.handlers, each.propagate, each.level) for each in loggers]
+    before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
     with (path or Path(os.devnull)).open("a", encoding="utf-8") as file:
-        for each in loggers:
-            each.handlers, each.propagate = [logging.StreamHandler(file)], False
-            each.setLevel(logging.INFO)
+        for logger in loggers:
+            logger.handlers, logger.propagate = [logging.StreamHandler(file)], False
+            logger.setLevel(logging.INFO)
         try:
             with redirect_stdout(file), redirect_stderr(file):
                 yield
         finally:
-            for each, handlers, propagate, level in before:
-                each.handlers, each.propagate = handlers, propagate
-                each.setLevel(level)
+            for logger, handlers, propagate, level in before:
+                logger.handlers, logger.propagate = handlers, propagate
+                logger.setLevel(level)
 
 
 @contextmanager
 def fork_random_state(seed: int) -> Iterator[None]:
-    """Draw from this seed inside, and leave the process's own random state as it was."""
+    """Seed everything that Coqui draws from, and restore the process's random state at the end."""
     before = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         seed_everything(seed)
@@ -244,14 +314,21 @@ def fork_random_state(seed: int) -> Iterator[None]:
 
 
 def derive_seed(name: str) -> int:
-    """The same number for the same name, everywhere."""
+    """Return a 32-bit seed that depends on the name alone.
+
+    Python's own `hash` of a string differs between processes.
+
+    >>> derive_seed("text-1")
+    1347614237
+    """
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
 
 
 def seed_everything(seed: int) -> None:
-    """Seed everything that Coqui draws from."""
+    """Seed the global generators of Python, NumPy and torch, which Coqui draws from."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-    # Said explicitly, or MKL may take fewer threads for small sums, and they end otherwise.
+    # Setting the number of threads makes it explicit. Otherwise MKL may use fewer threads for
+    # small products, whose sums then round differently, and a resumed training would differ.
     torch.set_num_threads(torch.get_num_threads())

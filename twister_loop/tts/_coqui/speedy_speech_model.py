@@ -16,7 +16,7 @@ from TTS.tts.layers.generic.res_conv_bn import Conv1dBN
 from TTS.tts.models.forward_tts import ForwardTTS, maximum_path
 
 from ...core.types import Seconds
-from . import model_files as voice
+from . import model_files
 from .mel_voice import Mel, SynthesisRequest, make_audio_config
 from .model_files import Model
 
@@ -131,7 +131,7 @@ def _blocks(count: int, dilations: Sequence[int]) -> dict[str, Any]:
 
 def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
-    if why := voice.explain_unfit(config, KIND):
+    if why := model_files.explain_unfit(config, KIND):
         return why
     args = config.model_args
     for wrong, why in (
@@ -146,12 +146,12 @@ def explain_unfit(config: Any) -> str | None:
 
 def load_model(weights: Path) -> Model:
     """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    return voice.load_model(weights, explain_unfit, SpeedySpeech)
+    return model_files.load_model(weights, explain_unfit, SpeedySpeech)
 
 
 def extend_model(model: Model, characters: str) -> Model:
     """The same voice with room for more characters; what it knew of the others it still knows."""
-    return voice.extend_model(model, characters, CHARACTER_EMBEDDING, SpeedySpeech)
+    return model_files.extend_model(model, characters, CHARACTER_EMBEDDING, SpeedySpeech)
 
 
 @torch.inference_mode()

@@ -21,9 +21,7 @@ from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Language, Seconds, Utterance
 from ...text.scripts import is_mostly_unknown
 from .._base import Synthesizer
-from . import clips as cutting
-from . import model_files as voice
-from . import training
+from . import model_files, training, training_clips
 from .model_files import Model
 
 log = logging.getLogger(__name__)
@@ -85,12 +83,12 @@ class CoquiSynthesizer(Synthesizer):
     def validation_errors(self) -> Iterator[str]:
         if self.start is None:
             return
-        weights = voice.find_weights(self.start)
+        weights = model_files.find_weights(self.start)
         if not weights.is_file():
             yield f"start: {weights} is not there"
             return
         try:
-            why = self._explain_unfit(voice.read_config(weights))
+            why = self._explain_unfit(model_files.read_config(weights))
         except EngineError as cause:
             why = str(cause)
         if why:
@@ -100,7 +98,9 @@ class CoquiSynthesizer(Synthesizer):
         """Refuse texts of which most are in letters that nothing here would ever teach it."""
         earlier = start.location if start else self.start
         known = (
-            voice.config_characters(voice.read_config(voice.find_weights(earlier)))
+            model_files.config_characters(
+                model_files.read_config(model_files.find_weights(earlier))
+            )
             if earlier
             else set()
         )
@@ -109,10 +109,10 @@ class CoquiSynthesizer(Synthesizer):
             if each.lang is None:
                 return  # it may be in any
             langs.add(each.lang)
-            known.update(voice.normalize_text(each.text or ""))
+            known.update(model_files.normalize_text(each.text or ""))
         strange, example = 0, ""
         for each in texts:
-            if is_mostly_unknown(voice.normalize_text(each.text or ""), langs, known):
+            if is_mostly_unknown(model_files.normalize_text(each.text or ""), langs, known):
                 strange, example = strange + 1, example or each.text or ""
         if 2 * strange > len(texts):
             raise ConfigError(
@@ -138,19 +138,19 @@ class CoquiSynthesizer(Synthesizer):
         EngineError where the loss is not a number or the trainer fails.
         """
         resume = out / "resume"
-        if not (out / voice.WEIGHTS).exists():
+        if not (out / model_files.WEIGHTS).exists():
             out.mkdir(parents=True, exist_ok=True)
             watch = training.LossMonitor(out / "training.jsonl", self.steps)
-            with voice.capture_output(out / "train.log"), voice.fork_random_state(seed):
+            with model_files.capture_output(out / "train.log"), model_files.fork_random_state(seed):
                 earlier = start.location if start else self.start
-                model = self._load_model(voice.find_weights(earlier)) if earlier else None
+                model = self._load_model(model_files.find_weights(earlier)) if earlier else None
                 clips = self._select_clips(filtered_labels, model)
                 model = self._configure_model(model, clips, _characters(model, clips, texts))
-                samples = cutting.write_clips(clips, resume / "clips", model)
+                samples = training_clips.write_clips(clips, resume / "clips", model)
                 model.config.batch_size, model.config.save_step = self.batch, self.save_every
                 dataset = self._build_dataset(model, samples)
                 training.train_model(model, dataset, resume, seed, self.steps, watch)
-                voice.save_model(model, out)
+                model_files.save_model(model, out)
         shutil.rmtree(resume, ignore_errors=True)
         return Checkpoint(engine=self.name, location=out)
 
@@ -159,10 +159,10 @@ class CoquiSynthesizer(Synthesizer):
     ) -> Iterator[Utterance]:
         """Whatever is drawn to speak a text is drawn by its id."""
         with (
-            voice.capture_output(),
-            voice.fork_random_state(0),
+            model_files.capture_output(),
+            model_files.fork_random_state(0),
         ):  # building it draws weights, to be overwritten
-            model = self._load_model(checkpoint.location / voice.WEIGHTS)
+            model = self._load_model(checkpoint.location / model_files.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._prepare_for_inference(model)
         for window in iter_windows(texts):
@@ -196,7 +196,7 @@ class CoquiSynthesizer(Synthesizer):
         """A new voice of the sizes asked for, or the earlier one with room for what is new."""
 
     @abstractmethod
-    def _build_dataset(self, model: Model, samples: list[cutting.CoquiSample]) -> Any:
+    def _build_dataset(self, model: Model, samples: list[training_clips.CoquiSample]) -> Any:
         """Coqui's, in order of length."""
 
     @abstractmethod
@@ -228,15 +228,21 @@ def check_and_level(samples: audio.Samples, rate: int) -> audio.Samples | str:
     """What was spoken, evenly loud, or why that is no speech."""
     if wrong := explain_too_short(len(samples) / rate):
         return wrong
-    return cutting.level_loudness(samples) if np.isfinite(samples).all() else "no speech came out"
+    return (
+        training_clips.level_loudness(samples)
+        if np.isfinite(samples).all()
+        else "no speech came out"
+    )
 
 
 def _characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
     """What the voice must have a place for."""
-    heard = {voice.normalize_text(each.text or "") for each in clips}
-    characters = voice.collect_characters(
-        heard, (voice.normalize_text(each.text or "") for each in texts)
+    heard = {model_files.normalize_text(each.text or "") for each in clips}
+    characters = model_files.collect_characters(
+        heard, (model_files.normalize_text(each.text or "") for each in texts)
     )
-    if unheard := sorted(set(characters) - set("".join(heard)) - voice.model_characters(model)):
+    if unheard := sorted(
+        set(characters) - set("".join(heard)) - model_files.model_characters(model)
+    ):
         log.warning("letters of the texts that no clip holds: %s", " ".join(unheard))
     return characters

@@ -17,9 +17,9 @@ from TTS.tts.models.vits import Vits, VitsDataset
 from ...audio.io import Samples
 from ...core.errors import ConfigError, EngineError
 from ...core.types import Seconds
-from . import model_files as voice
-from .clips import CoquiSample
+from . import model_files
 from .model_files import Model, Names
+from .training_clips import CoquiSample
 
 KIND = "vits"
 CHARACTERS = "TTS.tts.models.vits.VitsCharacters"
@@ -97,7 +97,7 @@ def create_model(
 
 def explain_unfit(config: Any) -> str | None:
     """Why a voice cannot be gone on with; None where it reads letters and embeds its speakers."""
-    if why := voice.explain_unfit(config, KIND):
+    if why := model_files.explain_unfit(config, KIND):
         return why
     for wrong, why in (
         (config.model_args.use_d_vector_file, "takes its speakers from another model's vectors"),
@@ -114,7 +114,7 @@ def load_model(weights: Path) -> Model:
 
     Raises EngineError where files are missing or broken, ConfigError for other voices.
     """
-    config, state = voice.read_config(weights), voice.read_state(weights)
+    config, state = model_files.read_config(weights), model_files.read_state(weights)
     if why := explain_unfit(config):
         raise ConfigError(f"{weights}: {why}")
     config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
@@ -137,7 +137,7 @@ def load_model(weights: Path) -> Model:
     try:
         model.load_state_dict({**untaught, **neutral, **state})
     except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {voice.CONFIG} ({cause})") from cause
+        raise EngineError(f"{weights}: does not fit its {model_files.CONFIG} ({cause})") from cause
     return model
 
 
@@ -153,7 +153,7 @@ def _speakers(config: Any, weights: Path) -> list[str]:
                 raise EngineError(f"{path}: not names of speakers ({cause})") from cause
             return sorted(numbers, key=lambda name: numbers[name])
     raise ConfigError(
-        f"{weights}: the voice has several speakers, and neither its {voice.CONFIG} nor "
+        f"{weights}: the voice has several speakers, and neither its {model_files.CONFIG} nor "
         f"{' or '.join(NAMES)} beside it names them"
     )
 
@@ -180,7 +180,7 @@ def extend_model(model: Model, characters: str, speakers: Names) -> Model:
         CHARACTER_EMBEDDING: (before, grown.tokenizer.characters.vocab),
         SPEAKER_EMBEDDING: (named, config.speakers),
     }
-    voice.copy_weights(grown, model, tables)
+    model_files.copy_weights(grown, model, tables)
     return grown
 
 

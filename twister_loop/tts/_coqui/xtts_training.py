@@ -20,10 +20,9 @@ from TTS.tts.layers.xtts.trainer.gpt_trainer import GPTTrainer, GPTTrainerConfig
 from ...audio import io as audio
 from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Utterance
-from . import model_files as voice
-from . import training
+from . import model_files, training
 from . import xtts_model as xtts
-from .clips import MIN_CLIPS
+from .training_clips import MIN_CLIPS
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def fine_tune(
     steps, batch, rate, save_every = options
     resume = out / "resume"
     watch = training.LossMonitor(out / "training.jsonl", steps)
-    with voice.capture_output(out / "train.log"), voice.fork_random_state(seed):
+    with model_files.capture_output(out / "train.log"), model_files.fork_random_state(seed):
         model = _model(base, earlier)
         config = model.config
         config.batch_size, config.lr, config.save_step = batch, rate, save_every
@@ -97,7 +96,7 @@ def fine_tune(
         training.train_model(model, FineTuningDataset(model, samples), resume, seed, steps, watch)
         for name in (xtts.CONFIG, xtts.VOCABULARY):
             shutil.copyfile(base / name, out / name)
-        voice.save_weights(model.xtts, out)
+        model_files.save_weights(model.xtts, out)
     shutil.rmtree(resume, ignore_errors=True)
 
 
