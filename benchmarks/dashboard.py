@@ -42,7 +42,8 @@ from twister_loop.core.artifacts import folder_size, read_json, write_json
 from twister_loop.core.errors import NothingNew
 from twister_loop.core.types import Word
 from twister_loop.data.mixture import MixOptions
-from twister_loop.pipeline.plan import Labeler, Plan, VoicePlan, load
+from twister_loop.pipeline.plan import Labeler, Plan, VoicePlan
+from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.dashboard import server
 from twister_loop.reporting.dashboard.folder import Runs
@@ -84,7 +85,7 @@ class Sentences(Corpus):
             yield Utterance(
                 id=str(number),
                 audio_filepath=path,
-                duration=round(audio.duration_of(path), 3),
+                duration=round(audio.read_duration(path), 3),
                 text=said,
                 lang=self.lang,
             )
@@ -110,7 +111,7 @@ class Unlabeled(Sentences):
 class Simulated(Recognizer):
     """Hears every word but some, the fewer the more often it was trained."""
 
-    def base(self) -> Checkpoint:
+    def initial_checkpoint(self) -> Checkpoint:
         return Checkpoint("simulated", source="nothing", digest="0")
 
     def transcribe(
@@ -205,7 +206,7 @@ def main() -> None:
 def _server(folder: Path) -> None:
     """How long a run takes to open, over a real socket."""
     _recalled.cache_clear()
-    settings = uvicorn.Config(server.app(Runs.of(folder / "run")), log_level="error")
+    settings = uvicorn.Config(server.create_app(Runs.open(folder / "run")), log_level="error")
     running = uvicorn.Server(settings)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
@@ -249,11 +250,11 @@ def _million(folder: Path) -> None:
             file.write(f'{{"id":"{n:07}","duration":2.0,"text":"please enter {n}","lang":"en"}}\n')
     tracemalloc.start()
     with timed("a page of a million lines"):
-        manifest.page(0, 50)
+        manifest.read_page(0, 50)
     with timed("a search that reads 16 MB and finds nothing"):
-        manifest.page(0, 50, query="nobody said this")
+        manifest.read_page(0, 50, query="nobody said this")
     with timed("six samples from all over it"):
-        manifest.sample(6, seed=1)
+        manifest.draw(6, seed=1)
     say(f"memory at its peak {tracemalloc.get_traced_memory()[1] / 1e6:.1f} MB")
     shutil.rmtree(manifest.folder)
 

@@ -43,7 +43,7 @@ def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) 
     """The same recording, quieter, at another rate and in another codec."""
     samples = audio.resample(GAIN * audio.load_utterance(utterance), audio.SAMPLE_RATE, rate)
     soundfile.write(path, samples, rate, format=form, subtype=codec)
-    return replace(utterance, audio_filepath=path, offset=0.0, duration=audio.duration_of(path))
+    return replace(utterance, audio_filepath=path, offset=0.0, duration=audio.read_duration(path))
 
 
 def main() -> None:
@@ -54,14 +54,14 @@ def main() -> None:
     shortest, longest = SHORT if short else (SHORTEST, float("inf"))
     speech = [each for each in every if shortest <= each.duration < longest]
     began = time.perf_counter()
-    prints = [fingerprint.fingerprint(each) for each in speech]
+    prints = [fingerprint.read_fingerprint(each) for each in speech]
     speed = sum(each.duration for each in speech) / (time.perf_counter() - began)
     with tempfile.TemporaryDirectory() as folder:
         for name, (rate, form, codec) in CODECS.items():
             path = Path(folder) / f"clip.{form.lower()}"
             worst = max(
-                fingerprint.difference(
-                    known, fingerprint.fingerprint(through(each, rate, form, codec, path))
+                fingerprint.bit_error_rate(
+                    known, fingerprint.read_fingerprint(through(each, rate, form, codec, path))
                 )
                 for each, known in itertools.islice(zip(speech, prints, strict=True), PERTURBED)
             )
@@ -71,7 +71,7 @@ def main() -> None:
         for one, two in itertools.combinations(range(len(speech)), 2)
         if abs(speech[one].duration - speech[two].duration) < fingerprint.LONGER
     ]
-    differ = sorted(fingerprint.difference(prints[one], prints[two]) for one, two in pairs)
+    differ = sorted(fingerprint.bit_error_rate(prints[one], prints[two]) for one, two in pairs)
     sys.stdout.write(
         f"{len(pairs)} pairs of different recordings: the closest {differ[0]:.2f}, "
         f"{sum(each < fingerprint.SAME for each in differ)} under {fingerprint.SAME}, "

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from twister_loop import Utterance
 from twister_loop.core.artifacts import RUN_MARKER, write_json
-from twister_loop.core.manifest import Manifest, windows
+from twister_loop.core.manifest import Manifest, iter_windows
 from twister_loop.data import packing
 from twister_loop.data.filters._base import Filter
 from twister_loop.data.mixture import MixOptions
@@ -90,7 +90,7 @@ def packed(run: Path) -> None:
 
 def parsing(run: Path) -> None:
     """What reading alone takes."""
-    for _ in windows(Manifest(run / "pseudo_labels")):
+    for _ in iter_windows(Manifest(run / "pseudo_labels")):
         pass
 
 

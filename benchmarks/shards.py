@@ -56,9 +56,9 @@ def main() -> None:
         source = Manifest.write(lines, home / "source")
         size = source.path.stat().st_size / LINES
         joined = spent(lambda: Manifest.write(source, home / "joined"))
-        skipped = spent(lambda: list(source.lines_between(LINES - 1)))
+        skipped = spent(lambda: list(source.iter_lines(LINES - 1)))
         tracemalloc.start()
-        held = list(source.lines_between(0, 10_000))
+        held = list(source.iter_lines(0, 10_000))
         memory = tracemalloc.get_traced_memory()[0] / len(held)
         tracemalloc.stop()
         say(f"a line: {size:.0f} bytes on disk, {memory:.0f} in memory where a stage holds it")

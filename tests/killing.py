@@ -34,7 +34,7 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
 
         return before
 
-    appending = manifest.Manifest.appending
+    appending = manifest.Manifest.open_for_append
 
     @contextmanager
     def counting(self: manifest.Manifest, mode: str = "w") -> Iterator[Any]:
@@ -42,7 +42,7 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
             # One a written utterance.
             yield lambda lines: append((count(self.folder), each)[1] for each in lines)
 
-    manifest.Manifest.appending = counting  # type: ignore[method-assign]
+    manifest.Manifest.open_for_append = counting  # type: ignore[method-assign]
     audio.write = counted(audio.write, 1)
     artifact.write_json = counted(artifact.write_json, 1)
     write_line = schema.to_json_line  # also one a line of a training log, which lies nowhere yet

@@ -40,7 +40,7 @@ TIERS = {
 PARTS = [
     pytest.param(kind, name, marks=[TIERS[name]] if name in TIERS else [], id=name)
     for kind in KINDS
-    for name in kind.names()
+    for name in kind.list_names()
 ]
 
 
@@ -50,10 +50,10 @@ def test_every_part_is_a_frozen_dataclass_and_documents_its_options(
 ) -> None:
     if name == "ray":
         pytest.importorskip("ray", reason="an extra of its own")
-    part = kind.find(name)
+    part = kind.find_class(name)
     assert is_dataclass(part) and part.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert part.name == name and f"{part.__module__}.".startswith(f"{kind.home}.{name}.")
-    homes = [each.__module__ for each in part.__mro__ if each.__module__.startswith(kind.home)]
+    assert part.name == name and f"{part.__module__}.".startswith(f"{kind.package}.{name}.")
+    homes = [each.__module__ for each in part.__mro__ if each.__module__.startswith(kind.package)]
     source = "".join(Path(sys.modules[home].__file__ or "").read_text() for home in homes)
     for field in fields(part):
         assert re.search(rf"^    {field.name}:", source, re.MULTILINE)

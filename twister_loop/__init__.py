@@ -2,9 +2,10 @@
 
 from .asr._base import Recognizer
 from .audio.effects._base import Effect
-from .core.environment import installed
+from .core.environment import installed_version
 from .core.errors import (
     AudioError,
+    AwaitingApproval,
     BusyError,
     ConfigError,
     EngineError,
@@ -14,7 +15,6 @@ from .core.errors import (
     SpaceError,
     StaleError,
     TwisterError,
-    Waiting,
 )
 from .core.manifest import Manifest
 from .core.types import Checkpoint, ErrorCount, Report, Utterance, Verdict, Word
@@ -24,16 +24,18 @@ from .evaluation.gates._base import Gate
 from .evaluation.trials import VoiceTrial
 from .pipeline.approval import approve, refuse
 from .pipeline.loop import measure_champion, next_round, refine, retrain
-from .pipeline.plan import Plan, load
+from .pipeline.plan import Plan
+from .pipeline.plan_reader import load
 from .pipeline.run_folder import Approval, Round, RunFolder
 from .text.normalizers._base import Normalizer
 from .tts._base import Synthesizer
 
-__version__ = installed("twister-loop") or "0+unknown"  # not installed: run from its source
+__version__ = installed_version("twister-loop") or "0+unknown"  # not installed: run from its source
 
 __all__ = [
     "Approval",
     "AudioError",
+    "AwaitingApproval",
     "BusyError",
     "Checkpoint",
     "ConfigError",
@@ -60,7 +62,6 @@ __all__ = [
     "Utterance",
     "Verdict",
     "VoiceTrial",
-    "Waiting",
     "Word",
     "approve",
     "load",

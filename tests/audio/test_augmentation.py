@@ -15,7 +15,7 @@ import yaml
 from twister_loop import ConfigError, Plan, Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, AugmentedDataset, RandomEffect, load_audio
-from twister_loop.audio.effects._audiomentations import recordings
+from twister_loop.audio.effects._audiomentations import list_recordings
 from twister_loop.audio.effects._base import Effect
 from twister_loop.core.artifacts import cache_key
 from twister_loop.core.manifest import Manifest
@@ -54,7 +54,7 @@ def speech(folder: Path, lengths: list[float]) -> Manifest:
     return Manifest.write(recorded(), folder)
 
 
-@pytest.fixture(params=Effect.names())
+@pytest.fixture(params=Effect.list_names())
 def any_effect(request: pytest.FixtureRequest) -> Effect:
     return effect(request.param)
 
@@ -104,8 +104,8 @@ def test_a_room_makes_speech_sound_on_and_keeps_its_loudness(tmp_path: Path) -> 
     for room in (effect("room"), effect("room", responses=str(tmp_path))):
         heard = applied(room, said)
         assert len(heard) == len(said)
-        assert audio.loudness(heard) == pytest.approx(audio.loudness(said), abs=0.1)
-        assert audio.loudness(heard[round(0.32 * RATE) : round(0.4 * RATE)]) > -60
+        assert audio.measure_loudness(heard) == pytest.approx(audio.measure_loudness(said), abs=0.1)
+        assert audio.measure_loudness(heard[round(0.32 * RATE) : round(0.4 * RATE)]) > -60
 
 
 def test_pitch_moves_the_pitch_and_not_the_time() -> None:
@@ -133,7 +133,7 @@ def test_a_codec_keeps_length_and_place(codec: str) -> None:
     said = np.concatenate([np.zeros(RATE // 2, np.float32), tone(0.5, 700)])
     heard = applied(effect("codec", codecs=[codec]), said)
     assert len(heard) == len(said)
-    assert audio.loudness(heard[: RATE // 2 - 1_000]) < audio.loudness(heard[RATE // 2 :]) - 20
+    assert audio.measure_loudness(heard[: RATE // 2 - 1_000]) < audio.measure_loudness(heard[RATE // 2 :]) - 20
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_another_recording_under_the_same_name_is_noticed(tmp_path: Path) -> Non
     assert before == cache_key(effect("noise", recordings=str(tmp_path)))
     audio.write(noise(0.5, 9), tmp_path / "a.wav")
     assert cache_key(effect("noise", recordings=str(tmp_path))) != before
-    assert recordings(tmp_path) == (tmp_path / "a.wav",)
+    assert list_recordings(tmp_path) == (tmp_path / "a.wav",)
 
 
 HALF = Augmentation((RandomEffect(effect("gain"), 0.5), RandomEffect(effect("speed"), 0.5)))
@@ -197,7 +197,7 @@ def test_what_is_perturbed_says_so_and_the_rest_stays_where_it_is(tmp_path: Path
             assert new == replace(old, audio_filepath=new.audio_filepath)
         else:
             assert new.audio_filepath.is_file() and new.text == old.text
-            assert new.duration == pytest.approx(audio.duration_of(new.audio_filepath), abs=1e-3)
+            assert new.duration == pytest.approx(audio.read_duration(new.audio_filepath), abs=1e-3)
 
 
 def test_copies_are_perturbed_each_otherwise_and_repeatably(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_speech_that_cannot_be_read_stays_and_is_said(
     source = speech(tmp_path / "pseudo_labels", [0.3, 0.3])
     (tmp_path / "pseudo_labels" / "0.wav").write_text("no audio")
     made = list(augment(HALF, source, 7, out=tmp_path / "augmented"))
-    assert len(made) == 2 and "u0 is not perturbed" in caplog.text
+    assert len(made) == 2 and "u0 is not augmented" in caplog.text
 
 
 @pytest.mark.parametrize("when", ["written", "reading"])

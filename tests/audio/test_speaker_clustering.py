@@ -10,9 +10,9 @@ import functools
 import operator
 
 from twister_loop.audio import speaker_clustering as clustering
-from twister_loop.audio.speaker_clustering import Groups, Limits, Mask, Sums, cluster_speakers
+from twister_loop.audio.speaker_clustering import OnlineClustering, DistanceLimits, Mask, Sums, cluster_speakers
 
-LIMITS = Limits(mean=0.175, of_means=0.1)
+LIMITS = DistanceLimits(mean=0.175, of_means=0.1)
 
 
 def utterances(whose: Sequence[int], seed: int = 0, noise: float = 0.35) -> Sums:
@@ -67,12 +67,12 @@ def test_how_short_utterances_are_does_not_matter_where_there_are_many() -> None
     """So noisy that two utterances of one speaker are farther apart than speakers are."""
     noisy = utterances([0, 1] * 150, noise=2.0)
     assert (1 - noisy[0] @ noisy[2]) > LIMITS.mean
-    two = Groups(LIMITS)
+    two = OnlineClustering(LIMITS)
     counts = np.full(30, 10)
     of_ten = np.array(
         [noisy[who::2][at : at + 10].sum(axis=0) for at in range(0, 150, 10) for who in (0, 1)]
     )
-    assert two.meet(of_ten, counts).tolist() == [0, 1] * 15
+    assert two.assign(of_ten, counts).tolist() == [0, 1] * 15
 
 
 def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:

@@ -26,7 +26,7 @@ def test_they_are_what_resemblyzer_itself_makes(
     # It cuts silence, which it is not asked to do here, and cannot be imported without.
     monkeypatch.setitem(sys.modules, "webrtcvad", ModuleType("webrtcvad"))
     voice_encoder = pytest.importorskip("resemblyzer", exc_type=ImportError).VoiceEncoder
-    spoken = toy_language.speak("a rose is a rose " * 9, toy_language.standard())[
+    spoken = toy_language.synthesize("a rose is a rose " * 9, toy_language.standard_codebook())[
         : round(seconds * 16_000)
     ]
     mine = embeddings.embed(spoken)
@@ -38,9 +38,9 @@ def test_they_are_what_resemblyzer_itself_makes(
 def test_level_does_not_matter_where_it_is_low() -> None:
     from twister_loop.audio import speaker_embedding as embeddings
 
-    spoken = toy_language.speak("a rose is a rose is a rose", toy_language.standard())
+    spoken = toy_language.synthesize("a rose is a rose is a rose", toy_language.standard_codebook())
     quiet, quieter = (embeddings.embed(gain * spoken) for gain in (0.02, 0.001))
-    assert audio.loudness(0.02 * spoken) < embeddings.LOUD
+    assert audio.measure_loudness(0.02 * spoken) < embeddings.LOUD
     assert np.abs(quiet - quieter).max() < 1e-4
 
 
@@ -48,11 +48,11 @@ def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
     from twister_loop.audio import speaker_embedding as embeddings
 
     spoken = (
-        toy_language.speak(text, toy_language.standard())
+        toy_language.synthesize(text, toy_language.standard_codebook())
         for text in ("a rose is a rose", "uo ei a ou io")
     )
     one, other = map(embeddings.embed, spoken)
-    again = [embeddings.from_text(embeddings.to_text(each)) for each in (one, other)]
+    again = [embeddings.decode_embedding(embeddings.encode_embedding(each)) for each in (one, other)]
     assert again[0] @ again[1] == pytest.approx(one @ other, abs=1e-3)
 
 

@@ -60,7 +60,7 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
         )
         assert [(each.offset, each.duration) for each in found] == spoken
         assert [each.id for each in found] == [ids.format(f"{at:04d}") for at in range(3)]
-        assert all(audio.loudness(audio.load_utterance(each)) > -13 for each in found)
+        assert all(audio.measure_loudness(audio.load_utterance(each)) > -13 for each in found)
     silent = list(stages.Manifest(tmp_path / "split" / "rejected"))
     assert [(each.id, each.rejected_by) for each in silent] == [("call-c1", "no_speech")]
     wrong = stages.scan(scanning.ScanOptions(channels=2), listing, out=tmp_path / "wrong")

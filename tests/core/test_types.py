@@ -71,27 +71,27 @@ def test_a_broken_window_is_cut_off_and_made_again(tmp_path: Path) -> None:
 def test_a_manifest_is_paged_and_searched_without_reading_it_whole(tmp_path: Path) -> None:
     lines = [Utterance(id=str(n), text=f"Zeile {n} 회의") for n in range(500)]
     manifest = Manifest.write(lines, tmp_path)
-    first, after = manifest.page(0, 200)
+    first, after = manifest.read_page(0, 200)
     assert after is not None
-    second, end = manifest.page(after, 400)
+    second, end = manifest.read_page(after, 400)
     assert [*first, *second] == lines and end is None
-    assert manifest.page(0, 9, query="ZEILE 77 회")[0] == [lines[77]]
-    some, there = manifest.page(0, 400, most=1000)
+    assert manifest.read_page(0, 9, query="ZEILE 77 회")[0] == [lines[77]]
+    some, there = manifest.read_page(0, 400, max_bytes=1000)
     assert 0 < len(some) < 50 and there is not None
     with manifest.path.open("a") as file:
         file.write('{"id": "half a li')
-    assert manifest.page(0, 999) == (lines, None)
+    assert manifest.read_page(0, 999) == (lines, None)
 
 
 def test_a_sample_of_a_manifest_is_from_all_over_and_the_same_again(tmp_path: Path) -> None:
     lines = [Utterance(id=str(n), text="a" * (n % 7)) for n in range(1000)]
     manifest = Manifest.write(lines, tmp_path)
-    some = manifest.sample(50, seed=1)
-    assert some == manifest.sample(50, seed=1) != manifest.sample(50, seed=2)
+    some = manifest.draw(50, seed=1)
+    assert some == manifest.draw(50, seed=1) != manifest.draw(50, seed=2)
     places = [int(each.id) for each in some]
     assert len(set(places)) == 50 and places == sorted(places)
     assert places[0] < 150 and places[-1] > 850
-    assert len(Manifest.write(lines[:2], tmp_path / "few").sample(50, seed=1)) == 2
+    assert len(Manifest.write(lines[:2], tmp_path / "few").draw(50, seed=1)) == 2
 
 
 def test_paths_inside_a_run_are_noted_relative_and_others_absolute(tmp_path: Path) -> None:

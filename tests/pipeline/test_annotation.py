@@ -24,7 +24,7 @@ from twister_loop.pipeline.loop import next_round
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.annotation import (
     SpeakerCounts,
-    _estimated,
+    _estimate,
     cluster_speakers,
     estimate_columns,
     speakers_of,
@@ -52,8 +52,8 @@ def hiss(until: float, seconds: float = 2.0) -> audio.Samples:
 
 @pytest.mark.parametrize("until", [2_000, 3_400, 4_000, 6_000, 8_000])
 def test_the_bandwidth_of_speech_is_where_its_sound_ends(until: int) -> None:
-    assert audio.bandwidth(hiss(until)) == pytest.approx(until, abs=100)
-    assert audio.bandwidth(0.001 * hiss(until)) == pytest.approx(until, abs=100)
+    assert audio.estimate_bandwidth(hiss(until)) == pytest.approx(until, abs=100)
+    assert audio.estimate_bandwidth(0.001 * hiss(until)) == pytest.approx(until, abs=100)
 
 
 def test_a_recording_at_a_low_rate_stays_narrow_however_it_is_kept(tmp_path: Path) -> None:
@@ -61,12 +61,14 @@ def test_a_recording_at_a_low_rate_stays_narrow_however_it_is_kept(tmp_path: Pat
     audio.write(slow, tmp_path / "slow.wav", 8_000)
     audio.write(audio.resample(slow, 8_000, 44_100), tmp_path / "fast.wav", 44_100)
     for name in ("slow.wav", "fast.wav"):
-        assert audio.bandwidth(audio.read(tmp_path / name)) == pytest.approx(3_900, abs=100)
+        assert audio.estimate_bandwidth(audio.read(tmp_path / name)) == pytest.approx(
+            3_900, abs=100
+        )
 
 
 def test_silence_and_a_click_have_a_bandwidth_too() -> None:
-    assert audio.bandwidth(np.zeros(RATE, np.float32)) == 0.0
-    assert audio.bandwidth(np.eye(1, 100, 50, dtype=np.float32)[0]) > 7_000
+    assert audio.estimate_bandwidth(np.zeros(RATE, np.float32)) == 0.0
+    assert audio.estimate_bandwidth(np.eye(1, 100, 50, dtype=np.float32)[0]) > 7_000
 
 
 def spoken(folder: Path, count: int, **fields: Any) -> Manifest:
@@ -74,7 +76,7 @@ def spoken(folder: Path, count: int, **fields: Any) -> Manifest:
     for number in range(count):
         path = folder / f"{number}.wav"
         length = audio.write(
-            toy_language.speak("a i"[: 1 + number % 3], toy_language.standard()), path
+            toy_language.synthesize("a i"[: 1 + number % 3], toy_language.standard_codebook()), path
         )
         made.append(Utterance(id=str(number), audio_filepath=path, duration=length, **fields))
     return Manifest.write(made, folder)
@@ -87,7 +89,7 @@ def test_every_line_gets_its_columns_and_what_cannot_be_read_stays(tmp_path: Pat
     assert [replace(each, bandwidth=None) for each in found] == list(speech)
     assert found[3].bandwidth is None and found[3].error is None
     assert all(each.bandwidth for each in found if each.id != "3")
-    shard = Shard(partial(_estimated, ["bandwidth"]), speech, WINDOW, WINDOW + 5, tmp_path / "home")
+    shard = Shard(partial(_estimate, ["bandwidth"]), speech, WINDOW, WINDOW + 5, tmp_path / "home")
     shard.home.mkdir()
     pickle.loads(pickle.dumps(shard)).run()
     assert list(Manifest(shard.folder)) == found[WINDOW:]
@@ -182,7 +184,9 @@ def voices(home: Path, whose: Sequence[str], **more: Any) -> Manifest:
                 id=str(number),
                 audio_filepath=home / f"{number}.wav",
                 duration=2.0 + number,
-                embedding=embeddings.to_text((voice / np.linalg.norm(voice)).astype(np.float32)),
+                embedding=embeddings.encode_embedding(
+                    (voice / np.linalg.norm(voice)).astype(np.float32)
+                ),
                 corpus="calls",
                 **more,
             )
@@ -265,7 +269,9 @@ def test_a_round_tells_speakers_apart_and_says_so(world: Path, tmp_path: Path) -
     plan: Plan = load(world, {"scan": {"speakers": {"at_least": 0.1}}})
     done = next_round(plan, tmp_path / "run")
     assert all(each.embedding for each in Manifest(done.folder / "annotated"))
-    assert all(each.speaker and not each.embedding for each in Manifest(done.folder / "pseudo_labels"))
+    assert all(
+        each.speaker and not each.embedding for each in Manifest(done.folder / "pseudo_labels")
+    )
     [summed] = summarize(tmp_path / "run").rounds
     assert summed.speakers == SpeakerCounts.load(done.folder / "speakers")
     assert {"annotated", "speakers"} <= summed.stages.keys()

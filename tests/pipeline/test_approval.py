@@ -14,7 +14,7 @@ from twister_loop import (
     NothingNew,
     Plan,
     RunFolder,
-    Waiting,
+    AwaitingApproval,
     approve,
     load,
     next_round,
@@ -47,7 +47,9 @@ def test_an_accepted_candidate_waits_and_nothing_else_begins(asking: Plan, run: 
     ledger = RunFolder.read(run)
     assert ledger.awaiting_approval == run / "round-01" and ledger.champion is None
     for begin in (next_round, retrain):
-        with pytest.raises(Waiting, match=r"`twister approve .*run` or `twister refuse .*run"):
+        with pytest.raises(
+            AwaitingApproval, match=r"`twister approve .*run` or `twister refuse .*run"
+        ):
             begin(asking, run)
     assert len(list(refine(asking, run))) == 1
     told = summarize(run).rounds[0]
@@ -86,7 +88,7 @@ def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
 ) -> None:
     known = ToyRecognizer._codebook
     monkeypatch.setattr(
-        ToyRecognizer, "_codebook", lambda self, _: known(self, replace(self.base()))
+        ToyRecognizer, "_codebook", lambda self, _: known(self, replace(self.initial_checkpoint()))
     )
     with pytest.raises(EngineError, match="nothing was promoted: on 2 development clips"):
         approve(run)

@@ -35,7 +35,12 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     clips = []
     for text in ("a e i", "o u", "io e lui"):
         path = home / f"{text}.wav"
-        clips.append((path, audio.write(toy_language.speak(text, toy_language.standard()), path)))
+        clips.append(
+            (
+                path,
+                audio.write(toy_language.synthesize(text, toy_language.standard_codebook()), path),
+            )
+        )
     lines = (
         Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration)
         for number in range(LINES)

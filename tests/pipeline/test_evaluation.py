@@ -30,7 +30,7 @@ def test_so_many_of_a_set_are_also_heard_as_everybody_does(
     tmp_path: Path, asked: bool | int, heard: int
 ) -> None:
     clip = tmp_path / "clip.wav"
-    seconds = audio.write(toy_language.speak("a e i", toy_language.standard()), clip)
+    seconds = audio.write(toy_language.synthesize("a e i", toy_language.standard_codebook()), clip)
     lines = [
         Utterance(id=str(at), audio_filepath=clip, duration=seconds, text="a e i", lang="it")
         for at in range(8)

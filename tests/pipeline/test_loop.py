@@ -38,7 +38,7 @@ from twister_loop.evaluation.gates.significant import Significant
 from twister_loop.evaluation.trials import DecoderTrial
 from twister_loop.pipeline.experiments.compare import share_stages
 from twister_loop.pipeline.plan import Labeler
-from twister_loop.pipeline.preflight import SPOKEN_TEXT
+from twister_loop.pipeline.preflight import SECONDS_PER_TEXT
 from twister_loop.pipeline.run_folder import verdict_of
 from twister_loop.pipeline.stages.labeling import LabelOptions
 
@@ -169,7 +169,9 @@ def test_an_artifact_made_from_other_things_is_refused_and_not_touched(
     shutil.rmtree(done.folder / "verdict")
     lesson = done.folder / "filtered_labels" / "made.json"
     lesson.write_text(lesson.read_text().replace('"version": 1', '"version": 0'))
-    with pytest.raises(StaleError, match="filtered_labels was made from other inputs: version: 0 -> 1"):
+    with pytest.raises(
+        StaleError, match="filtered_labels was made from other inputs: version: 0 -> 1"
+    ):
         next_round(plan, tmp_path / "run")
     assert '"version": 0' in lesson.read_text()
 
@@ -209,7 +211,7 @@ def test_a_held_out_recording_at_another_rate_and_level_is_a_leak(
 
 
 def test_a_held_out_text_in_human_speech_is_a_leak(plan: Plan, tmp_path: Path) -> None:
-    slower = toy_language.speak(toy.TEST[0] + " ", toy_language.standard())
+    slower = toy_language.synthesize(toy.TEST[0] + " ", toy_language.standard_codebook())
     audio.write(slower, tmp_path / "data" / "human" / "9.wav")
     with (tmp_path / "data" / "human" / "metadata.jsonl").open("a") as lines:
         lines.write(json.dumps({"file_name": "9.wav", "text": toy.TEST[0]}) + "\n")
@@ -234,8 +236,8 @@ def test_bad_files_in_the_pool_are_rejected_with_their_reason_and_counted(
     pool = tmp_path / "data" / "pool"
     (pool / "text.wav").write_text("this is no audio")
     (pool / "empty.wav").touch()
-    audio.write(toy_language.speak("", {})[:100], pool / "short.wav")
-    audio.write(toy_language.speak("", {}).repeat(20), pool / "silent.wav")
+    audio.write(toy_language.synthesize("", {})[:100], pool / "short.wav")
+    audio.write(toy_language.synthesize("", {}).repeat(20), pool / "silent.wav")
     shutil.copy(pool / "0.wav", pool / "again.wav")
     done = next_round(plan, tmp_path / "run")
     rejected = Manifest.load(done.folder / "pool" / "rejected")
@@ -335,7 +337,9 @@ def test_a_labeler_hears_for_labels_if_it_hears_what_the_recognizer_hears(
     assert (parity.chosen, parity.clips) == (0 if used else None, 3)
     label = read_json(done.folder / "pseudo_labels/made.json")["from"]["recognizer"]["letters"]
     assert label == (letters if used else "aeiou ")
-    assert [each.name for each in Report.load(done.folder / "candidate_by_labeler").scores] == ["dev"]
+    assert [each.name for each in Report.load(done.folder / "candidate_by_labeler").scores] == [
+        "dev"
+    ]
 
 
 def test_what_the_filters_drop_says_nothing_of_a_labeler(plan: Plan, tmp_path: Path) -> None:
@@ -354,7 +358,11 @@ def test_a_later_round_hears_only_what_no_label_was_kept_for(plan: Plan, tmp_pat
     terms = LabelOptions(relabel="new")
     lenient = replace(without(plan, "significant"), labeler=Labeler(plan.asr, terms), rounds=3)
     first, second, third = refine(lenient, tmp_path / "run")
-    kept = {each.id: each for each in Manifest(first.folder / "filtered_labels") if each.origin == "pseudo"}
+    kept = {
+        each.id: each
+        for each in Manifest(first.folder / "filtered_labels")
+        if each.origin == "pseudo"
+    }
     heard = list(Manifest(second.folder / "pseudo_labels"))
     assert [each.id for each in heard] == [each.id for each in Manifest(second.folder / "pool")]
     assert kept and {each.id for each in heard if each.labeled_in} == kept.keys()
@@ -419,7 +427,7 @@ def test_the_space_that_a_round_needs_is_checked_before_it_begins(
     monkeypatch.setattr(ToyRecognizer, "disk_bytes_needed", lambda self, base: 10**18)
     with pytest.raises(SpaceError, match="needs about 1000000000"):
         next_round(plan, tmp_path / "run")
-    assert not RunFolder.read(tmp_path / "run").round_folders and SPOKEN_TEXT > 0
+    assert not RunFolder.read(tmp_path / "run").round_folders and SECONDS_PER_TEXT > 0
 
 
 def test_every_stage_goes_through_do_and_its_folder_is_its_name(plan: Plan, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from twister_loop import Checkpoint, Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import NOT_IN_CACHE_KEY
-from twister_loop.core.manifest import WINDOW, Manifest, windows
+from twister_loop.core.manifest import WINDOW, Manifest, iter_windows
 from twister_loop.pipeline.stages.labeling import transcribe
 
 
@@ -23,7 +23,7 @@ class Windowed(ToyRecognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         self.loads.append(1)
-        for window in windows(speech):
+        for window in iter_windows(speech):
             count = sum(not each.should_skip for each in window)
             yield from (
                 each if each.should_skip else replace(each, pred_text=f"{each.id} of {count}")

@@ -62,7 +62,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     made = []
     for number, text in enumerate(islice(words, LINES)):
         path = home / f"{number:04d}.wav"
-        duration = audio.write(toy_language.speak(text, toy_language.standard()), path)
+        duration = audio.write(
+            toy_language.synthesize(text, toy_language.standard_codebook()), path
+        )
         made.append(Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration))
     (home / "0300.wav").write_text("no sound at all")
     return Manifest.write(made, home)
@@ -99,7 +101,7 @@ def test_labels_made_in_shards_are_those_of_one_process(
 def test_speech_made_in_shards_is_that_of_one_process(tmp_path: Path) -> None:
     texts = [Utterance(id=f"text{n}", text="a i" if n % 7 else "Ж") for n in range(100)]
     corpus = Manifest.write(texts, tmp_path / "texts")
-    toy_language.save(toy_language.standard(), tmp_path / "voice")
+    toy_language.save(toy_language.standard_codebook(), tmp_path / "voice")
     voice = Checkpoint("toy", tmp_path / "voice")
     for run, over in (("alone", None), ("shards", OneByOne())):
         (tmp_path / run).mkdir()
@@ -115,7 +117,9 @@ def test_a_finished_shard_is_not_made_again(speech: Manifest, alone: bytes, tmp_
     (tmp_path / "notes").mkdir()
     noted = Noted(notes=tmp_path / "notes")
     with pytest.raises(EngineError, match="the cluster is gone"):
-        transcribe(noted, UNTRAINED, speech, cluster=OneByOne(at_most=2), out=tmp_path / "pseudo_labels")
+        transcribe(
+            noted, UNTRAINED, speech, cluster=OneByOne(at_most=2), out=tmp_path / "pseudo_labels"
+        )
     assert not (tmp_path / "pseudo_labels").exists()
     made = transcribe(noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels")
     assert made.path.read_bytes() == alone
@@ -133,7 +137,9 @@ def test_a_stage_begun_over_a_cluster_can_end_without_and_the_other_way(
     assert made.path.read_bytes() == alone
     assert not (made.folder / "shards").exists()
     over = OneByOne(shard=2 * WINDOW)
-    assert transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / "one") == made
+    assert (
+        transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / "one") == made
+    )
 
 
 def test_what_was_joined_is_not_made_again_when_the_shards_were_not_yet_removed(
@@ -186,7 +192,7 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
     order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
     (tmp_path / "order").write_bytes(pickle.dumps(order))
     code = (
-        "import pickle, sys; from twister_loop.pipeline.execution.shards import guarded;"
+        "import pickle, sys; from twister_loop.pipeline.execution.shards import run_guarded;"
         "run_guarded(60, pickle.load(open(sys.argv[1], 'rb')))"
     )
     guard = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "order")])
@@ -198,11 +204,11 @@ def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
 
 def test_a_part_of_a_manifest_is_what_lies_between_two_lines(speech: Manifest) -> None:
     takes = RepeatedTexts(speech, 3)
-    every = list(takes.lines_between())
+    every = list(takes.iter_lines())
     assert len(every) == len(takes) == 3 * LINES
     for source, whole in ((speech, list(speech)), (takes, every)):
         for first, end in ((0, 0), (0, 256), (255, 257), (256, 512), (511, None), (512, 9999)):
-            assert list(source.lines_between(first, end)) == whole[first:end]
+            assert list(source.iter_lines(first, end)) == whole[first:end]
 
 
 def _gone(pid: int) -> None:

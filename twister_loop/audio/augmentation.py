@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core import schema
 from ..core.manifest import Manifest
-from ..core.segments import LONGEST
+from ..core.segments import MAX_WINDOW
 from ..core.types import Share, Utterance
 from . import io as audio
 from .effects._base import Effect
@@ -40,7 +40,7 @@ class Augmentation:
     training reads an utterance, anew in every epoch and with no copy on disk."""
     copies: int = 1
     """How often everything is written out, perturbed otherwise each time."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.copies < 1:
@@ -57,7 +57,7 @@ class Augmentation:
         samples = audio.load_utterance(utterance)
         rng = np.random.default_rng([seed, epoch, copy, *utterance.id.encode()])
         drawn = [each.effect for each in self.effects if rng.random() < each.probability]
-        most, done = round(LONGEST * audio.SAMPLE_RATE), list[str]()
+        most, done = round(MAX_WINDOW * audio.SAMPLE_RATE), list[str]()
         for effect in drawn:
             changed = np.clip(effect.apply(samples, rng), -1.0, 1.0)
             if len(changed) > most >= len(samples):
@@ -82,14 +82,14 @@ class AugmentedDataset(Manifest):
 
 
 def load_audio(
-    lesson: Manifest, utterance: Utterance, epoch: int, copy: int = 0
+    manifest: Manifest, utterance: Utterance, epoch: int, copy: int = 0
 ) -> tuple[Utterance, Samples]:
     """One of its utterances as training hears it in an epoch, perturbed where the lesson is.
 
     `copy` tells the times apart that one utterance stands in it. Raises AudioError.
     """
-    if isinstance(lesson, AugmentedDataset):
-        return lesson.augmentation.apply(utterance, lesson.seed, epoch, copy)
+    if isinstance(manifest, AugmentedDataset):
+        return manifest.augmentation.apply(utterance, manifest.seed, epoch, copy)
     return utterance, audio.load_utterance(utterance)
 
 

@@ -8,7 +8,7 @@ import speechmos.dnsmos
 from .io import SAMPLE_RATE, Samples
 
 
-def dnsmos(samples: Samples) -> float:
+def estimate_dnsmos(samples: Samples) -> float:
     """Overall quality (OVRL) as people would judge it, 1 to 5, estimated without a reference.
 
     DNSMOS P.835 (arXiv 2110.01763), over windows of 9 s; what is shorter is repeated.

@@ -40,16 +40,16 @@ Fingerprint = NDArray[np.bool_]
 
 
 def find_duplicates(
-    speech: Iterable[Utterance], among: Iterable[Utterance]
+    utterances: Iterable[Utterance], candidates: Iterable[Utterance]
 ) -> Iterator[tuple[Utterance, Utterance]]:
     """Pairs of the first and of the second that are one recording.
 
     Only what is about as long is read, and nothing that is under half a second or unreadable.
     """
-    known = sorted(among, key=lambda each: each.duration)
+    known = sorted(candidates, key=lambda each: each.duration)
     lengths = [each.duration for each in known]
     prints: dict[int, Fingerprint | None] = {}
-    for each in speech:
+    for each in utterances:
         first = bisect_left(lengths, each.duration - LONGER)
         last = bisect_right(lengths, each.duration + LONGER)
         mine = _fingerprint(each) if first < last else None
@@ -57,25 +57,25 @@ def find_duplicates(
             if place not in prints:
                 prints[place] = _fingerprint(known[place])
             other = prints[place]
-            if mine is not None and other is not None and is_same(mine, other):
+            if mine is not None and other is not None and is_same_recording(mine, other):
                 yield each, known[place]
 
 
 def _fingerprint(utterance: Utterance) -> Fingerprint | None:
     try:
-        return fingerprint(utterance)
+        return read_fingerprint(utterance)
     except AudioError:
         return None
 
 
-def fingerprint(utterance: Utterance) -> Fingerprint:
+def read_fingerprint(utterance: Utterance) -> Fingerprint:
     """Read the middle of an utterance. Raises AudioError."""
     length = min(STRETCH, utterance.duration)
     begin = utterance.offset + (utterance.duration - length) / 2
-    return fingerprint_of(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
+    return compute_fingerprint(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
 
 
-def fingerprint_of(samples: Samples) -> Fingerprint:
+def compute_fingerprint(samples: Samples) -> Fingerprint:
     """The fingerprint of mono samples at 16 kHz."""
     slow = audio.resample(samples, audio.SAMPLE_RATE, RATE)
     slow = np.pad(slow, (0, max(0, FRAME + HOP - len(slow))))
@@ -86,13 +86,13 @@ def fingerprint_of(samples: Samples) -> Fingerprint:
     return np.asarray(np.diff(np.diff(energy, axis=1), axis=0) > 0)
 
 
-def is_same(one: Fingerprint, other: Fingerprint) -> bool:
+def is_same_recording(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether two are of one recording."""
     enough = min(len(one), len(other)) >= ENOUGH
-    return difference(one, other) < (SAME if enough else SAME_OF_SHORT)
+    return bit_error_rate(one, other) < (SAME if enough else SAME_OF_SHORT)
 
 
-def difference(one: Fingerprint, other: Fingerprint) -> Share:
+def bit_error_rate(one: Fingerprint, other: Fingerprint) -> Share:
     """Part of the bits that differ, at the small shift where they differ least.
 
     1.0 where they are too short to tell.

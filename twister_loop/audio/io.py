@@ -77,22 +77,22 @@ def load_utterance(utterance: Utterance) -> Samples:
     return read(utterance.audio_filepath, *place)
 
 
-def resample(samples: Samples, rate: Hertz, to: Hertz = SAMPLE_RATE) -> Samples:
+def resample(samples: Samples, from_rate: Hertz, to_rate: Hertz = SAMPLE_RATE) -> Samples:
     """Bring mono samples to another rate."""
-    if rate == to:
+    if from_rate == to_rate:
         return np.ascontiguousarray(samples, dtype=np.float32)
-    resampled: Samples = soxr.resample(samples, rate, to).astype(np.float32)
+    resampled: Samples = soxr.resample(samples, from_rate, to_rate).astype(np.float32)
     return resampled
 
 
-def write(samples: Samples, path: Path, rate: int = SAMPLE_RATE) -> Seconds:
+def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Seconds:
     """Write 16-bit samples and return their duration; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.clip(samples, -1.0, 1.0), rate, subtype="PCM_16")
-    return len(samples) / rate
+    soundfile.write(path, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16")
+    return len(samples) / sample_rate
 
 
-def duration_of(path: Path) -> Seconds:
+def read_duration(path: Path) -> Seconds:
     """Raises AudioError where there is nothing to read."""
     try:
         with _opened(path) as file:
@@ -101,7 +101,7 @@ def duration_of(path: Path) -> Seconds:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
 
 
-def channels_of(path: Path) -> int:
+def count_channels(path: Path) -> int:
     """Raises AudioError where there is nothing to read."""
     try:
         with _opened(path) as file:
@@ -110,12 +110,12 @@ def channels_of(path: Path) -> int:
         raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
 
 
-def validation_error(path: Path) -> bool:
+def ends_in_half_sample(path: Path) -> bool:
     """Whether a headerless file ends in half a sample. Raises OSError."""
-    return headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
+    return is_headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
 
 
-def headerless(path: Path) -> bool:
+def is_headerless(path: Path) -> bool:
     """Whether its samples come without a word about them. Raises OSError."""
     if path.suffix.lower() != HEADERLESS:
         return False
@@ -124,33 +124,33 @@ def headerless(path: Path) -> bool:
 
 
 def _opened(path: Path) -> soundfile.SoundFile:
-    if not headerless(path):
+    if not is_headerless(path):
         return soundfile.SoundFile(path)
     return soundfile.SoundFile(
         path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
     )
 
 
-def encode_and_decode(samples: Samples, format_: str, subtype: str, rate: Hertz) -> Samples:
+def encode_and_decode(samples: Samples, format_name: str, subtype: str, rate: Hertz) -> Samples:
     """What a codec leaves of samples: written by libsndfile in memory, and read back.
 
     `format_` and `subtype` are libsndfile's, such as OGG and OPUS; the codec works at `rate`.
     """
     file = io.BytesIO()
     before = np.clip(resample(samples, SAMPLE_RATE, rate), -1.0, 1.0)
-    soundfile.write(file, before, round(rate), format=format_, subtype=subtype)
+    soundfile.write(file, before, round(rate), format=format_name, subtype=subtype)
     file.seek(0)
     after, _ = soundfile.read(file, dtype="float32")
     made = resample(after[: len(before)], rate, SAMPLE_RATE)[: len(samples)]
     return np.pad(made, (0, len(samples) - len(made)))
 
 
-def loudness(samples: Samples) -> float:
+def measure_loudness(samples: Samples) -> float:
     """Root mean square in decibels below full scale."""
     return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-10))
 
 
-def bandwidth(samples: Samples) -> Hertz:
+def estimate_bandwidth(samples: Samples) -> Hertz:
     """The highest frequency with sound: up to 8 kHz, a telephone's is about 3.4 kHz.
 
     Where the mean power spectrum is last within 50 dB of its peak, as the bandwidth estimation of

@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Limits:
+class DistanceLimits:
     """Cosine distances under which two groups are of one speaker; either is enough."""
 
     mean: float
@@ -38,15 +38,15 @@ class Limits:
     happened to say has been averaged away, however short they were."""
 
 
-class Groups:
+class OnlineClustering:
     """The speakers that were met so far. What came first decides, so the order must be the same."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DistanceLimits) -> None:
         self.limits = limits
         self.sums: Sums = np.empty((0, 0))
         self.counts: Counts = np.empty(0, np.int64)
 
-    def meet(self, sums: Sums, counts: Counts | None = None) -> Numbers:
+    def assign(self, sums: Sums, counts: Counts | None = None) -> Numbers:
         """The speaker of each of these groups: the nearest that is near enough, or a new one."""
         counts = np.ones(len(sums), np.int64) if counts is None else counts
         met = [
@@ -55,7 +55,7 @@ class Groups:
         ]
         return np.concatenate(met) if met else np.empty(0, np.int64)
 
-    def settled(self) -> Numbers:
+    def merge(self) -> Numbers:
         """Which speakers turned out to be one: the new number of each, without gaps."""
         if len(self.sums) > BLOCK:  # too many for a matrix; those met apart stay apart
             return np.arange(len(self.sums))
@@ -63,7 +63,7 @@ class Groups:
         self.sums, self.counts = _together(merged, self.sums, self.counts)
         return merged
 
-    def nearest(self, embeddings: Sums) -> Numbers:
+    def find_nearest(self, embeddings: Sums) -> Numbers:
         """The nearest of the speakers, however far."""
         return np.asarray(_distances(embeddings, _units(self.sums)).argmin(axis=1))
 
@@ -87,23 +87,23 @@ class Groups:
         return numbers
 
 
-def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: Limits) -> Numbers:
+def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: DistanceLimits) -> Numbers:
     """The speaker of every utterance, -1 where that cannot be told.
 
     `recordings` are the embeddings, (utterances, 256), of one recording after the other, and
     which of them decide, (utterances,). The others are whoever of their recording is nearest.
     """
-    everybody = Groups(limits)
+    everybody = OnlineClustering(limits)
     group_of = array("q")  # of every utterance
     speaker_of = list[Numbers]()  # of every group
-    waiting, count, known = list[Groups](), 0, 0
+    waiting, count, known = list[OnlineClustering](), 0, 0
     for embeddings, decide in recordings:
-        within = Groups(limits)
+        within = OnlineClustering(limits)
         numbers = np.full(len(embeddings), -1)
         if decide.any():
-            met = within.meet(embeddings[decide])
-            numbers[decide] = within.settled()[met]
-            numbers[~decide] = within.nearest(embeddings[~decide])
+            met = within.assign(embeddings[decide])
+            numbers[decide] = within.merge()[met]
+            numbers[~decide] = within.find_nearest(embeddings[~decide])
             numbers += known + count
             waiting.append(within)
             count += len(within.sums)
@@ -116,17 +116,17 @@ def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: Limits) ->
     if not speaker_of:
         return np.full(len(group_of), -1)
     groups = np.asarray(group_of)
-    speakers = everybody.settled()[np.concatenate(speaker_of)]
+    speakers = everybody.merge()[np.concatenate(speaker_of)]
     return np.where(groups < 0, -1, speakers[groups])
 
 
-def _introduced(recordings: list[Groups], everybody: Groups) -> Numbers:
+def _introduced(recordings: list[OnlineClustering], everybody: OnlineClustering) -> Numbers:
     """Who those of some recordings are among everybody."""
     counts = np.concatenate([each.counts for each in recordings])
-    return everybody.meet(np.concatenate([each.sums for each in recordings]), counts)
+    return everybody.assign(np.concatenate([each.sums for each in recordings]), counts)
 
 
-def _grouped(sums: Sums, counts: Counts, limits: Limits) -> Numbers:
+def _grouped(sums: Sums, counts: Counts, limits: DistanceLimits) -> Numbers:
     """Numbers from 0, in the order in which speakers come first."""
     means = sums / counts[:, None]
     numbers = _clustered(_distances(means, means), limits.mean)

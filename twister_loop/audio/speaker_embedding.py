@@ -40,7 +40,7 @@ COVERED = 0.75
 """Part of the last window that must be speech, unless it is the only one."""
 LOUD = -30.0
 """Decibels below full scale to which quieter speech is raised."""
-SHORTEST: Seconds = WINDOW * HOP / SAMPLE_RATE
+MIN_DURATION: Seconds = WINDOW * HOP / SAMPLE_RATE
 
 Embedding = NDArray[np.float32]
 """Shape (256,), of length 1, nothing below 0: the cosine of two is their product."""
@@ -84,19 +84,19 @@ def _begins(samples: int) -> list[int]:
     return begins[:-1] if len(begins) > 1 and spoken < COVERED * WINDOW else begins
 
 
-def to_text(embedding: Embedding) -> str:
+def encode_embedding(embedding: Embedding) -> str:
     """As a line of a manifest keeps it: a byte for every number, in base64."""
     steps = np.round(embedding / embedding.max() * 255).astype(np.uint8)
     return base64.b64encode(steps.tobytes()).decode()
 
 
-def from_text(note: str) -> Embedding:
+def decode_embedding(note: str) -> Embedding:
     """Back from a line; what was rounded away moves the cosine of two by less than 0.001."""
     steps = np.frombuffer(base64.b64decode(note), np.uint8).astype(np.float32)
     return np.asarray(steps / np.linalg.norm(steps), np.float32)
 
 
-def weights() -> Path:
+def find_weights() -> Path:
     """Where they are. Raises ConfigError."""
     spec = find_spec("resemblyzer")  # never imported
     path = Path(spec.origin or "").with_name("pretrained.pt") if spec else Path()
@@ -110,7 +110,7 @@ def weights() -> Path:
 
 @cache
 def _encoder() -> Encoder:
-    path = weights()
+    path = find_weights()
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
             raise ConfigError(f"{path}: not the weights of {PACKAGE}; install it again")

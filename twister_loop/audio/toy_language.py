@@ -18,34 +18,34 @@ from . import io as audio
 from .augmentation import load_audio
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
-SLOT = 800
+SAMPLES_PER_LETTER = 800
 """Samples a letter: 50 ms at 16 kHz."""
 
 Codebook = Mapping[str, Hertz]
 
 
-def standard(letters: str = LETTERS) -> Codebook:
+def standard_codebook(letters: str = LETTERS) -> Codebook:
     """The pitches that everybody in the toy world speaks."""
     return {letter: 400.0 + 60 * LETTERS.index(letter) for letter in letters}
 
 
-def speak(text: str, codebook: Codebook) -> audio.Samples:
-    time = np.arange(SLOT) / audio.SAMPLE_RATE
+def synthesize(text: str, codebook: Codebook) -> audio.Samples:
+    time = np.arange(SAMPLES_PER_LETTER) / audio.SAMPLE_RATE
     tones = [np.sin(2 * np.pi * codebook[letter] * time) for letter in text if letter in codebook]
-    return (0.5 * np.concatenate(tones)).astype(np.float32) if tones else np.zeros(SLOT, np.float32)
+    return (0.5 * np.concatenate(tones)).astype(np.float32) if tones else np.zeros(SAMPLES_PER_LETTER, np.float32)
 
 
-def pitches(samples: audio.Samples) -> list[Hertz]:
+def detect_pitches(samples: audio.Samples) -> list[Hertz]:
     """The loudest frequency of every slot, to the nearest 20 Hz."""
-    slots = samples[: len(samples) // SLOT * SLOT].reshape(-1, SLOT)  # (n_letters, SLOT)
+    slots = samples[: len(samples) // SAMPLES_PER_LETTER * SAMPLES_PER_LETTER].reshape(-1, SAMPLES_PER_LETTER)  # (n_letters, SLOT)
     loudest = np.abs(np.fft.rfft(slots)).argmax(axis=1)  # (n_letters,)
-    return [float(bin_ * audio.SAMPLE_RATE / SLOT) for bin_ in loudest]
+    return [float(bin_ * audio.SAMPLE_RATE / SAMPLES_PER_LETTER) for bin_ in loudest]
 
 
-def hear(samples: audio.Samples, codebook: Codebook) -> tuple[str, float]:
+def transcribe(samples: audio.Samples, codebook: Codebook) -> tuple[str, float]:
     """The text, and the logarithm of the share of letters whose pitch is really known."""
     text, sure = "", 0
-    heard = pitches(samples)
+    heard = detect_pitches(samples)
     for pitch in heard:
         letter = min(codebook, key=lambda known: abs(codebook[known] - pitch))
         text += letter
@@ -53,12 +53,12 @@ def hear(samples: audio.Samples, codebook: Codebook) -> tuple[str, float]:
     return text, round(float(np.log(max(sure, 0.1) / max(len(heard), 1))), 4)
 
 
-def learn(codebook: Codebook, lesson: Manifest) -> Codebook:
+def train(codebook: Codebook, training_set: Manifest) -> Codebook:
     """The codebook, with the median pitch of every letter that the lesson spells out."""
     seen: dict[str, list[Hertz]] = defaultdict(list)
-    for utterance in lesson:
+    for utterance in training_set:
         for letter, pitch in zip(
-            utterance.text or "", pitches(load_audio(lesson, utterance, 1)[1]), strict=False
+            utterance.text or "", detect_pitches(load_audio(training_set, utterance, 1)[1]), strict=False
         ):
             seen[letter].append(pitch)
     return {**codebook, **{letter: float(np.median(heard)) for letter, heard in seen.items()}}

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from ..asr._base import Recognizer
 from ..core.cache import cache_folder
-from ..core.environment import installed
+from ..core.environment import installed_version
 from ..core.errors import TwisterError
 
 Status = Literal["ok", "optional", "PROBLEM"]
@@ -69,7 +69,7 @@ def check_packages() -> Iterator[Finding]:
     except PackageNotFoundError:
         yield Finding(PROJECT, "not installed: pip install -e . in the clone", "PROBLEM")
         return
-    yield Finding(PROJECT, installed(PROJECT) or "")
+    yield Finding(PROJECT, installed_version(PROJECT) or "")
     requirements: dict[str, list[Requirement]] = {}
     for line in lines:
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
@@ -109,7 +109,7 @@ def _check_extra(extra: str, requirements: list[Requirement]) -> Finding:
     name = f"extra {extra}" if extra else "core packages"
     # Always by the extra, never `pip install PACKAGE`: the extra carries the version ranges.
     remedy = f"pip install '{PROJECT}[{extra}]'" if extra else f"pip install {PROJECT}"
-    versions = {requirement.name: installed(requirement.name) for requirement in requirements}
+    versions = {requirement.name: installed_version(requirement.name) for requirement in requirements}
     wrong = [
         f"{requirement.name} {version} does not match {requirement.specifier}"
         for requirement in requirements

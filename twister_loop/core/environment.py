@@ -1,4 +1,7 @@
-"""What a round ran on: it explains why the same plan may end in other bits elsewhere."""
+"""Record of the software and the machine that a round ran on.
+
+It explains why the same plan may give other bits elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +17,53 @@ PACKAGES = (
     "twister-loop numpy soundfile soxr jiwer num2words torch torchaudio transformers coqui-tts "
     "prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
 ).split()
-"""Those whose version may change a result."""
+"""Packages whose version may change a result."""
 
 
 @dataclass(frozen=True)
 class Environment(JsonRecord):
-    """Versions and machine."""
+    """Versions of Python and packages, and the machine."""
 
     python: str
     system: str
     processor: str
     cores: int
     packages: dict[str, str]
-    """By name, those that are installed."""
+    """Version by name, of the installed ones among `PACKAGES`."""
 
 
-def environment() -> Environment:
-    """What this process runs on, found out without importing any engine."""
+def describe_environment() -> Environment:
+    """Return the environment of this process, without importing any engine."""
+    versions = {name: installed_version(name) for name in PACKAGES}
     return Environment(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
-        packages={name: found for name in PACKAGES if (found := installed(name))},
+        processor=_read_processor_name(),
+        cores=_count_cores(),
+        packages={name: number for name, number in versions.items() if number},
     )
 
 
-def installed(package: str) -> str | None:
-    """Its version, or None where it is not installed."""
+def installed_version(package: str) -> str | None:
+    """Return the version of a package, or None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def _processor() -> str:
+def _count_cores() -> int:
+    # A container may use fewer cores than the machine has; macOS does not tell.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read_processor_name() -> str:
+    # On Linux `platform.processor` is empty or names the architecture only.
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or "unknown"
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or "unknown")
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown")

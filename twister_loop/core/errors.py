@@ -1,16 +1,16 @@
-"""Our exceptions, one tree; each says what, where, and what to do.
+"""Exceptions of this library, one tree; each message says what, where, and what to do.
 
 * TwisterError
-  - ConfigError     the plan asks for something that does not exist or cannot be
-  - ManifestError   a line of a manifest cannot be believed
-  - AudioError      a file is not speech that can be read
-  - EngineError     an ASR or TTS engine failed; the cause is chained
-  - LeakError       held-out speech was found among what is trained on
-  - StaleError      a folder was made from other things than it would be made from now
-  - SpaceError      the disk is, or would be, full
-  - BusyError       another process is at work on the same run
-  - NothingNew      a round would repeat one that was refused
-  - Waiting         an accepted candidate waits for a person's word
+  - ConfigError       the plan names something that does not exist or cannot work
+  - ManifestError     a line of a manifest is invalid
+  - AudioError        a file is not readable as speech
+  - EngineError       an ASR or TTS engine failed; the cause is chained
+  - LeakError         held-out speech was found among the training data
+  - StaleError        a folder was made from other inputs than it would be made from now
+  - SpaceError        the disk is, or would be, full
+  - BusyError         another process is working on the same run
+  - NothingNew        a round would repeat one that was refused
+  - AwaitingApproval  an accepted candidate awaits approval by a person
 """
 
 from __future__ import annotations
@@ -19,53 +19,54 @@ from typing import ClassVar
 
 
 class TwisterError(Exception):
-    """Base of everything this library raises on purpose."""
+    """Base of everything that this library raises on purpose."""
 
     exit_code: ClassVar[int] = 2
-    """What a command ends with: 2 where the user can mend it, 1 where we must."""
+    """Exit status of a command: 2 if the user can fix the cause, 1 if it is a fault of this
+    library or of an engine, 0 if nothing is wrong."""
 
 
 class ConfigError(TwisterError):
-    """The plan asks for something that does not exist or cannot be."""
+    """Invalid plan: it names something that does not exist or cannot work."""
 
 
 class ManifestError(TwisterError):
-    """A line of a manifest cannot be believed; the message begins with `path:line`."""
+    """Invalid line of a manifest; the message begins with `path:line`."""
 
 
 class AudioError(TwisterError):
-    """A file is not speech that can be read."""
+    """Audio that cannot be read as speech."""
 
 
 class EngineError(TwisterError):
-    """An engine failed; the original exception is chained as the cause."""
+    """Failure of an engine; the original exception is chained as the cause."""
 
     exit_code = 1
 
 
 class LeakError(TwisterError):
-    """Held-out speech was found among what is trained on."""
+    """Held-out speech among the training data."""
 
 
 class StaleError(TwisterError):
-    """A folder was made from other things than it would be made from now."""
+    """Folder that was made from other inputs than it would be made from now."""
 
 
 class SpaceError(TwisterError):
-    """The disk is full, or would be before the round ends."""
+    """Disk that is full, or would be before the round ends."""
 
 
 class BusyError(TwisterError):
-    """Another process is at work on the same run."""
+    """Run that another process is working on."""
 
 
-class NothingNew(TwisterError):  # noqa: N818  (not an error, a reason to go home)
-    """Pool, plan and voices are what they were when the last round was refused."""
+class NothingNew(TwisterError):  # noqa: N818  (not an error: there is nothing to do)
+    """Round whose pool, plan and voices are those of the last one, which was refused."""
 
     exit_code = 0
 
 
-class Waiting(TwisterError):  # noqa: N818  (nor is this)
-    """The last candidate was accepted by the gates and waits for approval."""
+class AwaitingApproval(TwisterError):  # noqa: N818  (not an error either)
+    """Candidate that the gates accepted and that a person has not approved yet."""
 
     exit_code = 0

@@ -1,4 +1,4 @@
-"""The digests of audio files, remembered by path, size and time of change."""
+"""Cache of file digests by path, size and modification time, shared by the rounds of a run."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from pathlib import Path
 from typing import Self
 
 from . import schema
-from .artifacts import digest_path, read_json, find_run_root, write_json
+from .artifacts import digest_path, find_run_root, read_json, write_json
 
 
 class FileHashCache:
-    """Remembers between rounds what was hashed; a file that changed is hashed again."""
+    """Digests of audio files; a file that has changed is hashed again.
+
+    Use it in a `with` statement, which writes the cache to `hashes.json` of the run at its end.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = find_run_root(folder) / "hashes.json"
-        self._known: dict[str, tuple[int, int, str]] = (
+        self._digests: dict[str, tuple[int, int, str]] = (
             schema.parse_data(dict[str, tuple[int, int, str]], read_json(self._path))
             if self._path.is_file()
             else {}
         )
 
     def digest(self, path: Path) -> str:
-        """16 hexadecimal digits of the sha256 of the content. Raises OSError."""
+        """Return 16 hexadecimal digits of the sha256 of a file's content. Raises OSError."""
         stat = path.stat()
-        size, changed, digest = self._known.get(str(path), (-1, -1, ""))
-        if (size, changed) != (stat.st_size, stat.st_mtime_ns):
+        size, mtime_ns, digest = self._digests.get(str(path), (-1, -1, ""))
+        if (size, mtime_ns) != (stat.st_size, stat.st_mtime_ns):
             digest = digest_path(path)
-            self._known[str(path)] = stat.st_size, stat.st_mtime_ns, digest
+            self._digests[str(path)] = stat.st_size, stat.st_mtime_ns, digest
         return digest
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *trouble: object) -> None:
-        """Also after trouble: what is known of a file stays true."""
-        write_json(self._known, self._path)
+    def __exit__(self, *exception: object) -> None:
+        # Also after an exception: the digests computed so far stay valid.
+        write_json(self._digests, self._path)

@@ -1,4 +1,11 @@
-"""A manifest: a folder with `manifest.jsonl`, one utterance a line, read and written lazily."""
+"""Manifests: folders with `manifest.jsonl`, one utterance a line, read and written lazily.
+
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder:
+...     manifest = Manifest.write([Utterance(id="a"), Utterance(id="b")], Path(folder))
+...     [utterance.id for utterance in manifest]
+['a', 'b']
+"""
 
 from __future__ import annotations
 
@@ -19,12 +26,12 @@ from .types import TEXT_ONLY, Seconds, Utterance
 T = TypeVar("T")
 
 WINDOW = 256
-"""Lines that are worked on, appended and repeated together; an engine never looks further."""
+"""Lines that are processed, appended and repeated together. Engines read no further ahead."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Utterances on disk. Iterating reads the file anew, so it never sits in memory whole."""
+    """Utterances on disk. Every iteration reads the file, so it is never in memory as a whole."""
 
     folder: Path
 
@@ -33,34 +40,34 @@ class Manifest:
         return self.folder / "manifest.jsonl"
 
     def __iter__(self) -> Iterator[Utterance]:
-        return (utterance for _, utterance in self.with_offsets())
+        return (utterance for _, utterance in self.iter_with_offsets())
 
-    def with_offsets(self) -> Iterator[tuple[int, Utterance]]:
-        """Every utterance with the byte at which its line begins."""
-        start, read = 0, self._reader()
+    def iter_with_offsets(self) -> Iterator[tuple[int, Utterance]]:
+        """Yield every utterance with the byte at which its line begins."""
+        offset, parse = 0, self._line_parser()
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                yield start, read(line, number)
-                start += len(line)
+                yield offset, parse(line, number)
+                offset += len(line)
 
     @contextmanager
     def random_access(self) -> Iterator[Callable[[int], Utterance]]:
-        """Give a function from the byte at which a line begins to its utterance."""
-        read = self._reader()
+        """Provide a function that reads the utterance whose line begins at a byte."""
+        parse = self._line_parser()
         with self.path.open("rb") as lines:
 
-            def found(start: int) -> Utterance:
-                lines.seek(start)
-                return read(lines.readline(), None)
+            def read_at(offset: int) -> Utterance:
+                lines.seek(offset)
+                return parse(lines.readline(), None)
 
-            yield found
+            yield read_at
 
-    def lines_between(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
-        """The utterances from one line to another, counted from 0; no other line is parsed."""
-        read = self._reader()
+    def iter_lines(self, first_line: int = 0, end_line: int | None = None) -> Iterator[Utterance]:
+        """Yield the utterances of some lines, counted from 0, without parsing the others."""
+        parse = self._line_parser()
         with self.path.open("rb") as lines:
-            for number, line in enumerate(islice(lines, first, end), first + 1):
-                yield read(line, number)
+            for number, line in enumerate(islice(lines, first_line, end_line), first_line + 1):
+                yield parse(line, number)
 
     def __len__(self) -> int:
         with self.path.open("rb") as lines:
@@ -73,149 +80,176 @@ class Manifest:
         """
         size = len(self)
         numbers = random.Random(seed).sample(range(size), min(count, size))
-        wanted, drawn, parse = set(numbers), dict[int, Utterance](), self._reader()
+        wanted, drawn, parse = set(numbers), dict[int, Utterance](), self._line_parser()
         with self.path.open("rb") as lines:
             for number, line in enumerate(lines):
                 if number in wanted:
                     drawn[number] = parse(line, number + 1)
         return [drawn[number] for number in numbers]
 
-    def page(
-        self, begin: int, count: int, query: str = "", most: int = 1 << 24
+    def read_page(
+        self, start_byte: int, count: int, query: str = "", max_bytes: int = 1 << 24
     ) -> tuple[list[Utterance], int | None]:
-        """Some utterances from a line that begins at byte `begin` on, and where to go on.
+        """Return some utterances, and the byte at which the next page begins.
 
-        `query` keeps lines in which it is found, whatever the case; at most `most` bytes are
-        read, so there may be fewer than `count` and still more to come. None is the end.
+        Args:
+            start_byte: where the first line of the page begins.
+            count: the most utterances to return.
+            query: return only lines that contain this text, in upper or lower case.
+            max_bytes: the most bytes to read. There may be fewer than `count` utterances for
+                this reason although more follow.
+
+        Returns:
+            The utterances, and the start of the next page; None at the end of the manifest.
         """
-        found, read = list[Utterance](), self._reader()
+        page, parse = list[Utterance](), self._line_parser()
         wanted = query.casefold()
         with self.path.open("rb") as lines:
-            lines.seek(begin)
-            while len(found) < count and lines.tell() - begin < most:
+            lines.seek(start_byte)
+            while len(page) < count and lines.tell() - start_byte < max_bytes:
+                # A stage that is still running may have written half of its last line.
                 if not (line := lines.readline()).endswith(b"\n"):
-                    return found, None
+                    return page, None
                 if wanted in line.decode("utf-8", "replace").casefold():
-                    found.append(read(line, None))
-            return found, lines.tell() if lines.peek(1) else None
+                    page.append(parse(line, None))
+            return page, lines.tell() if lines.peek(1) else None
 
     @property
     def duration(self) -> Seconds:
-        """Of all utterances together."""
+        """Duration of all utterances together; reads the whole file."""
         return sum(utterance.duration for utterance in self)
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
+        """Return the manifest in a folder. Raises ManifestError if there is none."""
         manifest = cls(folder)
         if not manifest.path.is_file():
-            raise ManifestError(f"{manifest.path}: no such manifest")
+            raise ManifestError(
+                f"{manifest.path}: there is no such manifest; did the stage that writes it run?"
+            )
         return manifest
 
     @contextmanager
-    def appending(self, mode: str = "w") -> Iterator[Callable[[Iterable[Utterance]], None]]:
-        """Give a function that appends utterances and hands them to the system at once."""
+    def open_for_append(self, mode: str = "w") -> Iterator[Callable[[Iterable[Utterance]], None]]:
+        """Provide a function that appends utterances and flushes them to the operating system.
+
+        `mode` is that of `open`: "w" for a new manifest, "a" to add to one.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        home, root = self.folder.absolute(), find_run_root(self.folder)
+        manifest_folder, run_root = self.folder.absolute(), find_run_root(self.folder)
 
-        def seen_from_here(folder: str) -> str:
-            if not Path(folder).is_relative_to(root):
+        def make_relative(folder: str) -> str:
+            if not Path(folder).is_relative_to(run_root):
                 return folder
-            return "" if Path(folder) == home else os.path.relpath(folder, home)
+            # "" and not ".", so that no path begins with "./".
+            is_same = Path(folder) == manifest_folder
+            return "" if is_same else os.path.relpath(folder, manifest_folder)
 
-        noted = _ByFolder(seen_from_here)
+        relative_folders = _FolderCache(make_relative)
 
-        with self.path.open(mode, encoding="utf-8") as lines:
+        with self.path.open(mode, encoding="utf-8") as file:
 
             def append(utterances: Iterable[Utterance]) -> None:
-                lines.write("".join(f"{_line(each, noted)}\n" for each in utterances))
-                lines.flush()
+                lines = (f"{_to_line(utterance, relative_folders)}\n" for utterance in utterances)
+                file.write("".join(lines))
+                file.flush()
 
             yield append
 
     @classmethod
     def write(cls, utterances: Iterable[Utterance], folder: Path) -> Manifest:
-        """Write all utterances, window by window."""
+        """Write all utterances, window by window, and return their manifest."""
         manifest = cls(folder)
-        with manifest.appending() as append:
-            for window in windows(utterances):
+        with manifest.open_for_append() as append:
+            for window in iter_windows(utterances):
                 append(window)
         return manifest
 
     @classmethod
     def resume(
         cls,
-        make: Callable[[Iterable[T]], Iterator[Utterance]],
+        process: Callable[[Iterable[T]], Iterator[Utterance]],
         source: Iterable[T],
         folder: Path,
     ) -> Manifest:
-        """Write `make(source)`, one line for every item and in order, going on after the last.
+        """Write `process(source)` and return the manifest; an interrupted call is resumed.
 
-        Lines are appended a whole window at a time and a broken window is cut off, so an
-        engine that works window by window from the start it is given repeats itself exactly.
+        Lines are appended a whole window at a time, and an incomplete window is cut off. So an
+        engine that works window by window begins at the start of a window again, and its output
+        is the same, byte for byte.
+
+        Args:
+            process: yields one utterance for every member of the source, in their order.
+            source: the input; what is finished already is passed over.
+            folder: the folder of the manifest.
         """
         manifest = cls(folder)
-        done = manifest._whole_windows()
-        with manifest.appending("a") as append:
-            for window in windows(make(islice(source, done, None))):
+        finished_lines = manifest._cut_off_incomplete_window()
+        with manifest.open_for_append("a") as append:
+            for window in iter_windows(process(islice(source, finished_lines, None))):
                 append(window)
         return manifest
 
-    def _reader(self) -> Callable[[bytes, int | None], Utterance]:
-        """Give a function from a line, and its number if that is known, to its utterance."""
-        there = _ByFolder(lambda folder: os.path.normpath(self.folder / folder))
+    def _line_parser(self) -> Callable[[bytes, int | None], Utterance]:
+        """Return a function from a line, and its number if that is known, to its utterance."""
+        absolute_folders = _FolderCache(lambda folder: os.path.normpath(self.folder / folder))
 
-        def read(line: bytes, number: int | None) -> Utterance:
+        def parse(line: bytes, number: int | None) -> Utterance:
             try:
                 utterance = schema.parse_json(Utterance, line)
             except ValueError as cause:
                 raise ManifestError(f"{self.path}:{number or ''}: {cause}") from cause
             path = utterance.audio_filepath
             if path != TEXT_ONLY and not path.is_absolute():
-                # Nobody else holds it yet, and `replace` takes as long as all the rest.
-                object.__setattr__(utterance, "audio_filepath", Path(there.of(path)))
+                # Frozen, but not shared yet. `replace` would take as long as all the rest.
+                absolute_path = Path(absolute_folders.convert(path))
+                object.__setattr__(utterance, "audio_filepath", absolute_path)
             return utterance
 
-        return read
+        return parse
 
-    def _whole_windows(self) -> int:
-        """Count the lines of windows that were written to their end, and cut off the rest."""
+    def _cut_off_incomplete_window(self) -> int:
+        """Truncate the file after its last whole window; return the number of lines left."""
         if not self.path.exists():
             return 0
-        size = done = kept = 0
+        position = whole_lines = whole_bytes = 0
         with self.path.open("r+b") as file:
             for number, line in enumerate(file, 1):
-                size += len(line)
+                position += len(line)
                 if number % WINDOW == 0 and line.endswith(b"\n"):
-                    done, kept = number, size
-            file.truncate(kept)
-        return done
+                    whole_lines, whole_bytes = number, position
+            file.truncate(whole_bytes)
+        return whole_lines
 
 
-def windows(items: Iterable[T]) -> Iterator[list[T]]:
-    """Cut a stream at multiples of `WINDOW`."""
+def iter_windows(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield the members of a stream in lists of `WINDOW`; the last may be shorter."""
     stream = iter(items)
     while window := list(islice(stream, WINDOW)):
         yield window
 
 
-class _ByFolder(dict[str, str]):
-    """Paths named from somewhere else; most files lie in a few folders, so each is asked once."""
+class _FolderCache(dict[str, str]):
+    """Cache of converted folder names: most audio files of a manifest lie in a few folders."""
 
-    def __init__(self, elsewhere: Callable[[str], str]) -> None:
+    def __init__(self, convert_folder: Callable[[str], str]) -> None:
         super().__init__()
-        self._elsewhere = elsewhere
+        self._convert_folder = convert_folder
 
     def __missing__(self, folder: str) -> str:
-        return self.setdefault(folder, self._elsewhere(folder))
+        return self.setdefault(folder, self._convert_folder(folder))
 
-    def of(self, path: Path) -> str:
+    def convert(self, path: Path) -> str:
+        """Return the path with its folder converted."""
         folder, name = os.path.split(path)
-        return os.path.join(self[folder], name)  # noqa: PTH118  (a million times)
+        return os.path.join(self[folder], name)  # noqa: PTH118  (faster than Path, per line)
 
 
-def _line(utterance: Utterance, noted: _ByFolder) -> str:
-    """One line of JSON; a path inside the run is noted relative to the manifest."""
+def _to_line(utterance: Utterance, relative_folders: _FolderCache) -> str:
+    """Return one line of JSON; a path inside the run is written relative to the manifest."""
+    assert not utterance.skip, "`skip` is a mark for engines and is never stored"
     path = utterance.audio_filepath
     if path == TEXT_ONLY:
         return schema.to_json_line(utterance)
-    return schema.to_json_line(utterance, audio_filepath=noted.of(path.absolute()))
+    relative_path = relative_folders.convert(path.absolute())
+    return schema.to_json_line(utterance, audio_filepath=relative_path)

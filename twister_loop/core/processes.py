@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them."""
+"""Child processes that do not outlive their parent."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ import threading
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
+"""Constant of Linux, see prctl(2)."""
 
 
 def die_with_parent() -> None:
-    """Have this process end (SIGTERM) when its parent does, even if that was killed with -9.
+    """Have the kernel end this process (SIGTERM) when its parent ends, even by `kill -9`.
 
-    Call it in the process itself or as the `preexec_fn` of one to come; the parent counts as
-    dead when the thread that forked ends. Only Linux knows this; elsewhere nothing happens.
+    Call it in the child itself, or pass it as `preexec_fn`. The parent counts as ended when the
+    thread that forked ends. It works on Linux only; elsewhere nothing happens.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def end_with_guard() -> None:
-    """Have this process, and all that it began, end when nobody holds its standard input open."""
+def exit_when_stdin_closes() -> None:
+    """Kill this process group once its standard input is closed at the other end.
+
+    A parent that keeps the pipe open so guards its children, also on systems without prctl: the
+    pipe closes however the parent ends.
+    """
 
     def wait() -> None:
-        os.read(sys.stdin.fileno(), 1)  # its buffer must not be held by a thread at the end
+        # Not sys.stdin.read: the interpreter cannot exit while a thread holds its buffer.
+        os.read(sys.stdin.fileno(), 1)
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -40,5 +45,5 @@ def child_environment() -> dict[str, str]:
     `twister_loop` that a user keeps there would be imported instead of this one.
     PYTHONSAFEPATH turns that off for the child and for every interpreter that it starts.
     """
-    paths = [entry or str(Path.cwd()) for entry in sys.path]  # "" means the working directory
+    paths = [folder or str(Path.cwd()) for folder in sys.path]  # "" means the working directory
     return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,4 +1,4 @@
-"""Progress with the time left, on anything that takes longer than two seconds: the door to tqdm."""
+"""Progress bars with the remaining time: the only door to tqdm."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Pass the items on, and show on a terminal how far it is; silent for two seconds."""
-    # Engines answer in bursts, a window at a time: the average tells more than the last burst.
+def show_progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items and show a progress bar on standard error.
+
+    Args:
+        items: anything that is iterated once.
+        description: the label of the bar.
+        total: the number of items, for the remaining time; None if it is not known.
+    """
+    is_terminal = sys.stderr.isatty()
     yield from tqdm(
         items,
-        desc=f"  {what}",
+        desc=f"  {description}",
         total=total,
-        delay=2,
+        delay=2,  # seconds; what takes less needs no bar
         leave=False,
         dynamic_ncols=True,
+        # Engines answer in bursts, a window at a time: the average over all items predicts the
+        # end better than the last burst does.
         smoothing=0,
-        mininterval=0.2 if sys.stderr.isatty() else 30,  # a log wants fewer lines
-        maxinterval=3 if sys.stderr.isatty() else 60,
+        # In a log every refresh is a line of its own.
+        mininterval=0.2 if is_terminal else 30,
+        maxinterval=3 if is_terminal else 60,
     )

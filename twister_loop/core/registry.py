@@ -1,9 +1,9 @@
-"""The kinds of part, and how a name in the plan becomes one.
+"""The registry of parts: a name in the plan becomes a part with validated options.
 
-The name in the YAML is the name of the file: `{use: whisper}` under `asr:` is the one
-`Recognizer` defined in `twister_loop/asr/whisper.py`. A part is a frozen dataclass; its
-fields are its options. To add a part, add a file; nothing else changes. A part has no
-state: models live in the frame of the generator that uses them, and die with it.
+The name in the YAML is the name of the module: `{use: whisper}` under `asr:` is the one
+`Recognizer` defined in the file or folder `twister_loop/asr/whisper`. A part is a frozen
+dataclass; its fields are its options. To add a part, add a file; nothing else changes. A part has
+no state: models are local variables of the generator that uses them, and are freed when it ends.
 """
 
 from __future__ import annotations
@@ -21,67 +21,85 @@ from .errors import ConfigError
 
 
 class Part(ABC):
-    """Something a plan can name."""
+    """Base of everything that a plan can name."""
 
-    home: ClassVar[str]
-    """The package whose files are the parts of this kind."""
+    package: ClassVar[str]
+    """The package whose modules are the parts of this kind; set by the base class of the kind."""
     name: ClassVar[str]
-    """The name of the part's file."""
-    __pydantic_config__ = schema.STRICT
+    """The name of the part's module; set when the class is defined."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __init_subclass__(cls) -> None:
-        cls.name = cls.__module__.removeprefix(f"{getattr(cls, 'home', '')}.").partition(".")[0]
+        module = cls.__module__.removeprefix(f"{getattr(cls, 'package', '')}.")
+        # A part may be a folder: `whisper.recognizer` is the part `whisper`.
+        cls.name = module.partition(".")[0]
 
     @classmethod
-    def names(cls) -> list[str]:
-        """All parts of this kind; files that begin with `_` are not parts."""
-        found = iter_modules(import_module(cls.home).__path__)
-        return sorted(module.name for module in found if not module.name.startswith("_"))
+    def list_names(cls) -> list[str]:
+        """Return the names of all parts of this kind; modules named `_...` are not parts."""
+        modules = iter_modules(import_module(cls.package).__path__)
+        return sorted(module.name for module in modules if not module.name.startswith("_"))
 
     @classmethod
-    def find(cls, name: str) -> type[Self]:
-        """The one part of this kind that lives in the file of that name."""
+    def find_class(cls, name: str) -> type[Self]:
+        """Return the class of the part with this name.
+
+        Raises:
+            ConfigError: there is no such part, or a package that it needs is not installed.
+        """
         kind = cls.__name__.lower()
-        if name not in cls.names():
-            raise ConfigError(f"no {kind} is called {name!r}; {schema.nearest(name, cls.names())}")
+        if name not in cls.list_names():
+            raise ConfigError(
+                f"unknown {kind} {name!r}; {schema.suggest_name(name, cls.list_names())}"
+            )
         try:
-            module = import_module(f"{cls.home}.{name}")
+            module = import_module(f"{cls.package}.{name}")
         except ModuleNotFoundError as cause:
             raise ConfigError(
                 f"{kind} {name!r} needs the package {cause.name!r}: "
                 "pip install 'twister-loop[all]', or see the extras in pyproject.toml"
             ) from cause
-        [part] = (
-            thing
-            for thing in vars(module).values()
-            if isinstance(thing, type)
-            and issubclass(thing, cls)
-            and f"{thing.__module__}.".startswith(f"{module.__name__}.")
+        # The module also holds classes that it imports, such as the base class of the kind.
+        [part_class] = (
+            member
+            for member in vars(module).values()
+            if isinstance(member, type)
+            and issubclass(member, cls)
+            and f"{member.__module__}.".startswith(f"{module.__name__}.")
         )
-        return part
+        return part_class
 
     @classmethod
     def build(cls, spec: Mapping[str, Any], folder: Path = Path()) -> Self:
-        """`{use: NAME, option: value}` -> the part, its options checked.
+        """Build the part that `{use: NAME, option: ...}` describes.
 
-        Paths among the options are relative to `folder`. Raises ConfigError.
+        Args:
+            spec: the name of the part under `use`, and its options.
+            folder: the folder that relative paths among the options start from.
+
+        Raises:
+            ConfigError: the part or an option is unknown, or an option is wrong.
         """
         options = dict(spec)
         name = options.pop("use", None)
         if not isinstance(name, str):
             raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
         try:
-            part = schema.parse_data(cls.find(name), options)
-            named = (each.name for each in dataclasses.fields(part))  # type: ignore[arg-type]
-            values = {name: getattr(part, name) for name in named}
-            paths = {n: folder / value for n, value in values.items() if isinstance(value, Path)}
-            part = dataclasses.replace(part, **paths) if paths else part  # type: ignore[type-var]
+            part = schema.parse_data(cls.find_class(name), options)
+            option_names = [option.name for option in dataclasses.fields(part)]  # type: ignore[arg-type]
+            absolute_paths = {
+                option_name: folder / path
+                for option_name in option_names
+                if isinstance(path := getattr(part, option_name), Path)
+            }
+            if absolute_paths:
+                part = dataclasses.replace(part, **absolute_paths)  # type: ignore[type-var]
         except ValueError as cause:
             raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
-        if wrong := "; ".join(part.validation_errors()):
-            raise ConfigError(f"{cls.__name__.lower()} {name}: {wrong}")
+        if errors := "; ".join(part.validation_errors()):
+            raise ConfigError(f"{cls.__name__.lower()} {name}: {errors}")
         return part
 
     def validation_errors(self) -> Iterator[str]:
-        """What is wrong with its options when it is named in a plan, such as an empty folder."""
+        """Yield what is wrong with the options beyond their types, such as an empty folder."""
         yield from ()

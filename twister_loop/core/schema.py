@@ -1,96 +1,135 @@
-"""Plain data <-> dataclasses, checked: the only place that knows pydantic."""
+"""Validated conversion between dataclasses and YAML or JSON: the only door to pydantic.
+
+All mistakes are reported in one `ValueError`, each with its place and, for a misspelled name, with
+the name that was probably meant.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_json
+from rapidfuzz import fuzz, process
 
 T = TypeVar("T")
 
-STRICT = ConfigDict(extra="forbid")
-"""Set as `__pydantic_config__` on a dataclass that must refuse unknown fields."""
+FORBID_UNKNOWN_FIELDS = ConfigDict(extra="forbid")
+"""Set as `__pydantic_config__` on a dataclass whose unknown fields are errors."""
+MIN_SIMILARITY = 60.0
+"""Percent (rapidfuzz's `ratio`, insertions and deletions over both lengths). Below this two names
+are not taken for one, so that nonsense gets the list of names and no suggestion. Two letters
+swapped in a name of three ('dve' for 'dev') are 67."""
 
 
-def parse_data(kind: type[T], data: Any) -> T:
-    """Build a `kind` from parsed YAML or JSON, or say in one `ValueError` all that is wrong."""
-    try:
-        value: T = _adapters[kind].validate_python(data)
-    except ValidationError as cause:
-        raise ValueError("; ".join(_validation_errors(kind, cause))) from cause
-    return value
+def parse_data(record_class: type[T], content: Any) -> T:
+    """Return an instance of a class, built from parsed YAML or JSON.
 
-
-def parse_json(kind: type[T], text: str | bytes) -> T:
-    """Build a `kind` from JSON text, or say in one `ValueError` all that is wrong."""
-    try:
-        value: T = _adapters[kind].validate_json(text)
-    except ValidationError as cause:
-        raise ValueError("; ".join(_validation_errors(kind, cause))) from cause
-    return value
-
-
-def to_json_data(value: object) -> Any:
-    """Turn a dataclass into JSON-ready data, leaving out what is None."""
-    return _adapters[type(value)].dump_python(value, mode="json", exclude_none=True)
-
-
-def to_json_line(value: object, **otherwise: str) -> str:
-    """Turn a dataclass into one line of JSON, leaving out what is None or at its default.
-
-    `otherwise` are fields to note with other texts than they have; they come first.
+    Raises:
+        ValueError: names everything that is wrong, not only the first mistake.
     """
-    noted: bytes = _adapters[type(value)].dump_json(
-        value, exclude_none=True, exclude_defaults=True, exclude=set(otherwise)
+    try:
+        instance: T = _adapters[record_class].validate_python(content)
+    except ValidationError as cause:
+        raise ValueError("; ".join(_describe_errors(record_class, cause))) from cause
+    return instance
+
+
+def parse_json(record_class: type[T], text: str | bytes) -> T:
+    """Return an instance of a class, built from JSON text.
+
+    Raises:
+        ValueError: names everything that is wrong, not only the first mistake.
+    """
+    try:
+        instance: T = _adapters[record_class].validate_json(text)
+    except ValidationError as cause:
+        raise ValueError("; ".join(_describe_errors(record_class, cause))) from cause
+    return instance
+
+
+def to_json_data(instance: object) -> Any:
+    """Return a dataclass as data that `json` can write, without the fields that are None."""
+    return _adapters[type(instance)].dump_python(instance, mode="json", exclude_none=True)
+
+
+def to_json_line(instance: object, **replacements: str) -> str:
+    """Return a dataclass as one line of JSON, without fields that are None or at their default.
+
+    Args:
+        instance: the dataclass.
+        replacements: texts to write instead of the values of these fields; they come first.
+    """
+    rest: bytes = _adapters[type(instance)].dump_json(
+        instance, exclude_none=True, exclude_defaults=True, exclude=set(replacements)
     )
-    if not otherwise:
-        return noted.decode()
-    before = to_json(otherwise).decode()
-    return f"{before[:-1]},{noted.decode()[1:]}" if noted != b"{}" else before
+    if not replacements:
+        return rest.decode()
+    first = to_json(replacements).decode()
+    # Two JSON objects are joined as text: manifests have millions of lines, and a copy of the
+    # dataclass with other values takes longer than all the rest.
+    return f"{first[:-1]},{rest.decode()[1:]}" if rest != b"{}" else first
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Say which known name an unknown one was probably meant to be."""
-    known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
+def suggest_name(name: str, names: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the most similar of the names, or all of them.
+
+    >>> suggest_name("toi", ["toy", "whisper"])
+    "did you mean 'toy'?"
+    >>> suggest_name("xyzzy", ["toy", "whisper"])
+    'choose one of: toy, whisper'
+    """
+    choices = sorted(names)
+    # `ratio` compares whole names; rapidfuzz's default scorer also counts parts, so that a short
+    # name matches any long one that contains its letters.
+    match = process.extractOne(name, choices, scorer=fuzz.ratio, score_cutoff=MIN_SIMILARITY)
+    return f"did you mean {match[0]!r}?" if match else f"choose one of: {', '.join(choices)}"
 
 
 class _Adapters(dict[type, TypeAdapter[Any]]):
-    """Built once for every type: building is slow, using is fast."""
+    """Cache of pydantic's adapters by class: building one is slow, using it is fast."""
 
-    def __missing__(self, kind: type) -> TypeAdapter[Any]:
-        return self.setdefault(kind, TypeAdapter(kind))
+    def __missing__(self, record_class: type) -> TypeAdapter[Any]:
+        return self.setdefault(record_class, TypeAdapter(record_class))
 
 
 _adapters = _Adapters()
 
 
-def _validation_errors(kind: type, cause: ValidationError) -> Iterable[str]:
-    for wrong in cause.errors():
-        place = ".".join(map(str, wrong["loc"]))
-        if wrong["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-            known = _fields(kind, wrong["loc"][:-1])
-            hint = f"; {nearest(str(wrong['loc'][-1]), known)}" if known else ""
+def _describe_errors(record_class: type, cause: ValidationError) -> Iterator[str]:
+    """Yield one phrase for each mistake, `place: what is wrong`."""
+    for error in cause.errors():
+        place = ".".join(map(str, error["loc"]))
+        if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+            names = _list_fields(record_class, error["loc"][:-1])
+            hint = f"; {suggest_name(str(error['loc'][-1]), names)}" if names else ""
             yield f"{place}: unknown{hint}"
-        elif wrong["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        elif error["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
             yield f"{place}: missing"
-        elif wrong["type"] == "value_error":  # our own sentence, of one option or of several
-            said = str(wrong["ctx"]["error"])
-            yield f"{place}: {said}" if place else said
+        elif error["type"] == "value_error":
+            # Raised by one of our own classes: it may concern one option or several together.
+            message = str(error["ctx"]["error"])
+            yield f"{place}: {message}" if place else message
         else:
-            given = wrong.get("input")
-            said = "" if isinstance(given, dict | list) else f", not {given!r}"
-            yield f"{place}: {wrong['msg'][:1].lower()}{wrong['msg'][1:]}{said}"
+            wrong_input = error.get("input")
+            # A whole table of options would hide the message.
+            is_long = isinstance(wrong_input, dict | list)
+            message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+            yield f"{place}: {message}" + ("" if is_long else f", not {wrong_input!r}")
 
 
-def _fields(kind: Any, place: Iterable[int | str]) -> list[str]:
-    """The fields of the dataclass at a place inside another; none where it is no dataclass."""
+def _list_fields(record_class: Any, place: Iterable[int | str]) -> list[str]:
+    """Return the field names of the dataclass at a place inside another.
+
+    The list is empty where there is no dataclass.
+    """
     for step in place:
-        inside = get_type_hints(kind).get(str(step)) if is_dataclass(kind) else None
-        kind = next(filter(is_dataclass, (inside, *get_args(inside))), None)
-    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
+        annotation = (
+            get_type_hints(record_class).get(str(step)) if is_dataclass(record_class) else None
+        )
+        # The dataclass itself, or the one inside `X | None`, `tuple[X, ...]`, `dict[str, X]`.
+        inner_types = (annotation, *get_args(annotation))
+        record_class = next(filter(is_dataclass, inner_types), None)
+    return [option.name for option in fields(record_class)] if is_dataclass(record_class) else []

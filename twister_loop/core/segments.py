@@ -1,4 +1,4 @@
-"""Parts of utterances, cut out by the times of their words, and texts put one after the other."""
+"""Cutting utterances by the times of their words, and joining their texts."""
 
 from __future__ import annotations
 
@@ -9,76 +9,110 @@ from itertools import pairwise
 
 from .types import UNSPACED, Language, Seconds, Utterance
 
-GRID: Seconds = 0.02
-"""Whisper's timestamps are multiples of it."""
-LONGEST: Seconds = 30.0
-"""What Whisper hears at once, and the last of its timestamps."""
-HALO: Seconds = 0.05
-"""Of sound, at most, that is kept on each side of what is cut out."""
+TIMESTAMP_STEP: Seconds = 0.02
+"""Resolution of Whisper's timestamps."""
+MAX_WINDOW: Seconds = 30.0
+"""Length of the window that Whisper decodes at once, and its last timestamp."""
+MAX_MARGIN: Seconds = 0.05
+"""The most audio that is kept on each side of the words that are cut out."""
 
 
-def speaker_of(utterance: Utterance) -> str | None:
-    """Who speaks; None where that is not known, or where several were joined (`one+other`)."""
+def find_single_speaker(utterance: Utterance) -> str | None:
+    """Return the speaker; None if it is unknown or if several were joined (`ada+bob`)."""
     speaker = utterance.speaker
     return None if speaker is None or "+" in speaker else speaker
 
 
-def written(parts: Iterable[tuple[Language | None, str | None]]) -> str:
-    """Texts one after the other; no space between two in languages that are written without."""
-    said = [(lang, text) for lang, text in parts if text]
-    glued = ["" if {before, lang} <= UNSPACED else " " for (before, _), (lang, _) in pairwise(said)]
-    return "".join(f"{glue}{text}" for glue, (_, text) in zip(["", *glued], said, strict=True))
+def join_texts(parts: Iterable[tuple[Language | None, str | None]]) -> str:
+    """Return the texts of (language, text) pairs as one; empty texts are left out.
+
+    No space is put between two texts whose languages are both written without spaces.
+
+    >>> join_texts([("zh", "你好"), ("ja", "東京"), ("en", "hello")])
+    '你好東京 hello'
+    """
+    pairs = [(lang, text) for lang, text in parts if text]
+    separators = [
+        "" if {lang_before, lang} <= UNSPACED else " "
+        for (lang_before, _), (lang, _) in pairwise(pairs)
+    ]
+    # The first text has no separator before it.
+    return "".join(
+        f"{separator}{text}" for separator, (_, text) in zip(["", *separators], pairs, strict=True)
+    )
 
 
-def timestamp(at: Seconds) -> int:
-    """The nearest place on the grid; an offset among Whisper's timestamps."""
-    return math.floor(min(at, LONGEST) / GRID + 0.5)
+def timestamp_index(seconds: Seconds) -> int:
+    """Return the number of the nearest of Whisper's timestamps, counted from `<|0.00|>`.
+
+    >>> timestamp_index(1.23), timestamp_index(31.0)
+    (62, 1500)
+    """
+    # Not `round`, which rounds halves to even numbers.
+    return math.floor(min(seconds, MAX_WINDOW) / TIMESTAMP_STEP + 0.5)
 
 
-def trimmed(utterance: Utterance, silence: Seconds) -> Utterance:
-    """The utterance from a little before its first word to a little after its last."""
+def trim_silence(utterance: Utterance, margin: Seconds) -> Utterance:
+    """Return the utterance from `margin` before its first word to `margin` after its last.
+
+    Without word times it is returned as it is.
+    """
     if not utterance.words:
         return utterance
-    start = max(0.0, utterance.words[0].start - silence)
-    end = min(utterance.duration, utterance.words[-1].end + silence)
-    return _between(utterance, start, max(end, start), 0, len(utterance.words))
+    start = max(0.0, utterance.words[0].start - margin)
+    end = min(utterance.duration, utterance.words[-1].end + margin)
+    return _cut_out(
+        utterance,
+        start=start,
+        end=max(end, start),
+        first_word=0,
+        end_word=len(utterance.words),
+    )
 
 
-def cut(utterance: Utterance, first: int, last: int) -> Utterance:
-    """Return the words from `first` up to, not including, `last` as an utterance of its own."""
-    start, end = cut_times(utterance, first, last)
-    return _between(utterance, start, end, first, last)
+def cut_words(utterance: Utterance, first_word: int, end_word: int) -> Utterance:
+    """Return the words from `first_word` up to, not including, `end_word` as an utterance."""
+    start, end = cut_times(utterance, first_word, end_word)
+    return _cut_out(utterance, start=start, end=end, first_word=first_word, end_word=end_word)
 
 
-def cut_times(utterance: Utterance, first: int, last: int) -> tuple[Seconds, Seconds]:
-    """Return start and end, in seconds from the utterance's start, at which `cut` cuts.
+def cut_times(utterance: Utterance, first_word: int, end_word: int) -> tuple[Seconds, Seconds]:
+    """Return start and end, in seconds from the utterance's start, at which `cut_words` cuts.
 
-    Half of the hole between two words goes to each of them, but never more than `HALO`.
+    Half of the pause between two words goes to each of them, but never more than `MAX_MARGIN`.
     """
     words = utterance.words
-    before = words[first - 1].end if first else 0.0
-    after = words[last].start if last < len(words) else utterance.duration
-    start = words[first].start - min(max(words[first].start - before, 0.0) / 2, HALO)
-    end = words[last - 1].end + min(max(after - words[last - 1].end, 0.0) / 2, HALO)
+    first, last = words[first_word], words[end_word - 1]
+    end_before = words[first_word - 1].end if first_word else 0.0
+    start_after = words[end_word].start if end_word < len(words) else utterance.duration
+    # Words of a forced alignment may overlap: then the pause is not below 0.
+    start = first.start - min(max(first.start - end_before, 0.0) / 2, MAX_MARGIN)
+    end = last.end + min(max(start_after - last.end, 0.0) / 2, MAX_MARGIN)
     # Word times of a forced alignment may lie beyond the end of the recording.
     start = min(max(start, 0.0), utterance.duration)
     return start, min(max(end, start), utterance.duration)
 
 
-def _between(
-    utterance: Utterance, start: Seconds, end: Seconds, first: int, last: int
+def _cut_out(
+    utterance: Utterance, *, start: Seconds, end: Seconds, first_word: int, end_word: int
 ) -> Utterance:
-    words = utterance.words[first:last]
-    all_of_it = len(words) == len(utterance.words)
+    """Return the audio between two times, and some of the words with times from its start."""
+    words = utterance.words[first_word:end_word]
+    # The text of the whole utterance may have punctuation that its words lack.
+    keeps_all_words = len(words) == len(utterance.words)
+    text = (
+        utterance.text
+        if keeps_all_words
+        else join_texts((utterance.lang, word.word) for word in words)
+    )
+    # To milliseconds, as manifests hold them.
     return replace(
         utterance,
         offset=round(utterance.offset + start, 3),
         duration=round(end - start, 3),
-        text=utterance.text
-        if all_of_it
-        else written((utterance.lang, each.word) for each in words),
+        text=text,
         words=tuple(
-            replace(each, start=round(each.start - start, 3), end=round(each.end - start, 3))
-            for each in words
+            replace(word, start=round(word.start - start, 3), end=round(word.end - start, 3))
+            for word in words
         ),
     )

@@ -70,7 +70,7 @@ def find_invalid_sets(
     development = [name for name, kind in kinds.items() if kind == "development"]
     if stops_by and stops_by not in development:
         why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
-        near = schema.nearest(stops_by, development)
+        near = schema.suggest_name(stops_by, development)
         yield f"asr.stop.set: {stops_by!r} {why}, and a development set is asked for; {near}"
     unseen = find_set_hidden_from_gates(kinds, stops_by)
     seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
@@ -79,7 +79,7 @@ def find_invalid_sets(
             if name not in seen:
                 why = "is a test set, which gates never see" if name in sets else "does not exist"
                 why = "is what training stops by" if name == unseen else why
-                near = schema.nearest(name, seen)
+                near = schema.suggest_name(name, seen)
                 yield f"gates: {gate.name}: the set {name!r} {why}; {near}"
 
 

@@ -17,8 +17,8 @@ from prefect.states import Completed, Failed
 
 import twister_loop
 
-from .. import BusyError, NothingNew, Round, TwisterError, Waiting
-from ..pipeline.plan import load
+from .. import AwaitingApproval, BusyError, NothingNew, Round, TwisterError
+from ..pipeline.plan_reader import load
 from ..pipeline.run_folder import RunFolder
 from ..reporting import dashboard
 from .approval import close_approval, request_approval
@@ -32,7 +32,7 @@ R = TypeVar("R")
 
 RETRIES = {"transcribe": 1, "synthesize": 1}
 """Retries by stage, for engines that may fail once; a retry resumes after the last window."""
-SKIPPED = {BusyError: "Busy", NothingNew: "NothingNew", Waiting: "Waiting"}
+SKIPPED = {BusyError: "Busy", NothingNew: "NothingNew", AwaitingApproval: "Waiting"}
 """Reasons to skip a round that are no failure, with the names of their completed states."""
 
 

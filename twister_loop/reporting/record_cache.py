@@ -1,6 +1,6 @@
-"""What was read from a run, so that it is read once: finished rounds and finished stages stay.
+"""A cache for what was computed from a run: finished rounds and finished stages never change.
 
-The folders remain the truth: what is kept here can be thrown away, and is made anew.
+The run's folders remain the truth. The cache can be deleted at any time and is then rebuilt.
 """
 
 from __future__ import annotations
@@ -16,58 +16,88 @@ from typing import Any, TypeVar, cast
 from ..core import schema
 from ..core.artifacts import PROVENANCE, digest_path, read_json
 from ..pipeline.run_folder import is_finished
+from ..pipeline.stage_table import VERDICT
 
 T = TypeVar("T")
 
 CACHE_FOLDER = ".summaries"
-"""Folder of a run; a file for every finished round and kind of record."""
+"""Folder inside a run; it holds one JSON file for each finished round and kind of record."""
 
 
 def cached_record(
-    make: Callable[[Path], T], kind: type[T], name: str, shape: int | tuple[int, ...], at: Path
+    compute: Callable[[Path], T],
+    kind: type[T],
+    name: str,
+    schema_version: int | tuple[int, ...],
+    round_folder: Path,
 ) -> T:
-    """`make(round)`, kept by that name for a finished round; one in progress is read anew.
+    """Return `compute(round_folder)`, from the cache if the round is finished.
 
-    Raise `shape` when the same round would give another record than before.
+    A round in progress is always computed.
+
+    Args:
+        compute: Reads the record from the folders of a round.
+        kind: Type of the record, to parse the cached JSON.
+        name: Part of the name of the cached file, e.g. `summary`.
+        schema_version: Raise it whenever the same round would give a different record.
+        round_folder: Folder of the round.
     """
-    if not is_finished(at):
-        return make(at)
-    # Signatures are a chain, and what is decided after the verdict gets a folder of its own.
-    stages = sorted(each.name for each in os.scandir(at) if each.is_dir())
-    key = f"{shape} {digest_path(at / 'verdict' / PROVENANCE)} {' '.join(stages)}"
-    found: T = _recalled(make, cast(Any, kind), name, key, at)
-    return found
+    if not is_finished(round_folder):
+        return compute(round_folder)
+    # The digest of the verdict covers all stages before it, because each stage's provenance
+    # contains the digests of its inputs. Stages that run after the verdict (an approval, say) are
+    # not covered, but each of them adds a folder.
+    folders = sorted(entry.name for entry in os.scandir(round_folder) if entry.is_dir())
+    digest = digest_path(VERDICT.path(round_folder) / PROVENANCE)
+    key = f"{schema_version} {digest} {' '.join(folders)}"
+    # lru_cache erases the type variable, so mypy needs the annotation and the cast.
+    record: T = _read_or_compute(compute, cast(Any, kind), name, key, round_folder)
+    return record
 
 
-def memoize_on_folders(make: Callable[..., T], *folders: Path) -> T:
-    """`make(*folders)`, asked once in a process for as long as the same stages lie in them."""
-    found: T = _known(make, folders, tuple(map(_when_made, folders)))
-    return found
+def memoize_on_folders(compute: Callable[..., T], *folders: Path) -> T:
+    """Return `compute(*folders)`, computed once per process until a stage in a folder changes."""
+    value: T = _memoized(compute, folders, tuple(map(_finished_at, folders)))
+    return value
 
 
+def clear_memory() -> None:
+    """Forget everything that this process has in memory; the files on disk stay."""
+    _memoized.cache_clear()
+    _read_or_compute.cache_clear()
+
+
+# 512 records are the summary, details, and two page records of 128 rounds.
 @lru_cache(maxsize=512)
-def _recalled(make: Callable[[Path], Any], kind: type[Any], name: str, key: str, at: Path) -> Any:
-    note = at.parent / CACHE_FOLDER / f"{at.name}-{name}.json"
+def _read_or_compute(
+    compute: Callable[[Path], Any], kind: type[Any], name: str, key: str, round_folder: Path
+) -> Any:
+    path = round_folder.parent / CACHE_FOLDER / f"{round_folder.name}-{name}.json"
+    # A damaged or outdated file is no error: it is computed again and overwritten.
     with suppress(OSError, ValueError, KeyError):
-        kept = read_json(note)
-        if kept["key"] == key:
-            return schema.parse_data(kind, kept["record"])
-    record = make(at)
-    with suppress(OSError):  # a run that can only be read
-        note.parent.mkdir(exist_ok=True)
-        scratch = note.with_name(f".{note.name}.{os.getpid()}")  # a page and a server may meet
-        kept = {"key": key, "record": schema.to_json_data(record)}
-        scratch.write_text(json.dumps(kept, ensure_ascii=False, separators=(",", ":")), "utf-8")
-        scratch.replace(note)
+        cached = read_json(path)
+        if cached["key"] == key:
+            return schema.parse_data(kind, cached["record"])
+    record = compute(round_folder)
+    with suppress(OSError):  # the run may be on a read-only file system
+        path.parent.mkdir(exist_ok=True)
+        # The process that writes the page and a dashboard server may write the same file at the
+        # same time, hence the process id and the atomic rename.
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        cached = {"key": key, "record": schema.to_json_data(record)}
+        scratch.write_text(json.dumps(cached, ensure_ascii=False, separators=(",", ":")), "utf-8")
+        scratch.replace(path)
     return record
 
 
 @lru_cache(maxsize=64)
-def _known(make: Callable[..., Any], folders: tuple[Path, ...], made: tuple[int, ...]) -> Any:
-    return make(*folders)
+def _memoized(
+    compute: Callable[..., Any], folders: tuple[Path, ...], finished_at: tuple[int, ...]
+) -> Any:
+    return compute(*folders)
 
 
-def _when_made(folder: Path) -> int:
-    """Nanoseconds; 0 as long as it is not there."""
-    note = folder / PROVENANCE
-    return note.stat().st_mtime_ns if note.is_file() else 0
+def _finished_at(folder: Path) -> int:
+    """Return when a stage was finished, in nanoseconds since 1970; 0 if it is not finished."""
+    provenance = folder / PROVENANCE
+    return provenance.stat().st_mtime_ns if provenance.is_file() else 0

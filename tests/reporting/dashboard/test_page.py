@@ -95,7 +95,7 @@ def test_a_run_that_can_only_be_read_is_summed_up_all_the_same(run: Path) -> Non
 
 def test_clips_are_copies_that_outlive_the_recordings(run: Path, tmp_path: Path) -> None:
     dashboard.write_page(run)
-    found = {path.stem: audio.duration_of(path) for path in (run / "clips").glob("*.flac")}
+    found = {path.stem: audio.read_duration(path) for path in (run / "clips").glob("*.flac")}
     summary = summarize(run).rounds[0]
     for name in ("dev", "test", "vowels"):
         for each in (*summary.worst[name], *summary.improved[name]):

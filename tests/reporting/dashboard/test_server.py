@@ -50,7 +50,7 @@ def test_a_run_is_handed_out_with_its_manifests_and_packed_for_those_who_read_th
     assert plain.json == packed.json and len(packed.body) < len(plain.body) / 2
     assert "filtered_labels/rejected" in plain.json["manifests"]["round-01"]
     now = Answer(served, "/api/now/three").json
-    assert now == {"stamp": plain.json["stamp"], "underway": None}
+    assert now == {"stamp": plain.json["stamp"], "current_stage": None}
 
 
 def test_audio_is_served_in_ranges(served: str) -> None:
@@ -103,17 +103,17 @@ def test_nothing_outside_the_runs_is_read(served: str, folder: Path, path: str) 
 def test_a_run_that_is_a_link_to_elsewhere_is_not_listed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "linked").symlink_to(folder / "one")
-    runs = Runs.of(tmp_path / "runs")
+    runs = Runs.open(tmp_path / "runs")
     assert runs.names() == []
     with pytest.raises(MissingError):
-        runs.run("linked")
+        runs.run_folder("linked")
 
 
 def test_one_run_alone_can_be_served_and_its_neighbors_are_not(folder: Path) -> None:
-    runs = Runs.of(folder / "one")
+    runs = Runs.open(folder / "one")
     assert runs.names() == ["one"]
     with pytest.raises(MissingError):
-        runs.run("three")
+        runs.run_folder("three")
 
 
 def test_a_manifest_of_many_lines_is_paged_and_searched(served: str, folder: Path) -> None:
@@ -122,20 +122,20 @@ def test_a_manifest_of_many_lines_is_paged_and_searched(served: str, folder: Pat
     ask = "/api/lines?run=three&folder=round-01/long"
     first = Answer(served, ask).json
     assert [each["id"] for each in first["lines"]] == [str(n) for n in range(50)]
-    second = Answer(served, f"{ask}&begin={first['after']}").json
+    second = Answer(served, f"{ask}&begin={first['next_begin']}").json
     assert second["lines"][0]["id"] == "50"
     found = Answer(served, f"{ask}&query=LINE%202999%20").json
-    assert [each["id"] for each in found["lines"]] == ["2999"] and found["after"] is None
+    assert [each["id"] for each in found["lines"]] == ["2999"] and found["next_begin"] is None
     assert Answer(served, f"{ask}&begin=7").status == 404
     shutil.rmtree(folder / "three" / "round-01" / "long")
 
 
 def test_synthetic_speech_can_be_listened_to_from_its_manifest(served: str) -> None:
     ask = "/api/lines?run=three&folder=round-01/voices/toy/spoken"
-    sound = Answer(served, ask).json["lines"][0]["sound"]
+    sound = Answer(served, ask).json["lines"][0]["audio"]
     assert Answer(served, sound).body[:4] == b"RIFF"
     pool = Answer(served, "/api/lines?run=three&folder=round-01/pseudo_labels").json["lines"][0]
-    assert "sound" not in pool and "data" not in json.dumps(pool)
+    assert "audio" not in pool and "data" not in json.dumps(pool)
 
 
 def test_two_rounds_are_compared_on_what_both_were_measured_on(served: str) -> None:
@@ -185,4 +185,4 @@ def test_without_a_token_nobody_else_is_let_in(
     assert "TWISTER_DASHBOARD_TOKEN" in capsys.readouterr().err
     assert main(["dashboard", str(folder / "none")]) == 2
     with pytest.raises(ConfigError, match="no such folder"):
-        Runs.of(folder / "none")
+        Runs.open(folder / "none")

@@ -62,7 +62,7 @@ def test_what_was_trained_on_becomes_an_audiofolder(run: Path, tmp_path: Path) -
     lines = [json.loads(each) for each in (split / "metadata.jsonl").read_text().splitlines()]
     assert {each["origin"] for each in lines} == {"human", "pseudo", "synthetic"}
     for each in lines:
-        assert audio.duration_of(split / each["file_name"]) == pytest.approx(
+        assert audio.read_duration(split / each["file_name"]) == pytest.approx(
             each["duration"], abs=0.01
         )
     assert len({tuple(each) for each in lines}) == 1  # the same columns in every line

@@ -1,4 +1,4 @@
-"""What recognizers that begin from nothing share: they hear, align and learn by CTC."""
+"""Recognizer base of all models trained from scratch: CTC decoding, alignment, training."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from typing import Self
 
 import torch
 
-from ...core.manifest import Manifest, windows
+from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Utterance
 from .architecture import ScratchArchitecture
 from .loaded_model import load
 from .training import train
 
-UNTRAINED = "untrained: there are no weights yet, so it hears nothing"
+UNTRAINED = "cannot align: this model is untrained"
 
 
 @dataclass(frozen=True)
 class ScratchRecognizer(ScratchArchitecture):
-    """A recognizer whose weights are drawn from `seed` when its first training begins.
+    """A recognizer whose first training starts from random weights, drawn with `seed`.
 
-    Before that it hears nothing, and says so with empty texts; what writes them is learned from
-    the first lesson, and kept with the weights. A later lesson cannot add letters.
+    Untrained it transcribes everything as an empty text. Its first training also builds the
+    vocabulary, which is saved with the weights; later trainings cannot add characters to it.
     """
 
     def initial_checkpoint(self) -> Checkpoint:
-        shape = {name: getattr(self, name) for name in self._architecture()}
-        drawn = f"untrained, weights drawn from seed {self.seed}"
-        known = json.dumps([self.seed, shape])
-        digest = hashlib.sha256(known.encode()).hexdigest()[:16]
-        return Checkpoint(self.name, source=drawn, digest=digest)
+        source = f"untrained, weights drawn from seed {self.seed}"
+        described = json.dumps([self.seed, self.architecture()])
+        digest = hashlib.sha256(described.encode()).hexdigest()[:16]
+        return Checkpoint(self.name, source=source, digest=digest)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
-        ear = load(self, checkpoint)
-        for window in windows(speech):
-            if ear is None:
-                yield from (
-                    each if each.should_skip else replace(each, pred_text="") for each in window
-                )
+        model = load(self, checkpoint)
+        for window in iter_windows(speech):
+            if model:
+                yield from model.process_window(window, model.transcribe_batch)
             else:
-                yield from ear.work(window, ear.heard)
+                # An empty text, not an error: the first round measures the untrained model too.
+                for utterance in window:
+                    skip = utterance.should_skip
+                    yield utterance if skip else replace(utterance, pred_text="")
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        ear = load(self, checkpoint)
-        for window in windows(speech):
-            if ear is None:
-                yield from (
-                    each if each.should_skip else replace(each, error=UNTRAINED) for each in window
-                )
+        model = load(self, checkpoint)
+        for window in iter_windows(speech):
+            if model:
+                yield from model.process_window(window, model.align_batch)
             else:
-                yield from ear.work(window, ear.aligned)
+                for utterance in window:
+                    skip = utterance.should_skip
+                    yield utterance if skip else replace(utterance, error=UNTRAINED)
 
     def train(
         self,
@@ -75,14 +75,18 @@ class ScratchRecognizer(ScratchArchitecture):
 
     def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
         batch = max(1, round(self.batch * batch_scale))
+        # As many epochs as updates: an epoch has at least one, so `max_steps` ends the training.
         return replace(self, max_steps=updates, epochs=updates, batch=batch)
 
     def keeping_all_epochs(self) -> Self:
         return replace(self, keep_epochs=True)
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:
-        with torch.device("meta"):
-            count = sum(each.numel() for each in self.network(self.subwords + 1).parameters())
-        # The weights, and two states for going on (each with AdamW's two moments and averages).
-        kept = self.epochs if self.keep_epochs else 0
-        return 4 * count * (1 + 2 * (3 + self.average) + kept)
+        with torch.device("meta"):  # shapes only, no memory
+            network = self.build_network(self.subwords + 1)
+        weights = 4 * sum(weight.numel() for weight in network.parameters())
+        # A resume state has the weights, AdamW's two moments, and the average's sums in float64;
+        # there are two while one is being replaced by the next.
+        resume_state = weights * (5 if self.average > 1 else 3)
+        epochs = weights * self.epochs if self.keep_epochs else 0
+        return weights + 2 * resume_state + epochs

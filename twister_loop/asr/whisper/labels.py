@@ -12,7 +12,7 @@ from ...core.manifest import iter_windows
 from ...core.segments import timestamp_index
 from ...core.types import Seconds, Share, Utterance
 from .batching import batch_by_length, load_clips
-from .decoding import detect_languages
+from .decoder import detect_languages
 from .model import WINDOW_LENGTH, Whisper, WhisperProcessing
 
 log = logging.getLogger(__name__)

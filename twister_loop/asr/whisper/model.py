@@ -30,13 +30,13 @@ from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.artifacts import read_json
 from ...core.errors import AudioError, EngineError
-from ...core.segments import LONGEST, timestamp_index
+from ...core.segments import MAX_WINDOW, timestamp_index
 from ...core.types import UNSPACED, Checkpoint, Language, Seconds, Utterance
 
 # Weights load in seconds, many times in a run: these bars would break up the run's own progress.
 transformers_logging.disable_progress_bar()
 
-WINDOW_LENGTH: Seconds = LONGEST
+WINDOW_LENGTH: Seconds = MAX_WINDOW
 """Longest audio that Whisper's encoder takes."""
 UNTRAINED_MARGIN: Seconds = 5.0
 """Smallest margin for a model that was trained on full windows only. With it, labels by untouched

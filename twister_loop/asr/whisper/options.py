@@ -23,7 +23,7 @@ class EarlyStoppingOptions:
     """Looks at it without a gain, after which training ends."""
     every: int | None = None
     """Steps from one look to the next; an epoch if that is null."""
-    __pydantic_config__ = schema.STRICT
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.patience < 1 or (self.every is not None and self.every < 1):

@@ -1,4 +1,4 @@
-"""Hearing with a model that is loaded already, as the options say."""
+"""Transcription with a model that is loaded already, decoded as the options say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from ...core.manifest import iter_windows
 from ...core.types import Utterance
-from . import beam_search, decoding
+from . import beam_search, decoding, greedy_search
 from .model import Whisper
 from .options import WhisperOptions
 
@@ -15,10 +15,14 @@ from .options import WhisperOptions
 def transcribe(
     options: WhisperOptions, whisper: Whisper, speech: Iterable[Utterance]
 ) -> Iterator[Utterance]:
-    decode = partial(decoding.decode_greedily, whisper, temperature=options.temperature)
+    """Transcribe speech; see `Recognizer.transcribe`.
+
+    Early stopping calls it with the model that is being trained.
+    """
+    decode = partial(greedy_search.decode_greedily, whisper, temperature=options.temperature)
     if options.beam > 1:
         decode = partial(beam_search.decode_with_beam, whisper, options.beam, options.nbest or 0)
     for window in iter_windows(speech):
         yield from decoding.transcribe_window(
-            whisper, decode, window, options.margin, options.decode_batch
+            whisper, decode, window, margin=options.margin, batch_size=options.decode_batch
         )

@@ -18,7 +18,7 @@ from ..io import SAMPLE_RATE, Samples
 _ALONE = threading.Lock()
 
 
-def applied(transform: Any, samples: Samples, rng: np.random.Generator) -> Samples:
+def apply_transform(transform: Any, samples: Samples, rng: np.random.Generator) -> Samples:
     """Samples after a transform that is drawn for certain, (n_samples,).
 
     It draws from the generators of Python and NumPy that the whole process shares, so these are
@@ -36,19 +36,19 @@ def applied(transform: Any, samples: Samples, rng: np.random.Generator) -> Sampl
     return np.asarray(made, dtype=np.float32)
 
 
-def as_loud(samples: Samples, before: Samples) -> Samples:
+def match_loudness(samples: Samples, before: Samples) -> Samples:
     """Samples at the loudness that they had before."""
     power, wanted = float(np.mean(samples**2)), float(np.mean(before**2))
     return samples * np.float32(np.sqrt(wanted / power)) if power > 0 else samples
 
 
-def drawn(folder: Path, rng: np.random.Generator) -> Path:
+def draw_recording(folder: Path, rng: np.random.Generator) -> Path:
     """One of the recordings in a folder."""
-    return recordings(folder)[int(rng.integers(len(recordings(folder))))]
+    return list_recordings(folder)[int(rng.integers(len(list_recordings(folder))))]
 
 
 @lru_cache(maxsize=8)
-def recordings(folder: Path) -> tuple[Path, ...]:
+def list_recordings(folder: Path) -> tuple[Path, ...]:
     """All audio in a folder, in a fixed order; it is looked through once."""
     found = folder.rglob("*") if folder.is_dir() else ()
     return tuple(
@@ -56,17 +56,17 @@ def recordings(folder: Path) -> tuple[Path, ...]:
     )
 
 
-def wrongs(option: str, folder: Path | None) -> Iterator[str]:
+def find_folder_errors(option: str, folder: Path | None) -> Iterator[str]:
     """Why a folder of recordings is of no use."""
     if folder is None:
         return
     if not folder.is_dir():
         yield f"{option}: {folder} is no folder"
-    elif not recordings(folder):
+    elif not list_recordings(folder):
         yield f"{option}: {folder} holds no audio that libsndfile reads"
     else:
-        for each in recordings(folder):
+        for each in list_recordings(folder):
             try:
-                audio.duration_of(each)
+                audio.read_duration(each)
             except AudioError as error:
                 yield f"{option}: {error}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Effect(Part):
     """Perturbs speech."""
 
-    home = "twister_loop.audio.effects"
+    package = "twister_loop.audio.effects"
     stretches: ClassVar[bool] = False
     """Whether what is said takes longer or shorter after it."""
 

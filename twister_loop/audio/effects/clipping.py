@@ -8,7 +8,7 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import applied
+from ._audiomentations import apply_transform
 from ._base import Effect
 
 
@@ -27,4 +27,4 @@ class Clipping(Effect):
             max_percentile_threshold=self.percent[1],
             p=1.0,
         )
-        return applied(transform, samples, rng)
+        return apply_transform(transform, samples, rng)

@@ -8,7 +8,7 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import applied
+from ._audiomentations import apply_transform
 from ._base import Effect
 
 
@@ -23,4 +23,4 @@ class Gain(Effect):
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.decibels
-        return applied(audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng)
+        return apply_transform(audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng)

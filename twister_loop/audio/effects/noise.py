@@ -10,7 +10,7 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import applied, drawn, wrongs
+from ._audiomentations import apply_transform, draw_recording, find_folder_errors
 from ._base import Effect
 
 
@@ -29,17 +29,17 @@ class Noise(Effect):
             raise ValueError("snr, color: decibels, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
-        return wrongs("recordings", self.recordings)
+        return find_folder_errors("recordings", self.recordings)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.snr
         if self.recordings:
             transform = audiomentations.AddBackgroundNoise(
-                drawn(self.recordings, rng), min_snr_db=low, max_snr_db=high, p=1.0
+                draw_recording(self.recordings, rng), min_snr_db=low, max_snr_db=high, p=1.0
             )
         else:
             dark, bright = self.color
             transform = audiomentations.AddColorNoise(
                 min_snr_db=low, max_snr_db=high, min_f_decay=dark, max_f_decay=bright, p=1.0
             )
-        return applied(transform, samples, rng)
+        return apply_transform(transform, samples, rng)

@@ -8,7 +8,7 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import applied
+from ._audiomentations import apply_transform
 from ._base import Effect
 
 
@@ -24,4 +24,4 @@ class Pitch(Effect):
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.semitones
         transform = audiomentations.PitchShift(min_semitones=low, max_semitones=high, p=1.0)
-        return applied(transform, samples, rng)
+        return apply_transform(transform, samples, rng)

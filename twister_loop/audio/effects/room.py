@@ -14,7 +14,7 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import applied, as_loud, drawn, wrongs
+from ._audiomentations import apply_transform, match_loudness, draw_recording, find_folder_errors
 from ._base import Effect
 
 ORDER = 8
@@ -40,11 +40,11 @@ class Room(Effect):
     def validation_errors(self) -> Iterator[str]:
         if self.responses is None and find_spec("pyroomacoustics") is None:
             yield "simulated rooms need pyroomacoustics: pip install 'twister-loop[augment]'"
-        yield from wrongs("responses", self.responses)
+        yield from find_folder_errors("responses", self.responses)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         if self.responses:
-            transform = audiomentations.ApplyImpulseResponse(drawn(self.responses, rng), p=1.0)
+            transform = audiomentations.ApplyImpulseResponse(draw_recording(self.responses, rng), p=1.0)
         else:
             transform = audiomentations.RoomSimulator(
                 min_absorption_value=self.absorption[0],
@@ -56,4 +56,4 @@ class Room(Effect):
                 leave_length_unchanged=True,
                 p=1.0,
             )
-        return as_loud(applied(transform, samples, rng), samples)
+        return match_loudness(apply_transform(transform, samples, rng), samples)

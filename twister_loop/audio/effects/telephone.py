@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import io as audio
 from ..io import Samples
-from ._audiomentations import applied
+from ._audiomentations import apply_transform
 from ._base import Effect
 
 LINE_RATE = 8_000
@@ -34,4 +34,4 @@ class Telephone(Effect):
             p=1.0,
         )
         subtype = {"mu": "ULAW", "a": "ALAW"}[self.law]
-        return audio.encode_and_decode(applied(band, samples, rng), "WAV", subtype, LINE_RATE)
+        return audio.encode_and_decode(apply_transform(band, samples, rng), "WAV", subtype, LINE_RATE)

@@ -1,6 +1,6 @@
-"""A folder of audio, searched through, with the transcripts of its `metadata.jsonl` or `.csv`.
+"""Folder of audio files, with the transcripts of its `metadata.jsonl` or `metadata.csv`.
 
-The layout is the audiofolder's of Hugging Face datasets: `file_name` relative to the
+The layout is that of the audiofolder of Hugging Face datasets: `file_name` relative to the
 metadata file, `text` (or `transcription`, `sentence`), optionally `lang` and `speaker`.
 """
 
@@ -28,19 +28,30 @@ TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 @dataclass(frozen=True)
 class AudioFolder(Corpus):
+    """All audio files in a folder and the folders below it."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
+    """Folder of audio, with or without metadata files at any depth."""
     lang: Language | None = None
-    """Of all of it; left open, the recognizer detects it utterance by utterance."""
+    """Language of files without `lang` in their metadata (ISO 639-1); with None the recognizer
+    detects it utterance by utterance."""
     settled: Seconds = not_in_cache_key(0.0)
-    """A file that changed more recently may still be being written, and is left out."""
+    """Seconds for which a file must not have changed. A file that changed more recently may still
+    be being written, and is left out."""
 
     def excluding_recent_files(self, since: Seconds) -> Self:
         return replace(self, settled=max(self.settled, since))
 
     def utterances(self) -> Iterator[Utterance]:
-        known = dict(self._metadata())
+        """Yield every audio file, sorted by path; one that cannot be read has an `error`.
+
+        Raises:
+            ConfigError: The folder is missing.
+            ManifestError: A row of the metadata is malformed.
+        """
+        metadata = dict(self._read_metadata())
         for path in self.files():
-            row = known.get(path.resolve(), {})
+            row = metadata.get(path.resolve(), {})
             text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
             try:
                 duration, error = audio.read_duration(path), None
@@ -57,24 +68,32 @@ class AudioFolder(Corpus):
             )
 
     def files(self) -> Iterator[Path]:
-        """All audio that is not being written, in a fixed order."""
+        """Yield all audio files that are not being written, sorted by path.
+
+        Raises:
+            ConfigError: The folder is missing.
+        """
         if not self.folder.is_dir():
             raise ConfigError(f"{self.folder}: no such folder of audio")
-        left = 0
+        recent = 0
         for path in sorted(self.folder.rglob("*")):
             if path.suffix.lower() in audio.SUFFIXES and path.is_file():
-                if not self.settled or _unchanged_for(path) >= self.settled:
+                if not self.settled or _seconds_since_change(path) >= self.settled:
                     yield path
                 else:
-                    left += 1
-        if left:
-            log.info("%s: %d files still change, and are left for the next look", self.folder, left)
+                    recent += 1
+        if recent:
+            log.info(
+                "%s: ignoring %d files modified within the last %g s",
+                self.folder, recent, self.settled,
+            )  # fmt: skip
 
-    def _metadata(self) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    def _read_metadata(self) -> Iterator[tuple[Path, Mapping[str, str]]]:
+        """Yield every row of all metadata files by the path of its audio file."""
         for path in sorted(self.folder.rglob("metadata.*")):
             if path.suffix not in {".jsonl", ".csv"}:
                 continue
-            with path.open(encoding="utf-8", newline="") as lines:
+            with path.open(encoding="utf-8", newline="") as lines:  # newline="" as csv wants it
                 rows = csv.DictReader(lines) if path.suffix == ".csv" else map(json.loads, lines)
                 try:
                     for row in rows:
@@ -83,9 +102,11 @@ class AudioFolder(Corpus):
                     raise ManifestError(f"{path}: a row without file_name ({cause})") from cause
 
 
-def _unchanged_for(path: Path) -> Seconds:
-    """By the change of the inode, which no copying tool sets back; 0 where it is gone again."""
+def _seconds_since_change(path: Path) -> Seconds:
+    """Return the age of the last change; 0 if the file was deleted meanwhile."""
     try:
+        # Not the time of modification: tools such as `cp -p` and rsync set that back to the time
+        # of the original, but no tool sets back the change of the inode.
         return time.time() - path.stat().st_ctime
     except OSError:
         return 0.0

@@ -120,7 +120,7 @@ class IvrSwitched(Corpus):
             raise ConfigError(f"ivr_switched: no sentence of {lang!r} is in {self.split}")
         # Reversed, so that the first of equal texts stays.
         distinct = {comparison_key(sentence.text): sentence for sentence in reversed(sentences)}
-        # Sorted by name, prompts of one menu would follow each other.
+        # A hash, so that the order depends on the texts alone and mixes the menus.
         return sorted(
             distinct.values(),
             key=lambda sentence: hashlib.sha256(comparison_key(sentence.text).encode()).digest(),

@@ -17,7 +17,7 @@ class Gate(Part):
     One that has an option `sets` looks at those alone; the plan checks that they exist.
     """
 
-    home = "twister_loop.evaluation.gates"
+    package = "twister_loop.evaluation.gates"
     needs_labeler_report: ClassVar[bool] = False
     """Whether it wants to see what the plan's labeler makes of the candidate's weights."""
 

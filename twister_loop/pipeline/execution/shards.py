@@ -51,7 +51,9 @@ class LineSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def iter_lines(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]: ...
+    def iter_lines(
+        self, first_line: int = 0, end_line: int | None = None
+    ) -> Iterator[Utterance]: ...
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,17 @@ class RepeatedTexts:
     def __len__(self) -> int:
         return self.samples_per_text * len(self.texts)
 
-    def iter_lines(self, first: int = 0, end: int | None = None) -> Iterator[Utterance]:
+    def iter_lines(self, first_line: int = 0, end_line: int | None = None) -> Iterator[Utterance]:
         """From one line to another, as `Manifest.part`."""
-        skipped = first // self.samples_per_text
+        skipped = first_line // self.samples_per_text
         lines = (
             replace(text, id=f"{text.id}-{take}", origin="synthetic")
             for text in self.texts.iter_lines(skipped)
             for take in range(1, self.samples_per_text + 1)
         )
         before = skipped * self.samples_per_text
-        return islice(lines, first - before, end if end is None else end - before)
+        end = None if end_line is None else end_line - before
+        return islice(lines, first_line - before, end)
 
 
 class Cluster(Part):

@@ -1,4 +1,4 @@
-"""A folder of runs, as the server may look into it: nothing outside, nothing hidden."""
+"""A folder of runs as the server may read it: nothing outside of it, nothing hidden."""
 
 from __future__ import annotations
 
@@ -13,185 +13,266 @@ from ...core import schema
 from ...core.artifacts import RUN_MARKER
 from ...core.errors import ConfigError, ManifestError, TwisterError
 from ...core.manifest import Manifest
+from ...core.types import Utterance
 from ...pipeline.run_folder import RunFolder
+from ...pipeline.stage_table import UNTOUCHED
 from ..round_diff import compare_rounds
-from ..summary import RoundSummary, round_summary
+from ..round_folders import MANIFEST, VOICES
+from ..summary import RoundSummary, candidate_name, round_summary
 from . import clips, page
 from .console import folder_outcome
 
-AUDIO = frozenset(".flac .wav .ogg .opus .mp3".split())
-"""What may be listened to; no other file is handed out as it is."""
-AT_ONCE = 50
-"""Lines of a manifest that are shown together."""
+AUDIO_SUFFIXES = frozenset(".flac .wav .ogg .opus .mp3".split())
+"""Formats that browsers play. No other file of a run is sent as it is."""
+LINES_PER_PAGE = 50
+"""Lines of a manifest that are sent at once."""
+MANIFEST_DEPTH = 4
+"""Folders between a round and its deepest manifest, e.g. voices/NAME/synthetic/rejected."""
 
 
 class MissingError(ConfigError):
-    """There is no such thing in the folder, or it must not be read."""
+    """A run, round or file that does not exist in the folder, or that must not be read."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs in a folder and in its folders, or one run alone."""
+    """The runs in a folder and in its subfolders, or one run alone."""
 
     root: Path
     only: str = ""
-    """The name of the one run, where the folder itself is one."""
+    """Name of the only run, if the folder itself is a run; otherwise empty."""
 
     @classmethod
-    def of(cls, folder: Path) -> Runs:
-        """Raises ConfigError where there is no such folder."""
+    def open(cls, folder: Path) -> Runs:
+        """Return the runs of a folder.
+
+        Args:
+            folder: Holds runs, or is a run itself.
+
+        Raises:
+            ConfigError: There is no such folder.
+        """
         if not folder.is_dir():
-            raise ConfigError(f"{folder}: no such folder; name one that holds runs")
-        whole = folder.resolve()
-        return cls(whole.parent, whole.name) if (whole / RUN_MARKER).is_file() else cls(whole)
+            raise ConfigError(f"{folder}: no such folder; name a folder that holds runs")
+        resolved = folder.resolve()
+        if (resolved / RUN_MARKER).is_file():
+            return cls(resolved.parent, resolved.name)
+        return cls(resolved)
 
     def names(self) -> list[str]:
-        found = (self.root / self.only).glob(RUN_MARKER) if self.only else self._anywhere()
-        return sorted(note.parent.relative_to(self.root).as_posix() for note in found)
+        """Return the names of all runs: their paths relative to the folder."""
+        markers = (self.root / self.only).glob(RUN_MARKER) if self.only else self._find_markers()
+        return sorted(marker.parent.relative_to(self.root).as_posix() for marker in markers)
 
-    def run(self, name: str) -> Path:
-        """The folder of a run. Raises MissingError."""
-        at = self.inside(name)
-        if not (at / RUN_MARKER).is_file():
-            raise MissingError(f"{name}: no run here")
-        return at
+    def run_folder(self, name: str) -> Path:
+        """Return the folder of a run.
 
-    def inside(self, path: str) -> Path:
-        """A path below the folder, links followed. Raises MissingError where it leads elsewhere."""
+        Raises:
+            MissingError: There is no such run.
+        """
+        folder = self.resolve(name)
+        if not (folder / RUN_MARKER).is_file():
+            raise MissingError(f"{name}: no such run")
+        return folder
+
+    def resolve(self, path: str) -> Path:
+        """Return a path inside the folder of runs, with links followed.
+
+        Raises:
+            MissingError: The path leads out of the folder, or a part of it is hidden.
+        """
         try:
-            whole = (self.root / path).resolve()
-            relative = whole.relative_to((self.root / self.only).resolve())
-        except (OSError, ValueError) as cause:
-            raise MissingError(f"{path}: not among the runs") from cause
+            resolved = (self.root / path).resolve()
+            relative = resolved.relative_to((self.root / self.only).resolve())
+        except (OSError, ValueError) as error:  # ValueError: outside, or a null byte in the path
+            raise MissingError(f"{path}: not among the runs") from error
+        # Both before and after links are followed: a link may be hidden, or lead to what is.
         if any(part.startswith(".") for part in (*relative.parts, *Path(path).parts)):
             raise MissingError(f"{path}: not among the runs")
-        return whole
+        return resolved
 
-    def sound(self, path: str) -> Path:
-        """A file to listen to. Raises MissingError."""
-        at = self.inside(path)
-        if at.suffix not in AUDIO or not at.is_file():
-            raise MissingError(f"{path}: no sound here")
-        return at
+    def audio_file(self, path: str) -> Path:
+        """Return the path of an audio file.
 
-    def _anywhere(self) -> Iterator[Path]:
+        Raises:
+            MissingError: There is no such file, or it is no audio.
+        """
+        resolved = self.resolve(path)
+        if resolved.suffix not in AUDIO_SUFFIXES or not resolved.is_file():
+            raise MissingError(f"{path}: no such audio file")
+        return resolved
+
+    def _find_markers(self) -> Iterator[Path]:
+        # Two levels, for folders such as EXPERIMENT/RUN. A search at any depth would walk through
+        # the audio of every run.
         for pattern in (f"*/{RUN_MARKER}", f"*/*/{RUN_MARKER}"):
-            for note in self.root.glob(pattern):
-                name = note.parent.relative_to(self.root)
-                ours = note.resolve().is_relative_to(self.root)
-                if ours and not any(part.startswith(".") for part in name.parts):
-                    yield note
+            for marker in self.root.glob(pattern):
+                name = marker.parent.relative_to(self.root)
+                is_inside = marker.resolve().is_relative_to(self.root)
+                if is_inside and not any(part.startswith(".") for part in name.parts):
+                    yield marker
 
 
-def stamp(run: Path) -> str:
-    """Changes whenever a stage is finished, or a clip is there."""
-    watched = [run / clips.FOLDER, *run.glob("round-*"), *run.glob("round-*/voices/*")]
-    times = [f"{each.name} {each.stat().st_mtime_ns}" for each in watched if each.is_dir()]
+def run_stamp(run: Path) -> str:
+    """Return a text that changes whenever a stage is finished or a clip is written."""
+    watched = [run / clips.FOLDER, *run.glob("round-*"), *run.glob(f"round-*/{VOICES}/*")]
+    times = [f"{folder.name} {folder.stat().st_mtime_ns}" for folder in watched if folder.is_dir()]
     return sha256("\n".join(times).encode()).hexdigest()[:16]
 
 
-def listed(run: Path, name: str) -> dict[str, Any]:
-    """One line of the list of runs."""
+def describe_run(run: Path, name: str) -> dict[str, Any]:
+    """Return what the list of runs shows of one run; the reason if the run cannot be read."""
     try:
-        ledger = RunFolder.read(run)
-        accepted = ledger.champion_folder
-        measured = [each for each in ledger.round_folders if (each / "untouched").is_dir()]
-        of = accepted or (measured[-1] if measured else None)
+        run_folder = RunFolder.read(run)
+        accepted = run_folder.champion_folder
+        rounds = run_folder.round_folders
+        evaluated = [folder for folder in rounds if UNTOUCHED.path(folder).is_dir()]
+        shown = accepted or (evaluated[-1] if evaluated else None)
         return {
             "name": name,
-            "champion": f"{accepted.name}/candidate" if accepted else "untouched",
-            "outcomes": [folder_outcome(each) for each in ledger.round_folders],
-            "sets": _heads(round_summary(of), accepted is not None) if of else [],
-            "changed": max((each.stat().st_mtime for each in ledger.round_folders), default=0),
+            "champion": candidate_name(accepted),
+            "outcomes": [folder_outcome(folder) for folder in rounds],
+            "sets": _headline_scores(round_summary(shown), accepted is not None) if shown else [],
+            "modified": max((folder.stat().st_mtime for folder in rounds), default=0),
         }
-    except TwisterError as cause:
-        return {"name": name, "trouble": str(cause)}
+    except TwisterError as error:
+        # One broken run must not hide the others.
+        return {"name": name, "error": str(error)}
 
 
-def _heads(last: RoundSummary, accepted: bool) -> list[dict[str, Any]]:
-    """The first set of every kind, or all of a kind together: untouched, and in use now."""
+def _headline_scores(summary: RoundSummary, accepted: bool) -> list[dict[str, Any]]:
+    """Return the word errors of one set of each kind: of the untouched model and of the champion.
+
+    The set is all of a kind together if there are several, else the only one.
+    """
     chosen: dict[str, str] = {}
-    for name, row in last.scores.items():
-        kind = next(iter(row.values())).kind
+    for name, scores in summary.scores.items():
+        kind = next(iter(scores.values())).kind
         if kind not in chosen or name.startswith("all "):
             chosen[kind] = name
+    champion = "candidate" if accepted else "untouched"
     return [
         {
             "set": name,
             "kind": kind,
-            "untouched": schema.to_json_data(last.scores[name]["untouched"].words),
-            "now": schema.to_json_data(last.scores[name]["candidate" if accepted else "untouched"].words),
-            "change": schema.to_json_data(last.changes[name]["words"]) if accepted else None,
+            "untouched": schema.to_json_data(summary.scores[name]["untouched"].words),
+            "champion": schema.to_json_data(summary.scores[name][champion].words),
+            "change": schema.to_json_data(summary.changes[name]["words"]) if accepted else None,
         }
         for kind, name in chosen.items()
     ]
 
 
-def whole_run(run: Path, name: str) -> str:
-    """The data of the page of a run, as JSON, with what only the server has."""
-    return page.data(
+def served_run_data(run: Path, name: str) -> str:
+    """Return the data of a run's page as JSON, with the addresses that only a server has."""
+    return page.run_data(
         run,
-        page.WITH_UTTERANCES,
+        page.ROUNDS_WITH_UTTERANCES,
         home="/",
         name=name,
-        stamp=stamp(run),
+        stamp=run_stamp(run),
         utterances=f"/api/utterances/{name}",
         clip_source=f"/audio/{name}/{clips.FOLDER}/",
-        manifests={each.name: _manifests(each) for each in RunFolder.read(run).round_folders},
+        manifests={folder.name: _manifests(folder) for folder in RunFolder.read(run).round_folders},
     )
 
 
-def utterances(run: Path, folder: str) -> str:
-    """What is left out of `whole_run` for older rounds, as JSON. Raises MissingError."""
-    found = [each for each in RunFolder.read(run).round_folders if each.name == folder]
-    if not found:
-        raise MissingError(f"{folder}: no round here")
-    return page.utterances(found[0])
+def round_utterances(run: Path, folder: str) -> str:
+    """Return a round's utterances as JSON, which `served_run_data` leaves out for older rounds.
+
+    Raises:
+        MissingError: There is no such round.
+    """
+    rounds = {path.name: path for path in RunFolder.read(run).round_folders}
+    if folder not in rounds:
+        raise MissingError(f"{folder}: no such round")
+    return page.utterances_json(rounds[folder])
 
 
-def compared(runs: Runs, first: str, second: str) -> str:
-    """Two rounds, named `RUN/round-NN`, as JSON. Raises MissingError and ConfigError."""
-    places = []
-    for name in (first, second):
-        run, _, folder = name.rpartition("/")
-        at = runs.run(run) / folder
-        if at not in RunFolder.read(at.parent).round_folders:
-            raise MissingError(f"{name}: no round here")
-        places.append(at)
-    found = schema.to_json_data(compare_rounds(*places))
-    found |= {"first": first, "second": second}
-    found["clip_source"] = f"/audio/{second.rpartition('/')[0]}/{clips.FOLDER}/"
-    found["clips"] = [path.stem for path in places[1].parent.glob(f"{clips.FOLDER}/*.flac")]
-    return json.dumps(found, ensure_ascii=False)
+def compared_rounds(runs: Runs, first: str, second: str) -> str:
+    """Return the comparison of two rounds as JSON.
+
+    Args:
+        runs: All runs.
+        first: The round to compare with, as `RUN/round-NN`.
+        second: The round to be compared.
+
+    Raises:
+        MissingError: There is no such round.
+        ConfigError: One of the candidates is not evaluated yet.
+    """
+    first_folder, second_folder = _find_round(runs, first), _find_round(runs, second)
+    comparison = schema.to_json_data(compare_rounds(first_folder, second_folder))
+    clip_files = second_folder.parent.glob(f"{clips.FOLDER}/*.flac")
+    comparison |= {
+        "first": first,
+        "second": second,
+        "clip_source": f"/audio/{second.rpartition('/')[0]}/{clips.FOLDER}/",
+        "clips": [path.stem for path in clip_files],
+    }
+    return json.dumps(comparison, ensure_ascii=False)
 
 
-def lines(runs: Runs, name: str, folder: str, begin: int, query: str) -> str:
-    """Some lines of a manifest as JSON, and where to go on."""
-    at = runs.inside(f"{name}/{folder}")
-    runs.run(name)
-    if not (at / "manifest.jsonl").is_file():
+def _find_round(runs: Runs, name: str) -> Path:
+    run, _, folder = name.rpartition("/")
+    round_folder = runs.run_folder(run) / folder
+    # Only folders in the list of rounds count, so that `RUN/..` leads nowhere.
+    if round_folder not in RunFolder.read(round_folder.parent).round_folders:
+        raise MissingError(f"{name}: no such round")
+    return round_folder
+
+
+def manifest_lines(runs: Runs, name: str, folder: str, begin: int, query: str) -> str:
+    """Return some lines of a manifest as JSON, and the byte at which the next page begins.
+
+    Args:
+        runs: All runs.
+        name: Name of the run.
+        folder: Folder of the manifest, relative to the run.
+        begin: Byte at which a line begins.
+        query: Only lines that contain this text, in upper or lower case.
+
+    Raises:
+        MissingError: There is no such manifest, or no line begins at that byte.
+    """
+    manifest_folder = runs.resolve(f"{name}/{folder}")
+    runs.run_folder(name)
+    path = manifest_folder / MANIFEST
+    if not path.is_file():
         raise MissingError(f"{folder}: no manifest here")
     try:
-        found, after = Manifest(at).page(max(0, begin), AT_ONCE, query)
-    except ManifestError as cause:
-        raise MissingError(f"{folder}: no line begins at byte {begin}") from cause
-    rows = []
-    for each in found:
-        row = schema.to_json_data(each)
-        del row["audio_filepath"], row["words"], row["pieces"]
-        path = each.audio_filepath
-        if path.suffix in AUDIO and path.is_relative_to(runs.root):
-            row["sound"] = f"/audio/{path.relative_to(runs.root).as_posix()}"
-        rows.append(row)
-    size = (at / "manifest.jsonl").stat().st_size
-    return json.dumps({"lines": rows, "after": after, "of": size}, ensure_ascii=False)
+        utterances, next_begin = Manifest(manifest_folder).read_page(
+            max(0, begin), LINES_PER_PAGE, query
+        )
+    except ManifestError as error:
+        raise MissingError(f"{folder}: no line begins at byte {begin}") from error
+    page_of_lines = {
+        "lines": [_line(runs, utterance) for utterance in utterances],
+        "next_begin": next_begin,
+        "size": path.stat().st_size,
+    }
+    return json.dumps(page_of_lines, ensure_ascii=False)
 
 
-def _manifests(at: Path) -> list[str]:
-    """Folders of a round that hold a manifest; never a walk through its audio."""
-    found = [
-        note.parent.relative_to(at).as_posix()
-        for depth in range(1, 5)
-        for note in at.glob("/".join(["[!.]*"] * depth + ["manifest.jsonl"]))
+def _line(runs: Runs, utterance: Utterance) -> dict[str, Any]:
+    fields: dict[str, Any] = schema.to_json_data(utterance)
+    # Paths on this machine are nobody else's business, and words and pieces are long.
+    for name in ("audio_filepath", "words", "pieces"):
+        del fields[name]
+    path = utterance.audio_filepath
+    if path.suffix in AUDIO_SUFFIXES and path.is_relative_to(runs.root):
+        fields["audio"] = f"/audio/{path.relative_to(runs.root).as_posix()}"
+    return fields
+
+
+def _manifests(round_folder: Path) -> list[str]:
+    """Return the folders of a round that hold a manifest.
+
+    Each depth has its own pattern: `**` would walk through the audio, and into hidden folders.
+    """
+    folders = [
+        path.parent.relative_to(round_folder).as_posix()
+        for depth in range(1, MANIFEST_DEPTH + 1)
+        for path in round_folder.glob("/".join(["[!.]*"] * depth + [MANIFEST]))
     ]
-    return sorted(each for each in found if "/." not in f"/{each}")
+    return sorted(folder for folder in folders if "/." not in f"/{folder}")

@@ -9,7 +9,7 @@ from typing import Any
 from ...audio import io as audio
 from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
-from ...core.progress import progress
+from ...core.progress import show_progress
 from ...core.types import Utterance
 
 FIELDS = "id text origin lang speaker duration confidence made_by".split()
@@ -26,7 +26,7 @@ def write(at: Path, folder: Path) -> str:
     split = folder / "train"
     split.mkdir(parents=True)
     with (split / "metadata.jsonl").open("w", encoding="utf-8") as lines:
-        for one in progress(mixture, "copying speech", len(mixture)):
+        for one in show_progress(mixture, "copying speech", len(mixture)):
             name = f"audio/{_name(one)}.flac"
             if name not in there:
                 try:
