@@ -1,4 +1,4 @@
-"""The flow that evaluates the champion, re-exported where Prefect users look for flows."""
+"""Flow that evaluates the champion; defined in `twister_loop.flows`."""
 
 from twister_loop.flows.evaluate import evaluate
 

@@ -1,4 +1,4 @@
-"""The flow that waits for a person's approval, re-exported where Prefect users look for flows."""
+"""Flow that waits for a person's approval; defined in `twister_loop.flows`."""
 
 from twister_loop.flows.approval import promote
 

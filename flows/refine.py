@@ -1,4 +1,4 @@
-"""Flows that run rounds, re-exported where Prefect users look for flows."""
+"""Flows that run rounds; defined in `twister_loop.flows`."""
 
 from twister_loop.flows.refine import one_round, refine, retrain
 

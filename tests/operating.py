@@ -1,4 +1,4 @@
-"""A `twister up` of a test's own, spoken to as a person would: commands, signals, and the API."""
+"""A `twister up` for tests, driven as a person would: commands, signals, and Prefect's API."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
+import pytest
+
+httpx = pytest.importorskip("httpx")  # comes with Prefect
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 AUTH = "somebody:a-password-in-no-log"
+# The console script in one line; -P like there, so that no module of the working directory counts.
+TWISTER = [sys.executable, "-P", "-m", "twister_loop.cli.main"]
 
 
 class Receiver:
-    """What a webhook was told."""
+    """Server that collects the texts posted to a webhook."""
 
     def __init__(self) -> None:
         texts: list[str] = []
@@ -48,13 +52,13 @@ class Receiver:
 
 
 class Up:
-    """The running command and its server."""
+    """Running `twister up` with its server."""
 
     def __init__(self, home: Path, *arguments: str | Path, **environment: str) -> None:
         self.home, self.port = home, free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        self.environment = clean | {
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self.environment = inherited | {
             "NO_COLOR": "1",
             "PREFECT_HOME": str(home / "prefect"),
             "PREFECT_SERVER_API_AUTH_STRING": AUTH,
@@ -65,10 +69,9 @@ class Up:
         self.environment |= environment
         self.client = httpx.Client(base_url=self.api, auth=tuple(AUTH.split(":")), timeout=30)
         self.log = home / "up.log"
-        command = [sys.executable, "-m", "twister_loop.cli.main", "up", "--port", str(self.port)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*command, *map(str, arguments)],
+                [*TWISTER, "up", "--port", str(self.port), *map(str, arguments)],
                 cwd=home,
                 env=self.environment,
                 stdout=log,
@@ -76,71 +79,73 @@ class Up:
             )
         self.until(lambda: "Ctrl-C stops everything" in self.log.read_text(), 300)
 
-    def until(self, holds: Callable[[], T], seconds: float = 90) -> T:
-        """Wait until something holds, and give it; what the command said explains a failure."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if found := holds():
-                return found
+    def until(self, condition: Callable[[], T], seconds: float = 90) -> T:
+        """Poll until the condition is true; return its outcome, or fail with the log's end."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if outcome := condition():
+                return outcome
             if self.process.poll() is not None:
                 break
             time.sleep(0.2)
-        raise AssertionError(f"it did not come to pass:\n{self.log.read_text()[-6000:]}")
+        raise AssertionError(f"not within {seconds:g} s; the log:\n{self.log.read_text()[-6000:]}")
 
     def start(self, flow: str, **parameters: Any) -> str:
-        """Have a deployment run; give the number of the flow run."""
-        found = self.client.get(f"/deployments/name/{flow}/twister").raise_for_status().json()
-        given = {"parameters": {name: str(value) for name, value in parameters.items()}}
-        return str(self.post(f"/deployments/{found['id']}/create_flow_run", given)["id"])
+        """Start a deployment and return the id of the flow run."""
+        path = f"/deployments/name/{flow}/twister"
+        deployment = self.client.get(path).raise_for_status().json()
+        body = {"parameters": {name: str(parameter) for name, parameter in parameters.items()}}
+        return str(self.post(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
 
-    def post(self, path: str, given: dict[str, Any]) -> Any:
-        """Ask again while the server says that it is busy, as Prefect's own client does."""
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Post JSON and return the answer; retry while the server is busy, as Prefect's client."""
         url = f"{self.api}{path}"
         answer = self.until(
-            lambda: a if (a := self.client.post(url, json=given)).status_code != 503 else None
+            lambda: a if (a := self.client.post(url, json=body)).status_code != 503 else None
         )
         return answer.raise_for_status().json()
 
     def state(self, flow_run: str) -> tuple[str, str]:
-        """Name and message; nothing while the server is away."""
-        found = self._state(flow_run)
-        return found.get("name", ""), found.get("message") or ""
+        """Return name and message of a state; two empty strings while the server is away."""
+        state = self._state(flow_run)
+        return state.get("name", ""), state.get("message") or ""
 
     def ended(self, flow_run: str, seconds: float = 90) -> tuple[str, str]:
-        """Wait for a state that leads to no other by itself; its name and message."""
+        """Wait for a final state; return its name and message."""
         final = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED", "PAUSED"}
         self.until(lambda: self._state(flow_run).get("type") in final, seconds)
         return self.state(flow_run)
 
     def _state(self, flow_run: str) -> dict[str, Any]:
         try:
-            found = self.client.get(f"/flow_runs/{flow_run}").raise_for_status().json()
+            answer = self.client.get(f"/flow_runs/{flow_run}").raise_for_status().json()
         except httpx.HTTPError:
             return {}
-        return found["state"] or {}
+        return answer["state"] or {}
 
     def runs(self, flow: str, run: Path) -> list[dict[str, Any]]:
-        """All runs of a flow for one experiment that were not only planned."""
+        """Return the flow runs of one experiment that have started, in order."""
         filters = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC"}
-        found = self.post("/flow_runs/filter", filters)
-        return [each for each in found if each["parameters"].get("run") == str(run)]
+        flow_runs = self.post("/flow_runs/filter", filters)
+        return [flow_run for flow_run in flow_runs if flow_run["parameters"].get("run") == str(run)]
 
     def held(self, run: Path) -> int:
-        """Wait until a round of this run waits in its training; give the process."""
+        """Wait until a round is held in its training (tests/slowly); return its process id."""
         note = run.with_suffix(".pid")
         self.until(note.exists)
-        time.sleep(0.1)
+        time.sleep(0.1)  # created, then written
         pid = int(note.read_text())
         note.unlink()
         return pid
 
-    def child(self, name: str) -> int:
-        """The process of the server or of the worker."""
-        return next(pid for pid in children(self.process.pid) if name in command_of(pid))
+    def child(self, command: str) -> int:
+        """Return the process id of the server or of the worker."""
+        return next(pid for pid in children(self.process.pid) if command in command_of(pid))
 
     def twister(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "twister_loop.cli.main", *map(str, arguments)]
+        """Run another command against the same server."""
         environment = self.environment | {"PREFECT_API_URL": self.api}
+        command = [*TWISTER, *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
     def stop(self, number: int = signal.SIGINT) -> int:
@@ -149,13 +154,24 @@ class Up:
         return self.process.wait(90)
 
 
+def plant_hostile_modules(folder: Path) -> Path:
+    """Write modules under names that we import; return the file that they write if imported."""
+    witness = folder.resolve() / "hostile-module-was-imported"
+    code = f"open({str(witness)!r}, 'a').write(__name__ + chr(10)); raise SystemExit(77)\n"
+    (folder / "flows").mkdir()
+    for name in ("flows/__init__", "flows/refine", "twister_loop", "prefect", "uvicorn", "httpx"):
+        (folder / f"{name}.py").write_text(code)
+    return witness
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def alive(pid: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
     except OSError:
@@ -163,14 +179,14 @@ def alive(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    found = []
-    for each in Path("/proc").glob("[0-9]*/stat"):
+    pids = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(each.read_text().rpartition(") ")[2].split()[1]) == pid:
-                found.append(int(each.parent.name))
-        except OSError:
+            if int(stat.read_text().rpartition(") ")[2].split()[1]) == pid:
+                pids.append(int(stat.parent.name))
+        except OSError:  # it has ended in the meantime
             continue
-    return found
+    return pids
 
 
 def command_of(pid: int) -> str:

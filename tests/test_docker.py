@@ -1,4 +1,4 @@
-"""What can be proved of docker/ without Docker: its files, and its services as plain processes."""
+"""Tests of docker/ without Docker: its files, and its services as plain processes."""
 
 import os
 import re
@@ -32,53 +32,55 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 T = TypeVar("T")
 
 SECRET = re.compile(r"PASSWORD|AUTH|TOKEN")
-ASKED = re.compile(r"\$\{(\w+):([?-])[^}]*\}")
+VARIABLE = re.compile(r"\$\{(\w+):([?-])[^}]*\}")
 
 
 def instructions(name: str) -> list[str]:
+    """Return the arguments of every instruction of this name in the Dockerfile."""
     return [line.split(maxsplit=1)[1] for line in LINES if line.startswith(f"{name} ")]
 
 
-def test_the_compose_files_are_what_the_specification_allows() -> None:
-    pytest.importorskip("check_jsonschema", reason="an extra of development")
+def test_the_compose_files_match_the_specification() -> None:
+    pytest.importorskip("check_jsonschema", reason="comes with the extra `dev`")
     files = [DOCKER / "compose.yaml", DOCKER / "compose.cuda.yaml"]
     command = [sys.executable, "-m", "check_jsonschema"]
     command += ["--builtin-schema", "vendor.compose-spec", *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout
 
 
-def test_what_the_image_copies_is_there_and_not_ignored() -> None:
-    kept = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+def test_files_that_the_image_copies_exist_and_are_not_ignored() -> None:
+    patterns = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     for line in instructions("COPY"):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists()
-            assert f"!{source}" in kept
-    assert "*" in kept and not any("docker" in line for line in kept if line.startswith("!"))
+            assert f"!{source}" in patterns
+    included = [line for line in patterns if line.startswith("!")]
+    assert "*" in patterns and not any("docker" in line for line in included)
 
 
-def test_the_image_takes_its_versions_from_the_constraints_alone() -> None:
+def test_the_image_takes_its_versions_from_constraints_txt() -> None:
     pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").open() if "==" in line}
-    installs = [each for each in instructions("RUN") if "pip install" in each]
-    for each in installs:
-        assert "-c constraints.txt" in each and "==" not in each
-    named = re.findall(r"\b(torch\w*)\b(?=[ \n])", installs[0])
-    assert {"torch", "torchaudio", "torchcodec"} == set(named) <= pinned
+    installs = [command for command in instructions("RUN") if "pip install" in command]
+    for command in installs:
+        assert "-c constraints.txt" in command and "==" not in command
+    torch_packages = re.findall(r"\b(torch\w*)\b(?=[ \n])", installs[0])
+    assert {"torch", "torchaudio", "torchcodec"} == set(torch_packages) <= pinned
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [extra] = [each.partition("=")[2] for each in instructions("ARG") if "EXTRAS" in each]
+    [extra] = [arg.partition("=")[2] for arg in instructions("ARG") if "EXTRAS" in arg]
     assert extra in project["optional-dependencies"]
     [image] = instructions("FROM")
     tags = [image, SERVICES["database"]["image"]]
     assert all(re.fullmatch(r"\w+:\d+\.\d+(\.\d+)?(-\w+)*", tag) for tag in tags)
 
 
-def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
+def test_the_image_runs_as_an_unprivileged_user_and_has_a_health_check() -> None:
     assert instructions("USER") == ["twister"]
     assert "useradd" in " ".join(instructions("RUN")) and instructions("HEALTHCHECK")
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_watched_restarted_and_reached_from_here_alone(name: str) -> None:
+def test_a_service_has_a_health_check_restarts_and_is_bound_to_loopback(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == "unless-stopped" and service["healthcheck"]["test"][0] == "CMD"
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
@@ -86,24 +88,25 @@ def test_a_service_is_watched_restarted_and_reached_from_here_alone(name: str) -
         assert (
             volume.partition(":")[0] in COMPOSE["volumes"] or volume == "${DATA:-./data}:/data:ro"
         )
-    for other, how in service.get("depends_on", {}).items():
-        assert other in SERVICES and how == {"condition": "service_healthy"}
+    for dependency, condition in service.get("depends_on", {}).items():
+        assert dependency in SERVICES and condition == {"condition": "service_healthy"}
 
 
-def test_secrets_are_asked_for_and_stand_nowhere() -> None:
+def test_secrets_come_from_variables_and_are_in_no_file() -> None:
     example = (DOCKER / "example.env").read_text().splitlines()
-    asked = set()
+    required = set()
     for service in SERVICES.values():
-        for key, value in service["environment"].items():
-            asked |= {name for name, kind in ASKED.findall(value) if kind == "?"}
+        for key, text in service["environment"].items():
+            required |= {name for name, kind in VARIABLE.findall(text) if kind == "?"}
             if SECRET.search(key):
-                assert ASKED.fullmatch(value), key
-    assert {f"{name}=" for name in asked} == {line for line in example if line[:1] not in {"", "#"}}
+                assert VARIABLE.fullmatch(text), key
+    assignments = {line for line in example if line[:1] not in {"", "#"}}
+    assert {f"{name}=" for name in required} == assignments
     assert "docker/.env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 class Topology:
-    """The services of compose.yaml as processes of this machine, with the environment it gives."""
+    """Services of compose.yaml as processes of this machine, with the same environment."""
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         self.home, self.stack = home, stack
@@ -111,33 +114,33 @@ class Topology:
         self.secrets = {"POSTGRES_PASSWORD": "fromafile", "PREFECT_AUTH": "me:secret"}
 
     def environment(self, name: str, number: int = 0) -> dict[str, str]:
-        """Of a service, with the names of other services brought to this machine."""
-        given = {
-            key: self._here(ASKED.sub(lambda found: self.secrets[found[1]], value))
-            for key, value in SERVICES[name]["environment"].items()
+        """Return the environment of a service, with host names of services made local."""
+        declared = {
+            key: self._local(VARIABLE.sub(lambda match: self.secrets[match[1]], text))
+            for key, text in SERVICES[name]["environment"].items()
         }
-        inherited = {key: value for key, value in os.environ.items() if "PREFECT" not in key}
+        inherited = {key: text for key, text in os.environ.items() if "PREFECT" not in key}
         home = {
             "PREFECT_HOME": str(self.home / f"{name}-{number}"),
             "PYTHONPATH": f"{SLOWLY}:{ROOT}",
         }
         off = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
         port = {"PREFECT_WORKER_WEBSERVER_PORT": str(_free_port())}
-        return {**inherited, **home, **off, **port, **given}
+        return {**inherited, **home, **off, **port, **declared}
 
-    def begin(self, name: str, number: int = 0) -> subprocess.Popen[bytes]:
-        """Begin a service by its own command."""
+    def start(self, name: str, number: int = 0) -> subprocess.Popen[bytes]:
+        """Start a service with its own command."""
         service, port = SERVICES[name], str(self.ports.get(name))
         words = [*service["entrypoint"], *service["command"]]
         words = [{"0.0.0.0": "127.0.0.1", "4200": port}.get(word, word) for word in words]
         command = [sys.executable, "-m", *words]
         return self._process(f"{name}-{number}", command, self.environment(name, number))
 
-    def said(self, process: str) -> str:
+    def log(self, process: str) -> str:
         return (self.home / f"{process}.log").read_text()
 
-    def begin_database(self) -> None:
-        """Debian's PostgreSQL in a folder of its own; it refuses to run as root."""
+    def start_database(self) -> None:
+        """Start Debian's PostgreSQL in a folder of its own, as another user: it refuses root."""
         data = self.home / "database"
         data.mkdir()
         as_another: list[str] = []
@@ -156,18 +159,19 @@ class Topology:
         self.sql("create database prefect", database="postgres")
 
     def sql(self, query: str, database: str = "prefect") -> str:
-        """Ask the database, as soon as it answers."""
+        """Run a query as soon as the database answers, and return its output."""
         login = {"PGPASSWORD": self.secrets["POSTGRES_PASSWORD"]}
         where = ["-h", "127.0.0.1", "-p", str(self.ports["database"]), "-U", "prefect"]
         command = ["psql", *where, "-d", database, "-At", "-c", query]
 
-        def ask() -> str | None:
-            done = subprocess.run(
+        def query_once() -> str | None:
+            process = subprocess.run(
                 command, env={**os.environ, **login}, capture_output=True, text=True
             )
-            return done.stdout.strip() or done.stderr * (not done.returncode) or None
+            # `create database` succeeds with its notice on one stream or the other.
+            return process.stdout.strip() or process.stderr * (not process.returncode) or None
 
-        return _within(60, ask)
+        return _within(60, query_once)
 
     def healthy(self, url: str) -> bool:
         with suppress(URLError, OSError):
@@ -175,24 +179,24 @@ class Topology:
         return False
 
     def prefect(self, code: str) -> str:
-        """Run Python as a client of the server."""
-        done = subprocess.run(
+        """Run Python code as a client of the server, and return its output."""
+        process = subprocess.run(
             [sys.executable, "-c", code],
             env=self.environment("worker", 99), cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        assert process.returncode == 0, process.stderr
+        return process.stdout.strip()
 
-    def _here(self, value: str) -> str:
-        for name, inside in (("database", 5432), ("server", 4200)):
-            value = value.replace(f"{name}:{inside}", f"127.0.0.1:{self.ports[name]}")
-        return value
+    def _local(self, text: str) -> str:
+        for name, port in (("database", 5432), ("server", 4200)):
+            text = text.replace(f"{name}:{port}", f"127.0.0.1:{self.ports[name]}")
+        return text
 
     def _process(
         self, name: str, command: list[str], environment: dict[str, str], cwd: Path = ROOT
     ) -> subprocess.Popen[bytes]:
-        said = self.stack.enter_context((self.home / f"{name}.log").open("ab"))
-        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=said, stderr=said)
+        log = self.stack.enter_context((self.home / f"{name}.log").open("ab"))
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=log, stderr=log)
         self.stack.callback(_end, process)
         return process
 
@@ -216,14 +220,14 @@ from twister_loop.flows.refine import one_round
 
 with get_client(sync_client=True) as client:
     client.create_work_pool(WorkPoolCreate(name="twister", type="process"))
-made = one_round.to_deployment(
+deployment = one_round.to_deployment(
     "twister", work_pool_name="twister", entrypoint_type=EntrypointType.MODULE_PATH,
     job_variables={{"working_dir": {root!r}}},
 )
-made.apply()
-for run in ("one", "two"):
-    both = {{"plan": {plan!r}, "run": {runs!r} + "/" + run}}
-    print(run_deployment("round/twister", parameters=both, timeout=0).id)
+deployment.apply()
+for run in ("first", "second"):
+    parameters = {{"plan": {plan!r}, "run": {runs!r} + "/" + run}}
+    print(run_deployment("round/twister", parameters=parameters, timeout=0).id)
 """
 
 
@@ -234,34 +238,34 @@ def test_two_workers_finish_two_rounds_with_postgresql_behind_the_server(
 ) -> None:
     pytest.importorskip("asyncpg")
     plan = toy.build(tmp_path)
-    topology.begin_database()
-    topology.begin("server")
+    topology.start_database()
+    topology.start("server")
     api = topology.environment("worker")["PREFECT_API_URL"]
     _within(180, lambda: topology.healthy(f"{api}/health"))
     with pytest.raises(URLError, match="401"):
         urlopen(f"{api}/admin/version", timeout=10)
-    runs = [tmp_path / "one", tmp_path / "two"]
+    runs = [tmp_path / "first", tmp_path / "second"]
     for run in runs:
         run.with_suffix(".hold").touch()
     topology.prefect(REGISTER.format(root=str(ROOT), plan=str(plan), runs=str(tmp_path)))
     for number in range(2):
-        topology.begin("worker", number)
-    # Each of them takes one round at a time, so both rounds are under way only if both work.
+        topology.start("worker", number)
+    # A worker runs one round at a time, so both rounds are in progress only if both workers work.
     _within(400, lambda: all(run.with_suffix(".pid").exists() for run in runs))
     for run in runs:
         run.with_suffix(".hold").unlink()
     ended = "select count(*) from flow_run where state_type = 'COMPLETED'"
     _within(400, lambda: topology.sql(ended) == "2")
     for run in runs:
-        assert [each.accepted for each in summarize(run).rounds] == [True]
-    assert all("submitting flow run" in topology.said(f"worker-{each}") for each in range(2))
-    # A stage is a task; the server takes them down when it has the time.
+        assert [round_.accepted for round_ in summarize(run).rounds] == [True]
+    assert all("submitting flow run" in topology.log(f"worker-{number}") for number in range(2))
+    # Every stage is a task run; the server writes them to the database with a delay.
     _within(60, lambda: int(topology.sql("select count(*) from task_run")) >= 2 * 16)
 
 
 @contextmanager
 def _open_folder() -> Iterator[Path]:
-    """A short folder that another user may enter, which pytest's own are not."""
+    """Make a folder with a short path that another user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="twister-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -281,10 +285,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _within(seconds: float, ask: Callable[[], T | None]) -> T:
-    """The answer, asked again as long as there is none."""
-    end = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < end, "no answer in time"
+def _within(seconds: float, query: Callable[[], T | None]) -> T:
+    """Poll until the query has a true answer, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := query()):
+        assert time.monotonic() < deadline, f"no answer within {seconds:g} s"
         time.sleep(0.5)
     return answer

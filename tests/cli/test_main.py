@@ -1,9 +1,8 @@
-"""The command line, as a user meets it."""
+"""The `twister` command: output, error messages and exit codes."""
 
 import json
+import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,18 @@ from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json
 from twister_loop.reporting.summary import Summary, summarize
 
-ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    "demo run round retrain up deploy watch evaluate approve refuse status report dashboard "
+    "compare study export reproduce corpus doctor"
+).split()
+
+
+def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what `--help` prints."""
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--help"])
+    assert stopped.value.code == 0
+    return capsys.readouterr().out
 
 
 @pytest.fixture
@@ -23,40 +33,43 @@ def run(world: Path) -> Path:
     return folder
 
 
-def test_a_run_ends_with_its_table_its_verdicts_and_its_page(
+def test_a_run_prints_its_tables_its_verdicts_and_the_path_of_its_page(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", str(world), str(world.parent / "run"), "--no-prefect"]) == 0
     printed = capsys.readouterr().out
     for expected in ("round 1: accepted", "round 2: refused", "untouched", "index.html"):
         assert expected in printed
-    assert [each["outcome"] for each in carried(world.parent / "run")] == ["accepted", "refused"]
+    assert [round_["outcome"] for round_ in carried(world.parent / "run")] == [
+        "accepted",
+        "refused",
+    ]
 
 
-def test_a_second_run_says_that_all_is_done_and_loads_no_engine(
+def test_a_finished_run_says_so_and_reads_no_data(
     world: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(world.parent / "data")
     assert main(["run", str(world), str(run)]) == 0
-    assert "all is done" in capsys.readouterr().out
+    assert "nothing to do: all rounds of this plan are finished" in capsys.readouterr().out
 
 
-def test_status_as_json_has_the_documented_shape(
+def test_status_as_json_has_the_fields_of_summary(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     assert main(["status", str(run), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert set(told) == set(Summary.__dataclass_fields__)
-    first = told["rounds"][0]
+    status = json.loads(capsys.readouterr().out)
+    assert set(status) == set(Summary.__dataclass_fields__)
+    first = status["rounds"][0]
     assert first["accepted"] is True and first["champion"] == "untouched"
-    assert told["champion"] == "round-01/candidate"
+    assert status["champion"] == "round-01/candidate"
     assert first["scores"]["test"]["candidate"]["words"]["hits"] == 13
     assert set(first["funnels"]) == {"pool", "filtered_labels", "texts"}
     assert first["voices"][0]["kept"]["utterances"] == 2
 
 
-def test_a_hostile_transcript_stays_text(world: Path) -> None:
+def test_a_script_in_a_transcript_is_escaped_on_the_page(world: Path) -> None:
     folder = world.parent / "run"
     metadata = world.parent / "data" / "test" / "metadata.jsonl"
     metadata.write_text(metadata.read_text().replace("jump", "<script>alert(1)</script>"))
@@ -78,9 +91,9 @@ def test_restart_sets_the_round_in_progress_aside(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (["run", "none.yaml", "r"], "none.yaml: no plan that can be read"),
+        (["run", "none.yaml", "r"], "none.yaml: cannot read plan"),
         (["status", "nowhere"], "nowhere: no run here; `twister run PLAN nowhere` begins one"),
         (["run", "{world}", "{full}"], "not a run, and not empty"),
         (["run", "{world}", "r", "--set", "pool=missing"], "missing: no such folder of audio"),
@@ -92,10 +105,10 @@ def test_restart_sets_the_round_in_progress_aside(
         (["run", "{world}", "r", "--set", "rounds=[1"], "not a YAML value"),
     ],
 )
-def test_the_users_mistakes_are_one_sentence_and_exit_code_2(
+def test_an_error_of_the_user_is_one_sentence_and_exit_code_2(
     world: Path,
     arguments: list[str],
-    says: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -103,48 +116,63 @@ def test_the_users_mistakes_are_one_sentence_and_exit_code_2(
     (world.parent / "empty").mkdir()
     (world.parent / "void.txt").write_text("# nothing\n\n")
     filled = [
-        each.replace("{world}", str(world)).replace("{full}", str(world.parent / "data"))
-        for each in arguments
+        argument.replace("{world}", str(world)).replace("{full}", str(world.parent / "data"))
+        for argument in arguments
     ]
     extra = [] if "status" in arguments else ["--no-prefect"]
     assert main([*filled, *extra]) == 2
     error = capsys.readouterr().err
-    assert says in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
     assert not (world.parent / "r" / "round-01").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["up", "--host", "0.0.0.0"], "PREFECT_SERVER_API_AUTH_STRING=USER:PASSWORD"),
-        (["up", "--host", "somewhere.example"], "needs a password"),
-        (["up", "--watch"], "need to know of what: twister up PLAN RUN"),
-        (["up", "plan.yaml"], "name the folder of its run too"),
-        (["up", "none.yaml", "r"], "none.yaml: no plan that can be read"),
-        (["deploy"], "export PREFECT_API_URL="),
-        (["up", "{world}", "r", "--cron", "often"], "--cron 'often': no five fields"),
+        (["up", "--host", "somewhere.example"], "it needs a password"),
+        (["up", "--watch"], "need an experiment: twister up PLAN RUN"),
+        (["up", "plan.yaml"], "the run folder is missing"),
+        (["up", "none.yaml", "r"], "none.yaml: cannot read plan"),
+        (["deploy"], "PREFECT_API_URL is not set: export PREFECT_API_URL="),
+        (["up", "{world}", "r", "--cron", "often"], "--cron 'often': a schedule has five fields"),
     ],
 )
-def test_a_server_that_must_not_start_is_refused_in_a_sentence(
+def test_a_server_that_must_not_start_is_refused_in_one_sentence(
     world: Path,
     arguments: list[str],
-    says: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert main([each.replace("{world}", str(world)) for each in arguments]) == 2
-    assert says in capsys.readouterr().err
+    assert main([argument.replace("{world}", str(world)) for argument in arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
-def test_help_explains_every_command_with_examples() -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "twister_loop.cli.main", "--help"], capture_output=True, text=True
+def test_help_lists_every_command_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = help_of([], capsys)
+    commands, _, examples = printed.partition("Examples:")
+    assert set(re.findall(r"^    ([a-z]+)\s", commands, re.MULTILINE)) == set(COMMANDS)
+    # `approve` stands for `refuse`, and `up` for the services that it starts.
+    without_example = {"refuse", "evaluate", "deploy", "watch"}
+    assert set(re.findall(r"twister ([a-z]+)", examples)) == set(COMMANDS) - without_example
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_describes_it_and_every_argument(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = help_of([command], capsys)
+    [description] = re.findall(r"\n\n([A-Z][^\n]+)\n", printed)[:1]
+    assert description.endswith((".", ")", ","))
+    arguments = re.findall(
+        r"^  (-[^\n]+|[A-Za-z]+[^\n]*)((?:\n {10,}\S[^\n]*)*)", printed, re.MULTILINE
     )
-    assert told.returncode == 0
-    for word in ("run", "round", "status", "report", "doctor", "up", "approve", "configs/ivr.yaml"):
-        assert word in told.stdout
+    assert arguments
+    for argument, continuation in arguments:
+        assert continuation or "  " in argument, f"{argument} has no help text"
 
 
 def test_timings_are_beside_the_results_not_in_them(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""A long stage tells Prefect how far it is: a real server, ephemeral."""
+"""Progress artifact of a long stage, on a real temporary server."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ pytest.importorskip("prefect")
 pytestmark = pytest.mark.prefect
 
 
-def test_a_stage_that_takes_long_has_a_progress_artifact(
+def test_a_long_stage_has_a_progress_artifact(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import flow
@@ -23,27 +23,28 @@ def test_a_stage_that_takes_long_has_a_progress_artifact(
 
     run = tmp_path / "run"
     next_round(load(world), run)
-    at = run / "round-01"
-    shutil.rmtree(at / "verdict")
-    work = (at / "pseudo_labels").rename(at / ".pseudo")
-    monkeypatch.setattr(progress, "EVERY", 0.05)
+    round_folder = run / "round-01"
+    shutil.rmtree(round_folder / "verdict")
+    # A hidden folder is what a stage in progress looks like.
+    work = (round_folder / "pseudo_labels").rename(round_folder / ".pseudo_labels")
+    monkeypatch.setattr(progress, "UPDATE_INTERVAL", 0.05)
 
     @flow
-    def long() -> None:
-        with progress.shown(at / "pseudo_labels"):
+    def long_flow() -> None:
+        with progress.progress_artifact(round_folder / "pseudo_labels"):
             manifest = work / "manifest.jsonl"
-            whole = manifest.read_text().splitlines(keepends=True)
-            manifest.write_text(whole[0])
+            lines = manifest.read_text().splitlines(keepends=True)
+            manifest.write_text(lines[0])
             for _ in range(200):
-                if seen():
+                if read_progress_artifacts():
                     break
 
-    def seen() -> list[Artifact]:
+    def read_progress_artifacts() -> list[Artifact]:
         with get_client(sync_client=True) as client:
-            found = client.read_artifacts()
-        return [each for each in found if each.type == "progress"]
+            artifacts = client.read_artifacts()
+        return [artifact for artifact in artifacts if artifact.type == "progress"]
 
     with prefect_test_harness(server_startup_timeout=120):
-        long()
-        [last] = [each for each in seen() if each.data == 100.0]
-        assert last.description == "round-01/pseudo, of 3 utterances"
+        long_flow()
+        [last] = [a for a in read_progress_artifacts() if a.data == 100.0]
+        assert last.description == "round-01/pseudo_labels, of 3 utterances"

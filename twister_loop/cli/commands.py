@@ -22,7 +22,7 @@ from ..pipeline.experiments.compare import CompareOptions, compare
 from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
-from ..pipeline.plan import load, parse_value
+from ..pipeline.plan_reader import load, parse_value
 from ..pipeline.run_folder import Round, RunFolder
 from ..reporting import dashboard
 from ..reporting.export import export
@@ -81,9 +81,10 @@ def run_one_round(options: argparse.Namespace) -> int:
 
 
 def retrain_on_new_audio(options: argparse.Namespace) -> int:
-    """Run one more round if the pool has enough new audio (`new_audio` in the plan).
+    """Run one more round if the pool has enough new audio.
 
-    Audio is compared with earlier rounds by content. A round in progress is finished first.
+    `new_audio` in the plan says how many minutes are enough. Audio is compared with earlier rounds
+    by content. A round in progress is finished first.
     """
     if options.prefect:
         return _run_through_prefect("retrain", options)
@@ -110,7 +111,7 @@ def refuse_candidate(options: argparse.Namespace) -> int:
 
 
 def up(options: argparse.Namespace) -> int:
-    """Start a Prefect server, a worker and the deployments here, until Ctrl-C.
+    """Start a Prefect server, worker and deployments, until Ctrl-C.
 
     With PLAN and RUN they are the defaults of all deployments, and --watch and --cron can start
     rounds. Set TWISTER_WEBHOOK to a URL that is called with the outcome of every round.
@@ -138,7 +139,10 @@ def up(options: argparse.Namespace) -> int:
 
 
 def deploy(options: argparse.Namespace) -> int:
-    """Register the deployments with the Prefect server at PREFECT_API_URL."""
+    """Register the deployments with a running Prefect server.
+
+    Set PREFECT_API_URL to the address of its API.
+    """
     if "PREFECT_API_URL" not in os.environ:
         raise ConfigError(
             "PREFECT_API_URL is not set: export PREFECT_API_URL=http://HOST:4200/api, or start a "
@@ -154,7 +158,10 @@ def deploy(options: argparse.Namespace) -> int:
 
 
 def watch(options: argparse.Namespace) -> int:
-    """Report new audio in the pool folders to the Prefect server at PREFECT_API_URL."""
+    """Report new audio in the pool to a running Prefect server.
+
+    Set PREFECT_API_URL to the address of its API. The deployment `retrain` reacts to the reports.
+    """
     paths = prefect_bridge.experiment_paths(options.plan, options.run)
     watch_options = prefect_bridge.watch_options(load(options.plan), paths)
     if watch_options is None:
@@ -235,9 +242,9 @@ def export_champion(options: argparse.Namespace) -> int:
 
 
 def reproduce_run(options: argparse.Namespace) -> int:
-    """Run every round again from the plan that the run stored, and compare all files.
+    """Run every round again and compare all files.
 
-    Exit code 1 if any file differs.
+    Every round is run from the plan that it stored. Exit code 1 if any file differs.
     """
     into = options.into or options.run.with_name(f"{options.run.name}.again")
     is_identical = True
@@ -259,7 +266,7 @@ def reproduce_run(options: argparse.Namespace) -> int:
 
 
 def check_corpus(options: argparse.Namespace) -> int:
-    """Read a local copy of a corpus and compare it with the published counts.
+    """Compare a local copy of a corpus with the published counts.
 
     Exit code 1 if any split is incomplete.
     """
@@ -271,7 +278,7 @@ def check_corpus(options: argparse.Namespace) -> int:
 
 
 def diagnose(options: argparse.Namespace) -> int:
-    """Show what this machine can run, what is missing, and how to install it.
+    """Show what this machine can run, and how to install what is missing.
 
     Exit code 1 if something is broken; extras that are not installed are no fault.
     """

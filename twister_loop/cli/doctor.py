@@ -109,7 +109,9 @@ def _check_extra(extra: str, requirements: list[Requirement]) -> Finding:
     name = f"extra {extra}" if extra else "core packages"
     # Always by the extra, never `pip install PACKAGE`: the extra carries the version ranges.
     remedy = f"pip install '{PROJECT}[{extra}]'" if extra else f"pip install {PROJECT}"
-    versions = {requirement.name: installed_version(requirement.name) for requirement in requirements}
+    versions = {
+        requirement.name: installed_version(requirement.name) for requirement in requirements
+    }
     wrong = [
         f"{requirement.name} {version} does not match {requirement.specifier}"
         for requirement in requirements

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..pipeline.plan import parse_value
+from ..pipeline.plan_reader import parse_value
 from . import commands, prefect_bridge
 
 Command = Callable[[argparse.Namespace], int]

@@ -76,7 +76,10 @@ def record_texts(texts: Sequence[str], folder: Path, *, labeled: bool = True) ->
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, text in enumerate(texts):
-        audio.write(toy_language.synthesize(text, toy_language.standard_codebook()), folder / f"{number}.wav")
+        audio.write(
+            toy_language.synthesize(text, toy_language.standard_codebook()),
+            folder / f"{number}.wav",
+        )
         rows.append(json.dumps({"file_name": f"{number}.wav", "text": text}))
     if labeled:
         (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n")

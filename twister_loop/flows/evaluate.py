@@ -10,7 +10,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 
 from .. import BusyError, TwisterError, measure_champion
-from ..pipeline.plan import load
+from ..pipeline.plan_reader import load
 from ..reporting import dashboard
 from .notifications import run_key
 from .refine import run_as_task

@@ -1,0 +1,57 @@
+"""`twister doctor`: checks of packages, and the commands that it proposes."""
+
+import re
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from twister_loop.cli import doctor
+from twister_loop.cli.main import main
+
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+EXTRAS = set(PROJECT["optional-dependencies"]) - doctor.NOT_LISTED
+
+
+def test_every_missing_package_is_proposed_as_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "installed_version", lambda package: None)
+    findings = list(doctor.check_packages())
+    commands = [re.findall(r"pip install (.+)", finding.detail) for finding in findings]
+    proposed = {command for [command] in filter(None, commands)}
+    assert proposed == {"twister-loop", *(f"'twister-loop[{extra}]'" for extra in EXTRAS)}
+    problems = [finding.name for finding in findings if finding.status == "PROBLEM"]
+    assert problems == ["core packages"]
+
+
+def test_a_version_out_of_range_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"sqlalchemy": "2.1.0"}
+    monkeypatch.setattr(
+        doctor,
+        "installed_version",
+        lambda package: versions.get(package) or metadata.version(package),
+    )
+    flows = doctor._check_extra("flows", [doctor.Requirement("sqlalchemy[asyncio]>=2.0,<2.1")])
+    assert flows.status == "PROBLEM"
+    assert flows.detail == (
+        "sqlalchemy 2.1.0 does not match <2.1,>=2.0: pip install 'twister-loop[flows]'"
+    )
+
+
+def test_without_any_extra_the_exit_code_is_0_and_nothing_is_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("torch", "torchaudio", "transformers", "prefect"):
+        monkeypatch.setitem(sys.modules, module, None)
+    core = {re.split(r"[>=<]", requirement)[0] for requirement in PROJECT["dependencies"]}
+    monkeypatch.setattr(
+        doctor,
+        "installed_version",
+        lambda package: metadata.version(package) if package in {*core, "twister-loop"} else None,
+    )
+    monkeypatch.setattr(doctor, "MIN_DISK", 0)
+    assert main(["doctor", "--server"]) == 0
+    printed = capsys.readouterr().out
+    assert "optional extra whisper" in printed and "PROBLEM" not in printed
+    assert "ok       core packages" in printed
