@@ -1,7 +1,7 @@
-"""Deep Speech 2, from nothing: convolutions, recurrent layers, CTC (arXiv 1512.02595).
+"""Deep Speech 2, trained from scratch: convolutions, recurrent layers, CTC (arXiv 1512.02595).
 
-With `attention` every recurrent layer is followed by self-attention with positions, as a student
-report tried it on KsponSpeech: 10,000 clips, and a character error rate of 0.93.
+With `attention` every recurrent layer is followed by self-attention with positions. A student
+report tried this on 10,000 clips of KsponSpeech and reached a character error rate of 0.93.
 """
 
 from __future__ import annotations
@@ -12,28 +12,30 @@ from typing import ClassVar
 import torch
 
 from ._from_scratch.deepspeech2_model import Cell, DeepSpeech2Model
-from ._from_scratch.features import size_of
+from ._from_scratch.features import feature_size
 from ._from_scratch.recognizer import ScratchRecognizer
 
 
 @dataclass(frozen=True)
 class DeepSpeech2(ScratchRecognizer):
-    shape: ClassVar = ("hidden", "layers", "cell", "attention", "heads")
+    """Convolutions, bidirectional recurrent layers and CTC."""
+
+    network_options: ClassVar = ("hidden", "layers", "cell", "attention", "heads")
     hidden: int = 512
-    """Of each direction of a recurrent layer; KoSpeech's."""
+    """Width of each direction of a recurrent layer; the default is KoSpeech's."""
     layers: int = 5
-    """Recurrent ones."""
+    """Number of recurrent layers."""
     cell: Cell = "gru"
     attention: bool = False
-    """Whether every recurrent layer is followed by self-attention."""
+    """Add self-attention after every recurrent layer."""
     heads: int = 4
-    """Of that attention."""
+    """Heads of that self-attention."""
     dropout: float = 0.1
 
-    def network(self, tokens: int) -> torch.nn.Module:
+    def build_network(self, vocabulary_size: int) -> torch.nn.Module:
         return DeepSpeech2Model(
-            size_of(self.features, self.mels),
-            tokens,
+            feature_size(self.features, self.mels),
+            vocabulary_size,
             hidden=self.hidden,
             layers=self.layers,
             cell=self.cell,

@@ -1,7 +1,8 @@
-"""A recurrent transducer, from nothing, with CTC beside it (arXiv 1211.3711).
+"""Recurrent transducer (RNN-T), trained from scratch together with CTC (arXiv 1211.3711).
 
-The sizes are KoSpeech's: 4 layers of 320 that listen, one of 512 that predicts. Greedy reads the
-transducer itself. A step takes memory for clips x frames x tokens of a text x vocabulary.
+The default sizes are KoSpeech's: 4 encoder layers of width 320, one prediction layer of width 512.
+Greedy decoding uses the transducer itself. A training step needs memory for clips x frames x tokens
+of a text x vocabulary.
 """
 
 from __future__ import annotations
@@ -13,40 +14,45 @@ import torch
 
 from ._from_scratch import ctc
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
-from ._from_scratch.encoders import Listener
-from ._from_scratch.features import size_of
+from ._from_scratch.encoders import ListenerEncoder
+from ._from_scratch.features import feature_size
 from ._from_scratch.transducer_model import TransducerDecoder
 
 
 @dataclass(frozen=True)
 class Transducer(JointRecognizer):
-    shape: ClassVar = ("layers", "decoder_layers", "hidden", "width")
+    """Bidirectional LSTM encoder, CTC and a transducer."""
+
+    network_options: ClassVar = ("layers", "decoder_layers", "hidden", "width")
     layers: int = 4
     decoder_layers: int = 1
     hidden: int = 320
-    """Of each direction of what listens."""
+    """Width of each direction of the encoder."""
     width: int = 512
-    """Of what predicts, and of what both are joined in."""
+    """Width of the prediction network and of the joint network."""
 
-    def network(self, tokens: int) -> JointModel:
-        size = size_of(self.features, self.mels)
-        encoder = Listener(size, layers=self.layers, hidden=self.hidden, dropout=self.dropout)
-        decoder = TransducerDecoder(
-            tokens, encoded=2 * self.hidden, layers=self.decoder_layers, width=self.width
+    def build_network(self, vocabulary_size: int) -> JointModel:
+        size = feature_size(self.features, self.mels)
+        encoder = ListenerEncoder(
+            size, layers=self.layers, hidden=self.hidden, dropout=self.dropout
         )
-        return JointModel(encoder, decoder, 2 * self.hidden, tokens)
+        decoder = TransducerDecoder(
+            vocabulary_size, encoded=2 * self.hidden, layers=self.decoder_layers, width=self.width
+        )
+        return JointModel(encoder, decoder, 2 * self.hidden, vocabulary_size)
 
-    def readings(
-        self, model: torch.nn.Module, speech: torch.Tensor, lengths: torch.Tensor
-    ) -> list[ctc.Reading]:
-        assert isinstance(model, JointModel)
+    def transcribe_batch(
+        self, network: torch.nn.Module, features: torch.Tensor, lengths: torch.Tensor
+    ) -> list[ctc.Hypothesis]:
+        assert isinstance(network, JointModel)
+        # Beam search takes its hypotheses from CTC, and the transducer rescores them.
         if self.decode != "greedy":
-            return super().readings(model, speech, lengths)
-        assert isinstance(model.decoder, TransducerDecoder)
-        encoded, frames = model.encoder(speech, lengths)
+            return super().transcribe_batch(network, features, lengths)
+        assert isinstance(network.decoder, TransducerDecoder)
+        encoded, frames = network.encoder(features, lengths)
         return [
-            model.decoder.read(each[: int(count)])
-            for each, count in zip(encoded, frames, strict=True)
+            network.decoder.decode_greedy(clip[: int(length)])
+            for clip, length in zip(encoded, frames, strict=True)
         ]
 
     def decoding_description(self) -> str:

@@ -1,7 +1,7 @@
-"""Speech-Transformer, from nothing: CTC and an attention decoder together (ICASSP 2018).
+"""Speech-Transformer, trained from scratch: CTC and an attention decoder (ICASSP 2018).
 
-The sizes are KoSpeech's: 12 layers in the encoder, 6 in the decoder, 512 wide, 2048 inside, 8
-heads, CTC weight 0.3.
+The default sizes are KoSpeech's: 12 layers in the encoder, 6 in the decoder, width 512,
+feed-forward width 2048, 8 heads, CTC weight 0.3.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from typing import ClassVar
 from ._from_scratch.attention_decoders import TransformerDecoder
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
 from ._from_scratch.encoders import TransformerEncoder
-from ._from_scratch.features import size_of
+from ._from_scratch.features import feature_size
 
 
 @dataclass(frozen=True)
 class Transformer(JointRecognizer):
-    shape: ClassVar = ("layers", "decoder_layers", "width", "heads", "inner")
+    """Transformer encoder, CTC and a Transformer decoder."""
+
+    network_options: ClassVar = ("layers", "decoder_layers", "width", "heads", "inner")
     layers: int = 12
     decoder_layers: int = 6
     width: int = 512
     heads: int = 8
     inner: int = 2048
-    """Width inside the feed-forward layers."""
+    """Width of the feed-forward layers."""
 
-    def network(self, tokens: int) -> JointModel:
+    def build_network(self, vocabulary_size: int) -> JointModel:
         encoder = TransformerEncoder(
-            size_of(self.features, self.mels),
+            feature_size(self.features, self.mels),
             layers=self.layers,
             width=self.width,
             heads=self.heads,
@@ -35,11 +37,11 @@ class Transformer(JointRecognizer):
             dropout=self.dropout,
         )
         decoder = TransformerDecoder(
-            tokens,
+            vocabulary_size,
             layers=self.decoder_layers,
             width=self.width,
             heads=self.heads,
             inner=self.inner,
             dropout=self.dropout,
         )
-        return JointModel(encoder, decoder, self.width, tokens)
+        return JointModel(encoder, decoder, self.width, vocabulary_size)

@@ -1,1 +1,1 @@
-"""What recognizers that begin from nothing share."""
+"""Shared parts of the recognizers that are trained from scratch."""

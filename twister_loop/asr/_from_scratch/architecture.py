@@ -1,4 +1,4 @@
-"""What a recognizer that begins from nothing is made of: its options, its network, its loss."""
+"""Options of a recognizer that is trained from scratch, and the interface of its network."""
 
 from __future__ import annotations
 
@@ -17,112 +17,142 @@ from ...core.types import Seconds, Share
 from ...text.normalizers.basic import Basic
 from .._base import Recognizer
 from . import ctc
-from .features import Kind
-from .tokenizer import BLANK, Tokens, Unit
+from .features import FeatureKind
+from .tokenizer import BLANK, Tokenizer, Unit
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
 class ScratchArchitecture(Recognizer):
-    """Options and network; what hears and trains knows this and no more."""
+    """Options, network, loss and decoding: all that training and transcription need to know.
 
-    shape: ClassVar[tuple[str, ...]] = ()
-    """Options that the weights depend on; a checkpoint's own count, whatever the plan says."""
+    A subclass must define the network; its loss and its decoder are those of CTC unless it has
+    others.
+    """
+
+    network_options: ClassVar[tuple[str, ...]] = ()
+    """Names of the options that the weights depend on, besides those of the features and units. A
+    trained checkpoint's own values are used, whatever the plan says."""
     seed: int = 0
-    """Of the weights at the start."""
-    features: Kind = "filter_bank"
+    """Seed of the random weights before the first training."""
+    features: FeatureKind = "filter_bank"
     mels: int = 80
-    """Bands of the features that have any."""
+    """Mel bands of the features; not used by `log_spectrogram`."""
     unit: Unit = "character"
-    """What it writes with; `grapheme` takes Korean syllables apart into jamo."""
+    """Unit of the vocabulary; `grapheme` decomposes Korean syllables into jamo."""
     subwords: int = 5000
-    """Sentence pieces, where those are the unit; KoSpeech's number for Korean."""
+    """Size of the vocabulary for `unit: subword`; KoSpeech's number for Korean."""
     plain: bool = True
-    """Whether it learns to write small letters without punctuation."""
+    """Learn to write lower case without punctuation."""
     decode: Literal["greedy", "beam"] = "greedy"
     beam: int = 10
-    """Texts that a beam goes on with."""
+    """Hypotheses that beam search keeps after each frame."""
     decode_batch: int = not_in_cache_key(8)
-    """Clips that are heard at once."""
+    """Clips that are decoded at once."""
     epochs: int = used_by("fine_tune", 20)
     max_steps: int | None = used_by("fine_tune", None)
-    """Ends the training early; the learning rate falls to its end all the same."""
+    """Largest number of training steps; the learning rate falls to its end within them."""
     batch: int = used_by("fine_tune", 16)
-    """Clips that are learned from at once."""
+    """Clips in a training step."""
     learning_rate: float = used_by("fine_tune", 1e-3)
-    """At its peak."""
+    """Learning rate at its peak."""
     warmup: Share = used_by("fine_tune", 0.1)
-    """Part of all steps in which the learning rate rises."""
+    """Share of all steps in which the learning rate rises, from 0 to 1."""
     weight_decay: float = used_by("fine_tune", 1e-4)
     clip: float = used_by("fine_tune", 5.0)
-    """Norm to which a larger gradient is cut."""
+    """Largest norm of the gradient; a longer one is scaled down to it."""
     average: int = used_by("fine_tune", 1)
-    """Last epochs whose weights are averaged."""
+    """Number of last epochs whose weights are averaged; 1 keeps the last weights."""
     keep_epochs: bool = used_by("fine_tune", False)
-    """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
+    """Also write the weights after each epoch, to `epoch-01`, ... in the same folder."""
     longest: Seconds = used_by("fine_tune", 30.0)
-    """What is longer is not learned from."""
+    """Longer clips are left out of training; seconds."""
     save_every: int = not_in_cache_key(100)
-    """Steps between the states kept to go on from after a kill."""
+    """Training steps between two resume states; one is also saved after each epoch."""
 
     def __post_init__(self) -> None:
         counts = ("mels", "beam", "decode_batch", "epochs", "batch", "average", "save_every")
         for name in counts:
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
+                raise ValueError(f"{name}: must be at least 1, not {getattr(self, name)}")
 
     @abstractmethod
-    def network(self, tokens: int) -> torch.nn.Module:
-        """The model for a vocabulary, its weights drawn from torch's random state."""
+    def build_network(self, vocabulary_size: int) -> torch.nn.Module:
+        """Return the network, its weights drawn from torch's random state.
 
-    def losses(
+        Args:
+            vocabulary_size: number of tokens, CTC's blank included.
+        """
+
+    def compute_loss(
         self,
-        model: torch.nn.Module,
-        speech: torch.Tensor,
+        network: torch.nn.Module,
+        features: torch.Tensor,
         lengths: torch.Tensor,
         texts: Sequence[torch.Tensor],
     ) -> torch.Tensor:
-        """Sum over a batch of what is to become small: here CTC alone, in nats."""
-        logprobs, frames = model(speech, lengths)
+        """Return the loss summed over a batch, in nats; here that of CTC alone.
+
+        Args:
+            network: the one that `build_network` has returned.
+            features: (batch, frames, feature size).
+            lengths: frames of every clip, (batch,).
+            texts: tokens of every clip, each (tokens,).
+        """
+        logprobs, frames = network(features, lengths)
         return ctc_loss(logprobs, frames, texts)
 
-    def readings(
-        self, model: torch.nn.Module, speech: torch.Tensor, lengths: torch.Tensor
-    ) -> list[ctc.Reading]:
-        """The likeliest text of each clip of a batch."""
-        logprobs, frames = model(speech, lengths)
-        return [self.search(each)[0] for each in trimmed(logprobs, frames)]
+    def transcribe_batch(
+        self, network: torch.nn.Module, features: torch.Tensor, lengths: torch.Tensor
+    ) -> list[ctc.Hypothesis]:
+        """Return the most likely text of each clip of a batch, shaped as in `compute_loss`."""
+        logprobs, frames = network(features, lengths)
+        return [self.decode_logprobs(clip)[0] for clip in unpad_logprobs(logprobs, frames)]
 
-    def search(self, logprobs: ctc.Logprobs) -> list[ctc.Reading]:
-        """Texts, the likeliest first."""
+    def decode_logprobs(self, logprobs: ctc.Logprobs) -> list[ctc.Hypothesis]:
+        """Return hypotheses for one clip, the most likely first; greedy decoding has one."""
         if self.decode == "greedy":
-            return [ctc.greedy(logprobs)]
-        return ctc.beam(logprobs, self.beam)
+            return [ctc.decode_greedy(logprobs)]
+        return ctc.decode_beam(logprobs, self.beam)
 
-    def plainly(self, text: str, lang: str | None) -> str:
-        """A text as it is learned."""
+    def normalize_text(self, text: str, lang: str | None) -> str:
+        """Return a text as the model learns to write it."""
+        # Digits stay: spelling them out may give other words than were spoken.
         return Basic(numbers=False).normalize(text, lang) if self.plain else " ".join(text.split())
 
-    def keep(self, model: torch.nn.Module, tokens: Tokens, out: Path) -> None:
-        """Write what `loaded` reads."""
-        shape = {name: getattr(self, name) for name in self._architecture()}
-        out.mkdir(parents=True, exist_ok=True)
-        tokens.save(out)
+    def save(self, network: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
+        """Write weights, vocabulary and configuration to a folder, for `loaded_model.load`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(folder)
         weights = {
-            name: each.detach().cpu().contiguous() for name, each in model.state_dict().items()
+            name: weight.detach().cpu().contiguous()
+            for name, weight in network.state_dict().items()
         }
-        save_file(weights, out / WEIGHTS)
-        write_json({"engine": self.name, "shape": shape, "tokens": tokens.digest}, out / CONFIG)
+        save_file(weights, folder / WEIGHTS)
+        config = {
+            "engine": self.name,
+            "shape": self.architecture(),
+            "tokens": tokenizer.digest,
+        }
+        write_json(config, folder / CONFIG)
 
-    def _architecture(self) -> tuple[str, ...]:
-        return ("features", "mels", "unit", "plain", *self.shape)
+    def architecture(self) -> dict[str, object]:
+        """Return the options that the weights depend on, by name."""
+        names = ("features", "mels", "unit", "plain", *self.network_options)
+        return {name: getattr(self, name) for name in names}
 
 
 def ctc_loss(
     logprobs: torch.Tensor, frames: torch.Tensor, texts: Sequence[torch.Tensor]
 ) -> torch.Tensor:
-    """Sum over the batch; a text that does not fit counts nothing."""
+    """Return the CTC loss summed over a batch, in nats.
+
+    Args:
+        logprobs: (batch, frames, vocabulary).
+        frames: of every clip, (batch,).
+        texts: tokens of every clip, each (tokens,).
+    """
     counts = torch.tensor([len(text) for text in texts], device=logprobs.device)
     return torch.nn.functional.ctc_loss(
         logprobs.transpose(0, 1),
@@ -131,12 +161,14 @@ def ctc_loss(
         counts,
         blank=BLANK,
         reduction="sum",
+        # A text that needs more frames than the clip has would make the whole batch infinite.
         zero_infinity=True,
     )
 
 
-def trimmed(logprobs: torch.Tensor, frames: torch.Tensor) -> list[ctc.Logprobs]:
+def unpad_logprobs(logprobs: torch.Tensor, frames: torch.Tensor) -> list[ctc.Logprobs]:
+    """Return the log-probabilities of every clip without its padding, as float32 on the CPU."""
     return [
-        np.asarray(each[: int(count)].float().cpu())
-        for each, count in zip(logprobs, frames, strict=True)
+        np.asarray(clip[: int(length)].float().cpu())
+        for clip, length in zip(logprobs, frames, strict=True)
     ]

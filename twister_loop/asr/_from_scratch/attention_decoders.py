@@ -1,4 +1,4 @@
-"""Decoders of recognizers from nothing: what judges a text by what was encoded."""
+"""Attention decoders of joint models: they score a text by the hidden states of the encoder."""
 
 from __future__ import annotations
 
@@ -10,90 +10,104 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from .ctc_attention import Decoder
-from .deepspeech2_model import masked, positions
+from .deepspeech2_model import sinusoidal_positions, speech_mask
 
 IGNORED = -100
-SMOOTHING = 0.1
-"""Of the labels, as in ESPnet."""
+"""Label of padding; it is PyTorch's default for positions without a loss."""
+LABEL_SMOOTHING = 0.1
+"""Share of the probability that is spread over all tokens, as in ESPnet."""
 
 
 class AttentionDecoder(Decoder):
-    """Says a text token by token, each by attention to what was encoded.
+    """Decoder that predicts every token from those before it and attention to the encoder.
 
-    The last token of its vocabulary begins and ends a text; CTC does not know it.
+    Its vocabulary has one token more than that of CTC: the last marks both the start and the end
+    of a text.
     """
 
-    def __init__(self, tokens: int, width: int) -> None:
+    def __init__(self, vocabulary_size: int, width: int) -> None:
         super().__init__()
-        self.end = tokens
-        self.embed = nn.Embedding(tokens + 1, width)
-        self.say = nn.Linear(width, tokens + 1)
+        self.end = vocabulary_size
+        self.embed = nn.Embedding(vocabulary_size + 1, width)
+        self.say = nn.Linear(width, vocabulary_size + 1)
 
     @abstractmethod
-    def hidden(
-        self, given: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
+    def decode_states(
+        self, embedded: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        """For given tokens, (batch, tokens, width), what the next is read from, shaped alike.
+        """Return the states from which the next tokens are predicted, (batch, tokens, width).
 
-        `mask`, (batch, frames), is True where there is speech.
+        Args:
+            embedded: the tokens before, (batch, tokens, width).
+            encoded: hidden states of the encoder, (batch, frames, width).
+            mask: True for frames of speech, (batch, frames).
         """
 
     def loss(
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Sum of the cross entropies of all tokens and ends, labels smoothed."""
-        logits, labels = self._decoded(encoded, lengths, texts)
+        """Return the sum of the cross entropies of all tokens and ends, with label smoothing."""
+        logits, labels = self._predict(encoded, lengths, texts)
         return nn.functional.cross_entropy(
             logits.flatten(0, 1),
             labels.flatten(),
             ignore_index=IGNORED,
             reduction="sum",
-            label_smoothing=SMOOTHING,
+            label_smoothing=LABEL_SMOOTHING,
         )
 
-    def likelihoods(
+    def score_texts(
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        logits, labels = self._decoded(encoded, lengths, texts)
-        said = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
-        return (said * (labels != IGNORED)).sum(-1)
+        logits, labels = self._predict(encoded, lengths, texts)
+        logprobs = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+        return (logprobs * (labels != IGNORED)).sum(-1)
 
-    def _decoded(
+    def _predict(
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (batch, tokens + 1, vocabulary), and the labels they should have."""
+        """Return logits (batch, tokens + 1, vocabulary + 1), and labels (batch, tokens + 1)."""
         end = torch.tensor([self.end], device=encoded.device)
-        given = pad_sequence([torch.cat([end, text]) for text in texts], batch_first=True)
+        inputs = pad_sequence([torch.cat([end, text]) for text in texts], batch_first=True)
         labels = pad_sequence(
             [torch.cat([text, end]) for text in texts], batch_first=True, padding_value=IGNORED
         )
-        mask = masked(lengths, encoded.shape[1])
-        return self.say(self.hidden(self.embed(given), encoded, mask)), labels
+        mask = speech_mask(lengths, encoded.shape[1])
+        return self.say(self.decode_states(self.embed(inputs), encoded, mask)), labels
 
 
 class TransformerDecoder(AttentionDecoder):
-    """PyTorch's, with sinusoids for positions."""
+    """PyTorch's Transformer decoder with sinusoidal positions."""
 
     def __init__(
-        self, tokens: int, *, layers: int, width: int, heads: int, inner: int, dropout: float
+        self,
+        vocabulary_size: int,
+        *,
+        layers: int,
+        width: int,
+        heads: int,
+        inner: int,
+        dropout: float,
     ) -> None:
-        super().__init__(tokens, width)
-        block = nn.TransformerDecoderLayer(
+        super().__init__(vocabulary_size, width)
+        layer = nn.TransformerDecoderLayer(
             width, heads, inner, dropout, batch_first=True, norm_first=True
         )
-        self.whole = nn.TransformerDecoder(block, layers, nn.LayerNorm(width))
+        self.whole = nn.TransformerDecoder(layer, layers, nn.LayerNorm(width))
 
-    def hidden(
-        self, given: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
+    def decode_states(
+        self, embedded: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        count = given.shape[1]
+        count = embedded.shape[1]
+        # Both masks are numbers to add, 0 or -inf, of one dtype: PyTorch deprecates mixing them
+        # with boolean masks.
         return self.whole(
-            given + positions(count, given.shape[-1]).to(given),
+            embedded + sinusoidal_positions(count, embedded.shape[-1]).to(embedded),
             encoded,
             tgt_mask=nn.Transformer.generate_square_subsequent_mask(
-                count, device=given.device, dtype=given.dtype
+                count, device=embedded.device, dtype=embedded.dtype
             ),
-            memory_key_padding_mask=torch.zeros_like(mask, dtype=given.dtype).masked_fill(
+            memory_key_padding_mask=torch.zeros_like(mask, dtype=embedded.dtype).masked_fill(
                 ~mask, -torch.inf
             ),
             tgt_is_causal=True,
@@ -101,25 +115,27 @@ class TransformerDecoder(AttentionDecoder):
 
 
 class Speller(AttentionDecoder):
-    """Of Listen, Attend and Spell: LSTMs, then attention to what was listened to.
+    """Speller of Listen, Attend and Spell: LSTMs, then attention to the encoder.
 
     Attention does not feed the next step (Luong et al., arXiv 1508.04025), so that all steps of a
-    known text are made at once.
+    known text are computed at once.
     """
 
-    def __init__(self, tokens: int, *, layers: int, width: int, heads: int, dropout: float) -> None:
-        super().__init__(tokens, width)
+    def __init__(
+        self, vocabulary_size: int, *, layers: int, width: int, heads: int, dropout: float
+    ) -> None:
+        super().__init__(vocabulary_size, width)
         self.rnn = nn.LSTM(
             width, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
         )
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
         self.both = nn.Sequential(nn.Linear(2 * width, width), nn.Tanh())
 
-    def hidden(
-        self, given: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
+    def decode_states(
+        self, embedded: torch.Tensor, encoded: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        asked, _ = self.rnn(given)
-        heard, _ = self.attention(
-            asked, encoded, encoded, key_padding_mask=~mask, need_weights=False
+        query, _ = self.rnn(embedded)
+        attended, _ = self.attention(
+            query, encoded, encoded, key_padding_mask=~mask, need_weights=False
         )
-        return self.both(torch.cat([heard, asked], dim=-1))
+        return self.both(torch.cat([attended, query], dim=-1))

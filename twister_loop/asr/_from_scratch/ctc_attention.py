@@ -1,7 +1,7 @@
-"""Recognizers from nothing that hear twice: an encoder with CTC, and a decoder that judges texts.
+"""Joint models: an encoder with CTC, and a decoder that scores texts.
 
-The two learn together (Watanabe et al., IEEE JSTSP 11(8), 2017), CTC also finds the words in the
-audio. Greedy reads CTC alone; a beam takes the likeliest texts of CTC, and the decoder judges them.
+The two are trained together (Watanabe et al., IEEE JSTSP 11(8), 2017). CTC also aligns. Greedy
+decoding uses CTC alone; with beam search the decoder rescores the hypotheses of CTC.
 """
 
 from __future__ import annotations
@@ -15,104 +15,120 @@ from torch import nn
 
 from ...core.types import Share
 from . import ctc
-from .architecture import ctc_loss, trimmed
+from .architecture import ctc_loss, unpad_logprobs
 from .loaded_model import device
 from .recognizer import ScratchRecognizer
 
 
 class Encoder(nn.Module):
-    """(batch, frames, size) and lengths -> (batch, fewer frames, width), and lengths."""
+    """Network from features to hidden states.
+
+    (batch, frames, size) and lengths -> (batch, fewer frames, width), and lengths.
+    """
 
 
 class Decoder(nn.Module):
-    """What judges a text by what was encoded."""
+    """Network that scores a text given the hidden states of the encoder."""
 
     @abstractmethod
     def loss(
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Sum over the batch of what is to become small, in nats."""
+        """Return the loss summed over the batch, in nats."""
 
     @abstractmethod
-    def likelihoods(
+    def score_texts(
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """How likely it finds each text, (batch,), natural logarithms."""
+        """Return the log-probability of each text, (batch,), natural logarithms."""
 
 
 class JointModel(nn.Module):
-    """(batch, frames, size) and lengths -> log-probabilities of CTC (batch, frames, tokens)."""
+    """Encoder with CTC and a decoder.
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, width: int, tokens: int) -> None:
+    (batch, frames, size) and lengths -> log-probabilities of CTC (batch, frames, vocabulary).
+    """
+
+    def __init__(
+        self, encoder: Encoder, decoder: Decoder, width: int, vocabulary_size: int
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.out = nn.Linear(width, tokens)
+        self.out = nn.Linear(width, vocabulary_size)
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         encoded, lengths = self.encoder(features, lengths)
-        return self.heard(encoded), lengths
+        return self.ctc_logprobs(encoded), lengths
 
-    def heard(self, encoded: torch.Tensor) -> torch.Tensor:
+    def ctc_logprobs(self, encoded: torch.Tensor) -> torch.Tensor:
+        """Return the log-probabilities of CTC for the hidden states of the encoder."""
         return self.out(encoded).log_softmax(-1)
 
 
 @dataclass(frozen=True)
 class JointRecognizer(ScratchRecognizer):
-    """What an encoder and a decoder have in common."""
+    """Recognizer with an encoder, CTC and a decoder."""
 
     ctc_weight: Share = 0.3
-    """The rest is the decoder's: of the loss, and of what a beam finds likely."""
+    """Weight of CTC in the loss and in the scores of beam search, above 0 and at most 1; the
+    decoder has the rest."""
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ctc_weight == 0:
-            raise ValueError("ctc_weight: more than 0, or there is nothing to read and align by")
+            raise ValueError("ctc_weight: must be above 0, since CTC decodes and aligns")
 
     @abstractmethod
-    def network(self, tokens: int) -> JointModel: ...
+    def build_network(self, vocabulary_size: int) -> JointModel: ...
 
-    def losses(
+    def compute_loss(
         self,
-        model: nn.Module,
-        speech: torch.Tensor,
+        network: nn.Module,
+        features: torch.Tensor,
         lengths: torch.Tensor,
         texts: Sequence[torch.Tensor],
     ) -> torch.Tensor:
-        assert isinstance(model, JointModel)
-        encoded, frames = model.encoder(speech, lengths)
-        heard = ctc_loss(model.heard(encoded), frames, texts)
-        said = model.decoder.loss(encoded, frames, texts)
-        return self.ctc_weight * heard + (1 - self.ctc_weight) * said
+        assert isinstance(network, JointModel)
+        encoded, frames = network.encoder(features, lengths)
+        of_ctc = ctc_loss(network.ctc_logprobs(encoded), frames, texts)
+        of_decoder = network.decoder.loss(encoded, frames, texts)
+        return self.ctc_weight * of_ctc + (1 - self.ctc_weight) * of_decoder
 
-    def readings(
-        self, model: nn.Module, speech: torch.Tensor, lengths: torch.Tensor
-    ) -> list[ctc.Reading]:
-        assert isinstance(model, JointModel)
+    def transcribe_batch(
+        self, network: nn.Module, features: torch.Tensor, lengths: torch.Tensor
+    ) -> list[ctc.Hypothesis]:
+        assert isinstance(network, JointModel)
         if self.decode == "greedy":
-            return super().readings(model, speech, lengths)
-        encoded, frames = model.encoder(speech, lengths)
+            return super().transcribe_batch(network, features, lengths)
+        encoded, frames = network.encoder(features, lengths)
+        clips = unpad_logprobs(network.ctc_logprobs(encoded), frames)
         return [
-            self._judged(model, each[: len(logprobs)], self.search(logprobs))
-            for each, logprobs in zip(encoded, trimmed(model.heard(encoded), frames), strict=True)
+            self._rescore(network, states[: len(logprobs)], self.decode_logprobs(logprobs))
+            for states, logprobs in zip(encoded, clips, strict=True)
         ]
 
     def decoding_description(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}, rescored"
 
-    def _judged(
-        self, model: JointModel, encoded: torch.Tensor, texts: Sequence[ctc.Reading]
-    ) -> ctc.Reading:
-        """The likeliest of some texts of one clip, whose frames are (frames, width)."""
-        given = [torch.tensor(each.tokens, dtype=torch.long, device=device()) for each in texts]
-        alike = encoded.expand(len(texts), -1, -1)
-        counts = torch.full((len(texts),), len(encoded), device=device())
-        said = model.decoder.likelihoods(alike, counts, given).tolist()
-        weight = self.ctc_weight
-        judged = [
-            ctc.Reading(each.tokens, weight * each.logprob + (1 - weight) * likely)
-            for each, likely in zip(texts, said, strict=True)
+    def _rescore(
+        self, network: JointModel, encoded: torch.Tensor, hypotheses: Sequence[ctc.Hypothesis]
+    ) -> ctc.Hypothesis:
+        """Return the hypothesis with the best weighted score, for one clip, (frames, width)."""
+        texts = [
+            torch.tensor(hypothesis.tokens, dtype=torch.long, device=device())
+            for hypothesis in hypotheses
         ]
-        return max(judged, key=lambda each: each.logprob)
+        repeated = encoded.expand(len(texts), -1, -1)
+        lengths = torch.full((len(texts),), len(encoded), device=device())
+        decoder_logprobs = network.decoder.score_texts(repeated, lengths, texts).tolist()
+        weight = self.ctc_weight
+        rescored = [
+            ctc.Hypothesis(
+                hypothesis.tokens, weight * hypothesis.logprob + (1 - weight) * decoder_logprob
+            )
+            for hypothesis, decoder_logprob in zip(hypotheses, decoder_logprobs, strict=True)
+        ]
+        return max(rescored, key=lambda hypothesis: hypothesis.logprob)

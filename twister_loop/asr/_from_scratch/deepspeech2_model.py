@@ -1,7 +1,8 @@
-"""Deep Speech 2 (Amodei et al., arXiv 1512.02595), as KoSpeech builds it.
+"""Network of Deep Speech 2 (Amodei et al., arXiv 1512.02595), as KoSpeech builds it.
 
-What lies behind a clip in a batch is silence to every layer: convolutions are masked, norms count
-frames of speech only, recurrent layers end where the clip ends.
+No layer sees the padding of a batch: convolutions are masked, batch norms count frames of speech
+only, and recurrent layers end where the clip ends. So a transcript does not depend on the other
+clips of the batch.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 Cell = Literal["rnn", "gru", "lstm"]
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CHANNELS = 32
+"""Channels of both convolutions, as in the paper."""
 
 
 class DeepSpeech2Model(nn.Module):
-    """(batch, frames, size) and lengths -> log-probabilities (batch, frames / 2, tokens)."""
+    """Convolutions, recurrent layers and CTC.
+
+    (batch, frames, size) and lengths -> log-probabilities (batch, frames / 2, vocabulary).
+    """
 
     def __init__(
         self,
         size: int,
-        tokens: int,
+        vocabulary_size: int,
         *,
         hidden: int,
         layers: int,
@@ -34,17 +39,20 @@ class DeepSpeech2Model(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        # Frequency first: 41 x 11, stride 2 x 2; then 21 x 11, stride 2 x 1.
+        # The names of layers are those in trained weights: renaming one makes them unreadable.
+        # Kernel and stride, frequency first.
         self.first = MaskedConvolution(1, (41, 11), (2, 2))
         self.second = MaskedConvolution(CHANNELS, (21, 11), (2, 1))
-        width = CHANNELS * quarter(size)
+        width = CHANNELS * subsampled_size(size)
         widths = [width] + [2 * hidden] * (layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(each, hidden, cell) for each in widths)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(input_width, hidden, cell) for input_width in widths
+        )
         self.attend = nn.ModuleList(
             SelfAttention(2 * hidden, heads, dropout) for _ in range(layers if attention else 0)
         )
         self.dropout = nn.Dropout(dropout)
-        self.out = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, tokens))
+        self.out = nn.Sequential(nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, vocabulary_size))
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
@@ -53,15 +61,15 @@ class DeepSpeech2Model(nn.Module):
         hidden, lengths = self.first(hidden, lengths)
         hidden, lengths = self.second(hidden, lengths)
         hidden = hidden.flatten(1, 2).transpose(1, 2)  # (batch, frames, width)
-        for place, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.layers):
             hidden = self.dropout(layer(hidden, lengths))
             if self.attend:
-                hidden = self.attend[place](hidden, lengths)
+                hidden = self.attend[index](hidden, lengths)
         return self.out(hidden).log_softmax(-1), lengths
 
 
 class MaskedConvolution(nn.Module):
-    """Convolution, batch norm over frames of speech, Hardtanh 0..20, silence behind."""
+    """Convolution, batch norm over frames of speech, Hardtanh from 0 to 20, zeros in padding."""
 
     def __init__(self, channels: int, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
         super().__init__()
@@ -75,15 +83,16 @@ class MaskedConvolution(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         hidden = self.conv(hidden)  # (batch, channels, size, frames)
         lengths = (lengths - 1) // self.stride + 1
-        mask = masked(lengths, hidden.shape[-1])
+        mask = speech_mask(lengths, hidden.shape[-1])
+        # Only frames of speech reach the norm; the padding stays zero.
         speech = hidden.permute(0, 3, 1, 2)[mask]  # (frames of speech, channels, size)
-        spread = hidden.new_zeros(hidden.permute(0, 3, 1, 2).shape)
-        spread[mask] = nn.functional.hardtanh(self.norm(speech), 0.0, 20.0)
-        return spread.permute(0, 2, 3, 1), lengths
+        padded = hidden.new_zeros(hidden.permute(0, 3, 1, 2).shape)
+        padded[mask] = nn.functional.hardtanh(self.norm(speech), 0.0, 20.0)
+        return padded.permute(0, 2, 3, 1), lengths
 
 
 class RecurrentLayer(nn.Module):
-    """Batch norm over frames of speech, ReLU, then both directions."""
+    """Batch norm over frames of speech, ReLU, then a recurrent layer in both directions."""
 
     def __init__(self, width: int, hidden: int, cell: Cell) -> None:
         super().__init__()
@@ -91,18 +100,21 @@ class RecurrentLayer(nn.Module):
         self.rnn = CELLS[cell](width, hidden, batch_first=True, bidirectional=True)
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        mask = masked(lengths, hidden.shape[1])
-        spread = hidden.new_zeros(hidden.shape)
-        spread[mask] = self.norm(hidden[mask]).relu()
-        packed = pack_padded_sequence(spread, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        made, _ = pad_packed_sequence(
+        mask = speech_mask(lengths, hidden.shape[1])
+        normalized = hidden.new_zeros(hidden.shape)
+        normalized[mask] = self.norm(hidden[mask]).relu()
+        # Packed, so that the backward direction starts at the end of the clip, not in the padding.
+        packed = pack_padded_sequence(
+            normalized, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(
             self.rnn(packed)[0], batch_first=True, total_length=hidden.shape[1]
         )
-        return made
+        return states
 
 
 class SelfAttention(nn.Module):
-    """Every frame looks at all others, by content and by place; added to what came in."""
+    """Self-attention over all frames, with sinusoidal positions and a residual connection."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -110,29 +122,34 @@ class SelfAttention(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
 
     def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        mask = masked(lengths, hidden.shape[1])
-        placed = self.norm(hidden) + positions(hidden.shape[1], hidden.shape[2]).to(hidden)
-        heard, _ = self.attention(
-            placed, placed, placed, key_padding_mask=~mask, need_weights=False
+        mask = speech_mask(lengths, hidden.shape[1])
+        positions = sinusoidal_positions(hidden.shape[1], hidden.shape[2]).to(hidden)
+        query = self.norm(hidden) + positions
+        attended, _ = self.attention(
+            query, query, query, key_padding_mask=~mask, need_weights=False
         )
-        return (hidden + heard) * mask[..., None]
+        return (hidden + attended) * mask[..., None]
 
 
-def quarter(size: int) -> int:
-    """What two convolutions of stride 2 leave of a dimension."""
+def subsampled_size(size: int) -> int:
+    """Return the size of a dimension after two convolutions of stride 2.
+
+    >>> subsampled_size(161)
+    41
+    """
     return math.ceil(math.ceil(size / 2) / 2)
 
 
-def masked(lengths: torch.Tensor, longest: int) -> torch.Tensor:
-    """True where there is speech, (batch, frames)."""
+def speech_mask(lengths: torch.Tensor, longest: int) -> torch.Tensor:
+    """Return True for frames of speech and False for padding, (batch, frames)."""
     return torch.arange(longest, device=lengths.device) < lengths[:, None]
 
 
-def positions(length: int, width: int) -> torch.Tensor:
-    """Sinusoids (Vaswani et al., 2017), (length, width)."""
-    place = torch.arange(length)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+def sinusoidal_positions(length: int, width: int) -> torch.Tensor:
+    """Return sinusoidal positions (Vaswani et al., 2017), (length, width)."""
+    positions = torch.arange(length)[:, None]
+    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     table = torch.zeros(length, width)
-    table[:, 0::2] = torch.sin(place * rate)
-    table[:, 1::2] = torch.cos(place * rate)[:, : width // 2]
+    table[:, 0::2] = torch.sin(positions * rates)
+    table[:, 1::2] = torch.cos(positions * rates)[:, : width // 2]  # one less if width is odd
     return table

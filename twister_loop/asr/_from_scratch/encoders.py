@@ -1,9 +1,9 @@
-"""Encoders of recognizers from nothing: (batch, frames, size) -> (batch, frames / 4, width).
+"""Encoders of joint models: (batch, frames, size) -> (batch, frames / 4, width).
 
-What lies behind a clip in a batch is silence to every layer. Conformer is that of transformers
-(`ParakeetEncoder`), which masks its convolutions; torchaudio's does not, nor do the convolutions of
-Speech2Text, so that there a clip hears what lies beside it. The Transformer's layers are PyTorch's,
-behind the masked convolutions of the former.
+No layer sees the padding of a batch. Conformer is that of transformers (`ParakeetEncoder`), which
+masks its convolutions; torchaudio's does not, nor do the convolutions of Speech2Text, so that there
+a transcript depends on the other clips of the batch. The Transformer's layers are PyTorch's, behind
+the masked convolutions of Parakeet.
 """
 
 from __future__ import annotations
@@ -15,16 +15,23 @@ from transformers import ParakeetEncoder, ParakeetEncoderConfig
 from transformers.models.parakeet.modeling_parakeet import ParakeetEncoderSubsamplingConv2D
 
 from .ctc_attention import Encoder
-from .deepspeech2_model import CHANNELS, MaskedConvolution, masked, positions, quarter
+from .deepspeech2_model import (
+    CHANNELS,
+    MaskedConvolution,
+    sinusoidal_positions,
+    speech_mask,
+    subsampled_size,
+)
 
 SUBSAMPLING = 4
+"""Frames of 10 ms for each output of an encoder."""
 
 
 class ConformerEncoder(Encoder):
     """Conformer (Gulati et al., arXiv 2005.08100).
 
-    Batch norm in the convolution module is replaced by layer norm (as WeNet offers): it would count
-    what lies beside a clip in a batch.
+    Batch norm in the convolution module is replaced by layer norm (as WeNet offers), since batch
+    norm would count the padding of a batch.
     """
 
     def __init__(
@@ -61,8 +68,8 @@ class ConformerEncoder(Encoder):
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        found = self.whole(features, attention_mask=masked(lengths, features.shape[1]))
-        return found.last_hidden_state, found.attention_mask.sum(-1)
+        encoded = self.whole(features, attention_mask=speech_mask(lengths, features.shape[1]))
+        return encoded.last_hidden_state, encoded.attention_mask.sum(-1)
 
 
 class TransformerEncoder(Encoder):
@@ -81,27 +88,29 @@ class TransformerEncoder(Encoder):
                 num_mel_bins=size,
             )
         )
-        block = nn.TransformerEncoderLayer(
+        layer = nn.TransformerEncoderLayer(
             width, heads, inner, dropout, batch_first=True, norm_first=True
         )
+        # Nested tensors exist for layers with the norm behind them only.
         self.layers = nn.TransformerEncoder(
-            block, layers, nn.LayerNorm(width), enable_nested_tensor=False
+            layer, layers, nn.LayerNorm(width), enable_nested_tensor=False
         )
         self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        hidden = self.subsample(features, masked(lengths, features.shape[1]))
-        lengths = (lengths + 3) // SUBSAMPLING
-        hidden = self.dropout(hidden + positions(*hidden.shape[1:]).to(hidden))
-        return self.layers(hidden, src_key_padding_mask=~masked(lengths, hidden.shape[1])), lengths
+        hidden = self.subsample(features, speech_mask(lengths, features.shape[1]))
+        lengths = (lengths + 3) // SUBSAMPLING  # two convolutions of stride 2, both rounding up
+        hidden = self.dropout(hidden + sinusoidal_positions(*hidden.shape[1:]).to(hidden))
+        mask = speech_mask(lengths, hidden.shape[1])
+        return self.layers(hidden, src_key_padding_mask=~mask), lengths
 
 
-class Listener(Encoder):
-    """Of Listen, Attend and Spell (Chan et al., arXiv 1508.01211), as KoSpeech builds it.
+class ListenerEncoder(Encoder):
+    """Listener of Listen, Attend and Spell (Chan et al., arXiv 1508.01211), as KoSpeech builds it.
 
-    Convolutions make the frames fewer, not the paper's pyramid; then LSTMs in both directions.
+    Convolutions subsample the frames instead of the paper's pyramid; then LSTMs in both directions.
     """
 
     def __init__(self, size: int, *, layers: int, hidden: int, dropout: float) -> None:
@@ -109,12 +118,12 @@ class Listener(Encoder):
         self.first = MaskedConvolution(1, (41, 11), (2, 2))
         self.second = MaskedConvolution(CHANNELS, (21, 11), (2, 2))
         self.rnn = nn.LSTM(
-            CHANNELS * quarter(size),
+            CHANNELS * subsampled_size(size),
             hidden,
             layers,
             batch_first=True,
             bidirectional=True,
-            dropout=dropout if layers > 1 else 0.0,
+            dropout=dropout if layers > 1 else 0.0,  # PyTorch warns: there is nothing between
         )
 
     def forward(
@@ -125,10 +134,10 @@ class Listener(Encoder):
         hidden, lengths = self.second(hidden, lengths)
         hidden = hidden.flatten(1, 2).transpose(1, 2)  # (batch, frames, channels x size)
         packed = pack_padded_sequence(hidden, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        made, _ = pad_packed_sequence(
+        states, _ = pad_packed_sequence(
             self.rnn(packed)[0], batch_first=True, total_length=hidden.shape[1]
         )
-        return made, lengths
+        return states, lengths
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -1,6 +1,6 @@
-"""What a recognizer that begins from nothing hears: four kinds of features, 100 frames a second.
+"""Acoustic features of models trained from scratch: four kinds, 100 frames per second.
 
-Each clip by itself, so that what lies beside it in a batch changes nothing.
+They are computed clip by clip, so that a clip's features do not depend on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -20,63 +20,84 @@ try:
     import torchaudio
     from torchaudio.compliance import kaldi
 except OSError as cause:  # a build for CUDA beside a torch without
-    raise EngineError("torchaudio does not load: run `twister doctor --fix`") from cause
+    raise EngineError("cannot load torchaudio: run `twister doctor --mend`") from cause
 
-Kind = Literal["filter_bank", "log_mel", "log_spectrogram", "mfcc"]
+FeatureKind = Literal["filter_bank", "log_mel", "log_spectrogram", "mfcc"]
 WINDOW, HOP = 400, 160
-"""Samples: 25 and 10 ms."""
+"""Length of a frame and distance between frames in samples: 25 and 10 ms."""
 CEPSTRA = 40
 """Coefficients of `mfcc`, as in KoSpeech."""
-FRAMES_A_SECOND = SAMPLE_RATE // HOP
+FRAMES_PER_SECOND = SAMPLE_RATE // HOP
+MIN_POWER = 1e-10
+"""Floor below which the logarithm of a power is cut off; digital silence has a power of 0."""
 
 
-def size_of(kind: Kind, mels: int) -> int:
-    """Numbers in a frame."""
+def feature_size(kind: FeatureKind, mels: int) -> int:
+    """Return the number of features in a frame.
+
+    >>> feature_size("mfcc", mels=80), feature_size("log_mel", mels=80)
+    (40, 80)
+    """
     return {"log_spectrogram": WINDOW // 2 + 1, "mfcc": CEPSTRA}.get(kind, mels)
 
 
-def hearable(utterance: Utterance) -> Samples:
-    """Its samples. Raises AudioError where it is unreadable, or too short for one frame."""
-    return enough(utterance, audio.load_utterance(utterance))
+def load_samples(utterance: Utterance) -> Samples:
+    """Return the samples of an utterance.
+
+    Raises:
+        AudioError: the audio is unreadable, has samples that are not numbers, or is too short.
+    """
+    return check_samples(utterance, audio.load_utterance(utterance))
 
 
-def enough(utterance: Utterance, samples: Samples) -> Samples:
-    """Raises AudioError where they are no numbers, or too few."""
+def check_samples(utterance: Utterance, samples: Samples) -> Samples:
+    """Return the samples if features can be computed from them.
+
+    Raises:
+        AudioError: some are not numbers, or there are too few for a frame.
+    """
     if not np.isfinite(samples).all():
-        raise AudioError(f"{utterance.audio_filepath}: samples that are no numbers")
+        raise AudioError(f"{utterance.audio_filepath}: some samples are not finite numbers")
     if len(samples) < WINDOW:
         raise AudioError(f"{utterance.audio_filepath}: shorter than a frame of 25 ms")
     return samples
 
 
-def features(samples: Samples, kind: Kind, mels: int) -> torch.Tensor:
-    """(frames, size), mean 0 and variance 1 in every dimension over the clip."""
-    wave = torch.from_numpy(samples)
+def extract_features(samples: Samples, kind: FeatureKind, mels: int) -> torch.Tensor:
+    """Return the features of a clip, (frames, size).
+
+    Every dimension has mean 0 and variance 1 over the clip, so loudness and microphone matter
+    less.
+    """
+    waveform = torch.from_numpy(samples)
     if kind == "filter_bank":
-        made = kaldi.fbank(
-            wave[None] * (1 << 15), num_mel_bins=mels, sample_frequency=SAMPLE_RATE, dither=0.0
+        # Kaldi expects 16-bit integers; its dither would make features differ between runs.
+        extracted = kaldi.fbank(
+            waveform[None] * (1 << 15), num_mel_bins=mels, sample_frequency=SAMPLE_RATE, dither=0.0
         )
     elif kind == "log_spectrogram":
-        made = _spectrogram(wave).clamp(min=1e-10).log()
+        extracted = _power_spectrogram(waveform).clamp(min=MIN_POWER).log()
     else:
-        bank = torchaudio.functional.melscale_fbanks(
+        filters = torchaudio.functional.melscale_fbanks(
             WINDOW // 2 + 1, 0.0, SAMPLE_RATE / 2, mels, SAMPLE_RATE
         )
-        made = (_spectrogram(wave) @ bank).clamp(min=1e-10).log()
+        extracted = (_power_spectrogram(waveform) @ filters).clamp(min=MIN_POWER).log()
         if kind == "mfcc":
-            made = made @ torchaudio.functional.create_dct(min(CEPSTRA, mels), mels, "ortho")
-    spread = made.std(dim=0, correction=0).clamp(min=1e-5)
-    return torch.as_tensor((made - made.mean(dim=0)) / spread)
+            cosines = torchaudio.functional.create_dct(min(CEPSTRA, mels), mels, "ortho")
+            extracted = extracted @ cosines
+    # A constant dimension, such as that of silence, has no deviation to divide by.
+    deviation = extracted.std(dim=0, correction=0).clamp(min=1e-5)
+    return torch.as_tensor((extracted - extracted.mean(dim=0)) / deviation)
 
 
-def batch_of(clips: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips beside each other, zeros behind: (batch, frames, size), and lengths (batch,)."""
-    lengths = torch.tensor([len(each) for each in clips])
+def pad_features(clips: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return clips as one batch padded with zeros, (batch, frames, size), and lengths (batch,)."""
+    lengths = torch.tensor([len(clip) for clip in clips])
     return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
 
 
-def _spectrogram(wave: torch.Tensor) -> torch.Tensor:
-    """Power, (frames, bins)."""
+def _power_spectrogram(waveform: torch.Tensor) -> torch.Tensor:
+    """Return the power, (frames, bins)."""
     window = torch.hann_window(WINDOW)
-    spectrum = torch.stft(wave, WINDOW, HOP, window=window, return_complex=True)
+    spectrum = torch.stft(waveform, WINDOW, HOP, window=window, return_complex=True)
     return spectrum.abs().square().T

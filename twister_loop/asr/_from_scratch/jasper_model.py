@@ -1,6 +1,6 @@
-"""Jasper (Li et al., arXiv 1904.03288): blocks of convolutions over time with residuals, and CTC.
+"""Network of Jasper (Li et al., arXiv 1904.03288): convolutions over time with residuals, and CTC.
 
-Batch norm counts frames of speech only, and what lies behind a clip is silence to every layer.
+No layer sees the padding of a batch: batch norms count frames of speech only.
 """
 
 from __future__ import annotations
@@ -8,55 +8,69 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .deepspeech2_model import masked
+from .deepspeech2_model import speech_mask
 
 WIDTHS = (256, 384, 512, 640, 768)
-"""Channels of the five kinds of block."""
+"""Channels of the five kinds of block; likewise their kernels and dropouts, from the paper."""
 KERNELS = (11, 13, 17, 21, 25)
 DROPOUTS = (0.2, 0.2, 0.2, 0.3, 0.3)
-LAST = ((896, 29, 2), (1024, 1, 1))
-"""Channels, kernel and dilation of the layers behind the blocks, whose dropout is 0.4."""
+LAST_LAYERS = ((896, 29, 2), (1024, 1, 1))
+"""Channels, kernel and dilation of the two layers behind the blocks."""
+LAST_DROPOUT = 0.4
 
 
 class JasperModel(nn.Module):
-    """(batch, frames, size) and lengths -> log-probabilities (batch, frames / 2, tokens)."""
+    """Blocks of convolutions, and CTC.
+
+    (batch, frames, size) and lengths -> log-probabilities (batch, frames / 2, vocabulary).
+    """
 
     def __init__(
-        self, size: int, tokens: int, *, blocks: int, repeat: int, scale: float, dropout: float
+        self,
+        size: int,
+        vocabulary_size: int,
+        *,
+        blocks: int,
+        repeat: int,
+        scale: float,
+        dropout: float,
     ) -> None:
         super().__init__()
-        widths = [max(1, round(scale * each)) for each in (*WIDTHS, *(last[0] for last in LAST))]
+        # The names of layers are those in trained weights: renaming one makes them unreadable.
+        widths = [max(1, round(scale * width)) for width in WIDTHS]
         self.first = Layer(size, widths[0], KERNELS[0], stride=2, dropout=dropout * DROPOUTS[0])
         self.blocks = nn.ModuleList()
-        came = [widths[0]]
+        input_widths = [widths[0]]
         for number in range(blocks):
+            # With fewer or more than ten blocks the five kinds are still spread evenly.
             kind = number * len(WIDTHS) // blocks
             self.blocks.append(
-                Block(came, widths[kind], KERNELS[kind], repeat, dropout * DROPOUTS[kind])
+                Block(input_widths, widths[kind], KERNELS[kind], repeat, dropout * DROPOUTS[kind])
             )
-            came.append(widths[kind])
-        wide, narrow = widths[len(WIDTHS) :]
-        (_, kernel, dilation), (_, point, _) = LAST
-        self.wide = Layer(came[-1], wide, kernel, dilation=dilation, dropout=dropout * 0.4)
-        self.narrow = Layer(wide, narrow, point, dropout=dropout * 0.4)
-        self.out = nn.Linear(narrow, tokens)
+            input_widths.append(widths[kind])
+        (wide, kernel, dilation), (narrow, narrow_kernel, _) = LAST_LAYERS
+        wide, narrow = (max(1, round(scale * width)) for width in (wide, narrow))
+        last_dropout = dropout * LAST_DROPOUT
+        self.wide = Layer(input_widths[-1], wide, kernel, dilation=dilation, dropout=last_dropout)
+        self.narrow = Layer(wide, narrow, narrow_kernel, dropout=last_dropout)
+        self.out = nn.Linear(narrow, vocabulary_size)
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         lengths = (lengths + 1) // 2
-        mask = masked(lengths, (features.shape[1] + 1) // 2)
+        mask = speech_mask(lengths, (features.shape[1] + 1) // 2)
         hidden = self.first(features.transpose(1, 2), mask)  # (batch, channels, frames)
-        heard = [hidden]
+        outputs = [hidden]
         for block in self.blocks:
-            hidden = block(heard, mask)
-            heard.append(hidden)
+            hidden = block(outputs, mask)
+            outputs.append(hidden)
         hidden = self.narrow(self.wide(hidden, mask), mask)
         return self.out(hidden.transpose(1, 2)).log_softmax(-1), lengths
 
 
 class Layer(nn.Module):
-    """Convolution, batch norm over frames of speech, ReLU after what is added, dropout."""
+    """Convolution, batch norm over frames of speech, ReLU after the residual, dropout."""
 
     def __init__(
         self,
@@ -75,42 +89,43 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, hidden: torch.Tensor, mask: torch.Tensor, added: torch.Tensor | None = None
+        self, hidden: torch.Tensor, mask: torch.Tensor, residual: torch.Tensor | None = None
     ) -> torch.Tensor:
-        made = normed(self.norm, self.conv(hidden), mask)
-        made = self.dropout((made if added is None else made + added).relu())
-        return made * mask[:, None]
+        normalized = masked_batch_norm(self.norm, self.conv(hidden), mask)
+        activated = (normalized if residual is None else normalized + residual).relu()
+        return self.dropout(activated) * mask[:, None]
 
 
 class Block(nn.Module):
-    """Layers, and to the last is added what every block before has made (dense residual)."""
+    """Layers, the last with residuals from the outputs of all blocks before (dense residual)."""
 
     def __init__(
-        self, came: list[int], width: int, kernel: int, repeat: int, dropout: float
+        self, input_widths: list[int], width: int, kernel: int, repeat: int, dropout: float
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            Layer(came[-1] if number == 0 else width, width, kernel, dropout=dropout)
+            Layer(input_widths[-1] if number == 0 else width, width, kernel, dropout=dropout)
             for number in range(repeat)
         )
-        self.points = nn.ModuleList(nn.Conv1d(each, width, 1, bias=False) for each in came)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in came)
+        self.points = nn.ModuleList(
+            nn.Conv1d(input_width, width, 1, bias=False) for input_width in input_widths
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in input_widths)
 
-    def forward(self, heard: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        points = zip(self.points, heard, strict=True)
+    def forward(self, outputs: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
         residuals = [
-            normed(norm, point(each), mask)
-            for norm, (point, each) in zip(self.norms, points, strict=True)
+            masked_batch_norm(norm, point(output), mask)
+            for norm, point, output in zip(self.norms, self.points, outputs, strict=True)
         ]
-        added, hidden = torch.stack(residuals).sum(0), heard[-1]
+        residual, hidden = torch.stack(residuals).sum(0), outputs[-1]
         for layer in self.layers[:-1]:
             hidden = layer(hidden, mask)
-        return self.layers[-1](hidden, mask, added)
+        return self.layers[-1](hidden, mask, residual)
 
 
-def normed(norm: nn.Module, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(batch, channels, frames), only frames of speech counted, silence behind."""
+def masked_batch_norm(norm: nn.Module, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return (batch, channels, frames) normalized over frames of speech, with zeros in padding."""
     frames = hidden.transpose(1, 2)
-    spread = torch.zeros_like(frames)
-    spread[mask] = norm(frames[mask])
-    return spread.transpose(1, 2)
+    normalized = torch.zeros_like(frames)
+    normalized[mask] = norm(frames[mask])
+    return normalized.transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Weights that are loaded: they hear, and find words in time."""
+"""Loaded weights of a model trained from scratch: transcription and alignment of windows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,125 +17,151 @@ from ...core.artifacts import read_json
 from ...core.errors import AudioError, EngineError
 from ...core.types import Checkpoint, Seconds, Utterance, Word
 from . import ctc
-from .architecture import CONFIG, WEIGHTS, ScratchArchitecture, trimmed
-from .features import FRAMES_A_SECOND, batch_of, features, hearable
-from .tokenizer import Tokens
+from .architecture import CONFIG, WEIGHTS, ScratchArchitecture, unpad_logprobs
+from .features import FRAMES_PER_SECOND, extract_features, load_samples, pad_features
+from .tokenizer import Tokenizer
 
-Answer = Callable[[Sequence[Utterance], torch.Tensor, torch.Tensor], list[Utterance]]
-"""Of a batch: its utterances, features (batch, frames, size) and lengths (batch,)."""
+BatchFunction = Callable[[Sequence[Utterance], torch.Tensor, torch.Tensor], list[Utterance]]
+"""Function of a batch: utterances, features (batch, frames, size), lengths (batch,) in frames."""
 
 
 @dataclass(frozen=True)
-class Ear:
-    """Weights, and what they mean."""
+class LoadedModel:
+    """A network with its vocabulary, on the device where it computes."""
 
-    part: ScratchArchitecture
-    tokens: Tokens
-    model: torch.nn.Module
+    options: ScratchArchitecture
+    tokenizer: Tokenizer
+    network: torch.nn.Module
 
     @torch.inference_mode()
-    def work(self, window: Sequence[Utterance], answer: Answer) -> list[Utterance]:
-        """One window, by length in batches; the answers in its own order."""
-        answers = {place: each for place, each in enumerate(window) if each.should_skip}
+    def process_window(
+        self, window: Sequence[Utterance], process_batch: BatchFunction
+    ) -> list[Utterance]:
+        """Apply a function to a window of utterances in batches, and return them in its order.
+
+        Utterances to skip come back unchanged, unreadable ones with an error.
+        """
+        processed = {index: clip for index, clip in enumerate(window) if clip.should_skip}
         clips: dict[int, torch.Tensor] = {}
-        for place, each in enumerate(window):
-            if place not in answers:
+        for index, utterance in enumerate(window):
+            if index not in processed:
                 try:
-                    clips[place] = features(hearable(each), self.part.features, self.part.mels)
+                    samples = load_samples(utterance)
                 except AudioError as error:
-                    answers[place] = replace(each, error=str(error))
-        order = sorted(clips, key=lambda place: (-len(clips[place]), place))
-        size = self.part.decode_batch
+                    processed[index] = replace(utterance, error=str(error))
+                else:
+                    clips[index] = extract_features(
+                        samples, self.options.features, self.options.mels
+                    )
+        # Longest first: batches need little padding, and memory fails at once if it fails.
+        order = sorted(clips, key=lambda index: (-len(clips[index]), index))
+        size = self.options.decode_batch
         for first in range(0, len(order), size):
-            group = order[first : first + size]
-            speech, lengths = (each.to(device()) for each in batch_of([clips[p] for p in group]))
-            found = answer([window[place] for place in group], speech, lengths)
-            answers |= dict(zip(group, found, strict=True))
-        return [answers[place] for place in range(len(window))]
+            batch = order[first : first + size]
+            features, lengths = pad_features([clips[index] for index in batch])
+            utterances = [window[index] for index in batch]
+            answers = process_batch(utterances, features.to(device()), lengths.to(device()))
+            processed |= dict(zip(batch, answers, strict=True))
+        return [processed[index] for index in range(len(window))]
 
-    def heard(
-        self, group: Sequence[Utterance], speech: torch.Tensor, lengths: torch.Tensor
+    def transcribe_batch(
+        self, utterances: Sequence[Utterance], features: torch.Tensor, lengths: torch.Tensor
     ) -> list[Utterance]:
-        readings = self.part.readings(self.model, speech, lengths)
-        return [self._answer(each, reading) for each, reading in zip(group, readings, strict=True)]
-
-    def aligned(
-        self, group: Sequence[Utterance], speech: torch.Tensor, lengths: torch.Tensor
-    ) -> list[Utterance]:
-        logprobs, frames = self.model(speech, lengths)
+        """Return the utterances with `pred_text` and the statistics of the decoder."""
+        hypotheses = self.options.transcribe_batch(self.network, features, lengths)
         return [
-            self._timed(each, said, int(length) / len(said) / FRAMES_A_SECOND)
-            for each, said, length in zip(group, trimmed(logprobs, frames), lengths, strict=True)
+            self._with_transcript(utterance, hypothesis)
+            for utterance, hypothesis in zip(utterances, hypotheses, strict=True)
         ]
 
-    def _answer(self, utterance: Utterance, reading: ctc.Reading) -> Utterance:
-        text = self.tokens.decode(reading.tokens)
-        data = text.encode()
-        said = max(len(reading.tokens), 1)
+    def align_batch(
+        self, utterances: Sequence[Utterance], features: torch.Tensor, lengths: torch.Tensor
+    ) -> list[Utterance]:
+        """Return the utterances with the times of the words of their texts."""
+        logprobs, frames = self.network(features, lengths)
+        return [
+            # Seconds per frame of the model, by division: how padding rounds differs by network.
+            self._with_words(utterance, clip, int(length) / len(clip) / FRAMES_PER_SECOND)
+            for utterance, clip, length in zip(
+                utterances, unpad_logprobs(logprobs, frames), lengths, strict=True
+            )
+        ]
+
+    def _with_transcript(self, utterance: Utterance, hypothesis: ctc.Hypothesis) -> Utterance:
+        text = self.tokenizer.decode(hypothesis.tokens)
+        encoded = text.encode()
+        # Per token, so that long texts can be compared with short ones, as with Whisper.
+        confidence = hypothesis.logprob / max(len(hypothesis.tokens), 1)
         return replace(
             utterance,
             pred_text=text,
-            confidence=round(reading.logprob / said, 4),
-            compression_ratio=round(len(data) / len(zlib.compress(data)), 4),
+            confidence=round(confidence, 4),
+            compression_ratio=round(len(encoded) / len(zlib.compress(encoded)), 4),
         )
 
-    def _timed(self, utterance: Utterance, logprobs: ctc.Logprobs, frame: Seconds) -> Utterance:
-        """The utterance with the words of its text, each `frame` as long as one of the model's."""
-        words = self.tokens.words(self.part.plainly(utterance.text or "", utterance.lang))
+    def _with_words(
+        self, utterance: Utterance, logprobs: ctc.Logprobs, frame: Seconds
+    ) -> Utterance:
+        """Return the utterance with the words of its text; `frame` is the length of a frame."""
+        text = self.options.normalize_text(utterance.text or "", utterance.lang)
+        words = self.tokenizer.encode_words(text)
         if not words:
             return replace(utterance, words=())
         if any(not tokens for _, tokens in words):
-            return replace(utterance, error="a word of its text has no letter that is known")
-        path = ctc.forced(logprobs, [token for _, tokens in words for token in tokens])
-        if path is None:
-            return replace(utterance, error="its text is longer than the audio can say")
-        found, at = [], 0
-        space = self.tokens.encode(" ")
+            return replace(
+                utterance, error="cannot align: a word has no character in the vocabulary"
+            )
+        spans = ctc.align(logprobs, [token for _, tokens in words for token in tokens])
+        if spans is None:
+            return replace(utterance, error="cannot align: the text is too long for the audio")
+        aligned, first = [], 0
+        space = self.tokenizer.encode(" ")
         for word, tokens in words:
-            own = path[at : at + len(tokens)]
-            at += len(tokens)
-            letters = own[1:] if space and tokens[:1] == space and len(own) > 1 else own
-            found.append(
+            own = spans[first : first + len(tokens)]
+            first += len(tokens)
+            # A space belongs to the word behind it, but lies in the pause before it.
+            starts_with_space = bool(space) and tokens[:1] == space and len(own) > 1
+            letters = own[1:] if starts_with_space else own
+            aligned.append(
                 Word(
                     word=word,
-                    start=round(letters[0][0] * frame, 3),
-                    end=round(letters[-1][1] * frame, 3),
-                    logprob=round(sum(each[2] for each in own), 4),
+                    start=round(letters[0].first_frame * frame, 3),
+                    end=round(letters[-1].end_frame * frame, 3),
+                    logprob=round(sum(span.logprob for span in own), 4),
                 )
             )
-        return replace(utterance, words=tuple(found))
+        return replace(utterance, words=tuple(aligned))
 
 
-def load(part: ScratchArchitecture, checkpoint: Checkpoint) -> Ear | None:
-    """What a checkpoint hears with; None if it is untrained.
+def load(options: ScratchArchitecture, checkpoint: Checkpoint) -> LoadedModel | None:
+    """Load a trained checkpoint for inference; return None if it is untrained.
 
-    Raises EngineError where the weights are another engine's, or do not fit.
+    Raises:
+        EngineError: the weights are another recognizer's, or do not fit the options.
     """
-    if checkpoint.engine != part.name:
-        raise EngineError(f"{part.name} cannot read weights of {checkpoint.engine}")
+    if checkpoint.engine != options.name:
+        raise EngineError(f"{options.name} cannot read weights of {checkpoint.engine}")
+    # Only an untrained checkpoint has a source; it has no folder.
     if checkpoint.source:
         return None
     folder = checkpoint.location
     try:
         config: dict[str, Any] = read_json(folder / CONFIG)
-        own = schema.parse_data(type(part), {**_options(part), **config["shape"]})
+        merged = schema.parse_data(type(options), {**_fields(options), **config["shape"]})
         weights = load_file(folder / WEIGHTS)
-        tokens = Tokens.load(folder, config["tokens"])
-        model = own.network(len(tokens))
-        model.load_state_dict(weights)
+        tokenizer = Tokenizer.load(folder, config["tokens"])
+        network = merged.build_network(len(tokenizer))
+        network.load_state_dict(weights)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as cause:
-        raise EngineError(f"{folder}: no {part.name} that can be loaded ({cause})") from cause
-    return Ear(own, tokens, model.to(device()).eval())
+        raise EngineError(f"{folder}: cannot load a {options.name} model ({cause})") from cause
+    return LoadedModel(merged, tokenizer, network.to(device()).eval())
 
 
 def device() -> torch.device:
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def room_for(tokens: Sequence[int]) -> int:
-    """Frames that a text needs at least: between two equal tokens stands a blank."""
-    return len(tokens) + sum(one == two for one, two in pairwise(tokens))
-
-
-def _options(part: ScratchArchitecture) -> dict[str, Any]:
-    return {each.name: getattr(part, each.name) for each in dataclasses.fields(part)}
+def _fields(options: ScratchArchitecture) -> dict[str, Any]:
+    # Not dataclasses.asdict, which would turn nested options into dictionaries.
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}

@@ -1,1 +1,1 @@
-"""What trainings share."""
+"""Training code shared by Whisper and the models that are trained from scratch."""

@@ -1,8 +1,9 @@
-"""At which rate Whisper learns, where nobody says: the larger the model, the slower.
+"""Default peak learning rate of Whisper: the larger the model, the smaller the rate.
 
-A fortieth of the rate it was trained with (Radford et al., arXiv 2212.04356, the table of learning
-rates in the appendix), the advice of Hugging Face's Whisper fine-tuning event of 2022; the 6.25e-6
-with which Whisper's authors said there that they fine-tuned on LibriSpeech is that of medium.
+It is a fortieth of the rate that the size was trained with (Radford et al., arXiv 2212.04356, the
+table of learning rates in the appendix), the advice of Hugging Face's Whisper fine-tuning event of
+2022; the 6.25e-6 with which Whisper's authors said there that they fine-tuned on LibriSpeech is
+that of medium.
 """
 
 from __future__ import annotations
@@ -13,37 +14,43 @@ from transformers import WhisperConfig
 
 from .options import WhisperOptions
 
-FINER = 40
-"""Times smaller than in training from nothing."""
-LORA = 1e-3
-"""For adapters, which begin as nothing: as in PEFT's own examples with Whisper large-v2."""
+FINE_TUNING_DIVISOR = 40
+"""Ratio of the learning rate in training from scratch to that in fine-tuning."""
+LORA_RATE = 1e-3
+"""Rate for adapters, which start at zero: that of PEFT's own examples with Whisper large-v2."""
 
 
-class Size(NamedTuple):
+class ModelSize(NamedTuple):
+    """A size of Whisper that OpenAI published."""
+
     name: str
-    trained_at: float
-    """The peak of its learning rate."""
+    pretraining_rate: float
+    """Peak learning rate with which OpenAI trained it."""
 
 
 SIZES = {
-    384: Size("tiny", 1.5e-3),
-    512: Size("base", 1e-3),
-    768: Size("small", 5e-4),
-    1024: Size("medium", 2.5e-4),
-    1280: Size("large", 2e-4),
+    384: ModelSize("tiny", 1.5e-3),
+    512: ModelSize("base", 1e-3),
+    768: ModelSize("small", 5e-4),
+    1024: ModelSize("medium", 2.5e-4),
+    1280: ModelSize("large", 2e-4),
 }
-"""By width. Of large it is the rate of large-v2 (the first was trained at 1.75e-4); those of
-large-v3 and turbo, which are as wide, were not published."""
+"""Sizes by the width of the model. The rate of large is that of large-v2 (the first was trained at
+1.75e-4); those of large-v3 and turbo, which are as wide, were not published."""
 
 
-def learning_rate(options: WhisperOptions, config: WhisperConfig) -> tuple[float, str]:
-    """The rate at its peak, and in words why that one."""
+def peak_learning_rate(options: WhisperOptions, config: WhisperConfig) -> tuple[float, str]:
+    """Return the learning rate at its peak, and the reason for it in words, for the log."""
     if options.learning_rate is not None:
-        return options.learning_rate, "as the plan says"
+        return options.learning_rate, "as set in the plan"
     if options.lora:
-        return LORA, "usual for LoRA"
-    width = min(SIZES, key=lambda each: abs(each - config.d_model))
+        return LORA_RATE, "the usual rate for LoRA"
+    # By width, because the number of layers differs within a size (turbo, distilled models).
+    width = min(SIZES, key=lambda size_width: abs(size_width - config.d_model))
     size = SIZES[width]
-    like = "as wide as" if width == config.d_model else "nearest in width to"
-    why = f"a fortieth of {size.trained_at:g}, at which Whisper {size.name} was trained"
-    return size.trained_at / FINER, f"{why}; this model is {like} that"
+    match = "has the width of" if width == config.d_model else "is nearest in width to"
+    reason = (
+        f"a fortieth of {size.pretraining_rate:g}, with which Whisper {size.name} was trained; "
+        f"this model {match} {size.name}"
+    )
+    return size.pretraining_rate / FINE_TUNING_DIVISOR, reason

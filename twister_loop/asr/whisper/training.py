@@ -1,326 +1,270 @@
-"""Fine-tuning: a plain loop that can be killed at any moment, and goes on to the same weights."""
+"""Fine-tuning of Whisper: its loss, its weights and their precision; the loop is shared."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import WhisperForConditionalGeneration
 
-from ...core import schema
 from ...core.artifacts import read_json
 from ...core.errors import EngineError
 from ...core.manifest import Manifest
-from ...core.progress import progress
-from ...core.types import Checkpoint
+from ...core.types import Checkpoint, ErrorCount, Utterance
+from ...evaluation import metrics
 from .._precision import resolve_dtype
-from . import distributed as together
-from . import memory
-from .dataset import IGNORED, Batch, Step, examples, loaded, steps, steps_per_epoch
-from .early_stopping import Watch
-from .learning_rate import learning_rate
-from .lora import adapt
-from .model import UNTRAINED_MARGIN, Whisper, folder_of
+from .._training import distributed
+from .._training.averaging import RunningMean
+from .._training.batching import steps_per_epoch
+from .._training.checkpointing import trainable_state
+from .._training.determinism import deterministic_algorithms
+from .._training.early_stopping import EarlyStopping
+from .._training.schedule import LinearSchedule
+from .._training.trainer import Trainer, build_adamw
+from . import memory, transcription
+from .dataset import IGNORE_INDEX, Batch, Step, plan_steps, prefetch_batches
+from .labels import build_examples
+from .learning_rate import peak_learning_rate
+from .lora import add_lora_adapters
+from .model import UNTRAINED_MARGIN, Whisper, weights_folder
 from .options import WhisperOptions
-from .weights import weight_files
+from .weights import list_weight_files
 
 log = logging.getLogger(__name__)
-
-LOG = "training.jsonl"
-"""A line for every step; it holds no times, so it repeats itself exactly."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the log."""
-
-    step: int
-    epoch: int
-    loss: float
-    """Nats for a token, averaged over the step."""
-    learning_rate: float
 
 
 def train(
     options: WhisperOptions,
     start: Checkpoint,
-    lesson: Manifest,
+    training_set: Manifest,
     out: Path,
     seed: int,
-    watched: Manifest | None = None,
+    early_stopping_speech: Manifest | None = None,
 ) -> Checkpoint:
-    """Fine-tune `start` on the lesson, and leave a transformers folder in `out`.
+    """Fine-tune `start` on the training set, and write a transformers folder to `out`.
+
+    Args:
+        options: those of the recognizer; with several `processes` each calls this function again.
+        start: the checkpoint to begin with.
+        training_set: labeled speech.
+        out: output folder; a training that was killed there is resumed.
+        seed: of the order of the clips, of their margins and of dropout.
+        early_stopping_speech: the development set that the option `stop` names, if there is one.
 
     Raises:
-        EngineError: the loss is not finite, memory is full, or there is nothing to learn from.
+        EngineError: the loss is not finite, memory is full, or no utterance can be used.
     """
-    if options.processes > 1 and not together.joined():
-        together.launch(options, out, start, lesson, out, seed, watched)
+    if options.processes > 1 and not distributed.is_distributed():
+        arguments = (options, start, training_set, out, seed, early_stopping_speech)
+        distributed.launch(train, arguments, processes=options.processes, out=out)
         return Checkpoint("whisper", out)
-    with torch.random.fork_rng(), repeatable():
+    with torch.random.fork_rng(), deterministic_algorithms():
         torch.manual_seed(seed)
-        frozen = resolve_dtype(options.precision) if options.lora else torch.float32
-        whisper = Whisper.load(folder_of(start), frozen)
+        # Weights that learn are float32, or small updates would be lost to rounding; under LoRA
+        # the model itself is frozen, and may take half of the memory.
+        dtype = resolve_dtype(options.precision) if options.lora else torch.float32
+        whisper = Whisper.load(weights_folder(start), dtype)
         margin = whisper.effective_margin(UNTRAINED_MARGIN)
         if options.timestamps:
-            _ = whisper.first_timestamp  # says so where it has none
-        taught = examples(whisper, lesson, margin, options.batch)
-        in_epoch = steps_per_epoch(len(taught), options.batch, options.accumulate)
-        total = min(options.epochs * in_epoch, options.max_steps or options.epochs * in_epoch)
-        log.info("%d utterances, %d steps of training", len(taught), total)
-        todo = steps(taught, options, total, seed)
-        trainer = Trainer(options, whisper, out, total, epochs=math.ceil(total / in_epoch))
+            _ = whisper.first_timestamp_token  # raises an error if the model has none
+        labeled = build_examples(whisper, training_set, margin, options.batch)
+        epoch_steps = steps_per_epoch(len(labeled), options.batch, options.accumulate)
+        total_steps = options.epochs * epoch_steps
+        total_steps = min(total_steps, options.max_steps or total_steps)
+        log.info("training on %d utterances for %d steps", len(labeled), total_steps)
+        trainer = build_trainer(
+            options,
+            whisper,
+            out,
+            total_steps=total_steps,
+            epochs=math.ceil(total_steps / epoch_steps),
+        )
         if options.stop:
-            assert watched, f"the speech of {options.stop.set}"
-            trainer.watch = Watch(options, options.stop, watched, total)
+            assert early_stopping_speech, f"no speech of the development set {options.stop.set}"
+            trainer.early_stopping = build_early_stopping(
+                options, whisper, early_stopping_speech, total_steps
+            )
         trainer.resume()
+        remaining = (
+            step
+            for step in plan_steps(labeled, options, total_steps, seed)
+            if step.number > trainer.completed_steps
+        )
         try:
-            trainer.run(lesson, todo)
+            trainer.run(prefetch_batches(whisper, training_set, shard_steps(remaining), options))
         except torch.OutOfMemoryError as cause:
             raise EngineError(
-                f"{out}: out of memory; take a smaller `batch` and more `accumulate`"
+                f"{out}: out of memory; use a smaller `batch` and a larger `accumulate`, or set "
+                "`checkpointing: true`"
             ) from cause
-        trainer.finish(start)
+        trainer.finish(lambda: write_final_weights(options, whisper, start, out))
     return Checkpoint("whisper", out)
 
 
-def weights_of(batch: Batch) -> torch.Tensor:
-    """(tokens to learn,): how much each counts."""
-    return batch.weights.repeat_interleave((batch.labels != IGNORED).sum(1))
+def build_trainer(
+    options: WhisperOptions, whisper: Whisper, out: Path, *, total_steps: int, epochs: int
+) -> Trainer[Batch]:
+    """Return a trainer of the loaded model, which is changed in place: adapted, frozen, ..."""
+    model = whisper.model.train()
+    # The option `spec_augment` masks features by a generator of its own, which resuming repeats.
+    model.config.apply_spec_augment = False
+    if options.checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if options.lora:
+        add_lora_adapters(model, options.lora, options.freeze_encoder)
+    elif options.freeze_encoder:
+        model.model.encoder.requires_grad_(False)
+    peak, reason = peak_learning_rate(options, whisper.config)
+    log.info("peak learning rate %g: %s", peak, reason)
+    dtype = resolve_dtype(options.precision)
+    return Trainer(
+        name="whisper",
+        model=model,
+        optimizer=build_adamw(model, options.weight_decay, fused=True),
+        schedule=LinearSchedule(peak, options.warmup, total_steps),
+        epochs=epochs,
+        options=options,
+        out=out,
+        loss=lambda batch: compute_loss(whisper, batch, dtype),
+        loss_weight=lambda batch: float(token_weights(batch).sum()),
+        write_weights=lambda folder: write_weights(options, whisper, model, folder),
+        average=RunningMean() if options.average else None,
+    )
 
 
-@contextmanager
-def repeatable() -> Iterator[None]:
-    """Have sums end alike every time, so that a resumed training ends in the same bytes.
+def build_early_stopping(
+    options: WhisperOptions, whisper: Whisper, speech: Manifest, total_steps: int
+) -> EarlyStopping:
+    """Return early stopping on the development set that the option `stop` names."""
+    assert options.stop
+    return EarlyStopping(
+        set_name=options.stop.set,
+        patience=options.stop.patience,
+        every=options.stop.every,
+        total_steps=total_steps,
+        count_errors=lambda: count_errors(options, whisper, speech),
+    )
 
-    Gradients of tables (the decoder's positions) are else summed in the order in which threads
-    arrive; and unless the number of threads is said, MKL may take fewer for small sums.
+
+def shard_steps(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield every step with this process's share of its batches, and their margins."""
+    for step in steps:
+        batches, margins = distributed.shard(step.batches), distributed.shard(step.margins)
+        yield replace(step, batches=list(batches), margins=list(margins))
+
+
+def compute_loss(whisper: Whisper, batch: Batch, dtype: torch.dtype) -> torch.Tensor:
+    """Return the weighted sum of the negative log-likelihoods of all tokens to learn, in nats."""
+    is_learned = batch.labels != IGNORE_INDEX
+    device = whisper.device.type
+    with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+        encoded = whisper.encode(batch.features)
+        hidden = whisper.model.model.decoder(
+            input_ids=batch.inputs, encoder_hidden_states=encoded, use_cache=False
+        ).last_hidden_state
+        # Only positions that are learned are projected: the logits of all (over 50,000 tokens)
+        # take more memory than anything else.
+        logits = whisper.model.proj_out(hidden[is_learned])  # (tokens to learn, vocabulary)
+    losses = cross_entropy(logits.float(), batch.labels[is_learned], reduction="none")
+    return (losses * token_weights(batch)).sum()
+
+
+def token_weights(batch: Batch) -> torch.Tensor:
+    """Return the weight of every token to learn, (tokens to learn,)."""
+    return batch.loss_weights.repeat_interleave((batch.labels != IGNORE_INDEX).sum(1))
+
+
+def count_errors(options: WhisperOptions, whisper: Whisper, speech: Manifest) -> tuple[int, int]:
+    """Return the errors on a development set with the current weights, and its length in words.
+
+    With several processes each transcribes its share, and all return the sum.
     """
-    settings: Any = torch.utils.deterministic
-    before = torch.are_deterministic_algorithms_enabled()
-    filling = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    settings.fill_uninitialized_memory = False  # costs time, and changes nothing here
-    torch.set_num_threads(torch.get_num_threads())
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        settings.fill_uninitialized_memory = filling
+    own_share: list[Utterance] = list(distributed.shard(list(speech)))
+    saved = _as_if_saved(options, whisper)
+    total = ErrorCount()
+    for utterance in transcription.transcribe(options, saved, own_share):
+        total += metrics.count_utterance_errors(utterance, "words")
+    errors = distributed.all_reduce_sum(total.errors, whisper.device)
+    length = distributed.all_reduce_sum(total.length, whisper.device)
+    return round(errors), round(length)
 
 
-def disk(options: WhisperOptions, base: Checkpoint) -> int:
-    """Bytes at the peak: the weights, and two states for going on, one being written."""
-    stored = sum(path.stat().st_size for path in weight_files(folder_of(base)))
-    dtype = read_json(folder_of(base) / "config.json").get("dtype", "float32")
-    weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)
-    learned = weights * (memory.ADAPTED if options.lora else 1)
-    copies = 4 if options.average or options.stop else 3  # AdamW's two moments are among them
-    state = round(learned * copies)
-    kept = weights * options.epochs if options.keep_epochs else 0
-    return weights + 2 * state + kept
+def write_final_weights(
+    options: WhisperOptions, whisper: Whisper, start: Checkpoint, out: Path
+) -> None:
+    """Write the trained model: adapters merged, and interpolated with the start if wanted."""
+    model = whisper.model
+    if options.lora:
+        model = merge_adapters(options, whisper, start)
+    if options.interpolate < 1:
+        interpolate_with_start(model, start, options.interpolate)
+    write_weights(options, whisper, model, out)
 
 
-class Trainer:
-    """The weights on their way, and all that is needed to go on with them."""
+def write_weights(
+    options: WhisperOptions, whisper: Whisper, model: WhisperForConditionalGeneration, folder: Path
+) -> None:
+    """Write the model as it is, with its processor, in the format of transformers."""
+    model.config.trained_margin = min(options.margins[0], UNTRAINED_MARGIN)
+    model.save_pretrained(folder)
+    whisper.processor.save_pretrained(folder)
 
-    def __init__(
-        self, options: WhisperOptions, whisper: Whisper, out: Path, total: int, epochs: int
-    ) -> None:
-        self.options, self.whisper, self.out = options, whisper, out
-        self.total, self.epochs = total, epochs
-        self.model = whisper.model.train()
-        self.model.config.apply_spec_augment = False
-        if options.checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        if options.lora:
-            adapt(self.model, options.lora, options.freeze_encoder)
-        elif options.freeze_encoder:
-            self.model.model.encoder.requires_grad_(False)
-        self.learned = [each for each in self.model.parameters() if each.requires_grad]
-        matrices: dict[str, Any] = {"params": [each for each in self.learned if each.ndim > 1]}
-        others = {"params": [each for each in self.learned if each.ndim <= 1], "weight_decay": 0.0}
-        decay = options.weight_decay
-        self.optimizer = torch.optim.AdamW([matrices, others], weight_decay=decay, fused=True)
-        self.rate, why = learning_rate(options, whisper.config)
-        """At its peak."""
-        log.info("learning rate %g at its peak: %s", self.rate, why)
-        self.done = 0
-        """Steps."""
-        self.average: dict[str, torch.Tensor] = {}
-        self.averaged = 0
-        """Epochs."""
-        self.watch: Watch | None = None
-        self.dtype = resolve_dtype(options.precision)
 
-    @property
-    def state_file(self) -> Path:
-        return self.out / "resume" / "state.pt"
+def merge_adapters(
+    options: WhisperOptions, whisper: Whisper, start: Checkpoint
+) -> WhisperForConditionalGeneration:
+    """Return the model at the start with the trained adapters added to its weights, in float32.
 
-    def run(self, lesson: Manifest, todo: Iterator[Step]) -> None:
-        """Take the steps that are left, unless it is over."""
-        if self.watch and self.watch.over:
-            return
-        left = together.share(step for step in todo if step.number > self.done)
-        read = loaded(self.whisper, lesson, left, self.options)
-        shown = progress(read, "training whisper", self.total - self.done)
-        self.out.mkdir(parents=True, exist_ok=True)
-        place = self.out / LOG if together.is_first() else Path(os.devnull)
-        with place.open("a", encoding="utf-8") as lines:
-            for step, batches in shown:
-                line = Line(step.number, step.epoch, *self.take(step, batches))
-                lines.write(f"{schema.to_json_line(line)}\n")
-                lines.flush()
-                self.done = step.number
-                if step.ends_epoch and step.epoch > self.epochs - self.options.average:
-                    self._average()
-                if step.ends_epoch and self.options.keep_epochs:
-                    self._write(self.out / f"epoch-{step.epoch:02d}")
-                looked = self._look(step)
-                if looked or step.ends_epoch or step.number % self.options.save_every == 0:
-                    self.save()
-                if looked and self.watch and self.watch.over:
-                    log.info("no better for %d looks: it ends here", self.watch.terms.patience)
-                    break
+    The start is loaded again: the frozen weights may have been rounded for training.
+    """
+    adapters = trainable_state(whisper.model)
+    model = Whisper.load(weights_folder(start), torch.float32).model
+    adapted = add_lora_adapters(model, options.lora, options.freeze_encoder)
+    model.load_state_dict(adapters, strict=False)
+    adapted.merge_and_unload()
+    return model
 
-    def _look(self, step: Step) -> bool:
-        """Try what was learned on the development set, where one is watched and it is time."""
-        if not (self.watch and self.watch.due(step.number, step.ends_epoch)):
-            return False
-        self.watch.look(step.number, step.epoch, self.whisper, self.weights())
-        if together.is_first():
-            self.watch.note(self.out)
-        return True
 
-    def take(self, step: Step, batches: Sequence[Batch]) -> tuple[float, float]:
-        """One update; gives the loss and the learning rate."""
-        rate = self.learning_rate(step.number)
-        device = self.whisper.device
-        weight = sum(float(weights_of(batch).sum()) for batch in batches)
-        weight, total = together.summed(weight, device), 0.0
-        for batch in batches:
-            loss = self.loss(batch) / weight
-            loss.backward()
-            total += loss.item()
-        total = together.summed(total, device)
-        together.add_up(self.learned)
-        norm = torch.nn.utils.clip_grad_norm_(self.learned, self.options.clip)
-        if not (math.isfinite(total) and math.isfinite(norm.item())):
-            heard = ", ".join(each.utterance.id for group in step.batches for each in group)
-            raise EngineError(
-                f"{self.out}: loss {total}, gradient {norm.item()} at step {step.number}; lower "
-                "`learning_rate`, or set `precision: float32`, or look at what was learned there: "
-                f"{heard}"
-            )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return round(total, 6), rate
+def interpolate_with_start(
+    model: WhisperForConditionalGeneration, start: Checkpoint, share: float
+) -> None:
+    """Move the weights back towards those at the start; `share` of the way remains."""
+    initial = Whisper.load(weights_folder(start), torch.float32).model
+    # Not by name: the embedding of tokens is tied to two names, and would be moved twice.
+    pairs = zip(model.parameters(), initial.parameters(), strict=True)
+    with torch.no_grad():
+        for weight, old in pairs:
+            weight.lerp_(old.to(weight), 1 - share)
 
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """Weighted sum of the negative log-probabilities of all tokens that are to be learned."""
-        chosen = batch.labels != IGNORED
-        device = self.whisper.device.type
-        with torch.autocast(device, self.dtype, enabled=self.dtype != torch.float32):
-            encoded = self.whisper.encode(batch.features)
-            hidden = self.model.model.decoder(
-                input_ids=batch.inputs, encoder_hidden_states=encoded, use_cache=False
-            ).last_hidden_state
-            logits = self.model.proj_out(hidden[chosen])  # (tokens to learn, vocabulary)
-        each = cross_entropy(logits.float(), batch.labels[chosen], reduction="none")
-        return (each * weights_of(batch)).sum()
 
-    def learning_rate(self, number: int) -> float:
-        """Rises linearly while it warms up, then falls linearly, almost to nothing."""
-        warm = math.ceil(self.options.warmup * self.total)
-        if number <= warm:
-            return self.rate * number / warm
-        return self.rate * (self.total - number + 1) / (self.total - warm + 1)
+def disk_bytes_needed(options: WhisperOptions, start: Checkpoint) -> int:
+    """Estimate the bytes that training writes at its peak.
 
-    def save(self) -> None:
-        """Keep what is needed to go on from here; whole or not at all."""
-        if not together.is_first():
-            return
-        state = {
-            "done": self.done,
-            "model": self.weights(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average,
-            "averaged": self.averaged,
-            "random": torch.get_rng_state(),
-            "watch": self.watch.state() if self.watch else None,
-        }
-        scratch = self.state_file.with_name(".state.pt")
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, scratch)
-        scratch.replace(self.state_file)
+    These are the weights, and two resume states while one is being replaced by the next.
+    """
+    stored = sum(path.stat().st_size for path in list_weight_files(weights_folder(start)))
+    dtype = read_json(weights_folder(start) / "config.json").get("dtype", "float32")
+    weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)  # trained in float32
+    trained = weights * (memory.LORA_SHARE if options.lora else 1)
+    # The weights and AdamW's two moments, and the average or the best weights.
+    copies = 4 if options.average or options.stop else 3
+    resume_state = round(trained * copies)
+    epochs = weights * options.epochs if options.keep_epochs else 0
+    return weights + 2 * resume_state + epochs
 
-    def resume(self) -> None:
-        """Go on from what was kept last, if there is such."""
-        if self.state_file.is_file():
-            state = torch.load(self.state_file, map_location="cpu", weights_only=True)
-            self.model.load_state_dict(state["model"], strict=False)
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.average, self.averaged = state["average"], state["averaged"]
-            self.done = state["done"]
-            torch.set_rng_state(state["random"])
-            if self.watch:
-                self.watch.go_on(state["watch"])
-            log.info("goes on after step %d of %d", self.done, self.total)
-        if (self.out / LOG).is_file() and together.is_first():
-            lines = (self.out / LOG).read_text(encoding="utf-8").splitlines(keepends=True)
-            (self.out / LOG).write_text("".join(lines[: self.done]), encoding="utf-8")
 
-    def finish(self, start: Checkpoint) -> None:
-        """Write the model as transformers does, and drop what was kept for going on."""
-        if not together.is_first():
-            return
-        if chosen := self.watch.best if self.watch else self.average:
-            self.model.load_state_dict(chosen, strict=False)
-        if self.options.lora:
-            self._merge(start)
-        if self.options.interpolate < 1:
-            before = Whisper.load(folder_of(start), torch.float32).model
-            # Not by name: the table of tokens goes by two, and would be moved twice.
-            pairs = zip(self.model.parameters(), before.parameters(), strict=True)
-            with torch.no_grad():
-                for weight, old in pairs:
-                    weight.lerp_(old.to(weight), 1 - self.options.interpolate)
-        self._write(self.out)
-        shutil.rmtree(self.out / "resume", ignore_errors=True)
+def _as_if_saved(options: WhisperOptions, whisper: Whisper) -> Whisper:
+    """Return a copy that transcribes as the weights would after saving and loading.
 
-    def _write(self, folder: Path) -> None:
-        """The weights as they are, as transformers keeps them."""
-        if together.is_first():
-            self.model.config.trained_margin = min(self.options.margins[0], UNTRAINED_MARGIN)
-            self.model.save_pretrained(folder)
-            self.whisper.processor.save_pretrained(folder)
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """Those that learn, by name."""
-        named = self.model.named_parameters()
-        return {name: weight.detach() for name, weight in named if weight.requires_grad}
-
-    def _average(self) -> None:
-        """Move the mean of the epochs' weights towards those of this one."""
-        self.averaged += 1
-        for name, weight in self.weights().items():
-            mean = self.average.setdefault(name, weight.clone().cpu())
-            mean += (weight.cpu() - mean) / self.averaged
-
-    def _merge(self, start: Checkpoint) -> None:
-        """Add the adapters to the weights at the start, which may have been rounded meanwhile."""
-        learned = self.weights()
-        self.model = Whisper.load(folder_of(start), torch.float32).model
-        adapted = adapt(self.model, self.options.lora, self.options.freeze_encoder)
-        self.model.load_state_dict(learned, strict=False)
-        adapted.merge_and_unload()
+    So the errors are those that the gates would count: same precision, same least margin. A copy,
+    because training goes on in float32 with the original.
+    """
+    model = copy.deepcopy(whisper.model).to(resolve_dtype(options.precision)).eval()
+    model.config.trained_margin = min(options.margins[0], UNTRAINED_MARGIN)
+    return replace(whisper, model=model, config=model.config)
