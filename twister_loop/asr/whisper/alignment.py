@@ -1,7 +1,7 @@
-"""Forced decoding: how likely a given text is, and when each of its words is said.
+"""Forced decoding: the log-probability of a given text, and the times of its words.
 
-Source: word times of OpenAI's whisper (`timing.py`): dynamic time warping over the attention
-that a few heads of the decoder pay to the audio, which follow the speech in time.
+Source: word times of OpenAI's whisper (`timing.py`): dynamic time warping over the attention of a
+few heads of the decoder, which follow the speech in time.
 """
 
 from __future__ import annotations
@@ -16,142 +16,186 @@ from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.types import Language, Seconds, Utterance, Word
 from .batching import answer_unprocessable, batch_by_length, load_clips, map_batches
-from .decoding import detect_languages
+from .decoder import detect_languages
 from .model import POSITION_SECONDS, Whisper, round_statistic
+
+MEDIAN_WIDTH = 7
+"""Positions of the median filter over the attention, as in OpenAI's whisper."""
 
 
 @dataclass(frozen=True)
 class ForcedText:
-    """A text that is put before the decoder."""
+    """Text that the decoder is made to write, and the clip that it belongs to."""
 
     words: list[tuple[str, list[int]]]
+    """Words with their tokens."""
     prompt: list[int]
+    """Tokens before the text, from the start token on."""
     clip: Samples
+    """Samples, float32 (samples,) at 16 kHz."""
 
     @property
     def tokens(self) -> list[int]:
+        """Return the tokens of all words, without the end."""
         return [token for _, tokens in self.words for token in tokens]
 
 
 def align_window(
-    whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch: int
+    whisper: Whisper, window: Sequence[Utterance], margin: Seconds, batch_size: int
 ) -> list[Utterance]:
-    """Give the utterances of one window the words of their text, in their own order."""
+    """Align the texts of one window.
+
+    Args:
+        whisper: the model, loaded with eager attention.
+        window: utterances with `text`, in any order of length.
+        margin: silence after each clip, in seconds.
+        batch_size: clips per batch, which are of similar length.
+
+    Returns:
+        The utterances in their order, with `words` or errors.
+    """
     answers = answer_unprocessable(whisper, window)
     margin = whisper.effective_margin(margin)
-    for place, utterance in enumerate(window):
-        if place not in answers and not (utterance.text or "").strip():
-            answers[place] = replace(utterance, words=())
+    for index, utterance in enumerate(window):
+        if index not in answers and not (utterance.text or "").strip():
+            answers[index] = replace(utterance, words=())
 
-    def work(group: list[int]) -> dict[int, Utterance]:
-        clips = load_clips(window, group, answers)
-        langs = complete_languages(
-            whisper, [window[place] for place in clips], list(clips.values()), margin
-        )
-        texts: dict[int, ForcedText] = {}
-        found: dict[int, Utterance] = {}
-        for (place, clip), lang in zip(clips.items(), langs, strict=True):
-            words = whisper.tokenize_words(window[place].text or "", lang)
-            forced = ForcedText(words, [whisper.start_token, *whisper.prompt_tokens(lang)], clip)
-            if len(forced.prompt) + len(forced.tokens) > whisper.max_tokens:
-                error = f"its text is {len(forced.tokens)} tokens, more than Whisper can hold"
-                found[place] = replace(window[place], error=error)
+    def align_clips(batch: list[int]) -> dict[int, Utterance]:
+        clips = load_clips(window, batch, answers)
+        utterances = [window[index] for index in clips]
+        langs = complete_languages(whisper, utterances, list(clips.values()), margin)
+        forced_texts: dict[int, ForcedText] = {}
+        aligned: dict[int, Utterance] = {}
+        for (index, clip), lang in zip(clips.items(), langs, strict=True):
+            words = whisper.tokenize_words(window[index].text or "", lang)
+            prompt = [whisper.start_token, *whisper.prompt_tokens(lang)]
+            forced_text = ForcedText(words, prompt, clip)
+            length = len(forced_text.tokens)
+            if len(prompt) + length > whisper.max_tokens:
+                limit = whisper.max_tokens - len(prompt)
+                error = f"the text has {length} tokens, and Whisper's decoder takes {limit}"
+                aligned[index] = replace(window[index], error=error)
             else:
-                texts[place] = forced
-        for place, timed in zip(
-            texts, align_batch(whisper, list(texts.values()), margin), strict=True
-        ):
-            found[place] = replace(window[place], words=timed)
-        return found
+                forced_texts[index] = forced_text
+        batch_words = align_batch(whisper, list(forced_texts.values()), margin)
+        for index, aligned_words in zip(forced_texts, batch_words, strict=True):
+            aligned[index] = replace(window[index], words=aligned_words)
+        return aligned
 
-    places = set(range(len(window))) - answers.keys()
-    for found in map_batches(whisper, work, batch_by_length(window, places, batch)):
-        answers |= found
-    return [answers[place] for place in range(len(window))]
+    indices = set(range(len(window))) - answers.keys()
+    for aligned in map_batches(whisper, align_clips, batch_by_length(window, indices, batch_size)):
+        answers |= aligned
+    return [answers[index] for index in range(len(window))]
 
 
 def complete_languages(
     whisper: Whisper, speech: Sequence[Utterance], clips: Sequence[Samples], margin: Seconds
 ) -> list[Language | None]:
-    """Those that are known, and the others detected."""
+    """Return the language of each utterance of a batch, detected where it is not set."""
+    # Detection takes a pass through the encoder, so it is left out where nothing is missing.
     if all(utterance.lang for utterance in speech):
         return [utterance.lang for utterance in speech]
-    found = detect_languages(whisper, clips, margin)
-    return [utterance.lang or lang for utterance, lang in zip(speech, found, strict=True)]
+    detected = detect_languages(whisper, clips, margin)
+    return [utterance.lang or lang for utterance, lang in zip(speech, detected, strict=True)]
 
 
 @torch.inference_mode()
 def align_batch(
     whisper: Whisper, texts: Sequence[ForcedText], margin: Seconds
 ) -> list[tuple[Word, ...]]:
-    """Put a batch of texts before the decoder, and find their words in the audio."""
+    """Return the words of each text with their times and log-probabilities.
+
+    Args:
+        whisper: the model, loaded with eager attention.
+        texts: one batch.
+        margin: silence after the longest clip, in seconds.
+    """
     if not texts:
         return []
-    encoded = whisper.encode(whisper.extract_features([each.clip for each in texts], margin))
-    rows = [[*each.prompt, *each.tokens] for each in texts]
+    encoded = whisper.encode(whisper.extract_features([text.clip for text in texts], margin))
+    rows = [[*text.prompt, *text.tokens] for text in texts]
     longest = max(map(len, rows))
+    # What pads a row comes after its text, so that attention, which looks back only, ignores it.
     padded = [row + [whisper.end_token] * (longest - len(row)) for row in rows]
-    heard = whisper.model.model.decoder(
+    output = whisper.model.model.decoder(
         input_ids=torch.tensor(padded, device=whisper.device),
         encoder_hidden_states=encoded,
         output_attentions=True,
     )
-    vocabulary = whisper.model.proj_out.weight.float()
+    embeddings = whisper.model.proj_out.weight.float()  # (vocabulary, width)
     attention = torch.stack(
-        [heard.cross_attentions[layer][:, head] for layer, head in list_alignment_heads(whisper)],
+        [output.cross_attentions[layer][:, head] for layer, head in list_alignment_heads(whisper)],
         dim=1,
     ).float()  # (batch, heads, tokens, positions)
-    found = []
+    aligned = []
     for row, text in enumerate(texts):
-        before, tokens = len(text.prompt), [*text.tokens, whisper.end_token]
-        said = slice(before - 1, before - 1 + len(tokens))
-        logits = heard.last_hidden_state[row, said].float() @ vocabulary.T
+        prompt_length, tokens = len(text.prompt), [*text.tokens, whisper.end_token]
+        # The output at a position predicts the token after it.
+        predictions = slice(prompt_length - 1, prompt_length - 1 + len(tokens))
+        # Projected row by row, in float32: the logits of the whole batch would be large, and in
+        # bfloat16 the sum over a text would lose digits.
+        logits = output.last_hidden_state[row, predictions].float() @ embeddings.T
         logprobs = logits.log_softmax(-1)[range(len(tokens)), tokens].tolist()
         positions = max(1, round(len(text.clip) / SAMPLE_RATE / POSITION_SECONDS))
-        weights = attention[row, :, : before + len(tokens) - 1, :positions]
-        found.append(_words(text, logprobs, compute_token_times(weights, before - 1)))
-    return found
+        weights = attention[row, :, : prompt_length + len(tokens) - 1, :positions]
+        token_times = compute_token_times(weights, prompt_length - 1)
+        aligned.append(_to_words(text, logprobs, token_times))
+    return aligned
 
 
 def list_alignment_heads(whisper: Whisper) -> list[tuple[int, int]]:
-    """Layer and number of the heads that follow the speech; else those of the upper half."""
+    """Return layer and index of the attention heads that follow the speech.
+
+    They are noted in the checkpoint; without a note they are all heads of the upper half of the
+    layers, as in OpenAI's whisper.
+    """
     noted = getattr(whisper.generation_config, "alignment_heads", None)
     if noted:
         return [(layer, head) for layer, head in noted]
     config = whisper.config
-    upper = range(config.decoder_layers // 2, config.decoder_layers)
-    return [(layer, head) for layer in upper for head in range(config.decoder_attention_heads)]
+    upper_layers = range(config.decoder_layers // 2, config.decoder_layers)
+    return [
+        (layer, head) for layer in upper_layers for head in range(config.decoder_attention_heads)
+    ]
 
 
-def compute_token_times(attention: torch.Tensor, first: int) -> list[Seconds]:
-    """When each token begins, from attention (heads, tokens, positions); `first` says the first.
+def compute_token_times(attention: torch.Tensor, first_row: int) -> list[Seconds]:
+    """Compute the start of each token by dynamic time warping.
 
-    The row of a token tells where the next one is said, so the last row tells of the end.
+    Args:
+        attention: weights over the clip, without the margin, (heads, tokens, positions).
+        first_row: row whose output predicts the first token of the text.
+
+    Returns:
+        Start of each token in seconds, and of the end token: the end of the text. Attention in the
+        row of a token is on the audio of the token after it.
     """
-    attention = attention / attention.sum(-1, keepdim=True)  # over the clip, without the margin
-    spread, mean = torch.std_mean(attention, dim=-2, keepdim=True, unbiased=False)
-    smooth = _median_filter((attention - mean) / spread.clamp_min(1e-9), 7)
-    path = smooth.mean(0)[first:].cpu().double().numpy()
-    tokens, positions = _dynamic_time_warping(-path)
-    begins = np.diff(tokens, prepend=-1) > 0
-    return [float(each) * POSITION_SECONDS for each in positions[begins]]
+    # Cut to the clip, the weights no longer add up to 1.
+    attention = attention / attention.sum(-1, keepdim=True)
+    # Positions that get attention from every token, such as the first, say nothing about time.
+    deviation, mean = torch.std_mean(attention, dim=-2, keepdim=True, unbiased=False)
+    smooth = _median_filter((attention - mean) / deviation.clamp_min(1e-9), MEDIAN_WIDTH)
+    path_scores = smooth.mean(0)[first_row:].cpu().double().numpy()
+    tokens, positions = _dynamic_time_warping(-path_scores)  # it minimizes costs
+    starts = np.diff(tokens, prepend=-1) > 0
+    return [float(position) * POSITION_SECONDS for position in positions[starts]]
 
 
-def _words(
-    text: ForcedText, logprobs: Sequence[float], begins: Sequence[Seconds]
+def _to_words(
+    text: ForcedText, logprobs: Sequence[float], token_times: Sequence[Seconds]
 ) -> tuple[Word, ...]:
-    """The words with their times; the last one also answers for the end of the text."""
-    words, at = [], 0
-    for place, (word, tokens) in enumerate(text.words):
-        after = at + len(tokens)
-        until = after + 1 if place == len(text.words) - 1 else after
+    """Join tokens into words; the last word's log-probability includes the end of the text."""
+    words, first = [], 0
+    for index, (word, tokens) in enumerate(text.words):
+        after = first + len(tokens)
+        until = after + 1 if index == len(text.words) - 1 else after
         words.append(
             Word(
                 word=word,
-                start=round_statistic(begins[at]),
-                end=round_statistic(begins[after]),
-                logprob=round_statistic(sum(logprobs[at:until])),
+                start=round_statistic(token_times[first]),
+                end=round_statistic(token_times[after]),
+                logprob=round_statistic(sum(logprobs[first:until])),
             )
         )
-        at = after
+        first = after
     return tuple(words)

@@ -1,6 +1,7 @@
-"""Decoding by a beam: several texts go on side by side, and the best of them wins.
+"""Beam search in batches.
 
-Scores are divided by the length of a text, its end included, as OpenAI's decoder does by default.
+Hypotheses are ranked by their log-probability divided by their length in tokens, the end included,
+as OpenAI's decoder does by default.
 """
 
 from __future__ import annotations
@@ -11,120 +12,163 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...core.types import Alternative, Language
-from .decoding import CachedDecoder, Hypothesis, detect_speech, repeating_tokens, suppression_bias
+from .decoder import CachedDecoder, detect_speech, repeating_tokens, suppression_bias
+from .decoding import Hypothesis
 from .model import Whisper, round_statistic
+
+ScoredTokens = tuple[list[int], float]
+"""Tokens of a hypothesis and the sum of their log-probabilities, in nats."""
 
 
 @dataclass
 class BeamState:
-    """One clip's beam: texts that go on, and texts that have ended, as tokens and their sum."""
+    """Beam of one clip: hypotheses that are extended, and finished ones."""
 
     size: int
+    """Maximum number of hypotheses to extend."""
     limit: int
-    going: list[tuple[list[int], float]] = field(default_factory=lambda: [([], 0.0)])
-    ended: list[tuple[list[int], float]] = field(default_factory=list)
+    """Maximum tokens of a hypothesis, the end included."""
+    active: list[ScoredTokens] = field(default_factory=lambda: [([], 0.0)])
+    finished: list[ScoredTokens] = field(default_factory=list)
 
-    def advance(self, logprobs: torch.Tensor, end: int) -> list[int]:
-        """Take a step, (beam, vocabulary); give the row that each text going on came from."""
-        sums = torch.tensor([total for _, total in self.going], device=logprobs.device)
+    def advance(self, logprobs: torch.Tensor, end_token: int) -> list[int]:
+        """Extend the active hypotheses by one token.
+
+        Args:
+            logprobs: of the next token after each active hypothesis, (active, vocabulary).
+            end_token: finishes a hypothesis.
+
+        Returns:
+            For each hypothesis that is now active, the row that it extends. Empty when the beam
+            is done: as many hypotheses as its size are finished.
+        """
+        sums = torch.tensor([total for _, total in self.active], device=logprobs.device)
         flat = (logprobs + sums[:, None]).flatten()
-        best, places = flat.topk(min(2 * self.size, len(flat)))
-        going: list[tuple[list[int], float]] = []
+        # Twice the size: even if every hypothesis ends here, enough are left to go on with.
+        best_totals, positions = flat.topk(min(2 * self.size, len(flat)))
+        active: list[ScoredTokens] = []
         rows: list[int] = []
-        for total, place in zip(best.tolist(), places.tolist(), strict=True):
-            row, token = divmod(place, logprobs.shape[1])
-            text = ([*self.going[row][0], token], total)
-            if total == -torch.inf or len(going) == self.size:
+        for total, position in zip(best_totals.tolist(), positions.tolist(), strict=True):
+            row, token = divmod(position, logprobs.shape[1])
+            hypothesis = ([*self.active[row][0], token], total)
+            # Minus infinity: only suppressed tokens are left.
+            if total == -torch.inf or len(active) == self.size:
                 break
-            if token == end:
-                self.ended.append(text)
-            elif len(text[0]) < self.limit:
-                going.append(text)
+            if token == end_token:
+                self.finished.append(hypothesis)
+            elif len(hypothesis[0]) < self.limit:
+                active.append(hypothesis)
                 rows.append(row)
             else:
-                self.ended.append(text)
-        done = len(self.ended) >= self.size
-        self.going = [] if done else going
-        return [] if done else rows
+                self.finished.append(hypothesis)
+        is_done = len(self.finished) >= self.size
+        self.active = [] if is_done else active
+        return [] if is_done else rows
 
     @property
-    def best(self) -> list[tuple[list[int], float]]:
-        """By score, the best first."""
-        ended = sorted(self.ended, key=lambda each: -each[1] / len(each[0]))
-        return ended[: self.size]
+    def best(self) -> list[ScoredTokens]:
+        """Return at most `size` finished hypotheses, the best first."""
+        # By the mean, not the sum: a sum prefers short texts, since every token lowers it.
+        by_mean = sorted(self.finished, key=lambda scored: -scored[1] / len(scored[0]))
+        return by_mean[: self.size]
 
 
 @torch.inference_mode()
 def decode_beams(
     whisper: Whisper,
-    size: int,
+    beam_size: int,
     features: torch.Tensor,
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
 ) -> list[list[Hypothesis]]:
-    """`decoding.Greedy`, but the best texts of each clip, as many as `size` or fewer."""
+    """Decode a batch by beam search.
+
+    Args:
+        whisper: the model.
+        beam_size: number of hypotheses per clip.
+        features: (batch, mels, frames).
+        langs: language of each clip; None is detected.
+        limits: maximum tokens of each transcript, the end included.
+        ngram: length of token n-grams that must not occur twice; 0 allows all.
+
+    Returns:
+        For each clip at most `beam_size` hypotheses, the best first.
+    """
     decoder = CachedDecoder(whisper, whisper.encode(features))
-    heard = detect_speech(whisper, decoder, langs)
-    logits = decoder.step([whisper.prompt_tokens(each) for each in heard.langs])
-    first, banned = suppression_bias(whisper, begin=True), suppression_bias(whisper, begin=False)
-    searches = [BeamState(size, limit) for limit in limits]
-    active = list(range(len(searches)))
-    while active:
-        logits = logits + (banned if searches[active[0]].going[0][0] else first)
-        going = [text for place in active for text, _ in searches[place].going]
+    detection = detect_speech(whisper, decoder, langs)
+    logits = decoder.step([whisper.prompt_tokens(lang) for lang in detection.langs])
+    first_bias = suppression_bias(whisper, begin=True)
+    later_bias = suppression_bias(whisper, begin=False)
+    beams = [BeamState(beam_size, limit) for limit in limits]
+    unfinished = list(range(len(beams)))
+    # The active hypotheses of all clips are the rows of one batch, clip after clip.
+    while unfinished:
+        logits = logits + (later_bias if beams[unfinished[0]].active[0][0] else first_bias)
         if ngram:
-            for row, text in enumerate(going):
-                logits[row, repeating_tokens(text, ngram)] = -torch.inf
+            hypotheses = [tokens for index in unfinished for tokens, _ in beams[index].active]
+            for row, tokens in enumerate(hypotheses):
+                logits[row, repeating_tokens(tokens, ngram)] = -torch.inf
         logprobs = logits.log_softmax(-1)
-        at, kept = 0, list[int]()
-        for place in active:
-            width = len(searches[place].going)
-            rows = searches[place].advance(logprobs[at : at + width], whisper.end_token)
-            kept += [at + row for row in rows]
-            at += width
-        active = [place for place in active if searches[place].going]
-        if active:
-            decoder.select_rows(kept)
-            tokens = [text[-1:] for place in active for text, _ in searches[place].going]
-            logits = decoder.step(tokens)
+        first_row, selected_rows = 0, list[int]()
+        for index in unfinished:
+            width = len(beams[index].active)
+            clip_logprobs = logprobs[first_row : first_row + width]
+            rows = beams[index].advance(clip_logprobs, whisper.end_token)
+            selected_rows += [first_row + row for row in rows]
+            first_row += width
+        unfinished = [index for index in unfinished if beams[index].active]
+        if unfinished:
+            decoder.select_rows(selected_rows)
+            logits = decoder.step(
+                [tokens[-1:] for index in unfinished for tokens, _ in beams[index].active]
+            )
     return [
         [
             Hypothesis(
                 tokens=tokens,
                 text=whisper.detokenize(tokens),
-                lang=heard.langs[place],
-                lang_probability=heard.probabilities[place],
+                lang=detection.langs[index],
+                lang_probability=detection.probabilities[index],
                 confidence=total / len(tokens),
-                no_speech=heard.no_speech[place],
+                no_speech=detection.no_speech[index],
                 hit_limit=tokens[-1] != whisper.end_token,
             )
-            for tokens, total in search.best
+            for tokens, total in beam.best
         ]
-        for place, search in enumerate(searches)
+        for index, beam in enumerate(beams)
     ]
 
 
 def decode_with_beam(
     whisper: Whisper,
-    size: int,
-    noted: int,
+    beam_size: int,
+    nbest: int,
     features: torch.Tensor,
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
 ) -> list[Hypothesis]:
-    """`decoding.Greedy`: the best text of each clip, and so many that were nearly it."""
+    """Return the best hypothesis of each clip, with `nbest` alternatives: a `BatchDecoder`.
+
+    The other arguments are those of `decode_beams`.
+    """
+    beams = decode_beams(
+        whisper, beam_size, features=features, langs=langs, limits=limits, ngram=ngram
+    )
     return [
-        replace(texts[0], alternatives=list_alternatives(texts)[:noted])
-        for texts in decode_beams(whisper, size, features, langs, limits, ngram)
+        replace(hypotheses[0], alternatives=list_alternatives(hypotheses)[:nbest])
+        for hypotheses in beams
     ]
 
 
-def list_alternatives(texts: Sequence[Hypothesis]) -> tuple[Alternative, ...]:
-    """Each once; a text that can be spelled with other tokens is as likely as its likeliest."""
-    likely: dict[str, float] = {}
-    for each in texts:
-        logprob = round_statistic(each.confidence * len(each.tokens))
-        likely[each.text] = max(logprob, likely.get(each.text, logprob))
-    return tuple(Alternative(text=text, logprob=logprob) for text, logprob in likely.items())
+def list_alternatives(hypotheses: Sequence[Hypothesis]) -> tuple[Alternative, ...]:
+    """Return each different text once, in the order of the hypotheses.
+
+    Several token sequences may spell the same text; its log-probability is that of the best.
+    """
+    logprobs: dict[str, float] = {}
+    for hypothesis in hypotheses:
+        logprob = round_statistic(hypothesis.confidence * len(hypothesis.tokens))
+        logprobs[hypothesis.text] = max(logprob, logprobs.get(hypothesis.text, logprob))
+    return tuple(Alternative(text=text, logprob=logprob) for text, logprob in logprobs.items())

@@ -1,4 +1,4 @@
-"""Low-rank adapters: a large Whisper learns in little memory (Hu et al., arXiv 2106.09685)."""
+"""Low-rank adapters (Hu et al., arXiv 2106.09685), to train a large Whisper in little memory."""
 
 from __future__ import annotations
 
@@ -13,14 +13,24 @@ if TYPE_CHECKING:
 def add_lora_adapters(
     model: WhisperForConditionalGeneration, rank: int, decoder_only: bool
 ) -> LoraModel:
-    """Freeze the model, and put adapters to its queries and values, in place; they alone learn.
+    """Freeze the model and add trainable adapters to its queries and values, in place.
 
-    `merge_and_unload` of what is returned adds them to the weights, in place too.
+    Args:
+        model: changed in place.
+        rank: inner width of the adapters; they are scaled by 2.
+        decoder_only: add none to the encoder.
+
+    Returns:
+        A wrapper, whose `merge_and_unload` adds the adapters to the weights, in place too.
     """
-    from peft import LoraConfig  # an extra of its own
+    # Imported here: peft is an optional dependency, and only this option needs it.
+    from peft import LoraConfig
     from peft.tuners.lora import LoraModel
 
-    part = "decoder" if decoder_only else "(encoder|decoder)"
-    where = rf"model\.{part}\..*\.(q_proj|v_proj)"
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=where)
+    side = "decoder" if decoder_only else "(encoder|decoder)"
+    # Queries and values, as in the paper, in self-attention and cross-attention.
+    target_modules = rf"model\.{side}\..*\.(q_proj|v_proj)"
+    # Twice the rank: the adapters' scale, alpha / rank, and so the learning rate that fits, stays
+    # the same for every rank.
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=target_modules)
     return LoraModel(model, {"default": config}, "default")
