@@ -1,12 +1,11 @@
-"""The nouns of the loop: small frozen values that travel between stages.
+"""Data types of the loop: small frozen dataclasses that stages pass to each other.
 
-What is big (speech, weights) stays in folders; the values here only point to it or sum it
-up, so each of them is cheap to copy, to compare and to print.
+Speech and weights stay in folders. The types here only point to them or summarize them, so that
+they are cheap to copy, to compare and to print.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,40 +15,40 @@ from .artifacts import JsonRecord, not_in_cache_key
 Seconds = float
 Hertz = float
 Share = float
-"""A part of a whole, 0..1."""
+"""Part of a whole, from 0 to 1."""
 Language = str
-"""ISO 639-1, as Whisper spells it: `it`, `en`, `ko`, `zh`."""
+"""ISO 639-1 code as Whisper spells it: `it`, `en`, `ko`, `zh`."""
 UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
-"""Languages that put no spaces between words."""
+"""Languages that are written without spaces between words."""
 Origin = Literal["human", "pseudo", "synthetic"]
 TEXT_ONLY = Path()
-"""The audio of a text that nobody has spoken yet: so lines of a text corpus are utterances too."""
+"""Placeholder path for utterances without audio, such as the lines of a text corpus."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """One word of a text, found in its audio."""
+    """Word of a text, aligned with the audio."""
 
     word: str
     start: Seconds
-    """From the beginning of the utterance, not of the file."""
+    """Counted from the start of the utterance, not of the file."""
     end: Seconds
     logprob: float
-    """Natural logarithm of the probability that the recognizer gives the whole word."""
+    """Natural logarithm of the probability that the recognizer gives to the whole word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
-    """A text that a recognizer may have heard."""
+    """Hypothesis of a beam search."""
 
     text: str
     logprob: float
-    """Natural logarithm of its probability, the text's end included."""
+    """Natural logarithm of its probability, including that of the end of the text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """An utterance that became part of a packed one."""
+    """Utterance that became part of a packed one; times count from the start of that."""
 
     id: str
     origin: Origin
@@ -61,90 +60,91 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
-    """One stretch of speech and what is believed of it: a line of a manifest.
+    """Segment of speech with its labels and estimates: a line of a manifest.
 
-    The names are the NeMo manifest's where that has one (`audio_filepath`, `offset`,
-    `duration`, `text`, `pred_text`, `lang`, `speaker`), so that other tools read it.
+    Names that NeMo manifests have are used as they have them (`audio_filepath`, `offset`,
+    `duration`, `text`, `pred_text`, `lang`, `speaker`), so that other tools read the file.
     """
 
     id: str
-    """Unique within a run; for audio of the pool it is derived from the content."""
+    """Identifier, unique within a run; for audio of the pool it is derived from the content."""
     audio_filepath: Path = TEXT_ONLY
     offset: Seconds = 0.0
-    """Where in the file it begins."""
+    """Start of the segment within the file."""
     duration: Seconds = 0.0
     channel: int | None = None
-    """Of the file, from 0; None is all of them mixed."""
+    """Channel of the file, counted from 0; None mixes all of them."""
     text: str | None = None
-    """What a model may be trained on; None while nobody has labeled it."""
+    """Reference or label, which models are trained on; None if there is none yet."""
     pred_text: str | None = None
-    """What the last recognizer heard; None before it was asked."""
+    """Transcript by the last recognizer that decoded it; None before the first."""
     lang: Language | None = None
     lang_probability: Share | None = None
-    """Probability that the recognizer gives to `lang`, of all languages it knows."""
+    """Probability that the recognizer gives to `lang` among all languages that it supports."""
     speaker: str | None = None
     bandwidth: Hertz | None = None
-    """Up to which there is sound in it, where it was estimated; see `audio.bandwidth`."""
+    """Highest frequency with energy, if it was estimated; see `audio.io.estimate_bandwidth`."""
     dnsmos: float | None = None
-    """How good it sounds, 1 to 5, where it was estimated; see `quality.dnsmos`."""
+    """Overall quality from 1 to 5, if it was estimated; see `audio.dnsmos.estimate_dnsmos`."""
     embedding: str | None = None
-    """How its speaker sounds, until speakers are told apart; see `embeddings.of`."""
+    """Speaker embedding in base64, until speakers are clustered; see `audio.speaker_embedding`."""
     corpus: str | None = None
-    """Where it was listed: a folder, a file or a data set by its name."""
+    """Source that listed it: a folder, a file, or the name of a data set."""
     origin: Origin = "human"
-    """Where `text` comes from: a person, the recognizer, or the text corpus."""
+    """Source of `text`: a person, the recognizer, or the text corpus."""
     confidence: float | None = None
-    """Average natural log-probability of a token of `pred_text`; 0 is certain."""
+    """Mean natural log-probability of the tokens of `pred_text`; 0 is certain."""
     compression_ratio: float | None = None
-    """Bytes of `pred_text` over its gzip'd bytes; above 2.4 it repeats itself."""
+    """Bytes of `pred_text` over its bytes when compressed. OpenAI Whisper takes a text above 2.4
+    for one that repeats itself."""
     no_speech: Share | None = None
-    """Probability that the recognizer gives to there being no speech at all."""
+    """Probability that the recognizer gives to silence."""
     hit_limit: bool = False
-    """Whether the recognizer stopped because of its length limit."""
+    """Whether decoding stopped at the length limit, so that the end may be missing."""
     fallback: bool = False
-    """Whether the recognizer had to decode it again, because the first decode looked insane."""
+    """Whether it was decoded again, because the first decode repeated itself or was unsure."""
     alternatives: tuple[Alternative, ...] = ()
-    """What may have been heard, `pred_text` first, where a beam was asked for that."""
+    """Hypotheses of the beam, `pred_text` first, if n-best decoding was requested."""
     words: tuple[Word, ...] = ()
-    """The words of the text with their times, where they were asked for."""
+    """Words of `text` with their times, if it was aligned."""
     pieces: tuple[Piece, ...] = ()
-    """What a packed utterance is made of."""
+    """Utterances that a packed one was joined from."""
     previous_text: str | None = None
-    """What the same speaker said before, where packed speech is all of one speaker."""
+    """Text that the same speaker said before, if packed speech is all of one speaker."""
     made_by: str | None = None
-    """The voice that spoke it, or the effects that perturbed it."""
+    """Name of the synthesizer, or of the effects that augmented it, joined by `+`."""
     text_before_rescoring: str | None = None
-    """What the label was before the text corpus had its say."""
+    """Label that rescoring with the text corpus replaced."""
     rejected_by: str | None = None
-    """The filter that dropped it; only ever set in `rejected/`."""
+    """Name of the filter that rejected it; set in `rejected/` only."""
     objection: str | None = None
-    """Why it was dropped."""
+    """Reason of the filter."""
     labeled_in: int | None = None
-    """The earlier round that heard it, where its label was carried over."""
+    """Number of the earlier round whose label was reused."""
     error: str | None = None
-    """Why an engine could not process it. The line is kept; the next filtering rejects it."""
+    """Reason why an engine could not process it. The line stays; the next filtering rejects it."""
     skip: bool = False
-    """Mark for engines to pass this line through untouched, so that the lines in their windows
-    stay where they are. It only exists in memory: no manifest is written with it."""
+    """Mark that makes engines pass this line through untouched, so that all other lines keep
+    their places in the engines' windows. It exists in memory only and is never stored."""
 
     @property
     def should_skip(self) -> bool:
-        """Whether engines must yield this line unchanged: it failed before, or is marked so."""
+        """True if engines must yield this line unchanged: it has an error or is marked `skip`."""
         return self.skip or bool(self.error)
 
 
 @dataclass(frozen=True)
 class Checkpoint(JsonRecord):
-    """Trained weights: which engine reads them, and where they are."""
+    """Trained weights of an engine."""
 
     engine: str
-    """The part that reads them: `whisper`, `coqui`, ..."""
+    """Name of the part that reads them: `whisper`, `glow_tts`, ..."""
     location: Path = not_in_cache_key(Path())
-    """The folder that holds the weights; kept out of the note, which lies in it."""
+    """Folder with the weights. It is not stored, because the file lies in it."""
     source: str | None = not_in_cache_key(None)
-    """In words, where pretrained weights were found; None for our own."""
+    """Description of where pretrained weights come from; None for weights trained in a run."""
     digest: str | None = None
-    """Of pretrained weights; our own are signed by the artifact they lie in."""
+    """Digest of pretrained weights. Those of a run are part of a hashed artifact."""
 
     def save(self, folder: Path) -> Self:
         super(Checkpoint, replace(self, location=Path())).save(folder)
@@ -157,7 +157,12 @@ class Checkpoint(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class ErrorCount:
-    """Counted errors. Counts add up; rates do not."""
+    """Counts of an alignment between reference and hypothesis. Counts add up; rates do not.
+
+    >>> total = ErrorCount(substitutions=1, hits=9) + ErrorCount(insertions=1, hits=10)
+    >>> total.errors, total.length, str(total)
+    (2, 20, '10.00%')
+    """
 
     substitutions: int = 0
     deletions: int = 0
@@ -170,12 +175,12 @@ class ErrorCount:
 
     @property
     def length(self) -> int:
-        """Tokens of the reference."""
+        """Number of tokens of the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def insertion_rate(self) -> float:
-        """Insertions per reference token: what was heard and never said."""
+        """Insertions per reference token, a sign of hallucination."""
         return self.insertions / self.length if self.length else float(self.insertions > 0)
 
     @property
@@ -197,7 +202,7 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """So many of so many. Counts add up; shares do not."""
+    """Count out of a total. Counts add up; shares do not."""
 
     count: int = 0
     total: int = 0
@@ -218,17 +223,17 @@ SetKind = Literal["development", "test", "retention"]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How one checkpoint did on one set under one way of decoding."""
+    """Errors of one checkpoint on one set with one way of decoding."""
 
     name: str
     kind: SetKind
     decoding: str
-    """How it was decoded, in words: margin, window, guard, precision."""
+    """Description of the decoding: margin, window, guard, precision."""
     lang: Language | None = None
-    """The language that was forced; None where the recognizer detected it."""
+    """Language that was forced; None if the recognizer detected it."""
     normalizer: str
     normalizer_digest: str
-    """Of what it does: scores are compared only where it is the same."""
+    """Digest of the normalizer's behavior: only scores with the same digest are comparable."""
     utterances: int
     duration: Seconds
     words: ErrorCount
@@ -236,46 +241,29 @@ class Score:
     mixed: ErrorCount
     """Errors of the mixed error rate (MER): Han characters and kana singly, all else by word."""
     raw_words: ErrorCount
-    """The same words before numbers were brought to one form."""
+    """Word errors before numbers were brought to one form."""
     repeated_ngrams: Proportion = Proportion()
-    """Runs of five words or characters heard that stood before in the same utterance."""
+    """Runs of five words or characters that occur a second time in the same transcript."""
     foreign_script: Proportion = Proportion()
-    """Letters heard of a script that belongs neither to the language nor to the reference."""
+    """Letters of the transcript in a script of neither the language nor the reference."""
     empty: int = 0
-    """Utterances with a reference in which nothing was heard."""
+    """Number of utterances that have a reference and an empty transcript."""
     hit_limit: int = 0
     fallback: int = 0
 
 
-def pool_scores(scores: Sequence[Score], name: str) -> Score:
-    """Several sets as one: counts add up, and what differs between them is left out."""
-    first = scores[0]
-    added = ("utterances", "duration", "empty", "hit_limit", "fallback")
-    counts = ("words", "characters", "mixed", "raw_words", "repeated_ngrams", "foreign_script")
-    return replace(
-        first,
-        name=name,
-        lang=first.lang if {each.lang for each in scores} == {first.lang} else None,
-        **{field: sum(getattr(each, field) for each in scores) for field in added},
-        **{
-            field: sum((getattr(each, field) for each in scores[1:]), getattr(first, field))
-            for field in counts
-        },
-    )
-
-
 @dataclass(frozen=True)
 class Report(JsonRecord):
-    """How one checkpoint did on every held-out and retention set."""
+    """Scores of one checkpoint on every held-out and retention set."""
 
     scores: tuple[Score, ...]
-    """As the loop decodes: one for every set."""
+    """One score for every set, decoded as the loop decodes."""
     full_window: tuple[Score, ...] = ()
-    """The same sets, or some utterances of each, decoded as everybody does, in a window of 30 s."""
+    """Scores of the same sets, or of some utterances of each, with standard 30 s decoding."""
     normalizer: dict[str, Any] = field(default_factory=dict)
-    """By which the words were counted, as a plan would name it."""
+    """Normalizer that was used before counting, as a plan would name it."""
     folder: Path = Path()
-    """Where it lies, with what was heard; kept out of the note, which lies in it."""
+    """Folder with the transcripts. It is not stored, because the file lies in it."""
 
     def save(self, folder: Path) -> Self:
         super(Report, replace(self, folder=Path())).save(folder)
@@ -291,30 +279,32 @@ class Report(JsonRecord):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """So many utterances, so many seconds of speech."""
+    """Number of utterances and seconds of speech."""
 
     utterances: int = 0
     duration: Seconds = 0.0
 
-    def plus(self, duration: Seconds) -> Tally:
+    def add(self, duration: Seconds) -> Tally:
+        """Return the tally with one more utterance."""
+        # Rounded at every step: sums of floats would differ in their last digits.
         return Tally(self.utterances + 1, round(self.duration + duration, 3))
 
 
 @dataclass(frozen=True)
 class Funnel(JsonRecord):
-    """What went into a sift, what stayed, and what each reason took away."""
+    """Amount of speech that a filtering kept, and that it rejected for each reason."""
 
     kept: Tally
     rejected: dict[str, Tally]
-    """By the name of the filter, or `error`, `held_out_text`, `duplicate`."""
+    """Amount by the name of the filter, or by `error`, `held_out_text`, `duplicate`."""
 
 
 @dataclass(frozen=True)
 class MixtureSource:
-    """Speech that was mixed as one."""
+    """Speech of one origin, language and corpus, which a mixture draws from."""
 
     origin: str
-    """Of its texts, or `replay`."""
+    """Origin of the texts, or `replay`."""
     lang: Language | None = None
     corpus: str | None = None
     available: Tally = Tally()
@@ -323,19 +313,19 @@ class MixtureSource:
 
 @dataclass(frozen=True)
 class MixtureContents(JsonRecord):
-    """What a mixture is made of."""
+    """Sources of a mixture, with the amounts that were available and taken."""
 
     sources: tuple[MixtureSource, ...] = ()
 
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a gate refuses a candidate."""
+    """Reason of a gate for refusing a candidate."""
 
     gate: str
     reason: str
     undecided: bool = False
-    """Whether nothing says that the candidate is too bad: more held-out speech might settle it."""
+    """True if the candidate may be good enough: more held-out speech might decide it."""
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.reason}"
@@ -343,7 +333,7 @@ class Objection:
 
 @dataclass(frozen=True)
 class Verdict(JsonRecord):
-    """What the gates said; no objection means that the candidate is accepted."""
+    """Decision of the gates; without objections the candidate is accepted."""
 
     objections: tuple[Objection, ...] = ()
 
@@ -353,7 +343,9 @@ class Verdict(JsonRecord):
 
     @property
     def outcome(self) -> Literal["accepted", "undecided", "refused"]:
-        """`undecided` keeps the champion too, but for want of held-out speech alone."""
+        """Outcome in one word; `undecided` keeps the champion for lack of held-out speech."""
         if self.accepted:
             return "accepted"
-        return "undecided" if all(each.undecided for each in self.objections) else "refused"
+        return (
+            "undecided" if all(objection.undecided for objection in self.objections) else "refused"
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.manifest import Manifest
-from ..core.types import ErrorCount, Report, Score, SetKind, Share, Utterance, pool_scores
+from ..core.types import ErrorCount, Report, Score, SetKind, Share, Utterance
 from ..text.contamination import HeldOutTexts
 from ..text.normalizers._base import Normalizer
 from .evidence import Measure, Outcome
@@ -21,6 +21,7 @@ from .metrics import (
     sum_counts,
 )
 from .outcomes import load_outcomes
+from .pooling import pool_scores
 
 WORST, MOVED = 10, 5
 """Utterances of a set that are shown: heard worst, and won or lost most."""
@@ -188,7 +189,9 @@ def _changes(
             drawn = rates[name]
             low, high = percentile_interval_95(drawn[m, "candidate"] - drawn[m, other])
             was, now = (getattr(each.score, m).rate for each in (found[other][name], outcome))
-            change = RateChange(now - was, low, high, now / was - 1 if was else 0.0, outcome.resampling_unit)
+            change = RateChange(
+                now - was, low, high, now / was - 1 if was else 0.0, outcome.resampling_unit
+            )
             changes.setdefault(name, {})[m] = change
     return changes
 

@@ -174,7 +174,7 @@ def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
         for utterance in show_progress(pool, "looking for new audio"):
             usable = not utterance.rejected_by and not utterance.error
             if usable and utterance.id not in listed_ids:
-                new = new.plus(utterance.duration)
+                new = new.add(utterance.duration)
     if not new.utterances or new.duration < 60 * plan.new_audio.minutes:
         raise NothingNew(
             f"{run_folder.path}: {new.utterances} new recordings, {new.duration / 60:.1f} min, "

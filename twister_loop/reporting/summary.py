@@ -1,6 +1,6 @@
-"""What a run came to, as plain records: what `twister status --json`, the tables and the page show.
+"""Summaries of runs and rounds, for `twister status --json`, the tables and the page.
 
-Read from the folders alone, so neither a plan nor an engine is loaded.
+They are read from the run's folders alone: no plan is parsed and no engine is loaded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import read_json
+from ..core.artifacts import TIMING, read_json
 from ..core.manifest import Manifest
 from ..core.types import (
     ErrorCount,
@@ -23,7 +23,7 @@ from ..core.types import (
     Tally,
     Verdict,
 )
-from ..evaluation.metrics import sum_counts, count_utterance_errors
+from ..evaluation.metrics import count_utterance_errors, sum_counts
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial, VoiceTrial
 from ..pipeline.run_folder import (
@@ -36,231 +36,293 @@ from ..pipeline.run_folder import (
     round_number,
     verdict_of,
 )
-from ..pipeline.stages.annotation import Speakers
+from ..pipeline.stage_table import (
+    CANDIDATE,
+    CHAMPION,
+    FILTERED_LABELS,
+    INPUTS,
+    LABELER,
+    MIXTURE,
+    POOL,
+    PSEUDO_LABELS,
+    REPORT,
+    RESCORED,
+    SPEAKERS,
+    SYNTHESIZED,
+    SYNTHETIC,
+    TEXTS,
+    UNTOUCHED,
+    VERIFIED,
+    VOICE_TRIAL,
+)
+from ..pipeline.stages.annotation import SpeakerCounts
 from ..text.normalizers.basic import Basic
 from .record_cache import cached_record, memoize_on_folders
+from .round_folders import (
+    MANIFEST,
+    REJECTED,
+    execution_order,
+    load_if_written,
+    voice_folders,
+)
 
-SCHEMA_VERSION = 3
-"""Of the summary of a round, as it is kept; see `recall`."""
-
-STAGES = (
-    "untouched champion pool annotated speakers labeler pseudo_labels texts rescored aligned "
-    "aligned_human aligned_replay filtered_labels voices mixture packed augmented candidate report "
-    "candidate_by_labeler verdict"
-).split()
+SCHEMA_VERSION = 4
+"""Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
+UNKNOWN_LANGUAGE = "unknown"
+"""Key of `RoundSummary.languages` for utterances without a language."""
 
 
 @dataclass(frozen=True)
 class VoiceSummary:
-    """What one voice contributed."""
+    """Contribution of one voice to a round."""
 
     name: str
     trial: VoiceTrial | None
     passed: bool
+    """Whether the voice passed its trial."""
     synthesized: Tally | None = None
-    failed: int = 0
-    """Texts it could not speak, counted once for every take."""
+    """Synthetic speech before its filters; None if the voice did not get that far."""
+    failed_texts: int = 0
+    """Texts that could not be synthesized, counted once for each sample."""
     kept: Tally | None = None
+    """Synthetic speech that the filters kept."""
     rejected: dict[str, Tally] | None = None
+    """Name of a filter -> what it rejected."""
     character_errors: ErrorCount | None = None
-    """Characters of all that was spoken, as the champion heard it."""
+    """Errors of the champion's transcripts of all synthesized speech, in characters."""
     kept_with_unseen_words: Share | None = None
-    """Kept share of the sentences with a word that the champion never heard in the pool."""
+    """Kept share, 0..1, of the sentences with a word that occurs in no pseudo-label."""
     kept_without_unseen_words: Share | None = None
-    """Kept share of the other sentences."""
+    """Kept share, 0..1, of the other sentences."""
 
 
 @dataclass(frozen=True)
 class RoundSummary(Scoreboard):
-    """One round, finished or in progress."""
+    """Summary of one round, finished or in progress."""
 
     number: int
     folder: str
     """Relative to the run."""
     stages: dict[str, Seconds]
-    """Finished stages with the seconds that their last start took."""
+    """Folder of a finished stage -> seconds of its last start, in the order of execution."""
     verdict: Verdict | None
     accepted: bool | None
     """Whether the candidate became the champion; None while that is open."""
     awaits_approval: bool
-    """Whether the gates accepted it, and a person's word is awaited."""
+    """Whether the gates accepted the candidate and a person must still approve it."""
     champion: str
-    """Where the champion's weights of this round came from."""
+    """Where this round's champion came from: `round-NN/candidate` or `untouched`."""
     funnels: dict[str, Funnel]
-    """What `pool`, `filtered_labels` and `texts` kept and rejected."""
+    """Kept and rejected amounts of `pool`, `filtered_labels` and `texts`."""
     mixture: dict[str, Tally]
-    """By origin."""
+    """Origin -> amount in the mixture."""
     languages: dict[str, dict[str, Tally]]
-    """Origin -> language of what is in the mixture; `unknown` where none is noted."""
+    """Origin -> language -> amount in the mixture; `unknown` for lines without a language."""
     mixture_sources: tuple[MixtureSource, ...]
-    """What was mixed as one: of the same origin, language and corpus."""
+    """The mixture by origin, language and corpus: available and taken amounts."""
     voices: tuple[VoiceSummary, ...]
     decoder_trial: DecoderTrial | None = None
-    """How alike the plan's labeler heard, where it has one."""
-    speakers: Speakers | None = None
-    """Who speaks in the pool, where the plan has them told apart."""
+    """The trial that chose the decoder for pseudo-labels; None if the plan has no labeler."""
+    speakers: SpeakerCounts | None = None
+    """Speakers of the pool; None unless the plan clusters speakers."""
     rescored_labels: int | None = None
-    """Labels that took a word of the texts; None where the plan repairs nothing."""
+    """Pseudo-labels whose text rescoring changed; None unless the plan rescores."""
     approval: Approval | None = None
+    """A person's decision on the candidate; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole run; the shape of `twister status --json`."""
+    """Summary of a whole run; `twister status --json` prints it as JSON."""
 
     run: str
     champion: str
+    """The model in use: `round-NN/candidate` or `untouched`."""
     rounds: tuple[RoundSummary, ...]
 
 
 def summarize(run: Path) -> Summary:
-    """Raises ConfigError where there is no run."""
-    ledger = RunFolder.read(run)
-    folder = ledger.champion_folder
+    """Summarize all rounds of a run, finished or in progress.
+
+    Raises:
+        ConfigError: `run` is not the folder of a run.
+    """
+    run_folder = RunFolder.read(run)
     return Summary(
         run=str(run),
-        champion=f"{folder.name}/candidate" if folder else "untouched",
-        rounds=tuple(round_summary(each) for each in ledger.round_folders),
+        champion=candidate_name(run_folder.champion_folder),
+        rounds=tuple(round_summary(folder) for folder in run_folder.round_folders),
     )
 
 
-def round_summary(at: Path) -> RoundSummary:
-    """Of one round."""
-    return cached_record(_round, RoundSummary, "summary", SCHEMA_VERSION, at)
+def candidate_name(round_folder: Path | None) -> str:
+    """Return the name of a round's candidate relative to the run; `untouched` for None.
+
+    >>> candidate_name(Path("run/round-02"))
+    'round-02/candidate'
+    """
+    return f"{round_folder.name}/{CANDIDATE.folder}" if round_folder else UNTOUCHED.folder
 
 
-def _round(at: Path) -> RoundSummary:
-    ledger = RunFolder(at.parent)
-    verdict = verdict_of(at) if is_finished(at) else None
-    waiting = verdict is not None and awaits_approval(at)
-    before = next(
-        (each for each in reversed(ledger.finished_rounds) if each < at and is_approved(each)), None
-    )
-    read = [at / name for name in ("untouched", "champion", "report", "mixture")]
-    languages = memoize_on_folders(_by_language, at / "mixture")
+def round_summary(round_folder: Path) -> RoundSummary:
+    """Summarize one round; a finished round is read from the cache."""
+    return cached_record(_summarize_round, RoundSummary, "summary", SCHEMA_VERSION, round_folder)
+
+
+def _summarize_round(round_folder: Path) -> RoundSummary:
+    verdict = verdict_of(round_folder) if is_finished(round_folder) else None
+    awaiting = verdict is not None and awaits_approval(round_folder)
+    mixture = MIXTURE.path(round_folder)
+    # These two take seconds in a large run; a page of a round in progress asks again and again.
+    reports = (stage.path(round_folder) for stage in (UNTOUCHED, CHAMPION, REPORT))
+    scoreboard = memoize_on_folders(_load_scoreboard, *reports, mixture)
+    languages = memoize_on_folders(_count_languages, mixture)
     return RoundSummary(
-        **vars(memoize_on_folders(_scoreboard, *read)),
-        number=round_number(at),
-        folder=at.name,
-        stages=_timings(at),
+        **vars(scoreboard),
+        number=round_number(round_folder),
+        folder=round_folder.name,
+        stages=_stage_seconds(round_folder),
         verdict=verdict,
-        accepted=is_approved(at) if verdict and not waiting else None,
-        awaits_approval=waiting,
-        champion=f"{before.name}/candidate" if before else "untouched",
-        funnels={
-            name: Funnel.load(at / name)
-            for name in ("pool", "filtered_labels", "texts")
-            if (at / name / "funnel.json").is_file()
-        },
-        mixture={origin: _together(tallies.values()) for origin, tallies in languages.items()},
+        accepted=is_approved(round_folder) if verdict and not awaiting else None,
+        awaits_approval=awaiting,
+        champion=candidate_name(_champion_before(round_folder)),
+        funnels=_load_funnels(round_folder),
+        mixture={origin: _sum_tallies(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
-        mixture_sources=_ingredients(at / "mixture"),
-        voices=tuple(_voice(each) for each in sorted(at.glob("voices/*")) if each.is_dir()),
-        approval=approval_of(at),
-        speakers=_speakers(at / "speakers"),
-        rescored_labels=memoize_on_folders(_repaired, at / "rescored"),
-        decoder_trial=DecoderTrial.load(at / "labeler") if (at / "labeler").is_dir() else None,
+        mixture_sources=_load_mixture_sources(mixture),
+        voices=tuple(_summarize_voice(folder) for folder in voice_folders(round_folder)),
+        approval=approval_of(round_folder),
+        speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),
+        rescored_labels=memoize_on_folders(_count_rescored, RESCORED.path(round_folder)),
+        decoder_trial=load_if_written(DecoderTrial, LABELER.path(round_folder)),
     )
 
 
-def _scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
+def _champion_before(round_folder: Path) -> Path | None:
+    """Return the round whose candidate was the champion of this round; None if untouched."""
+    finished = RunFolder(round_folder.parent).finished_rounds
+    accepted = (path for path in reversed(finished) if path < round_folder and is_approved(path))
+    return next(accepted, None)
+
+
+def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
     folders = {"untouched": untouched, "champion": champion, "candidate": report}
-    reports = {who: Report.load(each) for who, each in folders.items() if each.is_dir()}
+    reports = {model: Report.load(path) for model, path in folders.items() if path.is_dir()}
     return build_scoreboard(reports, mixture, seed=round_number(report.parent))
 
 
-def _timings(at: Path) -> dict[str, Seconds]:
-    found = sorted(at.glob("**/timing.json"), key=_place)
+def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
+    funnels = {
+        stage.folder: load_if_written(Funnel, stage.path(round_folder))
+        for stage in (POOL, FILTERED_LABELS, TEXTS)
+    }
+    return {folder: funnel for folder, funnel in funnels.items() if funnel}
+
+
+def _stage_seconds(round_folder: Path) -> dict[str, Seconds]:
+    """Return the seconds of every finished stage, in the order of execution."""
+    folders = (path.parent for path in round_folder.glob(f"**/{TIMING}"))
+    stages = [path for path in folders if path.relative_to(round_folder).parts[0] != INPUTS]
+    stages.sort(
+        key=lambda path: (execution_order(path, round_folder), (path / TIMING).stat().st_mtime)
+    )
     return {
-        path.parent.relative_to(at).as_posix(): read_json(path)["seconds"]
-        for path in found
-        if path.parent.relative_to(at).parts[0] != "inputs"
+        path.relative_to(round_folder).as_posix(): read_json(path / TIMING)["seconds"]
+        for path in stages
     }
 
 
-def _place(path: Path) -> tuple[int, float]:
-    """Stages in the order of the loop, voices in the order in which they were made."""
-    known = [number for number, stage in enumerate(STAGES) if stage in path.parts]
-    return (known[0] if known else len(STAGES), path.stat().st_mtime)
-
-
-def _by_language(folder: Path) -> dict[str, dict[str, Tally]]:
-    if not (folder / "manifest.jsonl").is_file():
+def _count_languages(mixture: Path) -> dict[str, dict[str, Tally]]:
+    """Return origin -> language -> amount of a manifest; {} if it does not exist yet."""
+    if not (mixture / MANIFEST).is_file():
         return {}
     tallies: dict[str, dict[str, Tally]] = {}
-    for utterance in Manifest(folder):
-        of = tallies.setdefault(utterance.origin, {})
-        lang = utterance.lang or "unknown"
-        of[lang] = of.get(lang, Tally()).plus(utterance.duration)
-    return {origin: dict(sorted(each.items())) for origin, each in sorted(tallies.items())}
+    for utterance in Manifest(mixture):
+        by_language = tallies.setdefault(utterance.origin, {})
+        language = utterance.lang or UNKNOWN_LANGUAGE
+        by_language[language] = by_language.get(language, Tally()).add(utterance.duration)
+    return {origin: dict(sorted(tallies[origin].items())) for origin in sorted(tallies)}
 
 
-def _ingredients(folder: Path) -> tuple[MixtureSource, ...]:
-    return (
-        MixtureContents.load(folder).sources if (folder / "mixture_contents.json").is_file() else ()
+def _load_mixture_sources(mixture: Path) -> tuple[MixtureSource, ...]:
+    contents = load_if_written(MixtureContents, mixture)
+    return contents.sources if contents else ()
+
+
+def _count_rescored(folder: Path) -> int | None:
+    if not (folder / MANIFEST).is_file():
+        return None
+    return sum(1 for label in Manifest(folder) if label.text_before_rescoring)
+
+
+def _sum_tallies(tallies: Iterable[Tally]) -> Tally:
+    tallies = list(tallies)
+    return Tally(
+        utterances=sum(tally.utterances for tally in tallies),
+        duration=round(sum(tally.duration for tally in tallies), 3),
     )
 
 
-def _speakers(folder: Path) -> Speakers | None:
-    return Speakers.load(folder) if (folder / "speakers.json").is_file() else None
+def _summarize_voice(voice_folder: Path) -> VoiceSummary:
+    round_folder, name = voice_folder.parents[1], voice_folder.name
+    stages = (VOICE_TRIAL, SYNTHESIZED, VERIFIED, SYNTHETIC)
+    folders = (stage.path(round_folder, voice=name) for stage in stages)
+    return memoize_on_folders(_read_voice, voice_folder, *folders)
 
 
-def _repaired(folder: Path) -> int | None:
-    if not (folder / "manifest.jsonl").is_file():
-        return None
-    return sum(1 for each in Manifest(folder) if each.text_before_rescoring)
-
-
-def _together(tallies: Iterable[Tally]) -> Tally:
-    found = list(tallies)
-    duration = round(sum(each.duration for each in found), 3)
-    return Tally(sum(each.utterances for each in found), duration)
-
-
-def _voice(home: Path) -> VoiceSummary:
-    stages = (home / name for name in ("trial", "spoken", "verified", "synthetic"))
-    return memoize_on_folders(_voice_read, home, *stages)
-
-
-def _voice_read(home: Path, *_: Path) -> VoiceSummary:
-    trial = VoiceTrial.load(home / "trial") if (home / "trial").is_dir() else None
+def _read_voice(
+    voice_folder: Path, trial_folder: Path, synthesized: Path, verified: Path, synthetic: Path
+) -> VoiceSummary:
+    name = voice_folder.name
+    trial = load_if_written(VoiceTrial, trial_folder)
     passed = bool(trial and trial.passed)
-    if not (home / "synthetic").is_dir():
-        return VoiceSummary(home.name, trial, passed)
-    spoken, failed = Tally(), 0
-    for utterance in Manifest(home / "spoken"):
-        failed += bool(utterance.error)
-        spoken = spoken if utterance.error else spoken.plus(utterance.duration)
-    funnel = Funnel.load(home / "synthetic")
-    heard = [count_utterance_errors(each) for each in Manifest(home / "verified") if not each.error]
-    shares = _kept_shares(home.parents[1], home / "synthetic")
+    if not synthetic.is_dir():
+        return VoiceSummary(name, trial, passed)
+    spoken, failed_texts = Tally(), 0
+    for utterance in Manifest(synthesized):
+        if utterance.error:
+            failed_texts += 1
+        else:
+            spoken = spoken.add(utterance.duration)
+    funnel = Funnel.load(synthetic)
+    errors = [
+        count_utterance_errors(utterance) for utterance in Manifest(verified) if not utterance.error
+    ]
+    kept_shares = _kept_shares(PSEUDO_LABELS.path(voice_folder.parents[1]), synthetic)
     return VoiceSummary(
-        home.name,
+        name,
         trial,
         passed,
         synthesized=spoken,
-        failed=failed,
+        failed_texts=failed_texts,
         kept=funnel.kept,
         rejected=funnel.rejected,
-        character_errors=sum_counts(heard),
-        kept_with_unseen_words=shares[True],
-        kept_without_unseen_words=shares[False],
+        character_errors=sum_counts(errors),
+        kept_with_unseen_words=kept_shares[True],
+        kept_without_unseen_words=kept_shares[False],
     )
 
 
-def _kept_shares(at: Path, synthetic: Path) -> dict[bool, Share | None]:
-    """Kept shares of sentences with and without a word that was never heard in the pool."""
+def _kept_shares(pseudo_labels: Path, synthetic: Path) -> dict[bool, Share | None]:
+    """Return the kept shares of synthetic sentences with (True) and without unseen words.
+
+    A word is unseen if it occurs in no pseudo-label. Sentences with such words are what synthetic
+    speech can add to the pool, so filters that reject mainly those defeat its purpose.
+    """
     normalize = Basic().normalize
-    heard = {
+    seen_words = {
         word
-        for each in Manifest(at / "pseudo_labels")
-        for word in normalize(each.pred_text or "", each.lang).split()
+        for label in Manifest(pseudo_labels)
+        for word in normalize(label.pred_text or "", label.lang).split()
     }
-    kept, all_ = Counter[bool](), Counter[bool]()
-    for folder in (synthetic, synthetic / "rejected"):
-        for each in Manifest(folder):
-            if not each.error:
-                new = bool(set(normalize(each.text or "", each.lang).split()) - heard)
-                all_[new] += 1
-                kept[new] += folder == synthetic
-    return {new: kept[new] / all_[new] if all_[new] else None for new in (True, False)}
+    kept, total = Counter[bool](), Counter[bool]()
+    for folder in (synthetic, synthetic / REJECTED):
+        for utterance in Manifest(folder):
+            if not utterance.error:
+                words = normalize(utterance.text or "", utterance.lang).split()
+                has_unseen = bool(set(words) - seen_words)
+                total[has_unseen] += 1
+                kept[has_unseen] += folder == synthetic
+    return {
+        unseen: kept[unseen] / total[unseen] if total[unseen] else None for unseen in (True, False)
+    }

@@ -107,7 +107,7 @@ def count_speakers(speech: Manifest) -> SpeakerCounts:
     tallies = dict[str | None, Tally]()
     for utterance in speech:
         speaker = utterance.speaker
-        tallies[speaker] = tallies.get(speaker, Tally()).plus(utterance.duration)
+        tallies[speaker] = tallies.get(speaker, Tally()).add(utterance.duration)
     unknown = tallies.pop(None, Tally())
     by_duration = sorted(
         ((name or "", tally) for name, tally in tallies.items()),

@@ -69,9 +69,9 @@ def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manif
             reject(utterance for utterance in window if utterance.rejected_by)
             for utterance in window:
                 if reason := utterance.rejected_by:
-                    rejected[reason] = rejected[reason].plus(utterance.duration)
+                    rejected[reason] = rejected[reason].add(utterance.duration)
                 else:
-                    kept = kept.plus(utterance.duration)
+                    kept = kept.add(utterance.duration)
     Funnel(kept, dict(sorted(rejected.items()))).save(out)
     return kept_manifest
 
