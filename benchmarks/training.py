@@ -105,35 +105,43 @@ class _Ours:
     def __init__(self, options: Any, lesson: Manifest, out: Path) -> None:
         import torch
 
-        from twister_loop.asr.whisper import training as _whisper_train
-        from twister_loop.asr.whisper.dataset import build_examples, prefetch_batches, plan_steps, steps_per_epoch
+        from twister_loop.asr._training.batching import steps_per_epoch
+        from twister_loop.asr.whisper import training
+        from twister_loop.asr.whisper.dataset import plan_steps, prefetch_batches
+        from twister_loop.asr.whisper.labels import build_examples
         from twister_loop.asr.whisper.model import UNTRAINED_MARGIN, Whisper, weights_folder
 
-        self.start, self.repeatable = options.initial_checkpoint(), _whisper_train.repeatable
+        start = options.initial_checkpoint()
         self.checkpoint = Checkpoint("whisper", out)
-        whisper = Whisper.load(weights_folder(self.start), torch.float32)
-        taught = build_examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
-        total = steps_per_epoch(len(taught), options.batch, options.accumulate)
-        self.trainer = _whisper_train.Trainer(options, whisper, out, total, epochs=1)
-        self.todo = prefetch_batches(whisper, lesson, plan_steps(taught, options, total, SEED), options)
+        whisper = Whisper.load(weights_folder(start), torch.float32)
+        examples = build_examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
+        total_steps = steps_per_epoch(len(examples), options.batch, options.accumulate)
+        self.trainer = training.build_trainer(
+            options, whisper, out, total_steps=total_steps, epochs=1
+        )
+        steps = plan_steps(examples, options, total_steps, SEED)
+        self.batches = prefetch_batches(whisper, lesson, steps, options)
+        self.write = lambda: training.write_final_weights(options, whisper, start, out)
         self.seconds: list[float] = []
         self.waited: list[float] = []
         out.mkdir(parents=True, exist_ok=True)
 
     def step(self) -> None:
+        from twister_loop.asr._training.determinism import deterministic_algorithms
+
         began = time.perf_counter()
-        found = next(self.todo, None)
-        if found:
+        loaded = next(self.batches, None)
+        if loaded:
             read = time.perf_counter()
-            with self.repeatable():
-                self.trainer.take(*found)
+            with deterministic_algorithms():
+                self.trainer.update(*loaded)
             self.seconds.append(time.perf_counter() - began)
             self.waited.append(read - began)
 
     def finish(self) -> None:
-        while len(self.seconds) < self.trainer.total:
+        while len(self.seconds) < self.trainer.schedule.total_steps:
             self.step()
-        self.trainer.finish(self.start)
+        self.trainer.finish(self.write)
 
 
 def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[float]:
