@@ -41,7 +41,7 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
         for start, stop in edges.reshape(-1, 2).tolist():
             yield start / 16_000, (stop - start) / 16_000
 
-    monkeypatch.setattr(pauses, "cut", loud)
+    monkeypatch.setattr(pauses, "split_at_pauses", loud)
     monkeypatch.setattr(scanning, "BLOCK", 10.0)
     spoken = [(2.0, 3.0), (8.0, 6.0), (26.0, 4.0)]
     samples = np.zeros(31 * 16_000, np.float32)

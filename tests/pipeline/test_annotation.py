@@ -27,7 +27,7 @@ from twister_loop.pipeline.stages.annotation import (
     _estimate,
     cluster_speakers,
     estimate_columns,
-    speakers_of,
+    count_speakers,
 )
 from twister_loop.reporting.dashboard.console import format_speakers
 from twister_loop.reporting.summary import summarize
@@ -204,7 +204,7 @@ def test_speakers_are_named_after_the_corpus_they_were_first_heard_in(tmp_path: 
         replace(each, embedding=None) for each in speech
     ]
     tally = SpeakerCounts.load(tmp_path / "speakers")
-    assert tally == speakers_of(Manifest(tmp_path / "speakers"))
+    assert tally == count_speakers(Manifest(tmp_path / "speakers"))
     assert next(iter(tally.most.items())) == ("calls-2", Tally(2, 9.0)) and tally.count == 3
 
 

@@ -126,7 +126,7 @@ def _stretches(terms: ScanOptions, file: Utterance) -> Iterator[tuple[Seconds, S
     while begin < file.duration:
         length = min(BLOCK, file.duration - begin)
         block = audio.read(file.audio_filepath, file.offset + begin, length, file.channel)
-        found = list(pauses.cut(block, terms.at_most))
+        found = list(pauses.split_at_pauses(block, terms.at_most))
         after = begin + length
         if after < file.duration and found and sum(found[-1]) > length - AT_THE_END:
             after = begin + found.pop()[0]  # it may go on in the next block

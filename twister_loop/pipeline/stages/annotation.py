@@ -76,7 +76,7 @@ def cluster_speakers(
     """
     clustering = import_module("twister_loop.audio.speaker_clustering")
     utterances = show_progress(speech, "clustering speakers", len(speech))
-    limits = clustering.Limits(options.distance, options.of_means)
+    limits = clustering.DistanceLimits(options.distance, options.of_means)
     recordings = _recordings(utterances, options.at_least)
     numbers = clustering.cluster_speakers(recordings, limits).tolist()
     named = Manifest.write(_with_names(speech, numbers, earlier_speakers), out)
@@ -125,11 +125,11 @@ def _estimator(column: Column) -> Callable[[Samples], Any]:
     if column == "bandwidth":
         return audio.estimate_bandwidth
     if column == "dnsmos":
-        dnsmos = import_module("twister_loop.audio.dnsmos").dnsmos
+        dnsmos = import_module("twister_loop.audio.dnsmos").estimate_dnsmos
         return lambda samples: round(dnsmos(samples), 3)
     embedding = import_module("twister_loop.audio.speaker_embedding")
-    embedding.weights()  # missing weights are an error now, not hours later
-    return lambda samples: embedding.to_text(embedding.embed(samples))
+    embedding.find_weights()  # missing weights are an error now, not hours later
+    return lambda samples: embedding.encode_embedding(embedding.embed(samples))
 
 
 def _estimate(
@@ -160,7 +160,7 @@ def _recordings(
         Embeddings of shape (utterances, 256), and a mask of shape (utterances,) that is true where
         an utterance lasts at least `at_least` seconds.
     """
-    parse = import_module("twister_loop.audio.speaker_embedding").from_text
+    parse = import_module("twister_loop.audio.speaker_embedding").decode_embedding
     by_recording = groupby(
         speech, key=lambda utterance: (utterance.audio_filepath, utterance.channel)
     )
