@@ -92,7 +92,9 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
     share=some.floats(0.01, 0.85),
     temperature=some.floats(1.0, 10.0),
 )
-def test_caps_hold_whatever_the_hours(hours: GroupDurations, share: float, temperature: float) -> None:
+def test_caps_hold_whatever_the_hours(
+    hours: GroupDurations, share: float, temperature: float
+) -> None:
     mix = MixOptions(
         at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature}
     )

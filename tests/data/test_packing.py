@@ -18,9 +18,21 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.segments import cut_words, find_single_speaker, timestamp_index, trim_silence, join_texts
+from twister_loop.core.segments import (
+    cut_words,
+    find_single_speaker,
+    timestamp_index,
+    trim_silence,
+    join_texts,
+)
 from twister_loop.core.types import Origin, Word
-from twister_loop.data.packing import MAX_SWITCHING_GROUPS, LabelLengthRatio, PackedGroup, Packer, PackOptions
+from twister_loop.data.packing import (
+    MAX_SWITCHING_GROUPS,
+    LabelLengthRatio,
+    PackedGroup,
+    Packer,
+    PackOptions,
+)
 from twister_loop.pipeline.stages.mixture import pack
 
 WORDS = {
@@ -86,7 +98,9 @@ terms = some.builds(
 ) | some.builds(PackOptions, gap=some.floats(0, 1), speakers=some.sampled_from(["any", "same"]))
 
 
-def packed(terms: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters) -> list[PackedGroup]:
+def packed(
+    terms: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters
+) -> list[PackedGroup]:
     return list(Packer(terms, label, 7).packed_groups(speech))
 
 
@@ -283,7 +297,10 @@ def test_an_utterance_is_trimmed_to_its_words_and_these_move_along() -> None:
 
 def test_a_joined_speaker_is_nobody() -> None:
     one = Utterance(id="a", speaker="ada")
-    assert find_single_speaker(one) == "ada" and find_single_speaker(replace(one, speaker="ada+ben")) is None
+    assert (
+        find_single_speaker(one) == "ada"
+        and find_single_speaker(replace(one, speaker="ada+ben")) is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_what_is_still_being_written_is_left_for_the_next_look(
     patient = replace(eager, new_audio=NewAudioOptions(minutes=0.01, settled=0.6))
     with pytest.raises(NothingNew, match="0 new recordings"):
         retrain_(patient, run)
-    assert "2 files still change, and are left for the next look" in caplog.text
+    assert "ignoring 2 files modified within the last 0.6 s" in caplog.text
     time.sleep(0.7)
     growing.write_bytes(growing.read_bytes())
     assert retrain_(patient, run).number == 2

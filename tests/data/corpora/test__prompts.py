@@ -52,7 +52,9 @@ def test_an_entry_may_go_on_in_the_next_line() -> None:
 
 def test_the_share_of_a_text_never_changes() -> None:
     assert [assign_share(f"frase {n}", SHARES) for n in range(8)] == FROZEN
-    assert assign_share("Così è, numero 5!", SHARES) == assign_share("cosi\u0300 e\u0300 numero 5", SHARES)
+    assert assign_share("Così è, numero 5!", SHARES) == assign_share(
+        "cosi\u0300 e\u0300 numero 5", SHARES
+    )
 
 
 FROZEN = [

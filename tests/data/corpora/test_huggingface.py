@@ -78,7 +78,7 @@ def test_what_was_saved_to_disk_is_read_too(parquet: Path, tmp_path: Path) -> No
 
 
 def test_a_set_that_cannot_be_had_is_refused_with_the_remedies(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no data set that can be read .*HF_ENDPOINT"):
+    with pytest.raises(ConfigError, match=r"cannot read the data set .*HF_ENDPOINT"):
         read(tmp_path / "nothing")
     with pytest.raises(ConfigError, match="give one of the two"):
         Corpus.build({"use": "huggingface"})

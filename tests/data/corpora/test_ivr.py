@@ -185,7 +185,9 @@ def test_no_text_is_in_two_splits(publisher: list[str]) -> None:
     known = {name.lower(): text for name, text in {**SENTENCES, **TWINS}.items()}
     splits: list[Split] = ["pool", "texts", "development", "test"]
     texts = {
-        split: {comparison_key(known[name]) for each in read(split) if (name := stem(each)) in known}
+        split: {
+            comparison_key(known[name]) for each in read(split) if (name := stem(each)) in known
+        }
         for split in splits
     }
     assert sum(map(len, texts.values())) == len(SENTENCES) == len(set().union(*texts.values()))

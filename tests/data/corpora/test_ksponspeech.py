@@ -144,7 +144,7 @@ def test_what_was_set_aside_is_said(copy: Path, caplog: pytest.LogCaptureFixture
     caplog.set_level("INFO")
     read(copy, split="train")
     assert "ksponspeech train: 5 utterances" in caplog.text
-    assert "set aside: 1 bad_line, 1 no_audio, 2 unknown_mark" in caplog.text
+    assert "rejected 4 utterances: 1 bad_line, 1 no_audio, 2 unknown_mark" in caplog.text
     assert "1 files end in half a sample" in caplog.text
 
 

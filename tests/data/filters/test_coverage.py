@@ -68,7 +68,7 @@ def test_an_utterance_without_word_times_is_kept(tmp_path: Path) -> None:
 
 
 def test_unreadable_audio_is_dropped_with_its_path(tmp_path: Path) -> None:
-missing = replace(aligned(tmp_path, *WHOLE), audio_filepath=tmp_path / "gone.wav")
+    missing = replace(aligned(tmp_path, *WHOLE), audio_filepath=tmp_path / "gone.wav")
     assert "gone.wav" in (Coverage().objection(missing) or "")
 
 
@@ -80,7 +80,7 @@ def test_limits_out_of_range_are_refused(options: dict[str, float]) -> None:
 
 def test_speech_is_aligned_if_a_filter_needs_word_times(plan: Plan, tmp_path: Path) -> None:
     strict = (*plan.pseudo_filters, Coverage(max_untranscribed_seconds=0.01))
-folder = next_round(replace(plan, pseudo_filters=strict), tmp_path / "run").folder
+    folder = next_round(replace(plan, pseudo_filters=strict), tmp_path / "run").folder
     aligned_labels = [label for label in Manifest(folder / "aligned") if (label.text or "").strip()]
     assert aligned_labels and all(label.words for label in aligned_labels)
     assert not (next_round(plan, tmp_path / "other").folder / "aligned").exists()
@@ -104,9 +104,7 @@ def test_whisper_alignment_shows_how_much_of_a_text_was_spoken(
         pytest.skip("the telephone prompts are not in the cache; the corpus ivr fetches them")
     prompts = Corpus.build({"use": "ivr", "split": "development"}).utterances()
     long_prompts = [prompt for prompt in prompts if 4 < prompt.duration < 8][:2]
-    speech = [
-        replace(prompt, lang="it", text=change(prompt.text or "")) for prompt in long_prompts
-    ]
+    speech = [replace(prompt, lang="it", text=change(prompt.text or "")) for prompt in long_prompts]
     asr = Recognizer.build({"use": "whisper"})
     aligned_speech = asr.align(asr.initial_checkpoint(), speech)
     objections = [Coverage().objection(utterance) for utterance in aligned_speech]

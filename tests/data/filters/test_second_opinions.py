@@ -98,7 +98,9 @@ def test_a_second_model_hears_with_its_own_weights(tmp_path: Path) -> None:
 
     toy.speak(["aia", "hello"], tmp_path, labeled=False)
     speech = [
-        Utterance(id=str(n), audio_filepath=path, duration=audio.read_duration(path), pred_text=text)
+        Utterance(
+            id=str(n), audio_filepath=path, duration=audio.read_duration(path), pred_text=text
+        )
         for n, text in enumerate(["aia", "hello"])
         if (path := tmp_path / f"{n}.wav")
     ]
@@ -117,7 +119,9 @@ def test_other_weights_of_a_second_model_are_another_filter(
     speech = Manifest.write([], tmp_path / "speech")
     terms = ([SecondModel(asr="toy")], speech, None, ())
     filter_utterances(*terms, out=tmp_path / "sifted")
-    monkeypatch.setattr(ToyRecognizer, "base", lambda _: Checkpoint("toy", digest="others"))
+    monkeypatch.setattr(
+        ToyRecognizer, "initial_checkpoint", lambda _: Checkpoint("toy", digest="others")
+    )
     with pytest.raises(StaleError, match=r"filters.*others"):
         filter_utterances(*terms, out=tmp_path / "sifted")
 

@@ -1,14 +1,14 @@
-"""AI-Hub's broadcast conversations (data set 463): whole programs, and a JSON of their utterances.
+"""AI-Hub's broadcast conversations (data set 463), Korean.
 
-`NAME.wav` lies under `원천데이터` and `NAME.json` under `라벨링데이터`, each in folders of its own;
-a label lists `utterance` with `form`, `start`, `end` (seconds) and `speaker_id`.
+Every program is one file `NAME.wav` below `원천데이터`, and its label one file `NAME.json` below
+`라벨링데이터`. A label lists `utterance` with `form`, `start`, `end` (seconds) and `speaker_id`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,74 +19,88 @@ from ._base import Corpus
 from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
 from ._listed import check_utterance, log_counts, reject, require_folder
 
-FOLDERS = {"train": "*Training*", "validation": "*Validation*", "all": "."}
+FOLDER_PATTERNS = {"train": "*Training*", "validation": "*Validation*"}
+"""Patterns for the folders of a split, which have a number before the name (`1.Training`)."""
 
 
 @dataclass(frozen=True)
 class AihubBroadcast(Corpus):
+    """The utterances of one split of the broadcasts, cut from their programs."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """What was unpacked, in whatever depth."""
+    """Folder with the unpacked archives, at any depth."""
     split: Literal["train", "validation", "all"] = "all"
-    """`Training` or `Validation`, as their folders are named."""
+    """`train` for folders named `Training`, `validation` for `Validation`, or `all`."""
     reading: Reading = "spelling"
-    """Of `(이십)/(20)`: as spelled, or as pronounced. The order is not always this one."""
+    """Form to keep of dual transcriptions such as `(이십)/(20)`, whose order varies."""
     special: str = "*&#@"
-    """Signs that make an utterance no use: names and numbers are hidden behind them."""
+    """Signs that mask names and numbers. Utterances with one of them are rejected."""
     at_least: Seconds = 0.5
-    """What is shorter is set aside; ours, as nobody published one."""
+    """Shortest duration in seconds; shorter utterances are rejected. Our own choice, since no
+    threshold has been published."""
     at_most: Seconds = 30.0
-    """What is longer is set aside; what Whisper hears at once."""
+    """Longest duration in seconds, Whisper's window; longer utterances are rejected."""
     labeled: bool = True
-    """Whether the transcripts are given."""
+    """Yield the transcripts; without them the corpus can be a pool."""
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where there is no label at all."""
+        """Yield the utterances, program by program.
+
+        Raises:
+            ConfigError: There is no label in the folder or below it.
+        """
         require_folder(self.folder, "AI-Hub broadcasts")
-        homes = [self.folder] if self.split == "all" else self._homes()
-        labels = sorted({each for home in homes for each in home.rglob("*.json")})
+        folders = [self.folder] if self.split == "all" else self._find_split_folders()
+        # A set, since a folder may lie in another one that also has the split in its name.
+        labels = sorted({path for folder in folders for path in folder.rglob("*.json")})
         if not labels:
             raise ConfigError(f"{self.folder}: no label of {self.split} (NAME.json) in it or below")
-        audio = {path.stem: path for home in homes for path in home.rglob("*.wav")}
-        found = (each for path in labels for each in self._program(path, audio))
-        yield from log_counts(f"aihub_broadcast {self.split}", found)
+        audio = {path.stem: path for folder in folders for path in folder.rglob("*.wav")}
+        utterances = (utterance for label in labels for utterance in self._read(label, audio))
+        yield from log_counts(f"aihub_broadcast {self.split}", utterances)
 
-    def _homes(self) -> list[Path]:
-        return [each for each in self.folder.rglob(FOLDERS[self.split]) if each.is_dir()]
+    def _find_split_folders(self) -> list[Path]:
+        pattern = FOLDER_PATTERNS[self.split]
+        return [path for path in self.folder.rglob(pattern) if path.is_dir()]
 
-    def _program(self, label: Path, audio: Mapping[str, Path]) -> Iterator[Utterance]:
+    def _read(self, label: Path, audio: Mapping[str, Path]) -> Iterator[Utterance]:
+        """Yield the utterances of a label. `audio` is the recordings by name of the program."""
         path = audio.get(label.stem, label.with_suffix(".wav"))
         try:
             document = json.loads(label.read_text(encoding="utf-8-sig"))
             parts = document["utterance"]
         except (ValueError, KeyError, TypeError) as cause:
-            bare = Utterance(id=label.stem, audio_filepath=path)
-            yield reject(bare, "bad_label", f"{label}: not a label of utterances ({cause!r})")
+            program = Utterance(id=label.stem, audio_filepath=path)
+            yield reject(program, "bad_label", f"{label}: not a label of utterances ({cause!r})")
             return
         for number, part in enumerate(parts):
-            yield self._utterance(f"{label.stem}-{number:05d}", label.stem, path, part)
+            utterance = Utterance(
+                id=f"{label.stem}-{number:05d}", audio_filepath=path.absolute(), lang="ko"
+            )
+            yield self._complete(utterance, program=label.stem, part=part)
 
-    def _utterance(self, id_: str, program: str, path: Path, part: Mapping[str, Any]) -> Utterance:
-        bare = Utterance(id=id_, audio_filepath=path.absolute(), lang="ko")
+    def _complete(self, utterance: Utterance, program: str, part: Mapping[str, Any]) -> Utterance:
+        """Return the utterance with place, text and speaker from its part of the label."""
         try:
             start, end = float(part["start"]), float(part["end"])
-            said = str(part.get("form") or part["original_form"])
+            transcript = str(part.get("form") or part["original_form"])
             speaker = part.get("speaker_id")
         except (ValueError, KeyError, TypeError) as cause:
-            return reject(bare, "bad_label", f"{id_}: no start, end and form ({cause!r})")
-        raw = choose_reading(said, self.reading, spelling_first=False)
-        made = Utterance(
-            id=id_,
-            audio_filepath=bare.audio_filepath,
+            objection = f"{utterance.id}: no start, end and form ({cause!r})"
+            return reject(utterance, "bad_label", objection)
+        text = choose_reading(transcript, self.reading, spelling_first=False)
+        utterance = replace(
+            utterance,
             offset=round(start, 3),
             duration=round(max(end - start, 0.0), 3),
-            text=remove_marks(raw, self.reading),
-            lang="ko",
+            text=remove_marks(text, self.reading),
+            # Speakers are numbered anew in every program.
             speaker=f"{program}-{speaker}" if speaker else None,
         )
-        if hidden := "".join(sign for sign in self.special if sign in said):
-            made = reject(made, "special_characters", f"{hidden} in {said!r}")
-        elif not self.at_least <= made.duration <= self.at_most:
-            made = reject(made, "length", f"{made.duration:.2f} s")
-        elif self.labeled and (marks := find_unknown_marks(raw)):
-            made = reject(made, "unknown_mark", f"{marks} in {said!r}")
-        return check_utterance(made, labeled=self.labeled)
+        if masked := "".join(sign for sign in self.special if sign in transcript):
+            utterance = reject(utterance, "special_characters", f"{masked} in {transcript!r}")
+        elif not self.at_least <= utterance.duration <= self.at_most:
+            utterance = reject(utterance, "length", f"{utterance.duration:.2f} s")
+        elif self.labeled and (marks := find_unknown_marks(text)):
+            utterance = reject(utterance, "unknown_mark", f"{marks} in {transcript!r}")
+        return check_utterance(utterance, labeled=self.labeled)

@@ -1,4 +1,4 @@
-"""ASCEND: spontaneous Mandarin and English in one conversation (arXiv 2112.06223)."""
+"""ASCEND, spontaneous code-switched speech in Mandarin and English (arXiv 2112.06223)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from ._listed import check_utterance, log_counts, require_folder
 
 @dataclass(frozen=True)
 class Ascend(Corpus):
+    """One split of ASCEND."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """What its repository on the hub holds, with `waves` unpacked beside the lists."""
+    """Copy of its repository on the Hugging Face hub, with `waves` unpacked beside the lists."""
     split: Literal["train", "validation", "test"]
     language: Literal["all", "zh", "en", "mixed"] = "all"
-    """Only utterances of that language; ASCEND is reported for each and for all."""
+    """Yield only utterances of that language. Results on ASCEND are reported for each and for all
+    of them."""
     mixed_lang: Language | None = None
-    """What to say of mixed utterances; left out, the recognizer detects the language."""
+    """Language (ISO 639-1) of mixed utterances; with None the recognizer detects it."""
     labeled: bool = True
-    """Whether the transcripts are given."""
+    """Yield the transcripts; without them the corpus can be a pool."""
     published: ClassVar = {"train": 9_869, "validation": 1_130, "test": 1_315}
-    """As the card of CAiRE/ASCEND on the hub says (1,129 in an earlier version of it)."""
+    """Source: the card of CAiRE/ASCEND on the hub (1,129 for validation in an earlier version)."""
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where the list is not there."""
+        """Yield the split in the order of its list.
+
+        Raises:
+            ConfigError: The list is missing, or lacks columns.
+        """
         listing = require_folder(self.folder, "ASCEND") / f"{self.split}_metadata.csv"
         if not listing.is_file():
             raise ConfigError(
@@ -42,13 +49,14 @@ class Ascend(Corpus):
             columns = set(rows.fieldnames or ())
             if not {"transcription", "language"} <= columns or not columns & {"path", "file_name"}:
                 raise ConfigError(f"{listing}: not a list of ASCEND (its columns: {columns})")
-            wanted = (row for row in rows if self.language in ("all", row["language"]))
-            yield from log_counts(f"ascend {self.split}", map(self._utterance, wanted))
+            selected = (row for row in rows if self.language in ("all", row["language"]))
+            yield from log_counts(f"ascend {self.split}", map(self._to_utterance, selected))
 
-    def _utterance(self, row: Mapping[str, str]) -> Utterance:
+    def _to_utterance(self, row: Mapping[str, str]) -> Utterance:
+        # Versions of the list differ in the name of the column and in the folder.
         name = Path(row.get("file_name") or row.get("path") or "").name
         lang = row["language"] if row["language"] in ("zh", "en") else self.mixed_lang
-        made = Utterance(
+        utterance = Utterance(
             id=name,
             audio_filepath=(self.folder / "waves" / name).absolute(),
             text=" ".join((row["transcription"] or "").split()),
@@ -57,4 +65,4 @@ class Ascend(Corpus):
             if "original_speaker_id" in row
             else None,
         )
-        return check_utterance(made, labeled=self.labeled)
+        return check_utterance(utterance, labeled=self.labeled)

@@ -39,8 +39,8 @@ class AudioFolder(Corpus):
     """Seconds for which a file must not have changed. A file that changed more recently may still
     be being written, and is left out."""
 
-    def excluding_recent_files(self, since: Seconds) -> Self:
-        return replace(self, settled=max(self.settled, since))
+    def excluding_recent_files(self, min_age: Seconds) -> Self:
+        return replace(self, settled=max(self.settled, min_age))
 
     def utterances(self) -> Iterator[Utterance]:
         """Yield every audio file, sorted by path; one that cannot be read has an `error`.

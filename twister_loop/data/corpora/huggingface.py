@@ -1,7 +1,8 @@
-"""Any data set of speech that the library `datasets` reads: by name from the hub, or a folder.
+"""Any speech data set that the library `datasets` reads, from the Hugging Face hub or a folder.
 
-Audio is decoded here and not by `datasets`, which would need FFmpeg. What comes as bytes is kept
-in the user's cache, in a file named by its content, so that streaming a set twice writes it once.
+Audio is decoded here and not by `datasets`, which would need FFmpeg. Audio that comes as bytes is
+kept in the user's cache, in a file named by a hash of its content, so that streaming a data set
+twice writes it once.
 """
 
 from __future__ import annotations
@@ -27,55 +28,66 @@ from ._listed import check_utterance, log_counts, reject
 
 @dataclass(frozen=True)
 class HuggingFace(Corpus):
+    """One split of a data set."""
+
     dataset: str | None = None
-    """On the hub, such as `google/fleurs`."""
+    """Name on the hub, such as `google/fleurs`."""
     folder: Path | None = field(default=None, metadata=NOT_IN_CACHE_KEY)
-    """Instead of a name: what `save_to_disk` wrote, or files that `load_dataset` reads."""
+    """Folder instead of a name: one that `save_to_disk` wrote, or files for `load_dataset`."""
     config: str | None = None
-    """Of the data set, such as `ko_kr`."""
+    """Configuration of the data set, such as `ko_kr`."""
     split: str = "train"
+    """Split of the data set, such as `train`, `validation` or `test`."""
     revision: str | None = None
-    """A commit of the hub: without one, the set may change under the plan."""
+    """Commit on the hub. Without one, a change of the data set changes the corpus of a plan."""
     audio: str = "audio"
-    """Column of the speech."""
+    """Column with the audio."""
     text: str | None = "text"
-    """Column of the transcripts; null leaves them out, so that it can be a pool."""
+    """Column with the transcripts; null leaves them out, so that the corpus can be a pool."""
     speaker: str | None = None
-    """Column of the speakers."""
+    """Column with the speakers; null if there is none."""
     lang: Language | None = None
+    """Language (ISO 639-1) of rows without one; with null the recognizer detects it."""
     lang_column: str | None = None
-    """Column of the languages, where they differ."""
+    """Column with the language (ISO 639-1), for data sets of several languages."""
     streaming: bool = True
-    """Whether only what is used is fetched from the hub, and nothing is copied into its cache."""
+    """Fetch only the rows that are used, and copy nothing into the cache of the hub."""
     at_most: int | None = None
-    """Utterances, from the first on."""
+    """Most utterances, from the first on; null for all."""
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.folder is None):
             raise ValueError("dataset, folder: give one of the two")
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where the set or a column is not there."""
-        rows = self._loaded()
+        """Yield the rows of the split in their order.
+
+        Raises:
+            ConfigError: The data set cannot be read, or a column is missing.
+        """
+        rows = self._load()
+        # A streamed set may not know its features before its first row.
         columns = list(rows.features or next(iter(rows.take(1)), {}))
         for column in filter(None, (self.audio, self.text, self.speaker, self.lang_column)):
             if column not in columns:
                 raise ConfigError(
-                    f"{self._what}: no column {column!r}; {suggest_name(column, columns)}"
+                    f"{self._name_and_split}: no column {column!r}; {suggest_name(column, columns)}"
                 )
         if isinstance((rows.features or {}).get(self.audio), datasets.Audio):
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
-        numbered = enumerate(islice(rows, self.at_most))
-        found = (self._utterance(number, row) for number, row in numbered)
-        yield from log_counts(f"huggingface {self._what}", found)
+        utterances = (
+            self._to_utterance(number, row) for number, row in enumerate(islice(rows, self.at_most))
+        )
+        yield from log_counts(f"huggingface {self._name_and_split}", utterances)
 
     @property
-    def _what(self) -> str:
+    def _name_and_split(self) -> str:
         return f"{self.dataset or self.folder}, {self.split}"
 
-    def _loaded(self) -> Any:
+    def _load(self) -> Any:
+        """Load the split. Raises ConfigError with the remedies if it cannot be read."""
         try:
-            if self.folder and _saved(self.folder):
+            if self.folder and _is_saved_dataset(self.folder):
                 saved = datasets.load_from_disk(str(self.folder))
                 return saved[self.split] if isinstance(saved, datasets.DatasetDict) else saved
             return datasets.load_dataset(
@@ -85,55 +97,59 @@ class HuggingFace(Corpus):
                 revision=self.revision,
                 streaming=self.streaming,
             )
+        # `datasets` raises any of these for a missing set, network or split.
         except (
             OSError,
             ValueError,
             KeyError,
             RuntimeError,
             datasets.exceptions.DatasetsError,
-        ) as e:
-            why = (str(e).strip() or repr(e)).splitlines()[0]
+        ) as cause:
+            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
             raise ConfigError(
-                f"{self._what}: no data set that can be read ({why}). From the hub it needs a "
-                "network (HF_ENDPOINT, HF_TOKEN, HF_HOME are respected); without one, bring it "
-                "here and give its `folder`"
-            ) from e
+                f"{self._name_and_split}: cannot read the data set ({reason}). The hub needs a "
+                "network (HF_ENDPOINT, HF_TOKEN, HF_HOME are respected); without a network, copy "
+                "the data set to this machine and set `folder`"
+            ) from cause
 
-    def _utterance(self, number: int, row: Mapping[str, Any]) -> Utterance:
-        made = Utterance(
+    def _to_utterance(self, number: int, row: Mapping[str, Any]) -> Utterance:
+        utterance = Utterance(
             id=f"{self.split}/{number:07d}",
             text=" ".join(str(row[self.text] or "").split()) if self.text else None,
             lang=(row[self.lang_column] if self.lang_column else None) or self.lang,
             speaker=str(row[self.speaker]) if self.speaker else None,
         )
-        path = self._file(row[self.audio])
+        path = self._find_file(row[self.audio])
         if path is None:
-            return reject(made, "no_audio", f"row {number}: neither bytes nor a file")
-        return check_utterance(replace(made, audio_filepath=path), labeled=self.text is not None)
+            return reject(utterance, "no_audio", f"row {number}: neither bytes nor a file")
+        utterance = replace(utterance, audio_filepath=path)
+        return check_utterance(utterance, labeled=self.text is not None)
 
-    def _file(self, audio: Any) -> Path | None:
-        """Where the audio of a row is; bytes are written to the cache first."""
+    def _find_file(self, audio: Any) -> Path | None:
+        """Return the audio file of a row, after writing bytes to the cache; None without audio."""
         if isinstance(audio, str):
             return Path(audio).absolute()
         if not isinstance(audio, Mapping):
             return None
-        path, data = audio.get("path"), audio.get("bytes")
-        if data is None:
+        path, content = audio.get("path"), audio.get("bytes")
+        if content is None:
             return Path(path).absolute() if path else None
-        return _kept(data, Path(path or "").suffix)
+        return _write_to_cache(content, Path(path or "").suffix)
 
 
-def _saved(folder: Path) -> bool:
-    return any((folder / note).is_file() for note in ("state.json", "dataset_dict.json"))
+def _is_saved_dataset(folder: Path) -> bool:
+    """Return True for a folder that `save_to_disk` wrote."""
+    return any((folder / name).is_file() for name in ("state.json", "dataset_dict.json"))
 
 
-def _kept(data: bytes, suffix: str) -> Path:
-    """The file with this content; whole or not there."""
-    digest = hashlib.sha256(data).hexdigest()[:16]
+def _write_to_cache(content: bytes, suffix: str) -> Path:
+    """Return the file in the cache with this content, and write it if it is missing."""
+    digest = hashlib.sha256(content).hexdigest()[:16]
     path = cache_folder() / "datasets" / digest[:2] / f"{digest}{suffix}"
-    if not (path.is_file() and path.stat().st_size == len(data)):
+    if not (path.is_file() and path.stat().st_size == len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed when complete; the process id keeps two processes out of each other's way.
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        scratch.write_bytes(data)
+        scratch.write_bytes(content)
         scratch.replace(path)
     return path

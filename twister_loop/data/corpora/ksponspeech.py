@@ -1,8 +1,9 @@
-"""KsponSpeech: 969 hours of spontaneous Korean, as AI-Hub gives them out.
+"""KsponSpeech, 969 hours of spontaneous Korean speech, as AI-Hub publishes them.
 
-Headerless PCM beside texts in cp949 (`KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.pcm`),
-and the official lists (`train.trn`, `dev.trn`, `eval_clean.trn`, `eval_other.trn`; UTF-8) with
-`path :: transcript` in each line. Source: Bang et al., Applied Sciences 10(19), 2020.
+The audio is headerless PCM (`KsponSpeech_01/KsponSpeech_0001/KsponSpeech_000001.pcm`), with a text
+in cp949 beside each file. The official lists (`train.trn`, `dev.trn`, `eval_clean.trn`,
+`eval_other.trn`; UTF-8) have `path :: transcript` in each line. Source: Bang et al., Applied
+Sciences 10(19), 2020.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ from ._listed import check_utterance, decode_text, find_below, log_counts, rejec
 
 Split = Literal["train", "dev", "eval_clean", "eval_other", "all"]
 
-PERCENT = {
+SPOKEN_PERCENT = {
     **dict.fromkeys(["087797", "215401", "284574", "397184", "581483"], "퍼센트"),
     **dict.fromkeys(["501006", "502173", "542363"], "프로"),
 }
-"""How the percent sign sounds in the files that do not write it out, by KoSpeech; heard there."""
+"""Spoken form of the percent sign, by file number, in files that do not write it out. The forms
+are KoSpeech's, which listened to them."""
 
 
 @dataclass(frozen=True)
 class KsponSpeech(Corpus):
+    """One split of KsponSpeech."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """What was unpacked: `KsponSpeech_01` ... `_05`, `KsponSpeech_eval` and the folder with the
-    lists, in it or a level or two below."""
+    """Folder with the unpacked `KsponSpeech_01` ... `_05`, `KsponSpeech_eval` and the folder of
+    lists, in it or up to two levels below."""
     split: Split = "train"
-    """An official list; or `all`, which needs none: every file of the five folders, with the
-    texts that lie beside them."""
+    """Name of an official list, or `all`: every file of the five folders with the text beside it,
+    which needs no list."""
     reading: Reading = "spelling"
-    """Of `(70%)/(칠 십 퍼센트)`: as spelled, or as pronounced."""
+    """Form to keep of dual transcriptions such as `(70%)/(칠 십 퍼센트)`."""
     labeled: bool = True
-    """Whether the transcripts are given; without them it can be a pool."""
+    """Yield the transcripts; without them the corpus can be a pool."""
     published: ClassVar = {
         "train": 620_000,
         "dev": 2_545,
@@ -47,71 +51,85 @@ class KsponSpeech(Corpus):
         "eval_other": 3_000,
         "all": 622_545,
     }
-    """As OpenSpeech's reader has them (620,000; 2,545; 6,000 to evaluate), and the hub's card of
-    jubang0219/KsponSpeech (3,000 each); `all` is train and dev."""
+    """Sources: OpenSpeech's reader (620,000; 2,545; 6,000 to evaluate), and the hub's card of
+    jubang0219/KsponSpeech (3,000 each). `all` is train and dev."""
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where the split is not there."""
-        require_folder(self.folder, "KsponSpeech")
-        found = self._all() if self.split == "all" else self._listed()
-        yield from log_counts(f"ksponspeech {self.split}", found)
+        """Yield the split in the order of its list, or of paths for `all`.
 
-    def _listed(self) -> Iterator[Utterance]:
+        Raises:
+            ConfigError: The split is not in the folder.
+        """
+        require_folder(self.folder, "KsponSpeech")
+        utterances = self._read_folders() if self.split == "all" else self._read_list()
+        yield from log_counts(f"ksponspeech {self.split}", utterances)
+
+    def _read_list(self) -> Iterator[Utterance]:
+        """Yield the utterances of an official list."""
         listing = find_below(self.folder, f"{self.split}.trn")
         if listing is None:
             raise ConfigError(
                 f"{self.folder}: no list {self.split}.trn in it or two levels below; unpack "
                 "KsponSpeech_scripts.zip there, or take {split: all}, which needs no list"
             )
-        homes: dict[str, Path] = {}
+        parents: dict[str, Path] = {}
         for number, line in enumerate(listing.read_bytes().splitlines(), 1):
+            # Line by line, so that one broken line costs no more than itself.
             text = decode_text(line, "utf-8-sig", "cp949")
-            name, _, said = (text or "").partition(" :: ")
-            if text is None or not said.strip() or not name.strip().endswith(".pcm"):
-                why = f"{listing.name}:{number}: not `path :: transcript`"
-                yield reject(Utterance(id=f"{listing.name}:{number}"), "bad_line", why)
+            path, _, transcript = (text or "").partition(" :: ")
+            if text is None or not transcript.strip() or not path.strip().endswith(".pcm"):
+                objection = f"{listing.name}:{number}: not `path :: transcript`"
+                yield reject(Utterance(id=f"{listing.name}:{number}"), "bad_line", objection)
             else:
-                yield self._utterance(self._there(name.strip(), homes), said)
+                yield self._to_utterance(self._locate(path.strip(), parents), transcript)
 
-    def _all(self) -> Iterator[Utterance]:
+    def _read_folders(self) -> Iterator[Utterance]:
+        """Yield the utterances of the five folders, also those without audio or text."""
         parts = [find_below(self.folder, f"KsponSpeech_0{number}") for number in range(1, 6)]
         if not any(parts):
             raise ConfigError(f"{self.folder}: no KsponSpeech_01 in it or two levels below")
         for part in filter(None, parts):
             for folder in sorted(part.iterdir()):
                 names = {
-                    each.stem for each in folder.glob("*.*") if each.suffix in {".pcm", ".txt"}
+                    path.stem for path in folder.glob("*.*") if path.suffix in {".pcm", ".txt"}
                 }
                 for name in sorted(names):
-                    yield self._read(folder / f"{name}.pcm")
+                    yield self._read_pair(folder / f"{name}.pcm")
 
-    def _read(self, audio: Path) -> Utterance:
-        """A file with the text beside it."""
-        beside = audio.with_suffix(".txt")
-        if not beside.is_file():
-            return check_utterance(
-                Utterance(id=audio.stem, audio_filepath=audio), labeled=self.labeled
-            )
-        # Text in UTF-8, as some copies have it, is hardly ever valid as something else.
-        text = decode_text(beside.read_bytes(), "utf-8-sig", "cp949")
+    def _read_pair(self, audio: Path) -> Utterance:
+        """Return the utterance of an audio file and the text beside it."""
+        utterance = Utterance(id=audio.stem, audio_filepath=audio)
+        text_file = audio.with_suffix(".txt")
+        if not text_file.is_file():
+            return check_utterance(utterance, labeled=self.labeled)
+        # UTF-8 first, as some copies have it: other text is hardly ever valid UTF-8 by chance.
+        text = decode_text(text_file.read_bytes(), "utf-8-sig", "cp949")
         if text is None:
-            bare = Utterance(id=audio.stem, audio_filepath=audio)
-            return reject(bare, "not_cp949", f"{beside}: neither cp949 nor UTF-8")
-        return self._utterance(audio, text)
+            return reject(utterance, "not_cp949", f"{text_file}: neither cp949 nor UTF-8")
+        return self._to_utterance(audio, text)
 
-    def _utterance(self, audio: Path, said: str) -> Utterance:
-        raw = choose_reading(said, self.reading)
-        percent = PERCENT.get(audio.stem.rpartition("_")[2], "퍼센트")
-        text = remove_marks(raw, self.reading, percent=percent)
-        made = Utterance(id=audio.stem, audio_filepath=audio.absolute(), text=text, lang="ko")
-        if self.labeled and (marks := find_unknown_marks(raw)):
-            made = reject(made, "unknown_mark", f"{marks} in {said.strip()!r}")
-        return check_utterance(made, labeled=self.labeled)
+    def _to_utterance(self, audio: Path, transcript: str) -> Utterance:
+        """Return the utterance of an audio file with its text by the rules of ETRI."""
+        chosen = choose_reading(transcript, self.reading)
+        percent = SPOKEN_PERCENT.get(audio.stem.rpartition("_")[2], "퍼센트")
+        utterance = Utterance(
+            id=audio.stem,
+            audio_filepath=audio.absolute(),
+            text=remove_marks(chosen, self.reading, percent=percent),
+            lang="ko",
+        )
+        if self.labeled and (marks := find_unknown_marks(chosen)):
+            utterance = reject(utterance, "unknown_mark", f"{marks} in {transcript.strip()!r}")
+        return check_utterance(utterance, labeled=self.labeled)
 
-    def _there(self, name: str, homes: dict[str, Path]) -> Path:
-        """Where a path of a list is; its first folder may lie deeper than the list says."""
-        first = Path(name).parts[0]
-        if first not in homes:
-            found = find_below(self.folder, first)
-            homes[first] = found.parent if found else self.folder
-        return homes[first] / name
+    def _locate(self, path: str, parents: dict[str, Path]) -> Path:
+        """Return the audio file for a path of a list.
+
+        The first folder of the path may lie deeper than the list has it. `parents` keeps where it
+        was found, since a list has 620,000 lines and searching a folder for each takes hours.
+        """
+        first_folder = Path(path).parts[0]
+        if first_folder not in parents:
+            location = find_below(self.folder, first_folder)
+            parents[first_folder] = location.parent if location else self.folder
+        return parents[first_folder] / path

@@ -1,4 +1,4 @@
-"""LibriSpeech: read English (Panayotov et al., ICASSP 2015; OpenSLR 12)."""
+"""LibriSpeech, read English speech (Panayotov et al., ICASSP 2015; OpenSLR 12)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ Split = Literal[
 
 @dataclass(frozen=True)
 class LibriSpeech(Corpus):
+    """One split of LibriSpeech."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """`LibriSpeech`, or what it lies in."""
+    """The folder `LibriSpeech`, or the folder that it lies in."""
     split: Split
     labeled: bool = True
-    """Whether the transcripts are given (in small letters; the files have capitals)."""
+    """Yield the transcripts, in lower case (the files have capitals); without them the corpus can
+    be a pool."""
     published: ClassVar = {
         "train-clean-100": 28_539,
         "train-clean-360": 104_014,
@@ -36,21 +39,28 @@ class LibriSpeech(Corpus):
         "test-clean": 2_620,
         "test-other": 2_939,
     }
-    """As the card of openslr/librispeech_asr on the hub says."""
+    """Source: the card of openslr/librispeech_asr on the Hugging Face hub."""
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where the split is not there."""
-        home = find_below(require_folder(self.folder, "LibriSpeech"), self.split, deep=1)
-        if home is None:
+        """Yield the split.
+
+        Raises:
+            ConfigError: The split is not in the folder.
+        """
+        folder = require_folder(self.folder, "LibriSpeech")
+        split_folder = find_below(folder, self.split, max_depth=1)
+        if split_folder is None:
             raise ConfigError(f"{self.folder}: no {self.split} in it; unpack {self.split}.tar.gz")
-        found = (
+        utterances = (
             replace(
-                each,
-                text=(each.text or "").lower(),
+                utterance,
+                # Whisper would learn to write capitals.
+                text=(utterance.text or "").lower(),
                 lang="en",
-                speaker=f"librispeech-{each.id.partition('-')[0]}",
+                # An id is speaker, chapter and number: 1688-142285-0001.
+                speaker=f"librispeech-{utterance.id.partition('-')[0]}",
             )
-            for each in read_trans_files(home)
+            for utterance in read_trans_files(split_folder)
         )
-        whole = (check_utterance(each, labeled=self.labeled) for each in found)
-        yield from log_counts(f"librispeech {self.split}", whole)
+        checked = (check_utterance(utterance, labeled=self.labeled) for utterance in utterances)
+        yield from log_counts(f"librispeech {self.split}", checked)

@@ -1,6 +1,6 @@
-"""A manifest that is there already, ours or NeMo's: one JSON object a line.
+"""Corpus from a manifest of this package or of NeMo, one JSON object a line.
 
-Fields that mean nothing here, such as `pnc` or `taskname`, are passed over.
+Unknown fields, such as `pnc` or `taskname`, are ignored.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from ._base import Corpus
 
 @dataclass(frozen=True)
 class ManifestFile(Corpus):
+    """The utterances of a manifest."""
+
     file: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """JSON, one utterance a line; audio paths are absolute or relative to the file."""
+    """JSON, one utterance a line. Audio paths are absolute, or relative to the file's folder."""
     lang: Language | None = None
-    """Of lines that do not say."""
+    """Language of lines without one (ISO 639-1)."""
 
     def utterances(self) -> Iterator[Utterance]:
+        """Yield the utterances in the order of lines, with absolute audio paths.
+
+        Raises:
+            ConfigError: The file cannot be read.
+            ManifestError: A line is not JSON, or a field has the wrong type.
+        """
         try:
             lines = self.file.read_bytes().splitlines()
         except OSError as cause:
-            raise ConfigError(f"{self.file}: no manifest that can be read ({cause})") from cause
+            raise ConfigError(f"{self.file}: cannot read the manifest ({cause})") from cause
         for number, line in enumerate(lines, 1):
             try:
-                row = schema.parse_json(dict[str, object], line)
-                row = {name: value for name, value in row.items() if value is not None}
-                row.setdefault("id", f"{self.file.name}:{number}")
-                if "source_lang" in row:  # NeMo's, where what is heard may be translated
-                    row.setdefault("lang", row["source_lang"])
-                if isinstance(row.get("speaker"), int):
-                    row["speaker"] = str(row["speaker"])
-                utterance = schema.parse_data(Utterance, row)
+                utterance = self._parse_line(number, line)
             except ValueError as cause:
                 raise ManifestError(f"{self.file}:{number}: {cause}") from cause
             path = utterance.audio_filepath
@@ -46,3 +47,15 @@ class ManifestFile(Corpus):
                 audio_filepath=path if path == TEXT_ONLY else (self.file.parent / path).absolute(),
                 lang=utterance.lang or self.lang,
             )
+
+    def _parse_line(self, number: int, line: bytes) -> Utterance:
+        """Parse line `number`, counted from 1. Raises ValueError."""
+        row = schema.parse_json(dict[str, object], line)
+        # NeMo writes null for fields that an utterance does not have.
+        row = {name: content for name, content in row.items() if content is not None}
+        row.setdefault("id", f"{self.file.name}:{number}")
+        if "source_lang" in row:  # NeMo's name for it in manifests for speech translation
+            row.setdefault("lang", row["source_lang"])
+        if isinstance(row.get("speaker"), int):
+            row["speaker"] = str(row["speaker"])
+        return schema.parse_data(Utterance, row)

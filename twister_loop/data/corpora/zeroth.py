@@ -1,4 +1,4 @@
-"""Zeroth-Korean: read Korean, 105 speakers and 10 others (OpenSLR 40)."""
+"""Zeroth-Korean, read Korean speech of 105 speakers in train and 10 others in test (OpenSLR 40)."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ from ._trans import read_trans_files
 
 @dataclass(frozen=True)
 class Zeroth(Corpus):
+    """One split of Zeroth-Korean."""
+
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
-    """What `zeroth_korean.tar.gz` holds: `train_data_01`, `test_data_01`, `AUDIO_INFO`."""
+    """The unpacked `zeroth_korean.tar.gz`: `train_data_01`, `test_data_01`, `AUDIO_INFO`."""
     split: Literal["train", "test"]
     labeled: bool = True
-    """Whether the transcripts are given."""
+    """Yield the transcripts; without them the corpus can be a pool."""
     published: ClassVar = {"train": 22_263, "test": 457}
-    """As openslr.org/40 says: 51.6 and 1.2 hours."""
+    """Source: openslr.org/40, which also gives 51.6 and 1.2 hours."""
 
     def utterances(self) -> Iterator[Utterance]:
-        """Raises ConfigError where the split is not there."""
+        """Yield the split.
+
+        Raises:
+            ConfigError: The split is not in the folder.
+        """
         name = f"{self.split}_data_01"
-        home = find_below(require_folder(self.folder, "Zeroth-Korean"), name, deep=1)
-        if home is None:
+        split_folder = find_below(require_folder(self.folder, "Zeroth-Korean"), name, max_depth=1)
+        if split_folder is None:
             raise ConfigError(f"{self.folder}: no {name} in it; unpack zeroth_korean.tar.gz")
-        # An id is speaker, script and number: 106_003_0000.
-        found = (
-            replace(each, lang="ko", speaker=f"zeroth-{each.id.partition('_')[0]}")
-            for each in read_trans_files(home)
+        utterances = (
+            # An id is speaker, script and number: 106_003_0000.
+            replace(utterance, lang="ko", speaker=f"zeroth-{utterance.id.partition('_')[0]}")
+            for utterance in read_trans_files(split_folder)
         )
-        whole = (check_utterance(each, labeled=self.labeled) for each in found)
-        yield from log_counts(f"zeroth {self.split}", whole)
+        checked = (check_utterance(utterance, labeled=self.labeled) for utterance in utterances)
+        yield from log_counts(f"zeroth {self.split}", checked)
