@@ -46,7 +46,7 @@ def demo(options: argparse.Namespace) -> int:
     stages = dashboard.redraw_after_stages(run, run_in_process)
     _print_rounds(run, refine(load(plan_path), run, stages))
     _print_run(run)
-    print(toy_demo.next_steps(options.folder))
+    print(toy_demo.closing_message(options.folder))
     return 0
 
 

@@ -86,12 +86,15 @@ def record_texts(texts: Sequence[str], folder: Path, *, labeled: bool = True) ->
     return folder
 
 
-def next_steps(folder: Path) -> str:
-    """Return the commands to try after the demo."""
+def closing_message(folder: Path) -> str:
+    """Return what the demo showed, and the commands to try next."""
     return f"""
+What happened: the untouched recognizer knows the vowels only. In round 1 it labeled the pool, a
+voice learned from the labels and read the texts, and the recognizer learned the consonants from
+that speech. Round 2 could not improve on a champion without errors, so the gates refused it.
+
 Try next:
-  twister status {folder}/run --json         every figure, for programs
-  twister dashboard {folder}                 the page in a browser
-  twister reproduce {folder}/run             run it again and compare every file
-  twister round {folder}/toy.yaml {folder}/run --set seed=2    one more round
-  twister run YOUR.yaml runs/mine            your own data: change a copy of {folder}/toy.yaml"""
+  twister status {folder}/run --json       all figures, for programs
+  twister dashboard {folder}               the page in a browser (extra `dashboard`)
+  twister reproduce {folder}/run           run it again and compare every file
+  twister run YOUR.yaml runs/mine          your own data: start from a copy of {folder}/toy.yaml"""
