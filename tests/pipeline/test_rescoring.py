@@ -1,4 +1,4 @@
-"""Labels repaired by the texts, where the champion can be made to agree."""
+"""N-best rescoring: the champion's beam and a language model of the texts choose the label."""
 
 from __future__ import annotations
 
@@ -15,196 +15,108 @@ from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Alternative, Word
-from twister_loop.pipeline.stages.rescoring import Repair, Rescoring, repair
+from twister_loop.core.types import Alternative
+from twister_loop.pipeline.stages.rescoring import RescoringOptions, rescore
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
-from twister_loop.text.spelling import Spellings
 
 TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
 
 
 @dataclass(frozen=True)
-class Spelling(ToyRecognizer):
-    """Finds a text as likely as the words in it that it likes."""
+class FixedBeam(ToyRecognizer):
+    """Gives the same alternatives for every utterance."""
 
-    likes: tuple[tuple[str, float], ...] = ()
-
-    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        for each in speech:
-            words = (each.text or "").casefold().split()
-            likely = sum(dict(self.likes).get(word, -1.0) for word in words)
-            yield replace(each, words=(Word(word="all", start=0, end=1, logprob=likely),))
-
-
-def repaired(tmp_path: Path, label: str, likes: dict[str, float], **terms: Any) -> Utterance:
-    origin = terms.pop("origin", "pseudo")
-    lang = terms.pop("lang", "it")
-    one = Utterance(id="0", text=label, pred_text=label, lang=lang, origin=origin)
-    labels = Manifest.write([one], tmp_path / "labels")
-    spoken = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(TEXTS))
-    texts = Manifest.write(spoken, tmp_path / "texts")
-    champion = BoundRecognizer(Spelling(likes=tuple(likes.items())), Checkpoint("toy"))
-    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "rescored")
-    return found
-
-
-def test_a_word_that_the_champion_prefers_is_repaired_and_it_is_recorded(tmp_path: Path) -> None:
-    found = repaired(tmp_path, "Premi Canceletto, grazie.", {"cancelletto,": -0.5})
-    assert found.text == "Premi Cancelletto, grazie."
-    assert found.text_before_rescoring == found.pred_text == "Premi Canceletto, grazie."
-
-
-def test_a_word_that_the_champion_does_not_prefer_stays(tmp_path: Path) -> None:
-    found = repaired(tmp_path, "premi canceletto", {"canceletto": -0.5})
-    assert found.text == "premi canceletto" and found.text_before_rescoring is None
-
-
-@pytest.mark.parametrize(("trust", "text"), [(0.4, "premi canceletto"), (0.6, "premi cancelletto")])
-def test_texts_that_are_trusted_more_repair_more(tmp_path: Path, trust: float, text: str) -> None:
-    assert repaired(tmp_path, "premi canceletto", {"canceletto": -0.5}, trust=trust).text == text
-
-
-@pytest.mark.parametrize(
-    ("label", "terms"),
-    [
-        ("premi cancellato", {"similarity": 0.95}),
-        ("la conferenza", {}),
-        ("il 2canceletto", {}),
-        ("premi canceletto", {"origin": "human"}),
-        ("canceletto", {"lang": "zh"}),
-    ],
-)
-def test_what_is_in_no_doubt_is_not_asked(
-    tmp_path: Path, label: str, terms: dict[str, Any]
-) -> None:
-    likes = {"cancelletto": 0.0}
-    found = repaired(tmp_path, label, likes, **terms)
-    assert found.text == label and found.text_before_rescoring is None
-
-
-def test_words_of_the_lexicon_are_words(tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("Canceletto\n")
-    likes = {"cancelletto": 0.0}
-    own = repaired(tmp_path / "1", "premi canceletto", likes, lexicon=tmp_path / "words.txt")
-    assert own.text_before_rescoring is None
-    assert repaired(tmp_path / "2", "premi canceletto", likes).text_before_rescoring
-
-
-def test_only_the_most_similar_word_of_a_label_is_repaired(tmp_path: Path) -> None:
-    likes = {"cancelletto": 0.0, "conferenza": 0.0}
-    found = repaired(tmp_path, "conferezna canceletto", likes)
-    assert found.text == "conferezna cancelletto"
-
-
-def test_the_nearest_word_is_found_among_many() -> None:
-    many = {f"parola{chr(97 + n)}{chr(97 + m)}" for n in range(26) for m in range(26)}
-    spellings = Spellings(many | {"cancelletto"}, {"canceletta"}, 0.78)
-    assert spellings.of("canceletto") == ("cancelletto", pytest.approx(20 / 21))
-    assert spellings.of("canceletta") is None
-    assert spellings.of("cancelletto") is None
-    assert spellings.of("can") is None
-    assert spellings.of("xylophon") is None
-
-
-@dataclass(frozen=True)
-class Beaming(ToyRecognizer):
-    """May have heard the same few texts in everything, as likely as it is told."""
-
-    holds: tuple[tuple[str, float], ...] = ()
+    logprob_by_text: tuple[tuple[str, float], ...] = ()
     nbest: int = 0
 
-    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Beaming:
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> FixedBeam:
         return replace(self, nbest=nbest)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
-        held = tuple(Alternative(text=text, logprob=logprob) for text, logprob in self.holds)
-        for each in speech:
-            yield each if each.should_skip else replace(each, alternatives=held[: self.nbest])
-
-    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        for each in speech:
-            liked = -1.0 if "cancelletto" in (each.text or "") else -2.0
-            yield replace(each, words=(Word(word="all", start=0, end=1, logprob=liked),))
+        alternatives = tuple(
+            Alternative(text=text, logprob=logprob) for text, logprob in self.logprob_by_text
+        )
+        for utterance in speech:
+            if utterance.should_skip:
+                yield utterance
+            else:
+                yield replace(utterance, alternatives=alternatives[: self.nbest])
 
 
 def rescored(
-    tmp_path: Path, label: str, holds: dict[str, float], lang: str = "it", **terms: Any
+    tmp_path: Path,
+    label: str,
+    logprob_by_text: dict[str, float],
+    *,
+    lang: str = "it",
+    origin: Any = "pseudo",
+    texts: list[str] = TEXTS,
+    **options: Any,
 ) -> Utterance:
-    origin = terms.pop("origin", "pseudo")
-    one = Utterance(id="0", text=label, pred_text=label, lang=lang, origin=origin)
-    said = terms.pop("texts", TEXTS)
-    spoken = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(said))
-    texts = Manifest.write(spoken, tmp_path / "texts")
-    champion = BoundRecognizer(Beaming(holds=tuple(holds.items())), Checkpoint("toy"))
-    similarity = terms.pop("similarity", None)
-    terms = {"nbest": Rescoring(texts=3, **terms), "similarity": similarity}
-    labels = Manifest.write([one], tmp_path / "labels")
-    [found] = repair(Repair(**terms), labels, texts, champion, out=tmp_path / "rescored")
-    return found
+    utterance = Utterance(id="0", text=label, pred_text=label, lang=lang, origin=origin)
+    corpus = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(texts))
+    recognizer = FixedBeam(logprob_by_text=tuple(logprob_by_text.items()))
+    [answer] = rescore(
+        options=RescoringOptions(texts=3, **options),
+        labels=Manifest.write([utterance], tmp_path / "labels"),
+        texts=Manifest.write(corpus, tmp_path / "texts"),
+        champion=BoundRecognizer(recognizer, Checkpoint("toy")),
+        out=tmp_path / "rescored",
+    )
+    return answer
 
 
-HEARD = {"Premi il testo.": -1.0, "Premi il tasto.": -1.5, "Premi in testa.": -2.0}
+BEAM = {"Premi il testo.": -1.0, "Premi il tasto.": -1.5, "Premi in testa.": -2.0}
 
 
-def test_the_text_that_ear_and_corpus_like_best_is_taken_and_it_is_recorded(
+def test_the_likeliest_text_of_both_models_becomes_the_label_and_the_change_is_recorded(
     tmp_path: Path,
 ) -> None:
-    found = rescored(tmp_path, "Premi il testo.", HEARD, weight=0.3)
-    assert found.text == "Premi il tasto."
-    assert found.text_before_rescoring == found.pred_text == "Premi il testo."
-    assert not found.alternatives, "what the beam held is not kept"
+    answer = rescored(tmp_path, "Premi il testo.", BEAM, weight=0.3)
+    assert answer.text == "Premi il tasto."
+    assert answer.text_before_rescoring == answer.pred_text == "Premi il testo."
+    assert not answer.alternatives, "the alternatives are not kept in the manifest"
 
 
-def test_the_corpus_has_no_say_without_a_weight(tmp_path: Path) -> None:
-    found = rescored(tmp_path, "Premi il testo.", HEARD, weight=0.0)
-    assert found.text == "Premi il testo." and found.text_before_rescoring is None
+def test_the_language_model_counts_nothing_with_weight_zero(tmp_path: Path) -> None:
+    answer = rescored(tmp_path, "Premi il testo.", BEAM, weight=0.0)
+    assert answer.text == "Premi il testo." and answer.text_before_rescoring is None
 
 
-def test_the_ear_outweighs_the_corpus_where_it_is_sure(tmp_path: Path) -> None:
-    sure = {**HEARD, "Premi il tasto.": -9.0}
+def test_a_champion_that_is_sure_outweighs_the_language_model(tmp_path: Path) -> None:
+    sure = {**BEAM, "Premi il tasto.": -9.0}
     assert rescored(tmp_path, "Premi il testo.", sure, weight=0.3).text_before_rescoring is None
 
 
-def test_longer_texts_may_be_preferred(tmp_path: Path) -> None:
-    holds = {"premi": -1.0, "premi il": -1.2}
-    short = rescored(tmp_path / "0", "premi", holds, weight=0.0)
-    longer = rescored(tmp_path / "1", "premi", holds, weight=0.0, bonus=0.3)
+def test_the_bonus_prefers_longer_texts(tmp_path: Path) -> None:
+    beam = {"premi": -1.0, "premi il": -1.2}
+    short = rescored(tmp_path / "0", "premi", beam, weight=0.0)
+    longer = rescored(tmp_path / "1", "premi", beam, weight=0.0, bonus=0.3)
     assert (short.text, longer.text) == ("premi", "premi il")
 
 
-def test_another_spelling_of_the_same_words_is_no_repair(tmp_path: Path) -> None:
-    holds = {"Premi il Tasto!": -1.0, "premi il tasto": -1.1}
-    found = rescored(tmp_path, "premi il tasto", holds)
-    assert found.text == "premi il tasto" and found.text_before_rescoring is None
+def test_another_spelling_of_the_same_words_changes_nothing(tmp_path: Path) -> None:
+    beam = {"Premi il Tasto!": -1.0, "premi il tasto": -1.1}
+    answer = rescored(tmp_path, "premi il tasto", beam)
+    assert answer.text == "premi il tasto" and answer.text_before_rescoring is None
 
 
-@pytest.mark.parametrize("holds", [{}, {"": -0.1}, {"...": -0.1}])
-def test_a_beam_that_holds_no_words_changes_nothing(
-    tmp_path: Path, holds: dict[str, float]
-) -> None:
-    assert rescored(tmp_path, "premi", holds).text_before_rescoring is None
+@pytest.mark.parametrize("beam", [{}, {"": -0.1}, {"...": -0.1}])
+def test_a_beam_without_words_changes_nothing(tmp_path: Path, beam: dict[str, float]) -> None:
+    assert rescored(tmp_path, "premi", beam).text_before_rescoring is None
 
 
-def test_what_people_transcribed_is_not_weighed(tmp_path: Path) -> None:
-    found = rescored(tmp_path, "Premi il testo.", HEARD, origin="human")
-    assert found.text == "Premi il testo." and found.text_before_rescoring is None
+def test_human_transcripts_are_not_rescored(tmp_path: Path) -> None:
+    answer = rescored(tmp_path, "Premi il testo.", BEAM, origin="human")
+    assert answer.text == "Premi il testo." and answer.text_before_rescoring is None
 
 
-def test_characters_are_weighed_where_no_words_are_told_apart(tmp_path: Path) -> None:
-    holds = {"请按井好键": -1.0, "请按井号键": -1.6}
-    terms = {"lang": "zh", "texts": ["按井号键结束", "井号键"]}
-    assert rescored(tmp_path, "请按井好键", holds, **terms).text == "请按井号键"
-
-
-def test_words_are_repaired_after_whole_labels_and_the_label_is_still_told(
-    tmp_path: Path,
-) -> None:
-    holds = {"premi il testo canceletto": -1.0, "premi il tasto canceletto": -1.5}
-    found = rescored(tmp_path, "premi il testo canceletto", holds, similarity=0.78)
-    assert found.text == "premi il tasto cancelletto"
-    assert found.text_before_rescoring == "premi il testo canceletto"
+def test_unspaced_scripts_are_rescored_by_characters(tmp_path: Path) -> None:
+    beam = {"请按井好键": -1.0, "请按井号键": -1.6}
+    answer = rescored(tmp_path, "请按井好键", beam, lang="zh", texts=["按井号键结束", "井号键"])
+    assert answer.text == "请按井号键"
 
 
 def test_units_are_words_or_characters() -> None:
@@ -214,35 +126,38 @@ def test_units_are_words_or_characters() -> None:
     assert split_language_model_units("한국 어", "ko") == ["한국", "어"]
 
 
-def test_held_out_texts_are_not_what_labels_are_weighed_by(
+def test_held_out_texts_are_not_in_the_language_model(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the loop itself: what the language model is made of is what was tidied."""
+    """The loop itself builds the language model from the selected texts, not from the corpus."""
     held_out = toy.DEVELOPMENT[0]
     (world.parent / "data" / "texts.txt").write_text("\n".join([*toy.TEXTS, held_out]) + "\n")
-    weighed: list[list[str]] = []
+    sentences: list[list[str]] = []
     monkeypatch.setattr(
-        "twister_loop.pipeline.stages.label_correction.KneserNey",
-        lambda texts, order: weighed.extend(texts) or KneserNey(weighed, order),
+        "twister_loop.pipeline.stages.rescoring.KneserNey",
+        lambda texts, order: sentences.extend(texts) or KneserNey(sentences, order),
     )
     monkeypatch.setattr(ToyRecognizer, "with_beam", lambda self, *_, **__: self)
-    plan = load(world, {"repair": {"nbest": {}}, "rounds": 1})
-    done = next_round(plan, world.parent / "run")
-    assert weighed == [split_language_model_units(text, "en") for text in toy.TEXTS]
-    assert held_out in {each.text for each in Manifest(done.folder / "texts" / "rejected")}
+    plan = load(world, {"rescore": {}, "rounds": 1})
+    finished = next_round(plan, world.parent / "run")
+    assert sentences == [split_language_model_units(text, "en") for text in toy.TEXTS]
+    rejected = Manifest(finished.folder / "texts" / "rejected")
+    assert held_out in {text.text for text in rejected}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"repair": {"nbest": {"texts": 1}}}, "repair.nbest: texts: 2 at least"),
-        ({"repair": {"similarity": None}}, "nothing to repair by"),
-        ({"repair": {"nbest": {"weight": -1}}}, "weight: not below 0"),
-        ({"repair": {"nbest": {}}}, "repair.nbest: toy tells no alternatives"),
-        ({"repair": {}, "texts": [], "voices": {}}, "repair: needs `texts` to go by"),
+        ({"rescore": {"texts": 1}}, "rescore: texts: at least 2"),
+        ({"rescore": {"weight": -1}}, "weight: not below 0"),
+        ({"rescore": {}}, "rescore: toy has no beam search with alternatives"),
+        (
+            {"rescore": {}, "texts": [], "voices": {}},
+            "rescore: needs `texts` for its language model",
+        ),
     ],
 )
-def test_repairs_that_cannot_be_are_refused_with_the_plan(
+def test_options_that_cannot_be_used_are_refused_with_the_plan(
     world: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):

@@ -133,8 +133,6 @@ def test_the_seed_decides_what_is_chosen(tmp_path: Path) -> None:
             "smaller number first",
         ),
         ({"filters": {"texts": ["last_round"]}}, "filters.texts: last_round listens, and a text"),
-        ({"repair": {"similarity": 1.5}}, "repair: similarity: between 0 and 1"),
-        ({"repair": {"lexicon": "none.txt"}}, "repair.lexicon: "),
     ],
 )
 def test_terms_that_cannot_be_meant_are_refused_when_the_plan_is_read(

@@ -208,7 +208,7 @@ def _check_filters(plan: Plan) -> None:
     plan_filters = (*plan.text_filters, *plan.pseudo_filters, *plan.synthetic_filters)
     for filter_ in (*plan_filters, *voice_filters):
         filter_.check(plan.asr)
-    annotation.check_columns(plan.scan.columns)
+    annotation.check_columns(plan.scan.columns_to_estimate)
 
 
 def _check_inputs_not_empty(plan: Plan, inputs: RoundInputs) -> None:

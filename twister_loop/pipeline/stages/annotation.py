@@ -21,7 +21,7 @@ from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
 from ...core.types import Tally, Utterance
-from ...data.scanning import Column, SpeakerClustering
+from ...data.scanning import EstimatedColumn, SpeakerClustering
 from ..execution.shards import Cluster, run_in_shards
 
 LISTED_SPEAKERS = 20
@@ -44,7 +44,7 @@ class SpeakerCounts(JsonRecord):
 
 @stage(version=1)
 def estimate_columns(
-    columns: Sequence[Column],
+    columns: Sequence[EstimatedColumn],
     speech: Manifest,
     *,
     cluster: Cluster | None = None,
@@ -84,7 +84,7 @@ def cluster_speakers(
     return named
 
 
-def check_columns(columns: Sequence[Column]) -> None:
+def check_columns(columns: Sequence[EstimatedColumn]) -> None:
     """Check that the packages are installed which the columns need, before a round begins.
 
     Raises:
@@ -116,7 +116,7 @@ def count_speakers(speech: Manifest) -> SpeakerCounts:
     return SpeakerCounts(len(by_duration), dict(by_duration[:LISTED_SPEAKERS]), unknown)
 
 
-def _estimator(column: Column) -> Callable[[Samples], Any]:
+def _estimator(column: EstimatedColumn) -> Callable[[Samples], Any]:
     """Return the function that estimates a column from samples at 16 kHz.
 
     Its package is imported here and not at the top: most plans estimate nothing, and the packages
@@ -133,7 +133,7 @@ def _estimator(column: Column) -> Callable[[Samples], Any]:
 
 
 def _estimate(
-    columns: Sequence[Column], speech: Iterable[Utterance], _: Path
+    columns: Sequence[EstimatedColumn], speech: Iterable[Utterance], _: Path
 ) -> Iterator[Utterance]:
     estimators = {column: _estimator(column) for column in columns}
     for utterance in speech:

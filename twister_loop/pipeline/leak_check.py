@@ -1,0 +1,85 @@
+"""Check that no held-out recording or text is in the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..audio import fingerprint
+from ..core.errors import LeakError
+from ..core.manifest import Manifest
+from ..core.progress import show_progress
+from ..evaluation.outcomes import HeldOutSet
+
+
+def check_leaks(*, training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet]) -> None:
+    """Check training data against held-out sets, and held-out sets against each other.
+
+    Args:
+        training: The pool, human and replayed speech, by the plan's key.
+        sets: Held-out sets by name.
+
+    Raises:
+        LeakError: A held-out recording or a held-out sentence is in the training data, or a
+            recording is in two held-out sets.
+    """
+    _check_recordings(training, sets)
+    _check_texts(training, sets)
+    _check_fingerprints(training, sets)
+
+
+def _check_recordings(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet]) -> None:
+    """Compare recordings by their id, which is a digest of the content."""
+    place_by_id = {
+        utterance.id: place for place, speech in training.items() for utterance in speech
+    }
+    for name, held_out in sets.items():
+        leaked = [utterance for utterance in held_out.speech if utterance.id in place_by_id]
+        if leaked:
+            places = sorted({place_by_id[utterance.id] for utterance in leaked})
+            raise LeakError(
+                f"{held_out.kind}.{name}: {len(leaked)} of its utterances are also in "
+                f"{', '.join(places)}, such as {leaked[0].audio_filepath}; remove them from one"
+            )
+        place_by_id |= {utterance.id: f"{held_out.kind}.{name}" for utterance in held_out.speech}
+
+
+def _check_texts(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet]) -> None:
+    """Compare the human transcripts that are trained on with the held-out references.
+
+    Pseudo-labels and corpus texts are not compared here: those that equal a held-out text are
+    dropped and counted when they are filtered.
+    """
+    references = {utterance.text for held_out in sets.values() for utterance in held_out.speech}
+    for place in ("human", "replay"):
+        leaked = [
+            utterance
+            for utterance in training[place]
+            if utterance.text in references and _is_sentence(utterance.text)
+        ]
+        if leaked:
+            raise LeakError(
+                f"{place}: {len(leaked)} texts are also references of held-out sets, such as "
+                f"{leaked[0].text!r}; remove them from one"
+            )
+
+
+def _check_fingerprints(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet]) -> None:
+    """Compare recordings by their sound, which finds them at another rate, level or codec."""
+    held_out_speech = [utterance for held_out in sets.values() for utterance in held_out.speech]
+    for place, speech in training.items():
+        utterances = show_progress(
+            speech, f"looking for held-out recordings in {place}", len(speech)
+        )
+        duplicates = list(fingerprint.find_duplicates(utterances, held_out_speech))
+        if duplicates:
+            leaked, held_out_utterance = duplicates[0]
+            raise LeakError(
+                f"{place}: {len(duplicates)} recordings are also held out, at another rate or "
+                f"level or in another codec, such as {leaked.audio_filepath} and "
+                f"{held_out_utterance.audio_filepath}; remove them from one"
+            )
+
+
+def _is_sentence(text: str | None) -> bool:
+    """Return True for a text so long that two people do not say it by chance."""
+    return len((text or "").split()) >= 5 or len(text or "") >= 24

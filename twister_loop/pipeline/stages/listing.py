@@ -1,0 +1,98 @@
+"""Stages that list corpora and read the pool: every recording is counted, kept or rejected."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...core.artifacts import stage
+from ...core.file_hashes import FileHashCache
+from ...core.manifest import Manifest, iter_windows
+from ...core.progress import show_progress
+from ...core.types import TEXT_ONLY, Language, Utterance
+from ...data.corpora._base import Corpus
+from ...data.deduplication import drop_duplicates, find_near_duplicates
+from ...data.scanning import ScanOptions, scan_recording
+from .filtering import write_kept_and_rejected
+
+
+@stage(version=1)
+def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
+    """List the utterances of corpora, each once.
+
+    Args:
+        corpora: What to list, in this order.
+        lang: Language of utterances whose corpus names none.
+        out: Folder of the manifest; `rejected/` in it holds what cannot be used.
+    """
+    with FileHashCache(out) as hashes:
+        utterances = list_corpora(corpora, lang, hashes)
+        return write_kept_and_rejected(show_progress(utterances, "listing"), out)
+
+
+@stage(version=3)
+def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
+    """Read every file of the pool once: cut long recordings, set aside what is not speech.
+
+    Resumes after the last whole window of files. Each window is a small manifest in `windows/`
+    until all are there.
+    """
+    window_folders = []
+    duplicates = (
+        find_near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
+    )
+    files = show_progress(drop_duplicates(listing, duplicates), "scanning", len(listing))
+    for number, window in enumerate(iter_windows(files)):
+        window_folders.append(folder := out / "windows" / f"{number:06d}")
+        if not folder.exists():
+            # A window appears under its name when it is whole, so a kill costs one window at most.
+            scratch = folder.with_name(f".{folder.name}")
+            cuts = (cut for file in window for cut in scan_recording(options, file))
+            Manifest.write(cuts, scratch)
+            scratch.rename(folder)
+    cuts = (cut for folder in window_folders for cut in Manifest(folder))
+    manifest = write_kept_and_rejected(cuts, out)
+    for scratch_name in ("windows", "prints"):
+        shutil.rmtree(out / scratch_name, ignore_errors=True)
+    return manifest
+
+
+def list_corpora(
+    corpora: Sequence[Corpus], lang: Language | None, hashes: FileHashCache
+) -> Iterator[Utterance]:
+    """Yield the utterances of corpora under ids that come from their content.
+
+    An utterance whose content was listed before is marked as rejected. Ids come from the content
+    and not from the name, so a renamed file is the same and a replaced file is another.
+    """
+    listed_ids = set[str]()
+    for corpus in corpora:
+        for utterance in corpus.utterances():
+            content_id = _content_id(utterance, hashes)
+            listed = replace(
+                utterance,
+                id=content_id,
+                lang=utterance.lang or lang,
+                corpus=utterance.corpus or corpus.title,
+            )
+            if listed.rejected_by is None:  # else the corpus itself found it unusable
+                if content_id in listed_ids:
+                    reason = f"{utterance.id} again"
+                    listed = replace(listed, rejected_by="duplicate", objection=reason)
+                listed_ids.add(content_id)
+            yield listed
+
+
+def _content_id(utterance: Utterance, hashes: FileHashCache) -> str:
+    """Return the first 16 hexadecimal digits of the content's sha256, with the offset if any."""
+    if utterance.audio_filepath == TEXT_ONLY:
+        text = f"{utterance.lang} {utterance.text}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    try:
+        digest = hashes.digest(utterance.audio_filepath)
+    except OSError:  # an unreadable file still needs an id; it is rejected when it is read
+        digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
+    return f"{digest}-{utterance.offset:g}" if utterance.offset else digest

@@ -1,0 +1,48 @@
+"""The stage that fine-tunes a recognizer: it makes the candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...asr._base import Recognizer
+from ...audio.augmentation import Augmentation, AugmentedDataset
+from ...core.artifacts import stage
+from ...core.errors import ConfigError
+from ...core.manifest import Manifest
+from ...core.types import Checkpoint
+
+
+@stage(version=1)
+def fine_tune(
+    recognizer: Recognizer,
+    start: Checkpoint,
+    training_set: Manifest,
+    seed: int,
+    augmentation: Augmentation | None = None,
+    early_stopping_speech: Manifest | None = None,
+    *,
+    out: Path,
+) -> Checkpoint:
+    """Fine-tune a recognizer.
+
+    Args:
+        recognizer: The engine with its training options.
+        start: The weights to start from.
+        training_set: Transcribed speech.
+        seed: Decides every random draw.
+        augmentation: Effects that are drawn anew whenever an utterance is read; None for none.
+        early_stopping_speech: The development set on which training may end early.
+        out: Folder of the new weights.
+
+    Raises:
+        ConfigError: The training set is empty.
+    """
+    if not len(training_set):
+        raise ConfigError(
+            f"{training_set.path}: there is nothing to train on, because every utterance was "
+            "rejected; the rejected/ folders of this round give the reasons"
+        )
+    dataset = (
+        AugmentedDataset(training_set.folder, augmentation, seed) if augmentation else training_set
+    )
+    return recognizer.train(start, dataset, out, seed, early_stopping_speech).save(out)

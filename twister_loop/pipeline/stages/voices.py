@@ -1,0 +1,93 @@
+"""Stages that train a voice, try it, and let it synthesize the text corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...asr._base import BoundRecognizer
+from ...core import schema
+from ...core.artifacts import stage
+from ...core.manifest import Manifest
+from ...core.types import Checkpoint, Share
+from ...evaluation import metrics
+from ...evaluation.trials import VoiceTrial
+from ...tts._base import Synthesizer
+from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
+
+
+@dataclass(frozen=True)
+class VoiceTrialOptions:
+    """The trial that a voice must pass before it synthesizes the whole text corpus."""
+
+    texts: int = 32
+    """Number of texts, drawn by the seed."""
+    at_most: Share = 0.35
+    """Highest character error rate of the champion's transcripts that passes."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
+
+
+@stage(version=1)
+def train_voice(
+    synthesizer: Synthesizer,
+    start: Checkpoint | None,
+    filtered_labels: Manifest,
+    texts: Manifest,
+    champion: BoundRecognizer,
+    seed: int,
+    *,
+    out: Path,
+) -> Checkpoint:
+    """Train a synthesizer on speech with trusted labels."""
+    return synthesizer.train(start, filtered_labels, texts, champion, out, seed).save(out)
+
+
+@stage(version=1)
+def try_voice(
+    synthesizer: Synthesizer,
+    voice: Checkpoint,
+    name: str,
+    texts: Manifest,
+    champion: BoundRecognizer,
+    options: VoiceTrialOptions,
+    seed: int,
+    *,
+    out: Path,
+) -> VoiceTrial:
+    """Synthesize a few dozen texts and count the champion's errors on them."""
+    chosen = texts.draw(options.texts, seed)
+    spoken = [
+        utterance
+        for utterance in synthesizer.synthesize(voice, chosen, out / "audio")
+        if not utterance.error
+    ]
+    transcribed = Manifest.write(champion.transcribe(spoken), out)
+    counts = [metrics.count_utterance_errors(utterance) for utterance in transcribed]
+    return VoiceTrial(
+        voice=name,
+        texts=len(chosen),
+        spoken=len(spoken),
+        characters=metrics.sum_counts(counts),
+        limit=options.at_most,
+    ).save(out)
+
+
+@stage(version=2)
+def synthesize(
+    synthesizer: Synthesizer,
+    voice: Checkpoint,
+    texts: Manifest,
+    samples_per_text: int,
+    *,
+    cluster: Cluster | None = None,
+    out: Path,
+) -> Manifest:
+    """Synthesize every text, `samples_per_text` times."""
+    return run_in_shards(
+        partial(synthesizer.synthesize, voice),
+        RepeatedTexts(texts, samples_per_text),
+        "synthesizing",
+        cluster,
+        out,
+    )

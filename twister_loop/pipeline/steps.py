@@ -1,0 +1,354 @@
+"""The steps of one round, as `loop.run_round` calls them.
+
+Each step calls one stage, or a few, and binds what all stages of the round share: the plan, the
+seed, the held-out sets, the folder to write to, and the way to run a stage. No step knows the order
+of the round; that is the loop's business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+from ..asr._base import BoundRecognizer, Recognizer
+from ..audio.augmentation import Augmentation
+from ..core.artifacts import PROVENANCE, reuse_result
+from ..core.manifest import Manifest
+from ..core.types import Checkpoint, Report, Verdict
+from ..data.filters._base import Filter, FilterContext
+from ..evaluation.outcomes import HeldOutSet
+from . import stage_table
+from .plan import Plan
+from .preflight import RoundInputs
+from .run_folder import RunFolder
+from .stage_table import StageEntry
+from .stages.annotation import cluster_speakers, estimate_columns
+from .stages.evaluation import evaluate, judge
+from .stages.filtering import filter_utterances
+from .stages.labeling import align, transcribe, try_decoders
+from .stages.listing import scan
+from .stages.mixture import augment, mix, pack
+from .stages.rescoring import rescore
+from .stages.text_selection import select_texts
+from .stages.training import fine_tune
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+POOL_SIZE_WORTH_A_TRIAL = 10
+"""Skip the decoder trial if the pool has fewer clips than this multiple of `LabelOptions.clips`:
+the trial would then cost as much as it saves."""
+
+
+class StageRunner(Protocol):
+    """Runs a stage: `run_stage(stage)(*args, **kwargs)`.
+
+    Prefect passes one that makes each stage a task; `loop.run_in_process` is the default.
+    """
+
+    def __call__(self, stage: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+def evaluate_or_reuse(
+    *,
+    plan: Plan,
+    run_folder: RunFolder,
+    recognizer: Recognizer,
+    checkpoint: Checkpoint,
+    sets: Mapping[str, HeldOutSet],
+    run_stage: StageRunner,
+    out: Path,
+) -> Report:
+    """Evaluate a checkpoint, or copy the report if an earlier round evaluated exactly the same."""
+    arguments = {
+        "recognizer": recognizer,
+        "checkpoint": checkpoint,
+        "sets": sets,
+        "normalizer": plan.normalizer,
+        "full_window": plan.full_window,
+    }
+    reuse_result(evaluate, out, run_folder.path.glob("round-*/**/report.json"), **arguments)
+    return run_stage(evaluate)(**arguments, out=out)  # type: ignore[arg-type]
+
+
+class RoundSteps:
+    """The steps of one round; all of them write below `inputs.folder`."""
+
+    def __init__(
+        self, *, plan: Plan, run_folder: RunFolder, inputs: RoundInputs, run_stage: StageRunner
+    ) -> None:
+        self.plan, self.run_folder, self.inputs = plan, run_folder, inputs
+        self.run_stage = run_stage
+        self.folder, self.seed, self.cluster = inputs.folder, inputs.seed, plan.cluster
+        self.base = plan.asr.initial_checkpoint()
+        self.champion = BoundRecognizer(plan.asr, run_folder.champion or self.base)
+
+    # --- Evaluation
+
+    def evaluate(self, checkpoint: Checkpoint, stage: StageEntry) -> Report:
+        """Evaluate a checkpoint of the plan's recognizer on every held-out set."""
+        return self._evaluate(self.plan.asr, checkpoint, out=stage.path(self.folder))
+
+    def evaluate_references(self) -> dict[str, Report]:
+        """Evaluate the other untouched models of the plan; the reports by name."""
+        return {
+            name: self._evaluate(
+                recognizer,
+                recognizer.initial_checkpoint(),
+                out=stage_table.REFERENCES.path(self.folder, reference=name),
+            )
+            for name, recognizer in self.plan.references.items()
+        }
+
+    def judge(
+        self,
+        *,
+        untouched: Report,
+        champion: Report,
+        candidate: Report,
+        references: Mapping[str, Report],
+        candidate_weights: Checkpoint,
+    ) -> Verdict:
+        """Ask every gate whether the candidate may replace the champion."""
+        return self.run_stage(judge)(
+            gates=self.plan.gates,
+            untouched=untouched,
+            champion=champion,
+            candidate=candidate,
+            references=references,
+            normalizer=self.plan.normalizer,
+            seed=self.seed,
+            labeler=self._evaluate_with_labeler(candidate_weights),
+            early_stopping_set=self.plan.asr.early_stopping_set,
+            out=stage_table.VERDICT.path(self.folder),
+        )
+
+    def _evaluate(self, recognizer: Recognizer, checkpoint: Checkpoint, out: Path) -> Report:
+        return evaluate_or_reuse(
+            plan=self.plan,
+            run_folder=self.run_folder,
+            recognizer=recognizer,
+            checkpoint=checkpoint,
+            sets=self.inputs.sets,
+            run_stage=self.run_stage,
+            out=out,
+        )
+
+    def _evaluate_with_labeler(self, candidate: Checkpoint) -> Report | None:
+        """Evaluate the candidate in the labeling engine, if a gate compares the two engines."""
+        if not any(gate.needs_labeler_report for gate in self.plan.gates):
+            return None
+        development = {
+            name: held_out
+            for name, held_out in self.inputs.sets.items()
+            if held_out.kind == "development"
+        }
+        return self.run_stage(evaluate)(
+            recognizer=self.plan.labeler.recognizer,
+            checkpoint=candidate,
+            sets=development,
+            normalizer=self.plan.normalizer,
+            full_window=False,
+            out=stage_table.CANDIDATE_BY_LABELER.path(self.folder),
+        )
+
+    # --- Unlabeled audio to pseudo-labels
+
+    def scan(self) -> Manifest:
+        """Cut the pool at pauses, check it, and annotate it as far as the plan wants."""
+        options = self.plan.scan
+        pool = self.run_stage(scan)(
+            options=options,
+            listing=self.inputs.pool,
+            out=stage_table.POOL.path(self.folder),
+        )
+        if options.columns_to_estimate:
+            out = stage_table.ANNOTATED.path(self.folder)
+            # The columns cost a pass over all audio, and do not change while the pool does not.
+            earlier = self.run_folder.path.glob(
+                f"round-*/{stage_table.ANNOTATED.folder}/{PROVENANCE}"
+            )
+            reuse_result(estimate_columns, out, earlier, columns=options.columns_to_estimate, speech=pool)
+            pool = self.run_stage(estimate_columns)(
+                columns=options.columns_to_estimate, speech=pool, cluster=self.cluster, out=out
+            )
+        if options.speakers:
+            earlier_speakers = self.run_folder.last_speakers
+            pool = self.run_stage(cluster_speakers)(
+                options=options.speakers,
+                speech=pool,
+                earlier_speakers=Manifest.load(earlier_speakers) if earlier_speakers else None,
+                out=stage_table.SPEAKERS.path(self.folder),
+            )
+        return pool
+
+    def choose_labeler(self, pool: Manifest) -> Recognizer:
+        """Choose the fastest decoder whose transcripts match full-window decoding."""
+        plan, options = self.plan, self.plan.labeler.options
+        weights = self.champion.checkpoint
+        candidates = plan.labeler.recognizer.faster_variants(weights)
+        reference = plan.asr.full_window() or plan.asr
+        small = len(pool) < POOL_SIZE_WORTH_A_TRIAL * options.clips
+        if plan.labeler.recognizer == plan.asr and small:
+            return plan.asr
+        if list(candidates) == [reference] or not len(pool):
+            return reference
+        trial = self.run_stage(try_decoders)(
+            candidates=candidates,
+            reference=reference,
+            checkpoint=weights,
+            pool=pool,
+            filters=plan.pseudo_filters,
+            options=options,
+            seed=self.seed,
+            out=stage_table.LABELER.path(self.folder),
+        )
+        log.info("%s", trial)
+        return reference if trial.chosen is None else candidates[trial.chosen]
+
+    def transcribe(self, pool: Manifest, labeler: Recognizer) -> Manifest:
+        """Pseudo-label the whole pool; with `relabel: new`, trusted labels are carried over."""
+        reuse = self.plan.labeler.options.relabel == "new"
+        earlier = self.run_folder.last_filtered_labels if reuse else None
+        return self.run_stage(transcribe)(
+            recognizer=labeler,
+            checkpoint=self.champion.checkpoint,
+            speech=pool,
+            earlier_labels=Manifest.load(earlier) if earlier else None,
+            cluster=self.cluster,
+            out=stage_table.PSEUDO_LABELS.path(self.folder),
+        )
+
+    def select_texts(self, pseudo_labels: Manifest) -> Manifest:
+        """Choose the sentences to synthesize: cleaned, each once, none of them held out."""
+        selection = self.plan.text_selection
+        # The labels only matter where texts are chosen by what the pool already has. Elsewhere they
+        # stay out of the cache key, so that new audio does not make the texts stale.
+        return self.run_stage(select_texts)(
+            filters=self.plan.text_filters,
+            selection=selection,
+            texts=self.inputs.texts,
+            held_out=self.inputs.held_out,
+            labels=pseudo_labels if selection.texts else None,
+            seed=self.seed if selection.texts else 0,
+            out=stage_table.TEXTS.path(self.folder),
+        )
+
+    def filter_labels(self, pseudo_labels: Manifest, texts: Manifest) -> Manifest:
+        """Keep the pseudo-labels that can be trusted, and all human speech.
+
+        Labels are rescored and aligned first, if the plan wants it.
+        """
+        plan = self.plan
+        if plan.rescore:
+            pseudo_labels = self.run_stage(rescore)(
+                options=plan.rescore,
+                labels=pseudo_labels,
+                texts=texts,
+                champion=self.champion,
+                cluster=self.cluster,
+                out=stage_table.RESCORED.path(self.folder),
+            )
+        # Filters of a voice read the same labels later, so their word times are made here too.
+        voice_filters = [filter_ for voice in plan.voices for filter_ in voice.filters]
+        return self.run_stage(filter_utterances)(
+            filters=plan.pseudo_filters,
+            speech=self.align(
+                pseudo_labels,
+                filters=[*plan.pseudo_filters, *voice_filters],
+                out=stage_table.ALIGNED.path(self.folder),
+            ),
+            human=self.align(
+                self.inputs.human, filters=(), out=stage_table.ALIGNED_HUMAN.path(self.folder)
+            ),
+            held_out=self.inputs.held_out,
+            context=self.filter_context(plan.pseudo_filters, self.run_folder.last_labels),
+            cluster=self.cluster,
+            out=stage_table.FILTERED_LABELS.path(self.folder),
+        )
+
+    # --- Training data to a candidate
+
+    def mix(self, filtered_labels: Manifest, synthetic: Sequence[Manifest]) -> Manifest:
+        """Draw the training data by hours and weights; replayed speech guards what was known."""
+        replay = self.align(
+            self.inputs.replay, filters=(), out=stage_table.ALIGNED_REPLAY.path(self.folder)
+        )
+        return self.run_stage(mix)(
+            options=self.plan.mix,
+            sources=[filtered_labels, *synthetic],
+            seed=self.seed,
+            replay=replay,
+            out=stage_table.MIXTURE.path(self.folder),
+        )
+
+    def pack_and_augment(
+        self, mixture: Manifest, start: Checkpoint
+    ) -> tuple[Manifest, Augmentation | None]:
+        """Join utterances to at most 30 s and apply effects, as far as the plan wants it.
+
+        Returns:
+            The training set, and the augmentation that is left to be drawn whenever training reads
+            an utterance; None if there is none, or if it was written to disk here.
+        """
+        plan, training_set = self.plan, mixture
+        if plan.pack:
+            training_set = self.run_stage(pack)(
+                options=plan.pack,
+                mixture=mixture,
+                asr=plan.asr,
+                start=start,
+                seed=self.seed,
+                out=stage_table.PACKED.path(self.folder),
+            )
+        if plan.augment is None or plan.augment.when == "reading":
+            return training_set, plan.augment
+        training_set = self.run_stage(augment)(
+            augmentation=plan.augment,
+            mixture=training_set,
+            seed=self.seed,
+            out=stage_table.AUGMENTED.path(self.folder),
+        )
+        return training_set, None
+
+    def fine_tune(
+        self, start: Checkpoint, training_set: Manifest, augmentation: Augmentation | None
+    ) -> Checkpoint:
+        """Fine-tune the recognizer on the training set; return the candidate."""
+        return self.run_stage(fine_tune)(
+            recognizer=self.plan.asr,
+            start=start,
+            training_set=training_set,
+            seed=self.seed,
+            augmentation=augmentation,
+            early_stopping_speech=self.inputs.early_stopping_speech,
+            out=stage_table.CANDIDATE.path(self.folder),
+        )
+
+    # --- Needed by several steps
+
+    def align(self, speech: Manifest, filters: Sequence[Filter], out: Path) -> Manifest:
+        """Add word times, if one of these filters or packing needs them; else return `speech`."""
+        packing = self.plan.pack
+        needed = any(filter_.needs_word_times for filter_ in filters)
+        if not (needed or (packing and packing.needs_word_times)) or not len(speech):
+            return speech
+        return self.run_stage(align)(
+            recognizer=self.champion.recognizer,
+            checkpoint=self.champion.checkpoint,
+            speech=speech,
+            cluster=self.cluster,
+            out=out,
+        )
+
+    def filter_context(
+        self, filters: Sequence[Filter], last_labels: Path | None = None
+    ) -> FilterContext | None:
+        """Return the models and labels that filters consult; None if none of them needs any."""
+        if not any(filter_.needs_context for filter_ in filters):
+            return None
+        return FilterContext(self.champion, Manifest.load(last_labels) if last_labels else None)

@@ -1,0 +1,103 @@
+"""One voice of a round: trained on trusted labels, tried, and set to synthesize the text corpus."""
+
+from __future__ import annotations
+
+import logging
+
+from ..asr._base import Recognizer
+from ..core.manifest import Manifest
+from . import stage_table
+from .plan import VoicePlan
+from .stages.filtering import filter_utterances
+from .stages.labeling import transcribe
+from .stages.voices import synthesize, train_voice, try_voice
+from .steps import RoundSteps
+
+log = logging.getLogger(__name__)
+
+
+def train_and_synthesize(
+    steps: RoundSteps,
+    voice: VoicePlan,
+    filtered_labels: Manifest,
+    texts: Manifest,
+    labeler: Recognizer,
+) -> Manifest | None:
+    """Train a voice, synthesize all texts, and keep what the champion understands.
+
+    Args:
+        steps: What all stages of the round share.
+        voice: The voice of the plan.
+        filtered_labels: Speech with trusted labels, to train the voice on.
+        texts: The sentences to synthesize.
+        labeler: The decoder that checks what was synthesized.
+
+    Returns:
+        The synthetic speech, or None if the champion does not understand the voice on a few dozen
+        trial texts: so no hours are spent on a voice that speaks noise.
+    """
+    synthesizer = voice.synthesizer
+    if voice.filters:
+        filtered_labels = steps.run_stage(filter_utterances)(
+            filters=voice.filters,
+            speech=filtered_labels,
+            human=None,
+            held_out=(),
+            context=steps.filter_context(voice.filters),
+            cluster=steps.cluster,
+            out=stage_table.VOICE_LABELS.path(steps.folder, voice=voice.name),
+        )
+    continues = synthesizer.continues_from_last_round
+    checkpoint = steps.run_stage(train_voice)(
+        synthesizer=synthesizer,
+        start=steps.run_folder.voice(voice.name) if continues else None,
+        filtered_labels=filtered_labels,
+        texts=texts,
+        champion=steps.champion,
+        # A synthesizer that draws nothing gives the same for every seed; with 0 it is reused.
+        seed=steps.seed if synthesizer.uses_randomness else 0,
+        out=stage_table.VOICE.path(steps.folder, voice=voice.name),
+    )
+    trial = steps.run_stage(try_voice)(
+        synthesizer=synthesizer,
+        voice=checkpoint,
+        name=voice.name,
+        texts=texts,
+        champion=steps.champion,
+        options=steps.plan.trial,
+        seed=steps.seed,
+        out=stage_table.VOICE_TRIAL.path(steps.folder, voice=voice.name),
+    )
+    log.info("%s", trial)
+    if not trial.passed:
+        return None
+    spoken = steps.run_stage(synthesize)(
+        synthesizer=synthesizer,
+        voice=checkpoint,
+        texts=texts,
+        samples_per_text=voice.samples_per_text,
+        cluster=steps.cluster,
+        out=stage_table.SYNTHESIZED.path(steps.folder, voice=voice.name),
+    )
+    verified = steps.run_stage(transcribe)(
+        recognizer=labeler,
+        checkpoint=steps.champion.checkpoint,
+        speech=spoken,
+        cluster=steps.cluster,
+        out=stage_table.VERIFIED.path(steps.folder, voice=voice.name),
+    )
+    filters = steps.plan.synthetic_filters
+    aligned = steps.align(
+        verified,
+        filters=filters,
+        out=stage_table.ALIGNED_SYNTHETIC.path(steps.folder, voice=voice.name),
+    )
+    return steps.run_stage(filter_utterances)(
+        filters=filters,
+        speech=aligned,
+        human=None,
+        held_out=(),
+        context=steps.filter_context(filters),
+        cluster=steps.cluster,
+        out=stage_table.SYNTHETIC.path(steps.folder, voice=voice.name),
+    )
