@@ -48,8 +48,8 @@ def test_it_goes_on_after_the_last_whole_window_and_finds_the_same(
         read.append(utterance.audio_filepath)
         return hashes(utterance)
 
-    hashes = duplicates._hashes
-    monkeypatch.setattr(duplicates, "_hashes", noting)
+    hashes = duplicates._compute_hashes
+    monkeypatch.setattr(duplicates, "_compute_hashes", noting)
     assert find_near_duplicates(listing, tmp_path / "prints") == whole == {6: 1, 7: 3, 8: 1}
     assert [each.name for each in read] == ["2.ogg", "4-phone.wav"]
 
@@ -60,7 +60,7 @@ def test_what_nothing_is_as_long_as_is_not_read(tmp_path: Path) -> None:
     ]
     listing = Manifest.write(gone, tmp_path)
     assert find_near_duplicates(listing, tmp_path / "prints") == {}
-    hashes, _ = duplicates._of_window(tmp_path / "prints" / "000000.npz")
+    hashes, _ = duplicates._load_window(tmp_path / "prints" / "000000.npz")
     assert not len(hashes)
 
 

@@ -94,7 +94,9 @@ class MixOptions:
         for level, temperature in self.temperature.items():
             hours = _evened(hours, FIELDS[level], temperature)
         known = (*self.languages, *self.corpora, *self.shares, *self.at_most, *self.hours)
-        for name in sorted({name for name in known if not any(each.matches(name) for each in hours)}):
+        for name in sorted(
+            {name for name in known if not any(each.matches(name) for each in hours)}
+        ):
             log.warning("mix: there is no speech of %s", name)
         for name, most in self.hours.items():
             hours = _scaled(hours, name, min(1.0, most * 3600 / (_of(hours, name) or 1.0)))
@@ -121,7 +123,9 @@ def _of(hours: GroupDurations, name: str) -> Seconds:
 
 
 def _scaled(hours: GroupDurations, name: str, by: float) -> GroupDurations:
-    return {each: seconds * by if each.matches(name) else seconds for each, seconds in hours.items()}
+    return {
+        each: seconds * by if each.matches(name) else seconds for each, seconds in hours.items()
+    }
 
 
 def _brought(hours: GroupDurations, name: str, share: Share) -> GroupDurations:

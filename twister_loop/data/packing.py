@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..core import schema
-from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, trim_silence, join_texts
+from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, join_texts, trim_silence
 from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
 
 MAX_PHRASE_WORDS = 4
@@ -143,7 +143,7 @@ class Packer:
     """Groups on their way: one for every language, origin and, if asked, speaker, and no more."""
 
     def __init__(self, terms: PackOptions, fullness: LabelLengthRatio, seed: int) -> None:
-        self.terms, self.fullness, self.rng = terms, fullness, random.Random(seed)
+        self.options, self.label_length_ratio, self.rng = terms, fullness, random.Random(seed)
         self.open_groups: dict[tuple[str | None, ...], PackedGroup] = {}
         self.switching_groups: list[PackedGroup] = []
         self.group_count = self.switching_count = 0
@@ -163,8 +163,8 @@ class Packer:
             if utterance.error or not (utterance.text or "").strip():
                 self.left_out += 1
                 continue
-            if self.terms.trim is not None:
-                utterance = trim_silence(utterance, self.terms.trim)
+            if self.options.trim is not None:
+                utterance = trim_silence(utterance, self.options.trim)
             borrower = self._lend(utterance)
             yield from self._take(utterance, borrower)
         for group in [*self.open_groups.values(), *self.switching_groups]:
@@ -196,11 +196,11 @@ class Packer:
         self.group_count += 1
         group = PackedGroup()
         self._add(group, utterance)
-        wanted = self.switching_count < self.terms.switched * self.group_count
+        wanted = self.switching_count < self.options.switched * self.group_count
         if wanted and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS:
             self.switching_count += 1
             group.switches = True
-            inside = self.rng.random() < self.terms.inside
+            inside = self.rng.random() < self.options.inside
             group.awaits_phrase = inside and len(utterance.words) > 1
             self.switching_groups.append(group)
         else:
@@ -213,8 +213,12 @@ class Packer:
                 if not self._may_join(group, utterance):
                     continue
                 mixed = self._mixed(group.last, utterance)
-                if mixed.end <= self.terms.limit and mixed.label_ratio <= 1:
-                    group.placed, group.label_ratio, group.awaits_phrase = mixed.placed, mixed.label_ratio, False
+                if mixed.end <= self.options.limit and mixed.label_ratio <= 1:
+                    group.placed, group.label_ratio, group.awaits_phrase = (
+                        mixed.placed,
+                        mixed.label_ratio,
+                        False,
+                    )
                     return group
         return None
 
@@ -232,15 +236,15 @@ class Packer:
             cut_words(sentence, place, len(sentence.words)),
         ):
             group.placed.append((at, part))
-            group.label_ratio += self.fullness(part)
+            group.label_ratio += self.label_length_ratio(part)
             at += part.duration
         return group
 
     def _add(self, group: PackedGroup, utterance: Utterance) -> bool:
         """Put it behind the others, if there is room."""
-        at = group.end + self.terms.gap if group.placed else 0.0
-        label = group.label_ratio + self.fullness(utterance)
-        fits = at + utterance.duration <= self.terms.limit and label <= 1
+        at = group.end + self.options.gap if group.placed else 0.0
+        label = group.label_ratio + self.label_length_ratio(utterance)
+        fits = at + utterance.duration <= self.options.limit and label <= 1
         if fits or not group.placed:
             group.placed.append((at, utterance))
             group.label_ratio = label
@@ -248,14 +252,14 @@ class Packer:
         return False
 
     def _may_join(self, group: PackedGroup, utterance: Utterance) -> bool:
-        if self.terms.speakers == "any":
+        if self.options.speakers == "any":
             return True
         speaker = find_single_speaker(utterance)
         return speaker is not None and speaker == group.speaker
 
     def _key(self, utterance: Utterance) -> tuple[str | None, ...] | None:
         """What all of one group share; None for one who is not known, and shares with nobody."""
-        if self.terms.speakers == "any":
+        if self.options.speakers == "any":
             return (utterance.lang, utterance.origin)
         speaker = find_single_speaker(utterance)
         return (utterance.lang, utterance.origin, speaker) if speaker else None

@@ -1,4 +1,7 @@
-"""What of a recording is speech: channels, and stretches between pauses; no audio is copied."""
+"""Scan of recordings: choice of channels, and segmentation of long files at pauses.
+
+No audio is copied: a segment is an offset and a duration in its file.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +16,30 @@ from ..core.artifacts import used_by
 from ..core.errors import AudioError
 from ..core.types import Seconds, Utterance
 
-BLOCK: Seconds = 600.0
-"""Of a long recording, read at once."""
-AT_THE_END: Seconds = 1.0
-"""Speech that ends so shortly before a block does may go on after it."""
+BLOCK_SECONDS: Seconds = 600.0
+"""Length of a block, in which long recordings are read: 38 MB of samples in memory."""
+BLOCK_END_SECONDS: Seconds = 1.0
+"""Distance from the end of a block within which speech counts as cut off by it."""
 
 
-Column = Literal["bandwidth", "dnsmos", "embedding"]
-"""Of a manifest, where it was asked for."""
+EstimatedColumn = Literal["bandwidth", "dnsmos", "embedding"]
+"""Column of a manifest that is estimated from the audio if a plan asks for it."""
 
 
 @dataclass(frozen=True)
 class SpeakerClustering:
-    """When speech is not of one speaker: both distances are at least so large."""
+    """Thresholds above which two groups of utterances are of two speakers."""
 
     distance: float = 0.15
-    """Cosine distance of their embeddings, on average over the utterances of two groups, from 0 to
-    1. On telephone prompts 0.175 takes two women for one where they take turns, and a lower one
-    leaves short utterances apart."""
+    """Cosine distance of embeddings, on average over the utterances of two groups, between 0 and
+    1. On telephone prompts 0.175 merges two women who take turns, and a lower value than 0.15
+    leaves short utterances as speakers of their own."""
     of_means: float = 0.1
-    """The same of the mean embeddings of the groups, in which it no longer matters how short the
-    utterances were. Of four people the two most alike are 0.14 apart."""
+    """Cosine distance of the mean embeddings of two groups, between 0 and 1. Means even out how
+    short the utterances were. Among four people the two most alike are 0.14 apart."""
     at_least: Seconds = 1.6
-    """What is shorter decides nothing, and is whoever of the same recording is nearest."""
+    """Shortest utterance, in seconds, that is clustered. A shorter one gets the nearest speaker of
+    its recording, since its embedding is too uncertain."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
@@ -45,90 +49,117 @@ class SpeakerClustering:
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """What of the pool is speech at all."""
+    """How recordings of the pool become utterances."""
 
     at_least: Seconds = 0.2
+    """Shortest recording, in seconds; shorter ones are rejected."""
     at_most: Seconds = 30.0
-    """Longer files are cut at pauses."""
+    """Longest utterance, in seconds; longer recordings are cut at pauses."""
     channels: Literal["mixed", "split"] | int = "mixed"
-    """`split` hears every channel apart, as telephone calls want it; a number, from 0, is one."""
+    """`mixed` averages all channels. `split` makes utterances of every channel, as telephone calls
+    with one speaker a channel need it. A number, from 0, takes one channel."""
     silence: float = -60.0
-    """Decibels below full scale, root mean square."""
+    """Level in dB relative to full scale (root mean square) below which a recording is rejected."""
     duplicates: Literal["keep", "drop"] = "keep"
-    """Whether of recordings that are the same, be it at another rate or level or in another codec,
-    only the first is kept. The same bytes are always kept once."""
+    """`drop` rejects recordings that are in the pool already at another sample rate, level or in
+    another codec. Files with the same bytes are always listed once."""
     estimate: tuple[Literal["bandwidth", "dnsmos"], ...] = used_by("estimate_columns", ())
-    """Columns that filters of the same names then read: once for all rounds' filters."""
+    """Columns to estimate once, for the filters of the same names in all rounds."""
     speakers: SpeakerClustering | None = used_by("cluster_speakers", None)
-    """Tell speakers apart by their voices; who is named already keeps the name."""
+    """Find the speakers of utterances by their voices; speakers that are named already stay."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        """What is to be found out of every utterance."""
+    def columns_to_estimate(self) -> tuple[EstimatedColumn, ...]:
+        """Return the columns that must be estimated for every utterance."""
         return (*dict.fromkeys(self.estimate), *(("embedding",) if self.speakers else ()))
 
 
-def scan_recording(terms: ScanOptions, file: Utterance) -> Iterator[Utterance]:
-    """The stretches of speech in one file, or the file with the reason why there is none."""
-    if file.rejected_by:
-        yield file
+def scan_recording(options: ScanOptions, recording: Utterance) -> Iterator[Utterance]:
+    """Yield the utterances of one recording, or the recording, rejected, if it has none.
+
+    Args:
+        options: The lengths, channels and level to accept.
+        recording: One file as its corpus lists it, with `duration`.
+
+    Yields:
+        The recording itself if it is short enough, else its segments, with `-c0`, `-c1`, ... for
+        the channel and `-0000`, `-0001`, ... for the segment behind the id. Rejected recordings
+        have `rejected_by` `unreadable`, `too_short`, `silent` or `no_speech`.
+    """
+    if recording.rejected_by:
+        yield recording
         return
     try:
-        if file.error:
-            raise AudioError(file.error)
-        for channel in _channels(terms, file):
-            yield from _heard_through(terms, channel)
+        if recording.error:
+            raise AudioError(recording.error)
+        for channel in _select_channels(options, recording):
+            yield from _find_utterances(options, channel)
     except AudioError as error:
-        yield replace(file, rejected_by="unreadable", objection=str(error))
+        yield replace(recording, rejected_by="unreadable", objection=str(error))
 
 
-def _channels(terms: ScanOptions, file: Utterance) -> list[Utterance]:
-    """The file as often as it is to be heard. Raises AudioError."""
-    if terms.channels == "mixed":
-        return [file]
-    if terms.channels == "split":
-        count = audio.count_channels(file.audio_filepath)
-        wanted = range(count) if count > 1 else ()
+def _select_channels(options: ScanOptions, recording: Utterance) -> list[Utterance]:
+    """Return the recording once for each channel to scan. Raises AudioError."""
+    if options.channels == "mixed":
+        return [recording]
+    if options.channels == "split":
+        count = audio.count_channels(recording.audio_filepath)
+        channels = range(count)
+        if count <= 1:  # the id of a mono file stays as it is
+            return [recording]
     else:
-        wanted = range(terms.channels, terms.channels + 1)
-    return [replace(file, id=f"{file.id}-c{each}", channel=each) for each in wanted] or [file]
+        channels = range(options.channels, options.channels + 1)
+    return [
+        replace(recording, id=f"{recording.id}-c{channel}", channel=channel) for channel in channels
+    ]
 
 
-def _heard_through(terms: ScanOptions, file: Utterance) -> Iterator[Utterance]:
-    """What is speech in one channel. Raises AudioError."""
-    if file.duration <= terms.at_most:
-        samples = audio.load_utterance(file)
+def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utterance]:
+    """Yield the utterances of one channel, or the channel, rejected. Raises AudioError."""
+    if channel.duration <= options.at_most:
+        samples = audio.load_utterance(channel)
+        # Measured, since the header of a truncated file tells more than there is.
         duration, level = len(samples) / audio.SAMPLE_RATE, audio.measure_loudness(samples)
-        if duration < terms.at_least:
-            yield replace(file, rejected_by="too_short", objection=f"{duration:.2f} s")
-        elif level < terms.silence:
-            yield replace(file, rejected_by="silent", objection=f"{level:.0f} dB")
+        if duration < options.at_least:
+            yield replace(channel, rejected_by="too_short", objection=f"{duration:.2f} s")
+        elif level < options.silence:
+            yield replace(channel, rejected_by="silent", objection=f"{level:.0f} dB")
         else:
-            yield file
+            yield channel
         return
-    number = 0
-    for number, (offset, length) in enumerate(_stretches(terms, file), 1):
+    segment_count = 0
+    for offset, duration in _find_segments(options, channel):
         yield replace(
-            file,
-            id=f"{file.id}-{number - 1:04d}",
-            offset=round(file.offset + offset, 3),
-            duration=round(length, 3),
+            channel,
+            id=f"{channel.id}-{segment_count:04d}",
+            offset=round(channel.offset + offset, 3),
+            duration=round(duration, 3),
         )
-    if not number:
-        yield replace(file, rejected_by="no_speech", objection="no speech found in it")
+        segment_count += 1
+    if not segment_count:
+        yield replace(channel, rejected_by="no_speech", objection="no speech found in it")
 
 
-def _stretches(terms: ScanOptions, file: Utterance) -> Iterator[tuple[Seconds, Seconds]]:
-    """Where there is speech in a long file, read block by block however long it is."""
-    pauses = import_module("twister_loop.audio.vad")
+def _find_segments(options: ScanOptions, channel: Utterance) -> Iterator[tuple[Seconds, Seconds]]:
+    """Yield offset and duration of the speech in a long channel, reading it block by block."""
+    # Imported here, because it loads torch, and short recordings do not need it.
+    vad = import_module("twister_loop.audio.vad")
     begin = 0.0
-    while begin < file.duration:
-        length = min(BLOCK, file.duration - begin)
-        block = audio.read(file.audio_filepath, file.offset + begin, length, file.channel)
-        found = list(pauses.split_at_pauses(block, terms.at_most))
-        after = begin + length
-        if after < file.duration and found and sum(found[-1]) > length - AT_THE_END:
-            after = begin + found.pop()[0]  # it may go on in the next block
-        yield from ((begin + offset, duration) for offset, duration in found)
-        begin = after
+    while begin < channel.duration:
+        length = min(BLOCK_SECONDS, channel.duration - begin)
+        block = audio.read(
+            channel.audio_filepath,
+            offset=channel.offset + begin,
+            duration=length,
+            channel=channel.channel,
+        )
+        segments = list(vad.split_at_pauses(block, options.at_most))
+        next_begin = begin + length
+        is_last = next_begin >= channel.duration
+        if not is_last and segments and sum(segments[-1]) > length - BLOCK_END_SECONDS:
+            # The block may end within a sentence: its last segment is found again, whole, in a
+            # block that begins with it.
+            next_begin = begin + segments.pop()[0]
+        yield from ((begin + offset, duration) for offset, duration in segments)
+        begin = next_begin
