@@ -1,8 +1,11 @@
 """Rules of the house: what keeps it tidy when nobody is looking."""
 
+import ast
+import doctest
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -81,3 +84,57 @@ def test_no_module_is_longer_than_a_person_reads() -> None:
         if (count := len(path.read_text().splitlines())) > 360
     }
     assert not long
+
+
+SAYS_LEAST = "each found said made heard known given at terms told asked kept".split()
+SAYS_LITTLE = "item entry thing x value data result obj one other".split()
+FRAGMENT = re.compile(
+    r"(Of|What|Who|Whom|Whose|Where|When|Which|How|Whether|That|From|Between|Those|So|Up|The same|"
+    r"All|As|Beside|By|For)\b"
+)
+
+
+def test_names_say_what_they_hold_and_docstrings_are_sentences() -> None:
+    """Shares over the whole package; language is kept by a limit, since no linter knows it."""
+    names, first_words, lines = Counter[str](), list[str](), list[str]()
+    for path in (ROOT / "twister_loop").rglob("*.py"):
+        source = path.read_text()
+        lines += source.splitlines()
+        for node in ast.walk(ast.parse(source)):
+            names.update(_bound_names(node))
+            documented = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
+            if documented and (docstring := ast.get_docstring(node)):
+                first_words.append(docstring)
+    total = names.total()
+    assert sum(names[name] for name in SAYS_LEAST) <= 0.005 * total
+    assert sum(names[name] for name in SAYS_LEAST + SAYS_LITTLE) <= 0.04 * total
+    fragments = [docstring for docstring in first_words if FRAGMENT.match(docstring)]
+    assert len(fragments) <= 0.03 * len(first_words), fragments[:10]
+    comments = sum(line.lstrip().startswith("#") or "  # " in line for line in lines)
+    assert comments >= 0.04 * len(lines)
+
+
+def _bound_names(node: ast.AST) -> list[str]:
+    """Return the names that an assignment, a loop or a comprehension binds."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.For | ast.comprehension):
+        targets = [node.target]
+    return [
+        name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)
+    ]
+
+
+EXAMPLES = [
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    for path in sorted((ROOT / "twister_loop").rglob("*.py"))
+    if ">>>" in path.read_text()
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_in_docstrings_run(name: str) -> None:
+    module = pytest.importorskip(name)
+    outcome = doctest.testmod(module)
+    assert outcome.attempted and not outcome.failed
