@@ -136,16 +136,20 @@ def test_retention_is_measured_from_where_all_began() -> None:
     long_way = Evidence(sets(BETTER), sets(SAME), sets(SAME), seed=1)
     assert gate("no_regression").objection(long_way) is None
     lost = gate("retention").objection(long_way)
-    assert lost and lost.reason.startswith("en: +10.00%") and not lost.undecided
+    assert (
+        lost
+        and lost.reason.startswith("en: error rate +10.00% on 600 tokens")
+        and not lost.undecided
+    )
 
 
 @pytest.mark.parametrize(
     ("symptom", "options"),
     [
-        ("repeated runs", {"repeated_ngrams": Proportion(5, 100)}),
+        ("repeated 5-grams", {"repeated_ngrams": Proportion(5, 100)}),
         ("letters of a foreign script", {"foreign_script": Proportion(30, 1000)}),
-        ("empty outputs", {"empty": 3}),
-        ("length limit reached", {"hit_limit": 2}),
+        ("empty transcripts", {"empty": 3}),
+        ("transcripts cut off at the length limit", {"hit_limit": 2}),
         ("inserted words", {"words": ErrorCount(insertions=30, hits=600)}),
     ],
 )
@@ -180,7 +184,7 @@ def test_another_engine_must_hear_the_same_with_the_same_weights() -> None:
     objection = parity.objection(replace(seen, labeler={"dev": apart}))
     assert (
         objection
-        and "10 of 60 clips otherwise" in objection.reason
+        and "10 of 60 clips differently" in objection.reason
         and "16.67%" in objection.reason
     )
 
@@ -220,8 +224,12 @@ def test_the_published_table_does_not_pass() -> None:
     assert gate("significant", measure="mixed").objection(table) is None
     options = {"measure": "mixed", "relative": True, "at_most": 0.02}
     worse = gate("no_regression", **options).objection(table)
-    assert worse and worse.reason.startswith("Formosa-Course: +0.44%") and ";" not in worse.reason
+    assert (
+        worse
+        and worse.reason.startswith("Formosa-Course: error rate +0.44%")
+        and ";" not in worse.reason
+    )
     beaten = gate("best_untouched", **options).objection(table)
-    assert beaten and "FormosaSpeech: +0.87%" in beaten.reason
+    assert beaten and "FormosaSpeech: error rate +0.87%" in beaten.reason
     alone = replace(table, references={})
     assert "FormosaSpeech" not in str(gate("best_untouched", **options).objection(alone))

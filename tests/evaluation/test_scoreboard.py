@@ -33,7 +33,10 @@ def test_every_rate_and_every_change_has_its_interval(found: RoundSummary) -> No
                 around = found.intervals[name][who][measure]
                 assert around.low <= getattr(score, measure).rate <= around.high
             for change in (found.changes[name][measure], found.steps[name][measure]):
-                assert change.low <= change.rate <= change.high and change.resampling_unit == "utterances"
+                assert (
+                    change.low <= change.rate <= change.high
+                    and change.resampling_unit == "utterances"
+                )
 
 
 def test_the_worst_utterances_show_what_was_said_and_heard(found: RoundSummary) -> None:
@@ -52,5 +55,8 @@ def test_the_utterances_that_moved_most_come_with_what_was_heard_before(
         assert all(each.candidate < each.untouched for each in improved)
         assert not {each.id for each in improved} & {each.id for each in found.worsened[name]}
         for each in improved:
-            assert " ".join(part.reference for part in each.untouched_chunks if part.reference) == each.text
+            assert (
+                " ".join(part.reference for part in each.untouched_chunks if part.reference)
+                == each.text
+            )
             assert each.untouched_chunks != each.chunks

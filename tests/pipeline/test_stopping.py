@@ -112,7 +112,11 @@ def test_which_set_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("stop", "gate_sets", "message"),
     [
-        ("test", [], "asr.stop.set: 'test' is a test set, but early stopping needs a development set"),
+        (
+            "test",
+            [],
+            "asr.stop.set: 'test' is a test set, but early stopping needs a development set",
+        ),
         ("english", [], "asr.stop.set: 'english' is a retention set"),
         ("dve", [], "asr.stop.set: 'dve' does not exist, .* did you mean 'dev'?"),
         ("own", ["own"], "the set 'own' is the early-stopping set, which is hidden from gates"),

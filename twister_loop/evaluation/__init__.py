@@ -1,1 +1,1 @@
-"""Error counts, intervals, evidence and gates."""
+"""Error counts, bootstrap intervals, scoreboards and acceptance gates."""

@@ -1,14 +1,19 @@
-"""Counting errors: the only place that knows jiwer."""
+"""Error counts, alignments and bootstrap intervals.
+
+The only module that imports rapidfuzz for edit operations; jiwer counts with the same function, and
+a test compares the two.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeVar
 
-import jiwer
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from ..core.types import ErrorCount, Language, Proportion, Utterance
 from ..text import scripts
@@ -18,45 +23,58 @@ K = TypeVar("K", bound=Hashable)
 
 Unit = Literal["words", "characters"]
 
-FIRST_LETTER = 0x4E00
-"""jiwer compares strings; here every distinct token becomes one letter, none of them white."""
+# With fewer groups the percentiles of a bootstrap are those of a few possible draws.
 MIN_GROUPS = 10
-"""Speakers or recordings from which on a bootstrap over them says something."""
+"""Fewest speakers or recordings that a bootstrap draws; with fewer it draws utterances."""
+MAX_DRAWS_IN_MEMORY = 1 << 22
+"""Draws held in memory together: 4 million indices of 8 bytes, 32 MiB."""
 
 
 def count_word_errors(reference: str, hypothesis: str) -> ErrorCount:
-    """Count word errors in two normalized texts; an empty reference makes all words insertions."""
-    return _count(reference.split(), hypothesis.split())
+    """Count word errors between two normalized texts.
+
+    With an empty reference all words of the hypothesis are insertions.
+
+    >>> count_word_errors("press two please", "press too please now")
+    ErrorCount(substitutions=1, deletions=0, insertions=1, hits=2)
+    """
+    return _count_errors(reference.split(), hypothesis.split())
 
 
 def count_character_errors(reference: str, hypothesis: str) -> ErrorCount:
-    """Count character errors in two normalized texts, spaces left out."""
-    return _count(list(reference.replace(" ", "")), list(hypothesis.replace(" ", "")))
+    """Count character errors between two normalized texts, without their spaces."""
+    # Spaces are left out because Chinese, Japanese and Korean texts differ in them by style.
+    return _count_errors(list(reference.replace(" ", "")), list(hypothesis.replace(" ", "")))
 
 
 def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCount:
-    """Count mixed errors in two normalized texts: Han and kana singly, all else by word.
+    """Count errors of the mixed error rate (MER): Han and kana singly, all else by word.
 
-    This is the mixed error rate of code-switching work (SEAME, ASCEND). Hangul counts by word,
-    unless the normalizer sets syllables apart.
+    This is the error rate of code-switching work (SEAME, ASCEND). Hangul counts by word, unless
+    the normalizer separates its syllables.
     """
-    return _count(scripts.split_units(reference), scripts.split_units(hypothesis))
+    return _count_errors(scripts.split_units(reference), scripts.split_units(hypothesis))
 
 
 def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
-    """Runs of `size` units that stood earlier in the same text, of all such runs."""
+    """Count n-grams that occur earlier in the same text, and all n-grams.
+
+    >>> count_repeated_ngrams("ja ja ja ja ja ja ja")
+    Proportion(count=2, total=3)
+    """
     units = scripts.split_units(hypothesis)
-    runs = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
-    return Proportion(len(runs) - len(set(runs)), len(runs))
+    # Hallucination loops are of characters in Chinese and of words in English.
+    ngrams = [tuple(units[start : start + size]) for start in range(len(units) - size + 1)]
+    return Proportion(len(ngrams) - len(set(ngrams)), len(ngrams))
 
 
 def count_foreign_script(reference: str, hypothesis: str, lang: Language | None) -> Proportion:
-    """Letters of a script that belongs neither to the language nor to the reference."""
+    """Count letters of scripts used by neither language nor reference, and all letters."""
     return Proportion(*scripts.count_foreign_letters(reference, hypothesis, lang))
 
 
 def count_utterance_errors(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
-    """Count errors of what was heard against the text, both in their basic form."""
+    """Count errors of an utterance's transcript against its text, both normalized by `basic`."""
     return count_normalized_errors(
         utterance.text or "", utterance.pred_text or "", utterance.lang, unit
     )
@@ -65,11 +83,12 @@ def count_utterance_errors(utterance: Utterance, unit: Unit = "characters") -> E
 def count_normalized_errors(
     reference: str, hypothesis: str, lang: Language | None, unit: Unit
 ) -> ErrorCount:
-    """Count errors of a text against another, both in their basic form.
+    """Count errors between two texts after normalizing both by `basic`.
 
-    The words of languages that are written without spaces are their characters.
+    In languages written without spaces, words are counted as characters.
     """
-    pair = (Basic().normalize(each, lang) for each in (reference, hypothesis))
+    # The plan's normalizer is for scores; filters and trials must not change with it.
+    pair = (Basic().normalize(text, lang) for text in (reference, hypothesis))
     if unit == "words" and lang not in scripts.UNSPACED:
         return count_mixed_errors(*pair)
     return count_character_errors(*pair)
@@ -77,36 +96,33 @@ def count_normalized_errors(
 
 @dataclass(frozen=True)
 class AlignmentChunk:
-    """A run of words that was heard as another, or as itself."""
+    """Longest run of words that all match, or all differ, in an alignment of two texts."""
 
     reference: str
     hypothesis: str
 
 
 def alignment_chunks(reference: str, hypothesis: str) -> Iterator[AlignmentChunk]:
-    """Two normalized texts side by side, cut where they begin to agree or to differ."""
-    said, heard = scripts.split_units(reference), scripts.split_units(hypothesis)
-    if not said or not heard:
-        if said or heard:
-            yield AlignmentChunk(" ".join(said), " ".join(heard))
-        return
-    first, second = _letters(said, heard)
-    [chunks] = jiwer.process_characters(first, second).alignments
-    for _, run in groupby(chunks, lambda chunk: chunk.type != "equal"):
-        of = list(run)
+    """Align two normalized texts, and yield chunks that match and that differ in turn.
+
+    >>> [(chunk.reference, chunk.hypothesis) for chunk in alignment_chunks("a b c", "a x")]
+    [('a', 'a'), ('b c', 'x')]
+    """
+    reference_units = scripts.split_units(reference)
+    hypothesis_units = scripts.split_units(hypothesis)
+    opcodes = Levenshtein.opcodes(reference_units, hypothesis_units)
+    # Neighboring substitutions, insertions and deletions become one chunk that differs.
+    for _, group in groupby(opcodes, lambda opcode: opcode.tag != "equal"):
+        run = list(group)
         yield AlignmentChunk(
-            " ".join(said[of[0].ref_start_idx : of[-1].ref_end_idx]),
-            " ".join(heard[of[0].hyp_start_idx : of[-1].hyp_end_idx]),
+            " ".join(reference_units[run[0].src_start : run[-1].src_end]),
+            " ".join(hypothesis_units[run[0].dest_start : run[-1].dest_end]),
         )
 
 
 def sum_counts(counts: Sequence[ErrorCount]) -> ErrorCount:
-    """Counts add up; rates do not."""
+    """Add up counts, so that the rate of the sum weights every reference token alike."""
     return sum(counts, ErrorCount())
-
-
-AT_A_TIME = 1 << 22
-"""Draws held in memory together."""
 
 
 def paired_bootstrap(
@@ -116,26 +132,35 @@ def paired_bootstrap(
     resamples: int = 2000,
     groups: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Draw utterances with replacement, and give the sorted differences of the error rates.
+    """Return sorted differences of two error rates over bootstrap resamples.
 
-    Candidate minus champion, both on the same drawn utterances (Bisani and Ney, 2004).
+    Both models are scored on the same drawn utterances, candidate minus champion (Bisani and Ney,
+    2004).
 
     Args:
         candidate: Counts of every utterance.
-        champion: Counts of the same utterances.
-        seed: The same draws every time.
-        resamples: How often the whole set is drawn anew.
-        groups: What each utterance belongs to; groups are drawn whole.
+        champion: Counts of the same utterances, in the same order.
+        seed: Seed of the draws; equal seeds draw the same utterances.
+        resamples: Number of times that the whole set is drawn anew.
+        groups: Speaker or recording of every utterance; groups are drawn whole. None draws
+            utterances.
 
     Returns:
         Shape (resamples,), ascending; negative where the candidate is better.
+
+    Raises:
+        ValueError: The models have different numbers of utterances.
     """
     if len(candidate) != len(champion):
-        raise ValueError(f"{len(candidate)} and {len(champion)} utterances cannot be paired")
+        raise ValueError(
+            f"a paired bootstrap needs the same utterances of both models, but there are "
+            f"{len(candidate)} and {len(champion)}"
+        )
     pairs = zip(candidate, champion, strict=True)
     columns = [(old.length, new.errors - old.errors) for new, old in pairs]
-    lengths, gains = _drawn_sums(columns, seed, resamples, groups).T
-    return np.sort(gains / np.maximum(lengths, 1.0))
+    lengths, differences = _resampled_sums(columns, seed, resamples, groups).T
+    # A draw of references without a token has length 0.
+    return np.sort(differences / np.maximum(lengths, 1.0))
 
 
 def bootstrap_rates(
@@ -144,96 +169,110 @@ def bootstrap_rates(
     resamples: int = 2000,
     groups: Sequence[str] | None = None,
 ) -> dict[K, np.ndarray]:
-    """Error rates of several countings of the same utterances, all on the same draws.
+    """Return error rates over bootstrap resamples, for several models or measures at once.
 
-    One drawing serves every model and every measure, so two of them may be subtracted; the draws
-    are those of `paired_bootstrap`.
+    All are computed on the same draws, which are those of `paired_bootstrap`, so the difference of
+    two of them is a paired bootstrap too.
 
     Args:
-        counts: By any name, the counts of every utterance.
-        seed: As for `paired_bootstrap`, like the rest.
-        resamples: How often the whole set is drawn anew.
-        groups: What each utterance belongs to; groups are drawn whole.
+        counts: By any key, the counts of every utterance.
+        seed: Seed of the draws; equal seeds draw the same utterances.
+        resamples: Number of times that the whole set is drawn anew.
+        groups: Speaker or recording of every utterance; groups are drawn whole. None draws
+            utterances.
 
     Returns:
-        By name, shape (resamples,), in the order of the draws.
+        By key, shape (resamples,), in the order of the draws.
     """
     if not counts:
         return {}
+    # Lengths in even columns and errors in odd ones, so that one matrix product sums both.
     rows = zip(*counts.values(), strict=True)
-    columns = [[part for each in row for part in (each.length, each.errors)] for row in rows]
-    sums = _drawn_sums(columns, seed, resamples, groups)  # (resamples, 2 x countings)
+    columns = [[part for count in row for part in (count.length, count.errors)] for row in rows]
+    sums = _resampled_sums(columns, seed, resamples, groups)  # (resamples, 2 x keys)
     rates = sums[:, 1::2] / np.maximum(sums[:, ::2], 1.0)
     return dict(zip(counts, rates.T, strict=True))
 
 
-def percentile_interval_95(drawn: np.ndarray) -> tuple[float, float]:
-    """Between which bounds 95 % of the draws lie."""
-    low, high = np.quantile(drawn, [0.025, 0.975])
+def percentile_interval_95(resampled: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of values of shape (resamples,)."""
+    # 2.5 % of the draws on either side.
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return float(low), float(high)
 
 
-def choose_resampling_groups(speech: Sequence[Utterance]) -> tuple[str, list[str]]:
-    """What is drawn whole, in words, and the one that each utterance belongs to.
+def choose_resampling_groups(utterances: Sequence[Utterance]) -> tuple[str, list[str]]:
+    """Choose whether a bootstrap draws speakers, recordings or utterances.
 
-    Errors of one speaker are alike, and so are those within a recording; drawn singly, intervals
-    are too narrow. Yet an interval over a handful of speakers says nothing: with fewer than
-    `FEWEST_GROUPS` of them, and of recordings too, utterances it is.
+    Errors of one speaker are correlated, and so are those within a recording; drawing utterances
+    gives intervals that are too narrow. Yet a bootstrap over a handful of speakers is unreliable:
+    with fewer than `MIN_GROUPS` speakers, and of recordings too, utterances are drawn.
+
+    Returns:
+        `speakers`, `recordings` or `utterances`, and the group of every utterance.
     """
-    speakers = [each.speaker or "" for each in speech]
-    recordings = [str(each.audio_filepath) for each in speech]
+    speakers = [utterance.speaker or "" for utterance in utterances]
+    recordings = [str(utterance.audio_filepath) for utterance in utterances]
+    # One utterance without a speaker would put all such utterances into one group.
     if all(speakers) and len(set(speakers)) >= MIN_GROUPS:
         return "speakers", speakers
     if MIN_GROUPS <= len(set(recordings)) < len(recordings):
         return "recordings", recordings
-    return "utterances", [each.id for each in speech]
+    return "utterances", [utterance.id for utterance in utterances]
 
 
-def _drawn_sums(
+def _resampled_sums(
     columns: Sequence[Sequence[int]], seed: int, resamples: int, groups: Sequence[str] | None
 ) -> np.ndarray:
-    """Shape (resamples, columns): what every draw of whole groups adds up to."""
-    values = np.array(columns, dtype=np.float64)  # (utterances, columns)
+    """Return the column sums of every resample of whole groups, shape (resamples, columns)."""
+    sums = np.array(columns, dtype=np.float64)  # (utterances, columns)
+    # Counts are summed per group first: drawing a group whole is drawing its sum.
     if groups is not None:
-        place = {name: number for number, name in enumerate(dict.fromkeys(groups))}
-        summed = np.zeros((len(place), values.shape[1]))
-        np.add.at(summed, [place[each] for each in groups], values)
-        values = summed
-    size, rng = len(values), np.random.default_rng(seed)
-    found = []
-    for rows in _portions(resamples, max(1, AT_A_TIME // size)):
+        index_of_group = {name: index for index, name in enumerate(dict.fromkeys(groups))}
+        group_sums = np.zeros((len(index_of_group), sums.shape[1]))
+        np.add.at(group_sums, [index_of_group[name] for name in groups], sums)
+        sums = group_sums  # (groups, columns)
+    # float64 for the matrix product below (BLAS); counts stay exact up to 2**53.
+    size, rng = len(sums), np.random.default_rng(seed)
+    # A set of 100,000 utterances would need 1.6 GB for all draws at once.
+    batches = []
+    for rows in _batch_sizes(resamples, max(1, MAX_DRAWS_IN_MEMORY // size)):
+        # Offsets give every resample its own range of numbers, so that one bincount serves all.
         drawn = rng.integers(0, size, (rows, size)) + size * np.arange(rows)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=rows * size)  # each was drawn
-        found.append(times.reshape(rows, size).astype(np.float64) @ values)
-    return np.concatenate(found)
+        times_drawn = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
+        # A matrix product instead of gathering the drawn rows: no array of (rows, size, columns).
+        batches.append(times_drawn.astype(np.float64) @ sums)
+    return np.concatenate(batches)
 
 
-def _portions(whole: int, most: int) -> Iterator[int]:
-    for begun in range(0, whole, most):
-        yield min(most, whole - begun)
+def _batch_sizes(total: int, largest: int) -> Iterator[int]:
+    for start in range(0, total, largest):
+        yield min(largest, total - start)
 
 
-def _count(reference: list[str], hypothesis: list[str]) -> ErrorCount:
-    """Count in one order of the two, whichever is asked for.
+def _count_errors(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    """Count edit operations so that swapping the texts swaps insertions and deletions.
 
-    Of several shortest alignments jiwer takes another when the two change places; so what is
-    inserted one way is deleted the other way.
+    Several alignments may be equally short, and rapidfuzz picks another one when the texts change
+    places. Therefore the smaller list always goes first.
     """
     if hypothesis < reference:
-        found = _counted(hypothesis, reference)
-        return ErrorCount(found.substitutions, found.insertions, found.deletions, found.hits)
-    return _counted(reference, hypothesis)
+        swapped = _count_edits(hypothesis, reference)
+        return ErrorCount(
+            substitutions=swapped.substitutions,
+            deletions=swapped.insertions,
+            insertions=swapped.deletions,
+            hits=swapped.hits,
+        )
+    return _count_edits(reference, hypothesis)
 
 
-def _counted(reference: list[str], hypothesis: list[str]) -> ErrorCount:
-    if not reference or not hypothesis:  # jiwer has no answer to an empty reference
-        return ErrorCount(deletions=len(reference), insertions=len(hypothesis))
-    found = jiwer.process_characters(*_letters(reference, hypothesis))
-    return ErrorCount(found.substitutions, found.deletions, found.insertions, found.hits)
-
-
-def _letters(first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
-    """Two runs of tokens as strings, every distinct token a letter."""
-    distinct = dict.fromkeys([*first, *second])
-    letter = {token: chr(FIRST_LETTER + number) for number, token in enumerate(distinct)}
-    return "".join(map(letter.__getitem__, first)), "".join(map(letter.__getitem__, second))
+def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+    # `editops` and not `distance`, because the kinds of errors are counted separately.
+    edits = Counter(edit.tag for edit in Levenshtein.editops(reference, hypothesis))
+    return ErrorCount(
+        substitutions=edits["replace"],
+        deletions=edits["delete"],
+        insertions=edits["insert"],
+        hits=len(reference) - edits["replace"] - edits["delete"],
+    )

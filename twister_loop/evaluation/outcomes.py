@@ -1,4 +1,4 @@
-"""What was counted of every utterance, and which sets may be looked at."""
+"""Utterance-level results of a report, and rules for which sets may decide what."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .gates._base import Gate
 
 @dataclass(frozen=True)
 class HeldOutSet:
-    """A set of labeled speech that is never trained on."""
+    """Labeled speech that is never trained on."""
 
     kind: SetKind
     speech: Manifest
@@ -29,73 +29,115 @@ def load_outcomes(
     normalizer: Normalizer,
     kinds: tuple[SetKind, ...] = ("development", "retention"),
 ) -> dict[str, Outcome]:
-    """Counts for every utterance of a report's sets of these kinds."""
-    speed = report.folder / SPEED
-    seconds = read_json(speed) if speed.is_file() else {}
-    found = {}
+    """Count the errors of every utterance in the transcripts of a report.
+
+    Args:
+        report: Report that was loaded from its folder.
+        normalizer: Normalizer of texts and transcripts.
+        kinds: Kinds of sets to count; test sets only on request, since gates must not see them.
+
+    Returns:
+        By set name, in the order of the report.
+    """
+    speed_file = report.folder / SPEED
+    # Reports of interrupted evaluations have no times.
+    seconds = read_json(speed_file) if speed_file.is_file() else {}
+    outcomes = {}
     for score in report.scores:
-        if score.kind in kinds:
-            heard = list(Manifest.load(report.folder / score.kind / score.name))
-            pairs = [normalize_pair(each, normalizer) for each in heard]
-            drawn, groups = metrics.choose_resampling_groups(heard)
-            found[score.name] = Outcome(
-                score,
-                words=[metrics.count_word_errors(*pair) for pair in pairs],
-                characters=[metrics.count_character_errors(*pair) for pair in pairs],
-                mixed=[metrics.count_mixed_errors(*pair) for pair in pairs],
-                groups=groups,
-                resampling_unit=drawn,
-                seconds=seconds.get(score.name),
-                hypotheses=[hypothesis for _, hypothesis in pairs],
-            )
-    return found
+        # Counted again from the transcripts: a report holds sums, and tests need every utterance.
+        if score.kind not in kinds:
+            continue
+        utterances = list(Manifest.load(report.folder / score.kind / score.name))
+        pairs = [normalize_pair(utterance, normalizer) for utterance in utterances]
+        unit, groups = metrics.choose_resampling_groups(utterances)
+        outcomes[score.name] = Outcome(
+            score,
+            words=[metrics.count_word_errors(*pair) for pair in pairs],
+            characters=[metrics.count_character_errors(*pair) for pair in pairs],
+            mixed=[metrics.count_mixed_errors(*pair) for pair in pairs],
+            groups=groups,
+            resampling_unit=unit,
+            seconds=seconds.get(score.name),
+            hypotheses=[hypothesis for _, hypothesis in pairs],
+        )
+    return outcomes
 
 
-def get_early_stopping_speech(stops_by: str | None, sets: Mapping[str, HeldOutSet]) -> Manifest | None:
-    """The speech of the development set that training ends by, if it does."""
-    return sets[stops_by].speech if stops_by else None
+def get_early_stopping_speech(
+    early_stopping_set: str | None, sets: Mapping[str, HeldOutSet]
+) -> Manifest | None:
+    """Return the speech of the set that early stopping is evaluated on; None without one."""
+    return sets[early_stopping_set].speech if early_stopping_set else None
 
 
-def find_set_hidden_from_gates(sets: Mapping[str, SetKind], stops_by: str | None) -> str | None:
-    """The development set that training ends by: it judges nothing where another can."""
-    others = [n for n, kind in sets.items() if kind == "development" and n != stops_by]
-    return stops_by if others else None
+def find_set_hidden_from_gates(
+    sets: Mapping[str, SetKind], early_stopping_set: str | None
+) -> str | None:
+    """Return the early-stopping set if gates must not see it, else None.
+
+    Its error rate is optimistic, because it chose the weights. Gates see it only if it is the only
+    development set.
+    """
+    others = [
+        name for name, kind in sets.items() if kind == "development" and name != early_stopping_set
+    ]
+    return early_stopping_set if others else None
 
 
 def find_invalid_sets(
-    gates: Iterable[Gate], sets: Mapping[str, tuple[SetKind, object]], stops_by: str | None
+    gates: Iterable[Gate],
+    sets: Mapping[str, tuple[SetKind, object]],
+    early_stopping_set: str | None,
 ) -> Iterator[str]:
-    """What gates want to look at, or training wants to end by, and may not."""
+    """Yield an error message for every set named by early stopping or a gate that it may not use.
+
+    Args:
+        gates: Gates of the plan; those with an option `sets` are checked.
+        sets: By name, the kind of each set and anything else.
+        early_stopping_set: Set that training stops by, if any.
+    """
+    # Found while the plan is read, hours before a gate or early stopping would fail on it.
     kinds = {name: kind for name, (kind, _) in sets.items()}
     development = [name for name, kind in kinds.items() if kind == "development"]
-    if stops_by and stops_by not in development:
-        why = f"is a {kinds[stops_by]} set" if stops_by in kinds else "does not exist"
-        near = schema.suggest_name(stops_by, development)
-        yield f"asr.stop.set: {stops_by!r} {why}, and a development set is asked for; {near}"
-    unseen = find_set_hidden_from_gates(kinds, stops_by)
-    seen = [name for name, kind in kinds.items() if kind != "test" and name != unseen]
+    if early_stopping_set and early_stopping_set not in development:
+        problem = (
+            f"is a {kinds[early_stopping_set]} set"
+            if early_stopping_set in kinds
+            else "does not exist"
+        )
+        hint = schema.suggest_name(early_stopping_set, development)
+        yield (
+            f"asr.stop.set: {early_stopping_set!r} {problem}, but early stopping needs a "
+            f"development set; {hint}"
+        )
+    hidden = find_set_hidden_from_gates(kinds, early_stopping_set)
+    visible = [name for name, kind in kinds.items() if kind != "test" and name != hidden]
     for gate in gates:
+        # Gates without the option `sets` look at all sets that they may see.
         for name in getattr(gate, "sets", ()):
-            if name not in seen:
-                why = "is a test set, which gates never see" if name in sets else "does not exist"
-                why = "is what training stops by" if name == unseen else why
-                near = schema.suggest_name(name, seen)
-                yield f"gates: {gate.name}: the set {name!r} {why}; {near}"
+            if name in visible:
+                continue
+            problem = "is a test set, which gates never see" if name in sets else "does not exist"
+            if name == hidden:
+                problem = "is the early-stopping set, which is hidden from gates"
+            hint = schema.suggest_name(name, visible)
+            yield f"gates: {gate.name}: the set {name!r} {problem}; {hint}"
 
 
 def check_same_normalizer(score: Score, normalizer: Normalizer) -> None:
-    """Raises ConfigError where a score was counted with another normalizer, or another of it."""
-    mine = normalizer.digest()
-    if (score.normalizer, score.normalizer_digest) != (normalizer.name, mine):
+    """Raise ConfigError if a score was counted with another normalizer, or version of it."""
+    # The digest and not only the name: num2words or OpenCC may spell differently in a new version.
+    digest = normalizer.digest()
+    if (score.normalizer, score.normalizer_digest) != (normalizer.name, digest):
         raise ConfigError(
             f"{score.name} was counted with the normalizer {score.normalizer} "
-            f"({score.normalizer_digest}), not with {normalizer.name} ({mine}): such error rates "
+            f"({score.normalizer_digest}), not with {normalizer.name} ({digest}): such error rates "
             "do not compare. Evaluate both with the same options and package versions"
         )
 
 
 def normalize_pair(utterance: Utterance, normalizer: Normalizer) -> tuple[str, str]:
-    """Reference and hypothesis, ready to be compared."""
+    """Return the normalized reference and hypothesis of an utterance."""
     return (
         normalizer.normalize(utterance.text or "", utterance.lang),
         normalizer.normalize(utterance.pred_text or "", utterance.lang),

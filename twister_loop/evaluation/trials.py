@@ -1,4 +1,4 @@
-"""What must be shown on a few dozen clips, before a whole pool or corpus is given to it."""
+"""Trials on a few dozen clips, run before a voice or decoder gets a whole corpus or pool."""
 
 from __future__ import annotations
 
@@ -10,63 +10,74 @@ from ..core.types import ErrorCount, Share
 
 @dataclass(frozen=True)
 class VoiceTrial(JsonRecord):
-    """How well the champion understood a voice on a few dozen texts."""
+    """Intelligibility of a voice: the champion's transcripts of a few dozen synthesized texts."""
 
     voice: str
     texts: int
+    """Texts of the trial."""
     spoken: int
-    """Texts that the voice could speak at all."""
+    """Texts that the voice could synthesize."""
     characters: ErrorCount
+    """Character errors of the transcripts, with the texts as references."""
     limit: Share
-    """The character error rate above which the voice is not used."""
+    """Character error rate above which the voice is not used."""
 
     @property
     def passed(self) -> bool:
+        # A voice that speaks nothing makes no errors, but is of no use.
         return self.spoken > 0 and self.characters.rate <= self.limit
 
     def __str__(self) -> str:
-        said = "passed" if self.passed else "not used"
+        verdict = "passed" if self.passed else "failed, so the voice is not used"
         return (
             f"voice {self.voice}: CER {self.characters.rate:.2f} on {self.spoken} of "
-            f"{self.texts} trial texts, limit {self.limit:.2f}: {said}"
+            f"{self.texts} trial texts, limit {self.limit:.2f}: {verdict}"
         )
 
 
 @dataclass(frozen=True)
 class DecoderAttempt:
-    """How a faster way to hear compares with a careful one, on the same clips and weights."""
+    """Agreement of a faster decoder with the reference decoder, on the same clips and weights."""
 
     decoding: str
+    """Decoder in words: padding, window, precision."""
     identical: int
-    """Clips of which both made the same text."""
+    """Clips with the same transcript from both."""
     characters: ErrorCount
-    """With what the careful one heard as the reference."""
+    """Character errors, with the transcripts of the reference decoder as references."""
 
 
 @dataclass(frozen=True)
 class DecoderTrial(JsonRecord):
-    """Which of several ways to hear may label: the fastest that hears what a careful one hears."""
+    """Search for the fastest decoder whose transcripts match those of the reference decoder."""
 
     reference: str
-    """How that decodes."""
+    """Reference decoder in words."""
     clips: int
-    """Those that the filters keep as it heard them; what they drop is not labeled anyway."""
+    """Clips compared: those whose reference transcripts pass the filters, since transcripts that
+    are filtered out are not trained on."""
     limit: Share
-    """The character error rate above which a faster way is not used."""
+    """Character error rate above which a faster decoder is not used."""
     attempts: tuple[DecoderAttempt, ...]
-    """The fastest first, up to the first that was good enough."""
+    """Decoders tried, fastest first; the trial ends at the first within the limit."""
 
     @property
     def chosen(self) -> int | None:
-        """The number of the attempt that was good enough; None if the careful way has to do."""
+        """Index of the attempt within the limit; None if the reference decoder is used."""
+        # The trial ends at the first attempt within the limit, so only the last one can be.
         last = self.attempts[-1].characters
-        good = last.length > 0 and last.rate <= self.limit
-        return len(self.attempts) - 1 if good else None
+        # Without a single character to compare, nothing shows that the decoders agree.
+        is_within_limit = last.length > 0 and last.rate <= self.limit
+        return len(self.attempts) - 1 if is_within_limit else None
 
     def __str__(self) -> str:
-        tried = "; ".join(
-            f"{each.decoding}: CER {each.characters.rate:.2%}, {each.identical} of {self.clips} alike"
-            for each in self.attempts
+        attempts = "; ".join(
+            f"{attempt.decoding}: CER {attempt.characters.rate:.2%}, "
+            f"{attempt.identical} of {self.clips} transcripts identical"
+            for attempt in self.attempts
         )
         used = self.reference if self.chosen is None else self.attempts[self.chosen].decoding
-        return f"labels are heard by {used} (against {self.reference}: {tried}; limit {self.limit:.2%})"
+        return (
+            f"labeling with {used} (compared with {self.reference}: {attempts}; "
+            f"limit CER {self.limit:.2%})"
+        )

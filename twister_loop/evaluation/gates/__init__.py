@@ -1,1 +1,1 @@
-"""Reasons to refuse a candidate, one a file."""
+"""Acceptance gates, one file each, named as plans name them."""

@@ -1,4 +1,4 @@
-"""What a gate is to the rest of the house."""
+"""Interface of acceptance gates."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from ..evidence import Evidence
 
 
 class Gate(Part):
-    """Objects to a candidate.
+    """Gate that accepts or rejects a candidate on development and retention sets.
 
-    One that has an option `sets` looks at those alone; the plan checks that they exist.
+    A gate with an option `sets` looks at those sets only; the plan checks that they exist.
     """
 
     package = "twister_loop.evaluation.gates"
     needs_labeler_report: ClassVar[bool] = False
-    """Whether it wants to see what the plan's labeler makes of the candidate's weights."""
+    """Evaluate the candidate's weights in the plan's labeler too, for this gate."""
 
     @abstractmethod
     def objection(self, evidence: Evidence) -> Objection | None:
-        """Why this candidate must be refused, or None to accept it."""
+        """Return the reason for rejecting the candidate, or None to accept it."""
 
     def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
-        """What sets of so many reference words cannot decide, whatever will be trained."""
+        """Yield a warning for every set that is too small for this gate to decide.
+
+        Args:
+            sets: By name, the kind of each set and the number of its reference words.
+        """
+        # Most gates compare counts directly and need no minimum size.
         yield from ()

@@ -1,8 +1,8 @@
-"""One question for several sets: can one say that none got worse by more than a limit?
+"""Non-inferiority test that gates share: is no set worse than a baseline by more than a limit?
 
-A non-inferiority test for every set, by paired bootstrap (Bisani and Ney, 2004), and Holm's
-correction (1979) over the sets. Where it cannot be said, either a set got worse, or the sets are
-too small to say anything: the latter is `undecided`.
+The test is a paired bootstrap on every set (Bisani and Ney, 2004), with Holm's correction (1979)
+over the sets. If it fails, either the error rate of a set rose by more than the limit, or the set
+is too small to tell, which is called undecided.
 """
 
 from __future__ import annotations
@@ -21,108 +21,142 @@ from .. import metrics
 from ..evidence import Evidence, Measure, Outcome
 from ._base import Gate
 
-SPREAD = 0.05
-"""Variance of the difference in errors, for every reference word; for looking ahead only. Whisper
-base before and after a round (2026-11-21): 0.01 to 0.02 on English telephone prompts, 0.05 to 0.13
-on Italian ones."""
+ERROR_VARIANCE_PER_WORD = 0.05
+"""Variance of the difference in errors per reference word, for preflight warnings only. Measured
+with Whisper base before and after a round (2026-11-21): 0.01 to 0.02 on English telephone prompts,
+0.05 to 0.13 on Italian ones."""
 
 
 @dataclass(frozen=True)
 class InconclusiveChange:
-    """A set of which one cannot say that it did not get worse."""
+    """Set whose change of error rate is not shown to be below the limit."""
 
     name: str
+    """Name of the set."""
     change: float
+    """Error rate of the candidate minus that of the baseline."""
     upper: float
+    """Upper confidence bound of the change."""
     limit: float
+    """Largest change that is accepted."""
     tokens: int
+    """Reference words or characters of the set."""
 
     @property
     def undecided(self) -> bool:
+        """Return whether the change itself is within the limit and only its upper bound is not."""
         return self.change < self.limit
 
     def __str__(self) -> str:
-        found = (
-            f"{self.name}: {self.change:+.2%} on {self.tokens} tokens, "
+        sentence = (
+            f"{self.name}: error rate {self.change:+.2%} on {self.tokens} tokens, "
             f"upper bound {self.upper:+.2%}, limit {self.limit:+.2%}"
         )
         if not self.undecided:
-            return f"{found}, got worse"
-        wider = ((self.upper - self.change) / (self.limit - self.change)) ** 2
-        more = max(1.0, self.tokens * (wider - 1))
-        return f"{found}, undecided: about {_rounded(more)} more would decide"
+            return f"{sentence}, so it got worse"
+        # The width of an interval shrinks with the square root of the number of tokens.
+        # It has to shrink until the upper bound meets the limit.
+        width_ratio = (self.upper - self.change) / (self.limit - self.change)
+        missing = max(1.0, self.tokens * (width_ratio**2 - 1))
+        return f"{sentence}, undecided: about {_round_up(missing)} more tokens would decide"
 
 
 @dataclass(frozen=True)
 class NonInferiority(Gate):
-    """The options and the test that such gates have in common."""
+    """Gate that rejects a candidate that is not shown to be as good as a baseline on every set."""
 
     kinds: ClassVar[tuple[SetKind, ...]] = ()
-    """Of the sets to look at; all where none is named."""
+    """Kinds of sets to look at; all kinds if empty."""
     at_most: Share = 0.01
-    """How much higher than the other model's the error rate of a set may be: 0.01 is one point, or
-    1 % where `relative`."""
+    """Largest rise of a set's error rate over the baseline's: 0.01 is one point, or 1 % if
+    `relative`."""
     relative: bool = False
-    """Whether the limit is a part of the other model's error rate."""
+    """Take the limit as a share of the baseline's error rate."""
     level: Share = 0.95
-    """Confidence to be below the limit on every set, one-sided, corrected by Holm."""
+    """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
     measure: Measure = "words"
+    """Error rate to compare: `words`, `characters` or `mixed`."""
     sets: tuple[str, ...] = ()
-    """Which to look at; all if none is named."""
+    """Names of the sets to look at; all sets if empty."""
 
     @abstractmethod
     def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
-        """The model that the candidate must not fall behind."""
+        """Return the outcomes, by set, that the candidate must not be worse than."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        """All doubts in one sentence; undecided where no set got worse."""
-        doubts = list(self._doubts(evidence))
-        if not doubts:
+        """Return all sets that failed the test in one sentence; undecided if none got worse."""
+        changes = list(self._inconclusive_changes(evidence))
+        if not changes:
             return None
-        undecided = all(each.undecided for each in doubts)
-        return Objection(self.name, "; ".join(map(str, doubts)), undecided)
+        # One set that got worse decides; more speech for the others would not help.
+        undecided = all(change.undecided for change in changes)
+        return Objection(self.name, "; ".join(map(str, changes)), undecided)
 
     def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
-        """Sets on which a candidate that is exactly as good as the other will be undecided."""
+        """Yield a warning for every set on which even an equally good candidate is undecided."""
+        # A relative limit depends on the baseline's error rate, which is not measured yet.
         if self.relative:
-            return  # nobody knows the rate yet
-        chosen = {
+            return
+        sizes = {
             name: words
             for name, (kind, words) in sets.items()
             if kind in (self.kinds or (kind,)) and name in (self.sets or (name,))
         }
-        level = 1 - (1 - self.level) / max(1, len(chosen))
-        sure = NormalDist().inv_cdf(level)
-        needed = SPREAD * (sure / self.at_most) ** 2 if self.at_most else math.inf
-        for name, count in chosen.items():
-            if count < needed:
+        # Bonferroni's level, which is the strictest of Holm's.
+        # The bootstrap's upper bound is approximated by a normal one, with no change expected.
+        level = 1 - (1 - self.level) / max(1, len(sizes))
+        quantile = NormalDist().inv_cdf(level)
+        needed = (
+            ERROR_VARIANCE_PER_WORD * (quantile / self.at_most) ** 2 if self.at_most else math.inf
+        )
+        for name, words in sizes.items():
+            if words < needed:
                 yield (
-                    f"{name} has {count} words: a candidate that is just as good stays undecided "
-                    f"at the limit of {self.at_most:+.2%}; about {_rounded(needed)} words would "
-                    "do, or a gain that outweighs the doubt"
+                    f"{name} has {words} words: a candidate that is just as good stays undecided "
+                    f"at the limit of {self.at_most:+.2%}; about {_round_up(needed)} words of "
+                    "held-out speech would decide, or a larger limit `at_most`"
                 )
 
-    def _doubts(self, evidence: Evidence) -> Iterator[InconclusiveChange]:
-        """Holm's way: the clearest set meets the strictest level, the least clear the plain one."""
-        other, tests = self.baseline(evidence), []
-        for name in evidence.set_names(*self.kinds, among=self.sets):
+    def _inconclusive_changes(self, evidence: Evidence) -> Iterator[InconclusiveChange]:
+        """Yield the sets that fail the test at their level of Holm's correction.
+
+        The most significant set is tested at the strictest level, the least at the plain one.
+        """
+        baseline, tests = self.baseline(evidence), []
+        for name in evidence.set_names(*self.kinds, only=self.sets):
             candidate = evidence.candidate[name]
-            new, old = candidate.counts(self.measure), other[name].counts(self.measure)
-            drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=candidate.groups)
-            was = metrics.sum_counts(old)
-            allowed = self.at_most * was.rate if self.relative else self.at_most
-            chance = (1 + int((drawn >= allowed).sum())) / (1 + len(drawn))
-            doubt = InconclusiveChange(name, metrics.sum_counts(new).rate - was.rate, 0.0, allowed, was.length)
-            tests.append((chance, name, doubt, drawn))
-        for place, (chance, _, doubt, drawn) in enumerate(sorted(tests, key=lambda each: each[:2])):
-            level = (1 - self.level) / (len(tests) - place)
-            if chance > level:
-                yield replace(doubt, upper=float(np.quantile(drawn, 1 - level)))
+            new_counts = candidate.counts(self.measure)
+            old_counts = baseline[name].counts(self.measure)
+            differences = metrics.paired_bootstrap(
+                candidate=new_counts,
+                champion=old_counts,
+                seed=evidence.seed,
+                groups=candidate.groups,
+            )
+            # Groups are the candidate's: both models transcribed the same utterances.
+            old = metrics.sum_counts(old_counts)
+            limit = self.at_most * old.rate if self.relative else self.at_most
+            # One is added to both, since a p-value of exactly 0 cannot come of finite draws.
+            p_value = (1 + int((differences >= limit).sum())) / (1 + len(differences))
+            change = InconclusiveChange(
+                name=name,
+                change=metrics.sum_counts(new_counts).rate - old.rate,
+                upper=0.0,
+                limit=limit,
+                tokens=old.length,
+            )
+            tests.append((p_value, name, change, differences))
+        # Names break ties, so that the same evidence gives the same sentence.
+        ranked = sorted(tests, key=lambda test: test[:2])
+        for rank, (p_value, _, change, differences) in enumerate(ranked):
+            alpha = (1 - self.level) / (len(tests) - rank)
+            if p_value > alpha:
+                yield replace(change, upper=float(np.quantile(differences, 1 - alpha)))
 
 
-def _rounded(count: float) -> str:
-    """Two digits are enough for a guess."""
+def _round_up(count: float) -> str:
+    """Return a count rounded up to two digits, which is as precise as the estimate is."""
     if not math.isfinite(count):
-        return "endlessly many"
+        return "infinitely many"
     digits = max(0, len(str(int(count))) - 2)
     return f"{math.ceil(count / 10**digits) * 10**digits:,}"

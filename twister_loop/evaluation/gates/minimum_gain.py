@@ -1,4 +1,4 @@
-"""Refuse a candidate that gained too little to be worth a change of models."""
+"""Gate that rejects a candidate whose gain is too small to be worth a new model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from ._base import Gate
 
 @dataclass(frozen=True)
 class MinimumGain(Gate):
+    """Gate against candidates that remove less than a share of the champion's errors."""
+
+    # Relative, since 0.5 points are much at a WER of 5 % and nothing at 50 %.
     at_least: Share = 0.05
-    """Part of the champion's errors on all development sets together."""
+    """Smallest share of the champion's errors to remove, on all development sets together."""
     measure: Measure = "words"
+    """Errors to count: `words`, `characters` or `mixed`."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        new, old, _ = evidence.pool_development_counts(self.measure)
-        before, after = metrics.sum_counts(old).errors, metrics.sum_counts(new).errors
+        # Errors and not rates: both models are scored on the same reference words.
+        candidate, champion, _ = evidence.pool_development_counts(self.measure)
+        before, after = metrics.sum_counts(champion).errors, metrics.sum_counts(candidate).errors
+        # Without errors there is nothing to gain, and no reason for a new model.
         gain = 1 - after / before if before else 0.0
         if gain >= self.at_least:
             return None
         return Objection(
-            self.name, f"{before} -> {after} errors, {gain:.1%} won; at least {self.at_least:.1%}"
+            self.name,
+            f"{before} -> {after} errors on the development sets, a gain of {gain:.1%}; "
+            f"at least {self.at_least:.1%} is required",
         )

@@ -1,4 +1,4 @@
-"""Refuse a candidate of which one cannot say that no set got worse than with the champion."""
+"""Gate that rejects a candidate not shown to be as good as the champion on every set."""
 
 from __future__ import annotations
 
@@ -11,5 +11,7 @@ from ._noninferiority import NonInferiority
 
 @dataclass(frozen=True)
 class NoRegression(NonInferiority):
+    """Gate against candidates that may be worse than the champion on some set."""
+
     def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
         return evidence.champion

@@ -1,4 +1,4 @@
-"""Refuse a candidate that another engine, which will serve it, hears by otherwise."""
+"""Gate that rejects a candidate whose transcripts change in the engine that will serve it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,37 @@ from ._base import Gate
 
 @dataclass(frozen=True)
 class EngineParity(Gate):
-    """The same weights through the plan's `labeler`, on the development sets."""
+    """Gate against candidates whose transcripts differ between recognizer and `labeler`.
+
+    Both decode the same weights on the development sets; an engine such as CTranslate2 may
+    quantize them.
+    """
 
     needs_labeler_report: ClassVar[bool] = True
     at_most: Share = 0.02
-    """Character error rate of what the labeler hears, with what the candidate itself hears as the
-    reference."""
+    """Largest character error rate of the labeler's transcripts, with the recognizer's own
+    transcripts as references."""
     sets: tuple[str, ...] = ()
-    """Which development sets to look at; all if none is named."""
+    """Names of the development sets to look at; all if empty."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
+        # Hypotheses are normalized, so another case or punctuation is no difference.
         pairs = [
             pair
-            for name in evidence.set_names("development", among=self.sets)
+            for name in evidence.set_names("development", only=self.sets)
             for pair in zip(
                 evidence.candidate[name].hypotheses,
                 evidence.labeler[name].hypotheses,
                 strict=True,
             )
         ]
-        apart = metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]).rate
-        if apart <= self.at_most:
+        counts = [metrics.count_character_errors(*pair) for pair in pairs]
+        rate = metrics.sum_counts(counts).rate
+        if rate <= self.at_most:
             return None
+        different = sum(recognizer != labeler for recognizer, labeler in pairs)
         return Objection(
             self.name,
-            f"the labeler hears {sum(one != other for one, other in pairs)} of {len(pairs)} clips "
-            f"otherwise with the same weights, CER {apart:.2%}, limit {self.at_most:.2%}",
+            f"the labeler transcribes {different} of {len(pairs)} clips differently with the same "
+            f"weights, CER {rate:.2%}, limit {self.at_most:.2%}",
         )

@@ -1,7 +1,7 @@
-"""Refuse a candidate of which one cannot say that it retained what the untouched model knew.
+"""Gate that rejects a candidate that may have forgotten what the untouched model could do.
 
-Against the untouched model and not the champion: else every round may lose a little, and after
-many of them all is lost.
+The baseline is the untouched model and not the champion. Otherwise every round could lose a little
+and stay within the limit, and many rounds would lose everything.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from ._noninferiority import NonInferiority
 
 @dataclass(frozen=True)
 class Retention(NonInferiority):
+    """Gate against candidates that may be worse than the untouched model on a retention set."""
+
     kinds = ("retention",)
 
     def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:

@@ -1,6 +1,7 @@
-"""Refuse a candidate that hears what nobody said: an error rate may hide it, and users do not.
+"""Gate that rejects a candidate that hallucinates more, though its error rate may be fine.
 
-Each symptom is compared with the champion on the same set, since some sets have it by nature.
+Every symptom is compared with the champion's on the same set, since some sets have it by nature,
+such as repeated digits in telephone numbers.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from ._base import Gate
 
 @dataclass(frozen=True)
 class SaneOutput(Gate):
+    """Gate against candidates that hallucinate, repeat themselves or return nothing more often."""
+
+    # Absolute, since most symptoms are absent in a good champion and any rise would be infinite.
     at_most: Share = 0.02
-    """How much each share may rise, absolute, on any set: words inserted per reference word, runs
-    of five that repeat themselves, letters of a foreign script, utterances without any output,
-    and utterances cut off at the length limit."""
+    """Largest rise of a share on any set, absolute (0.02 is 2 points): inserted words per reference
+    word, repeated 5-grams, letters of a foreign script, empty transcripts, and transcripts cut off
+    at the length limit."""
     sets: tuple[str, ...] = ()
-    """Which to look at; all if none is named."""
+    """Names of the sets to look at; all if empty."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        said = [
-            f"{name}: {symptom} {before:.1%} -> {after:.1%}"
-            for name in evidence.set_names(among=self.sets)
+        reasons = [
+            f"{name}: {symptom} {before:.1%} -> {after:.1%}, limit {self.at_most:+.1%}"
+            for name in evidence.set_names(only=self.sets)
             for (symptom, before), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),
                 _symptoms(evidence.candidate[name].score),
@@ -33,12 +37,15 @@ class SaneOutput(Gate):
             )
             if after - before > self.at_most
         ]
-        return Objection(self.name, "; ".join(said)) if said else None
+        return Objection(self.name, "; ".join(reasons)) if reasons else None
 
 
 def _symptoms(score: Score) -> Iterator[tuple[str, Share]]:
     yield "inserted words", score.words.insertion_rate
-    yield "repeated runs", score.repeated_ngrams.share
+    yield "repeated 5-grams", score.repeated_ngrams.share
     yield "letters of a foreign script", score.foreign_script.share
-    yield "empty outputs", Proportion(score.empty, score.utterances).share
-    yield "length limit reached", Proportion(score.hit_limit, score.utterances).share
+    yield "empty transcripts", Proportion(score.empty, score.utterances).share
+    yield (
+        "transcripts cut off at the length limit",
+        Proportion(score.hit_limit, score.utterances).share,
+    )

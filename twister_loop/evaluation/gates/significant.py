@@ -1,4 +1,4 @@
-"""Refuse a candidate whose gain may be chance."""
+"""Gate that rejects a candidate whose gain may be due to chance."""
 
 from __future__ import annotations
 
@@ -15,19 +15,37 @@ from ._noninferiority import InconclusiveChange
 
 @dataclass(frozen=True)
 class Significant(Gate):
+    """Gate against candidates whose gain on the development sets is not significant."""
+
     level: Share = 0.95
     """Confidence that all development sets together got better, by paired bootstrap, one-sided."""
     measure: Measure = "words"
+    """Error rate to compare: `words`, `characters` or `mixed`."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
-        new, old, groups = evidence.pool_development_counts(self.measure)
-        drawn = metrics.paired_bootstrap(new, old, evidence.seed, groups=groups)
-        upper = float(np.quantile(drawn, self.level))
+        candidate, champion, groups = evidence.pool_development_counts(self.measure)
+        differences = metrics.paired_bootstrap(candidate, champion, evidence.seed, groups=groups)
+        # One-sided: the gate asks for a gain, not for a difference.
+        upper = float(np.quantile(differences, self.level))
         if upper < 0:
             return None
-        was = metrics.sum_counts(old)
-        change = metrics.sum_counts(new).rate - was.rate
+        before = metrics.sum_counts(champion)
+        change = metrics.sum_counts(candidate).rate - before.rate
+        # More speech might show a gain that is too small to tell, but not turn a loss into one.
         if change >= 0:
-            return Objection(self.name, f"no gain: {change:+.2%} on {was.length} words")
-        doubt = InconclusiveChange("development", change, upper, 0.0, was.length)
-        return Objection(self.name, f"the gain may be chance: {doubt}", doubt.undecided)
+            return Objection(
+                self.name,
+                f"no gain: error rate {change:+.2%} on {before.length} tokens of the development "
+                "sets",
+            )
+        # A limit of 0: how many more words would put the upper bound below no change at all.
+        inconclusive = InconclusiveChange(
+            name="development sets",
+            change=change,
+            upper=upper,
+            limit=0.0,
+            tokens=before.length,
+        )
+        return Objection(
+            self.name, f"the gain may be due to chance: {inconclusive}", inconclusive.undecided
+        )

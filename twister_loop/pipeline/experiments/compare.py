@@ -30,7 +30,7 @@ from ...core.types import ErrorCount, Report, Share
 from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
 from ...evaluation.outcomes import load_outcomes
-from ...evaluation.scoreboard import SET_KINDS
+from ...evaluation.pooling import SET_KINDS
 from ...evaluation.trials import VoiceTrial
 from ..loop import refine
 from ..plan import Plan

@@ -19,7 +19,8 @@ from ...core.types import Checkpoint, ErrorCount, Proportion, Report, Score
 from ...evaluation import metrics
 from ...evaluation.evidence import Measure, Outcome
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
-from ...evaluation.scoreboard import SET_KINDS, RateChange
+from ...evaluation.pooling import SET_KINDS
+from ...evaluation.scoreboard import RateChange
 from ..leak_check import check_leaks
 from ..plan import Plan
 from ..preflight import RoundInputs, check_held_out_sets, list_held_out_sets
