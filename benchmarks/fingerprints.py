@@ -69,14 +69,14 @@ def main() -> None:
     pairs = [
         (one, two)
         for one, two in itertools.combinations(range(len(speech)), 2)
-        if abs(speech[one].duration - speech[two].duration) < fingerprint.LONGER
+        if abs(speech[one].duration - speech[two].duration) < fingerprint.MAX_LENGTH_DIFFERENCE
     ]
     differ = sorted(fingerprint.bit_error_rate(prints[one], prints[two]) for one, two in pairs)
     sys.stdout.write(
         f"{len(pairs)} pairs of different recordings: the closest {differ[0]:.2f}, "
-        f"{sum(each < fingerprint.SAME for each in differ)} under {fingerprint.SAME}, "
-        f"{sum(each < fingerprint.SAME_OF_SHORT for each in differ)} under "
-        f"{fingerprint.SAME_OF_SHORT}; {len(speech)} prompts read {speed:.0f} x real time\n"
+        f"{sum(each < fingerprint.MAX_BIT_ERRORS for each in differ)} under {fingerprint.MAX_BIT_ERRORS}, "
+        f"{sum(each < fingerprint.MAX_BIT_ERRORS_SHORT for each in differ)} under "
+        f"{fingerprint.MAX_BIT_ERRORS_SHORT}; {len(speech)} prompts read {speed:.0f} x real time\n"
     )
 
 

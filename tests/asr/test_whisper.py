@@ -102,7 +102,7 @@ def test_what_cannot_be_heard_says_why_and_the_others_are_heard(
     assert heard[1].pred_text
     for reason, part in zip(
         [reasons[0], *reasons[2:]],
-        ("not audio that can be read", "longer than the 30 s", "no language 'xx'", "no voice"),
+        ("cannot read audio", "longer than the 30 s", "no language 'xx'", "no voice"),
         strict=True,
     ):
         assert reason is not None
@@ -134,11 +134,11 @@ def test_an_insane_decode_is_tried_again_and_marked(
 
 @model
 def test_the_guard_forbids_runs_that_occurred_before() -> None:
-    from twister_loop.asr.whisper.decoding import repeats
+    from twister_loop.asr.whisper.decoding import repeating_tokens
 
-    assert repeats([1, 2, 3, 1, 2], 3) == [3]
-    assert repeats([1, 2, 3, 4], 3) == []
-    assert repeats([1], 3) == []
+    assert repeating_tokens([1, 2, 3, 1, 2], 3) == [3]
+    assert repeating_tokens([1, 2, 3, 4], 3) == []
+    assert repeating_tokens([1], 3) == []
 
 
 @model
@@ -229,15 +229,15 @@ def test_some_batches_are_heard_in_the_full_window_and_no_pass_is_too_long_for_m
     from twister_loop.asr.whisper.model import Whisper
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
-    taught = lesson.examples(ear, clips, 1.0, 8)
-    todo = list(lesson.steps(taught, learner(full_windows=0.25), 400, seed=1))
+    taught = lesson.build_examples(ear, clips, 1.0, 8)
+    todo = list(lesson.plan_steps(taught, learner(full_windows=0.25), 400, seed=1))
     full = [step for step in todo if step.margins == [30.0]]
     assert 70 < len(full) < 130
     assert all(0.2 <= margin <= 0.6 for step in todo if step not in full for margin in step.margins)
-    for _, batches in lesson.loaded(ear, Manifest(Path()), full[:2], learner()):
+    for _, batches in lesson.prefetch_batches(ear, Manifest(Path()), full[:2], learner()):
         assert all(batch.features.shape[-1] == 3000 for batch in batches)
     eight = [replace(taught[0], utterance=replace(clips[0], duration=10.0))] * 8
-    sizes = [[len(part) for part in lesson._at_once(eight, margin)] for margin in (1.0, 30.0)]
+    sizes = [[len(part) for part in lesson.split_into_passes(eight, margin)] for margin in (1.0, 30.0)]
     assert sizes == [[8], [3, 3, 2]]
 
 
@@ -320,7 +320,7 @@ def test_two_processes_learn_what_one_does_that_accumulates_their_batches(
 def test_processes_that_fail_together_are_said_to(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
     nothing = Manifest.write([], tmp_path / "filtered_labels")
     part = learner(processes=2, accumulate=2)
-    with pytest.raises(EngineError, match="training in 2 processes failed; what they said stands"):
+    with pytest.raises(EngineError, match="training in 2 processes failed .*; see their messages above"):
         part.train(tiny_whisper, nothing, tmp_path / "out", seed=1)
 
 
@@ -335,7 +335,7 @@ def kill_after(
     """Train in a process of its own, and kill it when its log has so many lines."""
     script = (
         "from pathlib import Path, PosixPath, WindowsPath\n"
-        "from twister_loop.asr.whisper import Stop, WhisperRecognizer\n"
+        "from twister_loop.asr.whisper import EarlyStoppingOptions, WhisperRecognizer\n"
         "from twister_loop.core.manifest import Manifest\n"
         "from twister_loop.core.types import Checkpoint\n"
         f"{part!r}.train({start!r}, {lesson!r}, {out!r}, 3, {watched!r})\n"
@@ -431,16 +431,16 @@ def test_what_is_heard_is_masked_and_tokens_weigh_by_their_origin(
 
     from twister_loop.asr.whisper import dataset as lesson
     from twister_loop.asr.whisper.model import Whisper
-    from twister_loop.asr.whisper.training import weights_of
+    from twister_loop.asr.whisper.training import token_weights
 
     ear = Whisper.load(tiny_whisper.location, torch.float32)
     speech = [replace(clips[0], origin="synthetic"), replace(clips[0], id="other")]
-    taught = lesson.examples(ear, speech, 1.0, 8)
+    taught = lesson.build_examples(ear, speech, 1.0, 8)
 
     def batch(number: int, **options: Any) -> lesson.Batch:
         part: Any = learner(loss_weights={"synthetic": 0.5}, **options)
-        step = replace(next(lesson.steps(taught, part, 1, seed=1)), seed=(1, number))
-        [(_, [made])] = lesson.loaded(ear, Manifest(Path()), [step], part)
+        step = replace(next(lesson.plan_steps(taught, part, 1, seed=1)), seed=(1, number))
+        [(_, [made])] = lesson.prefetch_batches(ear, Manifest(Path()), [step], part)
         return made
 
     plain, masked, again, other = batch(1), *(batch(n, spec_augment=True) for n in (1, 1, 2))
@@ -449,8 +449,8 @@ def test_what_is_heard_is_masked_and_tokens_weigh_by_their_origin(
     assert hidden.any() and (masked.features == plain.features)[~hidden].all()
     assert not hidden[0].equal(hidden[1])  # every clip has masks of its own
     assert masked.features.equal(again.features) and not masked.features.equal(other.features)
-    assert sorted(plain.weights.tolist()) == [0.5, 1.0]
-    assert weights_of(plain).shape == plain.labels[plain.labels != lesson.IGNORED].shape
+    assert sorted(plain.loss_weights.tolist()) == [0.5, 1.0]
+    assert token_weights(plain).shape == plain.labels[plain.labels != lesson.IGNORE_INDEX].shape
 
 
 @model
@@ -551,7 +551,7 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
     import torch
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    from twister_loop.asr.whisper.memory import needed, parameters
+    from twister_loop.asr.whisper.memory import estimate_memory, count_parameters
 
     config = WhisperConfig(
         d_model=width, encoder_layers=layers, decoder_layers=layers, vocab_size=51865,
@@ -560,10 +560,10 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
     )  # fmt: skip
     with torch.device("meta"):
         real = WhisperForConditionalGeneration(config)
-    assert parameters(config) == sum(each.numel() for each in real.model.parameters())
-    half, full = (needed(config, each) for each in (True, False))
+    assert count_parameters(config) == sum(each.numel() for each in real.model.parameters())
+    half, full = (estimate_memory(config, each) for each in (True, False))
     assert half["whole"] > half["8-bit optimizer"] > half["LoRA and checkpointing"]
-    assert half["whole"] > half["checkpointing"] > 16 * parameters(config)
+    assert half["whole"] > half["checkpointing"] > 16 * count_parameters(config)
     assert full["whole"] > half["whole"]
 
 
@@ -572,7 +572,7 @@ def test_what_does_not_fit_is_said_with_what_would(
     tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list(learner().preflight_warnings(tiny_whisper)) == []
-    free = "twister_loop.asr.whisper.memory.available"
+    free = "twister_loop.asr.whisper.memory.available_bytes"
     monkeypatch.setattr(free, lambda: 20_000_000)
     [said] = learner().preflight_warnings(tiny_whisper)
     assert "are free; what would fit: checkpointing" in said
@@ -643,17 +643,17 @@ def test_a_beam_finds_texts_that_are_at_least_as_likely(
 ) -> None:
     import torch
 
-    from twister_loop.asr.whisper.beam_search import beam
-    from twister_loop.asr.whisper.decoding import greedy
-    from twister_loop.asr.whisper.model import Whisper, hearable
+    from twister_loop.asr.whisper.beam_search import decode_beams
+    from twister_loop.asr.whisper.decoding import decode_greedily
+    from twister_loop.asr.whisper.model import Whisper, load_clip
 
     engine = Whisper.load(tiny_whisper.location, torch.float32)
-    features = engine.extract_features([hearable(each) for each in clips[:4]], 1.0)
+    features = engine.extract_features([load_clip(each) for each in clips[:4]], 1.0)
     terms = (features, ["it", None, "en", "it"], [12, 8, 12, 3])
     one, several, alone = (
-        greedy(engine, *terms),
-        beam(engine, 4, *terms),
-        beam(engine, 1, *terms),
+        decode_greedily(engine, *terms),
+        decode_beams(engine, 4, *terms),
+        decode_beams(engine, 1, *terms),
     )
     assert [each.tokens for each in one] == [texts[0].tokens for texts in alone]
     for likeliest, texts, limit in zip(one, several, terms[2], strict=True):

@@ -133,18 +133,24 @@ def test_a_codec_keeps_length_and_place(codec: str) -> None:
     said = np.concatenate([np.zeros(RATE // 2, np.float32), tone(0.5, 700)])
     heard = applied(effect("codec", codecs=[codec]), said)
     assert len(heard) == len(said)
-    assert audio.measure_loudness(heard[: RATE // 2 - 1_000]) < audio.measure_loudness(heard[RATE // 2 :]) - 20
+    assert (
+        audio.measure_loudness(heard[: RATE // 2 - 1_000])
+        < audio.measure_loudness(heard[RATE // 2 :]) - 20
+    )
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"use": "noise", "recordings": "nowhere"}, "recordings: .*nowhere is no folder"),
-        ({"use": "noise", "recordings": "empty"}, "recordings: .*empty holds no audio"),
-        ({"use": "room", "responses": "broken"}, "responses: .*a.wav: not audio that can be read"),
-        ({"use": "noise", "snr": [20, 10]}, "snr, color: decibels, the smaller one first"),
+        ({"use": "noise", "recordings": "nowhere"}, "recordings: .*nowhere is not a folder"),
+        ({"use": "noise", "recordings": "empty"}, "recordings: .*empty contains no audio"),
+        ({"use": "room", "responses": "broken"}, "responses: .*a.wav: cannot read audio"),
+        (
+            {"use": "noise", "snr": [20, 10]},
+            "snr, color: two numbers in decibels, the smaller one first",
+        ),
         ({"use": "codec", "codecs": ["gms"]}, "'gsm'"),
-        ({"use": "clipping", "percent": [0, 200]}, "percent: from 0 to 100"),
+        ({"use": "clipping", "percent": [0, 200]}, "percent: two numbers from 0 to 100"),
         ({"use": "gain", "probability": 2}, "augment.effects.0.probability: from 0 to 1, not 2"),
     ],
 )
@@ -171,7 +177,7 @@ def test_probabilities_are_the_effects_own_or_the_plans(world: Path) -> None:
         ("gain", 0.1),
         ("speed", 0.3),
     ]
-    with pytest.raises(ConfigError, match="copies: at least 1"):
+    with pytest.raises(ConfigError, match="copies: must be 1 or more, not 0"):
         load(world, {"augment": {"effects": effects, "copies": 0}})
 
 

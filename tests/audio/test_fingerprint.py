@@ -65,7 +65,7 @@ def test_what_cannot_be_read_or_is_too_short_is_no_double(tmp_path: Path) -> Non
 
 def test_of_short_recordings_more_must_agree_for_two_words_may_be_much_alike() -> None:
     rng = np.random.default_rng(3)
-    for frames, alike in ((fingerprint.ENOUGH - 1, False), (fingerprint.ENOUGH, True)):
+    for frames, alike in ((fingerprint.MIN_FRAMES - 1, False), (fingerprint.MIN_FRAMES, True)):
         one = rng.random((frames, 32)) < 0.5
         other = one ^ (rng.random(one.shape) < 0.15)
         assert fingerprint.is_same_recording(one, one)

@@ -10,9 +10,15 @@ import functools
 import operator
 
 from twister_loop.audio import speaker_clustering as clustering
-from twister_loop.audio.speaker_clustering import OnlineClustering, DistanceLimits, Mask, Sums, cluster_speakers
+from twister_loop.audio.speaker_clustering import (
+    DistanceLimits,
+    Mask,
+    OnlineClustering,
+    Sums,
+    cluster_speakers,
+)
 
-LIMITS = DistanceLimits(mean=0.175, of_means=0.1)
+LIMITS = DistanceLimits(mean_distance=0.175, distance_of_means=0.1)
 
 
 def utterances(whose: Sequence[int], seed: int = 0, noise: float = 0.35) -> Sums:
@@ -66,7 +72,7 @@ def test_short_speech_decides_nothing_and_is_whoever_of_its_recording_is_nearest
 def test_how_short_utterances_are_does_not_matter_where_there_are_many() -> None:
     """So noisy that two utterances of one speaker are farther apart than speakers are."""
     noisy = utterances([0, 1] * 150, noise=2.0)
-    assert (1 - noisy[0] @ noisy[2]) > LIMITS.mean
+    assert (1 - noisy[0] @ noisy[2]) > LIMITS.mean_distance
     two = OnlineClustering(LIMITS)
     counts = np.full(30, 10)
     of_ten = np.array(
@@ -79,7 +85,7 @@ def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:
     one, other = utterances([0] * 5, seed=1), utterances([1] * 3, seed=2)
     every = 1 - one @ other.T
     sums = one.sum(axis=0, keepdims=True) / 5, other.sum(axis=0, keepdims=True) / 3
-    assert clustering._distances(*sums).item() == pytest.approx(every.mean(), abs=1e-4)
+    assert clustering._cosine_distances(*sums).item() == pytest.approx(every.mean(), abs=1e-4)
 
 
 def test_nothing_to_tell_apart_is_nobody() -> None:

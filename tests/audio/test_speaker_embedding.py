@@ -40,7 +40,7 @@ def test_level_does_not_matter_where_it_is_low() -> None:
 
     spoken = toy_language.synthesize("a rose is a rose is a rose", toy_language.standard_codebook())
     quiet, quieter = (embeddings.embed(gain * spoken) for gain in (0.02, 0.001))
-    assert audio.measure_loudness(0.02 * spoken) < embeddings.LOUD
+    assert audio.measure_loudness(0.02 * spoken) < embeddings.MIN_LOUDNESS
     assert np.abs(quiet - quieter).max() < 1e-4
 
 
@@ -52,14 +52,16 @@ def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
         for text in ("a rose is a rose", "uo ei a ou io")
     )
     one, other = map(embeddings.embed, spoken)
-    again = [embeddings.decode_embedding(embeddings.encode_embedding(each)) for each in (one, other)]
+    again = [
+        embeddings.decode_embedding(embeddings.encode_embedding(each)) for each in (one, other)
+    ]
     assert again[0] @ again[1] == pytest.approx(one @ other, abs=1e-3)
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from twister_loop.audio import speaker_embedding as embeddings
 
-    embeddings._encoder.cache_clear()
+    embeddings._load_encoder.cache_clear()
     monkeypatch.setattr(embeddings, "SHA256", "0" * 64)
     with pytest.raises(ConfigError, match="not the weights of Resemblyzer"):
         embeddings.embed(np.zeros(16_000, np.float32))

@@ -66,7 +66,9 @@ def test_a_long_recording_is_read_in_blocks_and_no_stretch_is_cut_by_them(
     wrong = stages.scan(scanning.ScanOptions(channels=2), listing, out=tmp_path / "wrong")
     assert not len(wrong)
     [said] = stages.Manifest(tmp_path / "wrong" / "rejected")
-    assert said.objection and said.objection.endswith("has 2 channels, none of number 2")
+    assert said.objection and said.objection.endswith(
+        "there is no channel 2; it has 2, counted from 0"
+    )
 
 
 @pytest.mark.pretrained

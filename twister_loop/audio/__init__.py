@@ -1,1 +1,1 @@
-"""Reading, cutting, comparing and perturbing sound."""
+"""Audio: files, augmentation, fingerprints, speakers, voice activity, quality."""

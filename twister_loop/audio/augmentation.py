@@ -1,8 +1,8 @@
-"""Speech as it sounds in one epoch or in one written copy: repeatable, and never the same.
+"""Data augmentation: random effects, repeatable for each utterance, epoch and copy.
 
-What happens to an utterance is decided by the plan's seed and the round's number (which make one
-seed of the round), the epoch or the number of the copy, and its id: by nothing that depends on
-the order of work or on how many processes share it.
+The random numbers for an utterance depend on the seed of the round (made from the plan's seed and
+the round's number), the epoch or the number of the copy, and the utterance's id. They do not
+depend on the order of work or on the number of processes that share it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .io import Samples
 
 @dataclass(frozen=True)
 class RandomEffect:
-    """An effect, and how often it is drawn."""
+    """Effect with the probability of applying it."""
 
     effect: Effect
     probability: Share
@@ -31,43 +31,65 @@ class RandomEffect:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How speech is perturbed for training."""
+    """Effects that are applied to training speech."""
 
     effects: tuple[RandomEffect, ...]
-    """In this order; what none was drawn for stays as it is."""
+    """Effects in the order in which they are applied. If none is drawn for an utterance, it stays
+    as it is."""
     when: Literal["written", "reading"] = "written"
-    """Written out beside the round's other audio, once and the same for all epochs; or whenever
-    training reads an utterance, anew in every epoch and with no copy on disk."""
+    """`written` stores augmented copies with the round's other audio, the same for all epochs.
+    `reading` augments whenever training reads an utterance: anew in every epoch, and without
+    copies on disk."""
     copies: int = 1
-    """How often everything is written out, perturbed otherwise each time."""
+    """Number of different augmented copies of every utterance, 1 or more."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
         if self.copies < 1:
-            raise ValueError("copies: at least 1")
+            raise ValueError(f"copies: must be 1 or more, not {self.copies}")
 
     def apply(
         self, utterance: Utterance, seed: int, epoch: int, copy: int
     ) -> tuple[Utterance, Samples]:
-        """What is heard, float32 (n_samples,) at 16 kHz, and the utterance with what was done.
+        """Return the augmented utterance and its samples.
 
-        Where an effect stretches time, the places of pieces and words are stretched alike; one
-        that would make more than 30 s of less is left out. Raises AudioError.
+        An effect that would lengthen an utterance beyond 30 s is left out.
+
+        Args:
+            utterance: the speech as it was recorded.
+            seed: the seed of the round.
+            epoch: the epoch, or the number of the written copy.
+            copy: distinguishes several occurrences of one utterance within an epoch.
+
+        Returns:
+            The utterance with the names of the effects in `made_by`, its new duration, and times
+            of pieces and words that fit; and float32 samples (n_samples,) at 16 kHz.
+
+        Raises:
+            AudioError: the audio cannot be read.
         """
         samples = audio.load_utterance(utterance)
         rng = np.random.default_rng([seed, epoch, copy, *utterance.id.encode()])
-        drawn = [each.effect for each in self.effects if rng.random() < each.probability]
-        most, done = round(MAX_WINDOW * audio.SAMPLE_RATE), list[str]()
-        for effect in drawn:
+        # All are drawn before the first is applied: how many random numbers an effect takes must
+        # not decide whether the next one is drawn.
+        drawn_effects = [
+            random_effect.effect
+            for random_effect in self.effects
+            if rng.random() < random_effect.probability
+        ]
+        max_samples = round(MAX_WINDOW * audio.SAMPLE_RATE)
+        applied_names = list[str]()
+        for effect in drawn_effects:
             changed = np.clip(effect.apply(samples, rng), -1.0, 1.0)
-            if len(changed) > most >= len(samples):
+            # Whisper trains on windows of 30 s. Longer recordings were too long before.
+            if len(changed) > max_samples >= len(samples):
                 continue
             if effect.stretches:
-                utterance = _stretched(utterance, len(changed) / len(samples))
+                utterance = _scale_times(utterance, factor=len(changed) / len(samples))
             samples = changed
-            done.append(effect.name)
-        if done:
-            made_by = "+".join(filter(None, [utterance.made_by, *done]))
+            applied_names.append(effect.name)
+        if applied_names:
+            made_by = "+".join(filter(None, [utterance.made_by, *applied_names]))
             duration = len(samples) / audio.SAMPLE_RATE
             utterance = replace(utterance, duration=duration, made_by=made_by)
         return utterance, samples
@@ -75,7 +97,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class AugmentedDataset(Manifest):
-    """A manifest that sounds otherwise in every epoch."""
+    """Manifest whose audio is augmented anew in every epoch; read it with `load_audio`."""
 
     augmentation: Augmentation
     seed: int
@@ -84,25 +106,38 @@ class AugmentedDataset(Manifest):
 def load_audio(
     manifest: Manifest, utterance: Utterance, epoch: int, copy: int = 0
 ) -> tuple[Utterance, Samples]:
-    """One of its utterances as training hears it in an epoch, perturbed where the lesson is.
+    """Return an utterance as training uses it in an epoch, and its samples.
 
-    `copy` tells the times apart that one utterance stands in it. Raises AudioError.
+    Args:
+        manifest: the training data; an `AugmentedDataset` is augmented, any other is not.
+        utterance: an utterance of the manifest.
+        epoch: the epoch, counted from 1.
+        copy: distinguishes several occurrences of one utterance in the manifest.
+
+    Returns:
+        The utterance, and float32 samples (n_samples,) at 16 kHz.
+
+    Raises:
+        AudioError: the audio cannot be read.
     """
     if isinstance(manifest, AugmentedDataset):
         return manifest.augmentation.apply(utterance, manifest.seed, epoch, copy)
     return utterance, audio.load_utterance(utterance)
 
 
-def _stretched(utterance: Utterance, factor: float) -> Utterance:
-    def later(at: float) -> float:
-        return round(at * factor, 3)
+def _scale_times(utterance: Utterance, factor: float) -> Utterance:
+    """Return the utterance with the times of its pieces and words multiplied by a factor."""
+
+    def scale(seconds: float) -> float:
+        return round(seconds * factor, 3)
 
     return replace(
         utterance,
         pieces=tuple(
-            replace(each, start=later(each.start), end=later(each.end)) for each in utterance.pieces
+            replace(piece, start=scale(piece.start), end=scale(piece.end))
+            for piece in utterance.pieces
         ),
         words=tuple(
-            replace(each, start=later(each.start), end=later(each.end)) for each in utterance.words
+            replace(word, start=scale(word.start), end=scale(word.end)) for word in utterance.words
         ),
     )

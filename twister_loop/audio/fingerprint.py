@@ -1,7 +1,8 @@
-"""Whether two files hold the same recording, be it at another rate, level or in another codec.
+"""Audio fingerprints: the same recording is found at another rate, level, or in another codec.
 
-The fingerprint of Haitsma and Kalker (2002): the signs of how the differences between
-neighboring bands change in time. Two takes of one sentence differ in about half of the bits.
+The fingerprint of Haitsma and Kalker (2002): the signs of how the differences between the energies
+of neighboring bands change in time. Two recordings of one sentence differ in about half of the
+bits.
 """
 
 from __future__ import annotations
@@ -18,50 +19,59 @@ from . import io as audio
 from .io import Samples
 
 RATE = 5_000
+"""Sample rate in hertz of the fingerprint: the bands end at 2000 Hz."""
 FRAME, HOP = 2_048, 64
-"""Samples at `RATE`: 0.41 s every 13 ms, so that a small shift changes little."""
+"""Frame length and step in samples at `RATE`: 0.41 s every 13 ms. Frames overlap so much that a
+small shift in time changes few bits."""
 BANDS = np.geomspace(300, 2_000, 34)
-"""Borders in hertz: what a telephone and every codec lets through."""
-STRETCH: Seconds = 4.0
-"""Around the middle; enough to tell, and a pool is read faster."""
-SHIFTS = 10
-"""Frames by which a codec may delay."""
-SAME: Share = 0.25
-"""Part of the bits that may differ; the paper takes 0.35 for stretches of 3 s."""
-SAME_OF_SHORT: Share = 0.1
-"""The same where less than `ENOUGH` is in common: two different words may differ in 0.12 then."""
-ENOUGH = 64
-"""Frames: of recordings of 1.25 s."""
-LONGER: Seconds = 0.15
-"""By which two files of one recording may differ in length."""
+"""Band edges in hertz, the range that a telephone and every codec passes."""
+MAX_LENGTH: Seconds = 4.0
+"""Length of the part from the middle that is compared: enough to decide, and fast to read."""
+MAX_SHIFT = 10
+"""Frames; the largest delay between two recordings, such as that of a codec."""
+MAX_BIT_ERRORS: Share = 0.25
+"""Share of bits that may differ in one recording; the paper takes 0.35 for 3 s."""
+MAX_BIT_ERRORS_SHORT: Share = 0.1
+"""The same for fingerprints shorter than `MIN_FRAMES`, in which two different words may differ in
+only 0.12 of the bits."""
+MIN_FRAMES = 64
+"""Frames of a fingerprint of 1.25 s."""
+MAX_LENGTH_DIFFERENCE: Seconds = 0.15
+"""The most that the durations of two files of one recording may differ, such as by a codec's
+padding."""
 
 Fingerprint = NDArray[np.bool_]
-"""(frames, 32)."""
+"""Bits of shape (frames, 32)."""
 
 
 def find_duplicates(
     utterances: Iterable[Utterance], candidates: Iterable[Utterance]
 ) -> Iterator[tuple[Utterance, Utterance]]:
-    """Pairs of the first and of the second that are one recording.
+    """Yield pairs of an utterance and a candidate that are the same recording.
 
-    Only what is about as long is read, and nothing that is under half a second or unreadable.
+    Only audio with about the same duration is read. Recordings under half a second and unreadable
+    files have no duplicates.
     """
-    known = sorted(candidates, key=lambda each: each.duration)
-    lengths = [each.duration for each in known]
-    prints: dict[int, Fingerprint | None] = {}
-    for each in utterances:
-        first = bisect_left(lengths, each.duration - LONGER)
-        last = bisect_right(lengths, each.duration + LONGER)
-        mine = _fingerprint(each) if first < last else None
-        for place in range(first, last):
-            if place not in prints:
-                prints[place] = _fingerprint(known[place])
-            other = prints[place]
-            if mine is not None and other is not None and is_same_recording(mine, other):
-                yield each, known[place]
+    by_duration = sorted(candidates, key=lambda candidate: candidate.duration)
+    durations = [candidate.duration for candidate in by_duration]
+    fingerprints: dict[int, Fingerprint | None] = {}  # by index in by_duration, once read
+    for utterance in utterances:
+        first = bisect_left(durations, utterance.duration - MAX_LENGTH_DIFFERENCE)
+        end = bisect_right(durations, utterance.duration + MAX_LENGTH_DIFFERENCE)
+        own_fingerprint = _read_or_none(utterance) if first < end else None
+        for index in range(first, end):
+            if index not in fingerprints:
+                fingerprints[index] = _read_or_none(by_duration[index])
+            candidate_fingerprint = fingerprints[index]
+            if (
+                own_fingerprint is not None
+                and candidate_fingerprint is not None
+                and is_same_recording(own_fingerprint, candidate_fingerprint)
+            ):
+                yield utterance, by_duration[index]
 
 
-def _fingerprint(utterance: Utterance) -> Fingerprint | None:
+def _read_or_none(utterance: Utterance) -> Fingerprint | None:
     try:
         return read_fingerprint(utterance)
     except AudioError:
@@ -69,41 +79,50 @@ def _fingerprint(utterance: Utterance) -> Fingerprint | None:
 
 
 def read_fingerprint(utterance: Utterance) -> Fingerprint:
-    """Read the middle of an utterance. Raises AudioError."""
-    length = min(STRETCH, utterance.duration)
-    begin = utterance.offset + (utterance.duration - length) / 2
-    return compute_fingerprint(audio.read(utterance.audio_filepath, begin, length, utterance.channel))
+    """Return the fingerprint of the middle of an utterance. Raises AudioError."""
+    length = min(MAX_LENGTH, utterance.duration)
+    # The middle, because codecs and editors change the edges.
+    start = utterance.offset + (utterance.duration - length) / 2
+    return compute_fingerprint(
+        audio.read(utterance.audio_filepath, start, length, utterance.channel)
+    )
 
 
 def compute_fingerprint(samples: Samples) -> Fingerprint:
-    """The fingerprint of mono samples at 16 kHz."""
-    slow = audio.resample(samples, audio.SAMPLE_RATE, RATE)
-    slow = np.pad(slow, (0, max(0, FRAME + HOP - len(slow))))
-    frames = np.lib.stride_tricks.sliding_window_view(slow, FRAME)[::HOP]  # (frames, FRAME)
+    """Return the fingerprint, bool (frames, 32), of samples (n_samples,) at 16 kHz."""
+    samples = audio.resample(samples, audio.SAMPLE_RATE, RATE)
+    # Two frames at least, of which the last difference is taken.
+    samples = np.pad(samples, (0, max(0, FRAME + HOP - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]  # (frames, FRAME)
     power = np.abs(np.fft.rfft(frames * np.hanning(FRAME))) ** 2  # (frames, bins)
-    borders = np.round(BANDS * FRAME / RATE).astype(int)
-    energy = np.add.reduceat(power, borders, axis=1)[:, :-1]  # (frames, 33)
+    edges = np.round(BANDS * FRAME / RATE).astype(int)
+    # reduceat also sums everything above the last edge, which is not a band.
+    energy = np.add.reduceat(power, edges, axis=1)[:, :-1]  # (frames, 33)
     return np.asarray(np.diff(np.diff(energy, axis=1), axis=0) > 0)
 
 
-def is_same_recording(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether two are of one recording."""
-    enough = min(len(one), len(other)) >= ENOUGH
-    return bit_error_rate(one, other) < (SAME if enough else SAME_OF_SHORT)
+def is_same_recording(fingerprint: Fingerprint, candidate: Fingerprint) -> bool:
+    """Return whether two fingerprints are of the same recording."""
+    is_long = min(len(fingerprint), len(candidate)) >= MIN_FRAMES
+    limit = MAX_BIT_ERRORS if is_long else MAX_BIT_ERRORS_SHORT
+    return bit_error_rate(fingerprint, candidate) < limit
 
 
-def bit_error_rate(one: Fingerprint, other: Fingerprint) -> Share:
-    """Part of the bits that differ, at the small shift where they differ least.
+def bit_error_rate(fingerprint: Fingerprint, candidate: Fingerprint) -> Share:
+    """Return the share of bits that differ, at the shift in time with the fewest.
 
-    1.0 where they are too short to tell.
+    It is 1.0 if there are too few frames to decide.
     """
-    length = min(len(one), len(other)) - SHIFTS
-    if length < SHIFTS:
+    length = min(len(fingerprint), len(candidate)) - MAX_SHIFT
+    if length < MAX_SHIFT:
         return 1.0
-    return min(_differing(one, other, shift, length) for shift in range(-SHIFTS, SHIFTS + 1))
+    shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
+    return min(_compare(fingerprint, candidate, shift, length) for shift in shifts)
 
 
-def _differing(one: Fingerprint, other: Fingerprint, shift: int, length: int) -> Share:
-    first, second = one[max(0, shift) :][:length], other[max(0, -shift) :][:length]
-    common = min(len(first), len(second))
-    return float(np.mean(first[:common] != second[:common]))
+def _compare(fingerprint: Fingerprint, candidate: Fingerprint, shift: int, length: int) -> Share:
+    """Return the share of bits that differ over `length` frames at one shift in time."""
+    frames = fingerprint[max(0, shift) :][:length]
+    candidate_frames = candidate[max(0, -shift) :][:length]
+    common = min(len(frames), len(candidate_frames))
+    return float(np.mean(frames[:common] != candidate_frames[:common]))

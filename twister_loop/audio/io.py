@@ -1,7 +1,9 @@
-"""Speech in and out: mono, 16 kHz, float32 in [-1, 1]; the only door to soundfile and soxr.
+"""Reading and writing audio as mono float32 at 16 kHz: the only door to soundfile and soxr.
 
-A file named `.pcm` that has no header holds what Korean corpora put there: 16-bit little-endian
-samples, mono, 16 kHz. Of an odd number of bytes the last is half a sample, and is dropped.
+Samples are in [-1, 1].
+
+A file named `.pcm` without a header is read as Korean corpora store it: 16-bit little-endian
+samples, mono, 16 kHz. If its number of bytes is odd, the last one is half a sample and is dropped.
 """
 
 from __future__ import annotations
@@ -18,25 +20,25 @@ from ..core.errors import AudioError
 from ..core.types import Hertz, Seconds, Utterance
 
 SAMPLE_RATE = 16_000
-"""Hertz, everywhere in this library."""
+"""Sample rate in hertz, everywhere in this library."""
 
 Samples = NDArray[np.float32]
-"""Shape (n_samples,)."""
-HEADERLESS = ".pcm"
+"""Samples of shape (n_samples,), in [-1, 1]."""
+HEADERLESS_SUFFIX = ".pcm"
 HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
-"""How a file begins that was only renamed."""
+"""First bytes of files that have a header although they are named `.pcm`."""
 SUFFIXES = frozenset(
     (
         ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
     ).split()
 )
-"""What libsndfile reads and people have."""
+"""File name endings of audio: formats that libsndfile reads and that are in use."""
 SAMPLE_BYTES = 2
-"""Of a headerless file."""
+"""Bytes of a sample in a file without a header."""
 FRAME, HOP = 512, 160
-"""Samples of a spectrum and between two, for `bandwidth`."""
-BELOW_PEAK = 50.0
-"""Decibels by which the spectrum of speech may fall until it counts as empty."""
+"""Frame length and step in samples, for `estimate_bandwidth`."""
+MAX_DECIBELS_BELOW_PEAK = 50.0
+"""Decibels below the peak of the spectrum under which a frequency counts as empty."""
 
 
 def read(
@@ -45,85 +47,108 @@ def read(
     duration: Seconds | None = None,
     channel: int | None = None,
 ) -> Samples:
-    """Read a stretch of any file that libsndfile reads, one channel or all mixed, resampled.
+    """Read a segment of an audio file in any format that libsndfile reads.
+
+    Args:
+        path: the file.
+        offset: start of the segment.
+        duration: length of the segment; None reads to the end.
+        channel: a channel, counted from 0; None takes the mean of all channels.
+
+    Returns:
+        float32, (n_samples,), at 16 kHz whatever the rate of the file.
 
     Raises:
-        AudioError: the file is missing, unreadable, or empty, or has no such channel.
+        AudioError: the file is missing, unreadable or empty, or has no such channel.
     """
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             rate = file.samplerate
-            begin = min(round(offset * rate), file.frames)
-            frames = file.frames - begin if duration is None else round(duration * rate)
+            start = min(round(offset * rate), file.frames)
+            frames = file.frames - start if duration is None else round(duration * rate)
             if file.seekable():
-                file.seek(begin)
-            else:  # GSM
-                file.read(begin, dtype="float32")
+                file.seek(start)
+            else:  # GSM 06.10 in a wav file
+                file.read(start, dtype="float32")
             samples = file.read(frames, dtype="float32", always_2d=True)  # (n_samples, channels)
     except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
     if not len(samples):
-        raise AudioError(f"{path}: empty")
+        raise AudioError(f"{path}: no audio from {offset:g} s on; the file or the segment is empty")
     if channel is None:
         return resample(samples.mean(axis=1), rate)
     if channel >= samples.shape[1]:
-        raise AudioError(f"{path}: has {samples.shape[1]} channels, none of number {channel}")
+        raise AudioError(
+            f"{path}: there is no channel {channel}; it has {samples.shape[1]}, counted from 0"
+        )
     return resample(samples[:, channel], rate)
 
 
 def load_utterance(utterance: Utterance) -> Samples:
-    """The speech of one utterance."""
-    place = utterance.offset, utterance.duration, utterance.channel
-    return read(utterance.audio_filepath, *place)
+    """Return the audio of an utterance, float32 (n_samples,) at 16 kHz. Raises AudioError."""
+    return read(
+        utterance.audio_filepath,
+        offset=utterance.offset,
+        duration=utterance.duration,
+        channel=utterance.channel,
+    )
 
 
 def resample(samples: Samples, from_rate: Hertz, to_rate: Hertz = SAMPLE_RATE) -> Samples:
-    """Bring mono samples to another rate."""
+    """Return mono samples at another sample rate.
+
+    >>> resample(np.zeros(8_000, np.float32), from_rate=8_000).shape
+    (16000,)
+    """
     if from_rate == to_rate:
+        # A channel of a stereo file is every second sample; engines want contiguous memory.
         return np.ascontiguousarray(samples, dtype=np.float32)
     resampled: Samples = soxr.resample(samples, from_rate, to_rate).astype(np.float32)
     return resampled
 
 
 def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Seconds:
-    """Write 16-bit samples and return their duration; whole or not at all."""
+    """Write mono samples as 16-bit PCM and return their duration.
+
+    Samples beyond full scale are clipped. The format is that of the file name's ending.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16")
     return len(samples) / sample_rate
 
 
 def read_duration(path: Path) -> Seconds:
-    """Raises AudioError where there is nothing to read."""
+    """Return the duration of an audio file. Raises AudioError if it cannot be read."""
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             return float(file.frames / file.samplerate)
     except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
 
 
 def count_channels(path: Path) -> int:
-    """Raises AudioError where there is nothing to read."""
+    """Return the number of channels of an audio file. Raises AudioError if it cannot be read."""
     try:
-        with _opened(path) as file:
+        with _open(path) as file:
             return int(file.channels)
     except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: not audio that can be read ({cause})") from cause
+        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
 
 
 def ends_in_half_sample(path: Path) -> bool:
-    """Whether a headerless file ends in half a sample. Raises OSError."""
+    """Return whether a file without a header has an odd number of bytes. Raises OSError."""
     return is_headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
 
 
 def is_headerless(path: Path) -> bool:
-    """Whether its samples come without a word about them. Raises OSError."""
-    if path.suffix.lower() != HEADERLESS:
+    """Return whether a file holds samples only, without format or rate. Raises OSError."""
+    if path.suffix.lower() != HEADERLESS_SUFFIX:
         return False
     with path.open("rb") as file:
         return not file.read(4).startswith(HEADERS)
 
 
-def _opened(path: Path) -> soundfile.SoundFile:
+def _open(path: Path) -> soundfile.SoundFile:
     if not is_headerless(path):
         return soundfile.SoundFile(path)
     return soundfile.SoundFile(
@@ -132,32 +157,51 @@ def _opened(path: Path) -> soundfile.SoundFile:
 
 
 def encode_and_decode(samples: Samples, format_name: str, subtype: str, rate: Hertz) -> Samples:
-    """What a codec leaves of samples: written by libsndfile in memory, and read back.
+    """Return samples after a lossy codec, in memory.
 
-    `format_` and `subtype` are libsndfile's, such as OGG and OPUS; the codec works at `rate`.
+    Args:
+        samples: (n_samples,) at 16 kHz.
+        format_name: libsndfile's name of the container, such as `OGG`.
+        subtype: libsndfile's name of the codec, such as `OPUS`.
+        rate: the sample rate at which the codec works.
+
+    Returns:
+        float32 of the same shape, at 16 kHz.
     """
     file = io.BytesIO()
-    before = np.clip(resample(samples, SAMPLE_RATE, rate), -1.0, 1.0)
-    soundfile.write(file, before, round(rate), format=format_name, subtype=subtype)
+    encoded = np.clip(resample(samples, SAMPLE_RATE, rate), -1.0, 1.0)
+    soundfile.write(file, encoded, round(rate), format=format_name, subtype=subtype)
     file.seek(0)
-    after, _ = soundfile.read(file, dtype="float32")
-    made = resample(after[: len(before)], rate, SAMPLE_RATE)[: len(samples)]
-    return np.pad(made, (0, len(samples) - len(made)))
+    decoded, _ = soundfile.read(file, dtype="float32")
+    # Codecs pad to whole frames, and resampling rounds: the length must stay what it was.
+    restored = resample(decoded[: len(encoded)], rate, SAMPLE_RATE)[: len(samples)]
+    return np.pad(restored, (0, len(samples) - len(restored)))
 
 
 def measure_loudness(samples: Samples) -> float:
-    """Root mean square in decibels below full scale."""
-    return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-10))
+    """Return the root mean square in decibels below full scale; digital silence is -200.
+
+    >>> round(measure_loudness(np.full(100, 0.1, np.float32)), 1)
+    -20.0
+    """
+    # In float64: sums of many small squares lose digits in float32.
+    rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+    return float(20 * np.log10(rms + 1e-10))
 
 
 def estimate_bandwidth(samples: Samples) -> Hertz:
-    """The highest frequency with sound: up to 8 kHz, a telephone's is about 3.4 kHz.
+    """Return the highest frequency with energy: up to 8 kHz, for a telephone about 3.4 kHz.
 
-    Where the mean power spectrum is last within 50 dB of its peak, as the bandwidth estimation of
-    NVIDIA's Speech Data Processor has it; in steps of 31 Hz. 0.0 for digital silence.
+    It is where the mean power spectrum is last within 50 dB of its peak, as in the bandwidth
+    estimation of NVIDIA's Speech Data Processor; in steps of 31 Hz. Digital silence has 0.0.
+
+    Args:
+        samples: float32, (n_samples,), at 16 kHz.
     """
-    even = np.pad(samples - samples.mean(), (0, max(0, FRAME - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(even, FRAME)[::HOP]  # (frames, FRAME)
+    # A DC offset, as of cheap sound cards, would be taken for the peak of the spectrum.
+    centered = np.pad(samples - samples.mean(), (0, max(0, FRAME - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(centered, FRAME)[::HOP]  # (frames, FRAME)
     power = np.square(np.abs(np.fft.rfft(frames * np.blackman(FRAME)))).mean(axis=0)  # (bins,)
-    loud = np.flatnonzero(power > power.max() * 10 ** (-BELOW_PEAK / 10))
-    return float(loud[-1] * SAMPLE_RATE / FRAME) if len(loud) else 0.0
+    threshold = power.max() * 10 ** (-MAX_DECIBELS_BELOW_PEAK / 10)
+    loud_bins = np.flatnonzero(power > threshold)
+    return float(loud_bins[-1] * SAMPLE_RATE / FRAME) if len(loud_bins) else 0.0

@@ -1,8 +1,8 @@
-"""How many hours of what are trained on: pure arithmetic over groups of speech.
+"""Mixture: how many hours of which speech are trained on. Pure arithmetic; no speech is read here.
 
-A group is what has the same origin, language and corpus. Its hours are those at hand times the
-weights of the three; then languages, origins or corpora are evened out by a temperature, groups
-are brought to shares, and what is above its hours or its share is left out.
+A group is the speech of one origin, language and corpus. Its target is the time that is available
+times the weights of the three. A temperature then evens out languages, origins or corpora, groups
+are scaled to shares, and the time above a limit of hours or a share is left out.
 """
 
 from __future__ import annotations
@@ -18,131 +18,180 @@ from ..core.types import Language, Seconds, Share
 log = logging.getLogger(__name__)
 
 REPLAY = "replay"
-"""The origin, for this arithmetic alone, of speech that is replayed."""
-ORIGINS = ("human", "pseudo", "synthetic", REPLAY)
-ROUNDS = 100
-"""Shares are of a whole that changes with them; so often they are computed anew."""
+"""Origin of replayed speech, in this arithmetic only."""
+MAX_ITERATIONS = 100
+"""Times that shares are computed anew: they are shares of a total that changes with them, so they
+converge step by step."""
+TOLERANCE: Seconds = 1e-3
+"""Largest change of any group in the last iteration."""
 
 
 class MixtureGroup(NamedTuple):
-    """What is mixed as one."""
+    """Speech that is mixed as one: of the same origin, language and corpus."""
 
     origin: str
     lang: Language | None
     corpus: str | None
 
     def matches(self, name: str) -> bool:
+        """Return True if `name` is the origin, the language or the corpus of the group."""
         return name in (self.origin, self.lang, self.corpus)
 
 
 GroupDurations = dict[MixtureGroup, Seconds]
+"""Seconds of speech in each group."""
 Level = Literal["origin", "language", "corpus"]
-FIELDS: dict[Level, str] = {"origin": "origin", "language": "lang", "corpus": "corpus"}
+FIELD_OF_LEVEL: dict[Level, str] = {"origin": "origin", "language": "lang", "corpus": "corpus"}
 
 
 @dataclass(frozen=True)
 class MixOptions:
-    """How often the hours of each origin count: 0.5 takes half of them, 2 takes all twice."""
+    """Options of `mix:`: weights, temperatures, shares and limits of the speech to train on.
+
+    Weights multiply the available hours: 0.5 takes half of them, 2 takes all of them twice.
+    """
 
     human: float = 1.0
+    """Weight of human speech, from 0."""
     pseudo: float = 1.0
+    """Weight of pseudo-labeled speech, from 0."""
     synthetic: float = 1.0
+    """Weight of synthetic speech, from 0."""
     replay: Share = 0.1
-    """Part of all hours that replayed speech may be; it is never taken twice."""
+    """Largest share of replayed speech, from 0 to 1. No replayed speech is taken twice."""
     languages: Mapping[Language, float] = field(default_factory=dict)
-    """Weights of languages; 1 unless given."""
+    """Weights of languages, from 0; 1 for those not listed."""
     corpora: Mapping[str, float] = field(default_factory=dict)
-    """Weights of corpora, by the name of their folder, file or data set; 1 unless given."""
+    """Weights of corpora, from 0, by the name of their folder, file or data set; 1 for those not
+    listed."""
     temperature: Mapping[Level, float] = field(default_factory=dict)
-    """Above 1 small languages (or origins, or corpora) get more of the same hours: shares are
-    proportional to hours to the power of 1 / temperature."""
+    """Temperature for languages, origins or corpora: their shares of the same total become
+    proportional to hours to the power of 1 / temperature. Above 1 gives small ones more."""
     shares: Mapping[str, Share] = field(default_factory=dict)
-    """Part of all hours that an origin, a language or a corpus is brought to, taken as often as
-    that needs."""
+    """Exact share of all hours, from 0 to 1, for an origin, a language or a corpus. Its speech is
+    taken as many times as that needs."""
     at_most: Mapping[str, Share] = field(default_factory=dict)
-    """Part of all hours that an origin, a language or a corpus may be; more is left out."""
+    """Largest share of all hours, from 0 to 1, for an origin, a language or a corpus; more is left
+    out."""
     hours: Mapping[str, float] = field(default_factory=dict)
-    """Hours of an origin, a language or a corpus; more is left out."""
+    """Most hours of an origin, a language or a corpus; more is left out."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
-        for name in ("human", "pseudo", "synthetic"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: a weight, not below 0")
-        for name in ("languages", "corpora", "hours"):
-            for key, value in getattr(self, name).items():
-                if value < 0:
-                    raise ValueError(f"{name}: {key}: not below 0")
-        if any(value <= 0 for value in self.temperature.values()):
+        for option in ("human", "pseudo", "synthetic"):
+            if getattr(self, option) < 0:
+                raise ValueError(f"{option}: a weight, not below 0")
+        for option in ("languages", "corpora", "hours"):
+            for name, amount in getattr(self, option).items():
+                if amount < 0:
+                    raise ValueError(f"{option}: {name}: not below 0")
+        if any(temperature <= 0 for temperature in self.temperature.values()):
             raise ValueError("temperature: above 0; 1 changes nothing")
-        parts = {**self.shares, **self.at_most, REPLAY: self.replay}
-        if any(not 0 <= value <= 1 for value in parts.values()):
+        shares = {**self.shares, **self.at_most, REPLAY: self.replay}
+        if any(not 0 <= share <= 1 for share in shares.values()):
             raise ValueError("replay, shares, at_most: parts of a whole, from 0 to 1")
-        if any(value == 1 for value in self.shares.values()) or sum(self.shares.values()) >= 1:
+        # A share of 1 is reached by no factor, however large.
+        if any(share == 1 for share in self.shares.values()) or sum(self.shares.values()) >= 1:
             raise ValueError("shares: must leave something for the rest")
 
     def keeps_any(self, origins: Sequence[str]) -> bool:
-        """Whether anything of these origins can be left to train on."""
+        """Return True if any speech of these origins can be left to train on."""
         return any(
-            getattr(self, each) and self.hours.get(each, 1.0) and self.at_most.get(each, 1.0)
-            for each in origins
+            getattr(self, origin) and self.hours.get(origin, 1.0) and self.at_most.get(origin, 1.0)
+            for origin in origins
         )
 
-    def target_durations(self, at_hand: GroupDurations) -> GroupDurations:
-        """So many seconds of each group."""
-        hours = {each: seconds * self._weight(each) for each, seconds in at_hand.items() if seconds}
+    def target_durations(self, available: GroupDurations) -> GroupDurations:
+        """Return how much of each group to train on.
+
+        Names in the options that match no group are logged as warnings.
+
+        Args:
+            available: Seconds of speech in each group.
+
+        Returns:
+            Seconds for each group that has any speech. More than available means that speech is
+            taken more than once.
+        """
+        durations = {
+            group: seconds * self._weight(group) for group, seconds in available.items() if seconds
+        }
         for level, temperature in self.temperature.items():
-            hours = _evened(hours, FIELDS[level], temperature)
-        known = (*self.languages, *self.corpora, *self.shares, *self.at_most, *self.hours)
-        for name in sorted(
-            {name for name in known if not any(each.matches(name) for each in hours)}
-        ):
-            log.warning("mix: there is no speech of %s", name)
-        for name, most in self.hours.items():
-            hours = _scaled(hours, name, min(1.0, most * 3600 / (_of(hours, name) or 1.0)))
-        caps = {**self.at_most, REPLAY: self.replay}
-        for _ in range(ROUNDS):
-            before = hours
+            durations = _apply_temperature(durations, FIELD_OF_LEVEL[level], temperature)
+        self._warn_of_unmatched_names(durations)
+        for name, limit in self.hours.items():
+            # Division by 1 and not by 0 where there is no such speech.
+            factor = min(1.0, limit * 3600 / (_total(durations, name) or 1.0))
+            durations = _scale(durations, name, factor)
+        return self._apply_shares(durations)
+
+    def _apply_shares(self, durations: GroupDurations) -> GroupDurations:
+        """Scale groups to their shares and below their largest shares, until nothing changes."""
+        limits = {**self.at_most, REPLAY: self.replay}
+        for _ in range(MAX_ITERATIONS):
+            before = durations
             for name, share in self.shares.items():
-                hours = _brought(hours, name, share)
-            for name, share in caps.items():
-                if _of(hours, name) > share * sum(hours.values()):
-                    hours = _brought(hours, name, share)
-            if all(abs(hours[each] - before[each]) < 1e-3 for each in hours):
+                durations = _scale_to_share(durations, name, share)
+            # After the shares, so that limits win where both are named.
+            for name, limit in limits.items():
+                if _total(durations, name) > limit * sum(durations.values()):
+                    durations = _scale_to_share(durations, name, limit)
+            if all(abs(durations[group] - before[group]) < TOLERANCE for group in durations):
                 break
-        return hours
+        return durations
+
+    def _warn_of_unmatched_names(self, durations: GroupDurations) -> None:
+        names = {*self.languages, *self.corpora, *self.shares, *self.at_most, *self.hours}
+        for name in sorted(names):
+            if not any(group.matches(name) for group in durations):
+                log.warning("mix: no data matches %r", name)
 
     def _weight(self, group: MixtureGroup) -> float:
-        by_language = self.languages.get(group.lang or "", 1.0)
         origin = 1.0 if group.origin == REPLAY else float(getattr(self, group.origin))
-        return origin * by_language * self.corpora.get(group.corpus or "", 1.0)
+        language = self.languages.get(group.lang or "", 1.0)
+        return origin * language * self.corpora.get(group.corpus or "", 1.0)
 
 
-def _of(hours: GroupDurations, name: str) -> Seconds:
-    return sum(seconds for each, seconds in hours.items() if each.matches(name))
+def _total(durations: GroupDurations, name: str) -> Seconds:
+    """Return the seconds of all groups that match a name."""
+    return sum(seconds for group, seconds in durations.items() if group.matches(name))
 
 
-def _scaled(hours: GroupDurations, name: str, by: float) -> GroupDurations:
+def _scale(durations: GroupDurations, name: str, factor: float) -> GroupDurations:
+    """Return the durations with those that match a name multiplied by a factor."""
     return {
-        each: seconds * by if each.matches(name) else seconds for each, seconds in hours.items()
+        group: seconds * factor if group.matches(name) else seconds
+        for group, seconds in durations.items()
     }
 
 
-def _brought(hours: GroupDurations, name: str, share: Share) -> GroupDurations:
-    """With the hours of a name at a share of the whole; as they are where there is nothing else."""
-    of_name = _of(hours, name)
-    rest = sum(hours.values()) - of_name
-    if not of_name or rest <= 0 or share == 1:
-        return hours
-    return _scaled(hours, name, rest * share / (1 - share) / of_name)
+def _scale_to_share(durations: GroupDurations, name: str, share: Share) -> GroupDurations:
+    """Return the durations with a name at this share of the total.
+
+    They stay as they are if nothing matches the name, or everything does.
+    """
+    total_of_name = _total(durations, name)
+    rest = sum(durations.values()) - total_of_name
+    if not total_of_name or rest <= 0 or share == 1:
+        return durations
+    return _scale(durations, name, rest * share / (1 - share) / total_of_name)
 
 
-def _evened(hours: GroupDurations, of: str, temperature: float) -> GroupDurations:
-    """The same hours in all, with shares nearer to each other (or further apart below 1)."""
-    sums: dict[str | None, Seconds] = {}
-    for each, seconds in hours.items():
-        sums[getattr(each, of)] = sums.get(getattr(each, of), 0.0) + seconds
-    powers = {value: seconds ** (1 / temperature) for value, seconds in sums.items() if seconds}
-    whole, total = sum(powers.values()), sum(sums.values())
-    by = {value: total * power / whole / sums[value] for value, power in powers.items()}
-    return {each: seconds * by.get(getattr(each, of), 0.0) for each, seconds in hours.items()}
+def _apply_temperature(
+    durations: GroupDurations, field_name: str, temperature: float
+) -> GroupDurations:
+    """Return durations of the same total, with shares that are nearer to each other.
+
+    Below a temperature of 1 the shares are further apart.
+    """
+    totals: dict[str | None, Seconds] = {}
+    for group, seconds in durations.items():
+        level = getattr(group, field_name)
+        totals[level] = totals.get(level, 0.0) + seconds
+    powers = {level: seconds ** (1 / temperature) for level, seconds in totals.items() if seconds}
+    power_sum, total = sum(powers.values()), sum(totals.values())
+    factors = {level: total * power / power_sum / totals[level] for level, power in powers.items()}
+    return {
+        group: seconds * factors.get(getattr(group, field_name), 0.0)
+        for group, seconds in durations.items()
+    }

@@ -1,7 +1,7 @@
-"""Joining utterances to at most 30 s: pure arithmetic, no audio is touched here.
+"""Packing: joining utterances to at most 30 s. Pure arithmetic; no audio is read here.
 
-The law of the room: every utterance is in exactly one group, whole and with its text. Only
-phrases that are put into a sentence of another language are borrowed, and stay where they are.
+Every utterance is in exactly one group, whole and with its text. Phrases for switches inside a
+sentence are copied into a second group, and stay in their own.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, join_tex
 from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
 
 MAX_PHRASE_WORDS = 4
-"""Words, at most, that are put into a sentence of another language."""
+"""Most words that are put into a sentence of another language."""
 SENTENCE_MARKS = ".,;:!?…。，、！？ "
-"""Which end a sentence or a part of one, and are left out around such words."""
+"""Marks at the end of a sentence or clause, which are removed around such a phrase."""
 MAX_SWITCHING_GROUPS = 64
-"""Groups, at most, that wait for speech of a second language; each holds one utterance."""
+"""Most groups that wait for speech of a second language. Each holds an utterance in memory."""
 
 
 @dataclass(frozen=True)
 class PackOptions:
-    """How utterances are joined for training."""
+    """Options of `pack:`, joining utterances for training."""
 
     limit: Seconds = MAX_WINDOW
+    """Longest group in seconds, 30 at most."""
     gap: Seconds = 0.5
-    """Silence between neighbors; none where a sentence is switched inside."""
+    """Silence between neighbors in seconds; there is none at a switch inside a sentence."""
     speakers: Literal["any", "same"] = "any"
-    """Whether only utterances of one known speaker are joined."""
+    """`same` joins only utterances of one known speaker."""
     trim: Seconds | None = None
-    """Leaves so much before the first word and after the last, whose times are then looked for."""
+    """Silence in seconds to leave before the first word and after the last. Needs word times. None
+    does not trim."""
     switched: Share = 0.0
-    """Part of the joined utterances that switch between two languages, as far as there is speech
-    of a second one. All others are of one language."""
+    """Share of the groups, from 0 to 1, that switch between two languages, as far as there is
+    speech of a second one. All others are of one language."""
     inside: Share = 0.0
-    """Part of those that switch inside a sentence too: words of one language in the middle of a
-    sentence of the other."""
+    """Share of those, from 0 to 1, that switch inside a sentence too: with a phrase of one language
+    in the middle of a sentence of the other. Needs word times."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
@@ -55,27 +57,28 @@ class PackOptions:
 
     @property
     def needs_word_times(self) -> bool:
-        """Whether it has to know when each word is said."""
+        """Return True if speech must be aligned before it is packed."""
         return self.trim is not None or self.inside > 0
 
 
 LabelLengthRatio = Callable[[Utterance], Share]
-"""How much of the longest label the text of an utterance takes, its timestamps included."""
+"""Length of an utterance's text, timestamps included, as a share of the longest label."""
 
 
 @dataclass
 class PackedGroup:
-    """Utterances with their places in time."""
+    """Utterances that are joined, with their places in time."""
 
     placed: list[tuple[Seconds, Utterance]] = field(default_factory=list)
+    """Each utterance with its start in the group, in seconds, in the order of starts."""
     label_ratio: Share = 0.0
-    """How full its label is."""
-    switches: bool = False
-    """Whether it takes the other language each time."""
+    """Length of the joined label as a share of the longest label."""
+    switches_language: bool = False
+    """The group takes an utterance of the other language each time."""
     awaits_phrase: bool = False
-    """Whether it still waits for a phrase to be put into its one sentence."""
+    """The group waits for a phrase to be put into its one sentence."""
     previous_text: str | None = None
-    """What the same speaker says in the group before, if it is all of one speaker."""
+    """Text of the same speaker's group before, if this group is of one speaker."""
 
     @property
     def end(self) -> Seconds:
@@ -87,192 +90,229 @@ class PackedGroup:
 
     @property
     def languages(self) -> set[Language | None]:
-        return {each.lang for _, each in self.placed}
+        return {utterance.lang for _, utterance in self.placed}
 
     @property
     def speaker(self) -> str | None:
-        """The one who says all of it; None if these are several, or one who is not known."""
-        [first, *others] = {find_single_speaker(each) for _, each in self.placed}
+        """Return the only speaker; None if there are several, or an unknown one."""
+        [first, *others] = {find_single_speaker(utterance) for _, utterance in self.placed}
         return None if others else first
 
     @property
     def lang(self) -> Language | None:
-        """The one it begins in; also that of a sentence with words of another in its middle."""
+        """Return the language that the group begins in."""
         return self.placed[0][1].lang
 
     @property
     def origin(self) -> Origin:
-        """The one that takes most of the time, where languages of two origins are switched."""
-        taken = defaultdict[Origin, Seconds](float)
-        for _, each in self.placed:
-            taken[each.origin] += each.duration
-        return max(taken, key=lambda origin: taken[origin])
+        """Return the origin of most of the time; a group with a switch may have two."""
+        durations = defaultdict[Origin, Seconds](float)
+        for _, utterance in self.placed:
+            durations[utterance.origin] += utterance.duration
+        return max(durations, key=lambda origin: durations[origin])
 
     @property
     def text(self) -> str:
-        return join_texts((each.lang, each.text) for _, each in self.placed)
+        return join_texts((utterance.lang, utterance.text) for _, utterance in self.placed)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """Where each utterance lies."""
+        """Return the utterances with start and end in the group, for the manifest."""
         return tuple(
             Piece(
-                id=each.id,
-                origin=each.origin,
-                lang=each.lang,
-                text=each.text or "",
+                id=utterance.id,
+                origin=utterance.origin,
+                lang=utterance.lang,
+                text=utterance.text or "",
                 start=round(start, 3),
-                end=round(start + each.duration, 3),
+                end=round(start + utterance.duration, 3),
             )
-            for start, each in self.placed
+            for start, utterance in self.placed
         )
 
     def without(self, places: Collection[int]) -> PackedGroup:
-        """The same closed up: some of its utterances taken out, and the time that they took."""
-        placed, gone = list[tuple[Seconds, Utterance]](), 0.0
-        for place, (start, each) in enumerate(self.placed):
+        """Return the group without the utterances at these places, and without their time.
+
+        Args:
+            places: Indices into `placed`.
+        """
+        placed, removed_seconds = list[tuple[Seconds, Utterance]](), 0.0
+        for place, (start, utterance) in enumerate(self.placed):
             if place in places:
-                following = self.placed[place + 1][0] if place + 1 < len(self.placed) else self.end
-                gone += following - start
+                is_last = place + 1 == len(self.placed)
+                next_start = self.end if is_last else self.placed[place + 1][0]
+                removed_seconds += next_start - start
             else:
-                placed.append((start - gone, each))
+                placed.append((start - removed_seconds, utterance))
         return replace(self, placed=placed)
 
 
-class Packer:
-    """Groups on their way: one for every language, origin and, if asked, speaker, and no more."""
+GroupKey = tuple[str | None, ...]
+"""Language, origin and, with `speakers: same`, speaker of all utterances in a group."""
 
-    def __init__(self, terms: PackOptions, fullness: LabelLengthRatio, seed: int) -> None:
-        self.options, self.label_length_ratio, self.rng = terms, fullness, random.Random(seed)
-        self.open_groups: dict[tuple[str | None, ...], PackedGroup] = {}
+
+class Packer:
+    """Packer of one stream of utterances.
+
+    It holds one open group for every language, origin and, with `speakers: same`, speaker, and the
+    groups that wait for a second language; so memory does not grow with the stream.
+    """
+
+    def __init__(
+        self, options: PackOptions, label_length_ratio: LabelLengthRatio, seed: int
+    ) -> None:
+        self.options, self.label_length_ratio = options, label_length_ratio
+        self.rng = random.Random(seed)
+        self.open_groups: dict[GroupKey, PackedGroup] = {}
         self.switching_groups: list[PackedGroup] = []
         self.group_count = self.switching_count = 0
-        """Groups, and those among them that switch between languages."""
-        self.left_out = 0
-        """Utterances that failed, or have no text."""
+        """Groups begun, and those among them that are to switch between languages."""
+        self.left_out_count = 0
+        """Utterances left out, since they have an error or no text."""
         self.last_texts: dict[tuple[str, Language | None], str] = {}
-        """What each speaker said last, in each language."""
+        """Text of the last group of each speaker and language."""
 
-    def packed_groups(self, speech: Iterable[Utterance]) -> Iterator[PackedGroup]:
-        """Cut a stream into groups that fit, none longer than the limit or its label too full.
+    def pack(self, utterances: Iterable[Utterance]) -> Iterator[PackedGroup]:
+        """Yield groups that fit the limit and whose labels fit the recognizer.
 
-        An utterance that is too long by itself is a group by itself, for training to refuse. One
-        that failed or has no text is left out: in a group it would be speech that nobody labeled.
+        An utterance that is too long by itself becomes a group by itself, which training refuses.
+        One with an error or without a text is left out: in a group it would be speech without
+        words in the label.
+
+        Args:
+            utterances: Any number of utterances, with word times if the options need them.
+
+        Yields:
+            Groups in the order in which they are complete; the open ones at the end.
         """
-        for utterance in speech:
+        for utterance in utterances:
             if utterance.error or not (utterance.text or "").strip():
-                self.left_out += 1
+                self.left_out_count += 1
                 continue
             if self.options.trim is not None:
                 utterance = trim_silence(utterance, self.options.trim)
-            borrower = self._lend(utterance)
-            yield from self._take(utterance, borrower)
+            borrower = self._insert_phrase(utterance)
+            yield from self._place(utterance, borrower)
         for group in [*self.open_groups.values(), *self.switching_groups]:
-            yield self._finished(group)
+            yield self._finish(group)
 
-    def _take(self, utterance: Utterance, borrower: PackedGroup | None) -> Iterator[PackedGroup]:
-        """Put an utterance where it fits; what it no longer fits into is finished."""
-        for group in [each for each in self.switching_groups if _switches(each, utterance)]:
+    def _place(self, utterance: Utterance, borrower: PackedGroup | None) -> Iterator[PackedGroup]:
+        """Add an utterance to a group that it fits; yield the groups that it no longer fits.
+
+        `borrower` has a phrase of this utterance already, and may not get all of it too.
+        """
+        candidates = [
+            group for group in self.switching_groups if _continues_switching(group, utterance)
+        ]
+        for group in candidates:
             if group is borrower or group.awaits_phrase or not self._may_join(group, utterance):
                 continue
-            if self._add(group, utterance):
+            if self._append(group, utterance):
                 return
             self.switching_groups.remove(group)
-            yield self._finished(group)
-        key = self._key(utterance)
-        if key is None:
+            yield self._finish(group)
+        key = self._group_key(utterance)
+        if key is None:  # an unknown speaker, with whom nobody may be joined
             self.group_count += 1
-            alone = PackedGroup()
-            self._add(alone, utterance)
-            yield self._finished(alone)
+            single = PackedGroup()
+            self._append(single, utterance)
+            yield self._finish(single)
             return
         if key in self.open_groups:
-            if self._add(self.open_groups[key], utterance):
+            if self._append(self.open_groups[key], utterance):
                 return
-            yield self._finished(self.open_groups.pop(key))
-        self._begin(key, utterance)
+            yield self._finish(self.open_groups.pop(key))
+        self._begin_group(key, utterance)
 
-    def _begin(self, key: tuple[str | None, ...], utterance: Utterance) -> None:
+    def _begin_group(self, key: GroupKey, utterance: Utterance) -> None:
+        """Begin a group with this utterance, one that switches languages if there are too few."""
         self.group_count += 1
         group = PackedGroup()
-        self._add(group, utterance)
-        wanted = self.switching_count < self.options.switched * self.group_count
-        if wanted and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS:
+        self._append(group, utterance)
+        # Counted and not drawn, so that a short stream has its share of switches too.
+        too_few = self.switching_count < self.options.switched * self.group_count
+        if too_few and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS:
             self.switching_count += 1
-            group.switches = True
-            inside = self.rng.random() < self.options.inside
-            group.awaits_phrase = inside and len(utterance.words) > 1
+            group.switches_language = True
+            # Drawn before the number of words is looked at: word times must not change the draws.
+            switches_inside = self.rng.random() < self.options.inside
+            group.awaits_phrase = switches_inside and len(utterance.words) > 1
             self.switching_groups.append(group)
         else:
             self.open_groups[key] = group
 
-    def _lend(self, utterance: Utterance) -> PackedGroup | None:
-        """Put a phrase of this utterance into a sentence that waits for one; say into which."""
+    def _insert_phrase(self, utterance: Utterance) -> PackedGroup | None:
+        """Put a phrase of this utterance into a sentence that waits for one; return its group."""
         for group in self.switching_groups:
-            if group.awaits_phrase and utterance.words and _switches(group, utterance):
-                if not self._may_join(group, utterance):
-                    continue
-                mixed = self._mixed(group.last, utterance)
-                if mixed.end <= self.options.limit and mixed.label_ratio <= 1:
-                    group.placed, group.label_ratio, group.awaits_phrase = (
-                        mixed.placed,
-                        mixed.label_ratio,
-                        False,
-                    )
-                    return group
+            if not (group.awaits_phrase and utterance.words):
+                continue
+            if not _continues_switching(group, utterance) or not self._may_join(group, utterance):
+                continue
+            mixed = self._mix_sentence(group.last, utterance)
+            if mixed.end <= self.options.limit and mixed.label_ratio <= 1:
+                group.placed, group.label_ratio = mixed.placed, mixed.label_ratio
+                group.awaits_phrase = False
+                return group
         return None
 
-    def _mixed(self, sentence: Utterance, other: Utterance) -> PackedGroup:
-        """The sentence with words of the other in its middle, and no silence between."""
+    def _mix_sentence(self, sentence: Utterance, donor: Utterance) -> PackedGroup:
+        """Return the sentence with a random phrase of the donor in its middle, without silence."""
         place = self.rng.randrange(1, len(sentence.words))
-        count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(other.words)))
-        first = self.rng.randrange(len(other.words) - count + 1)
-        group, at = PackedGroup(switches=True), 0.0
-        phrase = cut_words(other, first, first + count)
+        word_count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(donor.words)))
+        first_word = self.rng.randrange(len(donor.words) - word_count + 1)
+        group, start = PackedGroup(switches_language=True), 0.0
+        phrase = cut_words(donor, first_word, first_word + word_count)
+        # A full stop of the phrase would end the sentence around it.
         text = (phrase.text or "").strip(SENTENCE_MARKS) or phrase.text
         for part in (
             cut_words(sentence, 0, place),
             replace(phrase, text=text),
             cut_words(sentence, place, len(sentence.words)),
         ):
-            group.placed.append((at, part))
+            group.placed.append((start, part))
             group.label_ratio += self.label_length_ratio(part)
-            at += part.duration
+            start += part.duration
         return group
 
-    def _add(self, group: PackedGroup, utterance: Utterance) -> bool:
-        """Put it behind the others, if there is room."""
-        at = group.end + self.options.gap if group.placed else 0.0
-        label = group.label_ratio + self.label_length_ratio(utterance)
-        fits = at + utterance.duration <= self.options.limit and label <= 1
+    def _append(self, group: PackedGroup, utterance: Utterance) -> bool:
+        """Append the utterance if there is room in time and label; return True if it was added.
+
+        An empty group takes any utterance.
+        """
+        start = group.end + self.options.gap if group.placed else 0.0
+        label_ratio = group.label_ratio + self.label_length_ratio(utterance)
+        fits = start + utterance.duration <= self.options.limit and label_ratio <= 1
         if fits or not group.placed:
-            group.placed.append((at, utterance))
-            group.label_ratio = label
+            group.placed.append((start, utterance))
+            group.label_ratio = label_ratio
             return True
         return False
 
     def _may_join(self, group: PackedGroup, utterance: Utterance) -> bool:
+        """Return True if the speakers of group and utterance may be joined."""
         if self.options.speakers == "any":
             return True
         speaker = find_single_speaker(utterance)
         return speaker is not None and speaker == group.speaker
 
-    def _key(self, utterance: Utterance) -> tuple[str | None, ...] | None:
-        """What all of one group share; None for one who is not known, and shares with nobody."""
+    def _group_key(self, utterance: Utterance) -> GroupKey | None:
+        """Return the key of the open group to join; None if it needs a speaker who is unknown."""
         if self.options.speakers == "any":
             return (utterance.lang, utterance.origin)
         speaker = find_single_speaker(utterance)
         return (utterance.lang, utterance.origin, speaker) if speaker else None
 
-    def _finished(self, group: PackedGroup) -> PackedGroup:
-        """Remember what was said, for the next group of the same speaker."""
+    def _finish(self, group: PackedGroup) -> PackedGroup:
+        """Return the group with `previous_text`, and keep its text for the speaker's next group."""
+        # Only for groups of one speaker and language: as a prompt, the text of another speaker or
+        # language would teach the model to continue what it cannot know.
         if (speaker := group.speaker) and len(group.languages) == 1:
             group.previous_text = self.last_texts.get((speaker, group.lang))
             self.last_texts[speaker, group.lang] = group.text
         return group
 
 
-def _switches(group: PackedGroup, utterance: Utterance) -> bool:
-    """Whether the group would go on in its other language."""
+def _continues_switching(group: PackedGroup, utterance: Utterance) -> bool:
+    """Return True if the utterance continues the group in the other of its two languages."""
     languages = group.languages | {utterance.lang}
     return bool(utterance.lang) and utterance.lang != group.last.lang and len(languages) == 2

@@ -1,1 +1,1 @@
-"""Perturbations of speech, one a file."""
+"""Effects for data augmentation, one a file."""

@@ -1,4 +1,4 @@
-"""The door to audiomentations (Jordal et al.), whose transforms these effects are."""
+"""Shared code of the effects that are transforms of audiomentations (Jordal et al.)."""
 
 from __future__ import annotations
 
@@ -15,58 +15,62 @@ from ...core.errors import AudioError
 from .. import io as audio
 from ..io import SAMPLE_RATE, Samples
 
-_ALONE = threading.Lock()
+_global_random_lock = threading.Lock()
 
 
 def apply_transform(transform: Any, samples: Samples, rng: np.random.Generator) -> Samples:
-    """Samples after a transform that is drawn for certain, (n_samples,).
+    """Return samples (n_samples,) after a transform of audiomentations with probability 1.
 
-    It draws from the generators of Python and NumPy that the whole process shares, so these are
-    made to follow `rng` meanwhile, and put back.
+    audiomentations draws from the global generators of Python and NumPy. They are seeded from
+    `rng` meanwhile and restored afterwards, so that nothing else in the process is affected.
     """
-    with _ALONE:
-        ours, numpys = random.getstate(), np.random.get_state()
+    # Training reads audio in several threads, which share the global generators.
+    with _global_random_lock:
+        python_state, numpy_state = random.getstate(), np.random.get_state()
         random.seed(int(rng.integers(2**32)))
         np.random.seed(int(rng.integers(2**32)))
         try:
-            made = transform(samples, SAMPLE_RATE)
+            transformed = transform(samples, SAMPLE_RATE)
         finally:
-            random.setstate(ours)
-            np.random.set_state(numpys)
-    return np.asarray(made, dtype=np.float32)
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+    return np.asarray(transformed, dtype=np.float32)
 
 
-def match_loudness(samples: Samples, before: Samples) -> Samples:
-    """Samples at the loudness that they had before."""
-    power, wanted = float(np.mean(samples**2)), float(np.mean(before**2))
-    return samples * np.float32(np.sqrt(wanted / power)) if power > 0 else samples
+def match_loudness(samples: Samples, reference: Samples) -> Samples:
+    """Return samples with the loudness of a reference; silence stays silence."""
+    power, wanted_power = float(np.mean(samples**2)), float(np.mean(reference**2))
+    return samples * np.float32(np.sqrt(wanted_power / power)) if power > 0 else samples
 
 
 def draw_recording(folder: Path, rng: np.random.Generator) -> Path:
-    """One of the recordings in a folder."""
-    return list_recordings(folder)[int(rng.integers(len(list_recordings(folder))))]
+    """Draw one of the recordings in a folder."""
+    paths = list_recordings(folder)
+    return paths[int(rng.integers(len(paths)))]
 
 
+# A folder of noise may have thousands of files, and every utterance draws from it.
 @lru_cache(maxsize=8)
 def list_recordings(folder: Path) -> tuple[Path, ...]:
-    """All audio in a folder, in a fixed order; it is looked through once."""
-    found = folder.rglob("*") if folder.is_dir() else ()
+    """Return all audio files below a folder, sorted; the folder is searched once a process."""
+    paths = folder.rglob("*") if folder.is_dir() else ()
     return tuple(
-        sorted(each for each in found if each.suffix.lower() in audio.SUFFIXES and each.is_file())
+        sorted(path for path in paths if path.suffix.lower() in audio.SUFFIXES and path.is_file())
     )
 
 
 def find_folder_errors(option: str, folder: Path | None) -> Iterator[str]:
-    """Why a folder of recordings is of no use."""
+    """Yield what makes the folder of an option useless: it is missing, empty or unreadable."""
     if folder is None:
         return
     if not folder.is_dir():
-        yield f"{option}: {folder} is no folder"
+        yield f"{option}: {folder} is not a folder"
     elif not list_recordings(folder):
-        yield f"{option}: {folder} holds no audio that libsndfile reads"
+        yield f"{option}: {folder} contains no audio that libsndfile reads"
     else:
-        for each in list_recordings(folder):
+        # All are opened now, so that no broken file ends a round hours later.
+        for path in list_recordings(folder):
             try:
-                audio.read_duration(each)
+                audio.read_duration(path)
             except AudioError as error:
                 yield f"{option}: {error}"

@@ -1,4 +1,4 @@
-"""Overdrive it: a part of all samples is cut off."""
+"""Clipping, as of an overdriven microphone: the loudest samples are cut off."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ._base import Effect
 @dataclass(frozen=True)
 class Clipping(Effect):
     percent: tuple[int, int] = (4, 20)
-    """Of the samples, drawn between these."""
+    """Percent of the samples that are cut off, drawn between these two."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.percent[0] <= self.percent[1] <= 100:
-            raise ValueError("percent: from 0 to 100, the smaller one first")
+            raise ValueError("percent: two numbers from 0 to 100, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         transform = audiomentations.ClippingDistortion(

@@ -1,4 +1,4 @@
-"""Make it louder or softer."""
+"""Gain: speech becomes louder or softer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from ._base import Effect
 @dataclass(frozen=True)
 class Gain(Effect):
     decibels: tuple[float, float] = (-12.0, 6.0)
-    """Drawn between these."""
+    """Change of the level in decibels, drawn between these two."""
 
     def __post_init__(self) -> None:
         if self.decibels[0] > self.decibels[1]:
-            raise ValueError("decibels: the smaller one first")
+            raise ValueError("decibels: two numbers, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.decibels
-        return apply_transform(audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng)
+        return apply_transform(
+            audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng
+        )

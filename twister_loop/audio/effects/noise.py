@@ -1,4 +1,4 @@
-"""Add what is heard in the background: own recordings, or generated noise of any color."""
+"""Background noise: own recordings, or generated noise of any color."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from ._base import Effect
 @dataclass(frozen=True)
 class Noise(Effect):
     recordings: Path | None = None
-    """A folder of noise, such as MUSAN or one's own rooms; left out, noise is generated. What
-    is shorter than the speech is repeated."""
+    """Folder with recordings of noise, such as MUSAN or one's own rooms; without it, noise is
+    generated. A recording that is shorter than the speech is repeated."""
     snr: tuple[float, float] = (10.0, 40.0)
-    """Signal-to-noise ratio in decibels, drawn between these."""
+    """Signal-to-noise ratio in decibels, drawn between these two."""
     color: tuple[float, float] = (-6.0, 0.0)
-    """Of generated noise: decibels an octave, from brown (-6) over pink (-3) to white (0)."""
+    """Slope of generated noise in decibels an octave, drawn between these two: from brown (-6) over
+    pink (-3) to white (0)."""
 
     def __post_init__(self) -> None:
         if self.snr[0] > self.snr[1] or self.color[0] > self.color[1]:
-            raise ValueError("snr, color: decibels, the smaller one first")
+            raise ValueError("snr, color: two numbers in decibels, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         return find_folder_errors("recordings", self.recordings)

@@ -1,4 +1,4 @@
-"""Say it higher or lower in as much time."""
+"""Pitch shift that keeps the duration."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ._base import Effect
 @dataclass(frozen=True)
 class Pitch(Effect):
     semitones: tuple[float, float] = (-2.0, 2.0)
-    """Drawn between these."""
+    """Shift in semitones, drawn between these two."""
 
     def __post_init__(self) -> None:
         if self.semitones[0] > self.semitones[1]:
-            raise ValueError("semitones: the smaller one first")
+            raise ValueError("semitones: two numbers, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.semitones

@@ -1,6 +1,6 @@
-"""Say it in a room: with a measured impulse response, or in a simulated one.
+"""Reverberation: a measured impulse response, or a simulated room.
 
-Both keep the loudness and the length; what would sound on after the end is cut off.
+Both keep the loudness and the duration; the reverberation after the end is cut off.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ import audiomentations
 import numpy as np
 
 from ..io import Samples
-from ._audiomentations import apply_transform, match_loudness, draw_recording, find_folder_errors
+from ._audiomentations import apply_transform, draw_recording, find_folder_errors, match_loudness
 from ._base import Effect
 
-ORDER = 8
-"""Reflections that are followed by the image source method (Allen and Berkley, 1979)."""
+MAX_REFLECTIONS = 8
+"""Number of reflections that the image source method follows (Allen and Berkley, 1979)."""
 
 
 @dataclass(frozen=True)
 class Room(Effect):
     responses: Path | None = None
-    """A folder of impulse responses as audio; left out, rooms as large as a small office are
+    """Folder with impulse responses as audio; without it, rooms of the size of a small office are
     simulated."""
     absorption: tuple[float, float] = (0.1, 0.5)
-    """Of the walls of simulated rooms, drawn between these: bare concrete to carpets and sofas."""
+    """Absorption coefficient of the walls of simulated rooms, drawn between these two: from bare
+    concrete to carpets and sofas."""
     distance: tuple[float, float] = (0.3, 2.0)
-    """Metres from the mouth to the microphone in simulated rooms."""
+    """Distance from the mouth to the microphone in simulated rooms, in meters, drawn between these
+    two."""
 
     def __post_init__(self) -> None:
         if not 0 < self.absorption[0] <= self.absorption[1] <= 1:
-            raise ValueError("absorption: more than 0 and at most 1, the smaller one first")
+            raise ValueError("absorption: two numbers above 0 and up to 1, the smaller one first")
         if not 0 < self.distance[0] <= self.distance[1]:
-            raise ValueError("distance: metres, the smaller one first")
+            raise ValueError("distance: two numbers of meters above 0, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         if self.responses is None and find_spec("pyroomacoustics") is None:
@@ -44,15 +46,18 @@ class Room(Effect):
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         if self.responses:
-            transform = audiomentations.ApplyImpulseResponse(draw_recording(self.responses, rng), p=1.0)
+            transform = audiomentations.ApplyImpulseResponse(
+                draw_recording(self.responses, rng), p=1.0
+            )
         else:
             transform = audiomentations.RoomSimulator(
                 min_absorption_value=self.absorption[0],
                 max_absorption_value=self.absorption[1],
                 min_mic_distance=self.distance[0],
                 max_mic_distance=self.distance[1],
-                max_order=ORDER,
-                use_ray_tracing=False,  # its rays are drawn from a generator that takes no seed
+                max_order=MAX_REFLECTIONS,
+                # Its rays come from a generator that cannot be seeded.
+                use_ray_tracing=False,
                 leave_length_unchanged=True,
                 p=1.0,
             )

@@ -1,4 +1,4 @@
-"""Speak faster or slower, pitch included: speed perturbation (Ko et al., 2015)."""
+"""Speed perturbation (Ko et al., 2015): faster or slower, which also moves the pitch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Speed(Effect):
     stretches = True
 
     factors: tuple[float, ...] = (0.9, 1.1)
-    """One of these is drawn; 1.1 is a tenth faster."""
+    """Factors, one of which is drawn; 1.1 is a tenth faster."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         factor = float(rng.choice(self.factors))
+        # Read at another rate than it was recorded at, as a tape that runs faster.
         return audio.resample(samples, audio.SAMPLE_RATE * factor, audio.SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""Send it through a telephone line: 300 to 3400 Hz, 8 kHz, G.711 as ITU-T gives it."""
+"""Telephone line: 300 to 3400 Hz, 8 kHz, companded as in ITU-T G.711."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from ._audiomentations import apply_transform
 from ._base import Effect
 
 LINE_RATE = 8_000
-"""Hertz."""
+"""Sample rate of the line in hertz."""
 LOW, HIGH = 300.0, 3_400.0
-"""Hertz."""
+"""Band of the line in hertz."""
 
 
 @dataclass(frozen=True)
 class Telephone(Effect):
     law: Literal["mu", "a"] = "mu"
-    """How samples become 8 bits: `mu` in North America and Japan, `a` elsewhere."""
+    """Companding law, by which samples become 8 bits: `mu` in North America and Japan, `a`
+    elsewhere."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         center, width = (LOW + HIGH) / 2, HIGH - LOW
+        # The filter is random in audiomentations: equal limits make it always the same.
         band = audiomentations.BandPassFilter(
             min_center_freq=center,
             max_center_freq=center,
@@ -34,4 +36,6 @@ class Telephone(Effect):
             p=1.0,
         )
         subtype = {"mu": "ULAW", "a": "ALAW"}[self.law]
-        return audio.encode_and_decode(apply_transform(band, samples, rng), "WAV", subtype, LINE_RATE)
+        return audio.encode_and_decode(
+            apply_transform(band, samples, rng), "WAV", subtype, LINE_RATE
+        )
