@@ -1,4 +1,4 @@
-"""Coqui's SpeedySpeech with Griffin-Lim: a neural voice that a processor core learns in minutes."""
+"""Coqui's SpeedySpeech with Griffin-Lim: a neural voice that trains in minutes on one core."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from ._coqui.synthesizer import MAX_SPEECH_SECONDS, Scale
 
 @dataclass(frozen=True)
 class SpeedySpeechSynthesizer(MelSynthesizer):
-    """Learns one speaker's voice from labeled clips and speaks letters.
+    """Synthesizer of one speaker's voice, trained on labeled clips; it reads letters.
 
-    SpeedySpeech (Vainer and Dušek, arXiv 2008.03802), whose letters are aligned as it learns. It
-    says the mean of what it has heard, so it is understood long before Glow-TTS is, and sounds
-    flatter.
+    SpeedySpeech (Vainer and Dušek, arXiv 2008.03802), with an aligner that is trained along. It
+    predicts the mean of its training speech, so it becomes intelligible long before Glow-TTS, and
+    sounds flatter.
     """
 
     hidden: int = 192
     """Channels of the text encoder and the decoder."""
     encoder_blocks: int = 7
-    """Of two convolutions each, on letters."""
+    """Blocks of two convolutions over letters."""
     decoder_blocks: int = 9
-    """Of two convolutions each, on frames."""
+    """Blocks of two convolutions over frames."""
     noise: Scale = (0.0, 0.2)
-    """Spread of how long letters are held, against what it would hold them (of the logarithm);
-    nothing else is drawn. Two numbers: drawn between them for every text and take."""
+    """Spread of the durations of letters, as the standard deviation of their logarithm; nothing
+    else is random. Of two numbers, one between them is drawn for every text and sample."""
     speed: Scale = (0.9, 1.1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.hidden, self.encoder_blocks, self.decoder_blocks) < 1:
-            raise ValueError("hidden, encoder_blocks and decoder_blocks are 1 or more")
+            raise ValueError("hidden, encoder_blocks and decoder_blocks must be 1 or more")
 
     def _explain_unfit(self, config: Any) -> str | None:
         return speedy.explain_unfit(config)
@@ -45,14 +45,20 @@ class SpeedySpeechSynthesizer(MelSynthesizer):
         return speedy.load_model(weights)
 
     def _create_model(self, characters: str) -> Model:
-        sizes = self.sample_rate, self.hidden, self.encoder_blocks, self.decoder_blocks
-        return speedy.create_model(*sizes, characters)
+        return speedy.create_model(
+            sample_rate=self.sample_rate,
+            hidden=self.hidden,
+            encoder_blocks=self.encoder_blocks,
+            decoder_blocks=self.decoder_blocks,
+            characters=characters,
+        )
 
     def _extend_model(self, model: Model, characters: str) -> Model:
         return speedy.extend_model(model, characters)
 
     def _prepare_for_inference(self, model: Model) -> None:
-        """There is nothing to fold."""
+        """Do nothing: the model has no weights to fold."""
 
-    def _predict_mels(self, model: Model, takes: Sequence[SynthesisRequest]) -> list[Mel | None]:
-        return [speedy.predict_mel(model, each, MAX_SPEECH_SECONDS) for each in takes]
+    def _predict_mels(self, model: Model, requests: Sequence[SynthesisRequest]) -> list[Mel | None]:
+        # One by one, so that no text depends on those that it is batched with.
+        return [speedy.predict_mel(model, request, MAX_SPEECH_SECONDS) for request in requests]

@@ -1,11 +1,11 @@
-"""Coqui's VITS: letters to sound in one model, in the voices of many speakers."""
+"""Coqui's VITS: characters -> samples in one model, in the voices of many speakers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,48 +28,56 @@ from ._coqui.synthesizer import (
 
 @dataclass(frozen=True)
 class VitsSynthesizer(CoquiSynthesizer):
-    """Learns the voices of all speakers of the lesson, and speaks every text in one of them.
+    """Synthesizer of many speakers: each text is spoken in the voice of one, drawn by its id.
+
+    Experimental: it has only been trained for a few steps in tiny sizes, and nobody has listened
+    to a fully trained voice.
 
     Conditional VAE with adversarial learning (Kim et al., arXiv 2106.06103) in the paper's sizes:
-    86 million weights, of which 47 million are the discriminator's. From nothing it is usable after
-    some hundred thousand steps on a GPU; adapted, sooner. Speakers are as the lesson's `speaker`
-    says; what has none is one speaker's. A later round's new speakers begin at the mean of the
-    known ones.
+    86 million weights, of which 47 million are the discriminator's. From scratch it needs some
+    hundred thousand steps on a GPU, adapted from `start` fewer. Speakers are the `speaker` fields
+    of the clips; clips without one count as one speaker's. New speakers of a later round begin at
+    the mean of the earlier ones.
     """
 
+    experimental: ClassVar[str] = (
+        "it has only been trained for a few steps in tiny sizes, and nobody has listened to a "
+        "fully trained voice"
+    )
+
     speakers: tuple[str, ...] = ()
-    """Whose voices to learn and to speak in; left out, everybody of whom there are clips enough,
-    and whom the voice that it goes on from knew."""
+    """Speakers to train on and to speak as. Empty: all with enough clips, and those of the voice
+    that training continues from."""
     hidden: int = 192
     """Channels of the text encoder, the posterior encoder and the flow; an even number."""
     layers: int = 6
-    """Of the text encoder."""
+    """Layers of the text encoder."""
     channels: int = 512
-    """Of the decoder, at its begin; a multiple of 16."""
+    """Channels at the input of the decoder; a multiple of 16."""
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
-    """In samples, by which the discriminator looks; fewer are cheaper."""
+    """Periods of the discriminator, in samples; fewer take less time."""
     segment: int = 32
-    """Frames of every clip that are made into sound in a step."""
+    """Frames of every clip that are decoded in a training step."""
     steps: int = 100_000
     batch: int = 32
     learning_rate: float = 2e-4
     noise: Scale = (0.5, 0.8)
-    """Spread of what is drawn anew for every text, its tone and timbre; 0 is flat and even. Two
-    numbers: drawn between them for every text and take, as `rhythm` and `speed` may be. (Coqui's
-    own scales: 0.667, and 1.0 for rhythm.)"""
+    """Spread of the random latent of a text, its tone and timbre; 0 is flat and even. Of two
+    numbers, one between them is drawn for every text and sample; so for `rhythm` and `speed`.
+    (Coqui's own scales: 0.667, and 1.0 for rhythm.)"""
     rhythm: Scale = (0.6, 1.0)
-    """Spread of how long letters are held."""
+    """Spread of the durations of letters."""
     speed: Scale = (0.9, 1.1)
     save_every: int = not_in_cache_key(500)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.hidden, self.layers, self.segment) < 1 or self.hidden % 2:
-            raise ValueError("hidden, layers and segment are 1 or more, hidden is even")
+            raise ValueError("hidden, layers and segment must be 1 or more, and hidden even")
         if self.channels < 16 or self.channels % 16 or min(self.periods, default=2) < 2:
-            raise ValueError("channels is a multiple of 16, every one of periods 2 or more")
+            raise ValueError("channels must be a multiple of 16, each of periods 2 or more")
         if not 0 <= scale_range(self.rhythm)[0] <= scale_range(self.rhythm)[1]:
-            raise ValueError("rhythm is not below 0; of two, the smaller one first")
+            raise ValueError("rhythm must be 0 or more; of two numbers, the smaller one first")
 
     def _explain_unfit(self, config: Any) -> str | None:
         return vits.explain_unfit(config)
@@ -78,21 +86,30 @@ class VitsSynthesizer(CoquiSynthesizer):
         return vits.load_model(weights)
 
     def _select_clips(
-        self, lesson: Iterable[Utterance], model: Model | None
+        self, filtered_labels: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
-        chosen = training_clips.select_clips_of_speakers(lesson, self.speakers)
-        return [replace(each, speaker=each.speaker or vits.UNNAMED_SPEAKER) for each in chosen]
+        clips = training_clips.select_clips_of_speakers(filtered_labels, self.speakers)
+        return [replace(clip, speaker=clip.speaker or vits.UNNAMED_SPEAKER) for clip in clips]
 
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
-        speakers = sorted({each.speaker or vits.UNNAMED_SPEAKER for each in clips})
+        speakers = sorted({clip.speaker or vits.UNNAMED_SPEAKER for clip in clips})
         if model is None:
-            sizes = self.sample_rate, self.hidden, self.layers, self.channels
-            model = vits.create_model(*sizes, self.periods, self.segment, characters, speakers)
+            model = vits.create_model(
+                sample_rate=self.sample_rate,
+                hidden=self.hidden,
+                layers=self.layers,
+                channels=self.channels,
+                periods=self.periods,
+                segment=self.segment,
+                characters=characters,
+                speakers=speakers,
+            )
         model = vits.extend_model(model, characters, speakers)
         config = model.config
         config.lr_gen = config.lr_disc = self.learning_rate
+        # `IsolatedTrainer` sets the rate of every step itself.
         config.lr_scheduler_gen = config.lr_scheduler_disc = None
         return model
 
@@ -105,29 +122,30 @@ class VitsSynthesizer(CoquiSynthesizer):
     def _synthesize_window(
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterator[SynthesisOutcome]:
-        """One by one, so that nothing depends on what else is spoken."""
-        named = [each for each in model.config.speakers if each in self.speakers]
-        speakers = named or model.config.speakers
-        for each in texts:
-            letters, seed = (
-                model_files.prepare_text(model, each.text or ""),
-                model_files.derive_seed(each.id),
-            )
+        """Synthesize one by one, since Coqui draws the noise of a whole batch together."""
+        known_speakers = model.config.speakers
+        # All speakers if the plan names none, or none that the voice was trained on.
+        speakers = [name for name in known_speakers if name in self.speakers] or known_speakers
+        for text in texts:
+            prepared = model_files.prepare_text(model, text.text or "")
+            seed = model_files.derive_seed(text.id)
             rng = np.random.default_rng(seed)
+            # The order of the draws must not change, or a seed would stand for another sample.
             speaker = speakers[int(rng.integers(len(speakers)))]
-            scales = (
-                draw_scale(self.speed, rng),
-                draw_scale(self.noise, rng),
-                draw_scale(self.rhythm, rng),
+            scales = vits.Scales(
+                speed=draw_scale(self.speed, rng),
+                noise=draw_scale(self.noise, rng),
+                rhythm=draw_scale(self.rhythm, rng),
             )
-            who = None if speaker == vits.UNNAMED_SPEAKER else speaker
-            if wrong := model_files.explain_unspeakable(model, letters):
-                yield SynthesisOutcome(who, wrong)
+            speaker_or_none = None if speaker == vits.UNNAMED_SPEAKER else speaker
+            if error := model_files.explain_unspeakable(model, prepared):
+                yield SynthesisOutcome(speaker_or_none, error)
                 continue
             with model_files.fork_random_state(seed):
                 samples = vits.synthesize_samples(
-                    model, letters, speaker, scales, MAX_SPEECH_SECONDS
+                    model, prepared, speaker=speaker, scales=scales, max_seconds=MAX_SPEECH_SECONDS
                 )
             yield SynthesisOutcome(
-                who, TOO_LONG if samples is None else check_and_level(samples, model.ap.sample_rate)
+                speaker_or_none,
+                TOO_LONG if samples is None else check_and_level(samples, model.ap.sample_rate),
             )

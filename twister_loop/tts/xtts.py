@@ -1,15 +1,14 @@
-"""Coqui's XTTS v2, as published or fine-tuned: every text in the voice of a clip of the lesson."""
+"""Coqui's XTTS v2, published or fine-tuned: every text in the voice of a reference clip."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,44 +18,52 @@ from ..audio import io as audio
 from ..core.artifacts import not_in_cache_key
 from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
-from ..core.types import Checkpoint, Seconds, Utterance
+from ..core.types import Checkpoint, Utterance
 from ._base import Synthesizer
 from ._coqui import model_files
 from ._coqui import xtts_model as xtts
-from ._coqui.model_files import derive_seed
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 3.0, 30.0
-"""Seconds of a clip whose voice can be taken; XTTS asks for more than three."""
+MIN_REFERENCE_SECONDS, MAX_REFERENCE_SECONDS = 3.0, 30.0
+"""Durations of the clips that can be a reference; XTTS asks for more than three seconds."""
 
 
 @dataclass(frozen=True)
 class XttsSynthesizer(Synthesizer):
-    """Speaks as the speakers of clips do (Casanova et al., arXiv 2406.04904): zero-shot, or tuned.
+    """Synthesizer that imitates the speakers of clips, zero-shot or fine-tuned.
 
-    The published weights are under the Coqui Public Model License: they, what is fine-tuned from
-    them, and speech made with either are for non-commercial use only.
+    Experimental: it has only been run on tiny random models of its classes, as the published
+    weights were not available.
+
+    XTTS (Casanova et al., arXiv 2406.04904). The published weights are under the Coqui Public
+    Model License: they, what is fine-tuned from them, and speech made with either are for
+    non-commercial use only.
     """
+
+    experimental: ClassVar[str] = (
+        "it has only been run on tiny random models, and nobody has listened to its speech with "
+        "the published weights"
+    )
 
     model: str = "coqui/XTTS-v2"
     """A folder with config.json, model.pth and vocab.json, for fine-tuning also dvae.pth and
-    mel_stats.pth; or a name on the hub."""
+    mel_stats.pth; or a name on the Hugging Face hub."""
     non_commercial: bool = not_in_cache_key(False)
-    """Say true if you have read the licence of the weights and keep to it."""
+    """Set to true if you have read the licence of the weights and comply with it."""
     references: int = 32
-    """Clips of the lesson whose voices it takes, of as many speakers as there are."""
+    """Clips of the filtered labels that serve as reference voices, spread over all speakers."""
     temperature: float = 0.75
-    """Of the draw of every token: higher varies more, and fails more often."""
+    """Sampling temperature of the tokens: higher varies more, and fails more often."""
     speed: tuple[float, float] = (0.9, 1.1)
-    """Times as fast as it would speak, drawn from this range for every text."""
+    """Factor of the rate of speech, drawn from this range for every text."""
     steps: int = 0
-    """Updates of its GPT part on the lesson, as Coqui's recipe does it; 0 is zero-shot. It wants a
-    GPU. A later round goes on from what the last one learned."""
+    """Steps of fine-tuning its GPT part on the filtered labels, with Coqui's recipe; 0 is
+    zero-shot. Fine-tuning needs a GPU. A later round continues from the fine-tuned weights."""
     batch: int = 4
-    """Clips in an update."""
+    """Clips in a training step."""
     learning_rate: float = 5e-6
-    """Constant, as in Coqui's recipe."""
+    """Learning rate; over the last 30 % of the steps it falls linearly to zero."""
     save_every: int = not_in_cache_key(500)
     """Steps between checkpoints, which take some 5 GB at the published size."""
 
@@ -64,46 +71,60 @@ class XttsSynthesizer(Synthesizer):
         if not self.non_commercial:
             raise ValueError(
                 "non_commercial: the weights of XTTS are under the Coqui Public Model License "
-                "(https://coqui.ai/cpml): say true if you keep to it"
+                "(https://coqui.ai/cpml); set it to true if you comply with that license"
             )
         if self.references < 1 or self.temperature <= 0 or not 0 < self.speed[0] <= self.speed[1]:
-            raise ValueError("references: 1 at least; temperature, speed: above 0, smaller first")
+            raise ValueError(
+                "references must be 1 or more, temperature and speed above 0, the smaller speed "
+                "first"
+            )
         if self.steps < 0 or min(self.batch, self.save_every) < 1 or not self.learning_rate > 0:
             raise ValueError(
-                "steps: not below 0; batch, save_every: 1 or more, learning_rate above 0"
+                "steps must be 0 or more, batch and save_every 1 or more, learning_rate above 0"
             )
 
     @property
     def continues_from_last_round(self) -> bool:
-        """Zero-shot it has nothing to go on from."""
+        """Whether it is fine-tuned; zero-shot has no weights of its own to continue from."""
         return self.steps > 0
 
     def validation_errors(self) -> Iterator[str]:
+        """Yield what a local folder of the model lacks; a name on the hub is checked later."""
         if Path(self.model).expanduser().is_dir():
             try:
-                self._base()
-            except ConfigError as wrong:
-                yield str(wrong)
+                self._find_base()
+            except ConfigError as error:
+                yield str(error)
 
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
-        """Fetch the weights; refuse texts of which most are in languages that it does not speak."""
-        base = self._base()
-        longest = max((each.duration for manifest in speech for each in manifest), default=0.0)
-        if longest < SHORTEST:
+        """Download the weights; refuse texts if most are in languages that XTTS does not speak.
+
+        Raises:
+            ConfigError: the weights cannot be had, most texts cannot be spoken, or no recording
+                is long enough for a reference.
+        """
+        base = self._find_base()
+        longest = max(
+            (utterance.duration for manifest in speech for utterance in manifest), default=0.0
+        )
+        if longest < MIN_REFERENCE_SECONDS:
             raise ConfigError(
-                f"no recording lasts {SHORTEST:g} s, which a reference must (the longest lasts "
-                f"{longest:.1f} s), so there is no voice to take"
+                f"no recording lasts {MIN_REFERENCE_SECONDS:g} s, the least for a reference voice "
+                f"(the longest lasts {longest:.1f} s)"
             )
-        spoken = Counter(each.lang for each in texts)
-        wrong = {
-            lang: why for lang in spoken if (why := xtts.explain_unsupported_language(base, lang))
+        texts_by_lang = Counter(text.lang for text in texts)
+        reasons = {
+            lang: reason
+            for lang in texts_by_lang
+            if (reason := xtts.explain_unsupported_language(base, lang))
         }
-        strange = sum(spoken[lang] for lang in wrong)
-        for lang, why in wrong.items():
-            log.warning("%d texts cannot be spoken: %s", spoken[lang], why)
-        if 2 * strange > spoken.total():
-            reasons = "; ".join(wrong.values())
-            raise ConfigError(f"{strange} of {spoken.total()} texts cannot be spoken: {reasons}")
+        for lang, reason in reasons.items():
+            log.warning("%d texts cannot be spoken: %s", texts_by_lang[lang], reason)
+        unspeakable, total = sum(texts_by_lang[lang] for lang in reasons), texts_by_lang.total()
+        if 2 * unspeakable > total:
+            raise ConfigError(
+                f"{unspeakable} of {total} texts cannot be spoken: {'; '.join(reasons.values())}"
+            )
 
     def train(
         self,
@@ -114,95 +135,136 @@ class XttsSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Choose the clips whose voices are taken, and keep copies; fine-tune where asked.
+        """Copy the reference clips into `out`, and fine-tune the model if `steps` is not 0.
 
-        Raises ConfigError where no clip is long enough or too few can be learned from, and
-        EngineError where the loss is not a number or the trainer fails.
+        Raises:
+            ConfigError: no clip is long enough, or there are too few to fine-tune on.
+            EngineError: the loss is not a number, or the trainer fails.
         """
-        base = self._base()  # before anything is spoken
-        chosen = select_reference_clips(
-            filtered_labels, self.references, np.random.default_rng(seed)
+        # First of all, for a missing model should not be noticed after the references.
+        base = self._find_base()
+        rng = np.random.default_rng(seed)
+        references = _copy_references(
+            select_reference_clips(filtered_labels, self.references, rng), out
         )
-        kept = []
-        for number, each in enumerate(chosen):
-            path = out / "audio" / f"{number:03d}.wav"
-            try:
-                seconds = audio.write(audio.load_utterance(each), path)
-            except AudioError as error:
-                log.warning("%s lends no voice: %s", each.id, error)
-                continue
-            copy = dataclasses.replace(each, audio_filepath=path, offset=0.0, channel=None)
-            kept.append(dataclasses.replace(copy, duration=seconds))
-        if not kept:
+        if not references:
             raise ConfigError(
-                f"xtts: no clip of the lesson lasts {SHORTEST:g} to {LONGEST:g} s and can be read, "
-                "so there is no voice to take"
+                f"xtts: no filtered label can be read that lasts {MIN_REFERENCE_SECONDS:g} to "
+                f"{MAX_REFERENCE_SECONDS:g} s, so there is no reference voice"
             )
-        Manifest.write(kept, out)
+        Manifest.write(references, out)
+        # The weights appear last: with them the fine-tuning is done.
         if self.steps and not (out / xtts.WEIGHTS).exists():
-            tuned = start and (start.location / xtts.WEIGHTS).is_file()
-            earlier = start.location if start and tuned else base
-            options = self.steps, self.batch, self.learning_rate, self.save_every
-            _tuning().tune(base, earlier, filtered_labels, out, seed, options)
+            is_fine_tuned = start and (start.location / xtts.WEIGHTS).is_file()
+            fine_tuning = _import_fine_tuning()
+            fine_tuning.fine_tune(
+                base=base,
+                earlier=start.location if start and is_fine_tuned else base,
+                filtered_labels=filtered_labels,
+                out=out,
+                seed=seed,
+                options=fine_tuning.FineTuningOptions(
+                    steps=self.steps,
+                    batch=self.batch,
+                    learning_rate=self.learning_rate,
+                    save_every=self.save_every,
+                ),
+            )
         return Checkpoint("xtts", out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
-        """The reference, the speed and every token are drawn by the id of the text."""
-        tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
+        """Yield the texts with their speech.
+
+        The reference, the speed and every token are drawn with the id of the text as seed.
+        """
+        is_fine_tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
+        # Building a model draws initial weights, although they are overwritten by the loaded ones.
         with model_files.capture_output(), model_files.fork_random_state(0):
-            model = xtts.load_model(checkpoint.location if tuned else self._base())
+            model = xtts.load_model(checkpoint.location if is_fine_tuned else self._find_base())
         references = list(Manifest.load(checkpoint.location))
-        heard: dict[int, xtts.Voice] = {}
+        voices: dict[int, xtts.ReferenceVoice] = {}
         for text in texts:
-            seed = derive_seed(text.id)
+            seed = model_files.derive_seed(text.id)
             rng = np.random.default_rng(seed)
-            place, speed = int(rng.integers(len(references))), float(rng.uniform(*self.speed))
-            reference = references[place]
-            spoken = dataclasses.replace(
+            # The order of the draws must not change, or a seed would stand for another sample.
+            index, speed = int(rng.integers(len(references))), float(rng.uniform(*self.speed))
+            reference = references[index]
+            synthetic = replace(
                 text, origin="synthetic", made_by=self.name, speaker=reference.speaker
             )
             if error := xtts.explain_unspeakable(model, text.text or "", text.lang):
-                yield dataclasses.replace(spoken, error=error)
+                yield replace(synthetic, error=error)
                 continue
-            if place not in heard:
-                heard[place] = xtts.compute_voice(model, audio.load_utterance(reference))
+            if index not in voices:
+                voices[index] = xtts.compute_voice(model, audio.load_utterance(reference))
             with model_files.capture_output(), model_files.fork_random_state(seed):
                 samples = xtts.synthesize_samples(
-                    model, text.text or "", text.lang, heard[place], self.temperature, speed
+                    model,
+                    text=text.text or "",
+                    lang=text.lang,
+                    voice=voices[index],
+                    temperature=self.temperature,
+                    speed=speed,
                 )
             if not len(samples) or not np.isfinite(samples).all():
-                yield dataclasses.replace(spoken, error="no speech came out")
+                yield replace(
+                    synthetic, error="the model returned no samples, or some that are not numbers"
+                )
                 continue
             path = out / f"{text.id}.wav"
-            duration: Seconds = audio.write(audio.resample(samples, xtts.XTTS_SAMPLE_RATE), path)
-            yield dataclasses.replace(spoken, audio_filepath=path, duration=duration)
+            duration = audio.write(audio.resample(samples, xtts.XTTS_SAMPLE_RATE), path)
+            yield replace(synthetic, audio_filepath=path, duration=duration)
 
-    def _base(self) -> Path:
+    def _find_base(self) -> Path:
+        """Return the folder of the published model. Raises ConfigError."""
         return xtts.find_model_folder(self.model, xtts.FINE_TUNING_FILES if self.steps else ())
 
 
-def _tuning() -> Any:
-    """The module that fine-tunes. Importing Coqui's part of it leaves the process one thread."""
+def select_reference_clips(
+    filtered_labels: Iterable[Utterance], count: int, rng: np.random.Generator
+) -> Sequence[Utterance]:
+    """Return up to `count` clips of a suitable length, spread evenly over the speakers."""
+    by_speaker: dict[str | None, list[Utterance]] = {}
+    for utterance in filtered_labels:
+        duration = utterance.duration
+        if not utterance.error and MIN_REFERENCE_SECONDS <= duration <= MAX_REFERENCE_SECONDS:
+            by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    clips_per_speaker = math.ceil(count / max(1, len(by_speaker)))
+    drawn: list[Utterance] = []
+    for clips in by_speaker.values():
+        drawn += [clips[index] for index in rng.permutation(len(clips))[:clips_per_speaker]]
+    # Rounding up may have drawn too many; some are dropped at random, and the order is kept.
+    return [drawn[index] for index in sorted(rng.permutation(len(drawn))[:count])]
+
+
+def _copy_references(clips: Iterable[Utterance], out: Path) -> list[Utterance]:
+    """Copy clips into `out / "audio"` and return them; unreadable ones are skipped.
+
+    With copies the voice depends on no folder but its own.
+    """
+    references = []
+    for number, clip in enumerate(clips):
+        path = out / "audio" / f"{number:03d}.wav"
+        try:
+            duration = audio.write(audio.load_utterance(clip), path)
+        except AudioError as error:
+            log.warning("%s cannot be used as speaker reference: %s", clip.id, error)
+            continue
+        references.append(
+            replace(clip, audio_filepath=path, offset=0.0, channel=None, duration=duration)
+        )
+    return references
+
+
+def _import_fine_tuning() -> Any:
+    """Return the module that fine-tunes, and leave the number of torch's threads as it was.
+
+    Importing Coqui's trainer of the GPT part sets that number to one for the whole process.
+    """
     threads = torch.get_num_threads()
-    from ._coqui import xtts_training as _xtts_train
+    from ._coqui import xtts_training
 
     torch.set_num_threads(threads)
-    return _xtts_train
-
-
-def select_reference_clips(
-    lesson: Iterable[Utterance], count: int, rng: np.random.Generator
-) -> Sequence[Utterance]:
-    """Clips long enough, drawn so that every speaker has about as many as another."""
-    by_speaker: dict[str | None, list[Utterance]] = {}
-    for each in lesson:
-        if not each.error and SHORTEST <= each.duration <= LONGEST:
-            by_speaker.setdefault(each.speaker, []).append(each)
-    each_one = math.ceil(count / max(1, len(by_speaker)))
-    drawn = []
-    for clips in by_speaker.values():
-        places = rng.permutation(len(clips))[:each_one]
-        drawn += [clips[place] for place in places]
-    return [drawn[place] for place in sorted(rng.permutation(len(drawn))[:count])]
+    return xtts_training

@@ -1,4 +1,4 @@
-"""A Glow-TTS voice: letters -> mel frames (arXiv 2005.11129)."""
+"""Coqui's Glow-TTS: characters -> mel frames (arXiv 2005.11129)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from TTS.tts.configs.shared_configs import CharactersConfig
 from TTS.tts.models.glow_tts import GlowTTS
 from TTS.tts.utils.helpers import generate_path, sequence_mask
 
-from ...core.types import Seconds
+from ...core.types import Hertz, Seconds
 from . import model_files
 from .mel_voice import Mel, SynthesisRequest, make_audio_config
 from .model_files import Model
@@ -22,11 +22,14 @@ KIND = "glow_tts"
 CHARACTER_EMBEDDING = "encoder.emb.weight"
 
 
-def create_model(rate: int, hidden: int, blocks: int, layers: int, characters: str) -> Model:
-    """A new voice, untrained."""
+def create_model(
+    sample_rate: Hertz, hidden: int, blocks: int, layers: int, characters: str
+) -> Model:
+    """Return an untrained model; the sizes are options of `GlowTtsSynthesizer`."""
     encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
     config = GlowTTSConfig(
-        audio=make_audio_config(rate),
+        audio=make_audio_config(sample_rate),
+        # Punctuation is among the characters already.
         characters=CharactersConfig(characters=characters, punctuations=""),
         hidden_channels_enc=hidden,
         hidden_channels_dec=hidden,
@@ -40,62 +43,75 @@ def create_model(rate: int, hidden: int, blocks: int, layers: int, characters: s
 
 
 def explain_unfit(config: Any) -> str | None:
-    """Why a voice cannot be gone on with; None where it is of one speaker and reads letters."""
-    several = config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file)
-    return "the voice has several speakers" if several else model_files.explain_unfit(config, KIND)
+    """Return why a voice cannot be trained further; None if it reads letters as one speaker."""
+    if config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file):
+        return "the voice has several speakers"
+    return model_files.explain_unfit(config, KIND)
 
 
 def load_model(weights: Path) -> Model:
-    """Raises EngineError where files are missing or broken, ConfigError for other voices."""
-    return model_files.load_model(weights, explain_unfit, _initialized)
+    """Load a voice.
+
+    Raises:
+        EngineError: files are missing or broken.
+        ConfigError: the voice is of another kind.
+    """
+    return model_files.load_model(weights, explain_unfit, _build_initialized)
 
 
-def _initialized(config: GlowTTSConfig) -> Model:
-    """From data it has been; again would undo it."""
+def _build_initialized(config: GlowTTSConfig) -> Model:
+    """Return a model whose normalization layers count as initialized from data."""
+    # A trained model would otherwise be initialized from the first batches again.
     config.data_dep_init_steps = 0
     return GlowTTS(config)
 
 
 def extend_model(model: Model, characters: str) -> Model:
-    """The same voice with room for more characters; what it knew of the others it still knows."""
+    """Return the model with rows for more characters; everything else keeps its weights."""
     return model_files.extend_model(model, characters, CHARACTER_EMBEDDING, GlowTTS)
 
 
 @torch.inference_mode()
 def predict_mels(
-    model: Model,
-    takes: Sequence[SynthesisRequest],
-    longest: Seconds,
+    model: Model, requests: Sequence[SynthesisRequest], max_seconds: Seconds
 ) -> list[Mel | None]:
-    """Speak a batch; None for what would be longer than `longest`.
+    """Return the mel frames of every text; None for one that would exceed `max_seconds`.
 
-    This is `GlowTTS.inference`, but what a text is batched with does not change how it is
-    spoken: noise is drawn for every text apart, and padding takes no time.
+    This is `GlowTTS.inference`, except that the batch does not influence a text: noise is drawn
+    for every text on its own, and padding gets no frames.
     """
     device = model.device
-    texts = [torch.tensor(each.token_ids) for each in takes]
-    lengths = torch.tensor([len(each) for each in texts], device=device)
-    padded = pad_sequence(texts, batch_first=True).to(device)
-    mean, log_scale, log_time, mask = model.encoder(padded, lengths, g=None)
-    speed = torch.tensor([each.speed for each in takes], device=device)[:, None, None]
+    token_ids = [torch.tensor(request.token_ids) for request in requests]
+    lengths = torch.tensor([len(ids) for ids in token_ids], device=device)
+    padded = pad_sequence(token_ids, batch_first=True).to(device)
+    mean, log_scale, log_durations, mask = model.encoder(padded, lengths, g=None)
+    speed = torch.tensor([request.speed for request in requests], device=device)[:, None, None]
     # (batch, characters), in frames
-    times = ((log_time.exp() - 1) / speed).ceil().clamp_min(1).mul(mask).squeeze(1)
-    limit = longest * model.ap.sample_rate / model.ap.hop_length
-    sane = times.sum(1) <= limit  # also false where it is not a number
-    times = torch.where(sane[:, None], times, mask.squeeze(1))
-    frames = times.sum(1).long()
-    heard = sequence_mask(frames).unsqueeze(1).to(mean.dtype)  # (batch, 1, frames)
-    path = generate_path(times, mask.transpose(1, 2) * heard)  # (batch, characters, frames)
-    drawn = [
-        torch.randn(mean.shape[1], int(size), generator=torch.Generator().manual_seed(take.seed)).T
-        for take, size in zip(takes, frames, strict=True)
+    durations = ((log_durations.exp() - 1) / speed).ceil().clamp_min(1).mul(mask).squeeze(1)
+    limit = max_seconds * model.ap.sample_rate / model.ap.hop_length
+    # A comparison with NaN is false, so such durations are refused as well.
+    within_limit = durations.sum(1) <= limit
+    # A refused text takes one frame a character, to not blow up the batch.
+    durations = torch.where(within_limit[:, None], durations, mask.squeeze(1))
+    frames = durations.sum(1).long()
+    frame_mask = sequence_mask(frames).unsqueeze(1).to(mean.dtype)  # (batch, 1, frames)
+    # (batch, characters, frames)
+    path = generate_path(durations, mask.transpose(1, 2) * frame_mask)
+    # On the CPU, so that every device gets the same noise; transposed for `pad_sequence`, which
+    # pads the first dimension.
+    noises = [
+        torch.randn(
+            mean.shape[1], int(size), generator=torch.Generator().manual_seed(request.seed)
+        ).T
+        for request, size in zip(requests, frames, strict=True)
     ]
-    randomness = pad_sequence(drawn, batch_first=True).transpose(1, 2).to(device)
-    noise = torch.tensor([each.noise for each in takes], device=device)[:, None, None]
-    latent = (mean @ path + (log_scale @ path).exp() * randomness * noise) * heard
-    spoken, _ = model.decoder(latent, heard, g=None, reverse=True)  # (batch, mels, frames)
-    whole = frames // model.num_squeeze * model.num_squeeze  # the rest of a squeeze is masked
+    noise = pad_sequence(noises, batch_first=True).transpose(1, 2).to(device)
+    spread = torch.tensor([request.noise for request in requests], device=device)[:, None, None]
+    latent = (mean @ path + (log_scale @ path).exp() * noise * spread) * frame_mask
+    mels, _ = model.decoder(latent, frame_mask, g=None, reverse=True)  # (batch, mels, frames)
+    # The decoder squeezes frames in groups; an incomplete group at the end is masked.
+    complete = frames // model.num_squeeze * model.num_squeeze
     return [
-        each[:, :size].float().cpu().numpy() if good else None
-        for each, size, good in zip(spoken, whole.tolist(), sane.tolist(), strict=True)
+        mel[:, :size].float().cpu().numpy() if usable else None
+        for mel, size, usable in zip(mels, complete.tolist(), within_limit.tolist(), strict=True)
     ]

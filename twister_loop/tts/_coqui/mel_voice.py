@@ -1,4 +1,4 @@
-"""What Coqui's voices of one speaker share: letters -> mel frames -> samples by Griffin-Lim."""
+"""Base class of Coqui voices of one speaker: characters -> mel frames -> samples (Griffin-Lim)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
 from ...asr._precision import Precision, resolve_dtype
 from ...audio import io as audio
-from ...core.types import Utterance
+from ...core.types import Hertz, Utterance
 from . import model_files, training_clips
 from .model_files import Model
 from .synthesizer import (
@@ -30,47 +30,53 @@ from .synthesizer import (
     explain_too_short,
 )
 
-ITERATIONS = 32
-"""Of the fast Griffin-Lim algorithm."""
-SPOKEN_TOGETHER = 16
-"""Texts in a batch."""
+GRIFFIN_LIM_ITERATIONS = 32
+"""Iterations of the fast Griffin-Lim algorithm."""
+BATCH_SIZE = 16
+"""Texts that are synthesized together."""
 
 Mel: TypeAlias = NDArray[np.float32]
 """Shape (mels, frames), normalized as Coqui's audio processor does."""
 
 
 class SynthesisRequest(NamedTuple):
-    """How a text is to be spoken this time."""
+    """Text to synthesize, with everything that was drawn for it."""
 
     token_ids: Sequence[int]
-    """By their numbers."""
+    """The characters, as rows of the embedding."""
     seed: int
+    """Seed of the latent noise."""
     noise: float
+    """Spread of the latent noise."""
     speed: float
+    """Rate of speech; 2 is twice as fast as trained."""
 
 
 @dataclass(frozen=True)
 class MelSynthesizer(CoquiSynthesizer):
-    """Learns one speaker; on several it would learn a mixture that sounds like none of them."""
+    """Synthesizer with one speaker; trained on several it would mix their voices."""
 
     speaker: str | None = None
-    """Whose voice to learn; None goes on with the earlier voice's speaker where the lesson has
-    enough of that one, and else takes whoever speaks most."""
+    """Speaker to train on. None continues with the speaker of the earlier voice if that one has
+    enough clips, and otherwise takes the one with most speech."""
     sample_rate: int = 8000
     precision: Precision = "auto"
-    """What training computes in; auto is bfloat16 where the processor computes with it."""
+    """Number format of training; auto is bfloat16 if the processor computes in it."""
 
     def _select_clips(
-        self, lesson: Iterable[Utterance], model: Model | None
+        self, filtered_labels: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
-        learned = model.config.speakers[0] if model and model.config.speakers else None
-        return training_clips.select_clips_of_one_speaker(lesson, self.speaker, learned)
+        learned_speaker = model.config.speakers[0] if model and model.config.speakers else None
+        return training_clips.select_clips_of_one_speaker(
+            filtered_labels, self.speaker, learned_speaker
+        )
 
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
         model = self._extend_model(model, characters) if model else self._create_model(characters)
         model.config.speakers = [clips[0].speaker] if clips[0].speaker else []
+        # `IsolatedTrainer` sets the rate of every step itself.
         model.config.lr, model.config.lr_scheduler = self.learning_rate, None
         model.config.mixed_precision = resolve_dtype(self.precision) == torch.bfloat16
         model.config.precision = "bf16"
@@ -82,70 +88,92 @@ class MelSynthesizer(CoquiSynthesizer):
     def _synthesize_window(
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterable[SynthesisOutcome]:
-        """In batches of like length; what a text is batched with does not change it."""
-        letters = [model_files.prepare_text(model, each.text or "") for each in texts]
-        said: list[audio.Samples | str] = [
-            model_files.explain_unspeakable(model, each) for each in letters
+        """Synthesize in batches of like length; the batch does not influence a text's speech."""
+        prepared = [model_files.prepare_text(model, text.text or "") for text in texts]
+        outcomes: list[audio.Samples | str] = [
+            model_files.explain_unspeakable(model, text) for text in prepared
         ]
-        able = [place for place, error in enumerate(said) if not error]
-        able.sort(key=lambda place: len(letters[place]))
-        for first in range(0, len(able), SPOKEN_TOGETHER):
-            places = able[first : first + SPOKEN_TOGETHER]
-            takes = [self._draw_request(model, letters[place], texts[place].id) for place in places]
-            mels = self._predict_mels(model, takes)
-            with ThreadPoolExecutor(torch.get_num_threads()) as cores:  # numpy lets go of the lock
-                seeds = (each.seed for each in takes)
-                spoken = list(cores.map(partial(_spoken, model), mels, seeds))
-            for place, samples in zip(places, spoken, strict=True):
-                said[place] = samples
+        speakable = [index for index, error in enumerate(outcomes) if not error]
+        # Like lengths together: less padding to compute.
+        speakable.sort(key=lambda index: len(prepared[index]))
+        for first in range(0, len(speakable), BATCH_SIZE):
+            indices = speakable[first : first + BATCH_SIZE]
+            requests = [
+                self._draw_request(model, prepared[index], texts[index].id) for index in indices
+            ]
+            mels = self._predict_mels(model, requests)
+            # Griffin-Lim takes most of the time, on one core; numpy releases the lock meanwhile.
+            with ThreadPoolExecutor(torch.get_num_threads()) as cores:
+                seeds = (request.seed for request in requests)
+                speech = list(cores.map(partial(_vocode_and_check, model), mels, seeds))
+            for index, samples_or_error in zip(indices, speech, strict=True):
+                outcomes[index] = samples_or_error
         speaker = next(iter(model.config.speakers), None)
-        return [SynthesisOutcome(speaker, each) for each in said]
+        return [SynthesisOutcome(speaker, samples_or_error) for samples_or_error in outcomes]
 
-    def _draw_request(self, model: Model, letters: str, id_: str) -> SynthesisRequest:
-        seed = model_files.derive_seed(id_)
+    def _draw_request(self, model: Model, prepared_text: str, text_id: str) -> SynthesisRequest:
+        """Draw speed and noise of a text, seeded by its id."""
+        seed = model_files.derive_seed(text_id)
         rng = np.random.default_rng(seed)
+        # The order of the draws must not change, or a seed would stand for another sample.
         speed, noise = draw_scale(self.speed, rng), draw_scale(self.noise, rng)
-        return SynthesisRequest(model.tokenizer.text_to_ids(letters), seed, noise, speed)
+        return SynthesisRequest(
+            model.tokenizer.text_to_ids(prepared_text), seed=seed, noise=noise, speed=speed
+        )
 
     @abstractmethod
     def _create_model(self, characters: str) -> Model:
-        """A new voice of the sizes asked for."""
+        """Return an untrained model of the sizes in the plan."""
 
     @abstractmethod
     def _extend_model(self, model: Model, characters: str) -> Model:
-        """An earlier voice with room for more characters."""
+        """Return an earlier model with rows for more characters."""
 
     @abstractmethod
-    def _predict_mels(self, model: Model, takes: Sequence[SynthesisRequest]) -> list[Mel | None]:
-        """Mel frames of every text; None for what would be longer than `LONGEST`."""
+    def _predict_mels(self, model: Model, requests: Sequence[SynthesisRequest]) -> list[Mel | None]:
+        """Return the mel frames of every text; None if they exceed `MAX_SPEECH_SECONDS`."""
 
 
-def make_audio_config(rate: int) -> BaseAudioConfig:
-    """64 ms windows every 16 ms at 8 kHz, like that at other rates."""
-    hop = 128 * 2 ** int(np.log2(rate / 8000))
-    return BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
+def make_audio_config(sample_rate: Hertz) -> BaseAudioConfig:
+    """Return windows of 64 ms every 16 ms at 8 kHz, and of about that length at other rates."""
+    # Powers of two, the fastest sizes of an FFT.
+    hop = 128 * 2 ** int(np.log2(sample_rate / 8000))
+    return BaseAudioConfig(
+        sample_rate=sample_rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop
+    )
 
 
 def vocode(model: Model, mel: Mel, seed: int) -> NDArray[np.float32]:
-    """Find samples for mel frames by the fast Griffin-Lim algorithm (Perraudin et al., 2013)."""
-    ap = model.ap
-    amplitudes = db_to_amp(x=ap.denormalize(mel), gain=ap.spec_gain, base=ap.base)
-    spectrum = mel_to_spec(mel=amplitudes, mel_basis=ap.mel_basis) ** ap.power
+    """Return samples (n_samples,) for mel frames (mels, frames), by fast Griffin-Lim.
+
+    Perraudin et al., 2013. `seed` is that of the initial phases.
+    """
+    processor = model.ap
+    amplitudes = db_to_amp(
+        x=processor.denormalize(mel), gain=processor.spec_gain, base=processor.base
+    )
+    spectrum = mel_to_spec(mel=amplitudes, mel_basis=processor.mel_basis) ** processor.power
+    # Not Coqui's own Griffin-Lim: it draws its phases from NumPy's global state, which threads
+    # share.
     samples: NDArray[np.float32] = librosa.griffinlim(
         spectrum.astype(np.float32),
-        n_iter=ITERATIONS,
-        hop_length=ap.hop_length,
-        win_length=ap.win_length,
-        n_fft=ap.fft_size,
-        pad_mode=ap.stft_pad_mode,
+        n_iter=GRIFFIN_LIM_ITERATIONS,
+        hop_length=processor.hop_length,
+        win_length=processor.win_length,
+        n_fft=processor.fft_size,
+        pad_mode=processor.stft_pad_mode,
         random_state=seed,
     )
     return samples
 
 
-def _spoken(model: Model, mel: Mel | None, seed: int) -> audio.Samples | str:
+def _vocode_and_check(model: Model, mel: Mel | None, seed: int) -> audio.Samples | str:
+    """Return samples, or an error message if the mel frames are too long or too short."""
     if mel is None:
         return TOO_LONG
-    ap = model.ap
-    wrong = explain_too_short(mel.shape[1] * ap.hop_length / ap.sample_rate)
-    return wrong or check_and_level(vocode(model, mel, seed), ap.sample_rate)
+    processor = model.ap
+    sample_rate = processor.sample_rate
+    # Checked before Griffin-Lim, which needs a few frames to work at all.
+    if reason := explain_too_short(mel.shape[1] * processor.hop_length / sample_rate):
+        return reason
+    return check_and_level(vocode(model, mel, seed), sample_rate)

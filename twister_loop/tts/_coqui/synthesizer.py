@@ -1,4 +1,4 @@
-"""What Coqui's voices share: they learn letters from the lesson, and speak line by line."""
+"""Base class of the synthesizers that Coqui's trainer trains on characters."""
 
 from __future__ import annotations
 
@@ -27,101 +27,108 @@ from .model_files import Model
 log = logging.getLogger(__name__)
 
 MIN_SPEECH_SECONDS, MAX_SPEECH_SECONDS = 0.2, 30.0
-"""Seconds; what comes out shorter or longer is no speech."""
-TOO_LONG = f"spoken, it would take more than {MAX_SPEECH_SECONDS:g} s"
+"""Output outside of these durations is not taken for speech; 30 s is the window of Whisper."""
+TOO_LONG = f"the speech would be longer than {MAX_SPEECH_SECONDS:g} s"
 
 Scale: TypeAlias = float | tuple[float, float]
-"""A number, or the two between which one is drawn for every text and take."""
+"""A number, or the bounds between which one is drawn for every text and sample."""
 
 
 class SynthesisOutcome(NamedTuple):
-    """What became of one text."""
+    """Speech of one text, or the reason why there is none."""
 
     speaker: str | None
     samples_or_error: audio.Samples | str
-    """At the voice's rate, or why there are none."""
+    """Shape (n_samples,) at the model's sample rate, or an error message."""
 
 
 @dataclass(frozen=True)
 class CoquiSynthesizer(Synthesizer):
-    """A voice that Coqui's trainer trains, and that a later round goes on from.
+    """Synthesizer with a neural voice that a later round trains further.
 
-    Signs and digits are spoken only as far as the lesson held them: spell numbers out in texts.
+    Signs and digits can only be spoken if labels contain them: spell numbers out in texts.
     """
 
     start: Path | None = None
     """A voice of the same kind to adapt in the first round: a folder with `config.json` and
     `model.pth`, as Coqui's own tools write it, or `model.safetensors`; or the file with the
-    weights. Its sizes and sample rate then replace those below. None learns from nothing."""
+    weights. Its sizes and sample rate then replace those below. None trains from scratch."""
     sample_rate: int = 16000
-    """Hertz. The loop hears 16 kHz, so more is never heard; telephone speech holds nothing above
-    4 kHz, and a voice that need not learn the silence up there (8000) learns sooner."""
+    """Hertz. The recognizers read 16 kHz, so more is lost. Telephone speech has nothing above
+    4 kHz; at 8000 a voice need not learn those empty bands, and trains faster."""
     steps: int = 1500
-    """Updates."""
+    """Training steps."""
     batch: int = 24
-    """Clips in an update."""
+    """Clips in a training step."""
     learning_rate: float = 1e-3
-    """At first; over the last three tenths of the steps it goes down to nothing."""
+    """Learning rate; over the last 30 % of the steps it falls linearly to zero."""
     noise: Scale = 0.33
-    """Spread of what is drawn anew for every text, its tone and timbre; 0 is flat and even. Two
-    numbers: drawn between them for every text and take, as `speed` may be."""
+    """Spread of the random latent of a text, its tone and timbre; 0 is flat and even. Of two
+    numbers, one between them is drawn for every text and sample; so for `speed`."""
     speed: Scale = 1.0
-    """How fast it speaks; 2 is twice as fast."""
+    """Rate of speech; 2 is twice as fast as trained."""
     save_every: int = not_in_cache_key(50)
-    """Steps between checkpoints: what a kill may cost."""
+    """Steps between checkpoints: the most that a killed training has to repeat."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.save_every) < 1 or not self.learning_rate > 0:
-            raise ValueError("steps, batch and save_every are 1 or more, learning_rate above 0")
+            raise ValueError("steps, batch and save_every must be 1 or more, learning_rate above 0")
         if not 8000 <= self.sample_rate <= 48000:
-            raise ValueError("sample_rate is 8000 to 48000")
+            raise ValueError("sample_rate must be 8000 to 48000")
         if not 0 < scale_range(self.speed)[0] <= scale_range(self.speed)[1]:
-            raise ValueError("speed is above 0; of two, the smaller one first")
+            raise ValueError("speed must be above 0; of two numbers, the smaller one first")
         if not 0 <= scale_range(self.noise)[0] <= scale_range(self.noise)[1]:
-            raise ValueError("noise is not below 0; of two, the smaller one first")
+            raise ValueError("noise must be 0 or more; of two numbers, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
+        """Yield why `start` cannot be trained further."""
         if self.start is None:
             return
         weights = model_files.find_weights(self.start)
         if not weights.is_file():
-            yield f"start: {weights} is not there"
+            yield f"start: the file {weights} does not exist"
             return
         try:
-            why = self._explain_unfit(model_files.read_config(weights))
+            reason = self._explain_unfit(model_files.read_config(weights))
         except EngineError as cause:
-            why = str(cause)
-        if why:
-            yield f"start: {why}"
+            reason = str(cause)
+        if reason:
+            yield f"start: {reason}"
 
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
-        """Refuse texts of which most are in letters that nothing here would ever teach it."""
+        """Refuse texts if most are in characters that no speech here could teach the voice.
+
+        Speech whose language is not known could be in any, so it accepts all texts.
+        """
         earlier = start.location if start else self.start
-        known = (
-            model_files.config_characters(
-                model_files.read_config(model_files.find_weights(earlier))
-            )
-            if earlier
-            else set()
-        )
+        characters = set[str]()
+        if earlier:
+            config = model_files.read_config(model_files.find_weights(earlier))
+            characters = model_files.config_characters(config)
         langs = set[Language]()
-        for each in (one for manifest in speech for one in manifest):
-            if each.lang is None:
-                return  # it may be in any
-            langs.add(each.lang)
-            known.update(model_files.normalize_text(each.text or ""))
-        strange, example = 0, ""
-        for each in texts:
-            if is_mostly_unknown(model_files.normalize_text(each.text or ""), langs, known):
-                strange, example = strange + 1, example or each.text or ""
-        if 2 * strange > len(texts):
+        for manifest in speech:
+            for utterance in manifest:
+                if utterance.lang is None:
+                    return
+                langs.add(utterance.lang)
+                characters.update(model_files.normalize_text(utterance.text or ""))
+        unlearnable, example = 0, ""
+        for text in texts:
+            if is_mostly_unknown(model_files.normalize_text(text.text or ""), langs, characters):
+                unlearnable, example = unlearnable + 1, example or text.text or ""
+        # A few texts in another script are usual for crawled text. Most of them are a mistake.
+        if 2 * unlearnable > len(texts):
             raise ConfigError(
-                f"{strange} of {len(texts)} texts are in letters that the voice has never seen "
-                f"and cannot learn from speech in {', '.join(sorted(langs))}, such as "
-                f"{example!r}; give it texts in a language of the speech, or speech in theirs"
+                f"{unlearnable} of {len(texts)} texts are in a script that the voice was not "
+                f"trained on and cannot learn from speech in {', '.join(sorted(langs))}, such as "
+                f"{example!r}; use texts in a language of the speech, or speech in theirs"
             )
-        if strange:
-            log.warning("%d texts are in letters that it cannot learn, as %r", strange, example)
+        if unlearnable:
+            log.warning(
+                "%d texts use characters that the voice cannot learn from the speech, such as %r",
+                unlearnable,
+                example,
+            )
 
     def train(
         self,
@@ -132,24 +139,33 @@ class CoquiSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Train with Coqui's trainer; killed, it goes on from the last checkpoint, unchanged.
+        """Train with Coqui's trainer; a killed training resumes with the same numbers.
 
-        Raises ConfigError where the lesson is too small or `start` is another kind of voice, and
-        EngineError where the loss is not a number or the trainer fails.
+        Raises:
+            ConfigError: there are too few clips, or `start` is another kind of voice.
+            EngineError: the loss is not a number, or the trainer fails.
         """
         resume = out / "resume"
+        # The weights appear last. If they are there, only the clean-up below is left to do.
         if not (out / model_files.WEIGHTS).exists():
             out.mkdir(parents=True, exist_ok=True)
-            watch = training.LossMonitor(out / "training.jsonl", self.steps)
+            monitor = training.LossMonitor(out / "training.jsonl", self.steps)
             with model_files.capture_output(out / "train.log"), model_files.fork_random_state(seed):
+                # The order counts: each of these may draw initial weights.
                 earlier = start.location if start else self.start
                 model = self._load_model(model_files.find_weights(earlier)) if earlier else None
                 clips = self._select_clips(filtered_labels, model)
-                model = self._configure_model(model, clips, _characters(model, clips, texts))
+                model = self._configure_model(model, clips, _needed_characters(model, clips, texts))
                 samples = training_clips.write_clips(clips, resume / "clips", model)
                 model.config.batch_size, model.config.save_step = self.batch, self.save_every
-                dataset = self._build_dataset(model, samples)
-                training.train_model(model, dataset, resume, seed, self.steps, watch)
+                training.train_model(
+                    model,
+                    self._build_dataset(model, samples),
+                    resume=resume,
+                    seed=seed,
+                    steps=self.steps,
+                    monitor=monitor,
+                )
                 model_files.save_model(model, out)
         shutil.rmtree(resume, ignore_errors=True)
         return Checkpoint(engine=self.name, location=out)
@@ -157,92 +173,97 @@ class CoquiSynthesizer(Synthesizer):
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
-        """Whatever is drawn to speak a text is drawn by its id."""
-        with (
-            model_files.capture_output(),
-            model_files.fork_random_state(0),
-        ):  # building it draws weights, to be overwritten
+        """Yield the texts with their speech; everything drawn for a text is seeded by its id."""
+        # Building a model draws initial weights, although they are overwritten by the loaded ones.
+        with model_files.capture_output(), model_files.fork_random_state(0):
             model = self._load_model(checkpoint.location / model_files.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._prepare_for_inference(model)
         for window in iter_windows(texts):
-            for text, said in zip(window, self._synthesize_window(model, window), strict=True):
-                spoken = replace(text, origin="synthetic", made_by=self.name, speaker=said.speaker)
-                if isinstance(said.samples_or_error, str):
-                    yield replace(spoken, error=said.samples_or_error)
+            outcomes = self._synthesize_window(model, window)
+            for text, (speaker, samples_or_error) in zip(window, outcomes, strict=True):
+                synthetic = replace(text, origin="synthetic", made_by=self.name, speaker=speaker)
+                if isinstance(samples_or_error, str):
+                    yield replace(synthetic, error=samples_or_error)
                     continue
                 path = out / f"{text.id}.wav"
-                samples = audio.resample(said.samples_or_error, model.ap.sample_rate)
-                yield replace(spoken, audio_filepath=path, duration=audio.write(samples, path))
+                samples = audio.resample(samples_or_error, model.ap.sample_rate)
+                yield replace(synthetic, audio_filepath=path, duration=audio.write(samples, path))
 
     @abstractmethod
     def _explain_unfit(self, config: Any) -> str | None:
-        """Why a voice with this configuration cannot be gone on with."""
+        """Return why a voice with this configuration cannot be trained further, or None."""
 
     @abstractmethod
     def _load_model(self, weights: Path) -> Model:
-        """Raises EngineError or ConfigError."""
+        """Load a voice. Raises EngineError or ConfigError."""
 
     @abstractmethod
     def _select_clips(
-        self, lesson: Iterable[Utterance], model: Model | None
+        self, filtered_labels: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
-        """The clips of the lesson that it learns from. Raises ConfigError for too few."""
+        """Return the clips to train on. Raises ConfigError if there are too few."""
 
     @abstractmethod
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
-        """A new voice of the sizes asked for, or the earlier one with room for what is new."""
+        """Return a new model of the sizes in the plan, or the earlier one, extended."""
 
     @abstractmethod
     def _build_dataset(self, model: Model, samples: list[training_clips.CoquiSample]) -> Any:
-        """Coqui's, in order of length."""
+        """Return Coqui's data set of the clips, in order of length."""
 
     @abstractmethod
     def _prepare_for_inference(self, model: Model) -> None:
-        """Fold what was only of use in training, so that it speaks sooner."""
+        """Fold what only training needs into the weights, for faster synthesis."""
 
     @abstractmethod
     def _synthesize_window(
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterable[SynthesisOutcome]:
-        """One for every text, in order."""
+        """Yield or return one outcome for every text, in order."""
 
 
 def scale_range(scale: Scale) -> tuple[float, float]:
-    """The smallest and the largest."""
+    """Return the smallest and the largest number that can be drawn.
+
+    >>> scale_range(1.0), scale_range((0.9, 1.1))
+    ((1.0, 1.0), (0.9, 1.1))
+    """
     return scale if isinstance(scale, tuple) else (scale, scale)
 
 
 def draw_scale(scale: Scale, rng: np.random.Generator) -> float:
+    """Return a number of the scale; it draws from `rng` even if the scale is a single number."""
     return float(rng.uniform(*scale_range(scale)))
 
 
 def explain_too_short(seconds: Seconds) -> str:
-    """Why so short a sound is no speech; empty where it may be."""
-    return f"spoken, it takes only {seconds:.2f} s" if seconds < MIN_SPEECH_SECONDS else ""
+    """Return why so short an output is not speech; an empty string if it may be."""
+    return f"the speech is only {seconds:.2f} s long" if seconds < MIN_SPEECH_SECONDS else ""
 
 
-def check_and_level(samples: audio.Samples, rate: int) -> audio.Samples | str:
-    """What was spoken, evenly loud, or why that is no speech."""
-    if wrong := explain_too_short(len(samples) / rate):
-        return wrong
-    return (
-        training_clips.level_loudness(samples)
-        if np.isfinite(samples).all()
-        else "no speech came out"
+def check_and_level(samples: audio.Samples, sample_rate: int) -> audio.Samples | str:
+    """Return the samples at an even loudness, or an error message if they are not speech."""
+    if reason := explain_too_short(len(samples) / sample_rate):
+        return reason
+    if not np.isfinite(samples).all():
+        return "the model returned samples that are not numbers"
+    return training_clips.level_loudness(samples)
+
+
+def _needed_characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
+    """Return the characters that the voice must have a row of the embedding for."""
+    labels = {model_files.normalize_text(clip.text or "") for clip in clips}
+    needed = model_files.collect_characters(
+        labels, (model_files.normalize_text(text.text or "") for text in texts)
     )
-
-
-def _characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
-    """What the voice must have a place for."""
-    heard = {model_files.normalize_text(each.text or "") for each in clips}
-    characters = model_files.collect_characters(
-        heard, (model_files.normalize_text(each.text or "") for each in texts)
-    )
-    if unheard := sorted(
-        set(characters) - set("".join(heard)) - model_files.model_characters(model)
-    ):
-        log.warning("letters of the texts that no clip holds: %s", " ".join(unheard))
-    return characters
+    trained = set("".join(labels)) | model_files.model_characters(model)
+    if untrained := sorted(set(needed) - trained):
+        log.warning(
+            "characters of the texts that never occur in the training clips: %s; they may be "
+            "mispronounced",
+            " ".join(untrained),
+        )
+    return needed

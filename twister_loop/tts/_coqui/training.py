@@ -1,7 +1,7 @@
-"""How a Coqui voice is trained: the order of its clips, and Coqui's trainer, well-behaved.
+"""Training of a Coqui voice: the order of its batches, and Coqui's trainer without side effects.
 
-Every step draws its batch and its noise from the seed and its own number alone, so a training
-that was killed goes on from its last checkpoint as if nothing had happened.
+Every step draws its batch and its noise from the seed and its own number alone. A training that
+was killed therefore resumes from its last checkpoint with the numbers of an undisturbed one.
 """
 
 from __future__ import annotations
@@ -29,72 +29,77 @@ from .model_files import Model, derive_seed, seed_everything
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 100
-"""Steps."""
+"""Steps between two lines of the log."""
 CHECKPOINT = "checkpoint.pth"
 COOLDOWN_SHARE = 0.3
-"""The share of the steps, the last ones, in which the learning rate goes down to nothing."""
+"""Share of the steps, at the end, in which the learning rate falls to zero."""
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
-    """The share of the learning rate that a step takes: all of it, at the end ever less.
+    """Return the factor of the learning rate at a step: 1, and falling linearly at the end.
 
-    Constant and then down in a line (arXiv 2405.18392): a training that is given more steps
-    before it cools repeats nothing.
+    Constant with a linear cooldown (arXiv 2405.18392). Unlike a cosine it does not depend on the
+    number of steps until the cooldown, so a training that is given more steps before then repeats
+    nothing.
+
+    >>> [learning_rate_factor(step, steps=100) for step in (0, 70, 85)]
+    [1.0, 1.0, 0.5]
     """
     return min(1.0, (steps - step) / (COOLDOWN_SHARE * steps))
 
 
-def iterate_batches(clips: int, size: int, seed: int) -> Iterator[list[int]]:
-    """Yield batches for ever; places are in order of length, so like lengths go together.
+def iterate_batches(clip_count: int, batch_size: int, seed: int) -> Iterator[list[int]]:
+    """Yield batches of clip indices without end; every clip comes once in an epoch.
 
-    Every clip comes once in an epoch; which ones go together differs from epoch to epoch.
+    Clips are expected in order of length. The batches of an epoch hold clips of like length,
+    which saves padding, but each epoch composes them differently.
     """
     for epoch in count():
         rng = random.Random(f"{seed} {epoch}")
-        order = sorted(range(clips), key=lambda place: place + rng.uniform(0, 2 * size))
-        parts = max(1, clips // size)
-        cuts = [order[clips * at // parts : clips * (at + 1) // parts] for at in range(parts)]
-        rng.shuffle(cuts)
-        yield from cuts
+        # Noise of up to two batches mixes neighbors and keeps like lengths together.
+        order = sorted(range(clip_count), key=lambda index: index + rng.uniform(0, 2 * batch_size))
+        parts = max(1, clip_count // batch_size)
+        batches = [
+            order[clip_count * part // parts : clip_count * (part + 1) // parts]
+            for part in range(parts)
+        ]
+        rng.shuffle(batches)
+        yield from batches
 
 
 @dataclass(frozen=True)
 class EpochLoader:
-    """What the trainer takes for one epoch: all batches that are still to come."""
+    """The one epoch that Coqui's trainer sees: all batches that are still to come."""
 
     dataset: Any
-    """Coqui's, in order of length."""
-    order: Sequence[tuple[int, Sequence[int]]]
-    """The number of every step, and the places of its clips."""
+    """Coqui's data set, in order of length."""
+    steps: Sequence[tuple[int, Sequence[int]]]
+    """Number of every remaining step, and the indices of its clips."""
     seed: int
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.steps)
 
     def __iter__(self) -> Iterator[Any]:
-        for step, places in self.order:
+        for step, indices in self.steps:
+            # Data sets draw as well, XTTS its prompts for one.
             seed_everything(derive_seed(f"{self.seed} {step}"))
-            yield self.dataset.collate_fn([self.dataset[place] for place in places])
+            yield self.dataset.collate_fn([self.dataset[index] for index in indices])
 
 
 class IsolatedTrainer(Trainer):
-    """Coqui's trainer without what it does to the process that it runs in.
+    """Coqui's trainer without its side effects on the process.
 
-    As it comes it asks git for a branch, changes limits and environment of the process, adds
-    log handlers, copies the running script, and exits the process when something fails.
+    The original runs git for the name of a branch, changes limits and environment of the process,
+    adds log handlers, copies the running script, and exits the process when something fails.
     """
 
     def __init__(
-        self,
-        model: Model,
-        dataset: Any,
-        folder: Path,
-        seed: int,
-        watch: LossMonitor,
+        self, model: Model, dataset: Any, folder: Path, seed: int, monitor: LossMonitor
     ) -> None:
-        begun = folder / CHECKPOINT
+        checkpoint = folder / CHECKPOINT
         args = TrainerArgs(
-            continue_path=str(folder), restore_path=str(begun) if begun.exists() else ""
+            continue_path=str(folder), restore_path=str(checkpoint) if checkpoint.exists() else ""
         )
         super().__init__(
             args,
@@ -103,38 +108,41 @@ class IsolatedTrainer(Trainer):
             dashboard_logger=DummyLogger(),
             parse_command_line_args=False,
         )
-        self.dataset, self.seed, self.watch = dataset, seed, watch
+        self.dataset, self.seed, self.monitor = dataset, seed, monitor
         self.steps = 0
 
     def train(self, steps: int) -> None:
-        """Train up to this step, from the one that the checkpoint was left at."""
-        order = iterate_batches(len(self.dataset), int(self.config.batch_size), self.seed)
-        to_come = list(islice(enumerate(order), self.total_steps_done, steps))
+        """Train up to step `steps`, from the step of the checkpoint on."""
+        batches = iterate_batches(len(self.dataset), int(self.config.batch_size), self.seed)
+        remaining = list(islice(enumerate(batches), self.total_steps_done, steps))
         self.steps = steps
-        self.train_loader = cast(Any, EpochLoader(self.dataset, to_come, self.seed))
+        self.train_loader = cast(Any, EpochLoader(self.dataset, remaining, self.seed))
+        # Not `fit`, which catches every error and exits the process.
         self._fit()
 
     def optimize(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any], float]:
-        """One step, drawing from its own seed, whose loss is looked at before it is kept.
+        """Perform one step, seeded by its number, and check its loss before it can be saved.
 
-        Where a voice has a discriminator, that takes its step first, and this is called twice.
+        A model with a discriminator has two optimizers; then Coqui calls this twice a step, for
+        the discriminator first.
         """
-        step, which = self.total_steps_done, kwargs.get("optimizer_idx")
+        step, optimizer_index = self.total_steps_done, kwargs.get("optimizer_idx")
         seed_everything(derive_seed(f"{self.seed} {step}"))
-        for optimizer, highest in zip(self.optimizer, self.get_lr(), strict=True):
+        # Set here and not by a scheduler, whose state a checkpoint would have to carry.
+        for optimizer, peak in zip(self.optimizer, self.get_lr(), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = highest * learning_rate_factor(step, self.steps)
+                group["lr"] = peak * learning_rate_factor(step, self.steps)
         outputs, losses, seconds = super().optimize(*args, **kwargs)
         # There is no loss while the normalization layers are initialized from data.
-        loss = losses.get("loss" if which is None else f"loss_{which}")
-        if which is not None and which + 1 < len(self.optimizer):
-            self.watch.check_loss(step, loss)
+        loss = losses.get("loss" if optimizer_index is None else f"loss_{optimizer_index}")
+        if optimizer_index is not None and optimizer_index + 1 < len(self.optimizer):
+            self.monitor.check_loss(step, loss)
         else:
-            self.watch(step, loss)
+            self.monitor(step, loss)
         return outputs, losses, seconds
 
     def save_checkpoint(self) -> None:
-        """Keep the last state alone, and replace it whole."""
+        """Save the state of the last step alone; the file is replaced as a whole."""
         scratch = self.output_path / f".{CHECKPOINT}"
         save_model(
             self.config,
@@ -145,6 +153,8 @@ class IsolatedTrainer(Trainer):
             optimizer=self.optimizer,
         )
         scratch.replace(self.output_path / CHECKPOINT)
+
+    # Each of the following replaces a method of Coqui's trainer that has one of the side effects.
 
     @staticmethod
     def init_training(args: Any, coqpit_overrides: Any, config: Any = None) -> tuple[Any, Any]:
@@ -164,63 +174,78 @@ class IsolatedTrainer(Trainer):
 
 
 def train_model(
-    model: Model, dataset: Any, resume: Path, seed: int, steps: int, watch: LossMonitor
+    model: Model, dataset: Any, resume: Path, seed: int, steps: int, monitor: LossMonitor
 ) -> None:
-    """Train a voice up to so many steps, from where `resume` was left.
+    """Train a model in place up to step `steps`, from the checkpoint in `resume` if there is one.
 
-    Raises EngineError where the loss is not a number or the trainer fails.
+    Raises:
+        EngineError: the loss is not a number, or the trainer fails.
     """
     config = model.config
+    # One epoch, number 0, holds all steps. Coqui would otherwise synthesize test sentences in it.
     config.epochs, config.run_eval = 1, False
-    config.test_delay_epochs = 1  # there is one epoch, number 0: nothing is spoken in it
-    trainer = IsolatedTrainer(model, dataset, resume, seed, watch)
-    watch.resume_at(trainer.total_steps_done)
+    config.test_delay_epochs = 1
+    trainer = IsolatedTrainer(model, dataset, resume, seed=seed, monitor=monitor)
+    monitor.resume_at(trainer.total_steps_done)
     try:
         trainer.train(steps)
     except RuntimeError as cause:
         raise EngineError(
             f"training the voice failed at step {trainer.total_steps_done}: {cause}; see "
-            f"{resume.with_name('train.log')}; against NaN try a smaller learning_rate"
+            f"{resume.with_name('train.log')}; if it is about NaN, try a smaller learning_rate"
         ) from cause
 
 
 class LossMonitor:
-    """Notes the loss of every step, shows how far it is, and stops what has gone wrong.
+    """Records the loss of every step, shows the progress, and stops when the loss is not a number.
 
-    Made before output is captured, for its progress bar keeps the terminal it was made on.
+    Create it before output is captured: its progress bar stays on the terminal of that moment.
     """
 
     def __init__(self, notes: Path, steps: int) -> None:
         self.notes, self.steps = notes, steps
         self.bar = show_progress(range(steps + 1), "training the voice", total=steps)
         next(self.bar)
-        self.began: tuple[int, float] | None = None
+        self.first_step_and_time: tuple[int, float] | None = None
 
     def resume_at(self, step: int) -> None:
-        """Forget what was noted of steps that will be repeated."""
+        """Delete the recorded losses of steps that will be repeated."""
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        kept = [f"{each}\n" for each in lines if json.loads(each)["step"] < step]
-        self.notes.write_text("".join(kept))
+        earlier = [f"{line}\n" for line in lines if json.loads(line)["step"] < step]
+        self.notes.write_text("".join(earlier))
+        if step:
+            log.info("resuming the training of the voice after step %d of %d", step, self.steps)
         for _ in range(step):
             next(self.bar, None)
 
     def __call__(self, step: int, loss: float | None) -> None:
-        """Note a step. Raises EngineError when the loss is not a number."""
+        """Record the loss of a step, None if it has none.
+
+        Raises:
+            EngineError: the loss is not a number.
+        """
         next(self.bar, None)
         self.check_loss(step, loss)
         if loss is None:
             return
         with self.notes.open("a") as notes:
             notes.write(json.dumps({"step": step, "loss": round(loss, 4)}) + "\n")
-        first, began = self.began = self.began or (step, time.monotonic())
-        if step > first and step % LOG_EVERY == 0:
-            left = (time.monotonic() - began) / (step - first) * (self.steps - step) / 60
-            log.info("step %d of %d, loss %.3f, %.0f min left", step, self.steps, loss, left)
+        self.first_step_and_time = self.first_step_and_time or (step, time.monotonic())
+        first_step, began = self.first_step_and_time
+        if step > first_step and step % LOG_EVERY == 0:
+            seconds_per_step = (time.monotonic() - began) / (step - first_step)
+            log.info(
+                "training the voice: step %d of %d, loss %.3f, %.0f min remaining",
+                step,
+                self.steps,
+                loss,
+                seconds_per_step * (self.steps - step) / 60,
+            )
 
     def check_loss(self, step: int, loss: float | None) -> None:
-        """Raise EngineError when the loss is not a number."""
+        """Raise EngineError if the loss is infinite or not a number."""
         if loss is not None and not math.isfinite(loss):
             raise EngineError(
-                f"training the voice went wrong at step {step}: the loss is {loss}; "
-                "try a smaller learning_rate, and look for odd clips in the lesson"
+                f"training the voice failed at step {step}: the loss is {loss}; try a smaller "
+                "learning_rate, and look for clips with a wrong label among the filtered labels"
             )

@@ -1,10 +1,10 @@
-"""A VITS voice of several speakers: letters -> samples (arXiv 2106.06103)."""
+"""Coqui's VITS with several speakers: characters -> samples (arXiv 2106.06103)."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,50 +16,67 @@ from TTS.tts.models.vits import Vits, VitsDataset
 
 from ...audio.io import Samples
 from ...core.errors import ConfigError, EngineError
-from ...core.types import Seconds
+from ...core.types import Hertz, Seconds
 from . import model_files
 from .model_files import Model, Names
 from .training_clips import CoquiSample
 
 KIND = "vits"
-CHARACTERS = "TTS.tts.models.vits.VitsCharacters"
-"""The ones that have a blank, which VITS puts between letters."""
+CHARACTERS_CLASS = "TTS.tts.models.vits.VitsCharacters"
+"""Coqui's class of characters with a blank, which VITS puts between letters."""
 CHARACTER_EMBEDDING, SPEAKER_EMBEDDING = "text_encoder.emb.weight", "emb_g.weight"
-UPSAMPLED = {128: [8, 4, 2, 2], 256: [8, 8, 2, 2], 512: [8, 8, 4, 2]}
-"""By the decoder's layers, from frames to samples; 256 is the paper's."""
-NAMES = ("speaker_ids.json", "speakers.json")
-"""Where Coqui's tools keep the names of speakers, if not in the configuration."""
+DISCRIMINATOR = "disc."
+"""Prefix of the names of the discriminator's tensors."""
+UPSAMPLE_RATES = {128: [8, 4, 2, 2], 256: [8, 8, 2, 2], 512: [8, 8, 4, 2]}
+"""Rates of the decoder's layers by the hop in samples, their product; 256 is the paper's."""
+SPEAKER_FILES = ("speaker_ids.json", "speakers.json")
+"""Files in which Coqui's tools keep the names of speakers, if not in the configuration."""
 UNNAMED_SPEAKER = "unnamed"
-"""The one speaker of a voice that had no names."""
+"""Name of the one speaker of a voice without names, and of all clips without a speaker."""
+
+
+class Scales(NamedTuple):
+    """Numbers that shape the speech of one text."""
+
+    speed: float
+    """Rate of speech; 2 is twice as fast as trained."""
+    noise: float
+    """Spread of the random latent: tone and timbre."""
+    rhythm: float
+    """Spread of the durations of letters."""
 
 
 class WaveformDataset(VitsDataset):
-    """Coqui's, but read by libsndfile: `torchaudio.load` needs torchcodec and FFmpeg."""
+    """Coqui's data set, reading files with libsndfile.
+
+    Coqui's own calls `torchaudio.load`, which needs torchcodec and FFmpeg.
+    """
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        item = self.samples[idx]
-        ids = self.get_token_ids(idx, item["text"], item["language"])
-        wave = torch.from_numpy(self.load_wav(item["audio_file"])).float()  # (n_samples,)
+        sample = self.samples[idx]
+        token_ids = self.get_token_ids(idx, sample["text"], sample["language"])
+        waveform = torch.from_numpy(self.load_wav(sample["audio_file"])).float()  # (n_samples,)
         return {
-            "raw_text": item["text"],
-            "token_ids": ids,
-            "token_len": len(ids),
-            "wav": wave[None],
-            "wav_file": item["audio_file"],
-            "speaker_name": item["speaker_name"],
-            "language_name": item["language"],
-            "audio_unique_name": item["audio_unique_name"],
+            "raw_text": sample["text"],
+            "token_ids": token_ids,
+            "token_len": len(token_ids),
+            "wav": waveform[None],
+            "wav_file": sample["audio_file"],
+            "speaker_name": sample["speaker_name"],
+            "language_name": sample["language"],
+            "audio_unique_name": sample["audio_unique_name"],
         }
 
 
 def build_dataset(model: Model, samples: list[CoquiSample]) -> WaveformDataset:
-    """In order of length."""
-    ordered = sorted(samples, key=lambda each: Path(each["audio_file"]).stat().st_size)
+    """Return the data set of the clips, in order of length."""
+    # Files of one format and rate: their size orders them without reading them.
+    ordered = sorted(samples, key=lambda sample: Path(sample["audio_file"]).stat().st_size)
     return WaveformDataset(model.args, samples=ordered, tokenizer=model.tokenizer, ap=model.ap)
 
 
 def create_model(
-    rate: int,
+    sample_rate: Hertz,
     hidden: int,
     layers: int,
     channels: int,
@@ -68,17 +85,24 @@ def create_model(
     characters: str,
     speakers: Names,
 ) -> Model:
-    """A new voice, untrained: frames of 16 ms, or a little less at rates between."""
-    hop = 128 * 2 ** int(np.log2(rate / 8000))
-    audio = BaseAudioConfig(sample_rate=rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop)
+    """Return an untrained model with frames of about 16 ms.
+
+    The sizes are options of `VitsSynthesizer`. `speakers` are in the order of their rows of the
+    embedding.
+    """
+    # A power of two, for the rates of the decoder's layers multiply to it.
+    hop = 128 * 2 ** int(np.log2(sample_rate / 8000))
+    audio = BaseAudioConfig(
+        sample_rate=sample_rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop
+    )
     args = VitsArgs(
         out_channels=2 * hop + 1,
         spec_segment_size=segment,
         hidden_channels=hidden,
         hidden_channels_ffn_text_encoder=4 * hidden,
         num_layers_text_encoder=layers,
-        upsample_rates_decoder=UPSAMPLED[hop],
-        upsample_kernel_sizes_decoder=[2 * each for each in UPSAMPLED[hop]],
+        upsample_rates_decoder=UPSAMPLE_RATES[hop],
+        upsample_kernel_sizes_decoder=[2 * rate for rate in UPSAMPLE_RATES[hop]],
         upsample_initial_channel_decoder=channels,
         periods_multi_period_discriminator=list(periods),
         use_speaker_embedding=True,
@@ -87,7 +111,7 @@ def create_model(
         model_args=args,
         audio=audio,
         characters=CharactersConfig(
-            characters_class=CHARACTERS, characters=characters, punctuations="", pad="_"
+            characters_class=CHARACTERS_CLASS, characters=characters, punctuations="", pad="_"
         ),
         speakers=list(speakers),
         test_sentences=[],
@@ -96,96 +120,102 @@ def create_model(
 
 
 def explain_unfit(config: Any) -> str | None:
-    """Why a voice cannot be gone on with; None where it reads letters and embeds its speakers."""
-    if why := model_files.explain_unfit(config, KIND):
-        return why
-    for wrong, why in (
-        (config.model_args.use_d_vector_file, "takes its speakers from another model's vectors"),
-        (config.model_args.use_language_embedding, "has several languages"),
-        (config.model_args.use_speaker_encoder_as_loss, "was trained with another model's ear"),
-    ):
-        if wrong:
-            return f"the voice {why}"
-    return None
+    """Return why a voice cannot be trained further; None if it reads letters in one language."""
+    if reason := model_files.explain_unfit(config, KIND):
+        return reason
+    args = config.model_args
+    return model_files.first_objection(
+        (
+            (args.use_d_vector_file, "needs speaker vectors of another model"),
+            (args.use_language_embedding, "has several languages"),
+            (args.use_speaker_encoder_as_loss, "was trained with the speaker encoder of another"),
+        )
+    )
 
 
 def load_model(weights: Path) -> Model:
-    """A voice of one speaker becomes one of several that so far are one.
+    """Load a voice; one of a single speaker becomes one of several that so far has one.
 
-    Raises EngineError where files are missing or broken, ConfigError for other voices.
+    Raises:
+        EngineError: files are missing or broken.
+        ConfigError: the voice is of another kind, or its speakers have no names.
     """
     config, state = model_files.read_config(weights), model_files.read_state(weights)
-    if why := explain_unfit(config):
-        raise ConfigError(f"{weights}: {why}")
-    config.text_cleaner = None  # what Coqui would do to a text is done by `spelled`
-    several = config.model_args.use_speaker_embedding
-    config.speakers = _speakers(config, weights) if several else [UNNAMED_SPEAKER]
-    for each in (config, config.model_args):
-        each.use_speaker_embedding, each.speakers_file = True, None
+    if reason := explain_unfit(config):
+        raise ConfigError(f"{weights}: {reason}")
+    # `normalize_text` replaces Coqui's cleaners, which differ between languages and versions.
+    config.text_cleaner = None
+    has_speakers = config.model_args.use_speaker_embedding
+    config.speakers = _read_speakers(config, weights) if has_speakers else [UNNAMED_SPEAKER]
+    for part in (config, config.model_args):
+        part.use_speaker_embedding, part.speakers_file = True, None
     model = Vits(config)
-    begun = model.state_dict()
-    # What tells speakers apart says nothing until it has learned to. `original1` of a normalized
-    # weight is a direction, which must not be 0.
-    neutral = {
-        name: each
+    initial = model.state_dict()
+    # Speaker conditioning that is added here must not change the speech before it is trained, so
+    # its weights begin at 0. `original1` of a normalized weight is a direction, for which 0 is
+    # impossible; there the norm, `original0`, is 0.
+    conditioning = {
+        name: tensor
         if name == SPEAKER_EMBEDDING or name.endswith("original1")
-        else torch.zeros_like(each)
-        for name, each in begun.items()
-        if not several and name not in state and not name.startswith("disc.")
+        else torch.zeros_like(tensor)
+        for name, tensor in initial.items()
+        if not has_speakers and name not in state and not name.startswith(DISCRIMINATOR)
     }
-    untaught = {name: each for name, each in begun.items() if name.startswith("disc.")}
-    try:
-        model.load_state_dict({**untaught, **neutral, **state})
-    except RuntimeError as cause:
-        raise EngineError(f"{weights}: does not fit its {model_files.CONFIG} ({cause})") from cause
+    # Published voices may lack the discriminator, which only training needs.
+    discriminator = {
+        name: tensor for name, tensor in initial.items() if name.startswith(DISCRIMINATOR)
+    }
+    model_files.load_weights(model, {**discriminator, **conditioning, **state}, weights)
     return model
 
 
-def _speakers(config: Any, weights: Path) -> list[str]:
-    """The names of its speakers, in order."""
+def _read_speakers(config: Any, weights: Path) -> list[str]:
+    """Return the names of the speakers, in the order of their rows of the embedding."""
     if config.speakers:
         return list(config.speakers)
-    for path in (weights.with_name(each) for each in NAMES):
+    for path in (weights.with_name(name) for name in SPEAKER_FILES):
         if path.is_file():
             try:
-                numbers = dict[str, int](json.loads(path.read_text(encoding="utf-8")))
+                rows = dict[str, int](json.loads(path.read_text(encoding="utf-8")))
             except ValueError as cause:
-                raise EngineError(f"{path}: not names of speakers ({cause})") from cause
-            return sorted(numbers, key=lambda name: numbers[name])
+                raise EngineError(f"{path}: not a JSON object of speakers ({cause})") from cause
+            return sorted(rows, key=lambda name: rows[name])
     raise ConfigError(
         f"{weights}: the voice has several speakers, and neither its {model_files.CONFIG} nor "
-        f"{' or '.join(NAMES)} beside it names them"
+        f"{' or '.join(SPEAKER_FILES)} beside it names them"
     )
 
 
 def extend_model(model: Model, characters: str, speakers: Names) -> Model:
-    """The same voice with room for more characters and speakers; what it knew it still knows.
+    """Return the model with rows for more characters and speakers.
 
-    A speaker who is new begins at the mean of the others.
+    Everything else keeps its weights. The row of a new speaker begins at the mean of the others.
     """
-    known, named = model.tokenizer.characters, list(model.config.speakers)
-    new = sorted(set(characters) - set(known.vocab))
-    newcomers = [each for each in speakers if each not in named]
-    if not new and not newcomers:
+    earlier_characters, earlier_speakers = model.tokenizer.characters, list(model.config.speakers)
+    new_characters = sorted(set(characters) - set(earlier_characters.vocab))
+    new_speakers = [speaker for speaker in speakers if speaker not in earlier_speakers]
+    if not new_characters and not new_speakers:
         return model
-    before = list(known.vocab)
+    # Read before the configuration, which both models share, is changed.
+    vocabulary = list(earlier_characters.vocab)
     config = model.config
-    config.characters.characters = known.characters + "".join(new)
-    config.characters.phonemes = None  # they are among the characters by now
-    config.speakers = [*named, *newcomers]
-    grown = Vits(config)
+    config.characters.characters = earlier_characters.characters + "".join(new_characters)
+    # The vocabulary has them among its characters; Coqui would add them a second time.
+    config.characters.phonemes = None
+    config.speakers = [*earlier_speakers, *new_speakers]
+    extended = Vits(config)
     with torch.no_grad():
-        grown.emb_g.weight[:] = model.emb_g.weight.mean(0)
+        extended.emb_g.weight[:] = model.emb_g.weight.mean(0)
     tables = {
-        CHARACTER_EMBEDDING: (before, grown.tokenizer.characters.vocab),
-        SPEAKER_EMBEDDING: (named, config.speakers),
+        CHARACTER_EMBEDDING: (vocabulary, extended.tokenizer.characters.vocab),
+        SPEAKER_EMBEDDING: (earlier_speakers, config.speakers),
     }
-    model_files.copy_weights(grown, model, tables)
-    return grown
+    model_files.copy_weights(extended, model, tables)
+    return extended
 
 
 def remove_weight_norm(model: Model) -> None:
-    """Make plain weights of normalized ones, which are only of use in training."""
+    """Replace normalized weights, which only help training, with plain ones."""
     for module in model.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
@@ -193,25 +223,31 @@ def remove_weight_norm(model: Model) -> None:
 
 @torch.inference_mode()
 def synthesize_samples(
-    model: Model, text: str, speaker: str, scales: tuple[float, float, float], longest: Seconds
+    model: Model, text: str, speaker: str, scales: Scales, max_seconds: Seconds
 ) -> Samples | None:
-    """Samples at the voice's rate, or None for what would be longer than `longest`.
+    """Return samples (n_samples,) at the model's rate; None if they would exceed `max_seconds`.
 
-    `scales` are those of speed, of the noise and of the noise of durations. How long it takes is
-    found before anything so long is made.
+    Durations are computed first, and passed to Coqui's inference: samples of an absurd length
+    would not fit into memory.
     """
-    speed, model.inference_noise_scale, rhythm = scales
-    ids = torch.tensor([model.tokenizer.text_to_ids(text)], device=model.device)
-    lengths = torch.tensor([ids.shape[1]], device=model.device)
-    who = torch.tensor([model.config.speakers.index(speaker)], device=model.device)
-    letters, _, _, mask = model.text_encoder(ids, lengths, lang_emb=None)
-    whose = model.emb_g(who)[..., None] if model.args.condition_dp_on_speaker else None
-    ways = {"reverse": True, "noise_scale": rhythm} if model.args.use_sdp else {}
-    log_times = model.duration_predictor(letters, mask, g=whose, lang_emb=None, **ways)
-    times = (log_times.exp() * mask / speed).ceil()  # (1, 1, letters), in frames
-    # Also false where it is not a number.
-    if not times.sum() <= longest * model.ap.sample_rate / model.ap.hop_length:
+    model.inference_noise_scale = scales.noise
+    token_ids = torch.tensor([model.tokenizer.text_to_ids(text)], device=model.device)
+    lengths = torch.tensor([token_ids.shape[1]], device=model.device)
+    speaker_ids = torch.tensor([model.config.speakers.index(speaker)], device=model.device)
+    hidden, _, _, mask = model.text_encoder(token_ids, lengths, lang_emb=None)
+    speaker_vector = (
+        model.emb_g(speaker_ids)[..., None] if model.args.condition_dp_on_speaker else None
+    )
+    # The stochastic predictor draws durations; the other one computes them and takes no noise.
+    draw = {"reverse": True, "noise_scale": scales.rhythm} if model.args.use_sdp else {}
+    log_durations = model.duration_predictor(hidden, mask, g=speaker_vector, lang_emb=None, **draw)
+    durations = (log_durations.exp() * mask / scales.speed).ceil()  # (1, 1, letters), in frames
+    # Negated, so that NaN, for which every comparison is false, is refused as well.
+    if not durations.sum() <= max_seconds * model.ap.sample_rate / model.ap.hop_length:
         return None
-    said = model.inference(ids, {"x_lengths": lengths, "speaker_ids": who, "durations": times[0]})
-    samples: Samples = said["model_outputs"][0, 0].float().cpu().numpy()
+    outputs = model.inference(
+        token_ids,
+        {"x_lengths": lengths, "speaker_ids": speaker_ids, "durations": durations[0]},
+    )
+    samples: Samples = outputs["model_outputs"][0, 0].float().cpu().numpy()
     return samples

@@ -1,6 +1,7 @@
-"""The model of XTTS: where its weights are, what it can speak, and how it is asked.
+"""Coqui's XTTS v2: its files, the languages it speaks, and inference.
 
-Only plain tensors are read from a file (`weights_only`), so a stranger's file runs no code.
+Weights are only read as plain tensors (`weights_only=True`), so a file from an unknown source
+cannot run code.
 """
 
 from __future__ import annotations
@@ -22,32 +23,41 @@ from ...core.errors import ConfigError, EngineError
 from ...core.types import Language
 
 Model: TypeAlias = Any
-"""An `Xtts`, which has no types."""
+"""An `Xtts`, which has no type annotations."""
 XTTS_SAMPLE_RATE = 24_000
-"""Hertz of what it says."""
+"""Hertz of its output."""
 CONFIG, WEIGHTS, VOCABULARY = MODEL_FILES = ("config.json", "model.pth", "vocab.json")
 FINE_TUNING_FILES = ("mel_stats.pth", "dvae.pth")
-"""What fine-tuning asks for beside those, as the hub names it: it tells sounds apart."""
+"""Further files that fine-tuning needs, under the names they have on the hub: the autoencoder that
+turns audio into tokens, and the statistics of its input."""
+DEFAULT_CHARACTER_LIMIT = 250
+"""Most characters of a text in a language without a limit of its own; Coqui's own default."""
 
 
-class Voice(NamedTuple):
-    """What XTTS remembers of a reference."""
+class ReferenceVoice(NamedTuple):
+    """Voice of a reference clip, as the model is conditioned on it."""
 
     latents: torch.Tensor
+    """Input of the GPT part."""
     embedding: torch.Tensor
+    """Input of the decoder."""
 
 
-def find_model_folder(model: str, also: Sequence[str] = ()) -> Path:
-    """The folder of the weights, a local one or the hub's. Raises ConfigError for none."""
-    folder, files = Path(model).expanduser(), [*MODEL_FILES, *also]
+def find_model_folder(model: str, more_files: Sequence[str] = ()) -> Path:
+    """Return the folder of a model: a local one, or a download from the Hugging Face hub.
+
+    Raises:
+        ConfigError: there is none, or one of its files or of `more_files` is missing.
+    """
+    folder, files = Path(model).expanduser(), [*MODEL_FILES, *more_files]
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(model, allow_patterns=files))
         except (HfHubHTTPError, HFValidationError, OSError) as cause:
             raise ConfigError(
-                f"xtts: no weights for {model!r}: it is no local folder, and the hub does not give "
-                f"it ({str(cause).splitlines()[0]}); bring {', '.join(files)} into a folder and "
-                "name it"
+                f"xtts: cannot find the model {model!r}: it is not a local folder, and cannot be "
+                f"downloaded from the hub ({str(cause).splitlines()[0]}); put {', '.join(files)} "
+                "into a folder and set `model` to it"
             ) from cause
     if missing := [name for name in files if not (folder / name).is_file()]:
         raise ConfigError(f"xtts: {folder} lacks {', '.join(missing)}")
@@ -55,79 +65,90 @@ def find_model_folder(model: str, also: Sequence[str] = ()) -> Path:
 
 
 def explain_unsupported_language(folder: Path, lang: Language | None) -> str | None:
-    """Why a model cannot speak any text in a language, or None."""
+    """Return why a model cannot speak texts in a language, or None if it can."""
     config = XttsConfig()
     config.load_json(str(folder / CONFIG))
-    if wrong := _unspoken(config, lang):
-        return wrong
-    try:  # some languages are brought into another script, by packages of their own
-        VoiceBpeTokenizer(str(folder / VOCABULARY)).encode("a", _named(lang or ""))
+    if reason := _explain_unknown_language(config, lang):
+        return reason
+    # Some languages are transliterated, by packages that are only imported for the first text.
+    try:
+        VoiceBpeTokenizer(str(folder / VOCABULARY)).encode("a", _xtts_language(lang or ""))
     except ImportError as cause:
         return f"{cause}, to read {lang!r}: pip install 'coqui-tts[languages]'"
     return None
 
 
-def _unspoken(config: Any, lang: Language | None) -> str | None:
+def _explain_unknown_language(config: Any, lang: Language | None) -> str | None:
     if lang is None:
-        return "XTTS must be told the language of a text"
-    return None if _named(lang) in config.languages else f"XTTS does not speak {lang!r}"
+        return "XTTS needs the language of a text (`lang`)"
+    return None if _xtts_language(lang) in config.languages else f"XTTS does not speak {lang!r}"
 
 
 def load_model(folder: Path) -> Model:
-    """Raises EngineError where the folder holds no such model."""
+    """Load a model onto the GPU if there is one.
+
+    Raises:
+        EngineError: the folder does not contain a model that can be loaded.
+    """
     config = XttsConfig()
     try:
         config.load_json(str(folder / CONFIG))
         model = Xtts(config)
         model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True)
-    except Exception as cause:
+    except Exception as cause:  # Coqui raises almost any class for broken files
         raise EngineError(f"{folder}: no XTTS model that can be loaded ({cause})") from cause
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def explain_unspeakable(model: Model, text: str, lang: Language | None) -> str | None:
-    """Why a text cannot be spoken, or None."""
+    """Return why a text cannot be spoken, or None if it can."""
     if not text.strip():
         return "there is nothing to speak"
-    if wrong := _unspoken(model.config, lang):
-        return wrong
-    limit = model.tokenizer.char_limits.get(lang, 250)
+    if reason := _explain_unknown_language(model.config, lang):
+        return reason
+    # Coqui only warns about longer texts, and may cut off their speech.
+    limit = model.tokenizer.char_limits.get(lang, DEFAULT_CHARACTER_LIMIT)
     if len(text) > limit:
         return f"{len(text)} characters are more than the {limit} that XTTS speaks in {lang!r}"
     return None
 
 
 def encode_text(model: Model, text: str, lang: Language | None) -> list[int]:
-    """What the GPT part reads; nothing for what it does not speak."""
+    """Return the token ids that the GPT part reads; none for a text that cannot be spoken."""
     if explain_unspeakable(model, text, lang):
         return []
-    tokens: list[int] = model.tokenizer.encode(text.strip().lower(), _named(lang or ""))
-    return tokens
+    token_ids: list[int] = model.tokenizer.encode(text.strip().lower(), _xtts_language(lang or ""))
+    return token_ids
 
 
-def compute_voice(model: Model, samples: Samples) -> Voice:
-    """What the model needs of a clip at 16 kHz, to speak as its speaker does.
+def compute_voice(model: Model, samples: Samples) -> ReferenceVoice:
+    """Return the voice of a reference clip, given its samples (n_samples,) at 16 kHz.
 
-    Without the file that Coqui's own way reads, so without FFmpeg.
+    Coqui's own method reads a file, with torchaudio and thus FFmpeg; this one does not.
     """
-    waves = torch.from_numpy(np.ascontiguousarray(samples))[None].to(model.device)
+    waveform = torch.from_numpy(np.ascontiguousarray(samples))[None].to(model.device)
     config = model.config
-    heard = waves[:, : SAMPLE_RATE * config.max_ref_len]
-    length, chunk = config.gpt_cond_len, config.gpt_cond_chunk_len
-    return Voice(
-        model.get_gpt_cond_latents(waves, SAMPLE_RATE, length=length, chunk_length=chunk),
-        model.get_speaker_embedding(heard, SAMPLE_RATE),
+    reference = waveform[:, : SAMPLE_RATE * config.max_ref_len]
+    # `get_gpt_cond_latents` limits the length of the clip itself, `get_speaker_embedding` does not.
+    latents = model.get_gpt_cond_latents(
+        waveform, SAMPLE_RATE, length=config.gpt_cond_len, chunk_length=config.gpt_cond_chunk_len
     )
+    return ReferenceVoice(latents, model.get_speaker_embedding(reference, SAMPLE_RATE))
 
 
 def synthesize_samples(
-    model: Model, text: str, lang: Language | None, voice: Voice, temperature: float, speed: float
+    model: Model,
+    text: str,
+    lang: Language | None,
+    voice: ReferenceVoice,
+    temperature: float,
+    speed: float,
 ) -> np.ndarray:
-    """Samples at `RATE`."""
+    """Return float32 samples (n_samples,) at `XTTS_SAMPLE_RATE`."""
     config = model.config
-    said = model.inference(
+    output = model.inference(
         text,
-        _named(lang or ""),
+        _xtts_language(lang or ""),
         voice.latents,
         voice.embedding,
         temperature=temperature,
@@ -137,8 +158,9 @@ def synthesize_samples(
         top_p=config.top_p,
         speed=speed,
     )
-    return np.asarray(said["wav"], dtype=np.float32)
+    return np.asarray(output["wav"], dtype=np.float32)
 
 
-def _named(lang: Language) -> str:
+def _xtts_language(lang: Language) -> str:
+    """Return the code that XTTS has for a language."""
     return "zh-cn" if lang == "zh" else lang

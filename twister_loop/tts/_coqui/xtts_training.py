@@ -1,4 +1,4 @@
-"""How XTTS is fine-tuned: Coqui's recipe for its GPT part, in the trainer of the other voices.
+"""Fine-tuning of the GPT part of XTTS: Coqui's recipe, in the trainer of the other voices.
 
 The recipe is `recipes/ljspeech/xtts_v2/train_gpt_xtts.py` of Coqui's repository. Audio is read by
 libsndfile: Coqui's own data set calls `torchaudio.load`, which needs torchcodec and FFmpeg.
@@ -10,6 +10,7 @@ import logging
 import random
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,46 +27,66 @@ from .training_clips import MIN_CLIPS
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 0.5, 11.6
-"""Seconds of a clip that Coqui's recipe learns from."""
-PROMPT = 66_150, 132_300
-"""Samples of a clip that are heard as the reference: 3 to 6 s."""
-TOKENS = 200
-"""Of a text, at most."""
-CODE = 1024
+MIN_CLIP_SECONDS, MAX_CLIP_SECONDS = 0.5, 11.6
+"""Durations of the clips that Coqui's recipe trains on."""
+MIN_PROMPT_SAMPLES, MAX_PROMPT_SAMPLES = 66_150, 132_300
+"""Samples of a clip that serve as its reference; 3 to 6 s at 22,050 Hz, as in the recipe."""
+MAX_TEXT_TOKENS = 200
+"""Most tokens of a text."""
+SAMPLES_PER_TOKEN = 1024
 """Samples to a token of sound."""
-UNKNOWN = 1
-"""The token for what is in no vocabulary."""
+UNKNOWN_TOKEN = 1
+"""Token of everything that is not in the vocabulary."""
+
+
+@dataclass(frozen=True)
+class FineTuningOptions:
+    """The options of `XttsSynthesizer` that fine-tuning reads."""
+
+    steps: int
+    batch: int
+    """Clips in a training step."""
+    learning_rate: float
+    save_every: int
+    """Steps between checkpoints."""
 
 
 class FineTuningDataset:
-    """What the GPT part learns from, in order of length."""
+    """Data set of the GPT part, in order of length."""
 
     def __init__(self, model: Any, samples: list[dict[str, Any]]) -> None:
-        self.samples, self.rate = samples, model.config.audio.sample_rate
+        self.samples, self.sample_rate = samples, model.config.audio.sample_rate
+        # Coqui's own collation, called with this object for `self`: it reads no attribute of it.
         self.collate_fn = lambda batch: XTTSDataset.collate_fn(self, batch)
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        """A clip, and a random stretch of it that stands for its speaker, not learned by heart."""
-        sample = self.samples[place]
-        heard = audio.resample(audio.read(sample["audio_file"]), audio.SAMPLE_RATE, self.rate)
-        wave, tokens = torch.from_numpy(heard)[None], torch.tensor(sample["tokens"])
-        length = random.randint(*PROMPT)
-        if length > wave.shape[1]:
-            length = wave.shape[1] // 2
-        start = random.randint(0, wave.shape[1] - length)
-        prompt = wave[:, start : start + length]  # (1, n_samples)
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return a clip and its prompt: a random stretch of it that stands for its speaker.
+
+        The loss leaves the stretch out, so that the model does not learn to copy it.
+        """
+        sample = self.samples[index]
+        samples = audio.resample(
+            audio.read(sample["audio_file"]), audio.SAMPLE_RATE, self.sample_rate
+        )
+        waveform, token_ids = torch.from_numpy(samples)[None], torch.tensor(sample["tokens"])
+        length = random.randint(MIN_PROMPT_SAMPLES, MAX_PROMPT_SAMPLES)
+        if length > waveform.shape[1]:
+            length = waveform.shape[1] // 2
+        start = random.randint(0, waveform.shape[1] - length)
+        prompt = waveform[:, start : start + length]  # (1, n_samples)
+        padding = (0, MAX_PROMPT_SAMPLES - length)
         return {
-            "text": tokens.int(),
-            "text_lengths": torch.tensor(len(tokens)),
-            "wav": wave,
-            "wav_lengths": torch.tensor(wave.shape[1]),
+            "text": token_ids.int(),
+            "text_lengths": torch.tensor(len(token_ids)),
+            "wav": waveform,
+            "wav_lengths": torch.tensor(waveform.shape[1]),
             "filenames": str(sample["audio_file"]),
-            "conditioning": torch.nn.functional.pad(prompt, (0, PROMPT[1] - length))[:, None],
-            "cond_lens": torch.tensor([float("nan")]),  # the stretch is masked instead
+            "conditioning": torch.nn.functional.pad(prompt, padding)[:, None],
+            # NaN makes Coqui mask the stretch by its indices instead of by a length.
+            "cond_lens": torch.tensor([float("nan")]),
             "cond_idxs": torch.tensor([start, start + length]),
         }
 
@@ -73,34 +94,52 @@ class FineTuningDataset:
 def fine_tune(
     base: Path,
     earlier: Path,
-    lesson: Iterable[Utterance],
+    filtered_labels: Iterable[Utterance],
     out: Path,
     seed: int,
-    options: tuple[int, int, float, int],
+    options: FineTuningOptions,
 ) -> None:
-    """Fine-tune a model on the lesson, and leave a folder in `out` that XTTS is loaded from.
+    """Fine-tune a model and leave a folder in `out` that `xtts_model.load_model` reads.
 
-    `base` has what a published model has beside its weights, `earlier` the weights to go on from;
-    `options` are steps, clips in a step, learning rate, and steps between checkpoints. Killed, it
-    goes on from the last one. Raises ConfigError for too small a lesson, and EngineError where the
-    model cannot be read, the loss is not a number, or the trainer fails.
+    A killed training resumes from its last checkpoint with the same numbers.
+
+    Args:
+        base: folder of a published model, with the files that fine-tuning needs.
+        earlier: folder of the weights to continue from; `base`, or that of an earlier round.
+        filtered_labels: labeled utterances.
+        out: folder for the fine-tuned model.
+        seed: seed of the batches and prompts.
+        options: number and size of the steps.
+
+    Raises:
+        ConfigError: there are too few clips.
+        EngineError: the model cannot be read, the loss is not a number, or the trainer fails.
     """
-    steps, batch, rate, save_every = options
     resume = out / "resume"
-    watch = training.LossMonitor(out / "training.jsonl", steps)
+    monitor = training.LossMonitor(out / "training.jsonl", options.steps)
     with model_files.capture_output(out / "train.log"), model_files.fork_random_state(seed):
-        model = _model(base, earlier)
+        model = _load_trainable_model(base, earlier)
         config = model.config
-        config.batch_size, config.lr, config.save_step = batch, rate, save_every
-        samples = _written(model, lesson, resume / "clips")
-        training.train_model(model, FineTuningDataset(model, samples), resume, seed, steps, watch)
+        config.batch_size, config.lr = options.batch, options.learning_rate
+        config.save_step = options.save_every
+        samples = _write_clips(model, filtered_labels, resume / "clips")
+        training.train_model(
+            model,
+            FineTuningDataset(model, samples),
+            resume=resume,
+            seed=seed,
+            steps=options.steps,
+            monitor=monitor,
+        )
+        # The weights come last: a folder that has them is complete.
         for name in (xtts.CONFIG, xtts.VOCABULARY):
             shutil.copyfile(base / name, out / name)
         model_files.save_weights(model.xtts, out)
     shutil.rmtree(resume, ignore_errors=True)
 
 
-def _model(base: Path, earlier: Path) -> Any:
+def _load_trainable_model(base: Path, earlier: Path) -> Any:
+    """Return Coqui's trainable model, configured as in the recipe."""
     config = GPTTrainerConfig()
     try:
         config.load_json(str(base / xtts.CONFIG))
@@ -108,45 +147,57 @@ def _model(base: Path, earlier: Path) -> Any:
         args.tokenizer_file = str(base / xtts.VOCABULARY)
         args.xtts_checkpoint = str(earlier / xtts.WEIGHTS)
         args.mel_norm_file, args.dvae_checkpoint = (
-            str(base / each) for each in xtts.FINE_TUNING_FILES
+            str(base / name) for name in xtts.FINE_TUNING_FILES
         )
         args.gpt_use_masking_gt_prompt_approach = True
-        args.min_conditioning_length, args.max_conditioning_length = PROMPT
+        args.min_conditioning_length = MIN_PROMPT_SAMPLES
+        args.max_conditioning_length = MAX_PROMPT_SAMPLES
+        # `IsolatedTrainer` sets the rate of every step itself.
         config.optimizer, config.lr_scheduler = "AdamW", None
         config.optimizer_params = {"betas": [0.9, 0.96], "eps": 1e-8, "weight_decay": 1e-2}
         config.optimizer_wd_only_on_weights = True
         return GPTTrainer(config)
-    except Exception as cause:
+    except Exception as cause:  # Coqui raises almost any class for broken files
         raise EngineError(f"{base}: no XTTS model that can be fine-tuned ({cause})") from cause
 
 
-def _written(model: Any, lesson: Iterable[Utterance], folder: Path) -> list[dict[str, Any]]:
-    """The clips that the model can learn from, copied out of the lesson, the shortest first."""
-    args, left_out = model.args, 0
+def _write_clips(
+    model: Any, filtered_labels: Iterable[Utterance], folder: Path
+) -> list[dict[str, Any]]:
+    """Copy the clips that the model can be trained on into `folder`; list the shortest first.
+
+    Raises:
+        ConfigError: there are fewer than `MIN_CLIPS`.
+    """
+    args, skipped = model.args, 0
     samples = list[dict[str, Any]]()
-    longest = min(LONGEST, (args.gpt_max_audio_tokens - 4) * CODE / model.config.audio.sample_rate)
-    most = min(TOKENS, args.gpt_max_text_tokens - 2)
-    for each in lesson:
-        if each.error or not SHORTEST <= each.duration <= longest:
-            left_out += 1
+    # Less the start and stop tokens that are added to audio and to texts.
+    max_audio_tokens, max_text_tokens = args.gpt_max_audio_tokens - 4, args.gpt_max_text_tokens - 2
+    max_seconds = min(
+        MAX_CLIP_SECONDS, max_audio_tokens * SAMPLES_PER_TOKEN / model.config.audio.sample_rate
+    )
+    for utterance in filtered_labels:
+        if utterance.error or not MIN_CLIP_SECONDS <= utterance.duration <= max_seconds:
+            skipped += 1
             continue
-        tokens = xtts.encode_text(model.xtts, each.text or "", each.lang)
-        if not tokens or len(tokens) > most or UNKNOWN in tokens:
-            left_out += 1
+        token_ids = xtts.encode_text(model.xtts, utterance.text or "", utterance.lang)
+        is_too_long = len(token_ids) > min(MAX_TEXT_TOKENS, max_text_tokens)
+        if not token_ids or is_too_long or UNKNOWN_TOKEN in token_ids:
+            skipped += 1
             continue
         path = folder / f"{len(samples):06d}.wav"
         try:
-            seconds = audio.write(audio.load_utterance(each), path)
+            seconds = audio.write(audio.load_utterance(utterance), path)
         except AudioError as cause:
-            log.warning("left out of the voice's lesson: %s", cause)
-            left_out += 1
+            log.warning("skipping a clip in the training of the voice: %s", cause)
+            skipped += 1
             continue
-        samples.append({"audio_file": path, "tokens": tokens, "seconds": seconds})
+        samples.append({"audio_file": path, "tokens": token_ids, "seconds": seconds})
     if len(samples) < MIN_CLIPS:
         raise ConfigError(
-            f"too little speech to fine-tune a voice: {len(samples)} clips could be used, "
-            f"{left_out} not, and at least {MIN_CLIPS} are needed, of {SHORTEST:g} to {longest:.1f} s "
-            "and in a language of XTTS"
+            f"too little speech to fine-tune a voice: {len(samples)} clips could be used and "
+            f"{skipped} could not; at least {MIN_CLIPS} are needed, of {MIN_CLIP_SECONDS:g} to "
+            f"{max_seconds:.1f} s and in a language of XTTS"
         )
-    log.info("XTTS learns from %d clips, %d are left out", len(samples), left_out)
+    log.info("fine-tuning XTTS on %d clips, skipping %d", len(samples), skipped)
     return sorted(samples, key=lambda sample: float(sample["seconds"]))
