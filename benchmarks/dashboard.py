@@ -47,7 +47,7 @@ from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.dashboard import server
 from twister_loop.reporting.dashboard.folder import Runs
-from twister_loop.reporting.record_cache import _recalled
+from twister_loop.reporting.record_cache import clear_memory
 
 WORDS = {
     "it": "il messaggio è stato cancellato premi due per ascoltare la segreteria della conferenza "
@@ -205,7 +205,7 @@ def main() -> None:
 
 def _server(folder: Path) -> None:
     """How long a run takes to open, over a real socket."""
-    _recalled.cache_clear()
+    clear_memory()
     settings = uvicorn.Config(server.create_app(Runs.open(folder / "run")), log_level="error")
     running = uvicorn.Server(settings)
     with socket.create_server(("127.0.0.1", 0)) as listening:

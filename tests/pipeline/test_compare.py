@@ -11,12 +11,8 @@ from twister_loop import ConfigError, StaleError, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
 from twister_loop.core.manifest import Manifest
-from twister_loop.pipeline.experiments.compare import (
-    CompareOptions,
-    Comparison,
-    build_arms,
-    compare,
-)
+from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
+from twister_loop.pipeline.experiments.compare import Comparison, compare
 from twister_loop.pipeline.experiments.reproduce import reproduce
 
 

@@ -1,1 +1,1 @@
-"""What a run came to: summaries, dashboard, export."""
+"""Results of a run for people and other tools: summaries, dashboard, export."""

@@ -1,13 +1,13 @@
-"""What a run is doing right now, read off the disk: no stage has to tell anybody.
+"""The stage that a run is working on, and its progress, read from the disk alone.
 
-A stage works in a hidden folder, and there it appends its manifest a window at a time; how many
-lines there are, against those of what it reads, is how far it is.
+No stage has to report anything: a stage works in a hidden folder and appends to its manifest there,
+one window of utterances at a time. The number of lines, compared with the number of lines in the
+manifest that the stage reads, is its progress.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +16,18 @@ from typing import Any
 
 from ..core.artifacts import PROVENANCE, read_json
 from ..core.types import Seconds
-from ..pipeline.run_folder import RunFolder
+from ..pipeline.run_folder import RunFolder, round_number
+from ..pipeline.stage_table import EVALUATIONS, INPUTS, SYNTHESIZED, stage_of
+from .round_folders import MANIFEST, TRAINING_LOG, stages_in_progress
 
-BLOCK = 1 << 20
-"""Bytes that are read at a time."""
+BLOCK_SIZE = 1 << 20
+"""Bytes that are read at once to count lines."""
+TAIL_SIZE = 4096
+"""Bytes at the end of a training log that are searched for its last line; a line has about 100."""
+FULL_WINDOW_SUFFIX = "-full-window"
+"""Ends the name of a held-out set's folder if the set was decoded in a window of 30 s."""
+SHARD_FOLDERS = ("windows", "shards")
+"""Folders inside a stage that works on parts of its input, each with a manifest of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,107 +36,125 @@ class StageProgress:
 
     round: int
     stage: str
-    """Its folder, relative to the round: `pseudo`, `voices/splice/spoken`."""
+    """Folder of the stage, relative to the round, e.g. `voices/splice/spoken`."""
     set_name: str = ""
-    """Which of several sets."""
+    """The held-out set that is being transcribed; empty for other stages."""
     done: int = 0
+    """Finished units."""
     total: int | None = None
-    """None where that cannot be known from the disk."""
+    """All units; None if the disk does not tell."""
     unit: str = "utterances"
-    """What is counted: `utterances`, or `steps` of a training."""
+    """Unit of `done` and `total` in the plural; `steps` in a training."""
     idle_seconds: Seconds = 0.0
-    """Since it last wrote something; a stage that was killed is quiet for ever."""
+    """Time since the stage last wrote to its folder. It keeps growing if the stage was killed."""
     loss: float | None = None
-    """Of the last step of a training."""
+    """Loss of the last step of a training."""
 
 
 def find_current_stage(run: Path) -> StageProgress | None:
-    """The newest unfinished stage of the round in progress; None where there is none."""
-    at = RunFolder.read(run).in_progress
-    if at is None:
+    """Return the newest unfinished stage of the round in progress; None if there is none.
+
+    Raises:
+        ConfigError: `run` is not the folder of a run.
+    """
+    round_folder = RunFolder.read(run).in_progress
+    if round_folder is None:
         return None
-    hidden = [each for place in (at, *at.glob("voices/*")) for each in place.glob(".*")]
-    begun = [each for each in hidden if (each / PROVENANCE).is_file()]
-    if not begun:
-        return None
-    return _read(at, max(begun, key=lambda each: (each / PROVENANCE).stat().st_mtime))
+    # A stage that was killed leaves its hidden folder behind, so the newest one counts.
+    begun = {
+        folder: (folder / PROVENANCE).stat().st_mtime
+        for folder in stages_in_progress(round_folder, marker=PROVENANCE)
+    }
+    return _read_progress(round_folder, max(begun, key=lambda path: begun[path])) if begun else None
 
 
-def _read(at: Path, work: Path) -> StageProgress:
-    stage = (work.parent / work.name[1:]).relative_to(at).as_posix()
-    number = int(re.sub(r"\D", "", at.name))
-    log = work / "training.jsonl"
+def _read_progress(round_folder: Path, folder: Path) -> StageProgress:
+    stage = (folder.parent / folder.name.removeprefix(".")).relative_to(round_folder).as_posix()
+    number = round_number(round_folder)
+    log = folder / TRAINING_LOG
     if log.is_file():
-        last = _last_line(log)
+        last_line = _last_line(log)
         return StageProgress(
-            number, stage, "", last.get("step", 0), None, "steps", _quiet(log), last.get("loss")
+            round=number,
+            stage=stage,
+            done=last_line.get("step", 0),
+            unit="steps",
+            idle_seconds=_seconds_since_change(log),
+            loss=last_line.get("loss"),
         )
-    found = list(_manifests(work))
-    if not found:
-        return StageProgress(number, stage, idle_seconds=_quiet(work))
-    newest = max(found, key=lambda each: each.stat().st_mtime)
-    in_pieces = (work / "windows").is_dir() or (work / "shards").is_dir()
-    done = sum(map(_lines, found)) if in_pieces else _lines(newest)
-    source = _source(at, work, newest)
-    takes = _takes(at, work) if work.name == ".spoken" else 1
+    manifests = list(_manifests(folder))
+    if not manifests:
+        idle_seconds = _seconds_since_change(folder)
+        return StageProgress(number, stage, unit=_unit(stage), idle_seconds=idle_seconds)
+    newest = max(manifests, key=lambda path: path.stat().st_mtime)
+    in_shards = any((folder / name).is_dir() for name in SHARD_FOLDERS)
+    # Shards are parts of one manifest; the sets of an evaluation are counted one by one.
+    done = sum(map(_count_lines, manifests)) if in_shards else _count_lines(newest)
+    one_set = not in_shards and newest.parent != folder
     return StageProgress(
         round=number,
         stage=stage,
-        set_name=""
-        if in_pieces or newest.parent == work
-        else newest.parent.name.removesuffix("-full-window"),
+        set_name=newest.parent.name.removesuffix(FULL_WINDOW_SUFFIX) if one_set else "",
         done=done,
-        total=takes * _lines(source) if source and source.is_file() else None,
-        idle_seconds=_quiet(newest),
+        total=_count_total(round_folder, stage, newest),
+        unit=_unit(stage),
+        idle_seconds=_seconds_since_change(newest),
     )
 
 
-def _manifests(work: Path) -> Iterator[Path]:
-    """Never the audio: a stage may have written a million files of that."""
-    for pattern in ("manifest.jsonl", "*/manifest.jsonl", "*/*/manifest.jsonl"):
-        yield from work.glob(pattern)
+def _unit(stage: str) -> str:
+    entry = stage_of(stage)
+    return entry.unit if entry else "utterances"
 
 
-def _source(at: Path, work: Path, manifest: Path) -> Path | None:
-    """The manifest that a stage reads one line for every line of its own."""
-    if work.name in {".untouched", ".champion", ".report", ".candidate_by_labeler"}:
-        kind, name = manifest.parts[-3:-1]
-        return at / "inputs" / kind / name.removesuffix("-full-window") / "manifest.jsonl"
-    reads = {
-        ".pool": at / "inputs" / "pool",
-        ".annotated": at / "pool",
-        ".speakers": at / "annotated",
-        ".pseudo_labels": at / "pool",
-        ".spoken": at / "texts",
-        ".verified": work.parent / "spoken",
-        ".aligned": work.parent / ("verified" if "voices" in work.parts else "pseudo_labels"),
-        ".aligned_human": at / "inputs" / "human",
-        ".aligned_replay": at / "inputs" / "replay",
-        ".augmented": at / ("packed" if (at / "packed").is_dir() else "mixture"),
-    }
-    folder = reads.get(work.name)
-    return folder / "manifest.jsonl" if folder else None
+def _manifests(folder: Path) -> Iterator[Path]:
+    """Yield a stage's manifests.
+
+    The depth is limited, because a stage's folder may also hold a million audio files.
+    """
+    for pattern in (MANIFEST, f"*/{MANIFEST}", f"*/*/{MANIFEST}"):
+        yield from folder.glob(pattern)
 
 
-def _takes(at: Path, work: Path) -> int:
-    voices = read_json(at / "plan.json")["plan"]["voices"]
-    return next(
-        (each["samples_per_text"] for each in voices if each["name"] == work.parent.name), 1
-    )
+def _count_total(round_folder: Path, stage: str, manifest: Path) -> int | None:
+    """Return how many lines a stage will have written to its manifest; None if unknown."""
+    entry = stage_of(stage)
+    if entry is None:
+        return None
+    if entry in EVALUATIONS:
+        kind, set_name = manifest.parts[-3:-1]
+        folder = round_folder / INPUTS / kind / set_name.removesuffix(FULL_WINDOW_SUFFIX)
+        source: Path | None = folder / MANIFEST
+    else:
+        source = entry.manifest_to_read(round_folder, stage)
+    if source is None or not source.is_file():
+        return None
+    lines = _count_lines(source)
+    return lines * _samples_per_text(round_folder, stage) if entry is SYNTHESIZED else lines
 
 
-def _lines(path: Path) -> int:
+def _samples_per_text(round_folder: Path, stage: str) -> int:
+    """Return how often the plan wants each text from the voice whose stage this is."""
+    name = Path(stage).parent.name
+    voices = read_json(round_folder / "plan.json")["plan"]["voices"]
+    return next((voice["samples_per_text"] for voice in voices if voice["name"] == name), 1)
+
+
+def _count_lines(path: Path) -> int:
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK_SIZE), b""))
 
 
 def _last_line(log: Path) -> dict[str, Any]:
+    """Return the last complete line of a log as JSON; {} if it has none yet."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        whole = [each for each in file.read().split(b"\n")[:-1] if each.startswith(b"{")]
-    last: dict[str, Any] = json.loads(whole[-1]) if whole else {}
-    return last
+        file.seek(max(0, log.stat().st_size - TAIL_SIZE))
+        # The first line may begin before the tail, and the last may still be being written.
+        lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{")]
+    last_line: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    return last_line
 
 
-def _quiet(path: Path) -> Seconds:
+def _seconds_since_change(path: Path) -> Seconds:
+    # Clocks of file servers differ: a change in the future counts as now.
     return round(max(0.0, time.time() - path.stat().st_mtime), 1)

@@ -1,6 +1,6 @@
-"""What is to be seen of a round besides its figures: plan, machine, curves, and what was said.
+"""Details of a round beside its error rates: plan, machine, training curves and sample utterances.
 
-Like `summary`, it is read from the folders alone.
+Like `summary`, they are read from the run's folders alone.
 """
 
 from __future__ import annotations
@@ -19,18 +19,37 @@ from ..core.manifest import Manifest
 from ..core.types import Language, Seconds, Utterance
 from ..evaluation.metrics import AlignmentChunk, alignment_chunks
 from ..pipeline.run_folder import RunFolder, round_number
+from ..pipeline.stage_table import (
+    CANDIDATE,
+    FILTERED_LABELS,
+    INPUT_LISTS,
+    INPUTS,
+    SYNTHETIC,
+    VOICE,
+)
 from ..text.normalizers.basic import Basic
 from .record_cache import cached_record, memoize_on_folders
+from .round_folders import (
+    EARLY_STOPPING_LOG,
+    MANIFEST,
+    REJECTED,
+    TRAINING_LOG,
+    VOICES,
+    load_if_written,
+    voice_folders,
+)
 
-SCHEMA_VERSION = 3
-"""Of the details of a round, as they are kept; see `recall`."""
+SCHEMA_VERSION = 4
+"""Version of `Details` in the cache; see `record_cache.cached_record`."""
 SAMPLES = 6
-"""Utterances of every kind that can be listened to."""
-OF_A_REASON = 3
-"""Of what each filter dropped."""
-POINTS = 300
-"""Of a curve; more steps are averaged in groups."""
-GIVEN = ("pool", "texts", "human", "replay")
+"""Sample utterances of each kind that can be listened to."""
+SAMPLES_PER_FILTER = 3
+"""Sample utterances of what each filter rejected."""
+DRAWN_PER_SAMPLE = 40
+"""Utterances drawn from a manifest for each of `SAMPLES`. Filters that reject one utterance in a
+hundred should be represented, and the manifest may be too long to be read whole."""
+CURVE_POINTS = 300
+"""Points of a training curve; more steps are averaged in groups. A plot is about as wide."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +62,39 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class FieldDiff:
-    """What is otherwise than in the round before."""
+    """A difference between two rounds in plan, data or machine."""
 
     field: str
+    """Path of the field, e.g. `plan.mix.human`."""
     before: str
     now: str
 
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """The loss of one training, averaged over groups of steps where there are many."""
+    """Loss of one training by step; averaged over groups of steps if there are many."""
 
     name: str
     """`candidate`, or `voices/NAME`."""
     step: tuple[int, ...]
-    """The last of every group."""
+    """Last step of each group."""
     loss: tuple[float, ...]
+    """Mean loss of each group."""
 
 
 @dataclass(frozen=True)
 class EarlyStoppingCurve:
-    """What a candidate made of the development set that says when to stop, as it learned."""
+    """Error rate by step on the development set that early stopping watches."""
 
     set_name: str
     step: tuple[int, ...]
     error_rate: tuple[float, ...]
-    """Share of the units that were wrong."""
+    """Errors per reference unit, 0.1 is 10 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """An utterance to look at and to listen to."""
+    """An utterance to read and to listen to."""
 
     kind: str
     """`pseudo`, `rejected`, or `synthetic`."""
@@ -81,184 +102,230 @@ class Sample:
     id: str
     text: str
     alignment: tuple[AlignmentChunk, ...] = ()
-    """Of synthetic speech and repaired labels: the text and what was heard, side by side."""
+    """Text and transcript of synthetic speech, or a label after and before rescoring."""
     lang: Language | None = None
     duration: Seconds = 0.0
     confidence: float | None = None
+    """Mean log-probability of a token, as in `Utterance.confidence`."""
     objection: str | None = None
+    """Filter that rejected it, with its reason."""
 
 
 @dataclass(frozen=True)
 class Details:
-    """One round, behind its figures."""
+    """Everything about one round that is not an error rate or an amount."""
 
     number: int
     plan: str
-    """The YAML."""
+    """The plan as YAML."""
     gates: tuple[GateConfig, ...]
     changes: tuple[FieldDiff, ...]
-    """Of plan, data and machine against the round before; none in the first."""
+    """Differences in plan, data and machine to the round before; none in the first round."""
     environment: Environment | None
     inputs: dict[str, int]
-    """How many recordings and texts there were to begin with."""
+    """List in `inputs/` -> number of its lines."""
     curves: tuple[TrainingCurve, ...]
     samples: tuple[Sample, ...]
     early_stopping: EarlyStoppingCurve | None = None
-    """None where nothing says when to stop."""
+    """None unless the plan stops early."""
 
 
 def details(run: Path) -> tuple[Details, ...]:
-    """Of every round, in order. Raises ConfigError where there is no run."""
-    return tuple(round_details(each) for each in RunFolder.read(run).round_folders)
+    """Return the details of every round, in order.
+
+    Raises:
+        ConfigError: `run` is not the folder of a run.
+    """
+    return tuple(round_details(folder) for folder in RunFolder.read(run).round_folders)
 
 
-def round_details(at: Path) -> Details:
-    """Of one round."""
-    return cached_record(_details, Details, "details", SCHEMA_VERSION, at)
+def round_details(round_folder: Path) -> Details:
+    """Return the details of one round; those of a finished round are read from the cache."""
+    return cached_record(_read_details, Details, "details", SCHEMA_VERSION, round_folder)
 
 
-def _details(at: Path) -> Details:
-    plan, yaml = at / "plan.json", at / "plan.yaml"
-    gates = read_json(plan)["plan"].get("gates", ()) if plan.is_file() else ()
+def _read_details(round_folder: Path) -> Details:
+    number = round_number(round_folder)
+    plan_json, plan_yaml = round_folder / "plan.json", round_folder / "plan.yaml"
+    gates = read_json(plan_json)["plan"].get("gates", ()) if plan_json.is_file() else ()
     return Details(
-        number=round_number(at),
-        plan=yaml.read_text(encoding="utf-8") if yaml.is_file() else "",
-        gates=tuple(
-            GateConfig(each["use"], {k: v for k, v in each.items() if k != "use"}) for each in gates
+        number=number,
+        plan=plan_yaml.read_text(encoding="utf-8") if plan_yaml.is_file() else "",
+        gates=tuple(_gate_config(gate) for gate in gates),
+        changes=tuple(diff_rounds(round_folder.with_name(f"round-{number - 1:02d}"), round_folder)),
+        environment=load_if_written(Environment, round_folder),
+        inputs=_count_inputs(round_folder),
+        curves=tuple(_training_curves(round_folder)),
+        early_stopping=_early_stopping_curve(round_folder),
+        samples=tuple(
+            _sample(kind, voice, utterance)
+            for kind, voice, utterance in listening_samples(round_folder)
         ),
-        changes=tuple(diff_rounds(at.with_name(f"round-{round_number(at) - 1:02d}"), at)),
-        environment=_environment(at),
-        inputs={
-            name: memoize_on_folders(_length, at / "inputs" / name)
-            for name in GIVEN
-            if (at / "inputs" / name / "manifest.jsonl").is_file()
-        },
-        curves=tuple(_curves(at)),
-        early_stopping=_looks(at),
-        samples=tuple(_sample(kind, voice, each) for kind, voice, each in listening_samples(at)),
     )
 
 
-def listening_samples(at: Path) -> Iterator[tuple[str, str | None, Utterance]]:
-    """Some utterances from all over a round: kind, voice, utterance; the same every time."""
-    places: list[tuple[str, str | None, Path]]
-    places = [
-        ("pseudo", None, at / "filtered_labels"),
-        ("rejected", None, at / "filtered_labels" / "rejected"),
-    ]
-    for each in sorted(at.glob("voices/*/synthetic")):
-        places.append(("synthetic", each.parent.name, each))
-        places.append(("rejected", each.parent.name, each / "rejected"))
-    for kind, voice, folder in places:
-        if not (folder / "manifest.jsonl").is_file():
+def _gate_config(gate: dict[str, Any]) -> GateConfig:
+    options = {name: option for name, option in gate.items() if name != "use"}
+    return GateConfig(gate["use"], options)
+
+
+def listening_samples(round_folder: Path) -> Iterator[tuple[str, str | None, Utterance]]:
+    """Yield some utterances of each kind, as kind, voice (or None) and utterance.
+
+    The draw depends on the round alone, so the same utterances come every time: their clips were
+    copied once and outlive the recordings.
+    """
+    for kind, voice, folder in _sample_folders(round_folder):
+        if not (folder / MANIFEST).is_file():
             continue
-        some = Manifest(folder).draw(40 * SAMPLES, seed=round_number(at))
-        fitting = [each for each in some if kind != "pseudo" or each.origin == "pseudo"]
-        for alike in _by_reason(fitting):
-            distinct = {each.text or each.id: each for each in alike}
-            for one in islice(distinct.values(), OF_A_REASON if kind == "rejected" else SAMPLES):
-                yield kind, voice, one
+        drawn = Manifest(folder).draw(DRAWN_PER_SAMPLE * SAMPLES, seed=round_number(round_folder))
+        # Filtered labels may contain human speech, which says nothing about the labels.
+        fitting = [
+            utterance for utterance in drawn if kind != "pseudo" or utterance.origin == "pseudo"
+        ]
+        count = SAMPLES_PER_FILTER if kind == "rejected" else SAMPLES
+        for group in _group_by_filter(fitting):
+            # A pool often repeats a prompt; one recording of each is enough.
+            distinct = {utterance.text or utterance.id: utterance for utterance in group}
+            for utterance in islice(distinct.values(), count):
+                yield kind, voice, utterance
 
 
-def _by_reason(speech: Iterable[Utterance]) -> list[list[Utterance]]:
-    """By the filter that dropped it; what was kept is together."""
-    found = defaultdict[str, list[Utterance]](list)
-    for each in speech:
-        found[each.rejected_by or ""].append(each)
-    return [found[reason] for reason in sorted(found)]
+def _sample_folders(round_folder: Path) -> Iterator[tuple[str, str | None, Path]]:
+    filtered_labels = FILTERED_LABELS.path(round_folder)
+    yield "pseudo", None, filtered_labels
+    yield "rejected", None, filtered_labels / REJECTED
+    for voice_folder in voice_folders(round_folder):
+        synthetic = SYNTHETIC.path(round_folder, voice=voice_folder.name)
+        yield "synthetic", voice_folder.name, synthetic
+        yield "rejected", voice_folder.name, synthetic / REJECTED
 
 
-def _sample(kind: str, voice: str | None, one: Utterance) -> Sample:
-    normalize = Basic().normalize
-    pair = (normalize(text or "", one.lang) for text in (one.text, one.pred_text))
-    differs = kind == "synthetic" or one.text_before_rescoring
-    why = f"{one.rejected_by}: {one.objection or ''}" if one.rejected_by else None
+def _group_by_filter(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
+    """Group utterances by the filter that rejected them; kept utterances are one group."""
+    groups = defaultdict[str, list[Utterance]](list)
+    for utterance in utterances:
+        groups[utterance.rejected_by or ""].append(utterance)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _sample(kind: str, voice: str | None, utterance: Utterance) -> Sample:
+    alignment: tuple[AlignmentChunk, ...] = ()
+    if kind == "synthetic" or utterance.text_before_rescoring:
+        normalize, lang = Basic().normalize, utterance.lang
+        reference = normalize(utterance.text or "", lang)
+        hypothesis = normalize(utterance.pred_text or "", lang)
+        alignment = tuple(alignment_chunks(reference, hypothesis))
+    objection = None
+    if utterance.rejected_by:
+        objection = f"{utterance.rejected_by}: {utterance.objection or ''}"
     return Sample(
         kind=kind,
         voice=voice,
-        id=one.id,
-        text=one.text or one.pred_text or "",
-        alignment=tuple(alignment_chunks(*pair)) if differs else (),
-        lang=one.lang,
-        duration=one.duration,
-        confidence=one.confidence,
-        objection=why,
+        id=utterance.id,
+        text=utterance.text or utterance.pred_text or "",
+        alignment=alignment,
+        lang=utterance.lang,
+        duration=utterance.duration,
+        confidence=utterance.confidence,
+        objection=objection,
     )
 
 
-def diff_rounds(before: Path, at: Path) -> Iterator[FieldDiff]:
-    """What is otherwise in one round than in another: plan, data, machine."""
-    if not (before / "plan.json").is_file() or not (at / "plan.json").is_file():
+def diff_rounds(before: Path, after: Path) -> Iterator[FieldDiff]:
+    """Yield the differences in plan, data and machine between the folders of two rounds.
+
+    Yields nothing if one of the folders has no plan, e.g. because it does not exist.
+    """
+    if not (before / "plan.json").is_file() or not (after / "plan.json").is_file():
         return
-    for place, old, new in find_differences(_facts(before), _facts(at)):
-        yield FieldDiff(place, _said(old), _said(new))
+    for field, old, new in find_differences(_round_facts(before), _round_facts(after)):
+        yield FieldDiff(field, _to_text(old), _to_text(new))
 
 
-def _facts(at: Path) -> dict[str, Any]:
-    """What a round was begun with, as nested plain data."""
-    machine = _environment(at)
+def _round_facts(round_folder: Path) -> dict[str, Any]:
+    """Return plan, amounts of data and machine of a round as nested plain data."""
+    environment = load_if_written(Environment, round_folder)
     return {
-        "plan": _by_name(read_json(at / "plan.json")["plan"]),
-        "given": {
-            name: memoize_on_folders(_length, at / "inputs" / name)
-            for name in GIVEN
-            if (at / "inputs" / name / "manifest.jsonl").is_file()
-        },
-        "machine": vars(machine) if machine else {},
+        "plan": _lists_to_mappings(read_json(round_folder / "plan.json")["plan"]),
+        "inputs": _count_inputs(round_folder),
+        "machine": vars(environment) if environment else {},
     }
 
 
-def _by_name(value: Any) -> Any:
-    """Lists of parts as mappings, so that one part more does not look like another list."""
-    if isinstance(value, dict):
-        return {key: _by_name(each) for key, each in value.items()}
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        names = [each.get("name") or each.get("use", "") for each in value]
+def _lists_to_mappings(plan: Any) -> Any:
+    """Turn lists of parts into mappings by name.
+
+    Otherwise one more part at the beginning of a list would look like a change of all the parts
+    behind it. A list in which a name occurs twice stays a list.
+
+    >>> _lists_to_mappings([{"use": "retention"}, {"use": "significant"}])
+    {'retention': {'use': 'retention'}, 'significant': {'use': 'significant'}}
+    """
+    if isinstance(plan, dict):
+        return {key: _lists_to_mappings(part) for key, part in plan.items()}
+    if isinstance(plan, list) and plan and all(isinstance(part, dict) for part in plan):
+        names = [part.get("name") or part.get("use", "") for part in plan]
         if len(set(names)) == len(names):
-            return {name: _by_name(each) for name, each in zip(names, value, strict=True)}
-    return value
+            return {name: _lists_to_mappings(part) for name, part in zip(names, plan, strict=True)}
+    return plan
 
 
-def _said(value: Any) -> str:
-    if value is None:
+def _to_text(option: Any) -> str:
+    if option is None:
         return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return option if isinstance(option, str) else json.dumps(option, ensure_ascii=False)
 
 
-def _environment(at: Path) -> Environment | None:
-    return Environment.load(at) if (at / "environment.json").is_file() else None
+def _count_inputs(round_folder: Path) -> dict[str, int]:
+    """Return the number of lines of each list that the round begins with."""
+    folders = {name: round_folder / INPUTS / name for name in INPUT_LISTS}
+    return {
+        # Lists are counted once per process: the list of a large pool has millions of lines.
+        name: memoize_on_folders(_count_lines, folder)
+        for name, folder in folders.items()
+        if (folder / MANIFEST).is_file()
+    }
 
 
-def _length(folder: Path) -> int:
+def _count_lines(folder: Path) -> int:
     return len(Manifest(folder))
 
 
-def _curves(at: Path) -> Iterator[TrainingCurve]:
-    """Of every training that notes its loss; what is still going on is read as far as it is."""
-    homes = [("candidate", at)] + [
-        (f"voices/{each.name}", each) for each in sorted(at.glob("voices/*"))
-    ]
-    for name, home in homes:
-        stage = "candidate" if home == at else "voice"
-        for folder in (home / stage, home / f".{stage}"):
-            if (folder / "training.jsonl").is_file():
-                yield TrainingCurve(name, *_losses(folder / "training.jsonl"))
+def _training_curves(round_folder: Path) -> Iterator[TrainingCurve]:
+    """Yield the curve of every training that logs its loss, finished or in progress."""
+    trainings = {CANDIDATE.folder: CANDIDATE.path(round_folder)}
+    for voice_folder in voice_folders(round_folder):
+        name = voice_folder.name
+        trainings[f"{VOICES}/{name}"] = VOICE.path(round_folder, voice=name)
+    for name, finished in trainings.items():
+        for folder in (finished, finished.with_name(f".{finished.name}")):
+            if (folder / TRAINING_LOG).is_file():
+                yield TrainingCurve(name, *_read_losses(folder / TRAINING_LOG))
                 break
 
 
-def _losses(log: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    lines = [json.loads(each) for each in log.read_bytes().splitlines() if each.endswith(b"}")]
-    size = -(-len(lines) // POINTS) or 1
-    groups = [lines[at : at + size] for at in range(0, len(lines), size)]
-    losses = (sum(each["loss"] for each in group) / len(group) for group in groups)
-    return tuple(group[-1]["step"] for group in groups), tuple(round(each, 4) for each in losses)
+def _read_losses(log: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return the steps and the losses of a training log, in at most `CURVE_POINTS` groups."""
+    # The last line of a training in progress may be incomplete.
+    lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b"}")]
+    size = -(-len(lines) // CURVE_POINTS) or 1
+    groups = [lines[start : start + size] for start in range(0, len(lines), size)]
+    losses = (sum(line["loss"] for line in group) / len(group) for group in groups)
+    return tuple(group[-1]["step"] for group in groups), tuple(round(loss, 4) for loss in losses)
 
 
-def _looks(at: Path) -> EarlyStoppingCurve | None:
-    log = at / "candidate" / "stopping.jsonl"
+def _early_stopping_curve(round_folder: Path) -> EarlyStoppingCurve | None:
+    log = CANDIDATE.path(round_folder) / EARLY_STOPPING_LOG
     if not log.is_file():
         return None
-    lines = [json.loads(each) for each in log.read_bytes().splitlines()]
-    rates = tuple(round(each["errors"] / max(each["of"], 1), 4) for each in lines)
-    terms = read_json(at / "plan.json")["plan"]["asr"]["stop"]
-    return EarlyStoppingCurve(terms["set"], tuple(each["step"] for each in lines), rates)
+    evaluations = [json.loads(line) for line in log.read_bytes().splitlines()]
+    options = read_json(round_folder / "plan.json")["plan"]["asr"]["stop"]
+    return EarlyStoppingCurve(
+        set_name=options["set"],
+        step=tuple(evaluation["step"] for evaluation in evaluations),
+        # A set of silence has no reference units; its errors count as they are.
+        error_rate=tuple(
+            round(evaluation["errors"] / max(evaluation["of"], 1), 4) for evaluation in evaluations
+        ),
+    )

@@ -1,4 +1,4 @@
-"""The candidates of two rounds, of one run or of two, on the sets that both were measured on."""
+"""A comparison of the candidates of two rounds, on the sets that both were evaluated on."""
 
 from __future__ import annotations
 
@@ -11,57 +11,80 @@ from ..core.manifest import Manifest
 from ..core.types import Report, Score
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..pipeline.run_folder import round_number
+from ..pipeline.stage_table import REPORT
 from .details import FieldDiff, diff_rounds
 
 
 @dataclass(frozen=True)
 class RoundDiff:
-    """The second candidate against the first."""
+    """The candidate of a second round compared with the candidate of a first round."""
 
     scoreboard: Scoreboard
-    """The first stands under `untouched` and `champion`, the second under `candidate`."""
+    """The first candidate stands under `untouched` and `champion`, the second under `candidate`."""
     skipped_sets: dict[str, str]
-    """Sets that cannot be compared, and why."""
+    """Name of a set that cannot be compared -> reason."""
     changes: tuple[FieldDiff, ...]
-    """Of plan, data and machine, from the first round to the second."""
+    """Differences in plan, data and machine, from the first round to the second."""
 
 
 def compare_rounds(first: Path, second: Path) -> RoundDiff:
-    """Compare the reports of two rounds.
+    """Compare the reports of two rounds, of one run or of two.
 
-    Raises ConfigError where one of them has none yet.
+    Args:
+        first: Folder of the round to compare with.
+        second: Folder of the round to be compared.
+
+    Raises:
+        ConfigError: One of the candidates is not evaluated yet.
     """
-    reports = []
-    for at in (first, second):
-        if not (at / "report").is_dir():
-            raise ConfigError(f"{at.parent.name}/{at.name}: its candidate is not measured yet")
-        reports.append(Report.load(at / "report"))
-    left_out = dict(_left_out(*reports))
-    one, other = (
-        replace(
-            each, scores=tuple(s for s in each.scores if s.name not in left_out), full_window=()
-        )
-        for each in reports
-    )
-    whos = {"untouched": one, "champion": one, "candidate": other}
+    first_report, second_report = _load_report(first), _load_report(second)
+    skipped_sets = dict(_skipped_sets(first_report, second_report))
+    before = _without_sets(first_report, skipped_sets)
+    # A scoreboard compares with the untouched model and with the champion; here both are the
+    # first candidate, so that changes and steps are the same comparison.
+    reports = {
+        "untouched": before,
+        "champion": before,
+        "candidate": _without_sets(second_report, skipped_sets),
+    }
     return RoundDiff(
-        scoreboard=build_scoreboard(whos, None, round_number(second)),
-        skipped_sets=left_out,
+        scoreboard=build_scoreboard(reports, mixture=None, seed=round_number(second)),
+        skipped_sets=skipped_sets,
         changes=tuple(diff_rounds(first, second)),
     )
 
 
-def _left_out(one: Report, other: Report) -> Iterator[tuple[str, str]]:
-    scores = [{score.name: score for score in report.scores} for report in (one, other)]
-    for name in sorted({*scores[0], *scores[1]}):
-        pair = [each.get(name) for each in scores]
-        if pair[0] is None or pair[1] is None:
-            yield name, "only one of the two was measured on it"
-        elif pair[0].normalizer_digest != pair[1].normalizer_digest:
-            yield name, "counted with another normalizer, or another version of it"
-        elif _said(one, pair[0]) != _said(other, pair[1]):
+def _load_report(round_folder: Path) -> Report:
+    folder = REPORT.path(round_folder)
+    if not folder.is_dir():
+        name = f"{round_folder.parent.name}/{round_folder.name}"
+        raise ConfigError(f"{name}: its candidate is not evaluated yet; choose a finished round")
+    return Report.load(folder)
+
+
+def _without_sets(report: Report, names: dict[str, str]) -> Report:
+    # The two rounds may have decoded different utterances in a 30 s window, so these scores
+    # would not be comparable.
+    scores = tuple(score for score in report.scores if score.name not in names)
+    return replace(report, scores=scores, full_window=())
+
+
+def _skipped_sets(first: Report, second: Report) -> Iterator[tuple[str, str]]:
+    """Yield the name of each set that cannot be compared, with the reason."""
+    first_scores, second_scores = (
+        {score.name: score for score in report.scores} for report in (first, second)
+    )
+    for name in sorted({*first_scores, *second_scores}):
+        before, after = first_scores.get(name), second_scores.get(name)
+        if before is None or after is None:
+            yield name, "only one of the two rounds was evaluated on it"
+        elif before.normalizer_digest != after.normalizer_digest:
+            yield name, "errors were counted with another normalizer or another version of it"
+        elif _references(first, before) != _references(second, after):
             yield name, "other recordings or references, though it has the same name"
 
 
-def _said(report: Report, score: Score) -> list[tuple[str, str | None]]:
-    return [(each.id, each.text) for each in Manifest(report.folder / score.kind / score.name)]
+def _references(report: Report, score: Score) -> list[tuple[str, str | None]]:
+    """Return id and reference of every utterance that a score is about."""
+    manifest = Manifest(report.folder / score.kind / score.name)
+    return [(utterance.id, utterance.text) for utterance in manifest]

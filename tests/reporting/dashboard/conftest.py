@@ -44,7 +44,7 @@ def serving(runs: Path, token: str | None = None, host: str = "127.0.0.1") -> It
     from twister_loop.reporting.dashboard import server
     from twister_loop.reporting.dashboard.folder import Runs
 
-    app = server.app(Runs.of(runs), host, token)
+    app = server.create_app(Runs.open(runs), host, token)
     running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=running.run, args=([listening],), daemon=True)

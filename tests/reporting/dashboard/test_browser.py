@@ -120,7 +120,7 @@ def test_hostile_transcripts_stay_text_and_every_script_is_shown_right(
 ) -> None:
     opened.select_option(".toolbar select >> nth=0", "test")
     opened.get_by_text("most improved", exact=True).click()
-    opened.get_by_text("worst", exact=True).click()
+    opened.get_by_text("most errors", exact=True).click()
     text = opened.inner_text("#round .utterances")
     assert opened.title() == "three" and opened.locator("#content script").count() == 0
     assert "script" in HOSTILE and "script" in text
@@ -166,7 +166,7 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     page.get_by_text("Manifests (").click()
     page.get_by_role("link", name="pseudo_labels", exact=True).click()
     page.wait_for_selector("#foot :text('this is the end')")
-    assert page.locator("#found .utterance").count() == len(toy.POOL)
+    assert page.locator("#lines .utterance").count() == len(toy.POOL)
     ready(page, f"{served}/compare?first=one/round-01&second=three/round-01")
     assert "test is left out" in page.inner_text("main")
     assert page.locator("tbody tr").count() >= 2

@@ -11,13 +11,14 @@ import pytest
 from twister_loop import Approval, Manifest, Plan, Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.core import schema
-from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.artifacts import RUN_MARKER, read_json, write_json
 from twister_loop.pipeline.loop import run_in_process
+from twister_loop.pipeline.run_folder import FORMAT
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.dashboard import page
 from twister_loop.reporting.details import EarlyStoppingCurve, details
-from twister_loop.reporting.record_cache import CACHE_FOLDER, _known, _recalled
+from twister_loop.reporting.record_cache import CACHE_FOLDER, clear_memory
 from twister_loop.reporting.summary import summarize
 
 
@@ -28,17 +29,11 @@ def run(plan: Plan, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def forget() -> None:
-    """As another process would begin."""
-    _known.cache_clear()
-    _recalled.cache_clear()
-
-
 def test_the_page_is_drawn_while_the_round_goes_on(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, seen = tmp_path / "run", list[int]()
-    monkeypatch.setattr(page, "SELDOM", 0.0)
+    monkeypatch.setattr(page, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
 
     def looking(stage: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **kwargs: Any) -> Any:
@@ -57,14 +52,14 @@ def test_a_page_that_cannot_be_drawn_never_ends_a_run(
 ) -> None:
     run = tmp_path / "run"
     (run / "index.html").mkdir(parents=True)
-    write_json({"format": 2}, run / "run.json")
+    write_json({"format": FORMAT}, run / RUN_MARKER)
     done = next_round(plan, run, dashboard.redraw_after_stages(run, run_in_process))
-    assert done.verdict.accepted and "could not be drawn" in caplog.text
+    assert done.verdict.accepted and "could not be written" in caplog.text
 
 
 def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = summarize(run), details(run)
-    forget()
+    clear_memory()
     monkeypatch.setattr("twister_loop.reporting.summary.build_scoreboard", None)
     monkeypatch.setattr("twister_loop.reporting.details.listening_samples", None)
     assert (summarize(run), details(run)) == before
@@ -76,12 +71,12 @@ def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -
     kept = read_json(note)
     for spoilt in ("{", '{"key": "another", "record": {}}', note.read_text()[:200]):
         note.write_text(spoilt)
-        forget()
+        clear_memory()
         assert schema.to_json_data(summarize(run).rounds[0]) == kept["record"]
     Approval(approved=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(
         run / "round-01/approval"
     )
-    forget()
+    clear_memory()
     summarize(run)
     assert read_json(note)["key"] != kept["key"]
 
@@ -89,7 +84,7 @@ def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -
 def test_a_run_that_can_only_be_read_is_summed_up_all_the_same(run: Path) -> None:
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     (run / CACHE_FOLDER).write_text("in the way")
-    forget()
+    clear_memory()
     assert summarize(run).rounds[0].accepted
 
 
@@ -157,7 +152,7 @@ def test_a_curve_of_many_steps_is_averaged_and_ends_at_its_last(run: Path) -> No
     log = run / "round-01" / "candidate" / "training.jsonl"
     log.write_text("".join(f'{{"step": {n}, "loss": {n % 2}}}\n' for n in range(1, 2001)))
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
-    forget()
+    clear_memory()
     [curve] = details(run)[0].curves
     assert curve.name == "candidate" and len(curve.step) <= 300 and curve.step[-1] == 2000
     assert sum(curve.loss) / len(curve.loss) == pytest.approx(0.5, abs=0.02)
@@ -172,7 +167,7 @@ def test_the_looks_that_ended_a_training_are_there_with_the_name_of_their_set(ru
     plan["plan"]["asr"]["stop"] = {"set": "ivr-dev", "patience": 1}
     write_json(plan, at / "plan.json")
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
-    forget()
+    clear_memory()
     assert details(run)[0].early_stopping == EarlyStoppingCurve(
         "ivr-dev", (5, 10, 15), (0.2, 0.12, 0.14)
     )
@@ -182,5 +177,5 @@ def test_a_sample_with_nothing_heard_or_said_is_shown_too(run: Path) -> None:
     at = run / "round-01" / "filtered_labels" / "rejected"
     Manifest.write([Utterance(id="x", rejected_by="silent", objection="-80 dB")], at)
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
-    forget()
+    clear_memory()
     assert any(each.objection == "silent: -80 dB" for each in details(run)[0].samples)

@@ -1,7 +1,8 @@
-"""Short copies of what the page lets one listen to, so that a run can be moved and thinned.
+"""Short copies of the utterances that the page plays, so that a run can be moved and pruned.
 
-Held-out and pool recordings lie elsewhere, and synthetic speech is thinned with its round; a
-copy is made once for every utterance that is shown, mono, 16 kHz, FLAC, which browsers play.
+Held-out and pool recordings lie outside the run, and synthetic speech is deleted when its round is
+pruned. Each utterance that the page shows is copied once, as mono FLAC at 16 kHz, which browsers
+play.
 """
 
 from __future__ import annotations
@@ -15,73 +16,98 @@ from ...core.errors import AudioError
 from ...core.manifest import Manifest
 from ...core.types import TEXT_ONLY, Utterance
 from ...pipeline.run_folder import RunFolder
+from ...pipeline.stage_table import REPORT
+from ..current_stage import FULL_WINDOW_SUFFIX
 from ..details import listening_samples
+from ..round_folders import MANIFEST
 from ..summary import RoundSummary, round_summary
 
 log = logging.getLogger(__name__)
 
 FOLDER = "clips"
-MOST = 600
+"""Folder of the clips, inside the run."""
+MAX_CLIPS = 600
 """Clips of a run; a short one takes about 50 KB."""
-LONGEST = 30.0
-"""Seconds of a clip."""
-A_ROUND = 120
-"""Clips of one round: sets take turns, the worst utterances first."""
+MAX_SECONDS = 30.0
+"""Seconds of a clip; longer utterances are cut."""
+MAX_CLIPS_PER_ROUND = 120
+"""Held-out utterances of a round; the sets take turns, the worst utterances first."""
 
 
-def cut(run: Path) -> int:
-    """Copy what is not there yet, and give how many were copied.
+def copy_clips(run: Path) -> int:
+    """Copy the utterances of the newest round that have no clip yet.
 
-    Only the newest round is looked at: older ones had their turn.
+    Older rounds were the newest once, so their clips exist already.
+
+    Returns:
+        Number of clips that were copied.
     """
     rounds = RunFolder.read(run).round_folders
     if not rounds:
         return 0
-    folder, at = run / FOLDER, rounds[-1]
-    there = {path.stem for path in folder.glob("*.flac")} if folder.is_dir() else set()
-    made = 0
-    for one in _wanted(at, round_summary(at)):
-        if len(there) >= MOST:
+    folder, newest = run / FOLDER, rounds[-1]
+    existing = {path.stem for path in folder.glob("*.flac")} if folder.is_dir() else set()
+    copied = 0
+    for utterance in _shown_utterances(newest, round_summary(newest)):
+        if len(existing) >= MAX_CLIPS:
             break
-        if one.id not in there and one.audio_filepath != TEXT_ONLY and _safe(one.id):
-            there.add(one.id)
-            made += _copy(one, folder / f"{one.id}.flac")
-    return made
+        is_new = utterance.id not in existing and utterance.audio_filepath != TEXT_ONLY
+        if is_new and _is_safe_file_name(utterance.id):
+            existing.add(utterance.id)
+            copied += _copy_clip(utterance, folder / f"{utterance.id}.flac")
+    return copied
 
 
-def _wanted(at: Path, summary: RoundSummary) -> Iterator[Utterance]:
-    yield from (one for _, _, one in listening_samples(at))
-    ids = _in_turn(
+def _shown_utterances(round_folder: Path, summary: RoundSummary) -> Iterator[Utterance]:
+    """Yield the samples of a round, and the held-out utterances that its page lists."""
+    for _, _, utterance in listening_samples(round_folder):
+        yield utterance
+    ids = _alternate(
         [
-            each.id
-            for each in (*summary.worst[name], *summary.improved[name], *summary.worsened[name])
+            diff.id
+            for diff in (*summary.worst[name], *summary.improved[name], *summary.worsened[name])
         ]
         for name in summary.worst
     )
-    chosen = set(list(dict.fromkeys(ids))[:A_ROUND])
-    for folder in sorted((at / "report").glob("*/*")):
-        if (folder / "manifest.jsonl").is_file() and not folder.name.endswith("-full-window"):
-            yield from (one for one in Manifest(folder) if one.id in chosen)
+    chosen = set(list(dict.fromkeys(ids))[:MAX_CLIPS_PER_ROUND])
+    for folder in sorted(REPORT.path(round_folder).glob("*/*")):
+        # A full-window folder lists the same recordings again.
+        if (folder / MANIFEST).is_file() and not folder.name.endswith(FULL_WINDOW_SUFFIX):
+            for utterance in Manifest(folder):
+                if utterance.id in chosen:
+                    yield utterance
 
 
-def _in_turn(lists: Iterable[list[str]]) -> Iterator[str]:
-    left = [list(each) for each in lists]
-    while left := [each for each in left if each]:
-        yield from (each.pop(0) for each in left)
+def _alternate(lists: Iterable[list[str]]) -> Iterator[str]:
+    """Yield the first elements of all lists, then the second ones, and so on.
+
+    >>> list(_alternate([["a", "b", "c"], ["d"], ["e", "f"]]))
+    ['a', 'd', 'e', 'b', 'f', 'c']
+    """
+    remaining = [list(ids) for ids in lists]
+    while remaining := [ids for ids in remaining if ids]:
+        yield from (ids.pop(0) for ids in remaining)
 
 
-def _safe(name: str) -> bool:
-    """Ids come from the content or from a manifest of the user's; only plain ones name a file."""
-    return all(letter.isalnum() or letter in "-_." for letter in name) and not name.startswith(".")
+def _is_safe_file_name(name: str) -> bool:
+    """Tell whether an id can name a file; ids from a user's manifest may contain anything.
+
+    >>> _is_safe_file_name("it-dev_1.0"), _is_safe_file_name("../../etc/passwd")
+    (True, False)
+    """
+    is_plain = all(letter.isalnum() or letter in "-_." for letter in name)
+    return is_plain and not name.startswith(".")
 
 
-def _copy(one: Utterance, path: Path) -> bool:
+def _copy_clip(utterance: Utterance, path: Path) -> bool:
     scratch = path.with_name(f".{path.name}")
     try:
-        length = min(one.duration or LONGEST, LONGEST)
-        audio.write(audio.read(one.audio_filepath, one.offset, length, one.channel), scratch)
-    except AudioError as cause:
-        log.info("no clip to listen to: %s", cause)
+        seconds = min(utterance.duration or MAX_SECONDS, MAX_SECONDS)
+        samples = audio.read(utterance.audio_filepath, utterance.offset, seconds, utterance.channel)
+        audio.write(samples, scratch)
+    except AudioError as error:
+        # Recordings may have been moved since; the page then says that there is no clip.
+        log.info("no clip of %s: %s", utterance.id, error)
         return False
     scratch.replace(path)
     return True

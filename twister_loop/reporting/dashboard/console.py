@@ -1,7 +1,8 @@
-"""The tables that end a run on a terminal: the only place that knows rich."""
+"""Tables for the terminal: the only module of this room that imports rich."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -10,265 +11,331 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...core.types import ErrorCount, Report, Score, Tally
+from ...core.types import ErrorCount, Objection, Report, Score, Tally
 from ...evaluation.evidence import Measure
-from ...evaluation.scoreboard import RateChange
-from ...pipeline.experiments.compare import Comparison, RateDifference, ArmScore
+from ...evaluation.scoreboard import RateChange, RateDifference
+from ...pipeline.experiments.compare import ArmScore, Comparison
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
-from ...pipeline.stages.annotation import Speakers
-from ..summary import RoundSummary, Summary, summarize
+from ...pipeline.stages.annotation import SpeakerCounts
+from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 
-WHO = ("untouched", "champion", "candidate")
+MODELS = ("untouched", "champion", "candidate")
+"""Order of the models in a table of scores."""
+NAMED_SPEAKERS = 3
+"""Speakers with the most speech that a table names."""
 
 
 def score_rows(run: Path) -> list[dict[str, Any]]:
-    """Every score of every round, one plain row each."""
+    """Return every score of every round of a run as a plain row.
+
+    Raises:
+        ConfigError: `run` is not the folder of a run.
+    """
     return [
         {
-            "round": each.number,
+            "round": summary.number,
             "set": score.name,
             "kind": score.kind,
-            "model": who,
-            "WER %": round(100 * score.words.rate, 2),
-            "CER %": round(100 * score.characters.rate, 2),
-            "S/D/I": format_error_counts(score.words),
-            "verdict": round_outcome(each),
+            "model": model,
+            "WER %": _percent(score.words),
+            "CER %": _percent(score.characters),
+            "S/D/I words": format_error_counts(score.words),
+            "verdict": round_outcome(summary),
         }
-        for each in summarize(run).rounds
-        for scores in each.scores.values()
-        for who, score in scores.items()
+        for summary in summarize(run).rounds
+        for scores in summary.scores.values()
+        for model, score in scores.items()
     ]
 
 
 def report_rows(report: Report) -> list[dict[str, Any]]:
-    """One checkpoint on every set, one plain row each."""
+    """Return the scores of one checkpoint as plain rows, one for each set."""
     return [
         {
             "set": score.name,
             "kind": score.kind,
             "utterances": score.utterances,
-            "WER %": round(100 * score.words.rate, 2),
-            "CER %": round(100 * score.characters.rate, 2),
-            "S/D/I": format_error_counts(score.words),
+            "WER %": _percent(score.words),
+            "CER %": _percent(score.characters),
+            "S/D/I words": format_error_counts(score.words),
         }
         for score in report.scores
     ]
 
 
 def print_report(report: Report) -> None:
-    """Print how one checkpoint did."""
-    table = Table(title=str(report.folder), title_justify="left", title_style="bold")
-    found = report_rows(report)
-    for column in found[0]:
+    """Print the scores of one checkpoint as a table."""
+    table = _titled_table(str(report.folder))
+    rows = report_rows(report)
+    for column in rows[0]:
         table.add_column(column)
-    for row in found:
+    for row in rows:
         table.add_row(*map(str, row.values()))
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def print_summary(summary: Summary) -> None:
-    """Print the rounds of a run: scores, funnel, voices, verdicts."""
-    console = Console(highlight=False)
-    for each in summary.rounds:
-        console.print()
-        console.print(_scores(each))
-        console.print(_funnel(each))
-        if each.decoder_trial:
-            console.print(f"[dim]{each.decoder_trial}[/dim]")
-        for voice in each.voices:
-            if voice.trial:
-                console.print(f"[dim]{voice.trial}[/dim]")
-        for objection in each.verdict.objections if each.verdict else ():
-            said, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
-            console.print(f"[{color}]{said}[/{color}]  {objection}")
-        console.print(f"round {each.number}: [bold]{round_outcome(each)}[/bold]")
-        if each.approval:
-            console.print(escape(str(each.approval)))
-        if each.awaits_approval:
-            for command in (f"approve {summary.run}", f"refuse {summary.run} --note WHY"):
-                console.print(f"next: twister {escape(command)}", soft_wrap=True)
+    """Print scores, data, trials, gates and verdict of every round of a run."""
+    console = _console()
+    for round_summary in summary.rounds:
+        _print_round(console, round_summary, summary.run)
     console.print(f"champion: {summary.champion}")
 
 
-def print_comparison(found: Comparison) -> None:
-    """Print the arms of a comparison, and the rounds of those that have several."""
-    console = Console(highlight=False)
-    terms = found.options
-    terms_said = f"{terms.updates} updates, {terms.seeds} seed{'s' if terms.seeds > 1 else ''}"
-    for name, rows in groupby(found.rows, lambda row: row.set_name):
-        title = f"{name}: {terms_said}"
-        table = Table(title=title, title_justify="left", title_style="bold")
+def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
+    console.print()
+    console.print(_scores_table(summary))
+    console.print(_data_table(summary))
+    if summary.decoder_trial:
+        console.print(f"[dim]{escape(str(summary.decoder_trial))}[/dim]")
+    for voice in summary.voices:
+        if voice.trial:
+            console.print(f"[dim]{escape(str(voice.trial))}[/dim]")
+    for objection in summary.verdict.objections if summary.verdict else ():
+        console.print(_format_objection(objection))
+    console.print(f"round {summary.number}: [bold]{round_outcome(summary)}[/bold]")
+    if summary.approval:
+        # A person's note may contain brackets, which rich would take for markup, and so may the
+        # names of sets and voices.
+        console.print(escape(str(summary.approval)))
+    if summary.awaits_approval:
+        for command in (f"approve {run}", f"refuse {run} --note WHY"):
+            # A command that is wrapped could not be copied.
+            console.print(f"next: twister {escape(command)}", soft_wrap=True)
+
+
+def _format_objection(objection: Objection) -> str:
+    outcome, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
+    return f"[{color}]{outcome}[/{color}]  {escape(str(objection))}"
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the arms of a comparison, and the rounds of those arms that have several."""
+    console = _console()
+    options = comparison.options
+    plural = "s" if options.seeds > 1 else ""
+    budget = f"{options.updates} updates, {options.seeds} seed{plural}"
+    for set_name, scores in groupby(comparison.rows, lambda score: score.set_name):
+        table = _titled_table(f"{set_name}: {budget}")
         table.add_column("arm", no_wrap=True)
-        for column in ("WER %", "against untouched", "of gap", "full loop against it", "each seed"):
-            table.add_column(column, justify="right", no_wrap=column != "each seed")
-        for row in rows:
-            table.add_row(*_arm(row))
+        for column in ("WER %", "change against untouched", "gap closed", "full loop minus arm"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("WER % by seed", justify="right")
+        for score in scores:
+            table.add_row(*_arm_cells(score))
         console.print(table)
-    if found.rounds:
-        console.print(_rounds(found))
+    if comparison.rounds:
+        console.print(_arm_rounds_table(comparison))
 
 
-def _arm(row: ArmScore) -> tuple[str, ...]:
+def _arm_cells(score: ArmScore) -> tuple[str, ...]:
     return (
-        row.arm,
-        f"{100 * row.words.rate:.2f}",
-        _difference(row.change),
-        "" if row.gap_closed is None else f"{row.gap_closed:.0%}",
-        _difference(row.full_loop_difference),
-        " ".join(f"{100 * rate:.2f}" for rate in row.rate_by_seed),
+        score.arm,
+        f"{100 * score.words.rate:.2f}",
+        _format_difference(score.change),
+        "" if score.gap_closed is None else f"{score.gap_closed:.0%}",
+        _format_difference(score.full_loop_difference),
+        " ".join(f"{100 * rate:.2f}" for rate in score.rate_by_seed),
     )
 
 
-def _difference(found: RateDifference | None) -> str:
-    if found is None:
+def _format_difference(difference: RateDifference | None) -> str:
+    if difference is None:
         return ""
-    said = f"{100 * found.rate:+.2f} ({100 * found.low:+.2f} to {100 * found.high:+.2f})"
-    return said if found.is_significant else f"{said}\nno difference seen"
+    text = difference.in_points()
+    return text if difference.is_significant else f"{text}\nnot significant"
 
 
-def _rounds(found: Comparison) -> Table:
-    table = Table(show_edge=False, header_style="dim")
-    for column in ("arm", "round", "WER %", "of labels", "trial CER", "kept of pool"):
-        table.add_column(column, no_wrap=column == "arm")
-    for step in found.rounds:
+def _arm_rounds_table(comparison: Comparison) -> Table:
+    table = _plain_table(
+        "arm", "round", "WER %", "WER % of pseudo-labels", "CER of voice trial", "kept of pool"
+    )
+    for arm_round in comparison.rounds:
+        labels = arm_round.label_errors
         table.add_row(
-            step.arm,
-            str(step.number),
-            ", ".join(f"{name} {100 * count.rate:.2f}" for name, count in step.words.items()),
-            f"{100 * step.label_errors.rate:.2f}" if step.label_errors else "",
-            ", ".join(f"{name} {rate:.2f}" for name, rate in step.trial_rates.items()),
-            f"{step.kept_share:.0%}",
+            arm_round.arm,
+            str(arm_round.number),
+            ", ".join(f"{name} {100 * count.rate:.2f}" for name, count in arm_round.words.items()),
+            f"{100 * labels.rate:.2f}" if labels else "",
+            ", ".join(f"{name} {rate:.2f}" for name, rate in arm_round.trial_rates.items()),
+            f"{arm_round.kept_share:.0%}",
         )
     return table
 
 
-def round_outcome(each: RoundSummary) -> str:
-    """What became of a round, in a word or three."""
-    if each.awaits_approval:
+def round_outcome(summary: RoundSummary) -> str:
+    """Return the outcome of a round: a verdict of the gates, or where the round stands."""
+    if summary.awaits_approval:
         return "waiting for approval"
-    if each.approval and not each.approval.approved:
+    if summary.approval and not summary.approval.approved:
         return "refused"
-    return each.verdict.outcome if each.verdict else "in progress"
+    return summary.verdict.outcome if summary.verdict else "in progress"
 
 
-def folder_outcome(at: Path) -> str:
-    """The same of a round that only its folder is known of."""
-    if not is_finished(at):
+def folder_outcome(round_folder: Path) -> str:
+    """Return the same as `round_outcome`, from the folder alone, without a summary."""
+    if not is_finished(round_folder):
         return "in progress"
-    if awaits_approval(at):
+    if awaits_approval(round_folder):
         return "waiting for approval"
-    said = approval_of(at)
-    return "refused" if said and not said.approved else verdict_of(at).outcome
+    approval = approval_of(round_folder)
+    if approval and not approval.approved:
+        return "refused"
+    return verdict_of(round_folder).outcome
 
 
 def format_error_counts(count: ErrorCount) -> str:
+    """Return substitutions, deletions and insertions.
+
+    >>> format_error_counts(ErrorCount(substitutions=3, deletions=1, insertions=0, hits=9))
+    '3/1/0'
+    """
     return f"{count.substitutions}/{count.deletions}/{count.insertions}"
 
 
 def format_tally(tally: Tally) -> str:
-    """Utterances, and the time they take."""
+    """Return a number of utterances and their duration, in minutes, or hours if it is long.
+
+    >>> format_tally(Tally(utterances=12, duration=90.0))
+    '12 utterances, 1.5 min'
+    """
     minutes = tally.duration / 60
     time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
     return f"{tally.utterances} utterances, {time}"
 
 
-def data_rows(each: RoundSummary) -> list[tuple[str, str, str]]:
-    """Stage, what was kept, what was rejected and why."""
-    lines = [
-        (name, format_tally(funnel.kept), format_rejections(funnel.rejected))
-        for name, funnel in each.funnels.items()
+def data_rows(summary: RoundSummary) -> list[tuple[str, str, str]]:
+    """Return stage, kept amount and rejected amount, from the pool to the mixture."""
+    rows = [
+        (stage.replace("_", " "), format_tally(funnel.kept), format_rejections(funnel.rejected))
+        for stage, funnel in summary.funnels.items()
     ]
-    if each.speakers:
-        lines.append(("speakers", *format_speakers(each.speakers)))
-    if each.rescored_labels is not None:
-        lines.append(("repaired", f"{each.rescored_labels} labels", ""))
-    for voice in each.voices:
-        if voice.synthesized is None or voice.kept is None:
-            continue
-        lines.append(
-            (
-                f"{voice.name}: spoken",
-                format_tally(voice.synthesized),
-                f"{voice.failed} could not be spoken",
-            )
-        )
-        lines.append(
-            (
-                f"{voice.name}: synthetic",
-                format_tally(voice.kept),
-                format_rejections(voice.rejected or {}),
-            )
-        )
-    whole = sum(part.taken.duration for part in each.mixture_sources)
-    for part in each.mixture_sources:
-        name = ", ".join(filter(None, (part.origin, part.lang, part.corpus)))
-        share = part.taken.duration / whole if whole else 0.0
-        left = f"of {format_tally(part.available)}" if part.taken != part.available else ""
-        lines.append((f"mixture: {name}", f"{format_tally(part.taken)}, {share:.0%}", left))
-    return lines
+    if summary.speakers:
+        rows.append(("speakers", *format_speakers(summary.speakers)))
+    if summary.rescored_labels is not None:
+        rows.append(("rescored labels", f"{summary.rescored_labels} labels changed", ""))
+    for voice in summary.voices:
+        rows += _voice_rows(voice)
+    rows += _mixture_rows(summary)
+    return rows
 
 
-def format_speakers(found: Speakers, named: int = 3) -> tuple[str, str]:
-    """How many there are and who speaks most; how much is nobody's."""
-    most = list(found.most.items())[:named]
+def _voice_rows(voice: VoiceSummary) -> Iterator[tuple[str, str, str]]:
+    if voice.synthesized is None or voice.kept is None:
+        return
+    failed = f"{voice.failed_texts} could not be synthesized"
+    yield f"{voice.name}: synthesized", format_tally(voice.synthesized), failed
+    rejections = format_rejections(voice.rejected or {})
+    yield f"{voice.name}: filtered", format_tally(voice.kept), rejections
+
+
+def _mixture_rows(summary: RoundSummary) -> Iterator[tuple[str, str, str]]:
+    total = sum(source.taken.duration for source in summary.mixture_sources)
+    for source in summary.mixture_sources:
+        name = ", ".join(filter(None, (source.origin, source.lang, source.corpus)))
+        share = source.taken.duration / total if total else 0.0
+        available = f"of {format_tally(source.available)}"
+        yield (
+            f"mixture: {name}",
+            f"{format_tally(source.taken)}, {share:.0%}",
+            available if source.taken != source.available else "",
+        )
+
+
+def format_speakers(speakers: SpeakerCounts, named: int = NAMED_SPEAKERS) -> tuple[str, str]:
+    """Return the number of speakers with those who speak most, and the amount of the rest.
+
+    Args:
+        speakers: Speakers of the pool.
+        named: How many of them to name.
+    """
+    most = list(speakers.most.items())[:named]
     names = ", ".join(f"{name} {tally.duration / 60:.1f} min" for name, tally in most)
-    unknown = (
-        f"{format_tally(found.unknown)} of no known speaker" if found.unknown.utterances else ""
-    )
-    return f"{found.count}: {names}" + (", ..." if found.count > named else ""), unknown
+    more = ", ..." if speakers.count > named else ""
+    unknown = ""
+    if speakers.unknown.utterances:
+        unknown = f"{format_tally(speakers.unknown)} of no known speaker"
+    return f"{speakers.count}: {names}{more}", unknown
 
 
 def format_rejections(rejected: dict[str, Tally]) -> str:
+    """Return the filters that rejected something, each with its number of utterances."""
     return ", ".join(f"{name} {tally.utterances}" for name, tally in rejected.items())
 
 
-def _scores(each: RoundSummary) -> Table:
-    table = Table(title=f"Round {each.number}", title_justify="left", title_style="bold")
-    for column in ("set", "model", "WER %", "CER %", "S/D/I words", "30 s WER %"):
+def format_change(change: RateChange) -> str:
+    """Return the change of an error rate: in points with its interval, and relative."""
+    return f"{change.in_points()}, {change.relative:+.0%}"
+
+
+def format_full_window(full_window: Score, score: Score) -> str:
+    """Return the WER with 30 s decoding, and the number of utterances if it is not the whole set.
+
+    Args:
+        full_window: Score with 30 s decoding.
+        score: Score of the whole set, as the loop decodes.
+    """
+    rate = f"{100 * full_window.words.rate:.2f}"
+    if full_window.utterances < score.utterances:
+        return f"{rate} of {full_window.utterances}"
+    return rate
+
+
+def _scores_table(summary: RoundSummary) -> Table:
+    table = _titled_table(f"Round {summary.number}")
+    for column in ("set", "model", "WER %", "CER %", "S/D/I words", "WER % in 30 s"):
         table.add_column(column, justify="right" if "%" in column else "left")
-    for name, scores in each.scores.items():
-        about = [name, *_about(scores, each.changes.get(name))]
-        for who, line in zip_longest((who for who in WHO if who in scores), about, fillvalue=""):
-            usual = each.full_window.get(name, {}).get(who)
-            table.add_row(line, *(_row(who, scores[who], usual) if who else ()))
+    for set_name, scores in summary.scores.items():
+        # The first column describes the set in as many lines as there are models, or more.
+        lines = [set_name, *_describe_set(scores, summary.changes.get(set_name))]
+        models = [model for model in MODELS if model in scores]
+        for model, line in zip_longest(models, lines, fillvalue=""):
+            full_window = summary.full_window.get(set_name, {}).get(model)
+            table.add_row(line, *(_score_cells(model, scores[model], full_window) if model else ()))
         table.add_section()
     return table
 
 
-def _about(scores: dict[str, Score], change: dict[Measure, RateChange] | None) -> tuple[str, ...]:
+def _describe_set(
+    scores: dict[str, Score], changes: dict[Measure, RateChange] | None
+) -> tuple[str, ...]:
     score = next(iter(scores.values()))
     size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
-    return (size, f"candidate {format_change(change['words'])}") if change else (size,)
+    return (size, f"candidate {format_change(changes['words'])}") if changes else (size,)
 
 
-def format_change(change: RateChange) -> str:
-    """What a candidate changed, with its interval."""
+def _score_cells(model: str, score: Score, full_window: Score | None) -> tuple[str, ...]:
     return (
-        f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f}), "
-        f"{change.relative:+.0%}"
-    )
-
-
-def _row(who: str, score: Score, usual: Score | None) -> tuple[str, ...]:
-    return (
-        who,
+        model,
         f"{100 * score.words.rate:.2f}",
         f"{100 * score.characters.rate:.2f}",
         format_error_counts(score.words),
-        format_full_window(usual, score) if usual else "",
+        format_full_window(full_window, score) if full_window else "",
     )
 
 
-def format_full_window(usual: Score, score: Score) -> str:
-    """The error rate in the usual window, and of how many utterances, where it is not of all."""
-    some = f" of {usual.utterances}" if usual.utterances < score.utterances else ""
-    return f"{100 * usual.words.rate:.2f}{some}"
+def _data_table(summary: RoundSummary) -> Table:
+    table = _plain_table("stage", "kept", "rejected")
+    for row in data_rows(summary):
+        table.add_row(*row)
+    return table
 
 
-def _funnel(each: RoundSummary) -> Table:
+def _percent(count: ErrorCount) -> float:
+    return round(100 * count.rate, 2)
+
+
+def _console() -> Console:
+    # Highlighting would color every number.
+    return Console(highlight=False)
+
+
+def _titled_table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold")
+
+
+def _plain_table(*columns: str) -> Table:
     table = Table(show_edge=False, header_style="dim")
-    for column in ("stage", "kept", "rejected"):
-        table.add_column(column)
-    for line in data_rows(each):
-        table.add_row(*line)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0 and column == "arm")
     return table

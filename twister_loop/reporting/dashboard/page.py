@@ -1,7 +1,8 @@
-"""One self-contained HTML page a run: it opens from disk, and asks no network for anything.
+"""A self-contained HTML page for each run: it opens from disk and loads nothing from a network.
 
-The page carries its data and its scripts packed (gzip in base64), and draws itself. Nothing that
-comes from a run is ever part of the markup: transcripts are untrusted.
+The page contains its data and the plot library compressed (gzip in base64) and draws itself with
+JavaScript. Nothing that comes from a run is ever part of the markup, because transcripts are
+untrusted.
 """
 
 from __future__ import annotations
@@ -14,23 +15,22 @@ from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 from typing import Any, ParamSpec, TypeVar
 
 from ...core import schema
 from ...core.types import Verdict
-from ...pipeline.loop import StageRunner
 from ...pipeline.run_folder import RunFolder
+from ...pipeline.steps import StageRunner
 from ..current_stage import find_current_stage
-from ..details import SCHEMA_VERSION as DETAILS
+from ..details import SCHEMA_VERSION as DETAILS_VERSION
 from ..details import round_details
 from ..record_cache import cached_record
-from ..summary import SCHEMA_VERSION as SUMMARY
-from ..summary import round_summary
+from ..rendering import render
+from ..summary import SCHEMA_VERSION as SUMMARY_VERSION
+from ..summary import candidate_name, round_summary
 from . import clips
 from .console import round_outcome
 
@@ -40,145 +40,160 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 SCRIPTS = ("base", "plots", "listen", "round", "page")
-HEARD = ("worst", "improved", "worsened")
-SCHEMA_VERSION = (1, SUMMARY, DETAILS)
-"""Of what is kept for the page of a round; see `recall`."""
-SELDOM = 2.0
-"""Seconds between two drawings."""
-WITH_UTTERANCES = 5
-"""The last rounds, whose utterances the page carries; the server shows those of all."""
+"""Scripts of the page of a run, in the order in which they depend on each other."""
+UTTERANCE_LISTS = ("worst", "improved", "worsened")
+"""Fields of a summary that hold utterances. They are most of the page's size, so they are stored
+apart from the rest and left out for older rounds."""
+SCHEMA_VERSION = (2, SUMMARY_VERSION, DETAILS_VERSION)
+"""Version of the cached JSON of a round; see `record_cache.cached_record`."""
+MIN_SECONDS_BETWEEN_WRITES = 2.0
+"""Many stages take less; writing the page after each of them would slow the run down."""
+ROUNDS_WITH_UTTERANCES = 5
+"""Number of last rounds whose utterances are in the page; the server shows those of all rounds."""
+GZIP_LEVEL = 6
+"""Level 9 takes a third longer for 0.2 % less."""
 
 
 def write_page(run: Path) -> Path:
-    """Write `index.html` into the run from what lies there, and give its path."""
-    clips.cut(run)
-    text = html(
+    """Write `index.html` into the folder of a run, and the clips that it plays.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ConfigError: `run` is not the folder of a run.
+    """
+    clips.copy_clips(run)
+    text = render(
+        "run.html",
         title=run.resolve().name,
-        scripts=[
-            _carried("data", data(run, WITH_UTTERANCES).encode()),
-            f'<script type="text/plain" id="library">{_library()}</script>' if _library() else "",
-            f"<script>{script(*SCRIPTS)}</script>",
-        ],
+        style=read_static("page.css"),
+        data=_compress(run_data(run, ROUNDS_WITH_UTTERANCES).encode()),
+        plotly=_compressed_plotly(),
+        script=bundle_scripts(*SCRIPTS),
     )
     path = run / "index.html"
+    # A browser may load the page at any time, so it is replaced at once.
     scratch = path.with_name(".index.html")
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)
     return path
 
 
-def redraw_after_stages(run: Path, do: StageRunner) -> StageRunner:
-    """Carry stages out as `do` does, and draw the page anew after each that made something.
+def redraw_after_stages(run: Path, run_stage: StageRunner) -> StageRunner:
+    """Return a stage runner that also writes the page after stages that produced something.
 
-    At most every `SELDOM` seconds, for many stages are quick; but after every verdict.
+    Args:
+        run: Folder of the run.
+        run_stage: Runs the stages.
     """
-    drawn_at = -SELDOM
+    written_at = -MIN_SECONDS_BETWEEN_WRITES
 
-    def drawn(stage: Callable[P, R], /) -> Callable[P, R]:
-        step = do(stage)
+    def run_stage_and_write(stage: Callable[P, R], /) -> Callable[P, R]:
+        run_it = run_stage(stage)
 
-        def carried_out(*args: P.args, **kwargs: P.kwargs) -> R:
+        def run_and_write(*args: P.args, **kwargs: P.kwargs) -> R:
             out = kwargs.get("out")
-            there = isinstance(out, Path) and out.exists()
-            made = step(*args, **kwargs)
-            nonlocal drawn_at
-            due = time.monotonic() - drawn_at >= SELDOM or isinstance(made, Verdict)
-            if due and not there:
+            # A stage whose result is reused changes nothing that the page shows.
+            reused = isinstance(out, Path) and out.exists()
+            outcome = run_it(*args, **kwargs)
+            nonlocal written_at
+            due = time.monotonic() - written_at >= MIN_SECONDS_BETWEEN_WRITES
+            # Nothing may follow a verdict, so the page is always written then.
+            if (due or isinstance(outcome, Verdict)) and not reused:
                 try_to_write_page(run)
-                drawn_at = time.monotonic()
-            return made
+                written_at = time.monotonic()
+            return outcome
 
-        return carried_out
+        return run_and_write
 
-    return drawn
+    return run_stage_and_write
 
 
 def try_to_write_page(run: Path) -> Path | None:
-    """Write the page; where that fails say so in the log, for it must never end a run."""
+    """Write the page; log a warning if that fails, because the page must never end a run."""
     try:
         return write_page(run)
-    except Exception as trouble:
-        log.warning("%s: the page could not be drawn (%s)", run, trouble, exc_info=True)
+    except Exception as error:
+        log.warning("%s: the page could not be written: %s", run, error, exc_info=True)
         return None
 
 
-def data(run: Path, with_utterances: int, **more: Any) -> str:
-    """All that a page shows of a run, as JSON; the utterances of so many of its last rounds."""
-    ledger = RunFolder.read(run)
-    champion, now = ledger.champion_folder, find_current_stage(run)
+def run_data(run: Path, rounds_with_utterances: int, **extra: Any) -> str:
+    """Return everything that the page of a run shows, as JSON.
+
+    Args:
+        run: Folder of the run.
+        rounds_with_utterances: Number of last rounds to include the utterances of.
+        extra: More fields of the JSON object.
+    """
+    run_folder = RunFolder.read(run)
+    stage = find_current_stage(run)
     head = {
         "run": run.resolve().name,
-        "champion": f"{champion.name}/candidate" if champion else "untouched",
+        "champion": candidate_name(run_folder.champion_folder),
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("*.flac")),
-        "underway": schema.to_json_data(now) if now else None,
-        **more,
+        "current_stage": schema.to_json_data(stage) if stage else None,
+        **extra,
     }
     rounds = [
-        cached_record(_figures, str, "figures", SCHEMA_VERSION, each)
-        for each in ledger.round_folders
+        cached_record(_round_json, str, "figures", SCHEMA_VERSION, folder)
+        for folder in run_folder.round_folders
     ]
-    for place in range(max(0, len(rounds) - with_utterances), len(rounds)):
-        rounds[place] = f"{rounds[place][:-1]}, {utterances(ledger.round_folders[place])[1:]}"
+    # The JSON of a round is joined as text: parsing and dumping hundreds of rounds again would
+    # take seconds each time that the page is written.
+    for place in range(max(0, len(rounds) - rounds_with_utterances), len(rounds)):
+        utterances = utterances_json(run_folder.round_folders[place])
+        rounds[place] = f"{rounds[place][:-1]}, {utterances[1:]}"
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rounds": [{", ".join(rounds)}]}}'
 
 
-def utterances(at: Path) -> str:
-    """What was heard worst in a round, and what was won and lost most, as JSON."""
-    return cached_record(_heard, str, "utterances", SCHEMA_VERSION, at)
+def utterances_json(round_folder: Path) -> str:
+    """Return a round's utterances with the most errors and the largest changes, as JSON."""
+    return cached_record(_utterances_json, str, "utterances", SCHEMA_VERSION, round_folder)
 
 
-def _figures(at: Path) -> str:
-    """All else of a round, as JSON; kept as text, for it is only passed on."""
-    summary = round_summary(at)
-    plain = schema.to_json_data(summary)
-    for name in HEARD:
-        del plain[name]
-    about = {"details": schema.to_json_data(round_details(at)), "outcome": round_outcome(summary)}
-    return json.dumps(plain | about, ensure_ascii=False)
+def _round_json(round_folder: Path) -> str:
+    """Return everything about a round except its utterances, as JSON."""
+    summary = round_summary(round_folder)
+    fields = schema.to_json_data(summary)
+    for name in UTTERANCE_LISTS:
+        del fields[name]
+    fields["details"] = schema.to_json_data(round_details(round_folder))
+    fields["outcome"] = round_outcome(summary)
+    return json.dumps(fields, ensure_ascii=False)
 
 
-def _heard(at: Path) -> str:
-    plain = schema.to_json_data(round_summary(at))
-    return json.dumps({name: plain[name] for name in HEARD}, ensure_ascii=False)
+def _utterances_json(round_folder: Path) -> str:
+    fields = schema.to_json_data(round_summary(round_folder))
+    return json.dumps({name: fields[name] for name in UTTERANCE_LISTS}, ensure_ascii=False)
 
 
-def html(title: str, scripts: list[str], body: str = "", style: str | None = None) -> str:
-    """The shell of every page."""
-    return Template(static("page.html")).substitute(
-        title=escape(title),
-        style=style or f"<style>{static('page.css')}</style>",
-        body=body,
-        scripts="\n".join(scripts),
-    )
-
-
-def script(*names: str) -> str:
-    """Scripts as one that leaves nothing behind in the page's own names."""
-    return "(() => {\n" + "\n".join(static(f"{name}.js") for name in names) + "\n})();"
+def bundle_scripts(*names: str) -> str:
+    """Join scripts into one; a function around them keeps their names out of the global scope."""
+    return "(() => {\n" + "\n".join(read_static(f"{name}.js") for name in names) + "\n})();"
 
 
 @cache
-def static(name: str) -> str:
+def read_static(name: str) -> str:
+    """Return the text of a file in `static/`."""
     return (files(__package__) / "static" / name).read_text(encoding="utf-8")
 
 
 @cache
-def plotly() -> bytes:
-    """The library that draws plots, as its Python package has it; empty where that is missing."""
+def plotly_script() -> bytes:
+    """Return plotly.js from the Python package plotly; empty if that is not installed."""
     if not find_spec("plotly"):
         return b""
     return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
 
 
 @cache
-def _library() -> str:
-    return _packed(plotly()) if plotly() else ""
+def _compressed_plotly() -> str:
+    return _compress(plotly_script()) if plotly_script() else ""
 
 
-def _carried(name: str, content: bytes) -> str:
-    return f'<script type="text/plain" id="{name}">{_packed(content)}</script>'
-
-
-def _packed(content: bytes) -> str:
-    return b64encode(gzip.compress(content, 6, mtime=0)).decode()
+def _compress(content: bytes) -> str:
+    # mtime=0: the same content must give the same page.
+    return b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode()

@@ -1,4 +1,4 @@
-"""What a run came to, in the forms that other tools read: weights, data, figures, curves."""
+"""Export of a run in the formats that other tools read: weights, data, error rates, curves."""
 
 from __future__ import annotations
 
@@ -22,37 +22,47 @@ def export(
     with_data: bool = False,
     license: str | None = None,
 ) -> Iterator[str]:
-    """Write the champion and the figures of a run into a new folder, and say what was written.
+    """Export the champion and all error rates of a run into a new folder.
 
     folder/
-    ├── model/          a transformers folder with its card
-    ├── ctranslate2/    the same weights for CTranslate2, where asked for and found alike
-    ├── data/           what it was trained on, as `datasets` reads it, where asked for
+    ├── model/          Hugging Face folder of the champion, with its model card
+    ├── ctranslate2/    the same weights for CTranslate2, if wanted and equal in a trial
+    ├── data/           the champion's training data for `datasets`, if wanted
     ├── metrics.csv  metrics.json
     └── tensorboard/    training curves and error rates
 
+    Args:
+        run: Folder of the run.
+        folder: A folder that is empty or does not exist.
+        ctranslate2: Whether to convert the weights for CTranslate2, too.
+        with_data: Whether to copy the training data, too.
+        license: License of the weights, as an SPDX identifier.
+
+    Yields:
+        A line for each part that was written, or why it was not.
+
     Raises:
-        ConfigError: there is no run, or the folder is not empty.
-        EngineError: CTranslate2 hears otherwise with these weights.
+        ConfigError: There is no run, or the folder is not empty.
+        EngineError: CTranslate2 transcribes differently with these weights.
     """
-    ledger = RunFolder.read(run)
+    run_folder = RunFolder.read(run)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not empty; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarize(run)
-    champion = ledger.champion_folder
+    champion = run_folder.champion_folder
     if champion is None:
-        yield "model: none, for no candidate was accepted; the champion is the untouched model"
+        yield "model: none, because no candidate was accepted: the champion is the untouched model"
     else:
-        yield model.write(champion, summary, folder / "model", license)
+        yield model.export_model(champion, summary, folder / "model", license)
         if ctranslate2:
-            yield model.write_ctranslate2(champion, folder / "ctranslate2")
+            yield model.export_ctranslate2(champion, folder / "ctranslate2")
         if with_data:
-            yield data.write(champion, folder / "data")
-    yield metrics.write(summary, folder)
+            yield data.export_training_data(champion, folder / "data")
+    yield metrics.export_metrics(summary, folder)
     if find_spec("tensorboard"):
-        from . import curves
+        from . import curves  # tensorboard takes seconds to import
 
-        yield curves.write(run, summary, folder / "tensorboard")
+        yield curves.export_curves(run, summary, folder / "tensorboard")
     else:
-        yield "tensorboard: not written; it needs pip install 'twister-loop[export]'"
+        yield "tensorboard: not written, because it needs pip install 'twister-loop[export]'"

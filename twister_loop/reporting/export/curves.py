@@ -1,4 +1,4 @@
-"""Training curves and error rates for TensorBoard: the only door to its event files."""
+"""Training curves and error rates for TensorBoard: the only module that imports tensorboard."""
 
 from __future__ import annotations
 
@@ -8,42 +8,53 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary as Scalars
+from tensorboard.compat.proto.summary_pb2 import Summary as ScalarSummary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from ...pipeline.run_folder import RunFolder
+from ...pipeline.stage_table import CANDIDATE, VOICE
+from ..round_folders import TRAINING_LOG
 from ..summary import Summary
-from .metrics import rows
-
-LOG = "training.jsonl"
+from .metrics import rate_rows
 
 
-def write(run: Path, summary: Summary, folder: Path) -> str:
-    """A TensorBoard run for every training, and one for every model's error rates by round."""
+def export_curves(run: Path, summary: Summary, folder: Path) -> str:
+    """Write a TensorBoard run for each training, and one for each model's rates by round.
+
+    Returns:
+        A line that says what was written.
+    """
     trainings = 0
-    for at in RunFolder.read(run).round_folders:
-        for log in sorted([*at.glob(f"candidate/{LOG}"), *at.glob(f"voices/*/voice/{LOG}")]):
-            name = log.parent.relative_to(at).as_posix().removesuffix("/voice")
-            with _events(folder / at.name / name) as events:
-                for line in log.read_text(encoding="utf-8").splitlines():
-                    noted = json.loads(line)
-                    step = noted.pop("step")
-                    for key in ("loss", "learning_rate"):
-                        if key in noted:
-                            events.add_event(_scalar(f"training/{key}", noted[key], step))
+    for round_folder in RunFolder.read(run).round_folders:
+        stages = (CANDIDATE.folder, VOICE.folder.format(voice="*"))
+        logs = (log for stage in stages for log in round_folder.glob(f"{stage}/{TRAINING_LOG}"))
+        for log in sorted(logs):
+            stage = log.parent.relative_to(round_folder).as_posix()
+            # `voices/NAME` is shorter than `voices/NAME/voice` in TensorBoard's list of runs.
+            name = stage.removesuffix("/voice")
+            _write_training(log, folder / round_folder.name / name)
             trainings += 1
-    lines = list(rows(summary))
-    for who in sorted({each["model"] for each in lines}):
-        with _events(folder / "rounds" / who) as events:
-            for each in lines:
-                if each["model"] == who:
-                    tag = f"{each['measure']}/{each['set']}"
-                    events.add_event(_scalar(tag, each["rate"], each["round"]))
+    rates = list(rate_rows(summary))
+    for model in sorted({rate["model"] for rate in rates}):
+        with _event_file(folder / "rounds" / model) as events:
+            for rate in rates:
+                if rate["model"] == model:
+                    tag = f"{rate['measure']}/{rate['set']}"
+                    events.add_event(_scalar(tag, rate["rate"], rate["round"]))
     return f"tensorboard: {trainings} trainings and the rates of all rounds in {folder}"
 
 
+def _write_training(log: Path, folder: Path) -> None:
+    with _event_file(folder) as events:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            update = json.loads(line)
+            for name in ("loss", "learning_rate"):
+                if name in update:
+                    events.add_event(_scalar(f"training/{name}", update[name], update["step"]))
+
+
 @contextmanager
-def _events(folder: Path) -> Iterator[EventFileWriter]:
+def _event_file(folder: Path) -> Iterator[EventFileWriter]:
     writer = EventFileWriter(str(folder))
     try:
         yield writer
@@ -51,6 +62,7 @@ def _events(folder: Path) -> Iterator[EventFileWriter]:
         writer.close()
 
 
-def _scalar(tag: str, value: float, step: int) -> Event:
-    # Times are left at 0: a log holds none, so that it repeats itself exactly.
-    return Event(step=step, summary=Scalars(value=[Scalars.Value(tag=tag, simple_value=value)]))
+def _scalar(tag: str, scalar: float, step: int) -> Event:
+    # The wall time stays 0, because a training log has none: it must be the same each time.
+    entry = ScalarSummary.Value(tag=tag, simple_value=scalar)
+    return Event(step=step, summary=ScalarSummary(value=[entry]))

@@ -1,4 +1,4 @@
-"""What a champion was trained on, as a folder that `datasets` reads: an audiofolder."""
+"""The training data of a champion as an audiofolder, which Hugging Face `datasets` loads."""
 
 from __future__ import annotations
 
@@ -11,41 +11,54 @@ from ...core.errors import AudioError, ConfigError
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
 from ...core.types import Utterance
+from ...pipeline.stage_table import MIXTURE
 
 FIELDS = "id text origin lang speaker duration confidence made_by".split()
+"""Fields of an utterance that become columns."""
 
 
-def write(at: Path, folder: Path) -> str:
-    """Copy every utterance of a round's mixture as FLAC, 16 kHz, beside its metadata.
+def export_training_data(round_folder: Path, folder: Path) -> str:
+    """Copy every utterance of a round's mixture as FLAC, 16 kHz, with its metadata.
 
-    `datasets.load_dataset("audiofolder", data_dir=folder)` reads it. Raises ConfigError where no
-    audio is left.
+    `datasets.load_dataset("audiofolder", data_dir=folder)` loads it.
+
+    Returns:
+        A line that says what was written.
+
+    Raises:
+        ConfigError: None of the recordings exists any more.
     """
-    mixture = Manifest.load(at / "mixture")
-    there, gone = set[str](), 0
+    mixture = Manifest.load(MIXTURE.path(round_folder))
+    # A mixture may repeat an utterance, to give it more weight: the audio is written once, and the
+    # metadata as often as it was trained on.
+    written, unreadable = set[str](), 0
     split = folder / "train"
     split.mkdir(parents=True)
-    with (split / "metadata.jsonl").open("w", encoding="utf-8") as lines:
-        for one in show_progress(mixture, "copying speech", len(mixture)):
-            name = f"audio/{_name(one)}.flac"
-            if name not in there:
+    with (split / "metadata.jsonl").open("w", encoding="utf-8") as metadata:
+        for utterance in show_progress(mixture, "copying training data", len(mixture)):
+            name = f"audio/{_file_name(utterance)}.flac"
+            if name not in written:
                 try:
-                    audio.write(audio.load_utterance(one), split / name)
+                    audio.write(audio.load_utterance(utterance), split / name)
                 except AudioError:
-                    gone += 1
+                    unreadable += 1
                     continue
-                there.add(name)
-            lines.write(json.dumps(_row(one, name), ensure_ascii=False) + "\n")
-    if not there:
-        raise ConfigError(f"{mixture.path}: none of its {gone} recordings is left to be exported")
-    lost = f", {gone} could not be read" if gone else ""
-    return f"data: {len(there)} utterances in {folder}{lost}"
+                written.add(name)
+            metadata.write(json.dumps(_metadata(utterance, name), ensure_ascii=False) + "\n")
+    if not written:
+        raise ConfigError(
+            f"{mixture.path}: none of its {unreadable} recordings can be read any more, so there "
+            "is nothing to export; were they moved or deleted?"
+        )
+    missing = f", {unreadable} could not be read" if unreadable else ""
+    return f"data: {len(written)} utterances in {folder}{missing}"
 
 
-def _row(one: Utterance, name: str) -> dict[str, Any]:
-    """Every line has every field: `datasets` takes the columns from the first."""
-    return {"file_name": name, **{field: getattr(one, field) for field in FIELDS}}
+def _metadata(utterance: Utterance, file_name: str) -> dict[str, Any]:
+    # Every line has every field, because `datasets` takes the columns from the first line.
+    return {"file_name": file_name, **{field: getattr(utterance, field) for field in FIELDS}}
 
 
-def _name(one: Utterance) -> str:
-    return "".join(each if each.isalnum() or each in "-_" else "_" for each in one.id)
+def _file_name(utterance: Utterance) -> str:
+    """Return the id with characters replaced that a file name cannot contain everywhere."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in utterance.id)

@@ -1,4 +1,4 @@
-"""Every error rate of a run as a table that spreadsheets and notebooks read."""
+"""Table of all error rates of a run, for spreadsheets and notebooks."""
 
 from __future__ import annotations
 
@@ -13,38 +13,47 @@ from ...core.artifacts import write_json
 from ...evaluation.scoreboard import MEASURES
 from ..summary import Summary
 
-SHORT = {"words": "WER", "characters": "CER", "mixed": "MER"}
+ABBREVIATIONS = {"words": "WER", "characters": "CER", "mixed": "MER"}
 
 
-def write(summary: Summary, folder: Path) -> str:
-    """One line for every round, set, model and measure; and all of the summary as JSON."""
-    lines = list(rows(summary))
+def export_metrics(summary: Summary, folder: Path) -> str:
+    """Write `metrics.csv` with all error rates, and `metrics.json` with the whole summary.
+
+    Returns:
+        A line that says what was written.
+    """
+    rates = list(rate_rows(summary))
     with (folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, fieldnames=list(lines[0]) if lines else ["round"])
+        # A run without a finished evaluation gives a table without rows.
+        table = csv.DictWriter(file, fieldnames=list(rates[0]) if rates else ["round"])
         table.writeheader()
-        table.writerows(lines)
+        table.writerows(rates)
     write_json(schema.to_json_data(summary), folder / "metrics.json")
-    return f"metrics: {len(lines)} error rates in {folder / 'metrics.csv'}, all in metrics.json"
+    return f"metrics: {len(rates)} error rates in {folder / 'metrics.csv'}, all in metrics.json"
 
 
-def rows(summary: Summary) -> Iterator[dict[str, Any]]:
-    """Rates are shares: 0.1 is 10 %. `low` and `high` bound the 95 % interval."""
-    for each in summary.rounds:
-        for name, scores in each.scores.items():
-            for who, score in scores.items():
+def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    """Yield one row for each round, set, model and measure.
+
+    Rates are shares: 0.1 is 10 %. `low` and `high` are the bounds of the 95 % interval.
+    """
+    for round_summary in summary.rounds:
+        verdict = round_summary.verdict
+        for set_name, scores in round_summary.scores.items():
+            for model, score in scores.items():
                 for measure in MEASURES:
                     count = getattr(score, measure)
-                    around = each.intervals[name][who][measure]
+                    interval = round_summary.intervals[set_name][model][measure]
                     yield {
-                        "round": each.number,
-                        "verdict": each.verdict.outcome if each.verdict else "",
-                        "set": name,
+                        "round": round_summary.number,
+                        "verdict": verdict.outcome if verdict else "",
+                        "set": set_name,
                         "kind": score.kind,
-                        "model": who,
-                        "measure": SHORT[measure],
+                        "model": model,
+                        "measure": ABBREVIATIONS[measure],
                         "rate": round(count.rate, 6),
-                        "low": round(around.low, 6),
-                        "high": round(around.high, 6),
+                        "low": round(interval.low, 6),
+                        "high": round(interval.high, 6),
                         **asdict(count),
                         "utterances": score.utterances,
                         "seconds": score.duration,

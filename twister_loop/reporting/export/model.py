@@ -1,4 +1,4 @@
-"""The champion's weights as a Hugging Face folder, and as one of CTranslate2."""
+"""The champion's weights as a Hugging Face folder and as a CTranslate2 model."""
 
 from __future__ import annotations
 
@@ -12,78 +12,117 @@ from ...core.artifacts import PROVENANCE, SPEED, TIMING
 from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, Utterance
-from ...pipeline.plan import Plan, load
+from ...pipeline.plan import Plan
+from ...pipeline.plan_reader import load
+from ...pipeline.stage_table import CANDIDATE, INPUTS
 from ...pipeline.stages.labeling import LabelOptions, try_decoders
+from ..round_folders import EARLY_STOPPING_LOG, TRAINING_LOG
 from ..summary import Summary
-from . import card
+from .card import render_card
 
-OURS = frozenset({PROVENANCE, TIMING, SPEED, "checkpoint.json", "training.jsonl", "stopping.jsonl"})
-"""Notes of the run; what else lies in a candidate is transformers' own."""
-READ_BESIDE = "tokenizer.json preprocessor_config.json".split()
-"""What programs that serve CTranslate2's Whisper look for beside its weights."""
-
-
-def write(at: Path, summary: Summary, folder: Path, license: str | None) -> str:
-    """Copy the candidate of a round, with a card that says what it is."""
-    checkpoint = Checkpoint.load(at / "candidate")
-    if checkpoint.engine != "whisper":
-        return f"model: none, for {checkpoint.engine!r} has no form that transformers reads"
-    _weights(at / "candidate")
-    folder.mkdir()
-    for path in (at / "candidate").iterdir():
-        if path.is_file() and path.name not in OURS and path.suffix != ".log":
-            shutil.copy2(path, folder / path.name)
-    (folder / "README.md").write_text(card.text(at, summary, license), encoding="utf-8")
-    return f"model: {at.name}/candidate in {folder}; its card is README.md"
+NOTES_OF_THE_RUN = frozenset(
+    {PROVENANCE, TIMING, SPEED, "checkpoint.json", TRAINING_LOG, EARLY_STOPPING_LOG}
+)
+"""Files of a candidate that are not exported. All other files are transformers' own."""
+TOKENIZER_FILES = "tokenizer.json preprocessor_config.json".split()
+"""Files that programs which serve CTranslate2's Whisper read beside its weights."""
 
 
-def write_ctranslate2(at: Path, folder: Path) -> str:
-    """Convert the candidate of a round, once both engines hear development speech alike.
+def export_model(round_folder: Path, summary: Summary, folder: Path, license: str | None) -> str:
+    """Copy the candidate of a round, with a model card.
+
+    Returns:
+        A line that says what was written, or why nothing was.
 
     Raises:
-        EngineError: they do not.
-        ConfigError: there is nothing to try them on, or nothing to convert.
+        ConfigError: The weights were deleted when the round was pruned.
     """
-    checkpoint = Checkpoint.load(at / "candidate")
+    candidate = CANDIDATE.path(round_folder)
+    checkpoint = Checkpoint.load(candidate)
     if checkpoint.engine != "whisper":
-        raise ConfigError(f"CTranslate2 reads no {checkpoint.engine!r}")
-    _weights(at / "candidate")
-    plan = load(at / "plan.yaml")
-    other, terms = _other(plan)
+        return f"model: none, because transformers cannot load a {checkpoint.engine!r} model"
+    _check_weights(candidate)
     folder.mkdir()
-    clips = Manifest.write(_there(at), folder / "parity" / "clips")
+    for path in candidate.iterdir():
+        if path.is_file() and path.name not in NOTES_OF_THE_RUN and path.suffix != ".log":
+            shutil.copy2(path, folder / path.name)
+    card = render_card(round_folder, summary, license)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return f"model: {round_folder.name}/candidate in {folder}; its card is README.md"
+
+
+def export_ctranslate2(round_folder: Path, folder: Path) -> str:
+    """Convert the candidate of a round, if both engines transcribe development speech alike.
+
+    Returns:
+        A line that says what was written.
+
+    Raises:
+        EngineError: CTranslate2's transcripts differ too much.
+        ConfigError: There is no development speech to compare them on, or nothing to convert.
+    """
+    candidate = CANDIDATE.path(round_folder)
+    checkpoint = Checkpoint.load(candidate)
+    if checkpoint.engine != "whisper":
+        raise ConfigError(f"CTranslate2 cannot load a {checkpoint.engine!r} model, only Whisper")
+    _check_weights(candidate)
+    plan = load(round_folder / "plan.yaml")
+    decoder, options = _ctranslate2_of(plan)
+    folder.mkdir()
+    # The trial needs a folder to work in; only its outcome is exported.
+    scratch = folder / "parity"
+    clips = Manifest.write(_development_speech(round_folder), scratch / "clips")
     if not len(clips):
-        raise ConfigError(f"{at / 'given'}: no development speech is left to try CTranslate2 on")
-    tried = folder / "parity" / "tried"
-    parity = try_decoders([other], plan.asr, checkpoint, clips, (), terms, plan.seed, out=tried)
-    if parity.chosen is None:
-        raise EngineError(
-            f"CTranslate2 hears otherwise with these weights, and is not exported: {parity}"
+        raise ConfigError(
+            f"{round_folder / INPUTS}: no development recording can be read any more, so "
+            "CTranslate2 cannot be compared with transformers"
         )
-    converted = import_module("twister_loop.asr.ctranslate2.model").convert_weights
-    compute_type = getattr(other, "compute_type", "auto")
-    shutil.copytree(converted(at / "candidate", compute_type), folder, dirs_exist_ok=True)
-    for name in READ_BESIDE:
-        if (at / "candidate" / name).is_file():
-            shutil.copy2(at / "candidate" / name, folder / name)
-    shutil.rmtree(folder / "parity")
-    parity.save(folder)
-    return f"ctranslate2: in {folder}; {parity.attempts[0].identical} of {parity.clips} clips heard alike"
+    trial = try_decoders(
+        [decoder],
+        reference=plan.asr,
+        checkpoint=checkpoint,
+        pool=clips,
+        filters=(),
+        options=options,
+        seed=plan.seed,
+        out=scratch / "tried",
+    )
+    if trial.chosen is None:
+        raise EngineError(
+            f"CTranslate2 transcribes differently with these weights and is not exported: {trial}"
+        )
+    # Imported by name, because `ctranslate2` is an optional package.
+    convert_weights = import_module("twister_loop.asr.ctranslate2.model").convert_weights
+    compute_type = getattr(decoder, "compute_type", "auto")
+    shutil.copytree(convert_weights(candidate, compute_type), folder, dirs_exist_ok=True)
+    for name in TOKENIZER_FILES:
+        if (candidate / name).is_file():
+            shutil.copy2(candidate / name, folder / name)
+    shutil.rmtree(scratch)
+    trial.save(folder)
+    identical = trial.attempts[0].identical
+    return f"ctranslate2: in {folder}; {identical} of {trial.clips} transcripts are identical"
 
 
-def _other(plan: Plan) -> tuple[Recognizer, LabelOptions]:
-    """The plan's own CTranslate2 with its terms, or one that decodes like its recognizer."""
+def _ctranslate2_of(plan: Plan) -> tuple[Recognizer, LabelOptions]:
+    """Return the plan's own CTranslate2 decoder, or one that decodes like its recognizer."""
     if plan.labeler.recognizer.name == "ctranslate2":
         return plan.labeler.recognizer, plan.labeler.options
     options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
     return Recognizer.build(options), LabelOptions()
 
 
-def _there(at: Path) -> Iterator[Utterance]:
-    for folder in sorted((at / "inputs" / "development").iterdir()):
-        yield from (each for each in Manifest(folder) if each.audio_filepath.is_file())
+def _development_speech(round_folder: Path) -> Iterator[Utterance]:
+    """Yield the development utterances whose recordings still exist."""
+    for folder in sorted((round_folder / INPUTS / "development").iterdir()):
+        for utterance in Manifest(folder):
+            if utterance.audio_filepath.is_file():
+                yield utterance
 
 
-def _weights(folder: Path) -> None:
-    if not any(folder.glob("*.safetensors")):
-        raise ConfigError(f"{folder}: its weights are no longer there; old rounds are thinned")
+def _check_weights(candidate: Path) -> None:
+    if not any(candidate.glob("*.safetensors")):
+        raise ConfigError(
+            f"{candidate}: its weights were deleted when the round was pruned; `keep` in the plan "
+            "says how many rounds stay whole"
+        )

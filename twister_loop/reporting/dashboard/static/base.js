@@ -1,48 +1,58 @@
-// What every page here is built of: elements, numbers, and the data that a page carries.
+// The basis of every page: elements, numbers, tables, and the data that a page contains.
 "use strict";
 
 const MEASURES = {words: "WER", characters: "CER", mixed: "MER"};
-const MEASURE_HELP = {
-  words: "word error rate",
-  characters: "character error rate, spaces left out",
-  mixed: "mixed error rate: Han characters and kana singly, all else by word",
-};
 const KINDS = ["test", "development", "retention"];
-const WHO = ["untouched", "champion", "candidate"];
+const MODELS = ["untouched", "champion", "candidate"];
 const OUTCOMES = {
   accepted: "✓", refused: "✗", undecided: "?", waiting: "⏳", "in progress": "…",
 };
 
-/** An element. Text only ever becomes a text node, so nothing of a run is read as markup. */
+/**
+ * Make an element: `el("td.n", {title: "..."}, child, ...)` is a td of class n.
+ *
+ * Strings become text nodes, never markup, so that nothing of a run can run as a script.
+ */
 function el(tag, attributes = {}, ...children) {
   const [name, ...classes] = tag.split(".");
-  const made = document.createElement(name || "div");
-  if (classes.length) made.className = classes.join(" ");
+  const element = document.createElement(name || "div");
+  if (classes.length) element.className = classes.join(" ");
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (key === "style") Object.assign(made.style, value);
-    else made.setAttribute(key, value === true ? "" : value);
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key === "style") Object.assign(element.style, value);
+    else element.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined));
-  return made;
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return element;
 }
 
-const rate = (count) => {
-  const length = count.hits + count.substitutions + count.deletions;
-  const errors = count.substitutions + count.deletions + count.insertions;
-  return length ? errors / length : Number(errors > 0);
-};
+/** Tokens of the reference: words, characters or mixed units. */
 const length = (count) => count.hits + count.substitutions + count.deletions;
+
+/** Error rate, 0.1 is 10 %; the same as `ErrorCount.rate` in Python. */
+const rate = (count) => {
+  const errors = count.substitutions + count.deletions + count.insertions;
+  return length(count) ? errors / length(count) : Number(errors > 0);
+};
+
 const percent = (share, digits = 2) => (100 * share).toFixed(digits);
+
 const signed = (number, digits = 2) => {
   const text = Math.abs(number).toFixed(digits);
+  // −0.00 would look like a gain.
   if (Number(text) === 0) return text;
   return (number < 0 ? "−" : "+") + text;
 };
+
 const points = (share, digits = 2) => signed(100 * share, digits);
-const plural = (count, noun) =>
-  `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+// Always English, like the rest of the page, whatever the browser's language is.
+const grouped = (number) => number.toLocaleString("en");
+
+const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 function duration(seconds) {
   if (seconds < 120) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
@@ -52,7 +62,7 @@ function duration(seconds) {
 
 const rangeText = ({low, high}, digits = 1) => `${percent(low, digits)} – ${percent(high, digits)}`;
 
-/** `waiting for approval` is a kind of waiting. */
+/** Kind of an outcome, for color and sign: "waiting for approval" is "waiting". */
 const kindOf = (outcome) => outcome.startsWith("waiting") ? "waiting" : outcome;
 
 function badge(outcome) {
@@ -61,48 +71,63 @@ function badge(outcome) {
     el("span", {"aria-hidden": "true"}, OUTCOMES[kind] ?? "•"), ` ${outcome}`);
 }
 
-/** A change in points with its interval; nothing is called a gain that may be chance. */
-function changePill(change, digits = 2) {
-  const seen = change.low > 0 || change.high < 0;
-  const kind = !seen ? "same" : change.rate < 0 ? "better" : "worse";
-  const title = `95 % interval ${points(change.low)} to ${points(change.high)} points, ` +
-    `paired bootstrap over ${change.resampling_unit}${seen ? "" : "; no difference seen"}`;
-  return el(`span.pill.${kind}`, {title},
-    points(change.rate, digits), el("small", {}, ` ${points(change.low, 1)} … ${points(change.high, 1)}`));
+/** Number of rounds by outcome, in the order in which the outcomes first came. */
+function countOutcomes(outcomes) {
+  const counts = {};
+  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return Object.entries(counts);
 }
 
-/** Texts of any script, each in its own direction. */
+/** Change of an error rate in points with its interval; colored only if it is significant. */
+function changePill(change, digits = 2) {
+  const significant = change.low > 0 || change.high < 0;
+  const kind = !significant ? "same" : change.rate < 0 ? "better" : "worse";
+  const title = `95 % interval ${points(change.low)} to ${points(change.high)} points, ` +
+    `paired bootstrap over ${change.resampling_unit}${significant ? "" : "; not significant"}`;
+  return el(`span.pill.${kind}`, {title}, points(change.rate, digits),
+    el("small", {}, ` ${points(change.low, 1)} … ${points(change.high, 1)}`));
+}
+
+/** Text of any language, in its own direction: Arabic and Hebrew run from right to left. */
 const quoted = (tag, text, attributes = {}) => el(tag, {dir: "auto", ...attributes}, text);
 
-const unspaced = /(?<=[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]) (?=[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}])/gu;
-const joined = (text) => text.replace(unspaced, "");
+// Alignment puts a space between all units, also between characters of Chinese and Japanese.
+const CJK = "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}]";
+const SPACE_IN_CJK = new RegExp(`(?<=${CJK}) (?=${CJK})`, "gu");
+const joinUnits = (text) => text.replace(SPACE_IN_CJK, "");
 
-/** What was said and what was heard, side by side. */
+/** Reference and hypothesis side by side: deleted is reference only, inserted hypothesis only. */
 function diff(chunks) {
   const line = el("span.diff", {dir: "auto"});
   for (const {reference, hypothesis} of chunks) {
-    if (reference === hypothesis) line.append(joined(reference), " ");
+    if (reference === hypothesis) line.append(joinUnits(reference), " ");
     else {
-      if (reference) line.append(el("del", {}, joined(reference)), " ");
-      if (hypothesis) line.append(el("ins", {}, joined(hypothesis)), " ");
+      if (reference) line.append(el("del", {}, joinUnits(reference)), " ");
+      if (hypothesis) line.append(el("ins", {}, joinUnits(hypothesis)), " ");
     }
   }
-  if (!chunks.length) line.append(el("em", {}, "nothing said, nothing heard"));
+  if (!chunks.length) line.append(el("em", {}, "empty reference, empty hypothesis"));
   return line;
 }
 
+/** A table that scrolls sideways on its own; `options.numbers` are the columns aligned right. */
 function table(heads, rows, options = {}) {
   const numbers = new Set(options.numbers ?? []);
-  const cell = (tag, content, place) =>
-    el(tag + (numbers.has(place) ? ".n" : ""), tag === "th" ? {scope: "col"} : {}, content);
+  const cell = (tag, content, column) =>
+    el(tag + (numbers.has(column) ? ".n" : ""), tag === "th" ? {scope: "col"} : {}, content);
+  // The tabindex lets the keyboard scroll it.
   return el(".scroll", {tabindex: "0", role: "region", "aria-label": options.label ?? "table"},
     el("table", {},
-      el("thead", {}, el("tr", {}, heads.map((head, place) => cell("th", head, place)))),
+      el("thead", {}, el("tr", {}, heads.map((head, column) => cell("th", head, column)))),
       el("tbody", {}, rows.map((row) => row instanceof Node ? row
-        : el("tr", {}, row.map((content, place) => cell("td", content, place)))))));
+        : el("tr", {}, row.map((content, column) => cell("td", content, column)))))));
 }
 
-/** Radio buttons that look like one switch: arrow keys move, as they do in every browser. */
+/** A colored bar; `parts` are class name and width in percent. */
+const bar = (parts) => el(".bar", {"aria-hidden": "true"},
+  parts.map(([name, width]) => el(`i.${name}`, {style: {width: `${width}%`}})));
+
+/** Radio buttons that look like one switch; arrow keys move between them. */
 function choice(name, label, options, chosen, change) {
   return el("fieldset.choice", {}, el("legend", {}, label),
     Object.entries(options).map(([value, text]) => el("label", {},
@@ -117,32 +142,43 @@ function picker(label, options, chosen, change) {
   return el("label.picker", {}, el("span", {}, label), select);
 }
 
-async function unpacked(id) {
+function searchField(label, query, change) {
+  return el("input", {type: "search", value: query, placeholder: label, "aria-label": label,
+    oninput: (event) => change(event.target.value.trim().toLowerCase())});
+}
+
+/** Text of an element of the page that holds gzip in base64. */
+async function unpack(id) {
   const text = document.getElementById(id).textContent.trim();
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
 
-/** The library for plots: carried by the page, or given by the server; the tables do without. */
+/** Whether there is a plot library; null until it is loaded. */
 let plots = null;
-async function plotting() {
-  if (document.getElementById("library")) {
-    document.head.append(el("script", {}, await unpacked("library")));
+
+/** Load Plotly: from the page itself if it contains it; otherwise the server has sent it. */
+async function loadPlotly() {
+  if (document.getElementById("plotly")) {
+    document.head.append(el("script", {}, await unpack("plotly")));
   }
+  // Without the Python package plotly there is none; the tables show the same numbers.
   plots = typeof Plotly !== "undefined";
 }
 
-function theme() {
-  const kept = localStorage.getItem("theme");
-  if (kept) document.documentElement.dataset.theme = kept;
+/** Button that switches between light and dark; at first the system decides. */
+function themeButton() {
+  const stored = localStorage.getItem("theme");
+  if (stored) document.documentElement.dataset.theme = stored;
   const next = {light: "dark", dark: "light"};
-  const now = () => document.documentElement.dataset.theme
+  const current = () => document.documentElement.dataset.theme
     ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   return el("button.quiet", {type: "button", title: "light or dark", "aria-label": "light or dark",
     onclick: () => {
-      document.documentElement.dataset.theme = next[now()];
-      localStorage.setItem("theme", now());
+      document.documentElement.dataset.theme = next[current()];
+      localStorage.setItem("theme", current());
+      // Plots have their colors inside and must be drawn again.
       document.dispatchEvent(new Event("redraw"));
     }}, "◐");
 }

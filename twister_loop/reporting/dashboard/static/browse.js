@@ -1,50 +1,74 @@
-// A manifest, page by page: it may have a million lines, and never more are loaded than are shown.
+// A manifest, page by page. It may have a million lines, so only the lines that are shown are loaded.
 "use strict";
 
-const asked = new URLSearchParams(location.search);
-const [run, folder] = [asked.get("run") ?? "", asked.get("folder") ?? ""];
-let turn = 0;
+const parameters = new URLSearchParams(location.search);
+const run = parameters.get("run") ?? "";
+const folder = parameters.get("folder") ?? "";
+/** Number of the newest search; an answer to an older one comes too late and is ignored. */
+let searches = 0;
 
-function line(one) {
-  const facts = [one.origin, one.lang, one.speaker, duration(one.duration),
-    one.confidence === undefined ? null : `confidence ${one.confidence.toFixed(2)}`, one.made_by].filter(Boolean);
-  return el("article.utterance", {}, el("header", {}, el("code", {}, one.id), el("span.dim", {}, ` ${facts.join(", ")}`)),
-    one.text === undefined ? null : quoted("p", one.text),
-    one.pred_text !== undefined && one.pred_text !== one.text ? el("p", {}, el("span.dim", {}, "heard: "), quoted("span", one.pred_text)) : null,
-    one.rejected_by || one.error ? quoted("p", `${one.rejected_by ?? "error"}: ${one.objection ?? one.error}`, {class: "refused"}) : null,
-    one.sound ? el("audio", {controls: true, preload: "none", src: one.sound, "aria-label": "listen"}) : null);
+function utteranceCard(utterance) {
+  const {id, text, pred_text: transcript, rejected_by: filter, objection, error, audio} = utterance;
+  const confidence = utterance.confidence === undefined ? null : `confidence ${utterance.confidence.toFixed(2)}`;
+  const facts = [utterance.origin, utterance.lang, utterance.speaker, duration(utterance.duration),
+    confidence, utterance.made_by].filter(Boolean);
+  return el("article.utterance", {},
+    el("header", {}, el("code", {}, id), el("span.dim", {}, ` ${facts.join(", ")}`)),
+    text === undefined ? null : quoted("p", text),
+    transcript !== undefined && transcript !== text
+      ? el("p", {}, el("span.dim", {}, "transcript: "), quoted("span", transcript)) : null,
+    filter || error ? quoted("p", `${filter ?? "error"}: ${objection ?? error}`, {class: "refused"}) : null,
+    audio ? el("audio", {controls: true, preload: "none", src: audio, "aria-label": "play"}) : null);
 }
 
-/** One page more; where a search reads far without a hit, the button goes on from there. */
-async function more(begin, query, mine) {
-  const found = document.getElementById("found"), foot = document.getElementById("foot");
-  foot.replaceChildren(el("p.dim", {}, "reading …"));
-  const answer = await fetch(`${document.body.dataset.source}?${new URLSearchParams({run, folder, begin, query})}`);
-  if (mine !== turn) return;
-  if (!answer.ok) return foot.replaceChildren(el("p.refused", {}, await answer.text()));
-  const {lines, after, of} = await answer.json();
-  if (mine !== turn) return;
-  found.append(...lines.map(line));
-  const shown = found.children.length;
-  foot.replaceChildren(after === null ? el("p.dim", {}, `${plural(shown, "line")}; this is the end.`)
-    : el("button.quiet", {type: "button", onclick: () => more(after, query, mine)},
-      `more (${plural(shown, "line")} so far, ${percent(after / of, 1)} % of the file read)`));
+/**
+ * Append one more page of lines.
+ *
+ * The server reads only so many bytes at once. A search that reads far without a match ends early,
+ * and the button continues from there.
+ */
+async function loadMore(begin, query, search) {
+  const list = document.getElementById("lines"), foot = document.getElementById("foot");
+  foot.replaceChildren(el("p.dim", {}, "loading …"));
+  const request = new URLSearchParams({run, folder, begin, query});
+  const answer = await fetch(`${document.body.dataset.source}?${request}`);
+  if (search !== searches) return;
+  if (!answer.ok) {
+    foot.replaceChildren(el("p.refused", {}, await answer.text()));
+    return;
+  }
+  const {lines, next_begin: next, size} = await answer.json();
+  if (search !== searches) return;
+  list.append(...lines.map(utteranceCard));
+  const shown = plural(list.children.length, "line");
+  foot.replaceChildren(next === undefined || next === null
+    ? el("p.dim", {}, `${shown}; this is the end.`)
+    : el("button.quiet", {type: "button", onclick: () => loadMore(next, query, search)},
+      `more (${shown} so far, ${percent(next / size, 1)} % of the file read)`));
 }
 
 function search(query) {
-  document.getElementById("found").replaceChildren();
-  history.replaceState(null, "", `?${new URLSearchParams({run, folder})}#${new URLSearchParams({query})}`);
-  return more(0, query, ++turn);
+  document.getElementById("lines").replaceChildren();
+  const address = `?${new URLSearchParams({run, folder})}#${new URLSearchParams({query})}`;
+  history.replaceState(null, "", address);
+  return loadMore(0, query, ++searches);
 }
 
 async function start() {
   const query = new URLSearchParams(location.hash.slice(1)).get("query") ?? "";
-  const input = el("input", {type: "search", value: query, placeholder: "search in this manifest", "aria-label": "search in this manifest"});
+  const label = "search in this manifest";
+  const input = el("input", {type: "search", value: query, placeholder: label, "aria-label": label});
+  const submit = (event) => {
+    event.preventDefault();
+    search(input.value.trim());
+  };
   document.getElementById("content").replaceChildren(
-    el("header.top", {}, el("div", {}, el("a.quiet", {href: `/run/${encodeURI(run)}`}, "← ", run), quoted("h1", folder)), theme()),
-    el("form.toolbar", {onsubmit: (event) => { event.preventDefault(); search(input.value.trim()); }}, input,
-      el("button.quiet", {type: "submit"}, "search")),
-    el(".utterances", {id: "found"}), el("footer", {id: "foot"}));
+    el("header.top", {},
+      el("div", {}, el("a.quiet", {href: `/run/${encodeURI(run)}`}, "← ", run), quoted("h1", folder)),
+      themeButton()),
+    // Searched when submitted and not at each key: a search may read 16 MB.
+    el("form.toolbar", {onsubmit: submit}, input, el("button.quiet", {type: "submit"}, "search")),
+    el(".utterances", {id: "lines"}), el("footer", {id: "foot"}));
   await search(query);
   document.body.dataset.ready = "yes";
 }

@@ -1,63 +1,80 @@
-// Two rounds, of one run or of two, on the sets that both were measured on.
+// Two rounds, of one run or of two, on the sets that both candidates were evaluated on.
 "use strict";
 
-const asked = new URLSearchParams(location.search);
+const parameters = new URLSearchParams(location.search);
 const view = {measure: "words", kind: "all", query: "", sort: "worsened", clips: new Set(), clipSource: null,
   labels: ["first", "second"]};
-let found = null;
-let trouble = "";
+let comparison = null;
+let error = "";
 
-function pickRound(name, label, runs) {
+function roundPicker(name, runs) {
   const options = {"": "choose a round"};
-  for (const run of runs) {
-    (run.outcomes ?? []).forEach((outcome, place) => {
-      options[`${run.name}/round-${String(place + 1).padStart(2, "0")}`] = `${run.name}, round ${place + 1} (${outcome})`;
+  for (const {name: run, outcomes} of runs) {
+    (outcomes ?? []).forEach((outcome, place) => {
+      const number = place + 1;
+      const folder = `round-${String(number).padStart(2, "0")}`;
+      options[`${run}/${folder}`] = `${run}, round ${number} (${outcome})`;
     });
   }
-  return picker(label, options, asked.get(name) ?? "", (value) => { asked.set(name, value); location.search = asked; });
+  return picker(name, options, parameters.get(name) ?? "", (round) => {
+    parameters.set(name, round);
+    location.search = parameters;
+  });
 }
 
-function comparison() {
-  const {scoreboard: board} = found;
-  const round = {...board, number: 0, details: {samples: []}};
-  const rows = setNames([board]).map((set) => {
-    const {champion: one, candidate: other} = board.scores[set];
-    const intervals = board.intervals[set];
-    const cell = (who, score) => el("td.n", {}, percent(rate(score[view.measure])), el("small.dim", {}, rangeText(intervals[who][view.measure])));
-    return el("tr", {}, el("th", {scope: "row"}, quoted("span", set), el("small.dim", {}, `${one.kind}, ${plural(one.utterances, "utterance")}`)),
-      cell("champion", one), cell("candidate", other), el("td.n", {}, changePill(board.steps[set][view.measure])),
-      el("td", {}, shares(one[view.measure])), el("td", {}, shares(other[view.measure])));
-  });
-  const moved = ["worsened", "improved"].map((sort) => section(sort === "worsened" ? "Heard worse by the second" : "Heard better by the second",
-    el(".utterances", {}, heard(round, {...view, sort}))));
+function setRow(scoreboard, set) {
+  // The first round's candidate stands in the place of the champion.
+  const {champion: first, candidate: second} = scoreboard.scores[set];
+  const intervals = scoreboard.intervals[set];
+  const cell = (model, score) => el("td.n", {}, percent(rate(score[view.measure])),
+    el("small.dim", {}, rangeText(intervals[model][view.measure])));
+  return el("tr", {},
+    el("th", {scope: "row"}, quoted("span", set),
+      el("small.dim", {}, `${first.kind}, ${plural(first.utterances, "utterance")}`)),
+    cell("champion", first), cell("candidate", second),
+    el("td.n", {}, changePill(scoreboard.steps[set][view.measure])),
+    el("td", {}, errorBar(first[view.measure])), el("td", {}, errorBar(second[view.measure])));
+}
+
+function comparisonSections() {
+  const {scoreboard, changes, skipped_sets: skipped} = comparison;
+  const round = {...scoreboard, number: 0, details: {samples: []}};
+  const rows = setNames([scoreboard]).map((set) => setRow(scoreboard, set));
+  const moved = {worsened: "More errors in the second round", improved: "Fewer errors in the second round"};
   return [
-    section(`${MEASURES[view.measure]}: second against first`, table(["set", "first", "second", "change", "S / D / I first", "second"], rows,
-      {numbers: [1, 2, 3], label: "comparison"}),
-      Object.entries(found.skipped_sets).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`))),
-    section("What differs between them", found.changes.length ? el("ul.plain.changes", {}, found.changes.map(({field, before, now}) =>
-      el("li", {}, el("code", {}, field), " ", quoted("del", before), " → ", quoted("ins", now)))) : el("p.dim", {}, "Plan, data and machine are the same.")),
-    ...moved];
+    section(`${MEASURES[view.measure]}: second against first`,
+      table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second"], rows,
+        {numbers: [1, 2, 3], label: "comparison"}),
+      Object.entries(skipped).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`))),
+    section("Differences in plan, data and machine", changes.length ? changeList(changes)
+      : el("p.dim", {}, "Plan, data and machine are the same.")),
+    ...Object.entries(moved).map(([sort, title]) =>
+      section(title, el(".utterances", {}, transcriptCards(round, {...view, sort})))),
+  ];
 }
 
 function draw(runs) {
-  const focused = document.activeElement?.name === "measure";
+  const measureFocused = document.activeElement?.name === "measure";
+  const content = error ? [el("p.refused", {}, error)]
+    : comparison ? comparisonSections() : [el("p.dim", {}, "Choose two rounds to compare.")];
   document.getElementById("content").replaceChildren(
-    el("header.top", {}, el("div", {}, el("a.quiet", {href: "/"}, "← all runs"), el("h1", {}, "Two rounds")), theme()),
-    el("nav.toolbar", {}, pickRound("first", "first", runs), pickRound("second", "second", runs),
+    el("header.top", {}, el("div", {}, el("a.quiet", {href: "/"}, "← all runs"), el("h1", {}, "Two rounds")), themeButton()),
+    el("nav.toolbar", {}, roundPicker("first", runs), roundPicker("second", runs),
       choice("measure", "measure", MEASURES, view.measure, (measure) => { view.measure = measure; draw(runs); })),
-    ...(trouble ? [el("p.refused", {}, trouble)] : found ? comparison() : [el("p.dim", {}, "Choose two rounds to compare.")]));
-  if (focused) document.querySelector("input[name=measure]:checked").focus();
+    ...content);
+  // Everything was replaced, so the keyboard has to be put back where it was.
+  if (measureFocused) document.querySelector("input[name=measure]:checked").focus();
 }
 
 async function start() {
   const runs = await (await fetch("/api/runs")).json();
-  if (asked.get("first") && asked.get("second")) {
-    const answer = await fetch(`${document.body.dataset.source}?${asked}`);
+  if (parameters.get("first") && parameters.get("second")) {
+    const answer = await fetch(`${document.body.dataset.source}?${parameters}`);
     if (answer.ok) {
-      found = await answer.json();
-      view.clips = new Set(found.clips);
-      view.clipSource = (id) => found.clip_source + encodeURIComponent(`${id}.flac`);
-    } else trouble = await answer.text();
+      comparison = await answer.json();
+      view.clips = new Set(comparison.clips);
+      view.clipSource = (id) => comparison.clip_source + encodeURIComponent(`${id}.flac`);
+    } else error = await answer.text();
   }
   draw(runs);
   document.body.dataset.ready = "yes";

@@ -1,58 +1,71 @@
-// What was said and heard: utterances as a diff, with their sound where there is a copy of it.
+// Transcripts: held-out utterances and training samples as a diff, with audio if there is a clip.
 "use strict";
 
-const SORTS = {worst: "worst", improved: "most improved", worsened: "most worsened", samples: "trained on"};
+const SORTS = {worst: "most errors", improved: "most improved", worsened: "most worsened", samples: "training data"};
+/** Cards of all sets together, and of one set when searching. */
+const MAX_CARDS = 12, MAX_MATCHES = 40;
+const MIN_CARDS_PER_SET = 3;
 
-/** A player for the clip of an utterance; nothing is fetched before it is asked for. */
-function player(round, id, view) {
-  if (!view.clips.has(id)) return el("span.dim.nosound", {}, "no copy of the sound");
-  const audio = el("audio", {controls: true, preload: "none", src: view.clipSource(id), "aria-label": "listen"});
-  audio.addEventListener("error", () => audio.replaceWith(el("span.dim.nosound", {}, "the sound is no longer there")));
+/** An audio player for a clip. It loads nothing before it is played: a page may have 100 of them. */
+function player(id, view) {
+  if (!view.clips.has(id)) return el("span.dim.noaudio", {}, "no audio clip");
+  const audio = el("audio", {controls: true, preload: "none", src: view.clipSource(id), "aria-label": "play"});
+  // The page may have been copied without its folder of clips.
+  audio.addEventListener("error", () => audio.replaceWith(el("span.dim.noaudio", {}, "audio clip not found")));
   audio.addEventListener("play", () => {
-    for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
+    for (const player of document.querySelectorAll("audio")) if (player !== audio) player.pause();
   });
   return audio;
 }
 
-function utterances(round, view) {
-  const {sort, kind, query, setSort} = view;
-  const shown = sort === "samples" ? samples(round, view) : heard(round, view);
+function transcripts(round, view) {
+  const {sort, kind, query, setSort, fetchUtterances} = view;
   const missing = sort !== "samples" && round.worst === undefined;
-  if (missing && view.fetchUtterances) view.fetchUtterances(round);
-  return section("Heard and said",
-    el(".row", {},
-      choice(`sort-${round.number}`, "utterances", SORTS, sort, setSort)),
-    missing && view.fetchUtterances ? el("p.dim", {}, "reading …")
-      : missing ? el("p.dim", {}, "Utterances of older rounds are left out to keep this page light; ",
+  if (missing && fetchUtterances) fetchUtterances(round);
+  const cards = sort === "samples" ? sampleCards(round, view) : transcriptCards(round, view);
+  const content = missing && fetchUtterances ? el("p.dim", {}, "loading …")
+    : missing ? el("p.dim", {}, "Utterances of older rounds are left out to keep this file small; ",
       el("code", {}, "twister dashboard"), " shows them.")
-      : shown.length ? el(".utterances", {}, shown)
-      : el("p.dim", {}, query || kind !== "all" ? "None fits what is chosen or searched for above." : "None."));
+    : cards.length ? el(".utterances", {}, cards)
+    : el("p.dim", {}, query || kind !== "all" ? "No utterance matches the choice and the search above." : "None.");
+  return section("Transcripts",
+    el(".row", {}, choice(`sort-${round.number}`, "utterances", SORTS, sort, setSort)), content);
 }
 
-function heard(round, view) {
-  const groups = Object.entries(round[view.sort] ?? {}).filter(([set]) => view.kind === "all" || setKind(round, set) === view.kind);
-  const most = view.query ? 40 : Math.max(3, Math.ceil(12 / Math.max(groups.length, 1)));
-  return groups.flatMap(([set, list]) => list.filter((one) => fits(view.query, set, one.text, one.pred_text)).slice(0, most)
-    .map((one) => el("article.utterance", {},
-      el("header", {}, quoted("strong", set), el("span.dim", {}, ` errors ${one.untouched} → `), el("b", {
-        class: one.candidate < one.untouched ? "better" : one.candidate > one.untouched ? "worse" : ""}, one.candidate)),
-      el("dl", {},
-        el("dt", {}, view.labels?.[0] ?? "untouched"), el("dd", {}, diff(one.untouched_chunks)),
-        el("dt", {}, view.labels?.[1] ?? "candidate"), el("dd", {}, diff(one.chunks))),
-      player(round, one.id, view))));
+function transcriptCards(round, view) {
+  const groups = Object.entries(round[view.sort] ?? {})
+    .filter(([set]) => view.kind === "all" || setKind(round, set) === view.kind);
+  const most = view.query ? MAX_MATCHES
+    : Math.max(MIN_CARDS_PER_SET, Math.ceil(MAX_CARDS / Math.max(groups.length, 1)));
+  return groups.flatMap(([set, utterances]) => utterances
+    .filter(({text, pred_text: transcript}) => matches(view.query, set, text, transcript))
+    .slice(0, most).map((utterance) => transcriptCard(set, utterance, view)));
 }
 
-function samples(round, view) {
-  const {query} = view;
-  const names = {pseudo: "pseudo-label kept", rejected: "rejected"};
-  return round.details.samples.filter((one) => fits(query, one.kind, one.text, one.voice ?? "", one.objection ?? ""))
-    .map((one) => el("article.utterance", {},
-      el("header", {}, el("strong", {}, one.kind === "synthetic" ? `spoken by ${one.voice}` : names[one.kind] + (one.voice ? `, spoken by ${one.voice}` : "")),
-        el("span.dim", {}, ` ${[one.lang, duration(one.duration),
-          one.confidence === undefined ? "" : `confidence ${one.confidence.toFixed(2)}`].filter(Boolean).join(", ")}`)),
-      one.alignment.length ? el("p", {}, diff(one.alignment)) : quoted("p", one.text),
-      one.objection ? quoted("p", one.objection, {class: "refused"}) : null,
-      player(round, one.id, view)));
+function transcriptCard(set, {id, untouched, candidate, chunks, untouched_chunks: before}, view) {
+  const kind = candidate < untouched ? "better" : candidate > untouched ? "worse" : "";
+  const [first, second] = view.labels ?? ["untouched", "candidate"];
+  return el("article.utterance", {},
+    el("header", {}, quoted("strong", set), el("span.dim", {}, ` errors ${untouched} → `), el("b", {class: kind}, candidate)),
+    el("dl", {}, el("dt", {}, first), el("dd", {}, diff(before)), el("dt", {}, second), el("dd", {}, diff(chunks))),
+    player(id, view));
 }
 
-const fits = (query, ...texts) => !query || texts.some((text) => text.toLowerCase().includes(query));
+function sampleCards(round, view) {
+  return round.details.samples
+    .filter(({kind, text, voice, objection}) => matches(view.query, kind, text, voice ?? "", objection ?? ""))
+    .map((sample) => sampleCard(sample, view));
+}
+
+function sampleCard({id, kind, voice, text, lang, alignment, objection, confidence, duration: seconds}, view) {
+  const title = kind === "pseudo" ? "pseudo-label, kept" : kind === "synthetic" ? "synthetic, kept" : "rejected";
+  const facts = [lang, duration(seconds), confidence === undefined ? "" : `confidence ${confidence.toFixed(2)}`];
+  return el("article.utterance", {},
+    el("header", {}, el("strong", {}, title + (voice ? `, voice ${voice}` : "")),
+      el("span.dim", {}, ` ${facts.filter(Boolean).join(", ")}`)),
+    alignment.length ? el("p", {}, diff(alignment)) : quoted("p", text),
+    objection ? quoted("p", objection, {class: "refused"}) : null,
+    player(id, view));
+}
+
+const matches = (query, ...texts) => !query || texts.some((text) => text.toLowerCase().includes(query));

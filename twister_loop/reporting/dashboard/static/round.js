@@ -1,14 +1,20 @@
-// One round: gates, scores, where its data came from, what it cost, and what was heard.
+// One round: gates, scores, transcripts, data, voices, training, time, plan and machine.
 "use strict";
 
-const outcomeOf = (round) => round.outcome;
+/** Objections longer than this are folded. */
+const MAX_REASONS = 4;
+/** An error bar is full at 40 % errors: most rates are far below 100 %. */
+const FULL_BAR = 0.4;
+
 const setKind = (round, set) => Object.values(round.scores[set])[0].kind;
-/** Names of sets: those of a kind together, and all of a kind as one before its parts. */
+
+/** Names of sets by kind; all sets of a kind together come before the single ones. */
 const setNames = (rounds) => {
   const kinds = new Map(rounds.flatMap((round) => Object.keys(round.scores).map((set) => [set, setKind(round, set)])));
   const rank = (set) => 2 * KINDS.indexOf(kinds.get(set)) + (set !== `all ${kinds.get(set)} sets`);
-  return [...kinds.keys()].sort((one, other) => rank(one) - rank(other));
+  return [...kinds.keys()].sort((first, second) => rank(first) - rank(second));
 };
+
 const amount = (tally) => `${plural(tally.utterances, "utterance")}, ${duration(tally.duration)}`;
 
 function section(title, ...content) {
@@ -16,200 +22,238 @@ function section(title, ...content) {
 }
 
 function roundSections(round, view) {
-  return [gates(round), scores(round, view), utterances(round, view), data(round), voices(round),
-    training(round), costs(round, view), behind(round, view)];
+  return [gateSection(round), scoreSection(round, view), transcripts(round, view), dataSection(round),
+    voiceSection(round), trainingSection(round), timeSection(round, view), sourceSection(round, view)];
 }
 
-function gates(round) {
-  const objections = new Map((round.verdict?.objections ?? []).map((each) => [each.gate, each]));
-  const judged = round.verdict !== undefined;
-  const options = (asked) => Object.entries(asked.options)
-    .filter(([, value]) => !(Array.isArray(value) && !value.length))
-    .map(([key, value]) => `${key} ${JSON.stringify(value)}`).join(", ");
-  const rows = round.details.gates.map((asked) => {
-    const objection = objections.get(asked.gate);
-    const [mark, said, kind] = !judged ? ["…", "not asked yet", "in-progress"]
-      : !objection ? ["✓", "passed", "accepted"]
-      : objection.undecided ? ["?", "undecided", "undecided"] : ["✗", "refused", "refused"];
-    return el(`li.gate`, {},
-      el("span", {class: `badge ${kind}`}, el("span", {"aria-hidden": "true"}, mark), ` ${said}`),
-      el("div", {}, el("strong", {}, asked.gate), el("span.dim", {}, ` ${options(asked)}`),
-        objection ? reasons(objection.reason) : null));
-  });
-  const changes = round.details.changes;
-  const said = round.approval;
-  const word = round.awaits_approval ? el("p", {}, "A person's word is awaited: ", el("code", {}, "twister approve RUN"), " or ",
-      el("code", {}, "twister refuse RUN --note WHY"))
-    : said ? el("p", {}, `${said.approved ? "Approved" : "Refused"} by `, quoted("span", said.by), ` on ${said.when}. `,
-      quoted("span", said.note)) : null;
+const changeList = (changes) => el("ul.plain.changes", {}, changes.map(({field, before, now}) => el("li", {},
+  el("code", {}, field), " ", quoted("del", before), " → ", quoted("ins", now))));
+
+function gateSection(round) {
+  const {gates, changes} = round.details;
+  const unchanged = round.number === 1 ? "This is the first round." : "Nothing: plan, data and machine are the same.";
   return el("section.two", {},
-    el("div", {}, el("h3", {}, "Gates"), word, rows.length ? el("ul.plain", {}, rows) : el("p.dim", {}, "The plan asks none.")),
-    el("div", {}, el("h3", {}, "Changed since the round before"), changes.length
-      ? el("ul.plain.changes", {}, changes.map(({field, before, now}) => el("li", {},
-        el("code", {}, field), " ", quoted("del", before), " → ", quoted("ins", now))))
-      : el("p.dim", {}, round.number === 1 ? "This is the first round." : "Nothing: plan, data and machine are the same.")));
+    el("div", {}, el("h3", {}, "Gates"), approvalLine(round), gates.length
+      ? el("ul.plain", {}, gates.map((gate) => gateItem(round, gate)))
+      : el("p.dim", {}, "The plan has no gates.")),
+    el("div", {}, el("h3", {}, "Changed since the previous round"),
+      changes.length ? changeList(changes) : el("p.dim", {}, unchanged)));
 }
 
-/** What a gate said, set by set; the longest stories are folded up. */
-function reasons(why) {
-  const parts = why.split("; ");
-  const each = parts.every((part) => part.includes(": ")) ? parts : [why];
-  const list = (items) => el("ul.plain", {}, items.map((item) => quoted("li", item)));
-  return each.length <= 4 ? list(each) : [list(each.slice(0, 3)),
-    el("details", {}, el("summary", {}, `and ${each.length - 3} more`), list(each.slice(3)))];
+function gateItem(round, {gate, options}) {
+  const objection = round.verdict?.objections.find((candidate) => candidate.gate === gate);
+  const [sign, outcome, kind] = round.verdict === undefined ? ["…", "not run yet", "in-progress"]
+    : !objection ? ["✓", "passed", "accepted"]
+    : objection.undecided ? ["?", "undecided", "undecided"] : ["✗", "refused", "refused"];
+  // Options that are empty lists are at their default, which means all sets.
+  const given = Object.entries(options).filter(([, option]) => !(Array.isArray(option) && !option.length))
+    .map(([name, option]) => `${name} ${JSON.stringify(option)}`).join(", ");
+  return el("li.gate", {},
+    el("span", {class: `badge ${kind}`}, el("span", {"aria-hidden": "true"}, sign), ` ${outcome}`),
+    el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${given}`),
+      objection ? reasonList(objection.reason) : null));
 }
 
-function scores(round, {measure, kind, query}) {
+function approvalLine({awaits_approval: awaiting, approval}) {
+  if (awaiting) {
+    return el("p", {}, "This candidate awaits approval: ", el("code", {}, "twister approve RUN"), " or ",
+      el("code", {}, "twister refuse RUN --note WHY"));
+  }
+  if (!approval) return null;
+  const {approved, by, when, note} = approval;
+  return el("p", {}, `${approved ? "Approved" : "Refused"} by `, quoted("span", by), ` on ${when}. `, quoted("span", note));
+}
+
+/** The reason of an objection, one line for each set if it names sets ("dev: ...; test: ..."). */
+function reasonList(reason) {
+  const parts = reason.split("; ");
+  const lines = parts.every((part) => part.includes(": ")) ? parts : [reason];
+  const list = (shown) => el("ul.plain", {}, shown.map((line) => quoted("li", line)));
+  if (lines.length <= MAX_REASONS) return list(lines);
+  const first = MAX_REASONS - 1;
+  return [list(lines.slice(0, first)),
+    el("details", {}, el("summary", {}, `and ${lines.length - first} more`), list(lines.slice(first)))];
+}
+
+function scoreSection(round, {measure, kind, query}) {
   const sets = setNames([round]).filter((set) =>
     (kind === "all" || setKind(round, set) === kind) && (!query || set.toLowerCase().includes(query)));
-  const inWindow = Object.keys(round.full_window).length > 0;
-  const rows = sets.flatMap((set) => {
-    const row = round.scores[set];
-    return WHO.filter((who) => row[who]).map((who, place, whos) => {
-      const count = row[who][measure];
-      const usual = round.full_window[set]?.[who];
-      const about = `${row[who].kind}, ${plural(row[who].utterances, "utterance")}, ` +
-        `${plural(length(count), measure === "characters" ? "character" : measure === "words" ? "word" : "unit")}`;
-      return el("tr", {class: `${who}${place === 0 ? " first" : ""}`},
-        place === 0 ? el("th", {scope: "rowgroup", rowspan: whos.length}, quoted("span", set), el("small.dim", {}, about)) : null,
-        el("td", {}, who),
-        el("td.n", {}, percent(rate(count)), el("small.dim", {}, rangeText(round.intervals[set][who][measure]))),
-        el("td.n", {}, who === "candidate" ? changePill(round.changes[set][measure]) : null),
-        el("td.n", {}, who === "candidate" ? changePill(round.steps[set][measure]) : null),
-        el("td", {}, shares(count)),
-        inWindow ? el("td.n", {}, usual ? percent(rate(usual[measure])) : "",
-          usual && usual.utterances < row[who].utterances ? el("small.dim", {}, `of ${usual.utterances}`) : null) : null);
-    });
-  });
-  const notes = Object.entries(round.spelling_share).filter(([, share]) => share).map(([set, share]) =>
-    `On ${set}, ${percent(share, 0)} % of the word errors won were won by spelling numbers otherwise.`);
-  for (const [set, who] of Object.entries(round.new_texts)) {
-    const whole = length(round.scores[set].candidate.words), left = length(who.candidate);
-    if (left < whole) notes.push(`${set}, only what was not nearly said in training (${left} of ${whole} words): ` +
-      `WER ${percent(rate(who.untouched))} untouched, ${percent(rate(who.candidate))} candidate.`);
-  }
-  const some = Object.values(round.scores).flatMap((row) => Object.values(row));
-  const same = (pick) => [...new Set(some.map(pick))].join(", ");
+  const withFullWindow = Object.keys(round.full_window).length > 0;
+  const rows = sets.flatMap((set) => scoreRows(round, set, measure, withFullWindow));
+  const scores = Object.values(round.scores).flatMap(Object.values);
+  const distinct = (textOf) => [...new Set(scores.map(textOf))].join(", ");
+  const heads = ["set", "model", `${MEASURES[measure]} %`, "against untouched", "against champion", "S / D / I",
+    ...(withFullWindow ? [`${MEASURES[measure]} % in 30 s`] : [])];
+  const notes = scoreNotes(round);
   return section(`${MEASURES[measure]} by set`,
-    rows.length ? table(["set", "model", `${MEASURES[measure]} %`, "against untouched", "against champion",
-      "S / D / I", ...(inWindow ? ["in 30 s"] : [])], rows, {numbers: [2, 3, 4, 6], label: "error rates by set"})
-      : el("p.dim", {}, some.length ? "No set is chosen above." : "Nothing is measured yet."),
-    el("p.legend", {}, el("i.s"), "substituted ", el("i.d"), "deleted ", el("i.i"), "inserted"),
+    rows.length ? table(heads, rows, {numbers: [2, 3, 4, 6], label: "error rates by set"})
+      : el("p.dim", {}, scores.length ? "No set matches the choice above." : "Nothing is evaluated yet."),
+    el("p.legend", {}, el("i.s"), "substitutions ", el("i.d"), "deletions ", el("i.i"), "insertions"),
     notes.length ? el("ul", {}, notes.map((note) => el("li", {}, note))) : null,
-    some.length ? el("p.dim", {}, `Rates are summed counts. Decoding: ${same((s) => s.decoding)}. ` +
-      `Normalizer: ${same((s) => `${s.normalizer} (${s.normalizer_digest})`)}.`) : null);
+    scores.length ? el("p.dim", {}, "Rates of several utterances or sets are summed counts. " +
+      `Decoding: ${distinct(({decoding}) => decoding)}. Normalizer: ` +
+      `${distinct(({normalizer, normalizer_digest: digest}) => `${normalizer} (${digest})`)}.`) : null);
 }
 
-/** Errors by their kind, as long as the rate is high. */
-function shares(count) {
-  const whole = Math.max(length(count), 1);
-  const part = (name, value) => el(`i.${name}`, {style: {width: `${Math.min(100, 250 * value / whole)}%`}});
-  const text = `${count.substitutions} / ${count.deletions} / ${count.insertions}`;
-  return el(".shares", {}, el("span", {}, text), el(".bar", {"aria-hidden": "true"},
-    part("s", count.substitutions), part("d", count.deletions), part("i", count.insertions)));
+function scoreRows(round, set, measure, withFullWindow) {
+  const scores = round.scores[set];
+  const unit = {words: "word", characters: "character", mixed: "unit"}[measure];
+  return MODELS.filter((model) => scores[model]).map((model, place, models) => {
+    const {kind, utterances, [measure]: count} = scores[model];
+    const fullWindow = round.full_window[set]?.[model];
+    const size = `${kind}, ${plural(utterances, "utterance")}, ${plural(length(count), unit)}`;
+    const isCandidate = model === "candidate";
+    return el("tr", {class: `${model}${place === 0 ? " first" : ""}`},
+      place === 0 ? el("th", {scope: "rowgroup", rowspan: models.length}, quoted("span", set), el("small.dim", {}, size)) : null,
+      el("td", {}, model),
+      el("td.n", {}, percent(rate(count)), el("small.dim", {}, rangeText(round.intervals[set][model][measure]))),
+      el("td.n", {}, isCandidate ? changePill(round.changes[set][measure]) : null),
+      el("td.n", {}, isCandidate ? changePill(round.steps[set][measure]) : null),
+      el("td", {}, errorBar(count)),
+      withFullWindow ? el("td.n", {}, fullWindow ? percent(rate(fullWindow[measure])) : "",
+        fullWindow && fullWindow.utterances < utterances ? el("small.dim", {}, `of ${fullWindow.utterances}`) : null) : null);
+  });
 }
 
-function data(round) {
-  const given = Object.entries(round.details.inputs).filter(([, count]) => count)
-    .map(([name, count]) => `${count.toLocaleString("en")} ${{pool: "recordings in the pool", texts: "texts", human: "human utterances", replay: "utterances to replay"}[name]}`);
-  const lines = Object.entries(round.funnels).map(([name, funnel]) => [name, funnel.kept, funnel.rejected]);
-  for (const voice of round.voices) {
-    if (voice.kept) lines.push([`${voice.name}: synthetic`, voice.kept, voice.rejected ?? {}]);
+/** What a gain consists of: spelling of numbers, and texts that are in the training data. */
+function scoreNotes(round) {
+  const notes = Object.entries(round.spelling_share).filter(([, share]) => share).map(([set, share]) =>
+    `${set}: ${percent(share, 0)} % of the corrected word errors were only numbers spelled differently.`);
+  for (const [set, {untouched, candidate}] of Object.entries(round.new_texts)) {
+    const all = length(round.scores[set].candidate.words), unseen = length(candidate);
+    if (unseen < all) notes.push(`${set}, only utterances whose text is not (nearly) in the training data (${unseen} of ${all} words): ` +
+      `WER ${percent(rate(untouched))} untouched, ${percent(rate(candidate))} candidate.`);
   }
-  const most = Math.max(...lines.map(([, kept, rejected]) =>
-    kept.utterances + Object.values(rejected).reduce((sum, each) => sum + each.utterances, 0)), 1);
-  const rows = lines.map(([name, kept, rejected]) => {
-    const reasons = Object.entries(rejected);
-    const width = (tally) => ({width: `${100 * tally.utterances / most}%`});
-    return [name, el("div", {}, amount(kept), el(".bar", {"aria-hidden": "true"}, el("i.kept", {style: width(kept)}),
-      reasons.map(([, tally]) => el("i.lost", {style: width(tally)})))),
-      reasons.length ? el("ul.plain", {}, reasons.map(([why, tally]) => el("li", {}, `${why}: ${tally.utterances}`,
+  return notes;
+}
+
+/** Substitutions, deletions and insertions as numbers and as a bar whose length is the error rate. */
+function errorBar(count) {
+  const {substitutions, deletions, insertions} = count;
+  const tokens = Math.max(length(count), 1);
+  const width = (errors) => Math.min(100, 100 * errors / tokens / FULL_BAR);
+  return el(".shares", {}, el("span", {}, `${substitutions} / ${deletions} / ${insertions}`),
+    bar([["s", width(substitutions)], ["d", width(deletions)], ["i", width(insertions)]]));
+}
+
+function dataSection(round) {
+  const nouns = {pool: "recordings in the pool", texts: "texts", human: "human utterances", replay: "utterances to replay"};
+  const inputs = Object.entries(round.details.inputs).filter(([, count]) => count)
+    .map(([name, count]) => `${grouped(count)} ${nouns[name]}`);
+  const rows = funnelRows(round);
+  return section("Data: from the pool to the mixture",
+    inputs.length ? el("p.dim", {}, `Inputs: ${inputs.join(", ")}.`) : null,
+    rows.length ? table(["stage", "kept", "rejected"], rows, {label: "kept and rejected data"})
+      : el("p.dim", {}, "No stage is finished yet."),
+    round.speakers ? el("p", {}, speakerText(round.speakers)) : null,
+    round.rescored_labels === undefined ? null
+      : el("p", {}, `Rescoring changed ${plural(round.rescored_labels, "pseudo-label")}.`),
+    round.decoder_trial ? el("p", {}, decoderTrialText(round.decoder_trial)) : null,
+    mixtureTable(round.mixture_sources));
+}
+
+function funnelRows(round) {
+  const stages = Object.entries(round.funnels).map(([name, {kept, rejected}]) => [name.replaceAll("_", " "), kept, rejected]);
+  for (const {name, kept, rejected} of round.voices) {
+    if (kept) stages.push([`voice ${name}: filtered`, kept, rejected ?? {}]);
+  }
+  const size = (kept, rejected) => sum([kept, ...Object.values(rejected)].map(({utterances}) => utterances));
+  const largest = Math.max(...stages.map(([, kept, rejected]) => size(kept, rejected)), 1);
+  const width = ({utterances}) => 100 * utterances / largest;
+  return stages.map(([name, kept, rejected]) => {
+    const filters = Object.entries(rejected);
+    const parts = [["kept", width(kept)], ...filters.map(([, tally]) => ["lost", width(tally)])];
+    return [name, el("div", {}, amount(kept), bar(parts)),
+      filters.length ? el("ul.plain", {}, filters.map(([filter, tally]) => el("li", {}, `${filter}: ${tally.utterances}`,
         tally.duration ? el("span.dim", {}, ` ${duration(tally.duration)}`) : null))) : "none"];
   });
-  const whole = round.mixture_sources.reduce((sum, {taken}) => sum + taken.duration, 0);
-  const mixture = round.mixture_sources.map(({origin, lang, corpus, available: atHand, taken}) => [origin, lang ?? "unknown", corpus ?? "",
-    taken.utterances.toLocaleString("en"), duration(taken.duration), `${Math.round(100 * taken.duration / Math.max(whole, 1e-9))} %`,
-    duration(atHand.duration)]);
-  return section("From the pool to the mixture",
-    given.length ? el("p.dim", {}, `Begun with ${given.join(", ")}.`) : null,
-    rows.length ? table(["stage", "kept", "rejected"], rows, {label: "what was kept and rejected"}) : el("p.dim", {}, "Nothing yet."),
-    round.speakers ? el("p", {}, speakers(round.speakers)) : null,
-    round.rescored_labels != null ? el("p", {}, `${round.rescored_labels.toLocaleString("en")} labels took a word of the texts.`) : null,
-    round.decoder_trial ? el("p", {}, `Labels are heard by ${labeledBy(round.decoder_trial)}. Tried against ${round.decoder_trial.reference}: `,
-      round.decoder_trial.attempts.map((each) => `${each.decoding}: CER ${percent(rate(each.characters))} %, ${each.identical} of ${round.decoder_trial.clips} clips alike`).join("; "),
-      `; limit ${percent(round.decoder_trial.limit)} %.`) : null,
-    mixture.length ? table(["mixture: origin", "language", "corpus", "utterances", "time", "share", "of"], mixture,
-      {numbers: [3, 4, 5, 6], label: "mixture"}) : null);
 }
 
-/** How many speakers were told apart, and who speaks most. */
-function speakers({count, most, unknown}) {
+function mixtureTable(sources) {
+  const total = sum(sources.map(({taken}) => taken.duration));
+  const rows = sources.map(({origin, lang, corpus, available, taken}) => [origin, lang ?? "unknown", corpus ?? "",
+    grouped(taken.utterances), duration(taken.duration), `${Math.round(100 * taken.duration / Math.max(total, 1e-9))} %`,
+    duration(available.duration)]);
+  return rows.length ? table(["mixture: origin", "language", "corpus", "utterances", "duration", "share", "available"], rows,
+    {numbers: [3, 4, 5, 6], label: "mixture"}) : null;
+}
+
+function speakerText({count, most, unknown}) {
   const named = Object.entries(most).map(([name, tally]) => `${name} ${duration(tally.duration)}`);
-  const others = count > named.length ? `, and ${(count - named.length).toLocaleString("en")} who speak less` : "";
+  const fewer = count > named.length ? `, and ${grouped(count - named.length)} with less speech` : "";
   const rest = unknown.utterances ? `; ${amount(unknown)} of no known speaker` : "";
-  return `${plural(count, "speaker")} in the pool: ${named.join(", ")}${others}${rest}.`;
+  return `${plural(count, "speaker")} in the pool: ${named.join(", ")}${fewer}${rest}.`;
 }
 
-/** The last way that was tried, if it heard what the careful one hears. */
-function labeledBy({reference, attempts, limit}) {
+function decoderTrialText({reference, clips, attempts, limit}) {
+  // The trial ends with the first decoder that is good enough; the same rule as `DecoderTrial.chosen`.
   const last = attempts.at(-1);
-  return last && length(last.characters) && rate(last.characters) <= limit ? last.decoding : reference;
+  const passed = last && length(last.characters) && rate(last.characters) <= limit;
+  const tried = attempts.map(({decoding, characters, identical}) =>
+    `${decoding}: CER ${percent(rate(characters))} %, ${identical} of ${clips} transcripts identical`);
+  return `Decoder of the pseudo-labels: ${passed ? last.decoding : reference}. Trial against ${reference}: ` +
+    `${tried.join("; ")}; limit ${percent(limit)} %.`;
 }
 
-function voices(round) {
+function voiceSection(round) {
   if (!round.voices.length) return null;
-  const rows = round.voices.map((voice) => {
-    const trial = voice.trial;
-    const share = (value) => value === undefined ? "" : `${percent(value, 0)} %`;
-    return [voice.name,
-      trial ? el("span", {}, badge(voice.passed ? "accepted" : "refused"),
-        ` CER ${percent(rate(trial.characters))}, limit ${percent(trial.limit)}; ${trial.spoken} of ${trial.texts} texts spoken`) : "no trial yet",
-      voice.character_errors ? `${percent(1 - Math.min(1, rate(voice.character_errors)), 1)} %` : "",
-      voice.synthesized ? amount(voice.synthesized) : "", voice.kept ? amount(voice.kept) : "",
-      el("span", {title: "of sentences in words heard in the pool / with a word never heard there"},
-        [share(voice.kept_without_unseen_words), share(voice.kept_with_unseen_words)].filter(Boolean).join(" / "))];
-  });
-  return section("Voices", table(["voice", "trial", "agreement", "spoken", "kept", "kept: known / new words"], rows, {label: "voices"}),
-    el("p.dim", {}, "Agreement: characters that the champion heard as they were to be spoken (1 − CER)."));
+  const heads = ["voice", "trial", "CER of all synthesized", "synthesized", "kept", "kept: seen / unseen words"];
+  return section("Voices", table(heads, round.voices.map(voiceRow), {numbers: [2], label: "voices"}),
+    el("p.dim", {}, "CER: the champion's transcripts of the synthetic speech against the texts. Seen / unseen words: " +
+      "share kept of sentences without / with a word that is in no pseudo-label."));
 }
 
-function training(round) {
-  const {curves: found, early_stopping: watched} = round.details;
-  return found.length ? el("section", {}, curves(found), watched ? looks(watched) : null) : null;
+function voiceRow({name, trial, passed, character_errors: errors, synthesized, kept,
+  kept_without_unseen_words: seen, kept_with_unseen_words: unseen}) {
+  const share = (kept) => kept === undefined ? null : `${percent(kept, 0)} %`;
+  return [name,
+    trial ? el("span", {}, badge(passed ? "accepted" : "refused"),
+      ` CER ${percent(rate(trial.characters))} %, limit ${percent(trial.limit)} %; ${trial.spoken} of ${trial.texts} texts synthesized`)
+      : "no trial yet",
+    errors ? `${percent(rate(errors), 1)} %` : "",
+    synthesized ? amount(synthesized) : "", kept ? amount(kept) : "",
+    [share(seen), share(unseen)].filter(Boolean).join(" / ")];
 }
 
-function costs(round, {price, setPrice}) {
+function trainingSection({details: {curves, early_stopping: earlyStopping}}) {
+  return curves.length ? el("section", {}, lossFigure(curves),
+    earlyStopping ? earlyStoppingFigure(earlyStopping) : null) : null;
+}
+
+function timeSection(round, {price, setPrice}) {
   const stages = Object.entries(round.stages);
   if (!stages.length) return null;
-  const whole = stages.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const total = sum(Object.values(round.stages));
   const cores = round.details.environment?.cores;
-  const priced = (seconds) => price ? (price * seconds / 3600).toFixed(2) : "";
-  const rows = [...stages, ["all of it", whole]].map(([name, seconds]) => [name, duration(seconds),
-    el(".bar", {"aria-hidden": "true"}, el("i.kept", {style: {width: `${100 * seconds / Math.max(whole, 1e-9)}%`}})),
-    cores ? (cores * seconds / 3600).toFixed(2) : "", priced(seconds)]);
+  const cost = (seconds) => price ? (price * seconds / 3600).toFixed(2) : "";
+  const rows = [...stages, ["total", total]].map(([stage, seconds]) => [stage, duration(seconds),
+    bar([["kept", 100 * seconds / Math.max(total, 1e-9)]]),
+    cores ? (cores * seconds / 3600).toFixed(2) : "", cost(seconds)]);
   return section("Time and cost",
-    el("label.picker", {}, el("span", {}, "an hour of this machine costs"),
+    el("label.picker", {}, el("span", {}, "price of this machine per hour"),
       el("input", {type: "number", min: 0, step: 0.01, value: price || "", placeholder: "0.00",
         onchange: (event) => setPrice(Number(event.target.value))})),
-    table(["stage", "time", "", "core hours", "cost"], rows, {numbers: [1, 3, 4], label: "time and cost of every stage"}));
+    table(["stage", "time", "", "core hours", "cost"], rows, {numbers: [1, 3, 4], label: "time and cost of each stage"}));
 }
 
-/** On a server: every manifest of the round, to be paged through and searched. */
-function manifests(round, {manifests, name}) {
-  const found = manifests?.[round.folder] ?? [];
-  const link = (folder) => `/browse?${new URLSearchParams({run: name, folder: `${round.folder}/${folder}`})}`;
-  return found.length ? el("details", {}, el("summary", {}, `Manifests (${found.length})`),
-    el("ul.plain.columns", {}, found.map((folder) => el("li", {}, el("a", {href: link(folder)}, folder))))) : null;
+/** Links to the manifests of the round; only a server can show them. */
+function manifestList({folder: round}, {manifests, name}) {
+  const folders = manifests?.[round] ?? [];
+  const link = (folder) => `/browse?${new URLSearchParams({run: name, folder: `${round}/${folder}`})}`;
+  return folders.length ? el("details", {}, el("summary", {}, `Manifests (${folders.length})`),
+    el("ul.plain.columns", {}, folders.map((folder) => el("li", {}, el("a", {href: link(folder)}, folder))))) : null;
 }
 
-function behind(round, view) {
-  const {plan, environment: machine} = round.details;
-  return section("Behind it",
-    manifests(round, view),
-    el("details", {}, el("summary", {}, "The plan"), quoted("pre", plan)),
-    machine ? el("details", {}, el("summary", {}, "Versions and machine"),
-      table(["", ""], [["python", machine.python], ["system", machine.system], ["processor", machine.processor],
-        ["cores", machine.cores], ...Object.entries(machine.packages)].map(([name, value]) => [name, String(value)]),
-        {label: "versions"})) : null,
+function sourceSection(round, view) {
+  const {plan, environment} = round.details;
+  return section("Plan, machine and files",
+    manifestList(round, view),
+    el("details", {}, el("summary", {}, "Plan"), quoted("pre", plan)),
+    environment ? el("details", {}, el("summary", {}, "Versions and machine"), environmentTable(environment)) : null,
     el("p.dim", {}, "Folder: ", el("code", {}, round.folder), "; champion of this round: ", el("code", {}, round.champion), "."));
+}
+
+function environmentTable({python, system, processor, cores, packages}) {
+  const facts = {python, system, processor, cores, ...packages};
+  return table(["name", "version"], Object.entries(facts).map(([name, fact]) => [name, String(fact)]), {label: "versions"});
 }

@@ -1,50 +1,62 @@
-// The list of runs, with what each came to and what it is doing.
+// The list of runs, with the error rates of each and the stage that it is working on.
 "use strict";
+
+const RELOAD_MILLISECONDS = 5000;
 
 let query = new URLSearchParams(location.hash.slice(1)).get("query") ?? "";
 let runs = [];
 
-function card(run) {
+function setLine({set, kind, champion, change}) {
+  return el("li", {}, el("span.dim", {}, `${kind} `), quoted("span", set), " ",
+    el("strong", {}, `WER ${percent(rate(champion))} %`), " ",
+    change ? changePill(change, 1) : el("span.dim", {}, "untouched"));
+}
+
+function runCard(run) {
   const link = el("a", {href: `/run/${encodeURI(run.name)}`, dir: "auto"}, run.name);
-  if (run.trouble) return el("article.tile", {}, el("h2", {}, link), el("p.refused", {}, run.trouble));
-  const now = run.underway;
-  const counts = {};
-  for (const outcome of run.outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  if (run.error) return el("article.tile", {}, el("h2", {}, link), el("p.refused", {}, run.error));
+  const modified = run.modified ? ` · ${new Date(1000 * run.modified).toLocaleString()}` : "";
   return el("article.tile", {}, el("h2", {}, link),
-    el("p", {}, Object.entries(counts).map(([outcome, count]) => [badge(outcome), ` ${count} `])),
-    el("p.dim", {}, "champion ", el("code", {}, run.champion), run.changed ? ` · ${new Date(1000 * run.changed).toLocaleString()}` : ""),
-    el("ul.plain", {}, run.sets.map((set) => el("li", {}, el("span.dim", {}, `${set.kind} `), quoted("span", set.set), " ",
-      el("strong", {}, `${percent(rate(set.now))} %`), " ", set.change ? changePill(set.change, 1) : el("span.dim", {}, "untouched")))),
-    now ? el(".live", {}, `Round ${now.round}: ${now.stage} ${now.total ? `${now.done} of ${now.total}` : now.done || ""}`,
-      now.total ? el("progress", {max: now.total, value: Math.min(now.done, now.total), "aria-label": "progress"}) : null) : null);
+    el("p", {}, countOutcomes(run.outcomes).map(([outcome, count]) => [badge(outcome), ` ${count} `])),
+    el("p.dim", {}, "champion ", el("code", {}, run.champion), modified),
+    el("ul.plain", {}, run.sets.map(setLine)),
+    run.current_stage ? stageLine(run.current_stage) : null);
+}
+
+function stageLine({round, stage, done, total}) {
+  const progress = total ? `${grouped(done)} of ${grouped(total)}` : done ? grouped(done) : "";
+  return el(".live", {}, `Round ${round}: ${stage} ${progress}`,
+    total ? el("progress", {max: total, value: Math.min(done, total), "aria-label": "progress"}) : null);
 }
 
 function drawList() {
   const chosen = runs.filter((run) => !query || run.name.toLowerCase().includes(query));
-  document.getElementById("list").replaceChildren(...(chosen.length ? chosen.map(card)
-    : [el("p.dim", {}, runs.length ? "No run has such a name." : "There is no run in this folder yet.")]));
+  const none = runs.length ? "No name of a run matches." : "There is no run in this folder yet.";
+  document.getElementById("list").replaceChildren(
+    ...(chosen.length ? chosen.map(runCard) : [el("p.dim", {}, none)]));
 }
 
 async function load() {
   const answer = await fetch(document.body.dataset.source);
+  // The server may be restarting; the next reload will tell.
   if (!answer.ok) return;
-  runs = (await answer.json()).sort((one, other) => (other.changed ?? 0) - (one.changed ?? 0));
+  runs = (await answer.json()).sort((first, second) => (second.modified ?? 0) - (first.modified ?? 0));
   drawList();
 }
 
 async function start() {
-  const search = el("input", {type: "search", value: query, placeholder: "search runs", "aria-label": "search runs",
-    oninput: (event) => {
-      query = event.target.value.trim().toLowerCase();
-      history.replaceState(null, "", `#${new URLSearchParams({query})}`);
-      drawList();
-    }});
+  const search = searchField("search runs", query, (text) => {
+    query = text;
+    history.replaceState(null, "", `#${new URLSearchParams({query})}`);
+    drawList();
+  });
   document.getElementById("content").replaceChildren(
-    el("header.top", {}, el("div", {}, el("h1", {}, "Runs")), theme()),
+    el("header.top", {}, el("div", {}, el("h1", {}, "Runs")), themeButton()),
     el("nav.toolbar", {}, search, el("a", {href: "/compare"}, "compare two rounds")),
     el(".tiles.wide", {id: "list"}));
   await load();
   document.body.dataset.ready = "yes";
-  setInterval(() => document.hidden || load(), 5000);
+  // A tab in the background asks for nothing.
+  setInterval(() => document.hidden || load(), RELOAD_MILLISECONDS);
 }
 start();
