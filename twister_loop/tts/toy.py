@@ -1,4 +1,4 @@
-"""Speaks the toy language of `twister_loop.audio.toy_language`."""
+"""Synthesizer of the toy language, in which a letter is a tone; for tests and first trials."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from ._base import Synthesizer
 
 @dataclass(frozen=True)
 class ToySynthesizer(Synthesizer):
+    """Synthesizer of the toy language; see `twister_loop.audio.toy_language`."""
+
     letters: str = toy_language.LETTERS
-    """What it can pronounce before it has learnt anything."""
+    """Letters that it can pronounce without training."""
 
     def train(
         self,
@@ -28,17 +30,19 @@ class ToySynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        known = (
+        """Copy the codebook of `start`, or write the standard one; nothing is learned."""
+        codebook = (
             toy_language.load(start.location)
             if start
             else toy_language.standard_codebook(self.letters)
         )
-        toy_language.save(known, out)
+        toy_language.save(codebook, out)
         return Checkpoint("toy", out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
+        """Yield the texts as tones; letters without a tone are an `error`."""
         codebook = toy_language.load(checkpoint.location)
         for text in texts:
             path = out / f"{text.id}.wav"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
 from ...tts._base import Synthesizer
 from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ def train_voice(
     out: Path,
 ) -> Checkpoint:
     """Train a synthesizer on speech with trusted labels."""
+    if synthesizer.experimental:
+        log.warning(
+            "voice %s: the synthesizer %s is experimental: %s",
+            out.parent.name,  # the folder of the voice has the name that the plan gives it
+            synthesizer.name,
+            synthesizer.experimental,
+        )
     return synthesizer.train(start, filtered_labels, texts, champion, out, seed).save(out)
 
 

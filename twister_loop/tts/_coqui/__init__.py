@@ -1,1 +1,1 @@
-"""What Coqui's voices share."""
+"""Coqui models: their files, training and inference, shared by the synthesizers beside this."""
