@@ -14,7 +14,7 @@ from tests.pipeline.test_plan import changed
 from twister_loop import ConfigError, LeakError, load, next_round
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import MixtureContents
-from twister_loop.data.mixture import MixtureGroup, GroupDurations, MixOptions
+from twister_loop.data.mixture import GroupDurations, MixOptions, MixtureGroup
 from twister_loop.data.presets import MIXES, resolve_mixture
 from twister_loop.reporting.summary import round_summary
 
@@ -75,7 +75,7 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
     hours = at_hand(pseudo_it_calls=2)
     mix = MixOptions(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
     assert wanted(mix, hours) == {"pseudo_it_calls": 2.0}
-    assert "mix: there is no speech of synthetic" in caplog.text
+    assert "mix: no data matches 'synthetic'" in caplog.text
 
 
 @given(
@@ -121,7 +121,7 @@ def test_the_presets_say_their_source_and_bring_their_shares() -> None:
 @pytest.mark.parametrize(
     ("mix", "message"),
     [
-        ("twistre", "mix: no mixture is called 'twistre'; did you mean 'twister'"),
+        ("twistre", "mix: unknown mixture 'twistre'; did you mean 'twister'"),
         ({"human": 0, "pseudo": 0, "synthetic": 0}, "mix: weights that sum to zero leave nothing"),
         ({"human": 0, "pseudo": 0, "hours": {"synthetic": 0}}, "mix: weights that sum to zero"),
         ({"pseudo": -1}, "mix: pseudo: a weight, not below 0"),

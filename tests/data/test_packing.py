@@ -21,9 +21,9 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.segments import (
     cut_words,
     find_single_speaker,
+    join_texts,
     timestamp_index,
     trim_silence,
-    join_texts,
 )
 from twister_loop.core.types import Origin, Word
 from twister_loop.data.packing import (
@@ -101,7 +101,7 @@ terms = some.builds(
 def packed(
     terms: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters
 ) -> list[PackedGroup]:
-    return list(Packer(terms, label, 7).packed_groups(speech))
+    return list(Packer(terms, label, 7).pack(speech))
 
 
 def spelled(text: str | None) -> str:
@@ -176,7 +176,7 @@ def test_groups_keep_languages_origins_and_speakers_apart_as_asked(
         assert len(group.languages) <= 2
         assert {each.lang for each in group.pieces} == group.languages
         if len(group.languages) == 2:
-            assert terms.switched and group.switches and None not in group.languages
+            assert terms.switched and group.switches_language and None not in group.languages
         else:
             assert len({each.origin for each in group.pieces}) == 1
         if terms.speakers == "same" and len({each.id for each in group.pieces}) > 1:
@@ -205,8 +205,8 @@ def test_what_failed_or_has_no_text_is_not_packed() -> None:
         replace(fine, id="b", error="no"),
         replace(fine, text=" "),
     ]
-    [group] = packer.packed_groups([*bad, fine])
-    assert [each.id for each in group.pieces] == ["fine"] and packer.left_out == 3
+    [group] = packer.pack([*bad, fine])
+    assert [each.id for each in group.pieces] == ["fine"] and packer.left_out_count == 3
 
 
 def test_texts_of_scripts_without_letter_case_are_kept() -> None:
@@ -230,9 +230,7 @@ def test_a_stream_is_never_held_whole() -> None:
             yield Utterance(id=str(read), duration=4.0, text="due", lang=lang)
 
     packer = Packer(PackOptions(switched=0.3), letters, 1)
-    held = [
-        read - sum(len(g.placed) for g in done) for done in _so_far(packer.packed_groups(stream()))
-    ]
+    held = [read - sum(len(g.placed) for g in done) for done in _so_far(packer.pack(stream()))]
     assert max(held) <= 8 * (MAX_SWITCHING_GROUPS + 3)
 
 

@@ -1,4 +1,4 @@
-"""What a copy of a corpus holds, split by split, beside what is said to be in it."""
+"""Comparison of a copy of a corpus with its published counts, for `twister corpus check`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from ..core.progress import show_progress
 from ..core.types import Seconds
 from .corpora._base import Corpus
 
-EXAMPLES = 3
-"""Of each reason to set something aside."""
+MAX_EXAMPLES = 3
+"""Examples that are printed for each reason of rejection."""
 
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """One split of a corpus."""
+    """Counts of one split of a corpus. Its text is the command's output."""
 
     split: str
     published: int | None
-    """Utterances; None where nobody stated a number."""
+    """Published number of utterances; None if there is none."""
     utterances: int = 0
-    """All of the split that are there: kept or set aside, except those without audio."""
+    """Utterances with audio, usable or rejected."""
     duration: Seconds = 0.0
-    """Of those that are kept."""
+    """Duration of the usable utterances."""
     odd_files: int = 0
     """Headerless files that end in half a sample."""
     reasons: dict[str, int] = field(default_factory=dict)
-    """Why some are set aside, and how many."""
+    """Number of rejected utterances by reason."""
     examples: dict[str, list[str]] = field(default_factory=dict)
-    """A few of each reason, as the corpus says it."""
+    """Objections to the first rejected utterances of each reason."""
     missing: str | None = None
-    """Why the split could not be read at all."""
+    """Error message if the split could not be read at all."""
 
     @property
     def complete(self) -> bool:
-        """Whether there is as much as was published, or something where nothing was."""
+        """Return True if there are as many utterances as published, or any if none is published."""
         if self.missing:
             return False
         return self.utterances > 0 and self.published in (None, self.utterances)
@@ -49,59 +49,87 @@ class SplitCheck:
     def __str__(self) -> str:
         if self.missing:
             return f"MISSING {self.split:<18} {self.missing}"
-        said = "" if self.published is None else f" of {self.published:,} published"
+        of_published = "" if self.published is None else f" of {self.published:,} published"
         line = (
             f"{'ok     ' if self.complete else 'DIFFERS'} {self.split:<18} "
-            f"{self.utterances:,} utterances{said}, {self.duration / 3600:.2f} hours kept"
+            f"{self.utterances:,} utterances{of_published}, {self.duration / 3600:.2f} hours usable"
         )
         if self.odd_files:
-            line += f", {self.odd_files:,} end in half a sample"
+            line += f", {self.odd_files:,} files end in half a sample"
         for reason, count in sorted(self.reasons.items()):
-            line += f"\n          {count:,} set aside: {reason}"
-            line += "".join(f"\n            {each}" for each in self.examples[reason])
+            line += f"\n          {count:,} rejected: {reason}"
+            line += "".join(f"\n            {example}" for example in self.examples[reason])
         return line
 
 
 def check_corpus(spec: Mapping[str, Any], folder: Path) -> Iterator[SplitCheck]:
-    """Read the split that a specification names, else every published one, in that folder.
+    """Read a copy of a corpus and count its utterances, split by split.
 
-    Reads all files. A split that is not there is a finding, not an error, as long as another is.
-    Raises ConfigError where none is, or where the corpus does not lie in a folder.
+    All audio files are opened, which takes minutes for a large corpus.
+
+    Args:
+        spec: The corpus as in a plan, `{use: NAME, ...}`; its `folder` is replaced. With `split`
+            only that split is read, else every published one.
+        folder: Folder of the copy.
+
+    Yields:
+        The counts of every split. A missing split is reported, not raised, if another is there.
+
+    Raises:
+        ConfigError: No split is there, or the corpus has no option `folder`.
     """
-    kind = Corpus.find_class(str(spec.get("use")))
-    options = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    corpus_class = Corpus.find_class(str(spec.get("use")))
+    options = {option.name for option in dataclasses.fields(corpus_class)}  # type: ignore[arg-type]
     if "folder" not in options:
-        raise ConfigError(f"corpus {kind.name} does not lie in a folder; there is nothing to check")
-    given = {**spec, "folder": str(folder.absolute())}
-    if "split" in spec or not kind.published:
-        corpus = Corpus.build(given)
-        yield _counted(corpus, getattr(corpus, "split", corpus.name))
+        raise ConfigError(
+            f"corpus {corpus_class.name} does not lie in a folder; there is nothing to check"
+        )
+    full_spec = {**spec, "folder": str(folder.absolute())}
+    if "split" in spec or not corpus_class.published:
+        corpus = Corpus.build(full_spec)
+        yield _count(corpus, getattr(corpus, "split", corpus.name))
         return
-    found = [_read(Corpus.build({**given, "split": split}), split) for split in kind.published]
-    if all(each.missing for each in found):
-        raise ConfigError("; ".join(dict.fromkeys(each.missing or "" for each in found)))
-    yield from found
+    # A list, since an error about a missing corpus must come before any output.
+    checks = [
+        _check_split(Corpus.build({**full_spec, "split": split}), split)
+        for split in corpus_class.published
+    ]
+    if all(check.missing for check in checks):
+        # The splits of a wrong folder often miss the same file: say it once.
+        raise ConfigError("; ".join(dict.fromkeys(check.missing or "" for check in checks)))
+    yield from checks
 
 
-def _read(corpus: Corpus, split: str) -> SplitCheck:
+def _check_split(corpus: Corpus, split: str) -> SplitCheck:
+    """Return the counts of a split, or why it is missing."""
     try:
-        return _counted(corpus, split)
-    except ConfigError as missing:
-        return SplitCheck(split, corpus.published.get(split), missing=str(missing))
+        return _count(corpus, split)
+    except ConfigError as cause:
+        return SplitCheck(split, corpus.published.get(split), missing=str(cause))
 
 
-def _counted(corpus: Corpus, split: str) -> SplitCheck:
-    number, seconds, odd = 0, 0.0, 0
+def _count(corpus: Corpus, split: str) -> SplitCheck:
+    """Return the counts of a split. Raises ConfigError if it is missing."""
+    utterance_count, seconds, odd_files = 0, 0.0, 0
     reasons, examples = Counter[str](), dict[str, list[str]]()
     published = corpus.published.get(split)
-    for each in show_progress(corpus.utterances(), f"reading {split}", published):
-        number += each.rejected_by not in {"no_audio", "bad_line"}
-        reason = each.rejected_by or ("unreadable" if each.error else None)
+    for utterance in show_progress(corpus.utterances(), f"reading {split}", published):
+        # Published counts are counts of recordings.
+        utterance_count += utterance.rejected_by not in {"no_audio", "bad_line"}
+        reason = utterance.rejected_by or ("unreadable" if utterance.error else None)
         if reason:
             reasons[reason] += 1
-            if len(examples.setdefault(reason, [])) < EXAMPLES:
-                examples[reason].append(each.objection or each.error or each.id)
+            if len(examples.setdefault(reason, [])) < MAX_EXAMPLES:
+                examples[reason].append(utterance.objection or utterance.error or utterance.id)
         else:
-            seconds += each.duration
-            odd += audio.ends_in_half_sample(each.audio_filepath)
-    return SplitCheck(split, published, number, seconds, odd, dict(reasons), examples)
+            seconds += utterance.duration
+            odd_files += audio.ends_in_half_sample(utterance.audio_filepath)
+    return SplitCheck(
+        split=split,
+        published=published,
+        utterances=utterance_count,
+        duration=seconds,
+        odd_files=odd_files,
+        reasons=dict(reasons),
+        examples=examples,
+    )

@@ -1,14 +1,14 @@
-"""Recipes of others, by name, each with its source: what they published, as parts of a plan.
+"""Presets: published recipes of filters and mixtures by name, each with its source.
 
-A preset stands for its parts. A part that the plan names beside it takes the place of the preset's
-part of that name, so a preset can be had with one threshold changed.
+A preset stands for its parts. A part that the plan names beside the preset replaces the preset's
+part of that name, so a plan can use a preset with one threshold changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core import schema
 from ..core.errors import ConfigError
@@ -16,7 +16,7 @@ from ..core.registry import Part
 from .mixture import MixOptions
 
 Spec = dict[str, Any]
-"""`{use: NAME, option: value}`, as in the YAML."""
+"""Specification of a part as in the YAML: `{use: NAME, option: value}`."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,23 @@ class Preset:
     """Parts that belong together."""
 
     source: str
-    """Who published the figures."""
+    """Publication with the thresholds, and what differs from it."""
     parts: tuple[Spec, ...]
+    """The parts in the order in which they are applied."""
+
+
+class MixPreset(NamedTuple):
+    """A mixture with its source."""
+
+    source: str
+    """Publication with the shares."""
+    options: MixOptions
 
 
 FILTERS = {
     "default": Preset(
-        "What drops a pseudo-label if a plan says nothing else: OpenAI Whisper's own thresholds on "
-        "its decoder, Granary's on words, Emilia's on the rate of characters.",
+        "Default for pseudo-labels: OpenAI Whisper's own thresholds on its decoder, Granary's on "
+        "words, Emilia's on the rate of characters.",
         (
             {"use": "duration", "at_least": 0.4, "at_most": 30.0},
             {"use": "confidence", "at_least": -1.0},
@@ -44,16 +53,16 @@ FILTERS = {
         ),
     ),
     "round_trip": Preset(
-        "What drops synthetic speech if a plan says nothing else: gross errors only, for small "
-        "ones may be what the champion has to learn.",
+        "Default for synthetic speech: drops gross errors only, since the champion may have to "
+        "learn the words that it gets slightly wrong.",
         (
             {"use": "duration", "at_least": 0.4, "at_most": 30.0},
             {"use": "agreement", "at_most": 0.35},
         ),
     ),
     "speakable": Preset(
-        "What drops a text of the corpus if a plan says nothing else: what nobody says in 30 s, "
-        "and what is mostly in letters of another language.",
+        "Default for texts: drops those that take longer than 30 s to speak, and those mostly "
+        "in letters of another language.",
         (
             {"use": "text_length", "at_least": 1, "at_most": 400},
             {"use": "script", "at_most": 0.5},
@@ -80,7 +89,7 @@ FILTERS = {
     "granary": Preset(
         "Granary (arXiv 2505.13404): 0.1 to 40 s, spoken language certain to 0.7, more than 0.4 of "
         "the words distinct, none of more than 25 letters, no phrase that Whisper makes up. "
-        "(Whisper hears 30 s.)",
+        "(Whisper's window is 30 s.)",
         (
             {"use": "duration", "at_least": 0.1, "at_most": 40.0},
             {"use": "language", "at_least": 0.7},
@@ -101,61 +110,87 @@ FILTERS = {
 }
 
 
-MIXES: dict[str, tuple[str, MixOptions]] = {
-    "twister": (
+MIXES = {
+    "twister": MixPreset(
         "Twister (arXiv 2506.11130): 10,000 of 11,749 hours, 85 %, are synthetic.",
         MixOptions(shares={"synthetic": 0.85}),
     ),
-    "balanced": (
+    "balanced": MixPreset(
         "At most half synthetic: the best share in a broad domain (arXiv 2305.16333).",
         MixOptions(at_most={"synthetic": 0.5}),
     ),
 }
-"""Mixtures by name, each with its source."""
+"""Presets of `mix:` by name."""
 
 
 def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOptions:
-    """A mixture by its name, or `{preset: NAME, ...}` with other options beside it.
+    """Return the options of a mixture as a plan names it.
 
-    Raises ValueError for what is no mixture, and where its weights leave nothing of the pool, and
-    of the human and synthetic speech if there is any.
+    Args:
+        spec: The name of a preset, or options, or `{preset: NAME, ...}` with options that replace
+            those of the preset.
+        human: The plan has human speech to train on.
+        synthetic: The plan has synthetic speech to train on.
+
+    Raises:
+        ValueError: An option or preset is unknown or out of range, or the weights leave nothing
+            of the speech that the plan has.
+
+    >>> resolve_mixture("balanced", human=False, synthetic=True).at_most
+    {'synthetic': 0.5}
     """
     options = {"preset": spec} if isinstance(spec, str) else dict(spec)
     name = options.pop("preset", None)
     if name is not None and name not in MIXES:
-        raise ValueError(f"no mixture is called {name!r}; {schema.suggest_name(str(name), MIXES)}")
-    base = schema.to_json_data(MIXES[name][1]) if name else {}
-    mix = schema.parse_data(MixOptions, {**base, **options})
+        raise ValueError(f"unknown mixture {name!r}; {schema.suggest_name(str(name), MIXES)}")
+    preset_options = schema.to_json_data(MIXES[name].options) if name else {}
+    mix = schema.parse_data(MixOptions, {**preset_options, **options})
     origins = ["pseudo", *["human"] * human, *["synthetic"] * synthetic]
+    # Replayed speech does not count: alone it teaches nothing new.
     if not mix.keeps_any(origins):
         raise ValueError(f"weights that sum to zero leave nothing of {', '.join(origins)} speech")
     return mix
 
 
 def expand_presets(
-    specs: str | Sequence[Spec | str], presets: Mapping[str, Preset], kind: type[Part]
+    specs: str | Sequence[Spec | str], presets: Mapping[str, Preset], part_class: type[Part]
 ) -> list[Spec | str]:
-    """The parts that a list of parts and presets stands for.
+    """Return the specifications of all parts that a list of parts and presets stands for.
 
-    Raises ConfigError for a name that is neither.
+    Args:
+        specs: The name of a preset or part, or a list of parts and presets as a plan has it.
+        presets: The presets by name.
+        part_class: The class of the parts, such as `Filter`.
+
+    Returns:
+        The parts in order. A part beside a preset takes the place of the preset's part of that
+        name; a part that is listed twice stays twice.
+
+    Raises:
+        ConfigError: A name is neither a part nor a preset.
     """
-    found: list[tuple[Spec | str, bool]] = []
+    # With every specification, whether a preset brought it and it may still be replaced.
+    parts: list[tuple[Spec | str, bool]] = []
     for spec in [specs] if isinstance(specs, str) else specs:
         if isinstance(spec, str) and spec in presets:
-            found += [(part, True) for part in presets[spec].parts]
+            parts += [(part, True) for part in presets[spec].parts]
             continue
-        name = spec if isinstance(spec, str) else spec.get("use")
-        known = {*kind.list_names(), *presets}
-        if isinstance(name, str) and name not in known:
-            what = f"{kind.__name__.lower()} or preset"
-            raise ConfigError(f"no {what} is called {name!r}; {schema.suggest_name(name, known)}")
-        same = [n for n, (part, preset) in enumerate(found) if preset and _name(part) == name]
-        for n in same:
-            found[n] = (spec, False)
-        if not same:
-            found.append((spec, False))
-    return [spec for spec, _ in found]
+        name = _part_name(spec)
+        names = {*part_class.list_names(), *presets}
+        if isinstance(name, str) and name not in names:
+            kind = f"{part_class.__name__.lower()} or preset"
+            raise ConfigError(f"unknown {kind} {name!r}; {schema.suggest_name(name, names)}")
+        replaced = [
+            place
+            for place, (part, from_preset) in enumerate(parts)
+            if from_preset and _part_name(part) == name
+        ]
+        for place in replaced:
+            parts[place] = (spec, False)
+        if not replaced:
+            parts.append((spec, False))
+    return [part for part, _ in parts]
 
 
-def _name(part: Spec | str) -> Any:
-    return part if isinstance(part, str) else part.get("use")
+def _part_name(spec: Spec | str) -> Any:
+    return spec if isinstance(spec, str) else spec.get("use")

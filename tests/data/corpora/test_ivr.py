@@ -32,8 +32,8 @@ from twister_loop.data.corpora.ivr import (
     MENARDI,
     SHARES,
     Ivr,
-    Split,
     PromptLanguage,
+    Split,
 )
 
 RATE = 8_000

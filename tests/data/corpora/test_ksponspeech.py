@@ -16,7 +16,7 @@ from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.data.corpora._etri import choose_reading, remove_marks, find_unknown_marks
+from twister_loop.data.corpora._etri import choose_reading, find_unknown_marks, remove_marks
 from twister_loop.pipeline.stages.listing import gather
 
 

@@ -156,7 +156,7 @@ def test_phrases_of_ones_own_and_phrases_beside_other_words(tmp_path: Path) -> N
 
 
 def test_every_phrase_is_written_as_texts_are_compared() -> None:
-    from twister_loop.data.filters._phrases import SUBTITLE_CREDITS, CLOSING_PHRASES
+    from twister_loop.data.filters._phrases import CLOSING_PHRASES, SUBTITLE_CREDITS
     from twister_loop.text.normalizers.basic import Basic
 
     phrases = [

@@ -117,5 +117,7 @@ def test_what_a_plan_says_nothing_of_is_filtered_by_default(world: Path) -> None
 
 @pytest.mark.parametrize("place", ["pseudo", "synthetic"])
 def test_an_unknown_preset_is_answered_with_the_nearest(world: Path, place: str) -> None:
-    with pytest.raises(ConfigError, match=r"or preset is called 'granry'; did you mean 'granary'"):
+    with pytest.raises(
+        ConfigError, match=r"unknown filter or preset 'granry'; did you mean 'granary'"
+    ):
         named(world, **{place: ["granry"]})
