@@ -32,7 +32,7 @@ class ListenAttendSpell(JointRecognizer):
         encoder = ListenerEncoder(
             size, layers=self.layers, hidden=self.hidden, dropout=self.dropout
         )
-        width = 2 * self.hidden
+        width = 2 * self.hidden  # both directions side by side
         decoder = Speller(
             vocabulary_size,
             layers=self.decoder_layers,

@@ -125,11 +125,13 @@ class ScratchArchitecture(Recognizer):
         """Write weights, vocabulary and configuration to a folder, for `loaded_model.load`."""
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder)
+        # safetensors refuses tensors that are not contiguous.
         weights = {
             name: weight.detach().cpu().contiguous()
             for name, weight in network.state_dict().items()
         }
         save_file(weights, folder / WEIGHTS)
+        # These keys are the format of trained checkpoints: renaming one makes them unreadable.
         config = {
             "engine": self.name,
             "shape": self.architecture(),
@@ -153,6 +155,7 @@ def ctc_loss(
         frames: of every clip, (batch,).
         texts: tokens of every clip, each (tokens,).
     """
+    # Frames first, and all texts in one tensor: so PyTorch's function expects them.
     counts = torch.tensor([len(text) for text in texts], device=logprobs.device)
     return torch.nn.functional.ctc_loss(
         logprobs.transpose(0, 1),

@@ -27,7 +27,7 @@ class AttentionDecoder(Decoder):
 
     def __init__(self, vocabulary_size: int, width: int) -> None:
         super().__init__()
-        self.end = vocabulary_size
+        self.end = vocabulary_size  # the first number that CTC does not use
         self.embed = nn.Embedding(vocabulary_size + 1, width)
         self.say = nn.Linear(width, vocabulary_size + 1)
 
@@ -60,6 +60,7 @@ class AttentionDecoder(Decoder):
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> torch.Tensor:
         logits, labels = self._predict(encoded, lengths, texts)
+        # `gather` needs valid tokens everywhere; what it picks in the padding is dropped below.
         logprobs = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
         return (logprobs * (labels != IGNORED)).sum(-1)
 
@@ -67,6 +68,7 @@ class AttentionDecoder(Decoder):
         self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (batch, tokens + 1, vocabulary + 1), and labels (batch, tokens + 1)."""
+        # Inputs are shifted by one against labels: every token is predicted from those before it.
         end = torch.tensor([self.end], device=encoded.device)
         inputs = pad_sequence([torch.cat([end, text]) for text in texts], batch_first=True)
         labels = pad_sequence(

@@ -59,6 +59,7 @@ class JointModel(nn.Module):
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        # CTC alone: greedy decoding and alignment do not need the decoder.
         encoded, lengths = self.encoder(features, lengths)
         return self.ctc_logprobs(encoded), lengths
 
@@ -92,6 +93,7 @@ class JointRecognizer(ScratchRecognizer):
         texts: Sequence[torch.Tensor],
     ) -> torch.Tensor:
         assert isinstance(network, JointModel)
+        # The encoder is computed once for both losses, so both train it.
         encoded, frames = network.encoder(features, lengths)
         of_ctc = ctc_loss(network.ctc_logprobs(encoded), frames, texts)
         of_decoder = network.decoder.loss(encoded, frames, texts)
@@ -104,6 +106,7 @@ class JointRecognizer(ScratchRecognizer):
         if self.decode == "greedy":
             return super().transcribe_batch(network, features, lengths)
         encoded, frames = network.encoder(features, lengths)
+        # One clip at a time: the hypotheses of one clip are a batch of their own for the decoder.
         clips = unpad_logprobs(network.ctc_logprobs(encoded), frames)
         return [
             self._rescore(network, states[: len(logprobs)], self.decode_logprobs(logprobs))
@@ -121,9 +124,11 @@ class JointRecognizer(ScratchRecognizer):
             torch.tensor(hypothesis.tokens, dtype=torch.long, device=device())
             for hypothesis in hypotheses
         ]
+        # The same encoder output for all hypotheses; `expand` copies nothing.
         repeated = encoded.expand(len(texts), -1, -1)
         lengths = torch.full((len(texts),), len(encoded), device=device())
         decoder_logprobs = network.decoder.score_texts(repeated, lengths, texts).tolist()
+        # The weight of the losses serves for the scores too, so there is one option less to tune.
         weight = self.ctc_weight
         rescored = [
             ctc.Hypothesis(

@@ -93,6 +93,7 @@ def build_examples(model: LoadedModel, speech: Iterable[Utterance]) -> list[Exam
         text = model.options.normalize_text(utterance.text or "", utterance.lang)
         unknown_symbols += model.tokenizer.count_unknown(text)
         tokens = model.tokenizer.encode(text)
+        # From the duration in the manifest: audio is first read when training comes to it.
         frames = utterance.duration * SAMPLE_RATE / HOP
         if not tokens:
             left_out["the text is empty after normalization"] += 1
@@ -130,6 +131,7 @@ def plan_steps(
     while number < total_steps:
         epoch += 1
         rng = np.random.default_rng([seed, epoch])
+        # `max_steps` may end the training within an epoch.
         batches = make_length_batches(examples, batch, rng)[: total_steps - number]
         for place, group in enumerate(batches, 1):
             number += 1
@@ -141,6 +143,7 @@ def load_batches(
 ) -> Iterator[tuple[Step, list[Batch]]]:
     """Yield every step with its batch, read in the background; none if no clip can be read."""
 
+    # Augmentation and features are computed in the background too, not only reading.
     def load(step: Step) -> tuple[Step, list[Batch]]:
         batches = (_load_batch(options, training_set, step.epoch, group) for group in step.batches)
         return step, [batch for batch in batches if batch]
@@ -157,6 +160,7 @@ def _load_batch(
             augmented = load_audio(training_set, example.utterance, epoch, example.copy)
             samples = check_samples(*augmented)
         except AudioError as error:
+            # One bad file must not end a training of days.
             log.warning("skipping %s in training: %s", example.utterance.id, error)
             continue
         clips.append(extract_features(samples, options.features, options.mels))

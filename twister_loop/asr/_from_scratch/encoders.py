@@ -59,15 +59,17 @@ class ConformerEncoder(Encoder):
                 dropout=dropout,
                 activation_dropout=dropout,
                 attention_dropout=dropout,
-                layerdrop=0.0,
+                layerdrop=0.0,  # Conformer trains all layers in each step; Parakeet drops a tenth
             )
         )
+        # Afterwards: the configuration has no option for it.
         for layer in self.whole.layers:
             layer.conv.norm = ChannelNorm(width)
 
     def forward(
         self, features: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        # The mask that comes back is already subsampled: its sums are the lengths of the output.
         encoded = self.whole(features, attention_mask=speech_mask(lengths, features.shape[1]))
         return encoded.last_hidden_state, encoded.attention_mask.sum(-1)
 
@@ -133,6 +135,7 @@ class ListenerEncoder(Encoder):
         hidden, lengths = self.first(hidden, lengths)
         hidden, lengths = self.second(hidden, lengths)
         hidden = hidden.flatten(1, 2).transpose(1, 2)  # (batch, frames, channels x size)
+        # Packed, so that the backward direction starts at the end of the clip, not in the padding.
         packed = pack_padded_sequence(hidden, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(
             self.rnn(packed)[0], batch_first=True, total_length=hidden.shape[1]

@@ -85,6 +85,7 @@ def extract_features(samples: Samples, kind: FeatureKind, mels: int) -> torch.Te
         if kind == "mfcc":
             cosines = torchaudio.functional.create_dct(min(CEPSTRA, mels), mels, "ortho")
             extracted = extracted @ cosines
+    # Population deviation (`correction=0`): that of a single frame is 0, not undefined.
     # A constant dimension, such as that of silence, has no deviation to divide by.
     deviation = extracted.std(dim=0, correction=0).clamp(min=1e-5)
     return torch.as_tensor((extracted - extracted.mean(dim=0)) / deviation)

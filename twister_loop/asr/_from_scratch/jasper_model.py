@@ -37,6 +37,7 @@ class JasperModel(nn.Module):
     ) -> None:
         super().__init__()
         # The names of layers are those in trained weights: renaming one makes them unreadable.
+        # At least one channel: tests use scales far below the paper's.
         widths = [max(1, round(scale * width)) for width in WIDTHS]
         self.first = Layer(size, widths[0], KERNELS[0], stride=2, dropout=dropout * DROPOUTS[0])
         self.blocks = nn.ModuleList()
@@ -47,6 +48,7 @@ class JasperModel(nn.Module):
             self.blocks.append(
                 Block(input_widths, widths[kind], KERNELS[kind], repeat, dropout * DROPOUTS[kind])
             )
+            # The next block gets residuals from all blocks so far, and from the first layer.
             input_widths.append(widths[kind])
         (wide, kernel, dilation), (narrow, narrow_kernel, _) = LAST_LAYERS
         wide, narrow = (max(1, round(scale * width)) for width in (wide, narrow))
@@ -83,7 +85,7 @@ class Layer(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        padding = dilation * (kernel // 2)
+        padding = dilation * (kernel // 2)  # the number of frames stays the same
         self.conv = nn.Conv1d(channels, width, kernel, stride, padding, dilation, bias=False)
         self.norm = nn.BatchNorm1d(width)
         self.dropout = nn.Dropout(dropout)
@@ -92,6 +94,7 @@ class Layer(nn.Module):
         self, hidden: torch.Tensor, mask: torch.Tensor, residual: torch.Tensor | None = None
     ) -> torch.Tensor:
         normalized = masked_batch_norm(self.norm, self.conv(hidden), mask)
+        # Zeros in the padding again: the next convolution reaches across the end of a clip.
         activated = (normalized if residual is None else normalized + residual).relu()
         return self.dropout(activated) * mask[:, None]
 

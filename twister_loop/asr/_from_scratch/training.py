@@ -45,11 +45,13 @@ def train(
         EngineError: the loss is not finite, memory is full, or no utterance can be used.
     """
     with torch.random.fork_rng(), deterministic_algorithms():
+        # An untrained start has neither vocabulary nor weights; both come from the training set.
         model = load(options, start)
         speech = read_labeled_speech(model.options if model else options, training_set)
         if model is None:
             model = initialize(options, speech)
         torch.manual_seed(seed)
+        # The architecture of a trained start overrules that of the plan.
         options = model.options
         examples = build_examples(model, speech)
         epoch_steps = steps_per_epoch(len(examples), options.batch)
@@ -101,5 +103,6 @@ def build_trainer(model: LoadedModel, out: Path, total_steps: int, epochs: int) 
         ),
         loss_weight=lambda batch: sum(map(len, batch.texts)),
         write_weights=lambda folder: options.save(network, model.tokenizer, folder),
+        # The mean of one epoch would only be a copy of the last weights.
         average=ExactMean() if options.average > 1 else None,
     )

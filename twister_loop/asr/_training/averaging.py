@@ -40,6 +40,7 @@ class RunningMean:
     def update(self, weights: Weights) -> None:
         self._epochs += 1
         for name, weight in weights.items():
+            # In place, by steps that become smaller: no epoch's weights are held beside the mean.
             mean = self._means.setdefault(name, weight.clone().cpu())
             mean += (weight.cpu() - mean) / self._epochs
 
@@ -68,6 +69,8 @@ class ExactMean:
         self._epochs += 1
         for name, weight in weights.items():
             self._dtypes[name] = weight.dtype
+            # float64 holds a sum of float32 numbers exactly unless they differ by a factor of some
+            # 2 ** 26, so the mean does not depend on the order of the epochs.
             addend = weight.detach().cpu().double()
             self._sums[name] = self._sums[name] + addend if name in self._sums else addend
 

@@ -42,6 +42,7 @@ def make_length_batches(
 ) -> list[list[E]]:
     """Shuffle, sort by length within buckets, cut into batches, and shuffle the batches."""
     shuffled = [examples[index] for index in rng.permutation(len(examples))]
+    # A bucket is some batches long, so neighbors of like length still vary between epochs.
     batches = []
     for first in range(0, len(shuffled), batch * BUCKET):
         bucket = shuffled[first : first + batch * BUCKET]

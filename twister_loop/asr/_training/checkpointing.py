@@ -21,6 +21,7 @@ def trainable_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     and with LoRA they are nearly all. A weight tied to two names is returned under the first.
     """
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    # Others are constants that the model computes itself, such as sinusoidal positions.
     persistent = model.state_dict().keys()
     buffers = {name: buffer for name, buffer in model.named_buffers() if name in persistent}
     return {name: weight.detach() for name, weight in {**trained, **buffers}.items()}
@@ -41,6 +42,8 @@ def load_resume_state(out: Path) -> dict[str, Any] | None:
     file = out / FOLDER / FILE
     if not file.is_file():
         return None
+    # On the CPU: loading copies the weights to the model's device, which needs no second set there.
+    # `weights_only`: a file cannot run code while it is read.
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     return state
 

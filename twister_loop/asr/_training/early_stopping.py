@@ -55,6 +55,7 @@ class EarlyStopping:
 
     def is_due(self, step: int, ends_epoch: bool) -> bool:
         """Return whether to evaluate after this step; the last step is always evaluated."""
+        # The last weights are candidates too, whether or not the interval ends there.
         is_regular = step % self.every == 0 if self.every else ends_epoch
         return step == self.total_steps or is_regular
 
@@ -71,6 +72,7 @@ class EarlyStopping:
         self.evaluations.append(evaluation)
         best = self.evaluations[self._best_index()]
         if evaluation is best:
+            # On the CPU: a GPU that is full of activations has no room for a second set.
             self.best_weights = {name: weight.clone().cpu() for name, weight in weights.items()}
         verdict = "best so far" if evaluation is best else f"step {best.step} is still the best"
         log.info(

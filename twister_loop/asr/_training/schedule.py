@@ -24,6 +24,7 @@ class LinearSchedule:
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 1."""
+        # Rounded up: a warm-up above zero always has a step; without one the peak comes first.
         warmup_steps = math.ceil(self.warmup * self.total_steps)
         if step <= warmup_steps:
             return self.peak * step / warmup_steps

@@ -28,6 +28,7 @@ def mask_features(
         frames: the length of every clip, without the padding behind it.
         rng: the generator; the same seed gives the same masks.
     """
+    # A copy: the features of a batch may be used again without masks.
     augmented = features.clone()
     bands = features.shape[1]
     for clip, length in zip(augmented, frames, strict=True):
@@ -43,5 +44,6 @@ def mask_features(
 
 def _draw_mask(length: int, max_size: int, rng: np.random.Generator) -> tuple[int, int]:
     """Return the first position of a random mask, and its size from 0 to `max_size`."""
+    # The size first: the possible positions depend on it.
     size = int(rng.integers(max_size + 1))
     return int(rng.integers(length - size + 1)), size

@@ -154,6 +154,7 @@ class Trainer(Generic[B]):
             return
         remaining = self.schedule.total_steps - self.completed_steps
         self.out.mkdir(parents=True, exist_ok=True)
+        # All processes compute the same loss; one log is enough.
         log_file = self.out / LOG if is_main_process() else Path(os.devnull)
         with log_file.open("a", encoding="utf-8") as lines:
             for step, batches in show_progress(loaded, f"training {self.name}", remaining):
@@ -161,6 +162,7 @@ class Trainer(Generic[B]):
                 lines.write(f"{schema.to_json_line(line)}\n")
                 lines.flush()  # so that the log is never behind the resume state
                 self.completed_steps = step.number
+                # The average and the evaluation come before saving: the state includes them.
                 if step.ends_epoch:
                     self._end_epoch(step.epoch)
                 evaluated = self._evaluate(step)
@@ -190,6 +192,7 @@ class Trainer(Generic[B]):
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.options.clip).item()
         if not (math.isfinite(step_loss) and math.isfinite(norm)):
             names = ", ".join(example.utterance.id for batch in step.batches for example in batch)
+            # Before the optimizer's step: one bad update would make all weights useless.
             raise EngineError(
                 f"{self.out}: the loss is {step_loss} and the norm of the gradient {norm} at step "
                 f"{step.number}; lower `learning_rate`, or set `precision: float32` if the "
@@ -230,6 +233,7 @@ class Trainer(Generic[B]):
             torch.set_rng_state(state["random"])
             total_steps = self.schedule.total_steps
             log.info("resuming after step %d of %d", self.completed_steps, total_steps)
+        # Also without a state: a training killed before its first save starts from the beginning.
         if is_main_process():
             truncate_log(self.out / LOG, self.completed_steps)
 
