@@ -60,7 +60,7 @@ def test_words_of_several_sentences_are_joined_to_a_new_one(tmp_path: Path) -> N
     assert first.error is None and first.made_by == "concatenative"
     for word in ("press", "one", "again"):
         assert sum(letter in transcribe(first) for letter in word) >= len(word) - 1
-    assert second.duration == pytest.approx(audio.duration_of(second.audio_filepath))
+    assert second.duration == pytest.approx(audio.read_duration(second.audio_filepath))
 
 
 def test_words_spoken_side_by_side_are_read_as_one_stretch(tmp_path: Path) -> None:

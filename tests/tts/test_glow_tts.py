@@ -371,7 +371,7 @@ def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
     wild = replace(TINY, learning_rate=1e12)
     with pytest.raises(EngineError, match=r"failed at step 1\d: .*NaN.* smaller learning_rate"):
         wild.train(None, lesson, texts, NO_CHAMPION, tmp_path / "v", 7)
-    with pytest.raises(EngineError, match=r"went wrong at step 3: the loss is inf; .* smaller"):
+    with pytest.raises(EngineError, match=r"failed at step 3: the loss is inf; .* smaller"):
         training.LossMonitor(tmp_path / "notes.jsonl", 10)(3, float("inf"))
 
 

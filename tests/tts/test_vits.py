@@ -249,7 +249,7 @@ def test_too_few_clips_or_a_speaker_who_is_not_there_are_a_sentence(lesson: Mani
 def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
     lesson: Manifest, texts: Manifest, tmp_path: Path
 ) -> None:
-    with pytest.raises(EngineError, match=r"went wrong at step [01]: .*smaller learning_rate"):
+    with pytest.raises(EngineError, match=r"failed at step [01]: .*smaller learning_rate"):
         replace(TINY, learning_rate=1e12).train(None, lesson, texts, NO_CHAMPION, tmp_path, 7)
 
 

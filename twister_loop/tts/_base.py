@@ -55,14 +55,15 @@ class Synthesizer(Part):
 
     package = "twister_loop.tts"
     uses_randomness: ClassVar[bool] = True
-    """Whether training depends on the seed."""
+    """True if training depends on the seed."""
+    # A reason and not a flag, for the log and the preflight of a round can show it.
     experimental: ClassVar[str] = ""
     """Why the speech of this synthesizer should not be relied on yet; empty for a proven one.
     The reason is logged whenever such a voice is trained."""
 
     @property
     def continues_from_last_round(self) -> bool:
-        """Whether a later round starts from this round's voice, if that passed its trial."""
+        """True if a later round starts from this round's voice, provided it passed its trial."""
         return True
 
     @abstractmethod

@@ -64,6 +64,8 @@ class ConcatenativeSynthesizer(Synthesizer):
     continues_from_last_round = False
     uses_randomness = False
 
+    # The search compares every clip of a word with every clip of the next one, so its time grows
+    # with the square of this.
     clips_per_word: int = 24
     """Most clips of one word in one language; those with the highest confidence are used."""
     confidence: float = -1.5
@@ -118,6 +120,7 @@ class ConcatenativeSynthesizer(Synthesizer):
                 reason = f"no clip of {', '.join(missing)}" if missing else "there is no word in it"
                 yield replace(text, error=reason)
                 continue
+            # Not Python's `hash`, which differs between processes.
             rng = np.random.default_rng([*hashlib.sha256(text.id.encode()).digest()[:8]])
             chosen = _select_clips(candidates, rng)
             path = out / f"{text.id}.wav"
@@ -127,6 +130,8 @@ class ConcatenativeSynthesizer(Synthesizer):
                 text,
                 audio_filepath=path,
                 duration=duration,
+                # Joined names mark speech of several speakers (`segments.speaker_of`). One unknown
+                # speaker makes the whole unknown.
                 speaker=None if None in speakers else "+".join(sorted(filter(None, speakers))),
                 made_by="concatenative",
             )
@@ -155,6 +160,7 @@ def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utteranc
     """
     for position, word in enumerate(utterance.words):
         normalized = _split_words(word.word, utterance.lang)
+        # A lone punctuation mark has no word in it.
         if len(normalized) != 1 or word.logprob < min_confidence:
             continue
         start, end = cut_times(utterance, first_word=position, end_word=position + 1)
@@ -166,6 +172,7 @@ def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utteranc
                 duration=round(end - start, 3),
                 text=normalized[0],
                 confidence=word.logprob,
+                # Both describe the whole sentence.
                 words=(),
                 pred_text=None,
             )
@@ -239,6 +246,8 @@ def _join_clips(clips: Sequence[Utterance], gap: Seconds) -> audio.Samples:
     joined = np.zeros(0, np.float32)
     for stretch in stretches:
         first, last = stretch[0], stretch[-1]
+        # One read for the whole stretch: neighbors come from one file, and keep the sound between
+        # them.
         length = last.offset + last.duration - first.offset
         samples = audio.read(first.audio_filepath, first.offset, length, first.channel)
         samples = samples * np.float32(
@@ -254,6 +263,7 @@ def _cross_fade(before: audio.Samples, after: audio.Samples) -> audio.Samples:
     length = min(CROSS_FADE_SAMPLES, len(before), len(after))
     if not length:
         return np.concatenate([before, after])
+    # In float32: float64 weights would turn the whole signal into float64.
     rising = np.linspace(0, 1, length, dtype=np.float32)
     mixed = before[-length:] * (1 - rising) + after[:length] * rising
     return np.concatenate([before[:-length], mixed, after[length:]])

@@ -85,11 +85,12 @@ class XttsSynthesizer(Synthesizer):
 
     @property
     def continues_from_last_round(self) -> bool:
-        """Whether it is fine-tuned; zero-shot has no weights of its own to continue from."""
+        """True if it is fine-tuned; zero-shot has no weights of its own to continue from."""
         return self.steps > 0
 
     def validation_errors(self) -> Iterator[str]:
         """Yield what a local folder of the model lacks; a name on the hub is checked later."""
+        # `check` looks a name up on the hub: reading a plan must not need the network.
         if Path(self.model).expanduser().is_dir():
             try:
                 self._find_base()
@@ -231,6 +232,7 @@ def select_reference_clips(
         duration = utterance.duration
         if not utterance.error and MIN_REFERENCE_SECONDS <= duration <= MAX_REFERENCE_SECONDS:
             by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    # Rounded up, or few references of many speakers would be none of each.
     clips_per_speaker = math.ceil(count / max(1, len(by_speaker)))
     drawn: list[Utterance] = []
     for clips in by_speaker.values():

@@ -26,6 +26,7 @@ def create_model(
     sample_rate: Hertz, hidden: int, blocks: int, layers: int, characters: str
 ) -> Model:
     """Return an untrained model; the sizes are options of `GlowTtsSynthesizer`."""
+    # Other parameters of the encoder stay at Coqui's defaults.
     encoder = {**GlowTTSConfig().encoder_params, "num_layers": layers}
     config = GlowTTSConfig(
         audio=make_audio_config(sample_rate),

@@ -56,6 +56,7 @@ class SynthesisRequest(NamedTuple):
 class MelSynthesizer(CoquiSynthesizer):
     """Synthesizer with one speaker; trained on several it would mix their voices."""
 
+    # Without an embedding of speakers these models can only represent one.
     speaker: str | None = None
     """Speaker to train on. None continues with the speaker of the earlier voice if that one has
     enough clips, and otherwise takes the one with most speech."""
@@ -75,6 +76,7 @@ class MelSynthesizer(CoquiSynthesizer):
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
         model = self._extend_model(model, characters) if model else self._create_model(characters)
+        # Coqui ignores it here. It is kept for later rounds, which prefer the same speaker.
         model.config.speakers = [clips[0].speaker] if clips[0].speaker else []
         # `IsolatedTrainer` sets the rate of every step itself.
         model.config.lr, model.config.lr_scheduler = self.learning_rate, None
@@ -93,6 +95,7 @@ class MelSynthesizer(CoquiSynthesizer):
         outcomes: list[audio.Samples | str] = [
             model_files.explain_unspeakable(model, text) for text in prepared
         ]
+        # An empty message means that nothing speaks against the text.
         speakable = [index for index, error in enumerate(outcomes) if not error]
         # Like lengths together: less padding to compute.
         speakable.sort(key=lambda index: len(prepared[index]))

@@ -115,6 +115,7 @@ def find_weights(path: Path) -> Path:
 
     For a folder without weights this is the path where Coqui's tools would write them.
     """
+    # A voice that was trained in the folder is newer than the one it was downloaded as.
     names = (WEIGHTS, DOWNLOADED_WEIGHTS, PUBLISHED_WEIGHTS)
     existing = (path / name for name in names if (path / name).is_file())
     return next(existing, path / WEIGHTS) if path.is_dir() else path
@@ -132,6 +133,7 @@ def read_config(weights: Path) -> Any:
         raise EngineError(
             f"{weights}: there is no {CONFIG} beside it, which describes the model"
         ) from cause
+    # Coqui's loader imports the class that the file names, and passes whatever fails.
     except (OSError, LookupError, ValueError, TypeError, ImportError) as cause:
         raise EngineError(
             f"{weights}: the {CONFIG} beside it is not of a Coqui voice ({cause})"
@@ -222,6 +224,7 @@ def extend_model(
     new = sorted(set(characters) - set(before))
     if not new:
         return model
+    # Their order does not matter: `copy_weights` goes by names.
     model.config.characters.characters = model.tokenizer.characters.characters + "".join(new)
     extended = build(model.config)
     copy_weights(extended, model, {embedding: (before, extended.tokenizer.characters.vocab)})
@@ -255,9 +258,11 @@ def save_model(model: Model, folder: Path) -> None:
 def save_weights(model: Model, folder: Path) -> None:
     """Write the weights of a voice as `model.pth`, which appears complete or not at all."""
     scratch = folder / f".{WEIGHTS}"
+    # From the CPU, so that a machine without a GPU can load them.
     state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     with scratch.open("wb") as file:
         torch.save({"model": state}, file)
+    # Renaming is atomic, so a kill cannot leave half a file under the final name.
     scratch.replace(folder / WEIGHTS)
 
 
@@ -289,6 +294,7 @@ def capture_output(path: Path | None = None) -> Iterator[None]:
     before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
     with (path or Path(os.devnull)).open("a", encoding="utf-8") as file:
         for logger in loggers:
+            # Not propagated, or they would also appear in the log of the program.
             logger.handlers, logger.propagate = [logging.StreamHandler(file)], False
             logger.setLevel(logging.INFO)
         try:
@@ -304,6 +310,7 @@ def capture_output(path: Path | None = None) -> Iterator[None]:
 def fork_random_state(seed: int) -> Iterator[None]:
     """Seed everything that Coqui draws from, and restore the process's random state at the end."""
     before = random.getstate(), np.random.get_state()
+    # Of the CPU and of every GPU.
     with torch.random.fork_rng():
         seed_everything(seed)
         try:
@@ -327,6 +334,7 @@ def derive_seed(name: str) -> int:
 def seed_everything(seed: int) -> None:
     """Seed the global generators of Python, NumPy and torch, which Coqui draws from."""
     random.seed(seed)
+    # NumPy accepts 32 bits only.
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
     # Setting the number of threads makes it explicit. Otherwise MKL may use fewer threads for

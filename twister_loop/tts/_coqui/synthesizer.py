@@ -73,6 +73,7 @@ class CoquiSynthesizer(Synthesizer):
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.save_every) < 1 or not self.learning_rate > 0:
             raise ValueError("steps, batch and save_every must be 1 or more, learning_rate above 0")
+        # VITS has layers for these rates only, and speech recognition gains nothing outside.
         if not 8000 <= self.sample_rate <= 48000:
             raise ValueError("sample_rate must be 8000 to 48000")
         if not 0 < scale_range(self.speed)[0] <= scale_range(self.speed)[1]:
@@ -98,7 +99,8 @@ class CoquiSynthesizer(Synthesizer):
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Refuse texts if most are in characters that no speech here could teach the voice.
 
-        Speech whose language is not known could be in any, so it accepts all texts.
+        Raises:
+            ConfigError: more than half of the texts are.
         """
         earlier = start.location if start else self.start
         characters = set[str]()
@@ -109,6 +111,7 @@ class CoquiSynthesizer(Synthesizer):
         for manifest in speech:
             for utterance in manifest:
                 if utterance.lang is None:
+                    # It could be in any language, and so teach any character.
                     return
                 langs.add(utterance.lang)
                 characters.update(model_files.normalize_text(utterance.text or ""))
@@ -167,6 +170,7 @@ class CoquiSynthesizer(Synthesizer):
                     monitor=monitor,
                 )
                 model_files.save_model(model, out)
+        # It may be gone already, if an earlier call was killed just here.
         shutil.rmtree(resume, ignore_errors=True)
         return Checkpoint(engine=self.name, location=out)
 

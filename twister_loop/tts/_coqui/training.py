@@ -99,13 +99,17 @@ class IsolatedTrainer(Trainer):
     ) -> None:
         checkpoint = folder / CHECKPOINT
         args = TrainerArgs(
-            continue_path=str(folder), restore_path=str(checkpoint) if checkpoint.exists() else ""
+            # Coqui then writes into this folder, and not into a new one with the date.
+            continue_path=str(folder),
+            restore_path=str(checkpoint) if checkpoint.exists() else "",
         )
         super().__init__(
             args,
             model.config,
             model=model,
+            # Instead of TensorBoard; the loss is recorded by the monitor.
             dashboard_logger=DummyLogger(),
+            # Coqui would parse the arguments of the running program.
             parse_command_line_args=False,
         )
         self.dataset, self.seed, self.monitor = dataset, seed, monitor
@@ -158,10 +162,12 @@ class IsolatedTrainer(Trainer):
 
     @staticmethod
     def init_training(args: Any, coqpit_overrides: Any, config: Any = None) -> tuple[Any, Any]:
+        # The original prepares the output folder and copies the configuration.
         return config, {}
 
     @staticmethod
     def setup_training_environment(args: Any, config: Any, gpu: Any) -> tuple[bool, int]:
+        # One GPU at most: for several, Coqui expects to be started once a GPU by its own launcher.
         return torch.cuda.is_available(), min(1, torch.cuda.device_count())
 
     def _setup_logger_config(self, log_file: str) -> None: ...
@@ -189,6 +195,7 @@ def train_model(
     monitor.resume_at(trainer.total_steps_done)
     try:
         trainer.train(steps)
+    # Coqui raises it for a loss of NaN, and torch for a lack of memory.
     except RuntimeError as cause:
         raise EngineError(
             f"training the voice failed at step {trainer.total_steps_done}: {cause}; see "
@@ -204,6 +211,7 @@ class LossMonitor:
 
     def __init__(self, notes: Path, steps: int) -> None:
         self.notes, self.steps = notes, steps
+        # One more than steps, for the first `next` only opens the bar.
         self.bar = show_progress(range(steps + 1), "training the voice", total=steps)
         next(self.bar)
         self.first_step_and_time: tuple[int, float] | None = None

@@ -56,6 +56,7 @@ def select_clips_of_one_speaker(
     if named_speaker is None and len(clips_by_speaker.get(learned_speaker, ())) >= MIN_CLIPS:
         speaker = learned_speaker
     elif named_speaker is None and clips_by_speaker:
+        # The name breaks ties, so that the order of the clips has no influence.
         speaker = max(minutes, key=lambda name: (minutes[name], name or ""))
     clips = clips_by_speaker.get(speaker, [])
     if len(clips) < MIN_CLIPS:
@@ -138,6 +139,7 @@ def _too_few_clips_error(
     min_per_speaker: int,
 ) -> ConfigError:
     """Return the error that tells what is needed and what there is."""
+    # Those with most clips first: a misspelled name stands out beside them.
     speakers = sorted(clips_by_speaker, key=lambda name: -len(clips_by_speaker[name]))
     counts = ", ".join(
         f"{name or 'unknown'} {len(clips_by_speaker[name])}"
@@ -167,6 +169,7 @@ def write_clips(clips: Iterable[Utterance], folder: Path, model: Model) -> list[
     # Silence is trimmed here, once; Coqui would trim the same clip again at every step.
     trims_silence, processor.do_trim_silence = processor.do_trim_silence, False
     for number, clip in enumerate(clips):
+        # Numbered by clip and not by file, so that a skipped clip does not rename the others.
         text, path = normalize_text(clip.text or ""), folder / f"{number:06d}.wav"
         try:
             speech = audio.resample(
@@ -184,6 +187,7 @@ def write_clips(clips: Iterable[Utterance], folder: Path, model: Model) -> list[
             broken += 1
             log.warning("skipping a clip in the training of the voice: %s", cause)
             continue
+        # Even loudness here makes it even in synthesis as well.
         audio.write(level_loudness(speech), path, processor.sample_rate)
         samples.append(
             {

@@ -179,6 +179,7 @@ def _read_speakers(config: Any, weights: Path) -> list[str]:
                 rows = dict[str, int](json.loads(path.read_text(encoding="utf-8")))
             except ValueError as cause:
                 raise EngineError(f"{path}: not a JSON object of speakers ({cause})") from cause
+            # The file maps names to rows, in any order.
             return sorted(rows, key=lambda name: rows[name])
     raise ConfigError(
         f"{weights}: the voice has several speakers, and neither its {model_files.CONFIG} nor "
@@ -205,6 +206,7 @@ def extend_model(model: Model, characters: str, speakers: Names) -> Model:
     config.speakers = [*earlier_speakers, *new_speakers]
     extended = Vits(config)
     with torch.no_grad():
+        # An average voice is nearer to a new speaker than random numbers are.
         extended.emb_g.weight[:] = model.emb_g.weight.mean(0)
     tables = {
         CHARACTER_EMBEDDING: (vocabulary, extended.tokenizer.characters.vocab),
@@ -230,6 +232,7 @@ def synthesize_samples(
     Durations are computed first, and passed to Coqui's inference: samples of an absurd length
     would not fit into memory.
     """
+    # Coqui reads this one from the model, not from the arguments of its inference.
     model.inference_noise_scale = scales.noise
     token_ids = torch.tensor([model.tokenizer.text_to_ids(text)], device=model.device)
     lengths = torch.tensor([token_ids.shape[1]], device=model.device)

@@ -59,6 +59,7 @@ def find_model_folder(model: str, more_files: Sequence[str] = ()) -> Path:
                 f"downloaded from the hub ({str(cause).splitlines()[0]}); put {', '.join(files)} "
                 "into a folder and set `model` to it"
             ) from cause
+    # `snapshot_download` is silent about patterns that match no file.
     if missing := [name for name in files if not (folder / name).is_file()]:
         raise ConfigError(f"xtts: {folder} lacks {', '.join(missing)}")
     return folder

@@ -73,6 +73,7 @@ class FineTuningDataset:
         )
         waveform, token_ids = torch.from_numpy(samples)[None], torch.tensor(sample["tokens"])
         length = random.randint(MIN_PROMPT_SAMPLES, MAX_PROMPT_SAMPLES)
+        # Half of a short clip, so that something is left to train on.
         if length > waveform.shape[1]:
             length = waveform.shape[1] // 2
         start = random.randint(0, waveform.shape[1] - length)
@@ -200,4 +201,5 @@ def _write_clips(
             f"{max_seconds:.1f} s and in a language of XTTS"
         )
     log.info("fine-tuning XTTS on %d clips, skipping %d", len(samples), skipped)
+    # `iterate_batches` expects clips in order of length.
     return sorted(samples, key=lambda sample: float(sample["seconds"]))
