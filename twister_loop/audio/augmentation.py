@@ -69,6 +69,7 @@ class Augmentation:
             AudioError: the audio cannot be read.
         """
         samples = audio.load_utterance(utterance)
+        # The id is part of the seed, so that the order of the manifest does not matter.
         rng = np.random.default_rng([seed, epoch, copy, *utterance.id.encode()])
         # All are drawn before the first is applied: how many random numbers an effect takes must
         # not decide whether the next one is drawn.
@@ -80,6 +81,7 @@ class Augmentation:
         max_samples = round(MAX_WINDOW * audio.SAMPLE_RATE)
         applied_names = list[str]()
         for effect in drawn_effects:
+            # Clipped after each effect, as what is written and read back is.
             changed = np.clip(effect.apply(samples, rng), -1.0, 1.0)
             # Whisper trains on windows of 30 s. Longer recordings were too long before.
             if len(changed) > max_samples >= len(samples):
@@ -128,6 +130,7 @@ def load_audio(
 def _scale_times(utterance: Utterance, factor: float) -> Utterance:
     """Return the utterance with the times of its pieces and words multiplied by a factor."""
 
+    # To milliseconds, as manifests hold times.
     def scale(seconds: float) -> float:
         return round(seconds * factor, 3)
 

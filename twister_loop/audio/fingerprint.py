@@ -58,6 +58,7 @@ def find_duplicates(
     for utterance in utterances:
         first = bisect_left(durations, utterance.duration - MAX_LENGTH_DIFFERENCE)
         end = bisect_right(durations, utterance.duration + MAX_LENGTH_DIFFERENCE)
+        # Most utterances have no candidate of their duration, and are not read at all.
         own_fingerprint = _read_or_none(utterance) if first < end else None
         for index in range(first, end):
             if index not in fingerprints:
@@ -75,6 +76,7 @@ def _read_or_none(utterance: Utterance) -> Fingerprint | None:
     try:
         return read_fingerprint(utterance)
     except AudioError:
+        # Others report it: a file that cannot be read is neither trained on nor measured with.
         return None
 
 
@@ -103,6 +105,7 @@ def compute_fingerprint(samples: Samples) -> Fingerprint:
 
 def is_same_recording(fingerprint: Fingerprint, candidate: Fingerprint) -> bool:
     """Return whether two fingerprints are of the same recording."""
+    # Few frames differ less by chance.
     is_long = min(len(fingerprint), len(candidate)) >= MIN_FRAMES
     limit = MAX_BIT_ERRORS if is_long else MAX_BIT_ERRORS_SHORT
     return bit_error_rate(fingerprint, candidate) < limit
@@ -116,6 +119,7 @@ def bit_error_rate(fingerprint: Fingerprint, candidate: Fingerprint) -> Share:
     length = min(len(fingerprint), len(candidate)) - MAX_SHIFT
     if length < MAX_SHIFT:
         return 1.0
+    # Codecs delay speech by up to a tenth of a second.
     shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
     return min(_compare(fingerprint, candidate, shift, length) for shift in shifts)
 

@@ -64,6 +64,7 @@ def read(
     try:
         with _open(path) as file:
             rate = file.samplerate
+            # libsndfile fails if it has to seek beyond the end.
             start = min(round(offset * rate), file.frames)
             frames = file.frames - start if duration is None else round(duration * rate)
             if file.seekable():
@@ -75,6 +76,7 @@ def read(
         raise AudioError(f"{path}: cannot read audio ({cause})") from cause
     if not len(samples):
         raise AudioError(f"{path}: no audio from {offset:g} s on; the file or the segment is empty")
+    # The mean and not the sum, which would clip.
     if channel is None:
         return resample(samples.mean(axis=1), rate)
     if channel >= samples.shape[1]:
@@ -112,6 +114,7 @@ def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Secon
 
     Samples beyond full scale are clipped. The format is that of the file name's ending.
     """
+    # 16 bits: half the space of float32, and recordings of speech rarely have more.
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16")
     return len(samples) / sample_rate
@@ -144,6 +147,7 @@ def is_headerless(path: Path) -> bool:
     """Return whether a file holds samples only, without format or rate. Raises OSError."""
     if path.suffix.lower() != HEADERLESS_SUFFIX:
         return False
+    # Some corpora rename wav files to .pcm: these still have their header.
     with path.open("rb") as file:
         return not file.read(4).startswith(HEADERS)
 

@@ -76,6 +76,7 @@ class OnlineClustering:
         return np.asarray(_cosine_distances(embeddings, _normalize(self.sums)).argmin(axis=1))
 
     def _assign_block(self, sums: Sums, counts: Counts) -> Labels:
+        # The first block: there are no speakers to compare it with.
         if not len(self.sums):
             labels = _cluster_groups(sums, counts, self.limits)
             self.sums, self.counts = _add_up(labels, sums, counts)
@@ -118,6 +119,7 @@ def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: DistanceLi
     # `done_groups` groups are before them.
     pending, pending_groups, done_groups = list[OnlineClustering](), 0, 0
     for embeddings, is_reliable in recordings:
+        # First within the recording: there speakers are few, and so are the chances of confusion.
         recording = OnlineClustering(limits)
         groups = np.full(len(embeddings), -1)
         if is_reliable.any():
@@ -171,6 +173,7 @@ def _cluster(distances: NDArray[np.float64], limit: float) -> Labels:
     # scikit-learn refuses fewer than two rows.
     if len(distances) < 2:
         return np.zeros(len(distances), np.int64)
+    # A mean of unit vectors is shorter than 1, so its distance to itself would not be 0.
     np.fill_diagonal(distances, 0.0)
     clustering = AgglomerativeClustering(
         n_clusters=None, distance_threshold=limit, metric="precomputed", linkage="average"
@@ -192,6 +195,7 @@ def _normalize(sums: Sums) -> Sums:
 def _add_up(labels: Labels, sums: Sums, counts: Counts) -> tuple[Sums, Counts]:
     """Return sums (clusters, 256) and counts (clusters,) of the groups of each cluster."""
     size = int(labels.max()) + 1
+    # `totals[labels] += sums` would add only the last of several rows with one label.
     totals = np.zeros((size, sums.shape[1]))
     np.add.at(totals, labels, sums)
     return totals, np.bincount(labels, counts, minlength=size).astype(np.int64)

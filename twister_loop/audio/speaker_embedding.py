@@ -71,6 +71,7 @@ def embed(samples: Samples) -> Embedding:
         ConfigError: the weights are not installed.
     """
     gain = 10 ** (max(0.0, MIN_LOUDNESS - measure_loudness(samples)) / 20)
+    # Only upwards, as Resemblyzer does it: loud speech is left as it is.
     louder = samples * np.float32(gain)
     starts = _window_starts(len(samples))
     padded = np.pad(louder, (0, max(0, (starts[-1] + WINDOW) * HOP - len(louder))))
@@ -80,6 +81,7 @@ def embed(samples: Samples) -> Embedding:
     mels = np.stack([spectrum[start : start + WINDOW] for start in starts]).astype(np.float32)
     with torch.inference_mode():
         mean = _load_encoder()(torch.from_numpy(mels)).numpy().mean(axis=0)
+    # The mean of unit vectors is shorter than 1.
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
@@ -122,6 +124,7 @@ def find_weights() -> Path:
 def _load_encoder() -> Encoder:
     path = find_weights()
     with path.open("rb") as file:
+        # A pickle: the digest is checked before anything of it is loaded.
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
             raise ConfigError(f"{path}: not the weights of {PACKAGE}; install it again")
     state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]

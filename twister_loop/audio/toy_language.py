@@ -30,6 +30,7 @@ Codebook = Mapping[str, Hertz]
 
 def standard_codebook(letters: str = LETTERS) -> Codebook:
     """Return the pitches with which everybody in the toy world speaks these letters."""
+    # From 400 to 1960 Hz, so that a telephone line passes all of them.
     return {letter: 400.0 + 60 * LETTERS.index(letter) for letter in letters}
 
 
@@ -44,6 +45,7 @@ def synthesize(text: str, codebook: Codebook) -> audio.Samples:
 
 def detect_pitches(samples: audio.Samples) -> list[Hertz]:
     """Return the loudest frequency in the time of each letter, to the nearest 20 Hz."""
+    # The end of a cut recording may be a part of a letter.
     whole = samples[: len(samples) // SAMPLES_PER_LETTER * SAMPLES_PER_LETTER]
     slots = whole.reshape(-1, SAMPLES_PER_LETTER)  # (n_letters, SAMPLES_PER_LETTER)
     loudest = np.abs(np.fft.rfft(slots)).argmax(axis=1)  # (n_letters,)

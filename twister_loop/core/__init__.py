@@ -1,1 +1,1 @@
-"""What every room needs: types, manifests, artifacts, errors, the registry of parts."""
+"""Foundation of all other packages: types, manifests, artifacts, errors, the registry of parts."""

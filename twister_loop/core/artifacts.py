@@ -81,10 +81,13 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
     """
 
     def decorate(function: Callable[P, A]) -> Callable[P, A]:
+        # The return annotation names the class that loads a cached result.
         artifact_class = cast(type[A], get_type_hints(function)["return"])
         signature = inspect.signature(function)
 
         def cache_key_inputs(*args: Any, **kwargs: Any) -> dict[str, Any]:
+            # By the names of the parameters, so that calls by position and by keyword are the same.
+            # Partial, because `out` is not given when a cached result is looked for.
             arguments = signature.bind_partial(*args, **kwargs).arguments
             keys = {
                 name: cache_key(argument, stage_name=function.__name__)
@@ -98,6 +101,7 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
             inputs = cache_key_inputs(*args, **kwargs)
             out = cast(Path, kwargs["out"])
             if not out.exists():
+                # A name that begins with a dot is not a round or an artifact to any reader.
                 kwargs["out"] = scratch = out.with_name(f".{out.name}")
                 started = time.monotonic()
                 with _full_disk_as_space_error(out):
@@ -144,6 +148,7 @@ def cache_key(argument: object, stage_name: str | None = None) -> Any:
     >>> cache_key({"batch": 8, "rates": (0.1, 0.2)})
     {'batch': 8, 'rates': [0.1, 0.2]}
     """
+    # By content and not by name: data may be moved, and replaced under the same name.
     if isinstance(argument, Path):
         return digest_path(argument)
     folder = getattr(argument, "folder", None) or getattr(argument, "location", None)
@@ -178,7 +183,9 @@ def digest_path(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the sha256 of a file, or of a folder's files."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
+        # The names count too: they may be the ids of recordings.
         digests = [(file.relative_to(path).as_posix(), _digest_file(file)) for file in files]
+        # 64 bits are enough to notice a change; nobody forges a collision here.
         return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
@@ -219,6 +226,7 @@ def reuse_result(
         return
     inputs = stage_function.cache_key_inputs(*args, **kwargs)  # type: ignore[attr-defined]
     for folder in sorted(file.parent for file in candidates):
+        # A pruned result lacks its weights or audio; a hidden folder is unfinished or being copied.
         is_complete = (
             (folder / PROVENANCE).is_file()
             and not (folder / PRUNED).exists()
@@ -226,6 +234,7 @@ def reuse_result(
         )
         if is_complete and not _describe_changes(read_json(folder / PROVENANCE), inputs):
             scratch = out.with_name(f".{out.name}")
+            # Copied and not linked: either run may be deleted or moved without the other.
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(folder, scratch)
             # The seconds were spent where the result comes from; a sum must not count them twice.
@@ -247,6 +256,7 @@ def read_json(path: Path) -> Any:
 
 def write_json(content: Any, path: Path) -> None:
     """Write a small JSON file atomically: readers see the old file or the new one."""
+    # In the same folder, because a rename is atomic only within a file system.
     scratch = path.with_name(f".{path.name}")
     scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(path)
@@ -281,6 +291,7 @@ def _prepare_scratch(scratch: Path, inputs: Mapping[str, Any]) -> None:
     if scratch.exists() and not can_resume:
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
+    # Written before the work begins, so that the next call can tell whether it may resume.
     write_json(inputs, record)
 
 

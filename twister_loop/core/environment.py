@@ -34,6 +34,7 @@ class Environment(JsonRecord):
 
 def describe_environment() -> Environment:
     """Return the environment of this process, without importing any engine."""
+    # From the metadata of the packages: importing torch would take seconds and memory.
     versions = {name: installed_version(name) for name in PACKAGES}
     return Environment(
         python=platform.python_version(),

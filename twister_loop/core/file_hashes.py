@@ -25,6 +25,7 @@ class FileHashCache:
 
     def digest(self, path: Path) -> str:
         """Return 16 hexadecimal digits of the sha256 of a file's content. Raises OSError."""
+        # A pool has hours of audio: hashing it takes minutes, reading its metadata a second.
         stat = path.stat()
         size, mtime_ns, digest = self._digests.get(str(path), (-1, -1, ""))
         if (size, mtime_ns) != (stat.st_size, stat.st_mtime_ns):

@@ -25,6 +25,8 @@ from .types import TEXT_ONLY, Seconds, Utterance
 
 T = TypeVar("T")
 
+# Large enough for batches of clips of about the same length, small enough that a killed stage
+# repeats a few minutes of work at most.
 WINDOW = 256
 """Lines that are processed, appended and repeated together. Engines read no further ahead."""
 
@@ -79,6 +81,7 @@ class Manifest:
         Only the chosen lines are parsed, so a long manifest does not have to fit in memory.
         """
         size = len(self)
+        # Of line numbers and not of lines, so that a draw does not depend on their content.
         numbers = random.Random(seed).sample(range(size), min(count, size))
         wanted, drawn, parse = set(numbers), dict[int, Utterance](), self._line_parser()
         with self.path.open("rb") as lines:
@@ -105,6 +108,7 @@ class Manifest:
         page, parse = list[Utterance](), self._line_parser()
         wanted = query.casefold()
         with self.path.open("rb") as lines:
+            # By bytes: a page deep in a long manifest is found without reading those before it.
             lines.seek(start_byte)
             while len(page) < count and lines.tell() - start_byte < max_bytes:
                 # A stage that is still running may have written half of its last line.
@@ -152,6 +156,7 @@ class Manifest:
             def append(utterances: Iterable[Utterance]) -> None:
                 lines = (f"{_to_line(utterance, relative_folders)}\n" for utterance in utterances)
                 file.write("".join(lines))
+                # A killed process loses nothing that was flushed; a crash of the machine may.
                 file.flush()
 
             yield append
@@ -212,6 +217,7 @@ class Manifest:
         """Truncate the file after its last whole window; return the number of lines left."""
         if not self.path.exists():
             return 0
+        # A process may be killed within a line, and an engine within a window: neither is kept.
         position = whole_lines = whole_bytes = 0
         with self.path.open("r+b") as file:
             for number, line in enumerate(file, 1):

@@ -20,6 +20,7 @@ def die_with_parent() -> None:
     thread that forked ends. It works on Linux only; elsewhere nothing happens.
     """
     if sys.platform == "linux":
+        # Python has no function for it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -33,8 +34,10 @@ def exit_when_stdin_closes() -> None:
     def wait() -> None:
         # Not sys.stdin.read: the interpreter cannot exit while a thread holds its buffer.
         os.read(sys.stdin.fileno(), 1)
+        # The group, because engines start processes of their own.
         os.killpg(0, signal.SIGKILL)
 
+    # A daemon thread does not keep the process alive when its work is done.
     threading.Thread(target=wait, daemon=True).start()
 
 

@@ -29,6 +29,8 @@ class Part(ABC):
     """The name of the part's module; set when the class is defined."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
+    # A rule instead of a name in every part: the file is found from the name without importing
+    # the others, some of which import torch.
     def __init_subclass__(cls) -> None:
         module = cls.__module__.removeprefix(f"{getattr(cls, 'package', '')}.")
         # A part may be a folder: `whisper.recognizer` is the part `whisper`.
@@ -80,6 +82,7 @@ class Part(ABC):
         Raises:
             ConfigError: the part or an option is unknown, or an option is wrong.
         """
+        # A copy: the plan is also stored as it was read.
         options = dict(spec)
         name = options.pop("use", None)
         if not isinstance(name, str):
@@ -87,6 +90,8 @@ class Part(ABC):
         try:
             part = schema.parse_data(cls.find_class(name), options)
             option_names = [option.name for option in dataclasses.fields(part)]  # type: ignore[arg-type]
+            # Relative to the plan and not to the working directory, so that a plan can be run from
+            # anywhere.
             absolute_paths = {
                 option_name: folder / path
                 for option_name in option_names
@@ -96,6 +101,7 @@ class Part(ABC):
                 part = dataclasses.replace(part, **absolute_paths)  # type: ignore[type-var]
         except ValueError as cause:
             raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
+        # Only now, because these look at files, whose paths must be absolute.
         if errors := "; ".join(part.validation_errors()):
             raise ConfigError(f"{cls.__name__.lower()} {name}: {errors}")
         return part

@@ -52,6 +52,7 @@ def parse_json(record_class: type[T], text: str | bytes) -> T:
 
 def to_json_data(instance: object) -> Any:
     """Return a dataclass as data that `json` can write, without the fields that are None."""
+    # None is left out, so that a new optional field does not change older files.
     return _adapters[type(instance)].dump_python(instance, mode="json", exclude_none=True)
 
 
@@ -81,6 +82,7 @@ def suggest_name(name: str, names: Iterable[str]) -> str:
     >>> suggest_name("xyzzy", ["toy", "whisper"])
     'choose one of: toy, whisper'
     """
+    # Sorted, so that the message does not depend on the order of a set.
     choices = sorted(names)
     # `ratio` compares whole names; rapidfuzz's default scorer also counts parts, so that a short
     # name matches any long one that contains its letters.
@@ -102,6 +104,7 @@ def _describe_errors(record_class: type, cause: ValidationError) -> Iterator[str
     """Yield one phrase for each mistake, `place: what is wrong`."""
     for error in cause.errors():
         place = ".".join(map(str, error["loc"]))
+        # pydantic names the same mistake by the kind of class that it occurs in.
         if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
             names = _list_fields(record_class, error["loc"][:-1])
             hint = f"; {suggest_name(str(error['loc'][-1]), names)}" if names else ""

@@ -21,6 +21,7 @@ Language = str
 UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
 """Languages that are written without spaces between words."""
 Origin = Literal["human", "pseudo", "synthetic"]
+# A path and not None, so that every reader of audio has a path to name in its error.
 TEXT_ONLY = Path()
 """Placeholder path for utterances without audio, such as the lines of a text corpus."""
 
@@ -100,9 +101,9 @@ class Utterance:
     no_speech: Share | None = None
     """Probability that the recognizer gives to silence."""
     hit_limit: bool = False
-    """Whether decoding stopped at the length limit, so that the end may be missing."""
+    """True if decoding stopped at the length limit, so that the end may be missing."""
     fallback: bool = False
-    """Whether it was decoded again, because the first decode repeated itself or was unsure."""
+    """True if it was decoded again, because the first decode repeated itself or was unsure."""
     alternatives: tuple[Alternative, ...] = ()
     """Hypotheses of the beam, `pred_text` first, if n-best decoding was requested."""
     words: tuple[Word, ...] = ()
@@ -147,6 +148,7 @@ class Checkpoint(JsonRecord):
     """Digest of pretrained weights. Those of a run are part of a hashed artifact."""
 
     def save(self, folder: Path) -> Self:
+        # Without the folder, so that a run can be moved.
         super(Checkpoint, replace(self, location=Path())).save(folder)
         return self
 
@@ -178,6 +180,7 @@ class ErrorCount:
         """Number of tokens of the reference."""
         return self.hits + self.substitutions + self.deletions
 
+    # Errors in silence count as one whole error, so that no rate divides by zero.
     @property
     def insertion_rate(self) -> float:
         """Insertions per reference token, a sign of hallucination."""
@@ -266,6 +269,7 @@ class Report(JsonRecord):
     """Folder with the transcripts. It is not stored, because the file lies in it."""
 
     def save(self, folder: Path) -> Self:
+        # Without the folder, so that a run can be moved.
         super(Report, replace(self, folder=Path())).save(folder)
         return self
 
@@ -346,6 +350,7 @@ class Verdict(JsonRecord):
         """Outcome in one word; `undecided` keeps the champion for lack of held-out speech."""
         if self.accepted:
             return "accepted"
+        # One clear objection refuses: more held-out speech would not change it.
         return (
             "undecided" if all(objection.undecided for objection in self.objections) else "refused"
         )

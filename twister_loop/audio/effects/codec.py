@@ -33,6 +33,7 @@ class CodecEffect(Effect):
             raise ValueError("codecs: name one at least")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        # By index: `rng.choice` would return a NumPy string.
         codec = self.codecs[int(rng.integers(len(self.codecs)))]
         container, subtype, rate = CODECS[codec]
         return audio.encode_and_decode(samples, container, subtype, rate)

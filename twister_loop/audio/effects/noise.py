@@ -40,6 +40,7 @@ class Noise(Effect):
             )
         else:
             dark, bright = self.color
+            # White noise alone would sound like no room or street.
             transform = audiomentations.AddColorNoise(
                 min_snr_db=low, max_snr_db=high, min_f_decay=dark, max_f_decay=bright, p=1.0
             )

@@ -61,4 +61,5 @@ class Room(Effect):
                 leave_length_unchanged=True,
                 p=1.0,
             )
+        # Impulse responses are recorded at any level; loudness is the business of `gain`.
         return match_loudness(apply_transform(transform, samples, rng), samples)
