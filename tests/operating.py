@@ -154,16 +154,6 @@ class Up:
         return self.process.wait(90)
 
 
-def plant_hostile_modules(folder: Path) -> Path:
-    """Write modules under names that we import; return the file that they write if imported."""
-    witness = folder.resolve() / "hostile-module-was-imported"
-    code = f"open({str(witness)!r}, 'a').write(__name__ + chr(10)); raise SystemExit(77)\n"
-    (folder / "flows").mkdir()
-    for name in ("flows/__init__", "flows/refine", "twister_loop", "prefect", "uvicorn", "httpx"):
-        (folder / f"{name}.py").write_text(code)
-    return witness
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

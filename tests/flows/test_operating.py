@@ -21,6 +21,7 @@ from twister_loop.pipeline.run_folder import RunFolder, approval_of, round_numbe
 pytest.importorskip("prefect")
 
 from tests import operating
+from tests.hostile import plant_hostile_modules
 from tests.operating import AUTH, Receiver, Up, alive
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(600)]
@@ -60,7 +61,7 @@ def up(home: Path, receiver: Receiver) -> Iterator[Up]:
     plan, run = experiment(home, "watched")
     shutil.move(home / "watched/data/pool", home / "watched/data/later")
     (home / "watched/data/pool").mkdir()
-    witness = operating.plant_hostile_modules(home)
+    witness = plant_hostile_modules(home)
     arguments = (plan, run, "--watch", "--cron", "* * * * *")
     up = Up(home, *arguments, TWISTER_WEBHOOK=receiver.url)
     yield up

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operating import ROOT, TWISTER, plant_hostile_modules
+from tests.hostile import plant_hostile_modules
+from tests.operating import ROOT, TWISTER
 from twister_loop.reporting.summary import summarize
 
 pytest.importorskip("prefect")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests import world as toy
+from tests.hostile import plant_hostile_modules
 from tests.shards import Noted, times
 from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
@@ -105,14 +106,21 @@ def test_a_dask_worker_killed_half_way_costs_only_its_shard(
 
 
 def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_each_has_its_gpu(
-    speech: Manifest, alone: bytes, noted: Noted, tmp_path: Path
+    speech: Manifest,
+    alone: bytes,
+    noted: Noted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ray", reason="an extra of its own")
+    witness = plant_hostile_modules(tmp_path)
+    monkeypatch.chdir(tmp_path)
     over = build(use="ray", count=2, gpu=True)
     made = transcribe(noted, UNTRAINED, speech, cluster=over, out=tmp_path / "pseudo_labels")
     _only_the_second_shard_twice(noted)
     assert made.path.read_bytes() == alone
     assert _gpus(noted.notes.glob("0*")) == {"0", "1"}
+    assert not witness.exists(), witness.read_text()
 
 
 def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(

@@ -18,7 +18,8 @@ from ..core import schema
 from ..core.errors import ConfigError
 from ..data import corpus_check
 from ..pipeline.approval import approve, refuse
-from ..pipeline.experiments.compare import CompareOptions, compare
+from ..pipeline.experiments.arms import CompareOptions
+from ..pipeline.experiments.compare import compare
 from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process

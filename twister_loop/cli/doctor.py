@@ -41,7 +41,7 @@ class Finding:
     """`optional`: not installed and not needed by everybody. `PROBLEM`: must be fixed."""
 
     def __str__(self) -> str:
-        return f"{self.status:<8} {self.name:<19} {self.detail}"
+        return f"{self.status:<8} {self.name:<26} {self.detail}"
 
 
 def run_checks(server: bool = False) -> Iterator[Finding]:

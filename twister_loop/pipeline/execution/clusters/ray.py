@@ -11,8 +11,10 @@ from typing import TypeVar
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
 
 import ray
+from ray.job_config import JobConfig
 
 from ....core.errors import ConfigError, EngineError
+from ....core.processes import child_environment
 from ._cluster import WorkerCluster
 
 T = TypeVar("T")
@@ -38,13 +40,22 @@ class Ray(WorkerCluster):
 
     @contextmanager
     def _running(self) -> Iterator[None]:
+        # As a driver, Ray would put the working directory first on the module path of its workers,
+        # and a folder `twister_loop` there would be imported instead of this package. Jobs of Ray's
+        # client are exempt.
+        job = JobConfig(_client_job=True)
         if self.address:
             self._knock("ray start --head")
-            ray.init(self.address, log_to_driver=False)
+            ray.init(self.address, log_to_driver=False, job_config=job)
         else:
-            gpus = self.count if self.gpu else None
-            count = self.count or os.cpu_count()
-            ray.init(num_cpus=count, num_gpus=gpus, include_dashboard=False, log_to_driver=False)
+            with _module_path_in_environment():
+                ray.init(
+                    num_cpus=self.count or os.cpu_count(),
+                    num_gpus=self.count if self.gpu else None,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    job_config=job,
+                )
         try:
             self._check()
             yield
@@ -58,3 +69,15 @@ class Ray(WorkerCluster):
 
 def _done(work: Callable[[T], R], item: T) -> R:
     return work(item)  # Ray wants a function, and not one with arguments bound
+
+
+@contextmanager
+def _module_path_in_environment() -> Iterator[None]:
+    """Make workers that are started inherit a module path equal to the one of this process."""
+    before = dict(os.environ)
+    os.environ.update(child_environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
