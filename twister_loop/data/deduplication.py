@@ -93,6 +93,7 @@ def _has_similar_length(lengths: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     order = np.argsort(lengths, kind="stable")
     near = np.diff(lengths[order]) <= fingerprint.MAX_LENGTH_DIFFERENCE  # (recordings - 1,)
+    # Sorted by length, a recording need only be compared with its two neighbors.
     similar = np.zeros(len(lengths), bool)
     similar[order[1:]] |= near
     similar[order[:-1]] |= near
@@ -105,7 +106,7 @@ def _write_fingerprints(listing: Manifest, selected: NDArray[np.bool_], folder: 
     recordings = show_progress(listing, "looking for near-duplicates", len(listing))
     for number, window in enumerate(iter_windows(recordings)):
         path = folder / f"{number:06d}.npz"
-        if path.exists():
+        if path.exists():  # written before the run was killed
             continue
         begin = number * WINDOW
         hashes = [
@@ -120,6 +121,7 @@ def _write_fingerprints(listing: Manifest, selected: NDArray[np.bool_], folder: 
 
 def _compute_hashes(recording: Utterance) -> Hashes:
     """Return the hashes of a recording; none if it cannot be read, which the scan rejects."""
+    # The scan rejects such a recording by its error, with or without a hash.
     if recording.error:
         return _no_hashes()
     try:
@@ -138,6 +140,7 @@ def _load_fingerprint(folder: Path, line: int) -> fingerprint.Fingerprint:
     hashes, borders = _load_window(folder / f"{line // WINDOW:06d}.npz")
     place = line % WINDOW
     own_hashes = hashes[borders[place] : borders[place + 1]]
+    # The inverse of `_compute_hashes`.
     return np.unpackbits(own_hashes.view(np.uint8).reshape(-1, 4), axis=1).astype(bool)
 
 

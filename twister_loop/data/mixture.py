@@ -116,6 +116,7 @@ class MixOptions:
         durations = {
             group: seconds * self._weight(group) for group, seconds in available.items() if seconds
         }
+        # Before hours and shares, which are absolute and must hold in the end.
         for level, temperature in self.temperature.items():
             durations = _apply_temperature(durations, FIELD_OF_LEVEL[level], temperature)
         self._warn_of_unmatched_names(durations)
@@ -188,8 +189,10 @@ def _apply_temperature(
     for group, seconds in durations.items():
         level = getattr(group, field_name)
         totals[level] = totals.get(level, 0.0) + seconds
+    # As in the sampling of multilingual models: hours to the power of 1 / temperature.
     powers = {level: seconds ** (1 / temperature) for level, seconds in totals.items() if seconds}
     power_sum, total = sum(powers.values()), sum(totals.values())
+    # One factor for all groups of a level, so their proportions to each other stay.
     factors = {level: total * power / power_sum / totals[level] for level, power in powers.items()}
     return {
         group: seconds * factors.get(getattr(group, field_name), 0.0)

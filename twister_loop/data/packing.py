@@ -141,7 +141,7 @@ class PackedGroup:
             if place in places:
                 is_last = place + 1 == len(self.placed)
                 next_start = self.end if is_last else self.placed[place + 1][0]
-                removed_seconds += next_start - start
+                removed_seconds += next_start - start  # with the silence behind it
             else:
                 placed.append((start - removed_seconds, utterance))
         return replace(self, placed=placed)
@@ -193,6 +193,7 @@ class Packer:
                 utterance = trim_silence(utterance, self.options.trim)
             borrower = self._insert_phrase(utterance)
             yield from self._place(utterance, borrower)
+        # Also groups that never got their phrase or second language: nothing may be lost.
         for group in [*self.open_groups.values(), *self.switching_groups]:
             yield self._finish(group)
 
@@ -205,6 +206,7 @@ class Packer:
             group for group in self.switching_groups if _continues_switching(group, utterance)
         ]
         for group in candidates:
+            # A group that awaits its phrase must stay one sentence, which the phrase is put into.
             if group is borrower or group.awaits_phrase or not self._may_join(group, utterance):
                 continue
             if self._append(group, utterance):
@@ -257,6 +259,8 @@ class Packer:
 
     def _mix_sentence(self, sentence: Utterance, donor: Utterance) -> PackedGroup:
         """Return the sentence with a random phrase of the donor in its middle, without silence."""
+        # Three draws for every attempt, also one that turns out too long: the order of draws is
+        # fixed.
         place = self.rng.randrange(1, len(sentence.words))
         word_count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(donor.words)))
         first_word = self.rng.randrange(len(donor.words) - word_count + 1)
@@ -293,6 +297,7 @@ class Packer:
         if self.options.speakers == "any":
             return True
         speaker = find_single_speaker(utterance)
+        # Two unknown speakers may be two people.
         return speaker is not None and speaker == group.speaker
 
     def _group_key(self, utterance: Utterance) -> GroupKey | None:
@@ -314,5 +319,6 @@ class Packer:
 
 def _continues_switching(group: PackedGroup, utterance: Utterance) -> bool:
     """Return True if the utterance continues the group in the other of its two languages."""
+    # Two languages and no more, as `switched` says.
     languages = group.languages | {utterance.lang}
     return bool(utterance.lang) and utterance.lang != group.last.lang and len(languages) == 2

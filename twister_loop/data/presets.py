@@ -46,9 +46,12 @@ FILTERS = {
             {"use": "confidence", "at_least": -1.0},
             {"use": "compression", "at_most": 2.4},
             {"use": "no_speech", "at_most": 0.6},
+            # No threshold: any label that was cut off is wrong.
             {"use": "length_limit"},
             {"use": "repetition", "unique_at_least": 0.4},
             {"use": "longest_word", "at_most": 25},
+            # Last, as it learns its limits from the corpus; order only decides which reason is
+            # counted.
             {"use": "char_rate"},
         ),
     ),
@@ -57,6 +60,7 @@ FILTERS = {
         "learn the words that it gets slightly wrong.",
         (
             {"use": "duration", "at_least": 0.4, "at_most": 30.0},
+            # As in the filter itself; named here, so that the recipe does not change with it.
             {"use": "agreement", "at_most": 0.35},
         ),
     ),
@@ -65,6 +69,7 @@ FILTERS = {
         "in letters of another language.",
         (
             {"use": "text_length", "at_least": 1, "at_most": 400},
+            # Half, since names and loan words in another script are part of many texts.
             {"use": "script", "at_most": 0.5},
         ),
     ),
@@ -143,6 +148,7 @@ def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool)
     name = options.pop("preset", None)
     if name is not None and name not in MIXES:
         raise ValueError(f"unknown mixture {name!r}; {schema.suggest_name(str(name), MIXES)}")
+    # As plain data, so that the merged options are checked like those of a plan.
     preset_options = schema.to_json_data(MIXES[name].options) if name else {}
     mix = schema.parse_data(MixOptions, {**preset_options, **options})
     origins = ["pseudo", *["human"] * human, *["synthetic"] * synthetic]
@@ -172,10 +178,12 @@ def expand_presets(
     # With every specification, whether a preset brought it and it may still be replaced.
     parts: list[tuple[Spec | str, bool]] = []
     for spec in [specs] if isinstance(specs, str) else specs:
+        # A preset wins over a part of the same name.
         if isinstance(spec, str) and spec in presets:
             parts += [(part, True) for part in presets[spec].parts]
             continue
         name = _part_name(spec)
+        # Both, so that the suggestion may be either.
         names = {*part_class.list_names(), *presets}
         if isinstance(name, str) and name not in names:
             kind = f"{part_class.__name__.lower()} or preset"

@@ -49,7 +49,7 @@ class SpeakerClustering:
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """How recordings of the pool become utterances."""
+    """Options of `scan:`, which turns recordings of the pool into utterances."""
 
     at_least: Seconds = 0.2
     """Shortest recording, in seconds; shorter ones are rejected."""
@@ -87,6 +87,7 @@ def scan_recording(options: ScanOptions, recording: Utterance) -> Iterator[Utter
         the channel and `-0000`, `-0001`, ... for the segment behind the id. Rejected recordings
         have `rejected_by` `unreadable`, `too_short`, `silent` or `no_speech`.
     """
+    # Its corpus rejected it already, with a reason that is more precise than one from here.
     if recording.rejected_by:
         yield recording
         return
@@ -123,6 +124,7 @@ def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utter
         duration, level = len(samples) / audio.SAMPLE_RATE, audio.measure_loudness(samples)
         if duration < options.at_least:
             yield replace(channel, rejected_by="too_short", objection=f"{duration:.2f} s")
+        # Whole recordings only; in long ones the voice activity detector finds the silence.
         elif level < options.silence:
             yield replace(channel, rejected_by="silent", objection=f"{level:.0f} dB")
         else:
@@ -132,12 +134,13 @@ def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utter
     for offset, duration in _find_segments(options, channel):
         yield replace(
             channel,
-            id=f"{channel.id}-{segment_count:04d}",
+            id=f"{channel.id}-{segment_count:04d}",  # counted over blocks, so unique
             offset=round(channel.offset + offset, 3),
             duration=round(duration, 3),
         )
         segment_count += 1
     if not segment_count:
+        # Rejected and not dropped, so that every file of the pool is counted.
         yield replace(channel, rejected_by="no_speech", objection="no speech found in it")
 
 

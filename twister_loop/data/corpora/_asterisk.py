@@ -81,8 +81,10 @@ def fetch(prompts: PromptSet) -> Path:
 def hash_content(folder: Path) -> str:
     """Return the SHA-256 over names and content of all audio and texts, in the order of names."""
     digest = hashlib.sha256()
+    # Sorted, because file systems list folders in different orders.
     for path in sorted([*folder.rglob("*.wav"), *folder.glob("texts.txt")]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
+        # The form of `sha256sum`, so that a person can check it with that tool.
         digest.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()
 
@@ -90,17 +92,18 @@ def hash_content(folder: Path) -> str:
 def _fetch(prompts: PromptSet, folder: Path) -> None:
     """Try Debian, then the project's own tarballs; the folder appears complete or not at all."""
     failures = []
+    # Beside the final folder, since a rename works only within one file system.
     scratch = folder.with_name(f".{folder.name}")
     for fetch_from_source in (_from_debian, _from_tarball):
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
         complete = _make_folder(scratch / "whole")
         try:
             source = fetch_from_source(prompts, scratch, complete)
         except _FetchError as failure:
-            failures.append(str(failure))
+            failures.append(str(failure))  # all are reported if no source works
         else:
             _write_source(prompts, source, complete)
-            complete.rename(folder)
+            complete.rename(folder)  # atomic: others see all of it or nothing
         shutil.rmtree(scratch)
         if folder.is_dir():
             return
@@ -123,6 +126,7 @@ def _write_source(prompts: PromptSet, source: str, folder: Path) -> None:
             prompts.name, source, sha256, prompts.sha256,
         )  # fmt: skip
     write_json({"source": source, "sha256": sha256}, folder / "source.json")
+    # CC-BY-SA asks to name the authors wherever the recordings are passed on.
     (folder / "ATTRIBUTION").write_text(
         f"Telephone prompts {prompts.name}, from {source}.\n{prompts.credit}\nLicence: {LICENSE}\n"
         "Unchanged recordings; what is made of them is to be shared under the same licence.\n",
@@ -167,6 +171,7 @@ def _from_tarball(prompts: PromptSet, scratch: Path, complete: Path) -> str:
     log.info("downloading %s (about 18 MB, %s)", url, LICENSE)
     archive, unpacked = scratch / "archive.tar.gz", _make_folder(scratch / "root")
     try:
+        # Copied in parts, so that no archive sits in memory.
         with urllib.request.urlopen(url, timeout=TIMEOUT) as page, archive.open("wb") as file:
             shutil.copyfileobj(page, file)
         with tarfile.open(archive) as tar:
@@ -190,12 +195,13 @@ def _arrange(
         shutil.move(wav, target)
     for texts in unpacked.rglob("core-sounds-*.txt*"):
         content = texts.read_bytes()
-        (complete / "texts.txt").write_bytes(
-            gzip.decompress(content) if texts.suffix == ".gz" else content
-        )
+        if texts.suffix == ".gz":  # Debian compresses documentation
+            content = gzip.decompress(content)
+        (complete / "texts.txt").write_bytes(content)
     if prompts.has_texts and not (complete / "texts.txt").is_file():
         # Without the texts every held-out sentence would become a part of the pool.
         raise _FetchError("the list of texts is missing in what was downloaded")
+    # The licence asks that its text and the credits stay with the recordings.
     for notice in [
         *unpacked.rglob("copyright"), *unpacked.rglob("LICENSE*"), *unpacked.rglob("CREDITS*")
     ]:  # fmt: skip
@@ -210,7 +216,7 @@ def _run(command: Sequence[str], folder: Path) -> None:
             cwd=folder,
             env={**os.environ, "LC_ALL": "C"},  # messages in English, whatever the locale
             check=True,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,  # no tool may wait for an answer
             capture_output=True,
             text=True,
         )

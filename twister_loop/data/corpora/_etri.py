@@ -16,6 +16,7 @@ Reading = Literal["spelling", "phonetic"]
 
 _DUAL = re.compile(r"\(\s*([^()]*?)\s*\)\s*/?\s*\(\s*([^()]*?)\s*\)")
 """Dual transcription of the same words: `(70%)/(칠 십 퍼센트)`; some have no slash."""
+# The look-behind keeps Latin words whole: the end of "usb/" is no tag.
 _NOISE = re.compile(r"(?<![A-Za-z])[bnlou]/")
 """Tags of breath, noise, laughter, other voices and unintelligible speech."""
 _MARKS = re.compile(r"[/+*]")
@@ -23,6 +24,7 @@ _MARKS = re.compile(r"[/+*]")
 _NO_SPEECH = re.compile(r"[@$^&\[\]=:;]")
 """Stray signs that stand for nothing spoken; KoSpeech removes them too."""
 _UNKNOWN_TAG = re.compile(r"(?<!\S)[a-z]/")
+# Ordinary punctuation stays in the text; metrics and filters normalize it away.
 _PUNCTUATION = frozenset(".,?!'\"%#~-·…‘’“”")
 
 

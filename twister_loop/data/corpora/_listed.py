@@ -64,11 +64,13 @@ def log_counts(corpus: str, utterances: Iterable[Utterance]) -> Iterator[Utteran
             reasons[utterance.rejected_by] += 1
         else:
             usable, seconds = usable + 1, seconds + utterance.duration
+            # Counted and not rejected: half a sample cannot be heard.
             odd_files += audio.ends_in_half_sample(utterance.audio_filepath)
         yield utterance
     log.info("%s: %d utterances, %.1f hours", corpus, usable, seconds / 3600)
     if reasons:
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        # A warning, since a copy with many rejected files is probably broken.
         log.warning("%s: rejected %d utterances: %s", corpus, reasons.total(), counts)
     if odd_files:
         log.warning("%s: %d files end in half a sample, which is dropped", corpus, odd_files)
@@ -87,6 +89,7 @@ def find_below(folder: Path, name: str, max_depth: int = 2) -> Path | None:
     Archives unpack with or without a folder of their own. The depth is limited because a corpus
     may have a million files, and a search through all of them takes minutes.
     """
+    # From the top, so that a copy within the copy is not taken for it.
     for depth in range(max_depth + 1):
         if paths := sorted(folder.glob("*/" * depth + name)):
             return paths[0]

@@ -74,6 +74,7 @@ def read_recordings(folder: Path) -> list[PromptRecording]:
         AudioError: A file of audio cannot be read.
     """
     listing = folder / "texts.txt"
+    # Bytes that are not UTF-8 become U+FFFD, which marks the prompt as broken.
     content = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
     prompts = {prompt.name.lower(): prompt for prompt in parse_prompts(content)}
     sounds = folder / "sounds"
@@ -83,6 +84,7 @@ def read_recordings(folder: Path) -> list[PromptRecording]:
     }
     recordings = []
     for name in sorted(audio):
+        # Audio without an entry can still be a part of a pool.
         prompt = prompts.get(name, Prompt(name, "", "not transcribed"))
         recordings.append(
             PromptRecording(
@@ -103,8 +105,9 @@ def parse_prompts(content: str) -> Iterator[Prompt]:
     [Prompt(name='one', text='Press one', problem=None)]
     """
     prompts: list[tuple[str, list[str]]] = []
+    # Some lists begin with a byte order mark.
     for line in content.removeprefix("\ufeff").splitlines():
-        if not line.strip() or line.startswith(";"):
+        if not line.strip() or line.startswith(";"):  # ";" begins a comment
             continue
         if match := _PROMPT_LINE.fullmatch(line):
             prompts.append((match[1], [match[2]]))
@@ -150,6 +153,7 @@ def _checked_prompt(name: str, text: str) -> Prompt:
         problem = "broken encoding"
     elif _SECOND_NAME.search(spoken):
         problem = "two prompts in one"
+    # Last, since a text with a note may have a worse problem.
     elif spoken != corrected:
         problem = "notes in the text"  # a note may be spoken after all, or stand for a sound
     return Prompt(name, spoken, problem)

@@ -20,6 +20,7 @@ def read_trans_files(folder: Path) -> Iterator[Utterance]:
     for listing in sorted(folder.rglob("*.trans.txt")):
         chapter, listed_ids = listing.parent, set()
         for number, line in enumerate(listing.read_bytes().splitlines(), 1):
+            # Line by line, so that one broken line costs no more than itself.
             text = decode_text(line, "utf-8-sig")
             id_, _, transcript = (text or "").partition(" ")
             if not id_:
@@ -29,6 +30,7 @@ def read_trans_files(folder: Path) -> Iterator[Utterance]:
             listed_ids.add(id_)
             audio = (chapter / f"{id_}.flac").absolute()
             yield Utterance(id=id_, audio_filepath=audio, text=" ".join(transcript.split()))
+        # Audio without a line must not vanish: as a pool it is as good as the rest.
         for audio in sorted(chapter.glob("*.flac")):
             if audio.stem not in listed_ids:
                 yield Utterance(id=audio.stem, audio_filepath=audio.absolute())

@@ -68,6 +68,7 @@ class AihubBroadcast(Corpus):
         path = audio.get(label.stem, label.with_suffix(".wav"))
         try:
             document = json.loads(label.read_text(encoding="utf-8-sig"))
+            # The files come with and without a byte order mark, hence utf-8-sig.
             parts = document["utterance"]
         except (ValueError, KeyError, TypeError) as cause:
             program = Utterance(id=label.stem, audio_filepath=path)
@@ -92,11 +93,12 @@ class AihubBroadcast(Corpus):
         utterance = replace(
             utterance,
             offset=round(start, 3),
-            duration=round(max(end - start, 0.0), 3),
+            duration=round(max(end - start, 0.0), 3),  # 0 if reversed: then rejected below
             text=remove_marks(text, self.reading),
             # Speakers are numbered anew in every program.
             speaker=f"{program}-{speaker}" if speaker else None,
         )
+        # On the raw transcript: the cleaned text has lost these signs.
         if masked := "".join(sign for sign in self.special if sign in transcript):
             utterance = reject(utterance, "special_characters", f"{masked} in {transcript!r}")
         elif not self.at_least <= utterance.duration <= self.at_most:

@@ -44,6 +44,7 @@ class Ascend(Corpus):
                 f"{listing}: no such list; take the repository's first form, with CSV files and "
                 "waves (for its Parquet form there is {use: huggingface, dataset: CAiRE/ASCEND})"
             )
+        # newline="" because csv finds line ends inside quoted fields itself.
         with listing.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
             columns = set(rows.fieldnames or ())

@@ -28,7 +28,7 @@ TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 @dataclass(frozen=True)
 class AudioFolder(Corpus):
-    """All audio files in a folder and the folders below it."""
+    """Audio files in a folder and the folders below it."""
 
     folder: Path = field(metadata=NOT_IN_CACHE_KEY)
     """Folder of audio, with or without metadata files at any depth."""
@@ -52,10 +52,12 @@ class AudioFolder(Corpus):
         metadata = dict(self._read_metadata())
         for path in self.files():
             row = metadata.get(path.resolve(), {})
+            # The first column that is filled; data sets name it differently.
             text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
             try:
                 duration, error = audio.read_duration(path), None
             except AudioError as cause:
+                # Listed with the error, so that the scan rejects it and counts it.
                 duration, error = 0.0, str(cause)
             yield Utterance(
                 id=path.relative_to(self.folder).as_posix(),
@@ -76,6 +78,7 @@ class AudioFolder(Corpus):
         if not self.folder.is_dir():
             raise ConfigError(f"{self.folder}: no such folder of audio")
         recent = 0
+        # Sorted, because file systems list folders in different orders.
         for path in sorted(self.folder.rglob("*")):
             if path.suffix.lower() in audio.SUFFIXES and path.is_file():
                 if not self.settled or _seconds_since_change(path) >= self.settled:

@@ -53,10 +53,10 @@ class CommonVoice(Corpus):
         utterance = Utterance(
             id=name,
             audio_filepath=(self.folder / "clips" / name).absolute(),
-            duration=durations.get(name, 0.0),
+            duration=durations.get(name, 0.0),  # 0: `check_utterance` reads it from the file
             text=" ".join((row["sentence"] or "").split()),
             lang=self.lang or LANGUAGE_OF_LOCALE.get(locale) or locale.partition("-")[0] or None,
-            speaker=row.get("client_id") or None,
+            speaker=row.get("client_id") or None,  # a pseudonym
         )
         return check_utterance(utterance, labeled=self.labeled)
 

@@ -74,6 +74,7 @@ class HuggingFace(Corpus):
                     f"{self._name_and_split}: no column {column!r}; {suggest_name(column, columns)}"
                 )
         if isinstance((rows.features or {}).get(self.audio), datasets.Audio):
+            # Else `datasets` decodes every row, and needs FFmpeg for it.
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
         utterances = (
             self._to_utterance(number, row) for number, row in enumerate(islice(rows, self.at_most))
@@ -127,6 +128,7 @@ class HuggingFace(Corpus):
 
     def _find_file(self, audio: Any) -> Path | None:
         """Return the audio file of a row, after writing bytes to the cache; None without audio."""
+        # A path, where a data set has no Audio feature.
         if isinstance(audio, str):
             return Path(audio).absolute()
         if not isinstance(audio, Mapping):
@@ -144,6 +146,7 @@ def _is_saved_dataset(folder: Path) -> bool:
 
 def _write_to_cache(content: bytes, suffix: str) -> Path:
     """Return the file in the cache with this content, and write it if it is missing."""
+    # 64 bits: no two clips of a data set share them by chance.
     digest = hashlib.sha256(content).hexdigest()[:16]
     path = cache_folder() / "datasets" / digest[:2] / f"{digest}{suffix}"
     if not (path.is_file() and path.stat().st_size == len(content)):

@@ -57,6 +57,7 @@ FRENCH = PromptSet(
 MENARDI = PromptSet(
     name="it-menardi",
     packages=("asterisk-prompt-it-menardi-wav",),
+    # The project publishes it nowhere; Debian packages it.
     tarball=None,
     sha256="db0fc978c1661cc80185c15a806edf19dced80997451e47dca8c025b77fa2a47",
     credit="Copyright 2006-2011 Marco Menardi and his wife Paola Dal Zot, who made these sound "
@@ -100,6 +101,7 @@ class Ivr(Corpus):
         """
         utterances = list(self._select())
         words = sum(len(comparison_key(utterance.text or "").split()) for utterance in utterances)
+        # Logged in full, so that every run shows how small the sets are.
         minutes = sum(utterance.duration for utterance in utterances) / 60
         log.info(
             "ivr %s: %d utterances, %.1f minutes, %s",
@@ -114,6 +116,7 @@ class Ivr(Corpus):
             return _with_text(english, "en", "en-1")
         lang, speaker = self.lang, f"{self.lang}-1"
         recordings = load_recordings(PROMPT_SETS[lang])
+        # Sentences only: single words and numbers are never held out.
         share_of = {
             recording.name: assign_share(recording.text, SHARES)
             for recording in select_sentences(recordings)
@@ -121,6 +124,7 @@ class Ivr(Corpus):
         if self.split == "pool":
             return _without_text(_select_pool(recordings, share_of), lang, speaker)
         if self.split == "pool_references":
+            # From the same recordings as the pool, so that ids and audio are equal.
             pool = _select_pool(recordings, share_of)
             return _with_text(
                 [recording for recording in pool if not recording.problem], lang, speaker

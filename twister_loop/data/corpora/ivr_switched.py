@@ -77,7 +77,7 @@ class IvrSwitched(Corpus):
         The folder gets its final name when it is complete.
         """
         scratch = folder.with_name(f".{folder.name}")
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
         for number, prompts in enumerate(self._choose_prompts()):
             name = f"{number:03d}.wav"
             group, samples = _join_prompts(prompts)
@@ -99,15 +99,16 @@ class IvrSwitched(Corpus):
         """Yield the prompts of every utterance in their order, each with its language."""
         phrases, sentences = _split_by_length(self._load_sentences(self.lang))
         english_phrases, english_sentences = _split_by_length(self._load_sentences("en"))
+        # Not strict: the language with more sentences leaves some unused.
         for number, (first, second) in enumerate(zip(sentences, english_sentences, strict=False)):
             pair = [(self.lang, first), ("en", second)]
             yield pair[::-1] if number % 2 else pair
         # Three phrases in each language make two utterances: there and back from either language.
         pairs = list(zip(phrases, english_phrases, strict=False))
         for number in range(0, len(pairs) - 2, 3):
-            (a, x), (b, y), (c, z) = pairs[number : number + 3]
-            yield [(self.lang, a), ("en", x), (self.lang, b)]
-            yield [("en", y), (self.lang, c), ("en", z)]
+            own, english = zip(*pairs[number : number + 3], strict=True)
+            yield [(self.lang, own[0]), ("en", english[0]), (self.lang, own[1])]
+            yield [("en", english[1]), (self.lang, own[2]), ("en", english[2])]
 
     def _load_sentences(self, lang: Literal["it", "fr", "en"]) -> list[PromptRecording]:
         """Return the sentences of the split, each text once, in the order of a hash of the text."""
@@ -162,6 +163,7 @@ def _join_prompts(
 
 def _trim_silence(samples: audio.Samples) -> audio.Samples:
     """Return the samples without silence at both ends, but for a little of it."""
+    # Relative to the loudest sample, because the speakers were recorded at different levels.
     loud = np.flatnonzero(np.abs(samples) > SILENCE_SHARE * np.abs(samples).max())
     margin = round(KEPT_SILENCE_SECONDS * audio.SAMPLE_RATE)
     return samples[max(0, loud[0] - margin) : loud[-1] + margin]

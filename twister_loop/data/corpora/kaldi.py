@@ -95,7 +95,8 @@ class Kaldi(Corpus):
     def _find_file(self, source: str) -> Path | None:
         """Return the audio file of a line of `wav.scp`; None for a command or an archive."""
         if match := _FLAC.fullmatch(source):
-            source = match[1]
+            source = match[1]  # the file that flac would decode
+        # Audio in an archive (`raw.ark:17`) would need Kaldi's own reader.
         elif source.endswith("|") or _ARCHIVE.fullmatch(source):
             return None
         return ((self.root or self.folder) / source).absolute()
@@ -105,6 +106,7 @@ class Kaldi(Corpus):
         path = self.folder / name
         if not path.is_file():
             return
+        # utf-8-sig drops a byte order mark, which would become a part of the first id.
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
             id_, _, content = " ".join(line.split()).partition(" ")
             # An empty text is allowed: the utterance is then rejected and counted as `no_text`.

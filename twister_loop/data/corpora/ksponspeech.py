@@ -85,6 +85,7 @@ class KsponSpeech(Corpus):
 
     def _read_folders(self) -> Iterator[Utterance]:
         """Yield the utterances of the five folders, also those without audio or text."""
+        # Each folder on its own: the five archives may be unpacked at different places.
         parts = [find_below(self.folder, f"KsponSpeech_0{number}") for number in range(1, 6)]
         if not any(parts):
             raise ConfigError(f"{self.folder}: no KsponSpeech_01 in it or two levels below")

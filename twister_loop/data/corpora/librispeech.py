@@ -47,6 +47,7 @@ class LibriSpeech(Corpus):
         Raises:
             ConfigError: The split is not in the folder.
         """
+        # With or without the archive's own top folder.
         folder = require_folder(self.folder, "LibriSpeech")
         split_folder = find_below(folder, self.split, max_depth=1)
         if split_folder is None:

@@ -33,6 +33,7 @@ class ManifestFile(Corpus):
             ManifestError: A line is not JSON, or a field has the wrong type.
         """
         try:
+            # As bytes: a line with broken UTF-8 is then reported with its number.
             lines = self.file.read_bytes().splitlines()
         except OSError as cause:
             raise ConfigError(f"{self.file}: cannot read the manifest ({cause})") from cause
@@ -41,6 +42,7 @@ class ManifestFile(Corpus):
                 utterance = self._parse_line(number, line)
             except ValueError as cause:
                 raise ManifestError(f"{self.file}:{number}: {cause}") from cause
+            # A text without audio has the empty path, which must not become the file's folder.
             path = utterance.audio_filepath
             yield replace(
                 utterance,

@@ -34,6 +34,7 @@ class TextFile(Corpus):
         for number, line in enumerate(lines, 1):
             text = " ".join(line.split())
             if text and not text.startswith("#"):
+                # "synthetic", because its speech is yet to be synthesized.
                 yield Utterance(
                     id=f"{self.file.name}:{number}", text=text, lang=self.lang, origin="synthetic"
                 )

@@ -17,6 +17,7 @@ from ...core.types import Utterance
 class FilterContext:
     """The models and labels that filters with `needs_context` may use."""
 
+    # A record and not arguments, so that a filter of a user needs no change when a field is added.
     champion: BoundRecognizer
     """The current champion, with its weights."""
     last_labels: Manifest | None = None
@@ -81,6 +82,7 @@ class Filter(Part):
         Raises:
             EngineError: A model failed.
         """
+        # Lazy, as every override must be: a manifest may be too long for memory.
         return map(self.objection, utterances)
 
     def fit(self, manifest: Manifest) -> Self:

@@ -34,6 +34,7 @@ class AudioEstimate(Filter):
         """Return an estimate with its unit, to begin an objection with."""
 
     def objection(self, utterance: Utterance) -> str | None:
+        # The scan's estimate is of the same audio, and it serves all filters of all rounds.
         estimate: float | None = getattr(utterance, self.name)
         if estimate is None:
             try:

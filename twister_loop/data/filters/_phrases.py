@@ -12,11 +12,13 @@ from __future__ import annotations
 from ...core.types import Language
 
 SUBTITLE_CREDITS = (
+    # Subtitle communities, agencies and single subtitlers.
     "amara org",
     "qtss",
     "dimatorzok",
     "johnyx",
     "ai media",
+    # German and Swedish broadcasters, with the years of their subtitles.
     "zdf 2020",
     "zdf 2017",
     "zdf für funk",
@@ -25,6 +27,7 @@ SUBTITLE_CREDITS = (
     "br 2018",
     "ard text im auftrag von funk",
     "svensktextning nu",
+    # Tools, services and channels.
     "substation alpha",
     "subtitulos tv",
     "subscribe to my channel",
@@ -32,6 +35,7 @@ SUBTITLE_CREDITS = (
     "transcription by castingwords",
     "transcribed by otter ai",
     "translation by releska",
+    # The word for subtitles or translation in the language, with or without a name.
     "субтитры подогнал",
     "субтитры создавал",
     "редактор субтитров",

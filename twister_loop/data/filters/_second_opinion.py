@@ -51,6 +51,7 @@ class SecondOpinion(Filter):
         # Not a list: the recognizer reads a window at a time, and `tee` holds no more than that.
         utterances, to_transcribe = tee(utterances)
         second_opinions = self.transcribe_again(to_transcribe, context)
+        # Strict: a recognizer that loses an utterance would pair all others wrongly.
         for utterance, second in zip(utterances, second_opinions, strict=True):
             yield self._compare(utterance, second) if second and not utterance.skip else None
 

@@ -26,6 +26,7 @@ class Agreement(Filter):
     """The unit of the error rate: `words` or `characters`."""
 
     def objection(self, utterance: Utterance) -> str | None:
+        # Both texts are normalized: case and punctuation are no errors.
         error_rate = metrics.count_utterance_errors(utterance, self.unit).rate
         if error_rate <= self.at_most:
             return None

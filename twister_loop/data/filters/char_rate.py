@@ -42,6 +42,7 @@ class CharRate(Filter):
         ]
         if not self.learned or len(rates) < MIN_UTTERANCES:
             return self
+        # Tukey's fences: quartiles, because the outliers that are looked for shift a mean.
         first, third = np.quantile(rates, [0.25, 0.75])
         margin = 1.5 * (third - first)
         # Never wider than the options: a corpus of garbage would otherwise accept itself.

@@ -21,6 +21,7 @@ class Compression(Filter):
 
     def objection(self, utterance: Utterance) -> str | None:
         ratio = utterance.compression_ratio
+        # Not every engine reports the ratio; the other filters must then suffice.
         if ratio is None or ratio <= self.at_most:
             return None
         return f"compression ratio {ratio:.1f} > {self.at_most:g}"

@@ -17,6 +17,7 @@ class Confidence(Filter):
     own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:
+        # Kept, such labels would seem to have passed a filter that never saw a number.
         if utterance.confidence is None:
             return "the recognizer gave no confidence"
         if utterance.confidence >= self.at_least:

@@ -50,6 +50,7 @@ class Coverage(Filter):
     def objection(self, utterance: Utterance) -> str | None:
         if not utterance.words:
             return None
+        # Before the audio is read, which takes longer than all the rest.
         unspoken = [word for word in utterance.words if word.end - word.start <= MIN_WORD_SECONDS]
         if len(unspoken) > self.max_unspoken_share * len(utterance.words):
             return f"{len(unspoken)} of {len(utterance.words)} words are not spoken"

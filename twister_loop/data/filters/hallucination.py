@@ -33,6 +33,7 @@ class Hallucination(Filter):
             _read_phrases(self.also)
 
     def objection(self, utterance: Utterance) -> str | None:
+        # The phrases are stored in this form, so marks and case make no difference.
         text = _normalize(utterance.text or "")
         for credit in SUBTITLE_CREDITS:
             # Scripts without spaces have no word borders, so there a credit may be part of a

@@ -24,8 +24,10 @@ class SpokenLanguage(Filter):
 
     def objection(self, utterance: Utterance) -> str | None:
         lang, probability = utterance.lang, utterance.lang_probability
+        # First, because a wrong language is wrong however certain the recognizer is.
         if self.only and lang not in self.only:
             return f"{lang or 'an unknown language'}, not {', '.join(self.only)}"
+        # Kept, such labels would seem to be checked, though the engine detects no language.
         if probability is None:
             return "the recognizer does not tell languages apart"
         if probability >= self.at_least:

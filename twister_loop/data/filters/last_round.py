@@ -20,6 +20,7 @@ class LastRound(SecondOpinion):
     def transcribe_again(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance | None]:
+        # By id: the id of pool audio comes from its content, so it is the same in every round.
         labels = context.last_labels or ()
         texts = {label.id: label.pred_text for label in labels if not label.error}
         for utterance in utterances:

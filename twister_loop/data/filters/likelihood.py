@@ -65,6 +65,7 @@ class Likelihood(Filter):
 
 def _normalize(utterance: Utterance) -> tuple[str, str]:
     """Return the basic forms of text and transcript, which then differ in their words only."""
+    # Case and punctuation are not spoken, but their tokens would change the scores.
     normalize = Basic().normalize
     return (
         normalize(utterance.text or "", utterance.lang),

@@ -31,4 +31,4 @@ class LongestWord(Filter):
         longest = max(words, key=len, default="")
         if unspaced or len(longest) <= self.at_most:
             return None
-        return f"a word of {len(longest)} letters: {longest[:40]!r}"
+        return f"a word of {len(longest)} letters: {longest[:40]!r}"  # cut: it may be a kilobyte

@@ -20,6 +20,7 @@ class NoSpeech(Filter):
 
     def objection(self, utterance: Utterance) -> str | None:
         probability = utterance.no_speech
+        # Not every engine reports it, and those must not lose all their labels here.
         if probability is None or probability <= self.at_most:
             return None
         return f"no speech with probability {probability:.2f} > {self.at_most:g}"

@@ -36,8 +36,10 @@ class Script(Filter):
             allowed = {*self.characters.casefold(), " "}
             if not_allowed := sorted({*text.casefold()} - allowed):
                 return f"characters that are not allowed: {' '.join(not_allowed[:10])}"
+        # Letters only: digits and punctuation belong to no script.
         foreign, letters = scripts.count_letters_by_foreign_script(text, utterance.lang, self.also)
         share = sum(foreign.values()) / max(letters, 1)
+        # Without a language there is no wrong script.
         if not utterance.lang or share <= self.at_most:
             return None
         names = ", ".join(name.lower() for name, _ in foreign.most_common(3))

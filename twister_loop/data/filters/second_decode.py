@@ -33,6 +33,7 @@ class SecondDecode(SecondOpinion):
 
     def check(self, asr: Recognizer) -> None:
         second = asr.with_beam(self.beam, self.temperature)
+        # An equal decoding would always agree, and the filter would drop nothing.
         if second is None or second == asr:
             setting = (
                 f"temperature {self.temperature:g}" if self.temperature else f"beam {self.beam}"

@@ -17,6 +17,7 @@ from ._second_opinion import SecondOpinion
 class SecondModel(SecondOpinion):
     """Drops speech that another model transcribes differently."""
 
+    # Not a Recognizer: the options of a part must be plain values from YAML.
     asr: dict[str, Any] | str = field(kw_only=True)
     """The other model, as a plan names one: `{use: whisper, model: ...}`. It is used as it was
     published, and never fine-tuned."""
@@ -46,5 +47,6 @@ class SecondModel(SecondOpinion):
         recognizer = self._recognizer()
         return recognizer.transcribe(recognizer.initial_checkpoint(), utterances)
 
+    # Built from the options each time, since parts are frozen and hold no model.
     def _recognizer(self) -> Recognizer:
         return Recognizer.build({"use": self.asr} if isinstance(self.asr, str) else self.asr)

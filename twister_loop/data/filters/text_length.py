@@ -23,6 +23,7 @@ class TextLength(Filter):
             raise ValueError("at_least, at_most: characters, the smaller number first")
 
     def objection(self, utterance: Utterance) -> str | None:
+        # Characters and not words, which some scripts do not separate.
         length = len(utterance.text or "")
         if self.at_least <= length <= self.at_most:
             return None
