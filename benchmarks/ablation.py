@@ -18,20 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from twister_loop import Plan
-from twister_loop.pipeline.experiments.compare import FULL, CompareOptions, build_arms, compare
-from twister_loop.pipeline.plan import load
+from twister_loop.pipeline.experiments.arms import FULL_LOOP, CompareOptions, build_arms
+from twister_loop.pipeline.experiments.compare import compare
+from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting import dashboard
 
 
 def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
-    whole = found[FULL]
+    whole = found[FULL_LOOP]
 
     def learning(**other: Any) -> Plan:
         asr = replace(whole.asr, **other)
         return replace(whole, asr=asr, labeler=replace(whole.labeler, recognizer=asr))
 
     assert whole.pack
-    yield FULL, whole
+    yield FULL_LOOP, whole
     plain = learning(timestamps=0.0, previous_text=0.0)
     yield "no timestamps, no previous text", plain
     yield "and nothing trimmed", replace(plain, pack=replace(whole.pack, trim=None))

@@ -1,4 +1,4 @@
-"""Zero-shot, fine-tuned and from scratch, in the toy world."""
+"""Fine-tuning study in the toy world: zero-shot, fine-tuned and from scratch."""
 
 from __future__ import annotations
 
@@ -12,42 +12,45 @@ from twister_loop.cli.main import main
 from twister_loop.pipeline.experiments.fine_tuning import Study, run_study
 
 
-def test_every_model_is_measured_on_every_set(world: Path, tmp_path: Path) -> None:
+def test_every_model_is_evaluated_on_every_set(world: Path, tmp_path: Path) -> None:
     plan = load(world)
-    scratch = [Recognizer.build({"use": "toy"}) for _ in range(2)]
-    found = run_study(plan, tmp_path / "study", scratch)
+    from_scratch = [Recognizer.build({"use": "toy"}) for _ in range(2)]
+    study = run_study(plan, tmp_path / "study", from_scratch)
     models = ["zero-shot", "fine-tuned", "from scratch: toy", "from scratch: toy-2"]
-    assert [(row.score.name, row.model) for row in found.rows] == [
-        (name, model) for name in plan.sets for model in models
+    assert [(row.score.name, row.model) for row in study.rows] == [
+        (set_name, model) for set_name in plan.sets for model in models
     ]
-    for name in plan.sets:
-        before, tuned, *others = (row for row in found.rows if row.score.name == name)
-        assert before.word_change is None and before.character_change is None
-        assert tuned.character_change and tuned.character_change.low <= tuned.character_change.rate
-        assert [each.score.characters for each in others] == [tuned.score.characters] * 2
-    kinds = {row.score.kind: row for row in found.rows if row.model == "fine-tuned"}
-    assert kinds["test"].character_change and kinds["test"].character_change.rate < 0
-    assert Study.load(tmp_path / "study") == found
-    said = (tmp_path / "study/study.md").read_text()
-    assert said == found.markdown() and said.count("| zero-shot |") == len(plan.sets)
+    for set_name in plan.sets:
+        rows = [row for row in study.rows if row.score.name == set_name]
+        zero_shot, tuned, *scratch = rows
+        assert zero_shot.word_change is None and zero_shot.character_change is None
+        assert tuned.character_change
+        assert tuned.character_change.low <= tuned.character_change.rate
+        assert [row.score.characters for row in scratch] == [tuned.score.characters] * 2
+    tuned_by_kind = {row.score.kind: row for row in study.rows if row.model == "fine-tuned"}
+    test_change = tuned_by_kind["test"].character_change
+    assert test_change and test_change.rate < 0
+    assert Study.load(tmp_path / "study") == study
+    tables = (tmp_path / "study/study.md").read_text()
+    assert tables == study.markdown() and tables.count("| zero-shot |") == len(plan.sets)
 
 
-def test_what_is_done_is_not_done_again_and_other_data_is_refused(
+def test_a_finished_study_transcribes_nothing_again_and_refuses_other_data(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = load(world)
-    found = run_study(plan, tmp_path / "study", ())
+    study = run_study(plan, tmp_path / "study", ())
 
-    def heard(*_: object) -> None:
-        raise AssertionError("something was heard again")
+    def fail(*_: object) -> None:
+        raise AssertionError("something was transcribed again")
 
-    monkeypatch.setattr("twister_loop.asr.toy.ToyRecognizer.transcribe", heard)
-    assert run_study(plan, tmp_path / "study", ()) == found
-    with pytest.raises(StaleError):
+    monkeypatch.setattr("twister_loop.asr.toy.ToyRecognizer.transcribe", fail)
+    assert run_study(plan, tmp_path / "study", ()) == study
+    with pytest.raises(StaleError, match="is a study of other data"):
         run_study(load(world, {"language": "fr"}), tmp_path / "study", ())
 
 
-def test_held_out_speech_is_not_learned_from(world: Path, tmp_path: Path) -> None:
+def test_held_out_speech_is_not_trained_on(world: Path, tmp_path: Path) -> None:
     with pytest.raises(LeakError, match=r"test\..* also in human"):
         run_study(load(world, {"human": "data/test"}), tmp_path / "study", ())
     with pytest.raises(ConfigError, match="the plan names none"):

@@ -1,4 +1,4 @@
-"""The same plan, seed and machine give the same bytes; and one is told where they do not."""
+"""Reproduction: the same plan, seed and machine give the same bytes, and differences are named."""
 
 import json
 from pathlib import Path
@@ -18,13 +18,13 @@ def run(world: Path, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_a_run_comes_out_the_same_from_its_own_notes(
+def test_a_run_is_reproduced_byte_for_byte_from_its_own_records(
     run: Path, world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.unlink()
     assert main(["reproduce", str(run)]) == 0
-    said = capsys.readouterr().out
-    assert "round 2: " in said and "all files are identical" in said
+    printed = capsys.readouterr().out
+    assert "round 2: " in printed and "all files are identical" in printed
     [first, second] = reproduce(run, run.with_name("run.again"))
     assert (
         first.is_identical
@@ -34,10 +34,10 @@ def test_a_run_comes_out_the_same_from_its_own_notes(
     )
 
 
-def test_what_differs_is_named_in_the_order_of_the_loop(run: Path, world: Path) -> None:
-    heard = run / "round-01" / "pseudo_labels" / "made.json"
-    note = read_json(heard)
-    write_json({**note, "content": {**note["content"], "manifest.jsonl": "0"}}, heard)
+def test_differences_are_named_in_the_order_of_the_loop(run: Path, world: Path) -> None:
+    record = run / "round-01" / "pseudo_labels" / "made.json"
+    content = read_json(record)
+    write_json({**content, "content": {**content["content"], "manifest.jsonl": "0"}}, record)
     machine = describe_environment()
     other = Environment("2.7", machine.system, "a slide rule", 1, {"numpy": "0.1"})
     other.save(run / "round-01")
@@ -47,16 +47,16 @@ def test_what_differs_is_named_in_the_order_of_the_loop(run: Path, world: Path) 
     assert any(line.startswith("packages.numpy: 0.1 -> ") for line in first.machine_differences)
 
 
-def test_there_must_be_something_to_repeat_and_somewhere_to_do_it(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_run_without_finished_rounds_or_into_itself_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="into itself"):
         list(reproduce(run, run))
     with pytest.raises(ConfigError, match="no run here"):
         list(reproduce(tmp_path / "nothing", tmp_path / "into"))
 
 
-def test_a_round_notes_what_it_ran_on_and_its_seed(run: Path) -> None:
-    noted = Environment.load(run / "round-01")
-    assert noted == describe_environment() and noted.cores >= 1 and "numpy" in noted.packages
+def test_a_round_records_its_machine_and_seed(run: Path) -> None:
+    recorded = Environment.load(run / "round-01")
+    assert (
+        recorded == describe_environment() and recorded.cores >= 1 and "numpy" in recorded.packages
+    )
     assert json.loads((run / "round-01" / "plan.json").read_text())["seed"] > 0

@@ -15,7 +15,7 @@ def check_leaks(*, training: Mapping[str, Manifest], sets: Mapping[str, HeldOutS
     """Check training data against held-out sets, and held-out sets against each other.
 
     Args:
-        training: The pool, human and replayed speech, by the plan's key.
+        training: The pool, human and replayed speech, as far as there is any, by the plan's key.
         sets: Held-out sets by name.
 
     Raises:
@@ -53,7 +53,7 @@ def _check_texts(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet
     for place in ("human", "replay"):
         leaked = [
             utterance
-            for utterance in training[place]
+            for utterance in training.get(place, ())  # a study has no replayed speech
             if utterance.text in references and _is_sentence(utterance.text)
         ]
         if leaked:

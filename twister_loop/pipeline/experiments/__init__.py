@@ -1,1 +1,1 @@
-"""Comparisons of whole runs."""
+"""Experiments over whole runs: comparison of arms, fine-tuning study, reproduction."""

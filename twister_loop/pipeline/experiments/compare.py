@@ -1,9 +1,9 @@
-"""Is the loop worth its cost? The same plan with and without its parts, on equal terms.
+"""Comparison of the full loop with its parts, at equal numbers of updates.
 
 Every arm is a variation of one plan and an ordinary run below one folder, with equally many
-updates and the same seeds; what two arms make from the same things is made once and copied. No
-gate is asked, so that what an arm comes to is seen, good or bad. All figures are of the test
-sets: a comparison reports, and nothing is chosen by it.
+updates and the same seeds. Stages with equal inputs run once, and other arms copy their results.
+Gates are left out, so that every arm shows its result, good or bad. All figures are of test sets:
+a comparison reports, and nothing is chosen by it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from ...asr._base import Recognizer
 from ...core.artifacts import (
     PROVENANCE,
     JsonRecord,
@@ -24,324 +23,289 @@ from ...core.artifacts import (
     read_json,
     reuse_result,
 )
-from ...core.errors import ConfigError, StaleError
+from ...core.errors import StaleError
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount, Report, Share
 from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
 from ...evaluation.outcomes import load_outcomes
 from ...evaluation.pooling import SET_KINDS
+from ...evaluation.scoreboard import RateDifference
 from ...evaluation.trials import VoiceTrial
 from ..loop import refine
 from ..plan import Plan
-from ..run_folder import PruneOptions, RunFolder
+from ..run_folder import RunFolder
 from ..stages.listing import gather
 from ..steps import StageRunner
+from .arms import FULL_LOOP, SUPERVISED, CompareOptions, build_arms, with_recognizer
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
-FULL = "full loop"
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """What all arms have in common."""
-
-    updates: int = 60
-    """Of the weights, over all rounds of an arm together."""
-    seeds: int = 1
-    rounds: int = 3
-    """Of the arms with more than one; 1 leaves them out."""
-    ablation: bool = False
-    """Whether the arms are the loop without one of its parts at a time, all of one round."""
-
-
-@dataclass(frozen=True)
-class RateDifference:
-    """Of two word error rates, on the same utterances."""
-
-    rate: float
-    """Negative where the first is better."""
-    low: float
-    high: float
-    """The 95 % interval; utterances are drawn with all their seeds."""
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether there is one at all."""
-        return not self.low <= 0 <= self.high
+UNTOUCHED = "untouched"
 
 
 @dataclass(frozen=True)
 class ArmScore:
-    """One arm on one test set, all seeds together."""
+    """Result of one arm on one test set, over all seeds."""
 
     arm: str
     set_name: str
     words: ErrorCount
-    """Summed over the seeds."""
+    """Word errors, added over the seeds."""
     rate_by_seed: tuple[Share, ...]
+    """Word error rate of every seed."""
     change: RateDifference | None
-    """Against the untouched model; None for that."""
+    """Change from the untouched model to this arm; None for the untouched model itself."""
     full_loop_difference: RateDifference | None
-    """Of the full loop against this arm; None for the loop itself, or without one."""
+    """Full loop minus this arm; None for the full loop itself, and without one."""
     gap_closed: Share | None
-    """Share of the way from the untouched model to the supervised ceiling; None without one, and
-    where it is not seen to be any better."""
+    """Share of the gap between untouched model and supervised arm that this arm closes; None
+    without a supervised arm, and if that is not significantly better."""
 
 
 @dataclass(frozen=True)
 class ArmRound:
-    """One round of an arm with several."""
+    """One round of an arm with several rounds."""
 
     arm: str
     number: int
     words: dict[str, ErrorCount]
-    """By test set."""
+    """Word errors by test set."""
     label_errors: ErrorCount | None
-    """Errors of the pseudo-labels, in words, where references of the pool are known."""
+    """Word errors of the pseudo-labels; None without references of the pool."""
     trial_rates: dict[str, Share]
-    """Character error rate of each voice's trial."""
+    """Character error rate of every voice's trial."""
     kept_share: Share
-    """Of the pool, in the lesson."""
+    """Share of the pool whose pseudo-labels pass the filters."""
 
 
 @dataclass(frozen=True)
 class Comparison(JsonRecord):
-    """All arms."""
+    """Results of all arms."""
 
     options: CompareOptions
     rows: tuple[ArmScore, ...]
     rounds: tuple[ArmRound, ...]
 
 
-def build_arms(plan: Plan, terms: CompareOptions) -> dict[str, Plan]:
-    """The plan of every arm, all with equally many updates and without gates.
-
-    Raises ConfigError where there is no test set, or less than one update a round.
-    """
-    if terms.updates < terms.rounds:
-        raise ConfigError(f"{terms.updates} updates are too few for {terms.rounds} rounds")
-    tests = {name: each for name, each in plan.sets.items() if each[0] == "test"}
-    if not tests:
-        raise ConfigError("test: a comparison needs a test set, to report on")
-    shared = PruneOptions(last=terms.rounds)  # a thinned round is of no use to other arms
-    whole = replace(plan, rounds=1, gates=(), sets=tests, full_window=False, keep=shared)
-    once = _learning(whole, plan.asr.with_updates(terms.updates))
-    if terms.ablation:
-        return dict(_ablation(plan, once))
-    found = {
-        "self-training": replace(once, voices=()),
-        "voice only": replace(once, mix=replace(plan.mix, pseudo=0.0)),
-        FULL: once,
-    }
-    if not plan.voices:
-        found = {"self-training": once}
-    if plan.pool_references:
-        labeled = replace(once, voices=(), human=(*plan.human, plan.pool_references))
-        found["supervised"] = replace(labeled, mix=replace(plan.mix, pseudo=0.0, human=1.0))
-    if terms.rounds > 1:
-        part = plan.asr.with_updates(terms.updates // terms.rounds)
-        several = replace(_learning(whole, part), rounds=terms.rounds)
-        found[f"{terms.rounds} rounds, from champion"] = replace(several, start="champion")
-        found[f"{terms.rounds} rounds, from untouched"] = replace(several, start="untouched")
-    return found
-
-
-def _learning(plan: Plan, asr: Recognizer) -> Plan:
-    """The plan with a recognizer that learns otherwise, which also labels if the plan's does."""
-    labels = asr if plan.labeler.recognizer == plan.asr else plan.labeler.recognizer
-    return replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=labels))
-
-
-def _ablation(plan: Plan, once: Plan) -> Iterator[tuple[str, Plan]]:
-    """The loop, and it without each of the parts that the plan has; also on what is to be kept."""
-    sets = {name: each for name, each in plan.sets.items() if each[0] != "development"}
-    whole = replace(once, sets=sets)
-    yield FULL, whole
-    if plan.pseudo_filters or plan.synthetic_filters:
-        yield "without filters", replace(whole, pseudo_filters=(), synthetic_filters=())
-    for voice in plan.voices:
-        others = tuple(each for each in plan.voices if each is not voice)
-        yield f"without voice {voice.name}", replace(whole, voices=others)
-    if plan.rescore:
-        yield "without rescoring", replace(whole, rescore=None)
-    if plan.augment:
-        yield "without augmentation", replace(whole, augment=None)
-    if plan.pack:
-        yield "without packing", replace(whole, pack=None)
-    if plan.replay:
-        yield "without replay", replace(whole, replay=())
-
-
 def compare(
-    plan: Plan, folder: Path, terms: CompareOptions, others: Mapping[str, Plan] | None = None
+    plan: Plan, folder: Path, options: CompareOptions, arms: Mapping[str, Plan] | None = None
 ) -> Comparison:
-    """Run all arms that are not done yet, and tell what they came to.
+    """Run all arms that are not finished, and compare their results.
 
-    `others` are arms instead of those of `arms`, full loop first. Raises ConfigError where there
-    is nothing to compare, and StaleError where the folder holds arms of another plan or on other
-    terms.
+    Args:
+        plan: Plan of the full loop.
+        folder: Folder of all arms; a comparison that was interrupted is resumed.
+        options: Updates, seeds and rounds.
+        arms: Plans of the arms by name, full loop first; None takes those of `build_arms`.
+
+    Raises:
+        ConfigError: There is nothing to compare.
+        StaleError: The folder holds arms of another plan or with other options.
     """
-    plans = dict(others or build_arms(plan, terms))
+    plans = dict(arms or build_arms(plan, options))
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(terms.seeds):
-        for name, each in plans.items():
-            run = _run(folder, name, seed)
-            log.info("%s, seed %d of %d", name, seed + 1, terms.seeds)
-            seeded = replace(_as_much_heard(each, plan, folder, terms), seed=plan.seed + seed)
-            _same_terms(seeded, run)
+    # Seed by seed: a comparison that is stopped early has every arm with the seeds so far.
+    for seed in range(options.seeds):
+        for name, arm in plans.items():
+            run = _run_folder(folder, name, seed)
+            log.info("arm %s: seed %d of %d", name, seed + 1, options.seeds)
+            matched = _match_audio_per_update(arm, plan, folder, options)
+            seeded = replace(matched, seed=plan.seed + seed)
+            _check_same_plan(seeded, run)
             for _ in refine(seeded, run, share_stages(folder)):
                 pass
+    rounds = [
+        arm_round for name, arm in plans.items() for arm_round in _arm_rounds(arm, folder, name)
+    ]
     return Comparison(
-        options=terms,
-        rows=tuple(_rows(plan, plans, folder, terms)),
-        rounds=tuple(step for name, each in plans.items() for step in _steps(each, folder, name)),
+        options=options,
+        rows=tuple(_arm_scores(plan, plans, folder, options)),
+        rounds=tuple(rounds),
     ).save(folder)
 
 
-def _as_much_heard(arm: Plan, plan: Plan, folder: Path, terms: CompareOptions) -> Plan:
-    """Without packing an update takes as many utterances as one of the full loop does."""
+def _match_audio_per_update(arm: Plan, plan: Plan, folder: Path, options: CompareOptions) -> Plan:
+    """Scale the batch of an arm without packing to the utterances per update of the full loop.
+
+    A packed window holds several utterances, so equally many updates would see less speech.
+    """
+    # Only an ablation leaves packing out, and there the full loop runs first.
     if arm.pack or not plan.pack:
         return arm
-    full = _last(_run(folder, FULL, 0))
-    clips, windows = (len(Manifest.load(full / each)) for each in ("mixture", "packed"))
-    return _learning(arm, plan.asr.with_updates(terms.updates, clips / windows))
+    full_loop = _last_round(_run_folder(folder, FULL_LOOP, 0))
+    utterances = len(Manifest.load(full_loop / "mixture"))
+    windows = len(Manifest.load(full_loop / "packed"))
+    return with_recognizer(arm, plan.asr.with_updates(options.updates, utterances / windows))
 
 
-def _same_terms(plan: Plan, run: Path) -> None:
-    """Finished rounds are history for a run, but here they would pass for something else."""
+def _check_same_plan(plan: Plan, run: Path) -> None:
+    """Raise StaleError if rounds of an arm were made with another plan.
+
+    A run of its own may change its plan between rounds. Here such rounds would be reported as
+    results of this plan.
+    """
+    # Every round: an arm may have been interrupted between two of them.
     for note in sorted(run.glob("round-*/plan.json")):
         before, now = read_json(note)["plan"], cache_key(plan)
         if changed := [place for place, _, _ in find_differences(before, now)]:
             raise StaleError(
-                f"{note.parent} was made with another plan or on other terms "
+                f"{note.parent} was made with another plan or other options "
                 f"({', '.join(changed)}); name another folder"
             )
 
 
 def share_stages(folder: Path) -> StageRunner:
-    """Carry a stage out, unless one of the runs below `folder` has made the same before."""
+    """Return a runner that copies a stage's result if another run in the folder has the same.
 
-    def do(stage: Callable[P, R], /) -> Callable[P, R]:
+    Results are looked up in the same place of every round of every run below `folder`. Arguments
+    are bound by name, so it does not matter whether a stage is called with keywords.
+    """
+
+    def run_stage(stage: Callable[P, R], /) -> Callable[P, R]:
         @wraps(stage)
-        def shared(*args: P.args, **kwargs: P.kwargs) -> R:
+        def run_shared(*args: P.args, **kwargs: P.kwargs) -> R:
             out = kwargs["out"]
             assert isinstance(out, Path)
-            place = out.relative_to(next(each for each in out.parents if _is_round(each)))
-            made = sorted(folder.glob(f"*/round-*/{place.as_posix()}/{PROVENANCE}"))
-            reuse_result(stage, out, made, *args, **kwargs)  # type: ignore[arg-type]
+            round_folder = next(parent for parent in out.parents if _is_round(parent))
+            place = out.relative_to(round_folder).as_posix()
+            # Only the same place is searched: a stage with another name or voice cannot be equal.
+            candidates = sorted(folder.glob(f"*/round-*/{place}/{PROVENANCE}"))
+            reuse_result(stage, out, candidates, *args, **kwargs)  # type: ignore[arg-type]
+            # Reads the copy if there was one, and checks its inputs once more.
             return stage(*args, **kwargs)
 
-        return shared
+        return run_shared
 
-    return do
+    return run_stage
 
 
 def _is_round(folder: Path) -> bool:
     return folder.name.startswith("round-")
 
 
-def _run(folder: Path, arm: str, seed: int) -> Path:
+def _run_folder(folder: Path, arm: str, seed: int) -> Path:
+    # Names of arms are for people; folders get no commas or spaces, and seeds count from 1.
     return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
 
 
-def _rows(
-    plan: Plan, plans: dict[str, Plan], folder: Path, terms: CompareOptions
+def _last_round(run: Path) -> Path:
+    return RunFolder.read(run).finished_rounds[-1]
+
+
+def _arm_scores(
+    plan: Plan, plans: Mapping[str, Plan], folder: Path, options: CompareOptions
 ) -> Iterator[ArmScore]:
-    for name in next(iter(plans.values())).sets:
-        found = {
+    """Yield the scores of the untouched model and all arms, set by set."""
+    first_arm = next(iter(plans))
+    for set_name in plans[first_arm].sets:
+        by_arm = {
             arm: [
-                _outcome(plan, _last(_run(folder, arm, seed)) / "report", name)
-                for seed in range(terms.seeds)
+                _load_outcome(
+                    plan, _last_round(_run_folder(folder, arm, seed)) / "report", set_name
+                )
+                for seed in range(options.seeds)
             ]
             for arm in plans
         }
-        first = RunFolder.read(_run(folder, next(iter(plans)), 0)).finished_rounds[0]
-        untouched = [_outcome(plan, first / "untouched", name)] * terms.seeds
-        ceiling = found.get("supervised")
+        first_round = RunFolder.read(_run_folder(folder, first_arm, 0)).finished_rounds[0]
+        # Decoding is deterministic, so the untouched model is the same for all seeds.
+        untouched = [_load_outcome(plan, first_round / "untouched", set_name)] * options.seeds
+        ceiling = by_arm.get(SUPERVISED)
+        # A gap that may be chance has no shares.
         if ceiling and not _difference(plan, ceiling, untouched).is_significant:
             ceiling = None
-        for arm, each in {"untouched": untouched, **found}.items():
-            loop = found.get(FULL, each)
+        for arm, outcomes in {UNTOUCHED: untouched, **by_arm}.items():
+            full_loop = by_arm.get(FULL_LOOP, outcomes)
             yield ArmScore(
                 arm=arm,
-                set_name=name,
-                words=metrics.sum_counts(_counts(each)),
-                rate_by_seed=tuple(metrics.sum_counts(one.words).rate for one in each),
-                change=_difference(plan, each, untouched) if each is not untouched else None,
-                full_loop_difference=_difference(plan, loop, each) if each is not loop else None,
-                gap_closed=_gap(each, untouched, ceiling),
+                set_name=set_name,
+                words=metrics.sum_counts(_word_counts(outcomes)),
+                rate_by_seed=tuple(metrics.sum_counts(seed.words).rate for seed in outcomes),
+                change=_difference(plan, outcomes, untouched) if arm != UNTOUCHED else None,
+                full_loop_difference=(
+                    _difference(plan, full_loop, outcomes) if full_loop is not outcomes else None
+                ),
+                gap_closed=_gap_closed(outcomes, untouched, ceiling),
             )
 
 
-def _difference(plan: Plan, one: Sequence[Outcome], other: Sequence[Outcome]) -> RateDifference:
-    groups = [group for each in one for group in each.groups]
-    drawn = metrics.paired_bootstrap(_counts(one), _counts(other), plan.seed, groups=groups)
-    return RateDifference(_rate(one) - _rate(other), *metrics.percentile_interval_95(drawn))
+def _difference(plan: Plan, first: Sequence[Outcome], second: Sequence[Outcome]) -> RateDifference:
+    """Return the first word error rate minus the second, over all seeds."""
+    # Seeds share their utterances, so they are no independent evidence.
+    # A speaker has the same name in all seeds, and is drawn with all of them.
+    groups = [group for outcome in first for group in outcome.groups]
+    drawn = metrics.paired_bootstrap(
+        _word_counts(first), _word_counts(second), plan.seed, groups=groups
+    )
+    low, high = metrics.percentile_interval_95(drawn)
+    return RateDifference(_word_rate(first) - _word_rate(second), low, high)
 
 
-def _gap(
+def _gap_closed(
     arm: Sequence[Outcome], untouched: Sequence[Outcome], ceiling: Sequence[Outcome] | None
 ) -> Share | None:
-    if ceiling is None or arm is untouched or _rate(ceiling) >= _rate(untouched):
+    """Return the share of the gap between untouched model and ceiling that an arm closes."""
+    if ceiling is None or arm is untouched or _word_rate(ceiling) >= _word_rate(untouched):
         return None
-    return (_rate(arm) - _rate(untouched)) / (_rate(ceiling) - _rate(untouched))
+    gap = _word_rate(ceiling) - _word_rate(untouched)
+    return (_word_rate(arm) - _word_rate(untouched)) / gap
 
 
-def _steps(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
-    """Every round of the first seed, where there are several."""
+def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
+    """Yield every round of an arm with several rounds, for the first seed."""
     if plan.rounds == 1:
         return
-    said = None
+    # Listed outside the rounds: no round may see references of its own pool.
+    references = None
     if plan.pool_references:
-        said = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
-    for number, at in enumerate(RunFolder.read(_run(folder, arm, 0)).finished_rounds, 1):
-        report = Report.load(at / "report")
-        pool, lesson = len(Manifest.load(at / "pool")), len(Manifest.load(at / "filtered_labels"))
+        references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+    finished = RunFolder.read(_run_folder(folder, arm, 0)).finished_rounds
+    for number, round_folder in enumerate(finished, 1):
+        report = Report.load(round_folder / "report")
+        pool = len(Manifest.load(round_folder / "pool"))
+        filtered = len(Manifest.load(round_folder / "filtered_labels"))
         yield ArmRound(
             arm=arm,
             number=number,
             words={score.name: score.words for score in report.scores if score.kind == "test"},
-            label_errors=_label_errors(plan, at, said) if said else None,
+            label_errors=(
+                _count_label_errors(plan, round_folder, references) if references else None
+            ),
             trial_rates={
-                each.parent.name: VoiceTrial.load(each).characters.rate
-                for each in sorted(at.glob("voices/*/trial"))
+                trial.parent.name: VoiceTrial.load(trial).characters.rate
+                for trial in sorted(round_folder.glob("voices/*/trial"))
             },
-            kept_share=lesson / pool if pool else 0.0,
+            kept_share=filtered / pool if pool else 0.0,
         )
 
 
-def _label_errors(plan: Plan, at: Path, said: Manifest) -> ErrorCount:
+def _count_label_errors(plan: Plan, round_folder: Path, references: Manifest) -> ErrorCount:
+    """Count word errors of the pseudo-labels against references of the pool."""
     normalize = plan.normalizer.normalize
-    references = {each.id: each.text for each in said if each.text}
-    heard = (each for each in Manifest.load(at / "pseudo_labels") if each.id in references)
+    texts = {utterance.id: utterance.text for utterance in references if utterance.text}
     return metrics.sum_counts(
         [
             metrics.count_word_errors(
-                normalize(references[each.id], each.lang),
-                normalize(each.pred_text or "", each.lang),
+                normalize(texts[label.id], label.lang),
+                normalize(label.pred_text or "", label.lang),
             )
-            for each in heard
-            if not each.error
+            for label in Manifest.load(round_folder / "pseudo_labels")
+            if label.id in texts and not label.error
         ]
     )
 
 
-def _outcome(plan: Plan, folder: Path, name: str) -> Outcome:
-    return load_outcomes(Report.load(folder), plan.normalizer, SET_KINDS)[name]
+def _load_outcome(plan: Plan, report: Path, set_name: str) -> Outcome:
+    return load_outcomes(Report.load(report), plan.normalizer, SET_KINDS)[set_name]
 
 
-def _last(run: Path) -> Path:
-    return RunFolder.read(run).finished_rounds[-1]
+def _word_rate(seeds: Sequence[Outcome]) -> Share:
+    return metrics.sum_counts(_word_counts(seeds)).rate
 
 
-def _rate(seeds: Sequence[Outcome]) -> Share:
-    return metrics.sum_counts(_counts(seeds)).rate
-
-
-def _counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
-    return [count for each in seeds for count in each.words]
+def _word_counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
+    return [count for outcome in seeds for count in outcome.words]

@@ -1,8 +1,9 @@
-"""Zero-shot, fine-tuned and from scratch: what a recognizer learns from transcribed speech alone.
+"""Fine-tuning study: one recognizer zero-shot and fine-tuned, beside others trained from scratch.
 
-The comparison of the Korean study: one recognizer measured before, after every epoch, and at its
-end (the average of its epochs where the plan says so), beside others that begin from nothing and
-learn from the same. No pool, no voice, no gate: a study reports, and nothing is chosen by it.
+The comparison of the Korean study: a recognizer is evaluated before training, after every epoch,
+and at the end (with the average of its epochs if the plan says so). Others are trained from random
+weights on the same transcribed speech. There is no pool, voice or gate: a study reports, and
+nothing is chosen by it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from ...asr._base import Recognizer
 from ...core.artifacts import JsonRecord, cache_key, find_differences, read_json, write_json
 from ...core.errors import ConfigError, StaleError
+from ...core.manifest import Manifest
 from ...core.types import Checkpoint, ErrorCount, Proportion, Report, Score
 from ...evaluation import metrics
 from ...evaluation.evidence import Measure, Outcome
@@ -23,7 +25,7 @@ from ...evaluation.pooling import SET_KINDS
 from ...evaluation.scoreboard import RateChange
 from ..leak_check import check_leaks
 from ..plan import Plan
-from ..preflight import RoundInputs, check_held_out_sets, list_held_out_sets
+from ..preflight import check_held_out_sets, list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
 from ..stages.listing import gather
@@ -33,163 +35,218 @@ log = logging.getLogger(__name__)
 
 ZERO_SHOT, FINE_TUNED = "zero-shot", "fine-tuned"
 TABLE = "study.md"
-MEASURES: tuple[Measure, ...] = ("words", "characters")
 
 
 @dataclass(frozen=True)
 class ModelScore:
-    """One model on one set."""
+    """Score of one model on one set."""
 
     model: str
     score: Score
     word_change: RateChange | None = None
-    """Of the word error rate against zero-shot; None for that."""
+    """Change of the word error rate from zero-shot; None for zero-shot itself."""
     character_change: RateChange | None = None
-    """The same of the character error rate."""
+    """Change of the character error rate from zero-shot."""
 
 
 @dataclass(frozen=True)
 class Study(JsonRecord):
-    """All models on all sets, set by set."""
+    """Scores of all models on all sets, set by set."""
 
     rows: tuple[ModelScore, ...]
 
     def markdown(self) -> str:
-        """A table for every set, as it is also written to `study.md`."""
-        sets = dict.fromkeys(row.score.name for row in self.rows)
+        """Return one table per set, as they are written to `study.md`."""
+        set_names = dict.fromkeys(row.score.name for row in self.rows)
         return "\n".join(
             line
-            for name in sets
-            for line in _table([row for row in self.rows if row.score.name == name])
+            for set_name in set_names
+            for line in _markdown_table([row for row in self.rows if row.score.name == set_name])
         )
 
 
-def run_study(plan: Plan, folder: Path, scratch: Sequence[Recognizer]) -> Study:
-    """Train and measure what is not done yet, and tell what all came to.
+@dataclass(frozen=True)
+class _StudyInputs:
+    """Speech that a study trains and evaluates on."""
 
-    Raises ConfigError where there is nothing to learn from, LeakError where held-out speech is
-    learned from, and StaleError where the folder holds a study of other things.
+    human: Manifest
+    sets: Mapping[str, HeldOutSet]
+    early_stopping_speech: Manifest | None
+
+
+def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> Study:
+    """Train and evaluate all models that are not finished, and write the tables.
+
+    Args:
+        plan: Plan with transcribed speech (`human`) and held-out sets.
+        folder: Folder of the study; one that was interrupted is resumed.
+        from_scratch: Recognizers to train from random weights.
+
+    Raises:
+        ConfigError: The plan has no transcribed speech.
+        LeakError: Held-out speech is also in the training data.
+        StaleError: The folder holds a study of other data.
     """
     if not plan.human:
-        raise ConfigError("human: a study learns from transcribed speech, and the plan names none")
+        raise ConfigError(
+            "human: a study trains on transcribed speech, and the plan names none under `human`"
+        )
     with RunFolder.open(folder).locked():
-        given = _given(plan, folder)
-        reports = dict(_reports(plan, given, scratch))
-        rows = tuple(_rows(plan, reports))
-        found = Study(rows).save(folder)
-    (folder / TABLE).write_text(found.markdown(), encoding="utf-8")
-    return found
+        inputs = _list_inputs(plan, folder)
+        reports = dict(_evaluate_models(plan, folder, inputs, from_scratch))
+        rows = tuple(_score_models(plan, reports))
+        study = Study(rows).save(folder)
+    # Written anew each time, so that the wording of a new version reaches an old study.
+    (folder / TABLE).write_text(study.markdown(), encoding="utf-8")
+    return study
 
 
-def _given(plan: Plan, folder: Path) -> RoundInputs:
-    asked = cache_key({"human": plan.human, "sets": plan.sets, "language": plan.language})
+def _list_inputs(plan: Plan, folder: Path) -> _StudyInputs:
+    """List the training data and the held-out sets, and check them."""
+    # Training options may change from one call to the next, and only what they touch is redone.
+    # Other data would give a table whose rows do not compare.
+    data = cache_key({"human": plan.human, "sets": plan.sets, "language": plan.language})
     note = folder / "study-of.json"
     if not note.is_file():
-        write_json(asked, note)
-    if changed := [place for place, _, _ in find_differences(read_json(note), asked)]:
+        write_json(data, note)
+    if changed := [place for place, _, _ in find_differences(read_json(note), data)]:
         raise StaleError(
             f"{folder} is a study of other data ({', '.join(changed)}); name another folder"
         )
-    nothing = gather((), plan.language, out=folder / "inputs" / "nothing")
     human = gather(plan.human, plan.language, out=folder / "inputs" / "human")
     sets = list_held_out_sets(plan, folder)
-    watched = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
-    given = RoundInputs(folder, plan.seed, nothing, nothing, human, nothing, sets, watched)
-    check_held_out_sets(plan, given.sets)
-    check_leaks(training={"pool": nothing, "human": human, "replay": nothing}, sets=given.sets)
-    return given
+    check_held_out_sets(plan, sets)
+    check_leaks(training={"human": human}, sets=sets)
+    stopping_speech = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
+    return _StudyInputs(human, sets, stopping_speech)
 
 
-def _reports(
-    plan: Plan, given: RoundInputs, scratch: Sequence[Recognizer]
+def _evaluate_models(
+    plan: Plan, folder: Path, inputs: _StudyInputs, from_scratch: Sequence[Recognizer]
 ) -> Iterator[tuple[str, Report]]:
-    """Every model with its report, in the order of the table."""
-    at, asr = given.folder, plan.asr.keeping_all_epochs()
-    for warning in asr.preflight_warnings(asr.initial_checkpoint()):
-        log.warning("%s: %s", asr.name, warning)
-    yield ZERO_SHOT, _measured(plan, asr, asr.initial_checkpoint(), given.sets, at / ZERO_SHOT)
-    terms = (given.human, given.seed, None, given.early_stopping_speech)
-    tuned = fine_tune(asr, asr.initial_checkpoint(), *terms, out=at / FINE_TUNED)
-    for number, each in enumerate(_epochs(tuned), 1):
-        out = at / f"{each.location.name}-report"
-        yield f"epoch {number}", _measured(plan, asr, each, given.sets, out)
-    yield FINE_TUNED, _measured(plan, asr, tuned, given.sets, at / f"{FINE_TUNED}-report")
-    for place, part in enumerate(scratch):
-        before = sum(each.name == part.name for each in scratch[:place])
-        name = f"{part.name}-{before + 1}" if before else part.name
-        learned = fine_tune(
-            part, part.initial_checkpoint(), given.human, given.seed, out=at / f"scratch-{name}"
+    """Yield every model's name and report, in the order of the table."""
+
+    def evaluate_model(recognizer: Recognizer, checkpoint: Checkpoint, out: Path) -> Report:
+        log.info("evaluating %s: %s", recognizer.name, out.name)
+        return evaluate(
+            recognizer=recognizer,
+            checkpoint=checkpoint,
+            sets=inputs.sets,
+            normalizer=plan.normalizer,
+            full_window=False,  # every model decodes as its plan says, and that once
+            out=out,
         )
-        out = at / f"scratch-{name}-report"
-        yield f"from scratch: {name}", _measured(plan, part, learned, given.sets, out)
+
+    # All epochs are kept, though a round keeps the last alone: the table shows each of them.
+    asr = plan.asr.keeping_all_epochs()
+    untouched = asr.initial_checkpoint()
+    for warning in asr.preflight_warnings(untouched):
+        log.warning("%s: %s", asr.name, warning)
+    yield ZERO_SHOT, evaluate_model(asr, untouched, folder / ZERO_SHOT)
+    tuned = fine_tune(
+        recognizer=asr,
+        start=untouched,
+        training_set=inputs.human,
+        seed=plan.seed,
+        augmentation=None,
+        early_stopping_speech=inputs.early_stopping_speech,
+        out=folder / FINE_TUNED,
+    )
+    for number, epoch in enumerate(_list_epochs(tuned), 1):
+        report = evaluate_model(asr, epoch, folder / f"{epoch.location.name}-report")
+        yield f"epoch {number}", report
+    yield FINE_TUNED, evaluate_model(asr, tuned, folder / f"{FINE_TUNED}-report")
+    for index, recognizer in enumerate(from_scratch):
+        # The same recognizer may be asked for twice, with other options.
+        earlier = sum(before.name == recognizer.name for before in from_scratch[:index])
+        name = f"{recognizer.name}-{earlier + 1}" if earlier else recognizer.name
+        # No early stopping: its set belongs to the options of the plan's own recognizer.
+        trained = fine_tune(
+            recognizer=recognizer,
+            start=recognizer.initial_checkpoint(),
+            training_set=inputs.human,
+            seed=plan.seed,
+            out=folder / f"scratch-{name}",
+        )
+        report = evaluate_model(recognizer, trained, folder / f"scratch-{name}-report")
+        yield f"from scratch: {name}", report
 
 
-def _epochs(tuned: Checkpoint) -> Iterator[Checkpoint]:
-    """The weights after every epoch; they lie in the artifact that signs them."""
-    for each in sorted(tuned.location.glob("epoch-*")):
-        yield replace(tuned, location=each, digest=f"{cache_key(tuned)} {each.name}")
+def _list_epochs(tuned: Checkpoint) -> Iterator[Checkpoint]:
+    """Yield the weights after every epoch, which lie in the folder of the final weights."""
+    for folder in sorted(tuned.location.glob("epoch-*")):
+        # They have no record of their own, so their digest comes of the final weights'.
+        yield replace(tuned, location=folder, digest=f"{cache_key(tuned)} {folder.name}")
 
 
-def _measured(
-    plan: Plan,
-    recognizer: Recognizer,
-    checkpoint: Checkpoint,
-    sets: Mapping[str, HeldOutSet],
-    out: Path,
-) -> Report:
-    log.info("%s", out.name)
-    return evaluate(recognizer, checkpoint, sets, plan.normalizer, full_window=False, out=out)
-
-
-def _rows(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelScore]:
-    found = {
-        name: load_outcomes(each, plan.normalizer, SET_KINDS) for name, each in reports.items()
+def _score_models(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelScore]:
+    """Yield the score of every model on every set, with its change from zero-shot."""
+    outcomes = {
+        model: load_outcomes(report, plan.normalizer, SET_KINDS)
+        for model, report in reports.items()
     }
-    for name, before in found[ZERO_SHOT].items():
-        for model, sets in found.items():
-            now = sets[name]
+    for set_name, before in outcomes[ZERO_SHOT].items():
+        for model, sets in outcomes.items():
+            # All models transcribed the same utterances, so counts pair up.
+            after = sets[set_name]
             if model == ZERO_SHOT:
-                yield ModelScore(model, now.score)
-            else:
-                words, characters = (_change(plan.seed, before, now, kind) for kind in MEASURES)
-                yield ModelScore(model, now.score, words, characters)
+                yield ModelScore(model, after.score)
+                continue
+            yield ModelScore(
+                model,
+                after.score,
+                word_change=_compute_change(before, after, "words", plan.seed),
+                character_change=_compute_change(before, after, "characters", plan.seed),
+            )
 
 
-def _change(seed: int, before: Outcome, now: Outcome, kind: Measure) -> RateChange:
-    counts = now.counts(kind), before.counts(kind)
-    drawn = metrics.paired_bootstrap(*counts, seed, groups=now.groups)
-    rates = [metrics.sum_counts(each).rate for each in counts]
-    relative = rates[0] / rates[1] - 1 if rates[1] else 0.0
+def _compute_change(before: Outcome, after: Outcome, measure: Measure, seed: int) -> RateChange:
+    """Return the change of an error rate, with its interval by paired bootstrap."""
+    after_counts, before_counts = after.counts(measure), before.counts(measure)
+    drawn = metrics.paired_bootstrap(after_counts, before_counts, seed, groups=after.groups)
+    low, high = metrics.percentile_interval_95(drawn)
+    after_rate = metrics.sum_counts(after_counts).rate
+    before_rate = metrics.sum_counts(before_counts).rate
     return RateChange(
-        rates[0] - rates[1], *metrics.percentile_interval_95(drawn), relative, now.resampling_unit
+        rate=after_rate - before_rate,
+        low=low,
+        high=high,
+        relative=after_rate / before_rate - 1 if before_rate else 0.0,
+        resampling_unit=after.resampling_unit,
     )
 
 
-def _table(rows: Sequence[ModelScore]) -> Iterator[str]:
+def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
+    """Yield the lines of one set's table."""
     first = rows[0].score
-    prompt = f"asked for {first.lang}" if first.lang else "language detected"
+    prompt = f"language {first.lang} forced" if first.lang else "language detected"
     yield f"### {first.name} ({first.kind}, {first.utterances} utterances, {prompt})\n"
-    yield "| model | WER % | S / D / I | CER % | S / D / I | change of CER (95 %) | other script |"
+    yield (
+        "| model | WER % | S / D / I | CER % | S / D / I | change of CER (95 %) | foreign script |"
+    )
     yield "|---|---|---|---|---|---|---|"
     for row in rows:
-        score = row.score
-        counts = (score.words, score.characters)
-        errors = " | ".join(f"{100 * each.rate:.2f} | {_parts(each)}" for each in counts)
-        yield f"| {row.model} | {errors} | {_said(row.character_change)} | {_share(score.foreign_script)} |"
+        errors = " | ".join(
+            f"{100 * count.rate:.2f} | {_format_errors(count)}"
+            for count in (row.score.words, row.score.characters)
+        )
+        change = _format_change(row.character_change)
+        foreign_script = _format_share(row.score.foreign_script)
+        yield f"| {row.model} | {errors} | {change} | {foreign_script} |"
     yield ""
 
 
-def _parts(count: ErrorCount) -> str:
+def _format_errors(count: ErrorCount) -> str:
     return f"{count.substitutions} / {count.deletions} / {count.insertions}"
 
 
-def _said(change: RateChange | None) -> str:
+def _format_change(change: RateChange | None) -> str:
     if change is None:
         return ""
-    said = f"{100 * change.rate:+.2f} ({100 * change.low:+.2f} to {100 * change.high:+.2f})"
-    return said if change.is_significant else f"{said}: no difference seen"
+    points = change.in_points()
+    return points if change.is_significant else f"{points}: not significant"
 
 
-def _share(counted: Proportion) -> str:
-    """Letters that belong neither to the language nor to the reference: Hangul in English."""
-    return f"{counted.count / counted.total:.1%}" if counted.total else ""
+def _format_share(proportion: Proportion) -> str:
+    # Nothing transcribed is not the same as no foreign letter.
+    return f"{proportion.share:.1%}" if proportion.total else ""

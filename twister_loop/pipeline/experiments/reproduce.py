@@ -1,8 +1,8 @@
-"""Does the same give the same again? A run is done anew from its own notes, and compared.
+"""Reproduction of a run from its own records, with a comparison of every file.
 
-On the same machine every manifest, every weight and every verdict should be equal byte for byte.
-Elsewhere (another processor, other versions, another number of threads) sums end otherwise in
-their last digits: what differs first is then worth a look, and what follows is its consequence.
+On the same machine every manifest, all weights and every verdict should be equal byte for byte.
+Elsewhere (another processor, other versions, another number of threads) sums differ in their last
+digits: look at the first file that differs, since the others may only be its consequence.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from ..run_folder import RunFolder, awaits_approval
 
 @dataclass(frozen=True)
 class Repetition:
-    """One round and its repetition."""
+    """Comparison of one round with its repetition."""
 
     number: int
+    """Number of the round, from 1."""
     file_count: int
-    """That were compared."""
+    """Files compared."""
     differing_files: tuple[str, ...]
-    """Files that are not the same, or that only one of the two has, in the order of the loop."""
+    """Files that differ or exist in one of the two only, in the order in which they were made."""
     machine_differences: tuple[str, ...]
-    """What differs between the machines, as `place: before -> now`."""
+    """Differences between the machines, as `place: before -> now`."""
 
     @property
     def is_identical(self) -> bool:
@@ -40,60 +41,77 @@ class Repetition:
 
 
 def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
-    """Do every finished round again, in a run of its own that can be interrupted like any other.
+    """Run every finished round again, and yield its comparison with the original.
 
-    Raises ConfigError where there is nothing to repeat, or where it must not be written.
+    Args:
+        run: Folder of the run.
+        into: Folder of the repetition, an ordinary run that can be interrupted and resumed.
+
+    Raises:
+        ConfigError: The run has no finished round, `into` is the run itself, or a round cannot be
+            repeated from its plan alone.
     """
-    ledger = RunFolder.read(run)
-    if not ledger.finished_rounds:
+    original = RunFolder.read(run)
+    if not original.finished_rounds:
         raise ConfigError(f"{run}: no round is finished, so there is nothing to repeat")
     if into.resolve() == run.resolve():
         raise ConfigError(f"{into}: a run cannot be repeated into itself")
-    again = RunFolder.open(into)
-    for place, before in enumerate(ledger.finished_rounds):
-        if place >= len(again.finished_rounds):
+    repetition = RunFolder.open(into)
+    for index, before in enumerate(original.finished_rounds):
+        # Rounds of an interrupted repetition are compared, not run again.
+        if index >= len(repetition.finished_rounds):
             plan = load(before / "plan.yaml")
             _check_plan(plan, before)
             next_round(plan, into)
-        now = again.finished_rounds[place]
-        if awaits_approval(now) and not awaits_approval(
-            before
-        ):  # a person's word is not computed again
-            shutil.copytree(before / "approval", now / ".approval", dirs_exist_ok=True)
-            (now / ".approval").rename(now / "approval")
-        yield _compared(before, now, place + 1)
+        now = repetition.finished_rounds[index]
+        # A person's decision cannot be computed again, so it is copied.
+        if awaits_approval(now) and not awaits_approval(before):
+            _copy_approval(before, now)
+        yield _compare_rounds(before, now, index + 1)
 
 
-def _check_plan(plan: Plan, at: Path) -> None:
-    """The YAML may have been read by another version, or be that of a whole comparison."""
-    made_by = read_json(at / "plan.json")["plan"]
-    if changed := [place for place, _, _ in find_differences(made_by, cache_key(plan))]:
+def _copy_approval(before: Path, now: Path) -> None:
+    # Under a hidden name first, so that an interrupted copy does not pass for a decision.
+    shutil.copytree(before / "approval", now / ".approval", dirs_exist_ok=True)
+    (now / ".approval").rename(now / "approval")
+
+
+def _check_plan(plan: Plan, round_folder: Path) -> None:
+    """Raise ConfigError if a round was not made with the plan in its folder.
+
+    The YAML may be read differently by this version, or be the plan of a whole comparison.
+    """
+    made_with = read_json(round_folder / "plan.json")["plan"]
+    if changed := [place for place, _, _ in find_differences(made_with, cache_key(plan))]:
         raise ConfigError(
-            f"{at}: its plan.yaml is not the plan that it was made by ({', '.join(changed)}): an "
-            "arm of a comparison, which is repeated by comparing into another folder, or a round "
-            "of another version"
+            f"{round_folder}: its plan.yaml is not the plan that it was made by "
+            f"({', '.join(changed)}). It is an arm of a comparison, which is repeated by "
+            "`twister compare` into another folder, or a round of another version"
         )
 
 
-def _compared(before: Path, now: Path, number: int) -> Repetition:
-    was, made = _contents(before), _contents(now)
-    differing = [name for name in {**was, **made} if was.get(name) != made.get(name)]
-    machines = (to_json_data(Environment.load(each)) for each in (before, now))
+def _compare_rounds(before: Path, now: Path, number: int) -> Repetition:
+    old_files, new_files = _read_digests(before), _read_digests(now)
+    # In the order in which the original made them, so that the first difference is the cause.
+    names = {**old_files, **new_files}
+    # Shown beside the files: another version or processor explains most differences.
+    machines = (to_json_data(Environment.load(round_folder)) for round_folder in (before, now))
     return Repetition(
         number=number,
-        file_count=len({**was, **made}),
-        differing_files=tuple(differing),
+        file_count=len(names),
+        differing_files=tuple(name for name in names if old_files.get(name) != new_files.get(name)),
         machine_differences=tuple(
             f"{place}: {old} -> {new}" for place, old, new in find_differences(*machines)
         ),
     )
 
 
-def _contents(at: Path) -> dict[str, str]:
-    """The digest of every result of a round, by its path, in the order in which they were made."""
-    notes = sorted(at.rglob(PROVENANCE), key=lambda note: note.stat().st_mtime)
+def _read_digests(round_folder: Path) -> dict[str, str]:
+    """Return the digests of all results by path, in the order in which they were made."""
+    # The records hold digests of content that were taken when it was made: no file is read again.
+    records = sorted(round_folder.rglob(PROVENANCE), key=lambda record: record.stat().st_mtime)
     return {
-        f"{note.parent.relative_to(at).as_posix()}/{file}": digest
-        for note in notes
-        for file, digest in read_json(note)["content"].items()
+        f"{record.parent.relative_to(round_folder).as_posix()}/{name}": digest
+        for record in records
+        for name, digest in read_json(record)["content"].items()
     }

@@ -16,6 +16,7 @@ from ...evaluation.evidence import Measure
 from ...evaluation.scoreboard import RateChange, RateDifference
 from ...pipeline.experiments.compare import ArmScore, Comparison
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
+from ...pipeline.stage_table import TEXTS
 from ...pipeline.stages.annotation import SpeakerCounts
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 
@@ -207,7 +208,14 @@ def format_tally(tally: Tally) -> str:
 def data_rows(summary: RoundSummary) -> list[tuple[str, str, str]]:
     """Return stage, kept amount and rejected amount, from the pool to the mixture."""
     rows = [
-        (stage.replace("_", " "), format_tally(funnel.kept), format_rejections(funnel.rejected))
+        (
+            stage.replace("_", " "),
+            # Texts have no duration.
+            f"{funnel.kept.utterances} texts"
+            if stage == TEXTS.folder
+            else format_tally(funnel.kept),
+            format_rejections(funnel.rejected),
+        )
         for stage, funnel in summary.funnels.items()
     ]
     if summary.speakers:
