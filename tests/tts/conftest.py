@@ -1,4 +1,4 @@
-"""What the tests of voices share."""
+"""Fixtures that the tests of neural voices share."""
 
 import pytest
 
