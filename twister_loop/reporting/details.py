@@ -175,30 +175,37 @@ def listening_samples(round_folder: Path) -> Iterator[tuple[str, str | None, Utt
     The draw depends on the round alone, so the same utterances come every time: their clips were
     copied once and outlive the recordings.
     """
-    for kind, voice, folder in _sample_folders(round_folder):
+    filtered_labels = FILTERED_LABELS.path(round_folder)
+    for kind, utterance in memoize_on_folders(_draw_samples, filtered_labels, round_folder):
+        yield ("pseudo" if kind == "kept" else kind), None, utterance
+    for voice_folder in voice_folders(round_folder):
+        name = voice_folder.name
+        synthetic = SYNTHETIC.path(round_folder, voice=name)
+        for kind, utterance in memoize_on_folders(_draw_samples, synthetic, round_folder):
+            yield ("synthetic" if kind == "kept" else kind), name, utterance
+
+
+def _draw_samples(filter_stage: Path, round_folder: Path) -> list[tuple[str, Utterance]]:
+    """Draw utterances that a filter stage kept or rejected, with `kept` or `rejected`.
+
+    A draw reads the whole manifest, which takes seconds for a million lines, and the page is
+    written after every stage: so callers memoize this function.
+    """
+    samples: list[tuple[str, Utterance]] = []
+    for kind, folder in (("kept", filter_stage), ("rejected", filter_stage / REJECTED)):
         if not (folder / MANIFEST).is_file():
             continue
         drawn = Manifest(folder).draw(DRAWN_PER_SAMPLE * SAMPLES, seed=round_number(round_folder))
-        # Filtered labels may contain human speech, which says nothing about the labels.
+        # Filtered labels contain human speech too, which says nothing about the labels.
         fitting = [
-            utterance for utterance in drawn if kind != "pseudo" or utterance.origin == "pseudo"
+            utterance for utterance in drawn if kind != "kept" or utterance.origin != "human"
         ]
         count = SAMPLES_PER_FILTER if kind == "rejected" else SAMPLES
         for group in _group_by_filter(fitting):
             # A pool often repeats a prompt; one recording of each is enough.
             distinct = {utterance.text or utterance.id: utterance for utterance in group}
-            for utterance in islice(distinct.values(), count):
-                yield kind, voice, utterance
-
-
-def _sample_folders(round_folder: Path) -> Iterator[tuple[str, str | None, Path]]:
-    filtered_labels = FILTERED_LABELS.path(round_folder)
-    yield "pseudo", None, filtered_labels
-    yield "rejected", None, filtered_labels / REJECTED
-    for voice_folder in voice_folders(round_folder):
-        synthetic = SYNTHETIC.path(round_folder, voice=voice_folder.name)
-        yield "synthetic", voice_folder.name, synthetic
-        yield "rejected", voice_folder.name, synthetic / REJECTED
+            samples += ((kind, utterance) for utterance in islice(distinct.values(), count))
+    return samples
 
 
 def _group_by_filter(utterances: Iterable[Utterance]) -> list[list[Utterance]]:

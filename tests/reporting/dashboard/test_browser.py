@@ -1,13 +1,26 @@
-"""The page and the server in a real browser: Debian's or another Chromium, without a window."""
+"""The page and the server in a real Chromium, without a window."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from tests import world as toy
+from twister_loop import Approval, Manifest, Utterance
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.types import ErrorCount, Tally
+from twister_loop.evaluation.trials import DecoderAttempt, DecoderTrial
+from twister_loop.pipeline.stages.annotation import SpeakerCounts
+from twister_loop.reporting import dashboard
+from twister_loop.reporting.current_stage import StageProgress
+from twister_loop.reporting.details import Details
+from twister_loop.reporting.round_diff import RoundDiff
+from twister_loop.reporting.summary import RoundSummary
 
 from .conftest import CHINESE, HOSTILE, KOREAN, RIGHT_TO_LEFT
 
@@ -17,54 +30,92 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 )
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; CHROMIUM names one"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium found; set CHROMIUM to its path"),
 ]
-
 
 PLAY = """audio => new Promise((resolve, reject) => {
     audio.ontimeupdate = () => audio.currentTime > 0.05 && resolve(audio.duration);
     audio.onerror = reject;
     audio.play().catch(reject);
 })"""
-"""Gives the length in seconds, once some of it was heard."""
+"""Resolves to the length in seconds as soon as something was played."""
+
+REPORT_UNKNOWN_FIELDS = """
+const known = new Set(FIELDS);
+function watch(data) {
+    if (typeof data !== "object" || data === null) return data;
+    return new Proxy(data, {get(target, name) {
+        const field = Reflect.get(target, name);
+        const isField = typeof name === "string" && !Array.isArray(target) && !(name in target);
+        if (isField && !known.has(name)) console.error(`no Python record has a field ${name}`);
+        return typeof field === "function" ? field : watch(field);
+    }});
+}
+const {parse} = JSON, {json} = Response.prototype;
+JSON.parse = (text) => watch(parse(text));
+Response.prototype.json = async function () { return watch(await json.call(this)); };
+"""
+"""Makes every read of a field that no record has an error: JavaScript alone gives `undefined`."""
+
+FIELDS_OF_THE_PAGE = (
+    # The head of a run's page; all but the first are there only on a server.
+    "current_stage home name stamp utterances clip_source manifests "
+    # Of the list of runs, of a line of a manifest, and what an `await` looks for.
+    "error change audio next_begin then toJSON"
+).split()
+
+
+def record_fields(kind: Any) -> Iterator[str]:
+    """Yield the names of all fields of a dataclass and of the dataclasses inside of it."""
+    for inner in get_args(kind):
+        yield from record_fields(inner)
+    if is_dataclass(kind):
+        for name, inner in get_type_hints(kind).items():
+            yield name
+            yield from record_fields(inner)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as tool:
         options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield found
-        found.close()
+        browser = tool.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
 def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
-    """A page on which nothing may go wrong unnoticed, and no other machine is asked."""
+    """A page on which every error and every request to another machine fails the test."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.set_default_timeout(240_000)  # a machine may be busy; nothing waits without need
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
-    page.on("request", lambda asked: wrong.append(asked.url) if _foreign(asked.url) else None)
+    page.set_default_timeout(240_000)  # for a busy machine; nothing waits longer than it has to
+    records = (RoundSummary, Details, StageProgress, RoundDiff, Utterance)
+    fields = {*FIELDS_OF_THE_PAGE, *(name for kind in records for name in record_fields(kind))}
+    sets = ["dev", "test", "vowels", *(f"all {kind} sets" for kind in ("test", "development"))]
+    known = json.dumps([*sorted(fields), *sets, "all retention sets"])
+    page.add_init_script(f"const FIELDS = {known};{REPORT_UNKNOWN_FIELDS}")
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and errors.append(line.text))
+    page.on("request", lambda request: _is_foreign(request.url) and errors.append(request.url))
     yield page
     page.close()
-    assert not wrong
+    assert not errors
 
 
-def _foreign(url: str) -> bool:
+def _is_foreign(url: str) -> bool:
     return not url.startswith(("file://", "data:", "blob:", "http://127.0.0.1:"))
 
 
-def ready(page: playwright.Page, url: str) -> None:
+def open_page(page: playwright.Page, url: str) -> None:
     page.goto(url)
     page.wait_for_selector("body[data-ready]")
 
 
 @pytest.fixture
 def opened(page: playwright.Page, folder: Path) -> playwright.Page:
-    """The page of three rounds, from disk."""
-    ready(page, (folder / "three" / "index.html").as_uri())
+    """The page of the run of three rounds, from disk."""
+    open_page(page, (folder / "three" / "index.html").as_uri())
     return page
 
 
@@ -75,6 +126,52 @@ def test_a_page_from_disk_shows_its_run_with_plots_and_without_a_network(
     assert opened.locator(".plot .main-svg").count() >= 5
     assert opened.locator("#round h2").inner_text().startswith("Round 3")
     assert opened.locator(".tile").count() == 3
+
+
+def test_optional_parts_of_a_round_are_shown(
+    page: playwright.Page, folder: Path, tmp_path: Path
+) -> None:
+    """The fields of records that the toy rounds do not write are read by JavaScript, too."""
+    run = shutil.copytree(folder / "three", tmp_path / "run", symlinks=True)
+    newest = run / "round-03"
+    attempt = DecoderAttempt("padding 2 s", identical=29, characters=ErrorCount(1, 0, 0, 99))
+    DecoderTrial("window 30 s", clips=30, limit=0.05, attempts=(attempt,)).save(newest / "labeler")
+    speakers = SpeakerCounts(7, {"calls-1": Tally(9, 300.0)}, unknown=Tally(2, 30.0))
+    speakers.save(newest / "speakers")
+    rescored = [Utterance(id="x", text="a rose", text_before_rescoring="arose")]
+    Manifest.write(rescored, newest / "rescored")
+    candidate = newest / "candidate"
+    (candidate / "training.jsonl").write_text(
+        '{"step": 5, "loss": 2.0}\n{"step": 9, "loss": 1.5}\n'
+    )
+    (candidate / "stopping.jsonl").write_text('{"step": 5, "epoch": 1, "errors": 2, "of": 9}\n')
+    plan = read_json(newest / "plan.json")
+    plan["plan"]["asr"]["stop"] = {"set": "ivr-dev"}
+    write_json(plan, newest / "plan.json")
+    Approval(approved=False, by="Ada", when="2026-11-24T20:00:00+00:00", note="<b>no</b>").save(
+        newest / "approval"
+    )
+    report = read_json(newest / "report" / "report.json")
+    report["full_window"] = report["scores"]
+    write_json(report, newest / "report" / "report.json")
+    shutil.rmtree(run / ".summaries")
+    open_page(page, dashboard.write_page(run).as_uri())
+    text = page.inner_text("#round")
+    assert "Decoder of the pseudo-labels: padding 2 s" in text
+    assert "29 of 30 transcripts identical" in text
+    assert "7 speakers in the pool: calls-1" in text and "of no known speaker" in text
+    assert "Rescoring changed 1 pseudo-label." in text
+    assert "Early stopping: error rate on ivr-dev" in text
+    assert "WER % in 30 s" in text
+    plan["approval"] = True
+    write_json(plan, newest / "plan.json")
+    shutil.rmtree(newest / "verdict")
+    (newest / "report").rename(newest / ".report")
+    open_page(page, dashboard.write_page(run).as_uri())
+    assert "Round 3: report" in page.inner_text("#live")
+    assert "Refused by Ada" in page.inner_text("#round") and "<b>no</b>" in page.inner_text(
+        "#round"
+    )
 
 
 def test_the_measure_is_switched_everywhere_and_kept_in_the_address(
@@ -90,16 +187,12 @@ def test_the_measure_is_switched_everywhere_and_kept_in_the_address(
     assert opened.is_checked("input[name=measure][value=characters]")
 
 
-def test_the_keyboard_alone_reaches_measure_round_and_sound(opened: playwright.Page) -> None:
+def test_the_keyboard_alone_reaches_measure_and_round(opened: playwright.Page) -> None:
     opened.keyboard.press("Tab")
     assert opened.evaluate("document.activeElement.className") == "skip"
-    seen = []
     for _ in range(9):
         opened.keyboard.press("Tab")
-        seen.append(
-            opened.evaluate("document.activeElement.name || document.activeElement.tagName")
-        )
-        if seen[-1] == "measure":
+        if opened.evaluate("document.activeElement.name") == "measure":
             break
     opened.keyboard.press("ArrowRight")
     assert opened.is_checked("input[name=measure][value=characters]")
@@ -111,7 +204,7 @@ def test_the_keyboard_alone_reaches_measure_round_and_sound(opened: playwright.P
     assert opened.evaluate("document.activeElement.tagName") == "SELECT"
 
 
-def test_sound_is_played_from_disk(opened: playwright.Page) -> None:
+def test_a_clip_is_played_from_disk(opened: playwright.Page) -> None:
     assert opened.locator("audio").first.evaluate(PLAY) > 0.3
 
 
@@ -124,20 +217,20 @@ def test_hostile_transcripts_stay_text_and_every_script_is_shown_right(
     text = opened.inner_text("#round .utterances")
     assert opened.title() == "three" and opened.locator("#content script").count() == 0
     assert "script" in HOSTILE and "script" in text
-    for said in (KOREAN, CHINESE.replace(" ", ""), RIGHT_TO_LEFT):
-        assert said in text
+    for transcript in (KOREAN, CHINESE.replace(" ", ""), RIGHT_TO_LEFT):
+        assert transcript in text
     directions = opened.locator(".diff").evaluate_all(
-        "all => all.filter(each => /[\\u0590-\\u05ff]/.test(each.innerText))"
-        ".map(each => getComputedStyle(each).direction)"
+        "diffs => diffs.filter(diff => /[\\u0590-\\u05ff]/.test(diff.innerText))"
+        ".map(diff => getComputedStyle(diff).direction)"
     )
     assert directions and set(directions) == {"rtl"}
 
 
-def test_a_search_leaves_what_fits(opened: playwright.Page) -> None:
+def test_a_search_shows_only_matching_utterances(opened: playwright.Page) -> None:
     opened.fill("input[type=search]", KOREAN[:3])
-    found = opened.locator(".utterance")
-    assert found.count() >= 1
-    assert all(KOREAN[:3] in each for each in found.all_inner_texts())
+    cards = opened.locator(".utterance")
+    assert cards.count() >= 1
+    assert all(KOREAN[:3] in text for text in cards.all_inner_texts())
     opened.fill("input[type=search]", "nobody said this")
     assert opened.locator(".utterance").count() == 0
 
@@ -145,19 +238,19 @@ def test_a_search_leaves_what_fits(opened: playwright.Page) -> None:
 def test_on_a_phone_nothing_is_wider_than_the_screen_in_light_and_dark(
     opened: playwright.Page,
 ) -> None:
-    grounds = set()
+    backgrounds = set()
     for scheme in ("light", "dark"):
         opened.emulate_media(color_scheme=scheme)
         opened.set_viewport_size({"width": 400, "height": 800})
         opened.wait_for_function("document.documentElement.scrollWidth <= 400")
-        grounds.add(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert len(grounds) == 2
+        backgrounds.add(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(backgrounds) == 2
 
 
 def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     page: playwright.Page, served: str
 ) -> None:
-    ready(page, served)
+    open_page(page, served)
     page.fill("input[type=search]", "thr")
     assert page.locator("article").count() == 1
     page.click("article a")
@@ -167,6 +260,6 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     page.get_by_role("link", name="pseudo_labels", exact=True).click()
     page.wait_for_selector("#foot :text('this is the end')")
     assert page.locator("#lines .utterance").count() == len(toy.POOL)
-    ready(page, f"{served}/compare?first=one/round-01&second=three/round-01")
+    open_page(page, f"{served}/compare?first=one/round-01&second=three/round-01")
     assert "test is left out" in page.inner_text("main")
     assert page.locator("tbody tr").count() >= 2

@@ -65,10 +65,12 @@ const rangeText = ({low, high}, digits = 1) => `${percent(low, digits)} – ${pe
 /** Kind of an outcome, for color and sign: "waiting for approval" is "waiting". */
 const kindOf = (outcome) => outcome.startsWith("waiting") ? "waiting" : outcome;
 
-function badge(outcome) {
+/** An outcome with its color and sign; `text` is another word for it. */
+function badge(outcome, text = outcome) {
   const kind = kindOf(outcome);
   return el("span", {class: `badge ${kind.replace(" ", "-")}`},
-    el("span", {"aria-hidden": "true"}, OUTCOMES[kind] ?? "•"), ` ${outcome}`);
+    // Screen readers read the word; the sign is for people who see colors differently.
+    el("span", {"aria-hidden": "true"}, OUTCOMES[kind] ?? "•"), ` ${text}`);
 }
 
 /** Number of rounds by outcome, in the order in which the outcomes first came. */

@@ -15,7 +15,9 @@ const setNames = (rounds) => {
   return [...kinds.keys()].sort((first, second) => rank(first) - rank(second));
 };
 
-const amount = (tally) => `${plural(tally.utterances, "utterance")}, ${duration(tally.duration)}`;
+/** Texts have no duration, so they are only counted. */
+const amount = ({utterances, duration: seconds}, noun = "utterance") =>
+  plural(utterances, noun) + (noun === "text" ? "" : `, ${duration(seconds)}`);
 
 function section(title, ...content) {
   return el("section", {}, el("h3", {}, title), content);
@@ -42,14 +44,14 @@ function gateSection(round) {
 
 function gateItem(round, {gate, options}) {
   const objection = round.verdict?.objections.find((candidate) => candidate.gate === gate);
-  const [sign, outcome, kind] = round.verdict === undefined ? ["…", "not run yet", "in-progress"]
-    : !objection ? ["✓", "passed", "accepted"]
-    : objection.undecided ? ["?", "undecided", "undecided"] : ["✗", "refused", "refused"];
+  const [outcome, text] = round.verdict === undefined ? ["in progress", "not run yet"]
+    : !objection ? ["accepted", "passed"]
+    : objection.undecided ? ["undecided"] : ["refused"];
   // Options that are empty lists are at their default, which means all sets.
   const given = Object.entries(options).filter(([, option]) => !(Array.isArray(option) && !option.length))
     .map(([name, option]) => `${name} ${JSON.stringify(option)}`).join(", ");
   return el("li.gate", {},
-    el("span", {class: `badge ${kind}`}, el("span", {"aria-hidden": "true"}, sign), ` ${outcome}`),
+    badge(outcome, text),
     el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${given}`),
       objection ? reasonList(objection.reason) : null));
 }
@@ -163,7 +165,7 @@ function funnelRows(round) {
   return stages.map(([name, kept, rejected]) => {
     const filters = Object.entries(rejected);
     const parts = [["kept", width(kept)], ...filters.map(([, tally]) => ["lost", width(tally)])];
-    return [name, el("div", {}, amount(kept), bar(parts)),
+    return [name, el("div", {}, amount(kept, name === "texts" ? "text" : "utterance"), bar(parts)),
       filters.length ? el("ul.plain", {}, filters.map(([filter, tally]) => el("li", {}, `${filter}: ${tally.utterances}`,
         tally.duration ? el("span.dim", {}, ` ${duration(tally.duration)}`) : null))) : "none"];
   });
@@ -207,7 +209,7 @@ function voiceRow({name, trial, passed, character_errors: errors, synthesized, k
   kept_without_unseen_words: seen, kept_with_unseen_words: unseen}) {
   const share = (kept) => kept === undefined ? null : `${percent(kept, 0)} %`;
   return [name,
-    trial ? el("span", {}, badge(passed ? "accepted" : "refused"),
+    trial ? el("span", {}, passed ? badge("accepted", "passed") : badge("refused", "failed"),
       ` CER ${percent(rate(trial.characters))} %, limit ${percent(trial.limit)} %; ${trial.spoken} of ${trial.texts} texts synthesized`)
       : "no trial yet",
     errors ? `${percent(rate(errors), 1)} %` : "",
