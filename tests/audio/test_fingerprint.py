@@ -1,4 +1,4 @@
-"""The same recording is known again, and another is not taken for it."""
+"""Fingerprints find the same recording again, and tell different ones apart."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ RATE = audio.SAMPLE_RATE
 
 
 def babble(seed: int, seconds: int = 3) -> audio.Samples:
-    """Noise whose bands come and go like those of speech."""
+    """Return noise whose bands rise and fall as those of speech do."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     bands = sum(
@@ -36,43 +36,43 @@ def clip(samples: audio.Samples, path: Path, rate: int = RATE, codec: str = "PCM
     [("a.wav", 8_000, "PCM_16"), ("a.flac", 44_100, "PCM_16"), ("a.wav", 8_000, "ULAW"),
      ("a.ogg", 16_000, "VORBIS"), ("a.wav", 8_000, "GSM610")],
 )  # fmt: skip
-def test_it_is_known_again_at_another_rate_and_level_and_in_another_codec(
+def test_a_recording_is_found_at_another_rate_and_level_and_in_another_codec(
     name: str, rate: int, codec: str, tmp_path: Path
 ) -> None:
-    known = clip(babble(1), tmp_path / "known.wav")
-    other = clip(0.2 * babble(1), tmp_path / name, rate, codec)
-    assert list(fingerprint.find_duplicates([other], [known])) == [(other, known)]
+    original = clip(babble(1), tmp_path / "original.wav")
+    converted = clip(0.2 * babble(1), tmp_path / name, rate, codec)
+    assert list(fingerprint.find_duplicates([converted], [original])) == [(converted, original)]
 
 
-def test_another_recording_is_not_taken_for_it(tmp_path: Path) -> None:
-    known = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(1, 8)]
-    others = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(11, 18)]
-    assert list(fingerprint.find_duplicates(others, known)) == []
+def test_different_recordings_are_no_duplicates(tmp_path: Path) -> None:
+    recordings = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(1, 8)]
+    different = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(11, 18)]
+    assert list(fingerprint.find_duplicates(different, recordings)) == []
 
 
-def test_what_is_longer_is_not_even_read(tmp_path: Path) -> None:
-    known = replace(clip(babble(1), tmp_path / "known.wav"), duration=9.0)
-    assert (
-        list(fingerprint.find_duplicates([clip(babble(1), tmp_path / "same.wav")], [known])) == []
-    )
+def test_a_recording_of_another_duration_is_not_read(tmp_path: Path) -> None:
+    longer = replace(clip(babble(1), tmp_path / "original.wav"), duration=9.0)
+    same_content = clip(babble(1), tmp_path / "same.wav")
+    assert list(fingerprint.find_duplicates([same_content], [longer])) == []
 
 
-def test_what_cannot_be_read_or_is_too_short_is_no_double(tmp_path: Path) -> None:
+def test_unreadable_and_very_short_recordings_have_no_duplicates(tmp_path: Path) -> None:
     short = clip(babble(1)[: RATE // 3], tmp_path / "short.wav")
-    gone = Utterance(id="gone", audio_filepath=tmp_path / "gone.wav", duration=1 / 3)
-    assert list(fingerprint.find_duplicates([short, gone], [short])) == []
+    missing = Utterance(id="missing", audio_filepath=tmp_path / "missing.wav", duration=1 / 3)
+    assert list(fingerprint.find_duplicates([short, missing], [short])) == []
 
 
-def test_of_short_recordings_more_must_agree_for_two_words_may_be_much_alike() -> None:
+def test_short_fingerprints_must_agree_in_more_bits() -> None:
     rng = np.random.default_rng(3)
-    for frames, alike in ((fingerprint.MIN_FRAMES - 1, False), (fingerprint.MIN_FRAMES, True)):
-        one = rng.random((frames, 32)) < 0.5
-        other = one ^ (rng.random(one.shape) < 0.15)
-        assert fingerprint.is_same_recording(one, one)
-        assert fingerprint.is_same_recording(one, other) == alike
+    for frames, is_same in ((fingerprint.MIN_FRAMES - 1, False), (fingerprint.MIN_FRAMES, True)):
+        bits = rng.random((frames, 32)) < 0.5
+        similar = bits ^ (rng.random(bits.shape) < 0.15)
+        assert fingerprint.is_same_recording(bits, bits)
+        assert fingerprint.is_same_recording(bits, similar) == is_same
 
 
-def test_a_short_word_is_known_again_at_another_rate_and_level(tmp_path: Path) -> None:
-    known = clip(babble(1)[: RATE * 9 // 10], tmp_path / "known.wav")
-    other = clip(0.2 * babble(1)[: RATE * 9 // 10], tmp_path / "other.flac", 8_000)
-    assert list(fingerprint.find_duplicates([other], [known])) == [(other, known)]
+def test_a_short_word_is_found_at_another_rate_and_level(tmp_path: Path) -> None:
+    word = babble(1)[: RATE * 9 // 10]
+    original = clip(word, tmp_path / "original.wav")
+    converted = clip(0.2 * word, tmp_path / "converted.flac", 8_000)
+    assert list(fingerprint.find_duplicates([converted], [original])) == [(converted, original)]

@@ -1,4 +1,4 @@
-"""Embeddings are those of the package whose weights they are made with."""
+"""Embeddings equal those of the package Resemblyzer, whose weights they use."""
 
 import sys
 from importlib.util import find_spec
@@ -17,51 +17,52 @@ pytestmark = [
 ]
 
 
+def synthesize(text: str) -> audio.Samples:
+    return toy_language.synthesize(text, toy_language.standard_codebook())
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1.6, 1.7, 3.1, 8.0])
-def test_they_are_what_resemblyzer_itself_makes(
+def test_embeddings_equal_those_of_resemblyzer(
     seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twister_loop.audio import speaker_embedding as embeddings
+    from twister_loop.audio import speaker_embedding
 
-    # It cuts silence, which it is not asked to do here, and cannot be imported without.
+    # Resemblyzer cannot be imported without webrtcvad, which it does not use here.
     monkeypatch.setitem(sys.modules, "webrtcvad", ModuleType("webrtcvad"))
     voice_encoder = pytest.importorskip("resemblyzer", exc_type=ImportError).VoiceEncoder
-    spoken = toy_language.synthesize("a rose is a rose " * 9, toy_language.standard_codebook())[
-        : round(seconds * 16_000)
-    ]
-    mine = embeddings.embed(spoken)
-    assert mine.shape == (256,) and np.linalg.norm(mine) == pytest.approx(1, abs=1e-5)
-    theirs = voice_encoder("cpu", verbose=False).embed_utterance(spoken)
-    assert np.abs(mine - theirs).max() < 1e-5
+    speech = synthesize("a rose is a rose " * 9)[: round(seconds * 16_000)]
+    embedding = speaker_embedding.embed(speech)
+    assert embedding.shape == (256,)
+    assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
+    expected = voice_encoder("cpu", verbose=False).embed_utterance(speech)
+    assert np.abs(embedding - expected).max() < 1e-5
 
 
-def test_level_does_not_matter_where_it_is_low() -> None:
-    from twister_loop.audio import speaker_embedding as embeddings
+def test_the_level_of_quiet_speech_does_not_matter() -> None:
+    from twister_loop.audio import speaker_embedding
 
-    spoken = toy_language.synthesize("a rose is a rose is a rose", toy_language.standard_codebook())
-    quiet, quieter = (embeddings.embed(gain * spoken) for gain in (0.02, 0.001))
-    assert audio.measure_loudness(0.02 * spoken) < embeddings.MIN_LOUDNESS
+    speech = synthesize("a rose is a rose is a rose")
+    quiet, quieter = (speaker_embedding.embed(gain * speech) for gain in (0.02, 0.001))
+    assert audio.measure_loudness(0.02 * speech) < speaker_embedding.MIN_LOUDNESS
     assert np.abs(quiet - quieter).max() < 1e-4
 
 
-def test_a_line_of_a_manifest_keeps_them_well_enough() -> None:
-    from twister_loop.audio import speaker_embedding as embeddings
+def test_the_text_of_an_embedding_keeps_its_cosines() -> None:
+    from twister_loop.audio import speaker_embedding
 
-    spoken = (
-        toy_language.synthesize(text, toy_language.standard_codebook())
-        for text in ("a rose is a rose", "uo ei a ou io")
-    )
-    one, other = map(embeddings.embed, spoken)
-    again = [
-        embeddings.decode_embedding(embeddings.encode_embedding(each)) for each in (one, other)
+    texts = ("a rose is a rose", "uo ei a ou io")
+    embeddings = [speaker_embedding.embed(synthesize(text)) for text in texts]
+    decoded = [
+        speaker_embedding.decode_embedding(speaker_embedding.encode_embedding(embedding))
+        for embedding in embeddings
     ]
-    assert again[0] @ again[1] == pytest.approx(one @ other, abs=1e-3)
+    assert decoded[0] @ decoded[1] == pytest.approx(embeddings[0] @ embeddings[1], abs=1e-3)
 
 
-def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from twister_loop.audio import speaker_embedding as embeddings
+def test_weights_with_another_digest_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from twister_loop.audio import speaker_embedding
 
-    embeddings._load_encoder.cache_clear()
-    monkeypatch.setattr(embeddings, "SHA256", "0" * 64)
+    speaker_embedding._load_encoder.cache_clear()
+    monkeypatch.setattr(speaker_embedding, "SHA256", "0" * 64)
     with pytest.raises(ConfigError, match="not the weights of Resemblyzer"):
-        embeddings.embed(np.zeros(16_000, np.float32))
+        speaker_embedding.embed(np.zeros(16_000, np.float32))
