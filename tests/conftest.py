@@ -1,4 +1,4 @@
-"""Worlds for tests, made anew for every test."""
+"""Fixtures of all tests."""
 
 import sys
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """The toy world; the path of its plan."""
+    """Path of the plan of a new toy world."""
     return toy.build(tmp_path)
 
 
@@ -47,9 +47,9 @@ def plan(world: Path) -> Plan:
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """What takes torch's threads gives them back: with others, sums come out in another order."""
+    """Check that a test does not change the number of threads, which changes the digits of sums."""
     torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None
+    thread_count = torch.get_num_threads() if torch else None
     yield
-    if before:
-        assert sys.modules["torch"].get_num_threads() == before
+    if thread_count:
+        assert sys.modules["torch"].get_num_threads() == thread_count

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.miniatures import ksponspeech, record
+from tests.miniatures import write_ksponspeech, write_tone
 from twister_loop.cli.main import main
 from twister_loop.data.corpora.ksponspeech import KsponSpeech
 
@@ -14,7 +14,7 @@ from twister_loop.data.corpora.ksponspeech import KsponSpeech
 def test_an_incomplete_copy_is_reported_split_by_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy = ksponspeech(tmp_path)
+    copy = write_ksponspeech(tmp_path)
     assert main(["corpus", "check", "ksponspeech", str(copy)]) == 1
     output = capsys.readouterr().out
     assert "DIFFERS train              7 utterances of 620,000 published" in output
@@ -28,12 +28,12 @@ def test_a_complete_copy_passes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(KsponSpeech, "published", {"eval_clean": 1, "eval_other": 1})
-    assert main(["corpus", "check", "ksponspeech", str(ksponspeech(tmp_path))]) == 0
+    assert main(["corpus", "check", "ksponspeech", str(write_ksponspeech(tmp_path))]) == 0
     assert capsys.readouterr().out.count("ok      eval_") == 2
 
 
 def test_only_the_named_split_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copy = ksponspeech(tmp_path)
+    copy = write_ksponspeech(tmp_path)
     assert main(["corpus", "check", "{use: ksponspeech, split: eval_clean}", str(copy)]) == 1
     assert capsys.readouterr().out.count("published") == 1
     assert main(["corpus", "check", "{use: ksponspeech, split: dev}", str(copy)]) == 2
@@ -42,7 +42,7 @@ def test_only_the_named_split_is_read(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_corpus_without_published_counts_passes_if_it_has_utterances(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record(tmp_path / "a.wav", 1)
+    write_tone(tmp_path / "a.wav", 1)
     (tmp_path / "b.wav").write_text("no audio")
     assert main(["corpus", "check", "{use: audiofolder, lang: ko}", str(tmp_path)]) == 0
     output = capsys.readouterr().out

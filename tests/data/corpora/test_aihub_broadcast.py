@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.miniatures import record
+from tests.miniatures import write_tone
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
@@ -48,11 +48,11 @@ def label(path: Path, forms: list[tuple[str, str, str]]) -> None:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("463") / "01.데이터"
     label(root / "1.Training/라벨링데이터/TL_01/broadcast_0001.json", FORMS)
-    record(root / "1.Training/원천데이터/TS_01/broadcast_0001.wav", 1, seconds=5)
+    write_tone(root / "1.Training/원천데이터/TS_01/broadcast_0001.wav", 1, seconds=5)
     label(root / "1.Training/라벨링데이터/TL_01/broadcast_0002.json", [("0", "1", "소리가 없다")])
     (root / "1.Training/라벨링데이터/TL_01/broadcast_0003.json").write_text("{}")
     label(root / "2.Validation/라벨링데이터/VL/broadcast_9001.json", [("0", "1.5", "안녕하세요")])
-    record(root / "2.Validation/원천데이터/VS/broadcast_9001.wav", 2, seconds=2)
+    write_tone(root / "2.Validation/원천데이터/VS/broadcast_9001.wav", 2, seconds=2)
     return root.parent
 
 
@@ -61,27 +61,27 @@ def read(copy: Path, **options: Any) -> list[Utterance]:
     return list(corpus.utterances())
 
 
-def test_utterances_are_cut_from_programs_and_what_is_no_use_is_counted(copy: Path) -> None:
+def test_utterances_are_cut_from_programs_and_unusable_ones_rejected(copy: Path) -> None:
     train = read(copy, split="train", special="*")
-    assert [each.rejected_by for each in train] == [
+    assert [utterance.rejected_by for utterance in train] == [
         None, None, "special_characters", "length", None, "length", "bad_label",
         "no_audio", "bad_label",
     ]  # fmt: skip
-    assert [each.text for each in train[:2]] == ["20대 후반에 왔어요.", "TV 보는데"]
+    assert [utterance.text for utterance in train[:2]] == ["20대 후반에 왔어요.", "TV 보는데"]
     assert (train[0].offset, train[0].duration) == (0.1, 1.2)
     assert len(audio.load_utterance(train[0])) == 1.2 * audio.SAMPLE_RATE
     assert train[0].speaker == "broadcast_0001-1"
 
 
-def test_the_spelling_is_what_holds_digits_or_latin_letters_in_whatever_order(copy: Path) -> None:
-    said = read(copy, split="train", special="", reading="phonetic")
-    assert [said[place].text for place in (0, 4)] == ["이십대 후반에 왔어요.", "백 명이 와"]
+def test_the_form_with_digits_or_latin_letters_is_the_spelling_in_any_order(copy: Path) -> None:
+    phonetic = read(copy, split="train", special="", reading="phonetic")
+    assert [phonetic[place].text for place in (0, 4)] == ["이십대 후반에 왔어요.", "백 명이 와"]
     spelled = read(copy, split="train", special="")
     assert spelled[4].text == "100 명이 와"
 
 
-def test_the_splits_are_those_of_the_folders(copy: Path) -> None:
-    assert [each.text for each in read(copy, split="validation")] == ["안녕하세요"]
+def test_splits_are_read_from_their_folders(copy: Path) -> None:
+    assert [utterance.text for utterance in read(copy, split="validation")] == ["안녕하세요"]
     assert len(read(copy)) == len(read(copy, split="train")) + 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.miniatures import KSPON, headerless, ksponspeech, samples
+from tests.miniatures import KSPON, write_headerless, write_ksponspeech, make_tone
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
@@ -22,7 +22,7 @@ from twister_loop.pipeline.stages.listing import gather
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ksponspeech(tmp_path_factory.mktemp("kspon"))
+    return write_ksponspeech(tmp_path_factory.mktemp("kspon"))
 
 
 def read(copy: Path, **options: Any) -> list[Utterance]:
@@ -50,7 +50,7 @@ def number(utterance: Utterance) -> int:
         ("b/ n/ l/ o/ u/", "", ""),
     ],
 )
-def test_a_transcript_is_read_as_spelled_or_as_pronounced(
+def test_a_transcript_is_read_as_spelling_or_pronunciation(
     raw: str, spelling: str, phonetic: str
 ) -> None:
     assert remove_marks(choose_reading(raw, "spelling"), "spelling") == spelling
@@ -68,13 +68,13 @@ def test_a_transcript_is_read_as_spelled_or_as_pronounced(
         ("USB/ 라고", ""),
     ],
 )
-def test_a_mark_that_no_rule_explains_is_found(raw: str, marks: str) -> None:
+def test_marks_that_no_rule_explains_are_found(raw: str, marks: str) -> None:
     assert find_unknown_marks(choose_reading(raw, "spelling")) == marks
 
 
-def test_an_official_list_is_read_in_its_order_and_nothing_is_lost(copy: Path) -> None:
+def test_an_official_list_is_read_in_order_with_all_of_its_lines(copy: Path) -> None:
     train = read(copy, split="train")
-    assert [each.rejected_by for each in train] == [
+    assert [utterance.rejected_by for utterance in train] == [
         *[None] * 5,
         "unknown_mark",
         "unknown_mark",
@@ -83,64 +83,71 @@ def test_an_official_list_is_read_in_its_order_and_nothing_is_lost(copy: Path) -
     ]
     assert train[1].text == "아 모 몬 소리야 70% 확률이라니"
     assert "{ }" in str(train[5].objection)
-    assert {each.lang for each in train[:8]} == {"ko"}
+    assert {utterance.lang for utterance in train[:8]} == {"ko"}
 
 
-def test_evaluation_sets_lie_in_a_folder_of_their_own(copy: Path) -> None:
+def test_evaluation_sets_are_read_from_their_own_folder(copy: Path) -> None:
     for split in ("eval_clean", "eval_other"):
         [only] = read(copy, split=split)
         assert (only.text, only.rejected_by) == ("응 그래.", None)
         assert only.audio_filepath.parent.name == split
 
 
-def test_all_needs_no_list_and_reads_the_texts_beside_the_audio(copy: Path, tmp_path: Path) -> None:
+def test_split_all_reads_the_texts_beside_the_audio(copy: Path, tmp_path: Path) -> None:
     bare = shutil.copytree(copy, tmp_path / "bare")
     shutil.rmtree(bare / "KsponSpeech_scripts")
-    found = {number(each): each for each in read(bare, split="all")}
-    assert found[1].text == "아 몬 소리야, 그건 또."
-    assert found[300].text == "똠방각하"
-    reasons = Counter(each.rejected_by for each in found.values() if each.rejected_by)
+    utterances = {number(utterance): utterance for utterance in read(bare, split="all")}
+    assert utterances[1].text == "아 몬 소리야, 그건 또."
+    assert utterances[300].text == "똠방각하"
+    reasons = Counter(
+        utterance.rejected_by for utterance in utterances.values() if utterance.rejected_by
+    )
     assert reasons == {"unknown_mark": 2, "not_cp949": 1, "no_text": 1, "no_audio": 1}
     with pytest.raises(ConfigError, match=r"no list train.trn .* \{split: all\}"):
         read(bare, split="train")
 
 
-def test_a_bare_percent_sign_sounds_as_it_was_heard(copy: Path) -> None:
-    found = {number(each): each.text for each in read(copy, split="all", reading="phonetic")}
-    assert found[87_797] == "20퍼센트 정도"
-    assert found[501_006] == "20프로 정도"
+def test_a_percent_sign_is_written_out_as_it_was_spoken(copy: Path) -> None:
+    utterances = {
+        number(utterance): utterance.text
+        for utterance in read(copy, split="all", reading="phonetic")
+    }
+    assert utterances[87_797] == "20퍼센트 정도"
+    assert utterances[501_006] == "20프로 정도"
 
 
-def test_the_folders_may_lie_deeper_than_the_lists_say(copy: Path, tmp_path: Path) -> None:
+def test_folders_may_lie_deeper_than_in_the_lists(copy: Path, tmp_path: Path) -> None:
     deep = tmp_path / "aihub"
     shutil.copytree(copy, deep / "data")
     assert len(read(deep, split="train")) == len(read(copy, split="train"))
     assert not read(deep, split="train")[0].rejected_by
 
 
-def test_without_labels_it_is_a_pool(copy: Path) -> None:
+def test_an_unlabeled_corpus_has_no_texts_and_rejects_none_for_it(copy: Path) -> None:
     pool = read(copy, split="all", labeled=False)
-    assert {each.text for each in pool} == {None}
-    assert Counter(each.rejected_by for each in pool)["no_text"] == 0
-    assert Counter(each.rejected_by for each in pool)["unknown_mark"] == 0
+    assert {utterance.text for utterance in pool} == {None}
+    assert Counter(utterance.rejected_by for utterance in pool)["no_text"] == 0
+    assert Counter(utterance.rejected_by for utterance in pool)["unknown_mark"] == 0
 
 
-def test_headerless_audio_is_heard_sample_by_sample(copy: Path, tmp_path: Path) -> None:
+def test_headerless_audio_is_read_sample_by_sample(copy: Path, tmp_path: Path) -> None:
     first, second = read(copy, split="train")[:2]
-    expected = (samples(1) * 32767).astype("<i2") / 32768
+    expected = (make_tone(1) * 32767).astype("<i2") / 32768
     np.testing.assert_array_equal(audio.load_utterance(first), expected.astype(np.float32))
     assert first.duration == pytest.approx(0.1)
     assert audio.ends_in_half_sample(second.audio_filepath) and not audio.ends_in_half_sample(
         first.audio_filepath
     )
     np.testing.assert_array_equal(len(audio.load_utterance(second)), 1600)
-    empty = headerless(tmp_path / "empty.pcm", 1)
+    empty = write_headerless(tmp_path / "empty.pcm", 1)
     empty.write_bytes(b"\x00")
     with pytest.raises(audio.AudioError, match="empty"):
         audio.read(empty)
 
 
-def test_what_was_set_aside_is_said(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_utterances_are_logged_with_their_reasons(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     read(copy, split="train")
     assert "ksponspeech train: 5 utterances" in caplog.text
@@ -148,7 +155,7 @@ def test_what_was_set_aside_is_said(copy: Path, caplog: pytest.LogCaptureFixture
     assert "1 files end in half a sample" in caplog.text
 
 
-def test_each_reason_is_kept_where_a_run_lists_the_corpus(copy: Path, tmp_path: Path) -> None:
+def test_reasons_of_rejection_are_in_the_funnel_of_a_run(copy: Path, tmp_path: Path) -> None:
     corpus = Corpus.build({"use": "ksponspeech", "folder": str(copy), "split": "train"})
     listed = gather((corpus,), "ko", out=tmp_path / "human")
     assert len(listed) == 5

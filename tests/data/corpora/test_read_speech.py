@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.miniatures import record
+from tests.miniatures import write_tone
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
@@ -21,34 +21,41 @@ def read(use: str, folder: Path, **options: Any) -> list[Utterance]:
 def chapter(folder: Path, name: str, lines: dict[str, str], silent: str, unwritten: str) -> None:
     for number, id_ in enumerate([*lines, unwritten]):
         if id_ != silent:
-            record(folder / f"{id_}.flac", number)
-    text = "".join(f"{id_} {said}\n" for id_, said in lines.items())
+            write_tone(folder / f"{id_}.flac", number)
+    text = "".join(f"{id_} {transcript}\n" for id_, transcript in lines.items())
     (folder / f"{name}.trans.txt").write_text(text, encoding="utf-8")
 
 
-def test_librispeech_has_a_list_in_every_chapter(tmp_path: Path) -> None:
+def test_librispeech_is_read_from_the_lists_of_its_chapters(tmp_path: Path) -> None:
     lines = {f"1688-142285-{n:04d}": f"THERE'S IRON THEY SAY {n}" for n in range(3)}
     home = tmp_path / "LibriSpeech/test-other/1688/142285"
     chapter(home, "1688-142285", lines, "1688-142285-0001", "1688-142285-0009")
-    found = read("librispeech", tmp_path, split="test-other")
-    assert [each.rejected_by for each in found] == [None, "no_audio", None, "no_text"]
-    assert found[0].text == "there's iron they say 0"
-    assert (found[0].speaker, found[0].lang) == ("librispeech-1688", "en")
-    assert read("librispeech", tmp_path / "LibriSpeech", split="test-other") == found
+    utterances = read("librispeech", tmp_path, split="test-other")
+    assert [utterance.rejected_by for utterance in utterances] == [
+        None,
+        "no_audio",
+        None,
+        "no_text",
+    ]
+    assert utterances[0].text == "there's iron they say 0"
+    assert (utterances[0].speaker, utterances[0].lang) == ("librispeech-1688", "en")
+    assert read("librispeech", tmp_path / "LibriSpeech", split="test-other") == utterances
     with pytest.raises(ConfigError, match=r"unpack dev-clean.tar.gz"):
         read("librispeech", tmp_path, split="dev-clean")
 
 
-def test_zeroth_has_speakers_below_scripts(tmp_path: Path) -> None:
+def test_zeroth_is_read_with_its_speakers(tmp_path: Path) -> None:
     lines = {f"104_003_{n:04d}": f"그녀는 이렇게 말했다 {n}" for n in range(2)}
     chapter(tmp_path / "test_data_01/003/104", "104_003", lines, "", "104_003_0007")
     (tmp_path / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n")
-    found = read("zeroth", tmp_path, split="test")
-    assert [(each.text, each.speaker, each.lang) for each in found[:2]] == [
+    utterances = read("zeroth", tmp_path, split="test")
+    assert [
+        (utterance.text, utterance.speaker, utterance.lang) for utterance in utterances[:2]
+    ] == [
         ("그녀는 이렇게 말했다 0", "zeroth-104", "ko"),
         ("그녀는 이렇게 말했다 1", "zeroth-104", "ko"),
     ]
-    assert found[2].rejected_by == "no_text"
+    assert utterances[2].rejected_by == "no_text"
     assert read("zeroth", tmp_path, split="test", labeled=False)[2].rejected_by is None
 
 
@@ -61,7 +68,7 @@ OLD = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccent"
 def release(tmp_path: Path) -> Path:
     """Rows as in release 17: quotation marks are not quoted, and a sentence may be missing."""
     for number, name in enumerate(("common_voice_ko_1", "common_voice_ko_2", "old")):
-        record(tmp_path / f"clips/{name}.mp3", number, seconds=0.5, rate=48_000)
+        write_tone(tmp_path / f"clips/{name}.mp3", number, seconds=0.5, rate=48_000)
     rows = [
         NEW,
         'abc\tcommon_voice_ko_1.mp3\t9f\t"그래?" 하고 물었다\t\t2\t0\t\t\t\t\tko\t',
@@ -76,14 +83,18 @@ def release(tmp_path: Path) -> Path:
 
 
 def test_common_voice_is_read_from_its_lists(release: Path) -> None:
-    found = read("common_voice", release)
-    assert [each.rejected_by for each in found] == [None, "no_text", "no_audio"]
-    assert found[0].text == '"그래?" 하고 물었다'
-    assert (found[0].speaker, found[0].lang, found[0].duration) == ("abc", "ko", 0.504)
-    assert len(audio.load_utterance(found[0])) > 0
+    utterances = read("common_voice", release)
+    assert [utterance.rejected_by for utterance in utterances] == [None, "no_text", "no_audio"]
+    assert utterances[0].text == '"그래?" 하고 물었다'
+    assert (utterances[0].speaker, utterances[0].lang, utterances[0].duration) == (
+        "abc",
+        "ko",
+        0.504,
+    )
+    assert len(audio.load_utterance(utterances[0])) > 0
 
 
-def test_an_older_release_has_other_columns(release: Path) -> None:
+def test_an_older_release_with_other_columns_is_read(release: Path) -> None:
     [old] = read("common_voice", release, split="old", lang="de")
     assert (old.text, old.lang, old.rejected_by) == ("Das ist's", "de", None)
     with pytest.raises(ConfigError, match="there are: clip_durations, old, train"):
@@ -92,7 +103,7 @@ def test_an_older_release_has_other_columns(release: Path) -> None:
         read("common_voice", release, split="clip_durations")
 
 
-def test_ascend_says_which_language_is_spoken(tmp_path: Path) -> None:
+def test_ascend_is_read_with_the_language_of_each_utterance(tmp_path: Path) -> None:
     header = "file_name,transcription,duration,language,original_speaker_id,session_id,topic\n"
     names = [f"ses2_spk3_L{n}_189.900_5.490.wav" for n in range(3)]
     rows = [
@@ -102,15 +113,15 @@ def test_ascend_says_which_language_is_spoken(tmp_path: Path) -> None:
     ]
     (tmp_path / "test_metadata.csv").write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
     for number, name in enumerate(names):
-        record(tmp_path / "waves" / name, number)
-    found = read("ascend", tmp_path, split="test", mixed_lang="zh")
-    assert [(each.lang, each.rejected_by) for each in found] == [
+        write_tone(tmp_path / "waves" / name, number)
+    utterances = read("ascend", tmp_path, split="test", mixed_lang="zh")
+    assert [(utterance.lang, utterance.rejected_by) for utterance in utterances] == [
         ("zh", None),
         ("zh", None),
         ("en", None),
     ]
-    assert found[0].text == "因为 在 internet, 上面"
-    assert found[0].speaker == "ascend-3"
+    assert utterances[0].text == "因为 在 internet, 上面"
+    assert utterances[0].speaker == "ascend-3"
     [mixed] = read("ascend", tmp_path, split="test", language="mixed")
     assert mixed.lang is None
     with pytest.raises(ConfigError, match="use: huggingface"):
