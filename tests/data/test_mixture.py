@@ -1,4 +1,4 @@
-"""How many hours of what: weights, temperatures, shares and caps."""
+"""Hours of the mixture: weights, temperatures, shares and caps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ HOUR = 3600.0
 
 
 def at_hand(**hours: float) -> GroupDurations:
-    """`pseudo_it_calls=2`: two hours."""
-    groups = {MixtureGroup(*name.split("_")): count * HOUR for name, count in hours.items()}
-    return groups
+    """Return the seconds of groups that are named like `pseudo_it_calls=2`, for two hours."""
+    return {MixtureGroup(*name.split("_")): count * HOUR for name, count in hours.items()}
 
 
 def wanted(mix: MixOptions, hours: GroupDurations) -> dict[str, float]:
-    found = mix.target_durations(hours)
-    return {"_".join(map(str, each)): round(seconds / HOUR, 3) for each, seconds in found.items()}
+    durations = mix.target_durations(hours)
+    return {
+        "_".join(map(str, group)): round(seconds / HOUR, 3) for group, seconds in durations.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,15 +55,15 @@ def wanted(mix: MixOptions, hours: GroupDurations) -> dict[str, float]:
         ({"temperature": {"corpus": 1e9}}, [3, 3, 3]),
     ],
 )
-def test_hours_are_weighed_evened_out_and_capped(
+def test_weights_temperatures_shares_and_caps_set_the_hours(
     options: dict[str, Any], expected: list[float]
 ) -> None:
     hours = at_hand(pseudo_it_calls=2, pseudo_en_talks=1, synthetic_it_texts=6)
-    found = list(wanted(MixOptions(**options), hours).values())
-    assert found == pytest.approx(expected, abs=0.01)
+    durations = list(wanted(MixOptions(**options), hours).values())
+    assert durations == pytest.approx(expected, abs=0.01)
 
 
-def test_replayed_speech_is_a_tenth_at_most_and_never_taken_twice() -> None:
+def test_replayed_speech_is_at_most_a_tenth_and_never_taken_twice() -> None:
     hours = at_hand(pseudo_it_calls=9, replay_en_libri=20)
     assert wanted(MixOptions(), hours)["replay_en_libri"] == pytest.approx(1.0, abs=0.01)
     assert wanted(MixOptions(replay=0.5), hours)["replay_en_libri"] == pytest.approx(9.0, abs=0.01)
@@ -71,7 +72,7 @@ def test_replayed_speech_is_a_tenth_at_most_and_never_taken_twice() -> None:
     assert wanted(MixOptions(replay=0.5), little)["replay_en_libri"] == 0.1
 
 
-def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_share_without_matching_data_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     hours = at_hand(pseudo_it_calls=2)
     mix = MixOptions(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
     assert wanted(mix, hours) == {"pseudo_it_calls": 2.0}
@@ -92,22 +93,20 @@ def test_a_share_of_what_is_not_there_changes_nothing(caplog: pytest.LogCaptureF
     share=some.floats(0.01, 0.85),
     temperature=some.floats(1.0, 10.0),
 )
-def test_caps_hold_whatever_the_hours(
-    hours: GroupDurations, share: float, temperature: float
-) -> None:
+def test_caps_hold_for_any_hours(hours: GroupDurations, share: float, temperature: float) -> None:
     mix = MixOptions(
         at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature}
     )
-    found = mix.target_durations(hours)
-    assert found.keys() == hours.keys()
-    whole = sum(found.values())
+    durations = mix.target_durations(hours)
+    assert durations.keys() == hours.keys()
+    whole = sum(durations.values())
     for name, most in (("synthetic", share), ("replay", 0.1)):
-        of_name = sum(seconds for each, seconds in found.items() if each.origin == name)
-        alone = all(each.origin in ("synthetic", "replay") for each in hours)
-        assert alone or of_name <= most * whole * 1.01 + 0.01
+        total = sum(seconds for group, seconds in durations.items() if group.origin == name)
+        alone = all(group.origin in ("synthetic", "replay") for group in hours)
+        assert alone or total <= most * whole * 1.01 + 0.01
 
 
-def test_the_presets_say_their_source_and_bring_their_shares() -> None:
+def test_presets_name_their_source_and_set_their_shares() -> None:
     hours = at_hand(pseudo_it_calls=3, human_en_talks=1, synthetic_it_texts=8)
     twister = wanted(resolve_mixture("twister", human=True, synthetic=True), hours)
     assert twister["synthetic_it_texts"] / sum(twister.values()) == pytest.approx(0.85, abs=0.001)
@@ -133,48 +132,49 @@ def test_the_presets_say_their_source_and_bring_their_shares() -> None:
         ({"weight": 1}, "weight: unknown"),
     ],
 )
-def test_what_is_no_mixture_is_refused_when_the_plan_is_read(
+def test_an_invalid_mixture_is_refused_when_the_plan_is_read(
     world: Path, mix: Any, message: str
 ) -> None:
-    with pytest.raises(ConfigError) as wrong:
+    with pytest.raises(ConfigError) as error:
         load(changed(world, mix=mix))
-    assert message in str(wrong.value)
+    assert message in str(error.value)
 
 
-def test_weights_of_what_a_plan_does_not_have_leave_nothing(world: Path) -> None:
+def test_a_mixture_that_leaves_nothing_is_refused(world: Path) -> None:
     with pytest.raises(ConfigError, match="leave nothing of pseudo speech"):
         load(changed(world, mix={"pseudo": 0}, voices={}, human=[]))
 
 
-def test_other_languages_are_replayed_and_watched(world: Path, tmp_path: Path) -> None:
+def test_another_language_is_replayed_and_reported(world: Path, tmp_path: Path) -> None:
     texts = ["o uia aio", "ie ie oua", "uo aia e io"]
     toy.speak(texts, tmp_path / "data" / "vowels")
     replay = {"use": "audiofolder", "folder": "data/vowels", "lang": "it"}
     plan = load(changed(world, replay=[replay], mix={"replay": 0.5}))
     done = next_round(plan, tmp_path / "run")
     mixed = list(Manifest(done.folder / "mixture"))
-    assert {each.text for each in mixed if each.corpus == "vowels"} <= set(texts)
+    assert {utterance.text for utterance in mixed if utterance.corpus == "vowels"} <= set(texts)
     parts = {
-        (each.origin, each.lang, each.corpus): each
-        for each in round_summary(done.folder).mixture_sources
+        (source.origin, source.lang, source.corpus): source
+        for source in round_summary(done.folder).mixture_sources
     }
     assert parts == {
-        (each.origin, each.lang, each.corpus): each
-        for each in MixtureContents.load(done.folder / "mixture").sources
+        (source.origin, source.lang, source.corpus): source
+        for source in MixtureContents.load(done.folder / "mixture").sources
     }
     replayed = parts["replay", "it", "vowels"]
     assert replayed.available.utterances == 3 and replayed.taken.utterances > 0
     assert {"human", "pool", "texts"} <= {corpus for _, _, corpus in parts}
-    assert not {each.text for each in Manifest(done.folder / "filtered_labels")} & set(texts)
+    filtered_labels = Manifest(done.folder / "filtered_labels")
+    assert not {label.text for label in filtered_labels} & set(texts)
 
 
-def test_what_is_replayed_must_not_be_held_out(world: Path, tmp_path: Path) -> None:
+def test_replayed_speech_must_not_be_held_out(world: Path, tmp_path: Path) -> None:
     plan = load(changed(world, replay="data/retention"))
     with pytest.raises(LeakError, match="are also in replay"):
         next_round(plan, tmp_path / "run")
 
 
-def test_what_is_replayed_has_texts(world: Path, tmp_path: Path) -> None:
+def test_replayed_speech_must_have_texts(world: Path, tmp_path: Path) -> None:
     toy.speak(["aia"], tmp_path / "data" / "silent", labeled=False)
     plan = load(changed(world, replay="data/silent"))
     with pytest.raises(ConfigError, match="replay: 1 of 1 utterances have no text"):

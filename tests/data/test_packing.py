@@ -1,4 +1,4 @@
-"""Joining to 30 s: nothing lost, nothing too long, no speaker given another's words."""
+"""Packing to 30 s: no speech is lost, no group is too long, no speaker gets another's text."""
 
 from __future__ import annotations
 
@@ -46,33 +46,33 @@ TOKENS = 448
 
 
 def letters(utterance: Utterance) -> float:
-    """A label of at most 448 letters."""
+    """Return the label length for a longest label of 448 letters."""
     return (len(utterance.text or "") + 2) / TOKENS
 
 
-def uttered(
-    drawn: list[tuple[str | None, int, float, str | None, Origin, bool]],
+def to_utterances(
+    fields: list[tuple[str | None, int, float, str | None, Origin, bool]],
 ) -> list[Utterance]:
-    made = []
-    for number, (lang, count, duration, speaker, origin, aligned) in enumerate(drawn):
-        said = [WORDS[lang][(number + place) % 5] for place in range(count)]
+    speech = []
+    for number, (lang, count, duration, speaker, origin, aligned) in enumerate(fields):
+        texts = [WORDS[lang][(number + place) % 5] for place in range(count)]
         length = duration / count
         words = tuple(
             Word(word=word, start=place * length, end=(place + 0.8) * length, logprob=-0.1)
-            for place, word in enumerate(said)
+            for place, word in enumerate(texts)
         )
-        made.append(
+        speech.append(
             Utterance(
                 id=f"u{number}",
                 duration=duration,
-                text=join_texts((lang, word) for word in said),
+                text=join_texts((lang, word) for word in texts),
                 lang=lang,
                 speaker=speaker,
                 origin=origin,
                 words=words if aligned else (),
             )
         )
-    return made
+    return speech
 
 
 utterances = some.lists(
@@ -86,9 +86,9 @@ utterances = some.lists(
     ),
     min_size=1,
     max_size=30,
-).map(uttered)
+).map(to_utterances)
 
-terms = some.builds(
+options = some.builds(
     PackOptions,
     limit=some.sampled_from([5.0, 30.0]),
     gap=some.sampled_from([0.0, 0.5, 1.0]),
@@ -99,87 +99,91 @@ terms = some.builds(
 
 
 def packed(
-    terms: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters
+    options: PackOptions, speech: list[Utterance], label: LabelLengthRatio = letters
 ) -> list[PackedGroup]:
-    return list(Packer(terms, label, 7).pack(speech))
+    return list(Packer(options, label, 7).pack(speech))
 
 
 def spelled(text: str | None) -> str:
     return (text or "").replace(" ", "")
 
 
-@given(terms=terms, speech=utterances)
+@given(options=options, speech=utterances)
 def test_every_utterance_is_in_one_group_with_all_of_its_text(
-    terms: PackOptions, speech: list[Utterance]
+    options: PackOptions, speech: list[Utterance]
 ) -> None:
-    said = defaultdict[str, list[tuple[int, str]]](list)
-    for number, group in enumerate(packed(terms, speech)):
-        assert spelled(group.text) == "".join(spelled(each.text) for each in group.pieces)
+    pieces_of = defaultdict[str, list[tuple[int, str]]](list)
+    for number, group in enumerate(packed(options, speech)):
+        assert spelled(group.text) == "".join(spelled(piece.text) for piece in group.pieces)
         for piece in group.pieces:
-            said[piece.id].append((number, spelled(piece.text)))
-    assert said.keys() == {each.id for each in speech}
+            pieces_of[piece.id].append((number, spelled(piece.text)))
+    assert pieces_of.keys() == {utterance.id for utterance in speech}
     for utterance in speech:
         by_group = defaultdict[int, str](str)
-        for number, text in said[utterance.id]:
+        for number, text in pieces_of[utterance.id]:
             by_group[number] += text
         whole = [number for number, text in by_group.items() if text == spelled(utterance.text)]
         borrowed = [text for number, text in by_group.items() if number not in whole]
         assert whole and all(text in spelled(utterance.text) for text in borrowed)
-        if not terms.inside:
-            assert len(said[utterance.id]) == 1
+        if not options.inside:
+            assert len(pieces_of[utterance.id]) == 1
 
 
-@given(terms=terms, speech=utterances)
+@given(options=options, speech=utterances)
 def test_no_group_is_too_long_in_seconds_or_in_label(
-    terms: PackOptions, speech: list[Utterance]
+    options: PackOptions, speech: list[Utterance]
 ) -> None:
-    for group in packed(terms, speech):
+    for group in packed(options, speech):
         if len(group.placed) > 1:
-            assert group.end <= terms.limit
-            assert sum(letters(each) for _, each in group.placed) <= 1
+            assert group.end <= options.limit
+            assert sum(letters(utterance) for _, utterance in group.placed) <= 1
         for before, after in pairwise(group.pieces):
             silence = after.start - before.end
-            inside = terms.inside and abs(silence) < 0.002
-            assert inside or silence == pytest.approx(terms.gap, abs=0.002)
+            inside = options.inside and abs(silence) < 0.002
+            assert inside or silence == pytest.approx(options.gap, abs=0.002)
 
 
-@given(terms=terms, speech=utterances)
-def test_timestamps_stay_on_the_grid_in_order_and_within_the_window(
-    terms: PackOptions, speech: list[Utterance]
+@given(options=options, speech=utterances)
+def test_timestamps_are_in_order_and_within_the_window(
+    options: PackOptions, speech: list[Utterance]
 ) -> None:
-    for group in packed(terms, speech):
-        times = [timestamp_index(at) for piece in group.pieces for at in (piece.start, piece.end)]
+    for group in packed(options, speech):
+        times = [
+            timestamp_index(seconds)
+            for piece in group.pieces
+            for seconds in (piece.start, piece.end)
+        ]
         assert times == sorted(times)
         assert times[0] >= 0 and times[-1] <= 1500
-        for at, piece in zip(times[::2], group.pieces, strict=True):
-            assert abs(at * 0.02 - min(piece.start, 30)) <= 0.01 + 1e-9
+        for index, piece in zip(times[::2], group.pieces, strict=True):
+            assert abs(index * 0.02 - min(piece.start, 30)) <= 0.01 + 1e-9
 
 
-@given(terms=terms, speech=utterances)
-def test_previous_text_was_said_before_by_the_same_known_speaker(
-    terms: PackOptions, speech: list[Utterance]
+@given(options=options, speech=utterances)
+def test_previous_text_is_of_the_same_known_speaker(
+    options: PackOptions, speech: list[Utterance]
 ) -> None:
-    """Peers attached it across speakers: flags came back as 0 and 1, and were no `False`."""
+    """Other packers attached it across speakers: flags read as 0 and 1 were not `False`."""
     before = set[tuple[str | None, str | None, str]]()
-    for group in packed(terms, speech):
+    for group in packed(options, speech):
         if group.previous_text is not None:
             assert group.speaker is not None
             assert (group.speaker, group.lang, group.previous_text) in before
         before.add((group.speaker, group.lang, group.text))
 
 
-@given(terms=terms, speech=utterances)
-def test_groups_keep_languages_origins_and_speakers_apart_as_asked(
-    terms: PackOptions, speech: list[Utterance]
+@given(options=options, speech=utterances)
+def test_groups_join_languages_origins_and_speakers_only_as_the_options_say(
+    options: PackOptions, speech: list[Utterance]
 ) -> None:
-    for group in packed(terms, speech):
+    for group in packed(options, speech):
         assert len(group.languages) <= 2
-        assert {each.lang for each in group.pieces} == group.languages
+        assert {piece.lang for piece in group.pieces} == group.languages
         if len(group.languages) == 2:
-            assert terms.switched and group.switches_language and None not in group.languages
+            assert options.switched and group.switches_language and None not in group.languages
         else:
-            assert len({each.origin for each in group.pieces}) == 1
-        if terms.speakers == "same" and len({each.id for each in group.pieces}) > 1:
+            assert len({piece.origin for piece in group.pieces}) == 1
+        if options.speakers == "same" and len({piece.id for piece in group.pieces}) > 1:
             assert group.speaker in {"ada", "ben"}
 
 
@@ -189,15 +193,15 @@ def test_previous_text_stays_with_its_speaker() -> None:
         for n, speaker in enumerate(["ada", "ben", "ada", None, None, "ada+ben", "ada+ben", "ben"])
     ]
     groups = packed(PackOptions(speakers="same"), speech)
-    found = {group.text: group.previous_text for group in groups}
-    assert {text: before for text, before in found.items() if before} == {
+    previous_texts = {group.text: group.previous_text for group in groups}
+    assert {text: before for text, before in previous_texts.items() if before} == {
         "text 2": "text 0",
         "text 7": "text 1",
     }
 
 
-def test_what_failed_or_has_no_text_is_not_packed() -> None:
-    """In a group it would be speech that nobody labeled."""
+def test_utterances_with_an_error_or_without_text_are_left_out() -> None:
+    """Such speech would have no words in the label of its group."""
     fine = Utterance(id="fine", duration=1.0, text="due")
     packer = Packer(PackOptions(), letters, 1)
     bad = [
@@ -206,11 +210,11 @@ def test_what_failed_or_has_no_text_is_not_packed() -> None:
         replace(fine, text=" "),
     ]
     [group] = packer.pack([*bad, fine])
-    assert [each.id for each in group.pieces] == ["fine"] and packer.left_out_count == 3
+    assert [piece.id for piece in group.pieces] == ["fine"] and packer.left_out_count == 3
 
 
-def test_texts_of_scripts_without_letter_case_are_kept() -> None:
-    """A case check of a peer dropped them in silence."""
+def test_texts_in_scripts_without_letter_case_are_packed() -> None:
+    """Another packer dropped them silently, by a check for capital letters."""
     for lang in ("zh", "ko"):
         speech = [
             Utterance(id=str(n), duration=1.0, text=text, lang=lang)
@@ -220,7 +224,7 @@ def test_texts_of_scripts_without_letter_case_are_kept() -> None:
         assert group.text == ("" if lang == "zh" else " ").join(WORDS[lang])
 
 
-def test_a_stream_is_never_held_whole() -> None:
+def test_memory_does_not_grow_with_the_stream() -> None:
     read = 0
 
     def stream() -> Iterator[Utterance]:
@@ -242,7 +246,7 @@ def _so_far(groups: Iterator[PackedGroup]) -> Iterator[list[PackedGroup]]:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
-def test_the_part_that_switches_is_the_one_that_was_asked_for(share: float) -> None:
+def test_the_share_of_switching_groups_is_as_in_the_options(share: float) -> None:
     speech = [
         Utterance(id=str(n), duration=2.0, text="due", lang=("it", "en")[n * 7919 % 13 % 2])
         for n in range(600)
@@ -254,8 +258,8 @@ def test_the_part_that_switches_is_the_one_that_was_asked_for(share: float) -> N
         assert all(a.lang != b.lang for a, b in pairwise(group.pieces))
 
 
-def test_a_switch_inside_a_sentence_puts_words_of_the_other_language_into_its_middle() -> None:
-    def said(id_: str, lang: str, text: str) -> Utterance:
+def test_a_switch_inside_a_sentence_inserts_a_phrase_of_the_other_language() -> None:
+    def aligned(id_: str, lang: str, text: str) -> Utterance:
         words = tuple(
             Word(word=word, start=n + 0.2, end=n + 0.8, logprob=-0.1)
             for n, word in enumerate(text.split())
@@ -263,12 +267,12 @@ def test_a_switch_inside_a_sentence_puts_words_of_the_other_language_into_its_mi
         length = float(len(words))
         return Utterance(id=id_, duration=length, text=text, lang=lang, words=words, offset=10.0)
 
-    sentence = said("a", "it", "premi il tasto due")
-    phrase = said("b", "en", "your, new, messages, please.")
+    sentence = aligned("a", "it", "premi il tasto due")
+    phrase = aligned("b", "en", "your, new, messages, please.")
     second, first = packed(PackOptions(switched=0.5, inside=1.0), [sentence, phrase])
-    assert [each.id for each in first.pieces] == ["a", "b", "a"]
-    assert [each.lang for each in first.pieces] == ["it", "en", "it"] and first.lang == "it"
-    before, middle, after = (each.text for each in first.pieces)
+    assert [piece.id for piece in first.pieces] == ["a", "b", "a"]
+    assert [piece.lang for piece in first.pieces] == ["it", "en", "it"] and first.lang == "it"
+    before, middle, after = (piece.text for piece in first.pieces)
     assert f"{before} {after}" == sentence.text and middle in (phrase.text or "")
     assert middle[-1].isalpha()
     assert first.text == f"{before} {middle} {after}"
@@ -278,7 +282,7 @@ def test_a_switch_inside_a_sentence_puts_words_of_the_other_language_into_its_mi
     assert second.text == phrase.text  # it was only borrowed
 
 
-def test_an_utterance_is_trimmed_to_its_words_and_these_move_along() -> None:
+def test_trimming_an_utterance_shifts_its_word_times() -> None:
     words = (
         Word(word="due", start=1.0, end=1.4, logprob=0),
         Word(word="tre", start=1.5, end=2, logprob=0),
@@ -286,19 +290,17 @@ def test_an_utterance_is_trimmed_to_its_words_and_these_move_along() -> None:
     whole = Utterance(id="a", offset=5.0, duration=4.0, text="due tre", words=words)
     short = trim_silence(whole, 0.25)
     assert (short.offset, short.duration, short.text) == (5.75, 1.5, "due tre")
-    assert [each.start for each in short.words] == [0.25, 0.75]
+    assert [word.start for word in short.words] == [0.25, 0.75]
     assert trim_silence(replace(whole, words=()), 0.25).duration == 4.0
     last = cut_words(short, 1, 2)
     assert last.text == "tre" and last.offset == pytest.approx(6.45)
     assert last.duration == pytest.approx(0.6)
 
 
-def test_a_joined_speaker_is_nobody() -> None:
-    one = Utterance(id="a", speaker="ada")
-    assert (
-        find_single_speaker(one) == "ada"
-        and find_single_speaker(replace(one, speaker="ada+ben")) is None
-    )
+def test_joined_speakers_are_no_single_speaker() -> None:
+    utterance = Utterance(id="a", speaker="ada")
+    assert find_single_speaker(utterance) == "ada"
+    assert find_single_speaker(replace(utterance, speaker="ada+ben")) is None
 
 
 @pytest.mark.parametrize(
@@ -310,12 +312,12 @@ def test_a_joined_speaker_is_nobody() -> None:
         ({"inside": 0.5}, "inside: a part of `switched`, which is 0"),
     ],
 )
-def test_terms_that_make_no_sense_are_refused(options: dict[str, float], message: str) -> None:
+def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PackOptions(**options)  # type: ignore[arg-type]
 
 
-def test_switching_where_there_is_one_language_is_refused_before_the_round(
+def test_switching_with_one_language_is_refused_before_the_round(
     plan: Plan, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="all in 'en'; switching needs"):
@@ -323,15 +325,15 @@ def test_switching_where_there_is_one_language_is_refused_before_the_round(
     assert not list((tmp_path / "run").glob("round-*"))
 
 
-def test_no_filter_comes_after_packing(plan: Plan, tmp_path: Path) -> None:
-    """A noisy clip must not hide in 30 s: what was rejected is in no packed utterance."""
+def test_rejected_utterances_are_in_no_packed_utterance(plan: Plan, tmp_path: Path) -> None:
+    """Filters come before packing, so that a noisy clip cannot hide in 30 s."""
     plan = replace(plan, pack=PackOptions(gap=0.05, trim=0.0))
-    at = next_round(plan, tmp_path / "run").folder
-    parts = Counter(piece.id for each in Manifest(at / "packed") for piece in each.pieces)
-    kept = Counter(each.id for each in Manifest(at / "mixture"))
-    rejected = {each.id for each in Manifest(at / "filtered_labels" / "rejected")}
-    assert parts == kept and rejected and not parts.keys() & rejected
-    assert (at / "aligned").is_dir() and (at / "aligned_human").is_dir()
+    folder = next_round(plan, tmp_path / "run").folder
+    pieces = Counter(piece.id for packed in Manifest(folder / "packed") for piece in packed.pieces)
+    mixed = Counter(utterance.id for utterance in Manifest(folder / "mixture"))
+    rejected = {utterance.id for utterance in Manifest(folder / "filtered_labels" / "rejected")}
+    assert pieces == mixed and rejected and not pieces.keys() & rejected
+    assert (folder / "aligned").is_dir() and (folder / "aligned_human").is_dir()
 
 
 def recorded(folder: Path, lengths: list[float]) -> Manifest:
@@ -347,12 +349,12 @@ def recorded(folder: Path, lengths: list[float]) -> Manifest:
     return Manifest.write(clips(), folder)
 
 
-def joined(terms: PackOptions, source: Manifest, out: Path) -> list[Utterance]:
+def joined(options: PackOptions, source: Manifest, out: Path) -> list[Utterance]:
     asr = ToyRecognizer()
-    return list(pack(terms, source, asr, asr.initial_checkpoint(), 3, out=out))
+    return list(pack(options, source, asr, asr.initial_checkpoint(), 3, out=out))
 
 
-def test_packed_speech_lists_its_pieces_where_they_are_heard(tmp_path: Path) -> None:
+def test_pieces_are_where_their_audio_is(tmp_path: Path) -> None:
     source = recorded(tmp_path / "pseudo_labels", [12.0, 11.0, 10.0])
     first, second = joined(PackOptions(gap=0.5), source, tmp_path / "packed")
     assert [len(first.pieces), len(second.pieces)] == [2, 1]
@@ -362,18 +364,18 @@ def test_packed_speech_lists_its_pieces_where_they_are_heard(tmp_path: Path) -> 
     assert np.allclose(whole[start : start + len(alone)], alone, atol=1e-4)
 
 
-def test_what_meets_without_silence_is_faded(tmp_path: Path) -> None:
+def test_joins_without_silence_are_faded(tmp_path: Path) -> None:
     source = recorded(tmp_path / "pseudo_labels", [1.0, 1.0])
     [both] = joined(PackOptions(gap=0.0), source, tmp_path / "packed")
     samples = audio.load_utterance(both)
     assert abs(samples[15_998:16_002]).max() < 0.02 < abs(samples[15_000:15_900]).max()
 
 
-def test_a_clip_that_cannot_be_read_leaves_its_group_and_nothing_else(tmp_path: Path) -> None:
+def test_an_unreadable_clip_is_taken_out_of_its_group(tmp_path: Path) -> None:
     source = recorded(tmp_path / "pseudo_labels", [1.0, 2.0, 3.0])
     (tmp_path / "pseudo_labels" / "1.wav").write_text("no audio")
     [group] = joined(PackOptions(gap=0.5), source, tmp_path / "packed")
-    assert [each.id for each in group.pieces] == ["0", "2"] and group.text == "text 0 text 2"
+    assert [piece.id for piece in group.pieces] == ["0", "2"] and group.text == "text 0 text 2"
     assert group.duration == pytest.approx(4.5)
     whole, alone = audio.load_utterance(group), audio.load_utterance(list(source)[2])
     assert np.allclose(whole[24_000:], alone, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Lists of prompts: what is mended, what is doubted, and into which share a text falls."""
+"""Lists of prompts: restored letters, problems of texts, and the share of a text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from twister_loop.data.corpora.ivr import SHARES
         ("Pronto? Chi parla?", "Pronto? Chi parla?"),
     ],
 )
-def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str) -> None:
+def test_a_lost_letter_is_restored_where_it_is_certain(written: str, meant: str) -> None:
     assert list(parse_prompts(f"name: {written}")) == [Prompt("name", meant)]
 
 
@@ -37,12 +37,12 @@ def test_a_lost_letter_is_put_back_where_it_is_certain(written: str, meant: str)
         ("Tutto eliminato vm-then-pound: poi premere cancelletto", "two prompts in one"),
     ],
 )
-def test_what_is_not_certainly_said_is_no_reference(written: str, doubt: str) -> None:
+def test_a_text_with_a_problem_is_no_reference(written: str, doubt: str) -> None:
     [prompt] = parse_prompts(f"name: {written}")
     assert prompt.problem == doubt
 
 
-def test_an_entry_may_go_on_in_the_next_line() -> None:
+def test_an_entry_may_continue_in_the_next_line() -> None:
     text = "\ufeff; a comment\n\none: Premi uno\n  e poi cancelletto\ndigits/2: due\n"
     assert list(parse_prompts(text)) == [
         Prompt("one", "Premi uno e poi cancelletto"),
@@ -70,7 +70,7 @@ FROZEN = [
 """What the hash says; another value would move texts between splits."""
 
 
-def test_the_shares_are_about_as_large_as_they_are_said_to_be() -> None:
-    found = [assign_share(f"una frase qualunque {n}", SHARES) for n in range(2000)]
+def test_shares_have_about_the_size_that_was_asked_for() -> None:
+    shares = [assign_share(f"una frase qualunque {n}", SHARES) for n in range(2000)]
     for share, part in SHARES.items():
-        assert found.count(share) / len(found) == pytest.approx(part, abs=0.04)
+        assert shares.count(share) / len(shares) == pytest.approx(part, abs=0.04)

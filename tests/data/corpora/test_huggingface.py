@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.miniatures import write_tone, make_tone
+from tests.miniatures import make_tone, write_tone
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance
@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def parquet(tmp_path: Path) -> Path:
-    """A folder as on the hub: the audio is inside the table, as bytes."""
+    """A folder with a table as on the hub, which holds the audio as bytes."""
     paths = [write_tone(tmp_path / f"wav/{n}.wav", n) for n in range(3)]
     table = {
         "audio": [{"bytes": path.read_bytes(), "path": path.name} for path in paths],

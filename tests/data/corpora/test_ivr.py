@@ -81,7 +81,7 @@ def listing(texts: dict[str, str]) -> bytes:
 
 
 def trees(root: Path) -> dict[str, Path]:
-    """What each of Debian's packages unpacks to."""
+    """Write what each of Debian's packages unpacks to; return the folders by package."""
     texts = {**SENTENCES, **TWINS, **WORDS, **ODD}
     recorded = [name.lower() for name in texts if name != "silent-film"]
     spoken = {
@@ -98,7 +98,7 @@ def trees(root: Path) -> dict[str, Path]:
         doc.mkdir(parents=True)
         (doc / f"core-sounds-{lang}.txt.gz").write_bytes(gzip.compress(listing(texts)))
         (doc / "copyright").write_text("License: CC-BY-SA-3.0\n")
-    return {each.name: each for each in root.iterdir()}
+    return {tree.name: tree for tree in root.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def debian(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 @pytest.fixture(scope="module")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as the project publishes it: sounds, list and licence side by side."""
+    """The tarballs of the project: sounds, list and licence in one folder."""
     tree = trees(tmp_path_factory.mktemp("trees"))
     site = tmp_path_factory.mktemp("site")
     for voice, lang in ((ITALIAN, "it"), (ENGLISH, "en")):
@@ -157,19 +157,19 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def publisher(
     tarballs: Path, tmp_path: Path, no_tools: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[str]]:
-    """The project's download site, on a machine without apt; gives what was asked of it."""
+    """The project's download site, on a machine without apt; yields the paths it was asked for."""
     site = shutil.copytree(tarballs, tmp_path / "site")
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Site(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, directory=site))
     poll = {"poll_interval": 0.01}
     threading.Thread(target=server.serve_forever, kwargs=poll, daemon=True).start()
     monkeypatch.setattr(_asterisk, "TARBALLS", f"http://127.0.0.1:{server.server_port}")
-    yield asked
+    yield requests
     server.shutdown()
     server.server_close()
 
@@ -182,11 +182,13 @@ def read(split: Split, lang: PromptLanguage = "it") -> list[Utterance]:
 
 
 def test_no_text_is_in_two_splits(publisher: list[str]) -> None:
-    known = {name.lower(): text for name, text in {**SENTENCES, **TWINS}.items()}
+    text_of = {name.lower(): text for name, text in {**SENTENCES, **TWINS}.items()}
     splits: list[Split] = ["pool", "texts", "development", "test"]
     texts = {
         split: {
-            comparison_key(known[name]) for each in read(split) if (name := stem(each)) in known
+            comparison_key(text_of[name])
+            for utterance in read(split)
+            if (name := stem(utterance)) in text_of
         }
         for split in splits
     }
@@ -200,42 +202,42 @@ def stem(utterance: Utterance) -> str:
 
 def test_a_pool_has_audio_and_no_text(publisher: list[str]) -> None:
     pool = read("pool")
-    assert {each.text for each in pool} == {None}
-    assert {each.speaker for each in pool} == {"it-1"}
-    assert all(each.audio_filepath.is_file() and each.duration > 0 for each in pool)
+    assert {utterance.text for utterance in pool} == {None}
+    assert {utterance.speaker for utterance in pool} == {"it-1"}
+    assert all(utterance.audio_filepath.is_file() and utterance.duration > 0 for utterance in pool)
 
 
-def test_all_speech_that_is_not_taken_elsewhere_is_in_the_pool(publisher: list[str]) -> None:
+def test_all_speech_outside_the_other_splits_is_in_the_pool(publisher: list[str]) -> None:
     elsewhere = [*read("development"), *read("test"), *read("texts")]
-    taken = {comparison_key(str(each.text)) for each in elsewhere}
-    names = {stem(each) for each in read("pool")}
+    taken = {comparison_key(str(utterance.text)) for utterance in elsewhere}
+    names = {stem(utterance) for utterance in read("pool")}
     assert {"digits/1", "letters/x", "vm-and", "long", "noted", "unlisted"} <= names
     assert not {"tone", "silence/1", "silent-film"} & names
     assert not {name for name, text in SENTENCES.items() if comparison_key(text) in taken} & names
     assert ("hidden-twin" in names) == (comparison_key(SENTENCES["say/0"]) not in taken)
 
 
-def test_a_doubtful_prompt_whose_text_is_held_out_stays_out_of_the_pool(
+def test_a_prompt_with_a_problem_and_a_held_out_text_is_not_in_the_pool(
     publisher: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twister_loop.data.corpora.ivr.SHARES", {"test": 1.0})
-    names = {stem(each) for each in read("pool")}
+    names = {stem(utterance) for utterance in read("pool")}
     assert "hidden-twin" not in names
     assert "noted" in names
 
 
 def test_held_out_sentences_have_audio_and_text(publisher: list[str]) -> None:
-    for each in [*read("development"), *read("test")]:
-        assert each.text == {**SENTENCES, **TWINS}[stem(each)]
-        assert (each.origin, each.lang, each.speaker) == ("human", "it", "it-1")
-        assert each.audio_filepath.is_file()
+    for utterance in [*read("development"), *read("test")]:
+        assert utterance.text == {**SENTENCES, **TWINS}[stem(utterance)]
+        assert (utterance.origin, utterance.lang, utterance.speaker) == ("human", "it", "it-1")
+        assert utterance.audio_filepath.is_file()
 
 
-def test_texts_come_once_each_and_without_audio(publisher: list[str]) -> None:
+def test_texts_are_distinct_and_have_no_audio(publisher: list[str]) -> None:
     texts = read("texts")
-    assert {each.audio_filepath for each in texts} == {TEXT_ONLY}
-    assert {each.origin for each in texts} == {"synthetic"}
-    assert len({comparison_key(str(each.text)) for each in texts}) == len(texts) > 0
+    assert {utterance.audio_filepath for utterance in texts} == {TEXT_ONLY}
+    assert {utterance.origin for utterance in texts} == {"synthetic"}
+    assert len({comparison_key(str(utterance.text)) for utterance in texts}) == len(texts) > 0
 
 
 def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
@@ -243,31 +245,38 @@ def test_retention_is_all_english_sentences(publisher: list[str]) -> None:
     assert (only.text, only.lang, only.speaker) == ("Please enter your number", "en", "en-1")
 
 
-def test_english_is_divided_like_the_others(publisher: list[str]) -> None:
-    known = assign_share("Please enter your number", SHARES)
-    found = {split: read(split, "en") for split in ("pool", "texts", "development", "test")}  # type: ignore[arg-type]
-    assert {split for split, each in found.items() if "please" in map(stem, each)} == {known}
-    assert "one" in map(stem, found["pool"]) and {each.lang for each in found["pool"]} == {"en"}
+def test_english_is_divided_into_the_same_splits(publisher: list[str]) -> None:
+    share = assign_share("Please enter your number", SHARES)
+    splits: list[Split] = ["pool", "texts", "development", "test"]
+    utterances = {split: read(split, "en") for split in splits}
+    with_sentence = {split for split in splits if "please" in map(stem, utterances[split])}
+    assert with_sentence == {share}
+    assert "one" in map(stem, utterances["pool"])
+    assert {utterance.lang for utterance in utterances["pool"]} == {"en"}
 
 
-def test_the_second_speaker_says_nothing_that_is_named_elsewhere(debian: Path) -> None:
-    held_out = {stem(each) for each in [*read("development"), *read("test")]}
+def test_the_second_speaker_has_no_prompt_of_the_held_out_splits(debian: Path) -> None:
+    held_out = {stem(utterance) for utterance in [*read("development"), *read("test")]}
     only_texts = {name for name, text in SENTENCES.items() if assign_share(text, SHARES) == "texts"}
     second = read("second_speaker")
-    names = {stem(each) for each in second}
+    names = {stem(utterance) for utterance in second}
     assert names == {name.lower() for name in SECOND} - held_out - only_texts - {"tone"}
-    assert {each.text for each in second} == {None}
-    assert {each.speaker for each in second} == {"it-menardi"}
+    assert {utterance.text for utterance in second} == {None}
+    assert {utterance.speaker for utterance in second} == {"it-menardi"}
 
 
-def test_debian_and_the_project_give_the_same(debian: Path, request: pytest.FixtureRequest) -> None:
+def test_debian_and_the_project_give_the_same_content(
+    debian: Path, request: pytest.FixtureRequest
+) -> None:
     from_debian = _asterisk.hash_content(_asterisk.fetch(ITALIAN))
     shutil.rmtree(cache_folder())
     request.getfixturevalue("publisher")
     assert _asterisk.hash_content(_asterisk.fetch(ITALIAN)) == from_debian
 
 
-def test_what_was_fetched_says_whose_it_is(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_fetched_prompts_have_licence_and_attribution(
+    debian: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     folder = _asterisk.fetch(ITALIAN)
     assert "Carlo Flora" in (folder / "ATTRIBUTION").read_text()
@@ -276,7 +285,9 @@ def test_what_was_fetched_says_whose_it_is(debian: Path, caplog: pytest.LogCaptu
     assert "CC-BY-SA 3.0" in caplog.text
 
 
-def test_another_version_is_used_and_told(debian: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_version_is_used_with_a_warning(
+    debian: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     _asterisk.fetch(MENARDI)
     assert "differs from the measured version" in caplog.text
     assert "asterisk-prompt-it-menardi-wav_9.9-1_all" in caplog.text
@@ -289,7 +300,7 @@ def test_nothing_is_fetched_twice(debian: Path, monkeypatch: pytest.MonkeyPatch)
     assert read("pool") == before
 
 
-def test_two_at_once_fetch_once(publisher: list[str]) -> None:
+def test_concurrent_fetches_download_once(publisher: list[str]) -> None:
     with ThreadPoolExecutor(4) as threads:
         folders = set(threads.map(_asterisk.fetch, [ENGLISH] * 4))
     assert len(folders) == len(publisher) == 1
@@ -300,10 +311,12 @@ def test_a_broken_download_leaves_nothing(publisher: list[str], tmp_path: Path) 
     archive.write_bytes(archive.read_bytes()[:-20_000])
     with pytest.raises(ConfigError, match="cannot be fetched"):
         read("pool")
-    assert [each.name for each in (cache_folder() / "asterisk").iterdir()] == [".lock"]
+    assert [path.name for path in (cache_folder() / "asterisk").iterdir()] == [".lock"]
 
 
-def test_sounds_without_their_texts_are_refused(publisher: list[str], tmp_path: Path) -> None:
+def test_a_download_without_the_list_of_texts_is_refused(
+    publisher: list[str], tmp_path: Path
+) -> None:
     record(tmp_path / "bare", ["one"])
     with tarfile.open(tmp_path / "site" / str(ITALIAN.tarball), "w:gz") as packed:
         packed.add(tmp_path / "bare", ".")
@@ -311,22 +324,22 @@ def test_sounds_without_their_texts_are_refused(publisher: list[str], tmp_path: 
         read("pool")
 
 
-def test_what_a_killed_fetch_left_is_no_obstacle(publisher: list[str], cache: Path) -> None:
+def test_a_fetch_works_after_a_killed_one(publisher: list[str], cache: Path) -> None:
     left = cache / "asterisk" / f".{ITALIAN.name}" / "whole" / "sounds"
     left.mkdir(parents=True)
     (left / "half.wav").write_bytes(b"RIFF")
     assert read("development")
 
 
-def test_without_apt_and_network_one_sentence_says_what_to_do(
+def test_the_error_without_apt_and_network_has_the_remedies(
     no_tools: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_asterisk, "TARBALLS", "http://127.0.0.1:9")
     with pytest.raises(ConfigError) as caught:
         read("pool")
-    said = str(caught.value)
+    message = str(caught.value)
     for part in ("it-carlo", "apt-get is not installed", "http://127.0.0.1:9", "TWISTER_CACHE"):
-        assert part in said
+        assert part in message
 
 
 def test_without_apt_the_second_speaker_is_refused_with_the_reason(publisher: list[str]) -> None:
@@ -339,12 +352,13 @@ def test_only_italian_has_a_second_speaker() -> None:
         Ivr.build({"use": "ivr", "split": "second_speaker", "lang": "fr"})
 
 
-def test_what_is_said_in_the_pool_is_known_apart_and_for_the_same_audio(
+def test_pool_references_have_the_texts_of_pool_audio(
     publisher: list[str],
 ) -> None:
-    pool, said = read("pool"), read("pool_references")
-    assert all(each.text for each in said) and not any(each.text for each in pool)
-    assert {each.id for each in said} < {each.id for each in pool}
+    pool, references = read("pool"), read("pool_references")
+    assert all(reference.text for reference in references)
+    assert not any(utterance.text for utterance in pool)
+    assert {reference.id for reference in references} < {utterance.id for utterance in pool}
 
 
 def test_an_unknown_split_is_refused() -> None:
@@ -353,7 +367,7 @@ def test_an_unknown_split_is_refused() -> None:
 
 
 @pytest.mark.pretrained
-def test_the_real_prompts_are_as_many_as_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_prompts_have_the_measured_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TWISTER_CACHE")
     if not (cache_folder() / "asterisk" / MENARDI.name).is_dir():
         pytest.skip("the real prompts are not in the cache; `make demo` fetches them")

@@ -1,4 +1,4 @@
-"""Held-out speech that switches languages, joined from a miniature of the prompts."""
+"""Code-switched speech for evaluation, joined from a miniature of the prompts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forty sentences and forty phrases a language, each half a second between silences."""
+    """Write forty sentences and forty phrases a language, each half a second between silences."""
     monkeypatch.setenv("TWISTER_CACHE", str(tmp_path / "cache"))
     tone = 0.3 * np.sin(np.arange(8_000) / 5)
     sound = np.concatenate([np.zeros(4_000), tone, np.zeros(4_000)]).astype(np.float32)
@@ -43,36 +43,44 @@ def read(split: str) -> list[Utterance]:
 
 
 @pytest.mark.parametrize("split", ["development", "test"])
-def test_it_switches_between_sentences_and_inside_beginning_in_either(split: str) -> None:
-    found = read(split)
-    kinds = {(len(each.pieces), each.lang) for each in found}
+def test_utterances_switch_between_and_inside_sentences_from_either_language(split: str) -> None:
+    utterances = read(split)
+    kinds = {(len(utterance.pieces), utterance.lang) for utterance in utterances}
     assert kinds == {(2, "it"), (2, "en"), (3, "it"), (3, "en")}
-    for each in found:
-        assert all(one.lang != other.lang for one, other in pairwise(each.pieces))
-        assert each.lang == each.pieces[0].lang and each.origin == "human"
-        assert each.text == " ".join(piece.text for piece in each.pieces)
-        silence = each.pieces[1].start - each.pieces[0].end
-        assert silence == pytest.approx(PAUSE_SECONDS if len(each.pieces) == 2 else 0, abs=0.002)
+    for utterance in utterances:
+        assert all(first.lang != second.lang for first, second in pairwise(utterance.pieces))
+        assert utterance.lang == utterance.pieces[0].lang and utterance.origin == "human"
+        assert utterance.text == " ".join(piece.text for piece in utterance.pieces)
+        silence = utterance.pieces[1].start - utterance.pieces[0].end
+        assert silence == pytest.approx(
+            PAUSE_SECONDS if len(utterance.pieces) == 2 else 0, abs=0.002
+        )
 
 
-def test_its_audio_is_as_long_as_it_says_and_silence_is_cut_off_inside() -> None:
-    for each in read("test"):
-        assert audio.read_duration(each.audio_filepath) == pytest.approx(each.duration, abs=1e-3)
-        length = each.pieces[0].end - each.pieces[0].start
-        assert length == pytest.approx(1.0 if len(each.pieces) == 2 else 0.6, abs=0.03)
+def test_audio_has_the_stated_duration_and_no_silence_inside_sentences() -> None:
+    for utterance in read("test"):
+        assert audio.read_duration(utterance.audio_filepath) == pytest.approx(
+            utterance.duration, abs=1e-3
+        )
+        length = utterance.pieces[0].end - utterance.pieces[0].start
+        assert length == pytest.approx(1.0 if len(utterance.pieces) == 2 else 0.6, abs=0.03)
 
 
-def test_nothing_is_in_it_twice_or_in_another_share() -> None:
+def test_no_sentence_is_used_twice_or_in_another_split() -> None:
     for split in ("development", "test"):
-        texts = [comparison_key(piece.text) for each in read(split) for piece in each.pieces]
+        texts = [
+            comparison_key(piece.text) for utterance in read(split) for piece in utterance.pieces
+        ]
         assert len(texts) == len(set(texts))
         assert {assign_share(text, SHARES) for text in texts} == {split}
-    names = {each.id.partition("/")[2] for each in Ivr("pool").utterances()}
-    used = {piece.id for each in read("test") for piece in each.pieces if piece.lang == "it"}
+    names = {utterance.id.partition("/")[2] for utterance in Ivr("pool").utterances()}
+    used = {
+        piece.id for utterance in read("test") for piece in utterance.pieces if piece.lang == "it"
+    }
     assert used and not used & names
 
 
-def test_it_is_joined_once_and_a_killed_one_is_joined_again() -> None:
+def test_speech_is_joined_once_and_again_after_a_kill() -> None:
     before = read("test")
     folder = before[0].audio_filepath.parent
     times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -83,7 +91,7 @@ def test_it_is_joined_once_and_a_killed_one_is_joined_again() -> None:
     assert read("test") == before and before[0].audio_filepath.is_file()
 
 
-def test_prompts_without_such_a_split_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_without_sentences_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twister_loop.data.corpora.ivr_switched.SHARES", {"test": 1.0})
     with pytest.raises(ConfigError, match="no sentence of 'it' is in development"):
         read("development")

@@ -1,4 +1,4 @@
-"""Folders of Kaldi, and manifests of NeMo."""
+"""Kaldi data folders, and NeMo manifests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(folder: Path, **options: Any) -> list[Utterance]:
 def test_recordings_are_utterances_if_there_are_no_segments(tmp_path: Path) -> None:
     write_tone(tmp_path / "wav/a.wav", 1)
     flac = write_tone(tmp_path / "wav/b.flac", 2)
-    data = write(
+    folder = write(
         tmp_path / "data",
         wav_scp=f"a wav/a.wav\nb /usr/bin/flac -c -d -s {flac} |\nc sph2pipe -f wav c.sph |\n"
         "d raw.ark:17\n",
@@ -37,7 +37,7 @@ def test_recordings_are_utterances_if_there_are_no_segments(tmp_path: Path) -> N
         utt2spk="a alice\nb bob\n",
     )
     utterances = {
-        utterance.id: utterance for utterance in read(data, root=str(tmp_path), lang="en")
+        utterance.id: utterance for utterance in read(folder, root=str(tmp_path), lang="en")
     }
     assert (utterances["a"].text, utterances["a"].speaker, utterances["a"].lang) == (
         "hello there",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.miniatures import KSPON, write_headerless, write_ksponspeech, make_tone
+from tests.miniatures import KSPON, make_tone, write_headerless, write_ksponspeech
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Utterance

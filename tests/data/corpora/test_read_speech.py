@@ -1,4 +1,4 @@
-"""LibriSpeech, Zeroth, Common Voice and ASCEND, in the form in which they are given out."""
+"""LibriSpeech, Zeroth, Common Voice and ASCEND, in the layout in which they are published."""
 
 from __future__ import annotations
 

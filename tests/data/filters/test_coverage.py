@@ -1,4 +1,4 @@
-"""The filter on how well the aligned words cover the speech."""
+"""Coverage: the filter on how well the aligned words cover the speech."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every filter objects to, and what it lets pass."""
+"""Filters on single utterances: what each drops and keeps."""
 
 from __future__ import annotations
 
@@ -14,69 +14,123 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters._base import Filter
 
 
-def said(text: str | None = None, **fields: Any) -> Utterance:
+def make_utterance(text: str | None = None, **fields: Any) -> Utterance:
     return Utterance(id="1", text=text, **{"lang": "en", "duration": 2.0, **fields})
 
 
-def why(name: str, utterance: Utterance, **options: Any) -> str | None:
+def objection_to(name: str, utterance: Utterance, **options: Any) -> str | None:
     return Filter.build({"use": name, **options}).objection(utterance)
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "kept", "dropped", "reason"),
+    ("name", "options", "accepted", "dropped", "reason"),
     [
-        ("duration", {}, said(duration=0.4), said(duration=0.39), "0.4 s, not 0.4 to 30 s"),
-        ("confidence", {}, said(confidence=-1.0), said(confidence=-1.01), "-1.01 < -1"),
-        ("confidence", {}, said(confidence=0.0), said(), "gave no confidence"),
-        ("compression", {}, said(compression_ratio=2.4), said(compression_ratio=2.5), "2.5 > 2.4"),
-        ("no_speech", {}, said(no_speech=0.6), said(no_speech=0.61), "0.61 > 0.6"),
-        ("length_limit", {}, said(), said(hit_limit=True), "length limit"),
-        ("char_rate", {}, said("word " * 4), said("w"), "0.5 characters a second"),
-        ("repetition", {}, said("no " * 9), said("no " * 10), "only 10% of it"),
+        (
+            "duration",
+            {},
+            make_utterance(duration=0.4),
+            make_utterance(duration=0.39),
+            "0.4 s, not 0.4 to 30 s",
+        ),
+        (
+            "confidence",
+            {},
+            make_utterance(confidence=-1.0),
+            make_utterance(confidence=-1.01),
+            "-1.01 < -1",
+        ),
+        ("confidence", {}, make_utterance(confidence=0.0), make_utterance(), "gave no confidence"),
+        (
+            "compression",
+            {},
+            make_utterance(compression_ratio=2.4),
+            make_utterance(compression_ratio=2.5),
+            "2.5 > 2.4",
+        ),
+        (
+            "no_speech",
+            {},
+            make_utterance(no_speech=0.6),
+            make_utterance(no_speech=0.61),
+            "0.61 > 0.6",
+        ),
+        ("length_limit", {}, make_utterance(), make_utterance(hit_limit=True), "length limit"),
+        (
+            "char_rate",
+            {},
+            make_utterance("word " * 4),
+            make_utterance("w"),
+            "0.5 characters a second",
+        ),
+        ("repetition", {}, make_utterance("no " * 9), make_utterance("no " * 10), "only 10% of it"),
         (
             "repetition",
             {},
-            said("我們今天去台北看電影", lang="zh"),
-            said("好" * 12, lang="zh"),
+            make_utterance("我們今天去台北看電影", lang="zh"),
+            make_utterance("好" * 12, lang="zh"),
             "8%",
         ),
-        ("repetition", {}, said("one"), said(""), "no text"),
-        ("longest_word", {}, said("x" * 25), said("a " + "x" * 26), "a word of 26 letters"),
-        ("longest_word", {"at_most": 35}, said("x" * 35), said("x" * 36), "36 letters"),
+        ("repetition", {}, make_utterance("one"), make_utterance(""), "no text"),
+        (
+            "longest_word",
+            {},
+            make_utterance("x" * 25),
+            make_utterance("a " + "x" * 26),
+            "a word of 26 letters",
+        ),
+        (
+            "longest_word",
+            {"at_most": 35},
+            make_utterance("x" * 35),
+            make_utterance("x" * 36),
+            "36 letters",
+        ),
         (
             "agreement",
             {},
-            said("press one", pred_text="Press 1."),
-            said("a", pred_text="b"),
+            make_utterance("press one", pred_text="Press 1."),
+            make_utterance("a", pred_text="b"),
             "1.00",
         ),
         (
             "agreement",
             {"unit": "words", "at_most": 0.5},
-            said("press one now", pred_text="press a now"),
-            said("press one now", pred_text="a one b"),
+            make_utterance("press one now", pred_text="press a now"),
+            make_utterance("press one now", pred_text="a one b"),
             "word error rate 0.67 > 0.5",
         ),
-        ("language", {}, said(lang_probability=0.7), said(lang_probability=0.69), "en with prob"),
-        ("language", {}, said(lang_probability=1.0), said(), "does not tell languages apart"),
+        (
+            "language",
+            {},
+            make_utterance(lang_probability=0.7),
+            make_utterance(lang_probability=0.69),
+            "en with prob",
+        ),
+        (
+            "language",
+            {},
+            make_utterance(lang_probability=1.0),
+            make_utterance(),
+            "does not tell languages apart",
+        ),
         (
             "language",
             {"only": ["it", "en"]},
-            said(lang_probability=1.0),
-            said(lang="fr", lang_probability=1.0),
+            make_utterance(lang_probability=1.0),
+            make_utterance(lang="fr", lang_probability=1.0),
             "fr, not it, en",
         ),
     ],
 )
-def test_a_filter_keeps_what_is_just_good_enough_and_says_why_it_drops_the_rest(
+def test_a_filter_keeps_utterances_at_its_threshold_and_drops_those_beyond_it(
     name: str,
     options: dict[str, Any],
-    kept: Utterance,
+    accepted: Utterance,
     dropped: Utterance,
     reason: str,
 ) -> None:
-    assert why(name, kept, **options) is None
-    assert reason in (why(name, dropped, **options) or "")
+    assert objection_to(name, accepted, **options) is None
+    assert reason in (objection_to(name, dropped, **options) or "")
 
 
 @pytest.mark.parametrize(
@@ -98,10 +152,10 @@ def test_a_filter_keeps_what_is_just_good_enough_and_says_why_it_drops_the_rest(
         (None, "был カ two", {}),
     ],
 )
-def test_no_script_is_dropped_for_being_what_the_language_is_written_in(
+def test_text_in_the_scripts_of_its_language_is_kept(
     lang: str | None, text: str, options: dict[str, Any]
 ) -> None:
-    assert why("script", said(text, lang=lang), **options) is None
+    assert objection_to("script", make_utterance(text, lang=lang), **options) is None
 
 
 @pytest.mark.parametrize(
@@ -113,10 +167,10 @@ def test_no_script_is_dropped_for_being_what_the_language_is_written_in(
         ("it", "caffè #1", {"characters": "acef1èb"}, "characters that are not allowed: #"),
     ],
 )
-def test_letters_of_another_script_are_an_objection(
+def test_text_with_letters_of_another_script_is_dropped(
     lang: str, text: str, options: dict[str, Any], reason: str
 ) -> None:
-    assert reason in (why("script", said(text, lang=lang), **options) or "")
+    assert reason in (objection_to("script", make_utterance(text, lang=lang), **options) or "")
 
 
 @pytest.mark.parametrize(
@@ -136,35 +190,37 @@ def test_letters_of_another_script_are_an_objection(
         "İzlediğiniz için teşekkür ederim.",
     ],
 )
-def test_what_whisper_writes_where_nobody_speaks_is_dropped_in_any_language(text: str) -> None:
-    assert why("hallucination", said(text, lang=None))
+def test_phrases_that_whisper_hallucinates_are_dropped_in_any_language(text: str) -> None:
+    assert objection_to("hallucination", make_utterance(text, lang=None))
 
 
 @pytest.mark.parametrize(
     "text", ["Thank you.", "you", "Grazie.", "Ho guardato dai media", "and thanks for watching him"]
 )
-def test_what_people_do_say_is_no_hallucination(text: str) -> None:
-    assert why("hallucination", said(text, lang=None)) is None
+def test_everyday_phrases_are_kept(text: str) -> None:
+    assert objection_to("hallucination", make_utterance(text, lang=None)) is None
 
 
-def test_phrases_of_ones_own_and_phrases_beside_other_words(tmp_path: Path) -> None:
+def test_phrases_from_a_file_and_phrases_among_other_words_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text("Music playing\n\n")
     own = Filter.build({"use": "hallucination", "also": "own.txt", "anywhere": True}, tmp_path)
-    assert own.objection(said("MUSIC PLAYING")) and own.objection(said("hello, music playing!"))
-    assert own.objection(said("music is playing")) is None
-    assert why("hallucination", said("music playing")) is None
+    assert own.objection(make_utterance("MUSIC PLAYING")) and own.objection(
+        make_utterance("hello, music playing!")
+    )
+    assert own.objection(make_utterance("music is playing")) is None
+    assert objection_to("hallucination", make_utterance("music playing")) is None
 
 
-def test_every_phrase_is_written_as_texts_are_compared() -> None:
+def test_phrases_are_stored_in_normalized_form() -> None:
     from twister_loop.data.filters._phrases import CLOSING_PHRASES, SUBTITLE_CREDITS
     from twister_loop.text.normalizers.basic import Basic
 
     phrases = [
         *SUBTITLE_CREDITS,
-        *(each for phrases in CLOSING_PHRASES.values() for each in phrases),
+        *(phrase for phrases in CLOSING_PHRASES.values() for phrase in phrases),
     ]
     assert len(phrases) == len(set(phrases))
-    assert [Basic(numbers=False).normalize(each, None) for each in phrases] == phrases
+    assert [Basic(numbers=False).normalize(phrase, None) for phrase in phrases] == phrases
 
 
 @pytest.mark.parametrize(
@@ -181,34 +237,34 @@ def test_every_phrase_is_written_as_texts_are_compared() -> None:
         ({"use": "agreement", "unit": "letters"}, "unit: input should be 'words' or 'characters'"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused_with_a_sentence(
-    tmp_path: Path, spec: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigError) as wrong:
+def test_invalid_options_are_refused(tmp_path: Path, spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
         Filter.build(spec, tmp_path)
-    assert message in str(wrong.value)
+    assert message in str(error.value)
 
 
-def test_the_rate_of_characters_is_narrowed_by_a_corpus_that_is_large_enough(
+def test_char_rate_adapts_to_a_corpus_that_is_large_enough(
     tmp_path: Path,
 ) -> None:
     rates = [10 + (n % 11) / 10 for n in range(110)]
     corpus = Manifest.write(
-        (said("x" * round(10 * rate), duration=10.0) for rate in rates), tmp_path
+        (make_utterance("x" * round(10 * rate), duration=10.0) for rate in rates), tmp_path
     )
     learned = Filter.build({"use": "char_rate"}).fit(corpus)
-    assert learned.objection(said("x" * 105, duration=10.0)) is None
-    assert learned.objection(said("x" * 140, duration=10.0))
-    assert why("char_rate", said("x" * 140, duration=10.0)) is None
+    assert learned.objection(make_utterance("x" * 105, duration=10.0)) is None
+    assert learned.objection(make_utterance("x" * 140, duration=10.0))
+    assert objection_to("char_rate", make_utterance("x" * 140, duration=10.0)) is None
 
 
 @pytest.mark.model
-def test_poor_sound_is_told_from_silence_of_a_studio(tmp_path: Path) -> None:
-    """DNSMOS gives white noise the least; both ends of its scale are reached by the threshold."""
+def test_noise_is_dropped_for_its_dnsmos_score(tmp_path: Path) -> None:
+    """DNSMOS gives white noise the lowest scores, which only the lowest threshold accepts."""
     noise = np.random.default_rng(1).normal(0, 0.2, 32_000).astype(np.float32)
     path = tmp_path / "noise.wav"
     duration = audio.write(noise, path)
-    noisy = said("x", audio_filepath=path, duration=duration)
-    assert "DNSMOS 1." in (why("dnsmos", noisy) or "")
-    assert why("dnsmos", noisy, at_least=1.0) is None
-    assert "no.wav" in (why("dnsmos", said(audio_filepath=tmp_path / "no.wav")) or "")
+    noisy = make_utterance("x", audio_filepath=path, duration=duration)
+    assert "DNSMOS 1." in (objection_to("dnsmos", noisy) or "")
+    assert objection_to("dnsmos", noisy, at_least=1.0) is None
+    assert "no.wav" in (
+        objection_to("dnsmos", make_utterance(audio_filepath=tmp_path / "no.wav")) or ""
+    )

@@ -1,4 +1,4 @@
-"""Presets: they load, they say what their sources say, and a plan can name them."""
+"""Presets of filters: their thresholds are those of their sources, and a plan can name them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ CITED = {
 }
 
 
-def named(world: Path, **filters: Any) -> dict[str, list[dict[str, Any]]]:
-    """What a plan that names these filters comes to, as it is recorded with the run."""
+def resolve_filters(world: Path, **filters: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the filters of a plan that names these, as they are recorded with a run."""
     document = {**yaml.safe_load(world.read_text()), "filters": filters}
     world.write_text(yaml.safe_dump(document))
     plan = load(world)
@@ -76,48 +76,48 @@ def test_a_preset_loads_with_the_thresholds_of_its_source(name: str) -> None:
         assert options.items() <= asdict(parts[part]).items()  # type: ignore[call-overload]
 
 
-def test_a_plan_names_a_preset_alone_or_among_others(world: Path) -> None:
-    found = named(world, pseudo="gigaspeech2", synthetic=["round_trip", "hallucination"])
-    assert [each["use"] for each in found["pseudo"]] == ["duration", "script"]
-    assert found["pseudo"][0]["at_least"] == 2.0
-    assert [each["use"] for each in found["synthetic"]] == [
+def test_a_plan_names_a_preset_alone_or_beside_filters(world: Path) -> None:
+    specs = resolve_filters(world, pseudo="gigaspeech2", synthetic=["round_trip", "hallucination"])
+    assert [spec["use"] for spec in specs["pseudo"]] == ["duration", "script"]
+    assert specs["pseudo"][0]["at_least"] == 2.0
+    assert [spec["use"] for spec in specs["synthetic"]] == [
         "duration",
         "agreement",
         "hallucination",
     ]
 
 
-def test_a_part_named_beside_a_preset_takes_the_place_of_the_presets_own(world: Path) -> None:
+def test_a_filter_beside_a_preset_replaces_the_presets_filter_of_that_name(world: Path) -> None:
     own = {"use": "duration", "at_least": 1.0}
-    found = named(world, pseudo=["granary", own, "confidence"])["pseudo"]
+    specs = resolve_filters(world, pseudo=["granary", own, "confidence"])["pseudo"]
     names = "duration language repetition longest_word hallucination confidence".split()
-    assert [each["use"] for each in found] == names
-    assert found[0]["at_least"] == 1.0
+    assert [spec["use"] for spec in specs] == names
+    assert specs[0]["at_least"] == 1.0
 
 
-def test_a_part_named_twice_is_asked_twice(world: Path) -> None:
-    twice = [{"use": "script", "at_most": 0.5}, {"use": "script", "also": ["LATIN"]}]
-    assert len(named(world, pseudo=twice)["pseudo"]) == 2
+def test_a_filter_named_twice_is_applied_twice(world: Path) -> None:
+    repeated = [{"use": "script", "at_most": 0.5}, {"use": "script", "also": ["LATIN"]}]
+    assert len(resolve_filters(world, pseudo=repeated)["pseudo"]) == 2
 
 
 def test_a_voice_can_have_a_preset_of_its_own(world: Path) -> None:
     document = yaml.safe_load(world.read_text())
     document["voices"] = {"toy": {"use": "toy", "filters": "gigaspeech2"}}
     world.write_text(yaml.safe_dump(document))
-    assert [each["use"] for each in named(world)["voice"]] == ["duration", "script"]
+    assert [spec["use"] for spec in resolve_filters(world)["voice"]] == ["duration", "script"]
 
 
-def test_what_a_plan_says_nothing_of_is_filtered_by_default(world: Path) -> None:
-    found = named(world)
-    assert [each["use"] for each in found["pseudo"]] == [
-        each["use"] for each in presets.FILTERS["default"].parts
+def test_a_plan_without_filters_uses_the_default_presets(world: Path) -> None:
+    specs = resolve_filters(world)
+    assert [spec["use"] for spec in specs["pseudo"]] == [
+        spec["use"] for spec in presets.FILTERS["default"].parts
     ]
-    assert [each["use"] for each in found["synthetic"]] == ["duration", "agreement"]
+    assert [spec["use"] for spec in specs["synthetic"]] == ["duration", "agreement"]
 
 
 @pytest.mark.parametrize("place", ["pseudo", "synthetic"])
-def test_an_unknown_preset_is_answered_with_the_nearest(world: Path, place: str) -> None:
+def test_an_unknown_preset_is_refused_with_the_nearest_name(world: Path, place: str) -> None:
     with pytest.raises(
         ConfigError, match=r"unknown filter or preset 'granry'; did you mean 'granary'"
     ):
-        named(world, **{place: ["granry"]})
+        resolve_filters(world, **{place: ["granry"]})
