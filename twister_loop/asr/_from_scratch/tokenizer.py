@@ -155,7 +155,7 @@ def _train_sentencepiece(texts: list[str], size: int) -> tuple[tuple[str, ...], 
         hard_vocab_limit=False,  # a small corpus has fewer pieces than `size`
         character_coverage=1.0,  # rare Hangul syllables would become unknown otherwise
         num_threads=1,  # the same corpus gives the same pieces
-        minloglevel=2,
+        minloglevel=2,  # errors only; it logs every step of its training otherwise
     )
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = tuple(processor.id_to_piece(number) for number in range(len(processor)))

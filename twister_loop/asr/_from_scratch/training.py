@@ -44,6 +44,7 @@ def train(
     Raises:
         EngineError: the loss is not finite, memory is full, or no utterance can be used.
     """
+    # The caller's random state is restored at the end: training draws for itself alone.
     with torch.random.fork_rng(), deterministic_algorithms():
         # An untrained start has neither vocabulary nor weights; both come from the training set.
         model = load(options, start)

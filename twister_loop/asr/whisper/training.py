@@ -60,10 +60,12 @@ def train(
     Raises:
         EngineError: the loss is not finite, memory is full, or no utterance can be used.
     """
+    # Each of the processes calls this function again, and then trains below.
     if options.processes > 1 and not distributed.is_distributed():
         arguments = (options, start, training_set, out, seed, early_stopping_speech)
         distributed.launch(train, arguments, processes=options.processes, out=out)
         return Checkpoint("whisper", out)
+    # The caller's random state is restored at the end: training draws for itself alone.
     with torch.random.fork_rng(), deterministic_algorithms():
         torch.manual_seed(seed)
         # Weights that learn are float32, or small updates would be lost to rounding; under LoRA
@@ -115,6 +117,8 @@ def build_trainer(
     # The option `spec_augment` masks features by a generator of its own, which resuming repeats.
     model.config.apply_spec_augment = False
     if options.checkpointing:
+        # The reentrant kind gives no gradients if the inputs of a layer need none, as with a frozen
+        # encoder or with adapters.
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if options.lora:
         add_lora_adapters(model, options.lora, options.freeze_encoder)
@@ -126,6 +130,8 @@ def build_trainer(
     return Trainer(
         name="whisper",
         model=model,
+        # Fused: one pass over all weights. The models trained from scratch keep PyTorch's default,
+        # since the two round differently.
         optimizer=build_adamw(model, options.weight_decay, fused=True),
         schedule=LinearSchedule(peak, options.warmup, total_steps),
         epochs=epochs,
