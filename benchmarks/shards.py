@@ -75,7 +75,9 @@ def main() -> None:
             for number in range(SHARDS):
                 first = number * SHARD
                 shard = Shard(answered, source, first, first + SHARD, home / "out" / "shards")
-                order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
+                order = ShardOrder(
+                    shard.folder.name, pickle.dumps((shard, {})), shard.shards_folder
+                )
                 run_guarded(600, order)
 
         total = spent(shards, resource.RUSAGE_CHILDREN) / SHARDS

@@ -14,11 +14,11 @@ from twister_loop.core.artifacts import not_in_cache_key
 
 @dataclass(frozen=True)
 class Noted(ToyRecognizer):
-    """Notes every line that it hears, and the GPU it would hear it on."""
+    """Recognizer that notes every line it transcribes, and the GPU that it would use."""
 
     notes: Path = not_in_cache_key(Path())
     fatal: str = ""
-    """The line before which it kills the worker that began its process, the first time."""
+    """Line at which it kills the worker that started its process, the first time."""
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -29,30 +29,30 @@ class Noted(ToyRecognizer):
             if utterance.id == self.fatal and not (self.notes / "killed").exists():
                 (self.notes / "killed").write_text(str(os.getpid()))
                 os.kill(os.getppid(), signal.SIGKILL)
-                time.sleep(60)  # it is ended long before
+                time.sleep(60)  # this process is killed long before
             yield utterance
 
 
-def times(notes: Path, id_: str) -> int:
-    """How often a line was heard."""
-    return len((notes / id_).read_text().splitlines())
+def times_transcribed(notes: Path, utterance_id: str) -> int:
+    """Return how often a line was transcribed."""
+    return len((notes / utterance_id).read_text().splitlines())
 
 
-def asleep(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
+def sleep(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
     time.sleep(60)
     yield from lines
 
 
-def failing(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
+def fail(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
     raise RuntimeError("the engine stumbled")
 
 
-def forgetful(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
+def lose_a_line(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
     yield from list(lines)[1:]
 
 
-def forked(lines: Iterable[Utterance], out: Path) -> Iterator[Utterance]:
-    """Notes its process, and begins one of its own that would outlive it."""
+def fork(lines: Iterable[Utterance], out: Path) -> Iterator[Utterance]:
+    """Note its process, and start one of its own that would outlive it."""
     child = os.fork()
     if child == 0:
         time.sleep(60)

@@ -90,7 +90,7 @@ def test_every_line_gets_its_columns_and_what_cannot_be_read_stays(tmp_path: Pat
     assert found[3].bandwidth is None and found[3].error is None
     assert all(each.bandwidth for each in found if each.id != "3")
     shard = Shard(partial(_estimate, ["bandwidth"]), speech, WINDOW, WINDOW + 5, tmp_path / "home")
-    shard.home.mkdir()
+    shard.shards_folder.mkdir()
     pickle.loads(pickle.dumps(shard)).run()
     assert list(Manifest(shard.folder)) == found[WINDOW:]
 

@@ -1,4 +1,4 @@
-"""Real workers, several processes of them: the same bytes, and a dead one costs its shard alone."""
+"""Dask and Ray workers: the manifest of one process, and a dead worker costs only its shard."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 
 from tests import world as toy
 from tests.hostile import plant_hostile_modules
-from tests.shards import Noted, times
+from tests.shards import Noted, times_transcribed
 from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
@@ -31,7 +31,7 @@ UNTRAINED = Checkpoint("toy", source="the toy language")
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Four windows of utterances, which share a few recordings."""
+    """Manifest of four windows that share a few recordings."""
     home = tmp_path_factory.mktemp("speech")
     clips = []
     for text in ("a e i", "o u", "io e lui"):
@@ -51,28 +51,28 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def alone(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What one process makes of it."""
+def unsharded(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Manifest that one process makes of the speech."""
     out = tmp_path_factory.mktemp("alone") / "pseudo_labels"
     return transcribe(ToyRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
 
 
 @pytest.fixture
 def noted(tmp_path: Path) -> Noted:
-    """A recognizer that ends its worker in the middle of the second shard, once."""
+    """Recognizer that kills its worker in the middle of the second shard, once."""
     (tmp_path / "notes").mkdir()
     return Noted(notes=tmp_path / "notes", fatal=f"{WINDOW + 100:04d}")
 
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
-    """The address of a Dask scheduler with two workers, each begun by a command of its own."""
+    """Address of a Dask scheduler with two workers, each started by a command of its own."""
     pytest.importorskip("distributed")
     note = tmp_path / "scheduler.json"
     common = ["--scheduler-file", str(note), "--no-dashboard"]
     worker = [*common, "--nthreads", "1", "--nworkers", "1", "--local-directory", str(tmp_path)]
-    begun = [_dask("scheduler", *common, "--host", "127.0.0.1", "--port", "0")]
-    begun += [_dask("worker", *worker, "--host", "127.0.0.1") for _ in range(2)]
+    processes = [_dask("scheduler", *common, "--host", "127.0.0.1", "--port", "0")]
+    processes += [_dask("worker", *worker, "--host", "127.0.0.1") for _ in range(2)]
     from distributed import Client
 
     try:
@@ -81,9 +81,9 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
             address: str = client.scheduler.address
         yield address
     finally:
-        for process in reversed(begun):
+        for process in reversed(processes):
             process.terminate()
-        for process in begun:
+        for process in processes:
             process.wait(30)
 
 
@@ -97,17 +97,17 @@ def build(**spec: Any) -> Cluster:
 
 
 def test_a_dask_worker_killed_half_way_costs_only_its_shard(
-    speech: Manifest, alone: bytes, noted: Noted, scheduler: str, tmp_path: Path
+    speech: Manifest, unsharded: bytes, noted: Noted, scheduler: str, tmp_path: Path
 ) -> None:
-    over = build(use="dask", address=scheduler)
-    made = transcribe(noted, UNTRAINED, speech, cluster=over, out=tmp_path / "pseudo_labels")
-    _only_the_second_shard_twice(noted)
-    assert made.path.read_bytes() == alone
+    cluster = build(use="dask", address=scheduler)
+    labels = transcribe(noted, UNTRAINED, speech, cluster=cluster, out=tmp_path / "pseudo_labels")
+    _check_only_the_second_shard_ran_twice(noted)
+    assert labels.path.read_bytes() == unsharded
 
 
-def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_each_has_its_gpu(
+def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_shards_have_own_gpus(
     speech: Manifest,
-    alone: bytes,
+    unsharded: bytes,
     noted: Noted,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,59 +115,62 @@ def test_a_ray_worker_killed_half_way_costs_only_its_shard_and_each_has_its_gpu(
     pytest.importorskip("ray", reason="an extra of its own")
     witness = plant_hostile_modules(tmp_path)
     monkeypatch.chdir(tmp_path)
-    over = build(use="ray", count=2, gpu=True)
-    made = transcribe(noted, UNTRAINED, speech, cluster=over, out=tmp_path / "pseudo_labels")
-    _only_the_second_shard_twice(noted)
-    assert made.path.read_bytes() == alone
+    cluster = build(use="ray", count=2, gpu=True)
+    labels = transcribe(noted, UNTRAINED, speech, cluster=cluster, out=tmp_path / "pseudo_labels")
+    _check_only_the_second_shard_ran_twice(noted)
+    assert labels.path.read_bytes() == unsharded
     assert _gpus(noted.notes.glob("0*")) == {"0", "1"}
     assert not witness.exists(), witness.read_text()
 
 
-def test_a_round_over_dask_ends_in_the_same_files_and_each_shard_has_its_gpu(
+def test_a_round_on_dask_gives_the_same_files_and_shards_have_own_gpus(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("distributed")
     path = toy.build(tmp_path)
-    once = path.read_text().replace("rounds: 2", "rounds: 1")
-    once = once.replace("  toy: toy\n", "  toy: {use: toy, samples_per_text: 140}\n")
+    plan = path.read_text().replace("rounds: 2", "rounds: 1")
+    plan = plan.replace("  toy: toy\n", "  toy: {use: toy, samples_per_text: 140}\n")
     cluster = "cluster: {use: dask, count: 2, gpu: true, shard: 256}\n"
     environment = dict(os.environ)
-    for run, written in (("alone", once), ("spread", once + cluster)):
-        path.write_text(written)
+    for run, text in (("unsharded", plan), ("sharded", plan + cluster)):
+        path.write_text(text)
         (tmp_path / f"{run}-notes").mkdir()
         noted = Noted(notes=tmp_path / f"{run}-notes")
         next_round(replace(load(path), asr=noted, labeler=Labeler(noted)), tmp_path / run)
-    made, same = _content(tmp_path / "spread"), _content(tmp_path / "alone")
-    assert made == same
-    assert sum("toy/spoken/audio/" in name for name in made) == 280
-    spoken = sorted(noted.notes.glob("*-140"))
-    assert len(spoken) == 2 and _gpus(spoken) <= {"0", "1"}
-    assert dict(os.environ) == environment  # the training to come has its threads
+    sharded, unsharded = _content(tmp_path / "sharded"), _content(tmp_path / "unsharded")
+    assert sharded == unsharded
+    assert sum("toy/spoken/audio/" in name for name in sharded) == 280
+    synthesized = sorted(noted.notes.glob("*-140"))
+    assert len(synthesized) == 2 and _gpus(synthesized) <= {"0", "1"}
+    assert dict(os.environ) == environment  # else the training that follows would have one thread
 
 
 def _content(run: Path) -> dict[str, bytes]:
-    """All but the plan as written, and how long things took."""
-    passed_over = {"timing.json", "speed.json", "lock", "hashes.json", "plan.yaml"}
+    """Return all files but the plan as written, times and locks."""
+    ignored = {"timing.json", "speed.json", "lock", "hashes.json", "plan.yaml"}
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in run.rglob("*")
-        if path.is_file() and path.name not in passed_over
+        if path.is_file() and path.name not in ignored
     }
 
 
-def test_nobody_at_the_address_is_a_sentence(speech: Manifest, tmp_path: Path) -> None:
+def test_an_address_that_does_not_answer_is_named(speech: Manifest, tmp_path: Path) -> None:
     for use, package in (("dask", "distributed"), ("ray", "ray")):
         pytest.importorskip(package)
-        over = build(use=use, address="127.0.0.1:1")
+        cluster = build(use=use, address="127.0.0.1:1")
         with pytest.raises(ConfigError, match=rf"{use} does not answer at 127.0.0.1:1"):
-            transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / use)
+            transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=cluster, out=tmp_path / use)
 
 
-def _only_the_second_shard_twice(noted: Noted) -> None:
+def _check_only_the_second_shard_ran_twice(noted: Noted) -> None:
     assert (noted.notes / "killed").exists()
-    again = {f"{number:04d}" for number in range(WINDOW, WINDOW + 101)}
-    heard = {f"{number:04d}" for number in range(LINES)}
-    assert {id_ for id_ in heard if times(noted.notes, id_) > 1} == again
+    second_shard = {f"{number:04d}" for number in range(WINDOW, WINDOW + 101)}
+    ids = (f"{number:04d}" for number in range(LINES))
+    repeated = {
+        utterance_id for utterance_id in ids if times_transcribed(noted.notes, utterance_id) > 1
+    }
+    assert repeated == second_shard
 
 
 def _gpus(notes: Iterable[Path]) -> set[str]:

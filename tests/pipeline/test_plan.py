@@ -34,7 +34,7 @@ def changed(world: Path, **changes: Any) -> Path:
             {"voices": {"a": {"use": "toy", "samples_per_text": 0}}},
             "voices.a.samples_per_text: at least 1",
         ),
-        ({"texts": []}, "texts: a voice needs something to say"),
+        ({"texts": []}, "texts: a voice needs texts to synthesize"),
         (
             {"gates": [{"use": "no_regression", "sets": ["dve"]}]},
             "gates: no_regression: the set 'dve' does not exist; did you mean 'dev'",
@@ -50,7 +50,7 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"labeler": {"use": "toy", "clips": "x"}}, "labeler: clips: input should be a valid int"),
         ({"labeler": "toi"}, "labeler: unknown recognizer 'toi'; did you mean 'toy'"),
         ({"cluster": "daks"}, "cluster: unknown cluster 'daks'; did you mean 'dask'"),
-        ({"cluster": {"use": "dask", "shard": 100}}, "shard: a multiple of 256, not 100"),
+        ({"cluster": {"use": "dask", "shard": 100}}, "shard: must be a multiple of 256, not 100"),
         ({"development": {}}, "development: gates need at least one set"),
         ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
         ({"mix": {"pseudo": 1, "human": "x"}}, "mix: human: input should be a valid number"),
@@ -79,7 +79,7 @@ def test_a_file_that_is_no_plan_is_a_sentence(tmp_path: Path, text: str) -> None
 
 
 def test_a_plan_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no plan that can be read"):
+    with pytest.raises(ConfigError, match="cannot read plan"):
         load(tmp_path / "none.yaml")
 
 

@@ -1,4 +1,4 @@
-"""A manifest made in shards is the manifest that one process makes."""
+"""Shards: the joined manifest is the one that a single process makes."""
 
 import pickle
 import subprocess
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests import shards as engines
-from tests.shards import Noted, times
+from tests.shards import Noted, times_transcribed
 from twister_loop import Checkpoint, EngineError, Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
@@ -41,38 +41,39 @@ UNTRAINED = Checkpoint("toy", source="the toy language")
 
 @dataclass(frozen=True)
 class OneByOne(Cluster):
-    """Does the work here, until it has done as much as it may."""
+    """Cluster that runs shards in this process, up to a limit."""
 
     shard: int = WINDOW
     deadline: float = 60.0
     at_most: int = 99
+    """Shards after which it fails."""
 
-    def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        yield from map(work, islice(items, self.at_most))
-        if len(items) > self.at_most:
+    def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        yield from map(work, islice(tasks, self.at_most))
+        if len(tasks) > self.at_most:
             raise EngineError("the cluster is gone")
 
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """More utterances than two windows hold, a broken one among them."""
+    """Manifest of more than two windows, with one broken file."""
     home = tmp_path_factory.mktemp("speech")
     letters = "aeiou"
     words = (f"{a}{b} {c}{d}" for a in letters for b in letters for c in letters for d in letters)
-    made = []
+    utterances = []
     for number, text in enumerate(islice(words, LINES)):
         path = home / f"{number:04d}.wav"
         duration = audio.write(
             toy_language.synthesize(text, toy_language.standard_codebook()), path
         )
-        made.append(Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration))
+        utterances.append(Utterance(id=f"{number:04d}", audio_filepath=path, duration=duration))
     (home / "0300.wav").write_text("no sound at all")
-    return Manifest.write(made, home)
+    return Manifest.write(utterances, home)
 
 
 @pytest.fixture(scope="module")
-def alone(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What one process makes of it."""
+def unsharded(speech: Manifest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Manifest that one process makes of the speech."""
     out = tmp_path_factory.mktemp("alone") / "pseudo_labels"
     return transcribe(ToyRecognizer(), UNTRAINED, speech, out=out).path.read_bytes()
 
@@ -85,35 +86,43 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_labels_made_in_shards_are_those_of_one_process(
-    speech: Manifest, alone: bytes, tmp_path: Path
+def test_transcribing_in_shards_gives_the_manifest_of_one_process(
+    speech: Manifest, unsharded: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "notes").mkdir()
     noted = Noted(notes=tmp_path / "notes")
-    made = transcribe(noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels")
-    assert made.path.read_bytes() == alone
-    assert b"0300" in alone and b"cannot read audio" in alone
-    assert all(times(noted.notes, f"{number:04d}") == 1 for number in (0, 255, 256, 531))
-    left = {each.name for each in made.folder.iterdir()}
-    assert left == {"made.json", "manifest.jsonl", "timing.json"}
+    labels = transcribe(
+        noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels"
+    )
+    assert labels.path.read_bytes() == unsharded
+    assert b"0300" in unsharded and b"cannot read audio" in unsharded
+    assert all(
+        times_transcribed(noted.notes, f"{number:04d}") == 1 for number in (0, 255, 256, 531)
+    )
+    remaining = {path.name for path in labels.folder.iterdir()}
+    assert remaining == {"made.json", "manifest.jsonl", "timing.json"}
 
 
-def test_speech_made_in_shards_is_that_of_one_process(tmp_path: Path) -> None:
+def test_synthesizing_in_shards_gives_the_files_of_one_process(tmp_path: Path) -> None:
     texts = [Utterance(id=f"text{n}", text="a i" if n % 7 else "Ж") for n in range(100)]
     corpus = Manifest.write(texts, tmp_path / "texts")
     toy_language.save(toy_language.standard_codebook(), tmp_path / "voice")
     voice = Checkpoint("toy", tmp_path / "voice")
-    for run, over in (("alone", None), ("shards", OneByOne())):
+    for run, cluster in (("alone", None), ("shards", OneByOne())):
         (tmp_path / run).mkdir()
         (tmp_path / run / "run.json").write_text("{}")
-        synthesize(ToySynthesizer(), voice, corpus, 3, cluster=over, out=tmp_path / run / "spoken")
-    made, same = files(tmp_path / "shards"), files(tmp_path / "alone")
-    assert "spoken/audio/text1-3.wav" in made
-    assert made == same
-    assert b'"audio_filepath":"audio/text1-3.wav"' in made["spoken/manifest.jsonl"]
+        synthesize(
+            ToySynthesizer(), voice, corpus, 3, cluster=cluster, out=tmp_path / run / "spoken"
+        )
+    sharded, unsharded = files(tmp_path / "shards"), files(tmp_path / "alone")
+    assert "spoken/audio/text1-3.wav" in sharded
+    assert sharded == unsharded
+    assert b'"audio_filepath":"audio/text1-3.wav"' in sharded["spoken/manifest.jsonl"]
 
 
-def test_a_finished_shard_is_not_made_again(speech: Manifest, alone: bytes, tmp_path: Path) -> None:
+def test_a_finished_shard_is_not_run_again(
+    speech: Manifest, unsharded: bytes, tmp_path: Path
+) -> None:
     (tmp_path / "notes").mkdir()
     noted = Noted(notes=tmp_path / "notes")
     with pytest.raises(EngineError, match="the cluster is gone"):
@@ -121,109 +130,124 @@ def test_a_finished_shard_is_not_made_again(speech: Manifest, alone: bytes, tmp_
             noted, UNTRAINED, speech, cluster=OneByOne(at_most=2), out=tmp_path / "pseudo_labels"
         )
     assert not (tmp_path / "pseudo_labels").exists()
-    made = transcribe(noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels")
-    assert made.path.read_bytes() == alone
-    assert all(times(noted.notes, f"{number:04d}") == 1 for number in range(LINES) if number != 300)
+    labels = transcribe(
+        noted, UNTRAINED, speech, cluster=OneByOne(), out=tmp_path / "pseudo_labels"
+    )
+    assert labels.path.read_bytes() == unsharded
+    assert all(
+        times_transcribed(noted.notes, f"{number:04d}") == 1
+        for number in range(LINES)
+        if number != 300
+    )
 
 
-def test_a_stage_begun_over_a_cluster_can_end_without_and_the_other_way(
-    speech: Manifest, alone: bytes, tmp_path: Path
+def test_a_stage_started_on_a_cluster_can_be_resumed_without_and_back(
+    speech: Manifest, unsharded: bytes, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineError):
         transcribe(
             ToyRecognizer(), UNTRAINED, speech, cluster=OneByOne(at_most=1), out=tmp_path / "one"
         )
-    made = transcribe(ToyRecognizer(), UNTRAINED, speech, out=tmp_path / "one")
-    assert made.path.read_bytes() == alone
-    assert not (made.folder / "shards").exists()
-    over = OneByOne(shard=2 * WINDOW)
+    labels = transcribe(ToyRecognizer(), UNTRAINED, speech, out=tmp_path / "one")
+    assert labels.path.read_bytes() == unsharded
+    assert not (labels.folder / "shards").exists()
+    cluster = OneByOne(shard=2 * WINDOW)
     assert (
-        transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=over, out=tmp_path / "one") == made
+        transcribe(ToyRecognizer(), UNTRAINED, speech, cluster=cluster, out=tmp_path / "one")
+        == labels
     )
 
 
-def test_what_was_joined_is_not_made_again_when_the_shards_were_not_yet_removed(
+def test_joined_shards_are_not_run_again_if_their_removal_was_interrupted(
     speech: Manifest, tmp_path: Path
 ) -> None:
     Manifest.write(speech, tmp_path)
     (tmp_path / ".joined").mkdir()
-    made = run_in_shards(engines.failing, speech, "failing", OneByOne(), tmp_path)
-    assert len(made) == LINES and not (tmp_path / ".joined").exists()
+    manifest = run_in_shards(engines.fail, speech, "failing", OneByOne(), tmp_path)
+    assert len(manifest) == LINES and not (tmp_path / ".joined").exists()
 
 
-def test_a_few_lines_are_not_worth_a_cluster(tmp_path: Path) -> None:
+def test_a_few_lines_do_not_use_the_cluster(tmp_path: Path) -> None:
     few = Manifest.write([Utterance(id="one")], tmp_path / "few")
-    over = OneByOne(at_most=0)
-    assert len(transcribe(ToyRecognizer(), UNTRAINED, few, cluster=over, out=tmp_path / "out")) == 1
+    cluster = OneByOne(at_most=0)
+    assert (
+        len(transcribe(ToyRecognizer(), UNTRAINED, few, cluster=cluster, out=tmp_path / "out")) == 1
+    )
 
 
 @pytest.mark.parametrize(
-    ("engine", "over", "said"),
+    ("engine", "cluster", "message"),
     [
-        (engines.asleep, OneByOne(deadline=2.0), r"took more than 2 s and was ended; raise `dead"),
-        (engines.failing, OneByOne(), r"shard 000000000-000000256 on .* failed: RuntimeError: the"),
-        (engines.forgetful, OneByOne(), r"EngineError: 255 answers to 256 lines; see .*\.log"),
+        (engines.sleep, OneByOne(deadline=2.0), r"took more than 2 s and was killed; raise `dead"),
+        (engines.fail, OneByOne(), r"shard 000000000-000000256 on .* failed: RuntimeError: the"),
+        (
+            engines.lose_a_line,
+            OneByOne(),
+            r"EngineError: the engine made 255 lines from 256 lines; see .*\.log",
+        ),
     ],
-    ids=["asleep", "failing", "forgetful"],
+    ids=["sleep", "fail", "lose_a_line"],
 )
-def test_what_went_wrong_with_a_shard_is_said(
-    speech: Manifest, tmp_path: Path, engine: Any, over: Cluster, said: str
+def test_a_failed_shard_names_the_reason(
+    speech: Manifest, tmp_path: Path, engine: Any, cluster: Cluster, message: str
 ) -> None:
-    with pytest.raises(EngineError, match=said):
-        run_in_shards(engine, speech, "hearing", over, tmp_path)
+    with pytest.raises(EngineError, match=message):
+        run_in_shards(engine, speech, "transcribing", cluster, tmp_path)
     assert not (tmp_path / "shards" / "000000000-000000256").exists()
 
 
-def test_another_version_of_an_engine_is_refused(speech: Manifest, tmp_path: Path) -> None:
+def test_another_package_version_is_refused(speech: Manifest, tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
-    shard = Shard(engines.failing, speech, 0, WINDOW, tmp_path / "shards")
+    shard = Shard(engines.fail, speech, 0, WINDOW, tmp_path / "shards")
     packages = {"prefect": "1.0", "numpy": "1.0"}
     assert "prefect" in UNCHECKED_PACKAGES
-    order = ShardOrder(shard.folder.name, pickle.dumps((shard, packages)), shard.home)
-    with pytest.raises(EngineError, match=r"here is numpy \d.*, where the stage began numpy 1.0"):
+    order = ShardOrder(shard.folder.name, pickle.dumps((shard, packages)), shard.shards_folder)
+    with pytest.raises(
+        EngineError, match=r"has numpy \d.*, but the stage was started with numpy 1.0"
+    ):
         run_guarded(60, order)
 
 
-def test_a_shard_ends_with_its_guard_and_so_does_what_it_began(
+def test_a_shard_ends_with_its_guard_and_so_do_its_own_processes(
     speech: Manifest, tmp_path: Path
 ) -> None:
     (tmp_path / "shards").mkdir()
-    shard = Shard(engines.forked, speech, 0, WINDOW, tmp_path / "shards")
-    order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.home)
+    shard = Shard(engines.fork, speech, 0, WINDOW, tmp_path / "shards")
+    order = ShardOrder(shard.folder.name, pickle.dumps((shard, {})), shard.shards_folder)
     (tmp_path / "order").write_bytes(pickle.dumps(order))
     code = (
         "import pickle, sys; from twister_loop.pipeline.execution.shards import run_guarded;"
         "run_guarded(60, pickle.load(open(sys.argv[1], 'rb')))"
     )
     guard = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "order")])
-    pids = _within(20, lambda: (tmp_path / "shards" / "pids").read_text().split())
+    pids = _wait_for(20, lambda: (tmp_path / "shards" / "pids").read_text().split())
     guard.kill()
     guard.wait()
-    _within(10, lambda: [_gone(int(pid)) for pid in pids])
+    _wait_for(10, lambda: [_check_gone(int(pid)) for pid in pids])
 
 
-def test_a_part_of_a_manifest_is_what_lies_between_two_lines(speech: Manifest) -> None:
-    takes = RepeatedTexts(speech, 3)
-    every = list(takes.iter_lines())
-    assert len(every) == len(takes) == 3 * LINES
-    for source, whole in ((speech, list(speech)), (takes, every)):
+def test_lines_can_be_read_from_one_number_to_another(speech: Manifest) -> None:
+    repeated = RepeatedTexts(speech, 3)
+    all_lines = list(repeated.iter_lines())
+    assert len(all_lines) == len(repeated) == 3 * LINES
+    for source, whole in ((speech, list(speech)), (repeated, all_lines)):
         for first, end in ((0, 0), (0, 256), (255, 257), (256, 512), (511, None), (512, 9999)):
             assert list(source.iter_lines(first, end)) == whole[first:end]
 
 
-def _gone(pid: int) -> None:
-    """Raises OSError while a process is there, unless it is a zombie that nobody waits for."""
+def _check_gone(pid: int) -> None:
+    """Raise OSError while a process runs; a zombie does not count."""
     stat = Path(f"/proc/{pid}/stat")
     if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         raise OSError(f"{pid} is still there")
 
 
-def _within(seconds: float, ask: Callable[[], R]) -> R:
-    """The answer, asked again as long as there is none."""
+def _wait_for(seconds: float, poll: Callable[[], R]) -> R:
+    """Return the result of a function, called again while it is empty or raises OSError."""
     end = time.monotonic() + seconds
     while True:
         try:
-            if answer := ask():
+            if answer := poll():
                 return answer
         except OSError:
             if time.monotonic() > end:

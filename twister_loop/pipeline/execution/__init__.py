@@ -1,1 +1,1 @@
-"""Stages over many processes."""
+"""Execution of stages in shards, on this machine or a cluster."""

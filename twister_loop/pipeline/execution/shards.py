@@ -1,8 +1,8 @@
-"""A long manifest made in shards, by processes of their own, here or on other machines.
+"""Long manifests made in shards, each by a process of its own, here or on other machines.
 
-A shard is a folder `shards/FIRST-END/` that appears when it is finished: one that can be seen
-is not made again, and what dies costs no more than the shards it was at. They are cut where
-windows are and joined in order, so the manifest is byte for byte what one process makes.
+A shard is a folder `shards/FIRST-END/` that appears when it is finished. Finished shards are not
+made again, so a worker that dies costs only the shard that it was working on. Shards are cut at
+window boundaries and joined in order, so the manifest is byte for byte what one process makes.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Engine = Callable[[Iterable[Utterance], Path], Iterator[Utterance]]
-"""Yields one utterance for every line it is given, in order, and puts audio that it makes into
-the folder. It can be pickled."""
+"""Function that yields one utterance for every line, in order, and writes new audio to a folder.
+It must be picklable."""
 WORKER_CODE = "from twister_loop.pipeline.execution.shards import main; main()"
 UNCHECKED_PACKAGES = frozenset({"prefect"})
-"""Packages that a machine which only carries out shards may lack, or have in another version."""
+"""Packages that a machine which only runs shards may lack, or have in another version."""
 
 
 class LineSource(Protocol):
-    """Lines to work on, of which some can be had without the others."""
+    """Lines to process, any range of which can be read without the rest."""
 
     def __len__(self) -> int: ...
 
@@ -58,7 +58,7 @@ class LineSource(Protocol):
 
 @dataclass(frozen=True)
 class RepeatedTexts:
-    """Texts, as often as a voice is to speak each."""
+    """Texts repeated as often as a voice has to synthesize each."""
 
     texts: Manifest
     samples_per_text: int
@@ -67,156 +67,206 @@ class RepeatedTexts:
         return self.samples_per_text * len(self.texts)
 
     def iter_lines(self, first_line: int = 0, end_line: int | None = None) -> Iterator[Utterance]:
-        """From one line to another, as `Manifest.part`."""
-        skipped = first_line // self.samples_per_text
+        """Yield the lines from `first_line` up to, but not including, `end_line`."""
+        # A range may begin between two samples of a text, which is then read whole.
+        skipped_texts = first_line // self.samples_per_text
         lines = (
-            replace(text, id=f"{text.id}-{take}", origin="synthetic")
-            for text in self.texts.iter_lines(skipped)
-            for take in range(1, self.samples_per_text + 1)
+            replace(text, id=f"{text.id}-{sample}", origin="synthetic")
+            for text in self.texts.iter_lines(skipped_texts)
+            for sample in range(1, self.samples_per_text + 1)
         )
-        before = skipped * self.samples_per_text
-        end = None if end_line is None else end_line - before
-        return islice(lines, first_line - before, end)
+        skipped_lines = skipped_texts * self.samples_per_text
+        end = None if end_line is None else end_line - skipped_lines
+        return islice(lines, first_line - skipped_lines, end)
 
 
 class Cluster(Part):
-    """Workers that shards are given to, here or on other machines."""
+    """Workers that process shards, on this machine or on others."""
 
     package = "twister_loop.pipeline.execution.clusters"
     shard: int
-    """Lines that one process is given, a multiple of `manifest.WINDOW`."""
+    """Lines per shard, a multiple of `manifest.WINDOW`."""
     deadline: Seconds
-    """After which a process that still works on its shard is killed."""
+    """Time after which a process that still works on its shard is killed."""
 
     @abstractmethod
-    def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        """Do the work for every item wherever there is room; results come in any order.
+    def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """Apply a function to every task, and yield the results in any order.
 
-        What dies with its worker is done again by another. Raises what the work raises, and
-        then gives out no more.
+        A task whose worker dies is given to another worker. An exception of `work` is raised here,
+        and no more tasks are given out.
         """
 
 
 def run_in_shards(
     engine: Engine, source: LineSource, task: str, cluster: Cluster | None, out: Path
 ) -> Manifest:
-    """Make a line of every line: in this process, or over a cluster if there is enough to do."""
-    total, home, joined = len(source), out / "shards", out / ".joined"
-    if cluster is None or total <= cluster.shard:
-        for each in (home, joined):  # begun over a cluster, and gone on with without
-            shutil.rmtree(each, ignore_errors=True)
+    """Write a manifest with one line per line of the source, and resume it if it was interrupted.
 
-        def shown(lines: Iterable[Utterance]) -> Iterator[Utterance]:
-            return show_progress(engine(lines, out / "audio"), task, total)
+    Args:
+        engine: Function that makes the lines.
+        source: Lines to make them from.
+        task: Description for the progress bar, such as `labeling`.
+        cluster: Workers; without one, or with no more lines than one shard, this process does it.
+        out: Folder of the manifest; new audio goes to `audio/` in it.
+    """
+    line_count, shards_folder, joined = len(source), out / "shards", out / ".joined"
+    if cluster is None or line_count <= cluster.shard:
+        # The stage may have been started on a cluster, and be resumed without one.
+        for folder in (shards_folder, joined):
+            shutil.rmtree(folder, ignore_errors=True)
 
-        return Manifest.resume(shown, source.iter_lines(), out)
+        def run_engine(lines: Iterable[Utterance]) -> Iterator[Utterance]:
+            return show_progress(engine(lines, out / "audio"), task, line_count)
+
+        return Manifest.resume(run_engine, source.iter_lines(), out)
     if not joined.exists():
-        home.mkdir(exist_ok=True)
+        shards_folder.mkdir(exist_ok=True)
         shards = [
-            Shard(engine, source, first, min(first + cluster.shard, total), home)
-            for first in range(0, total, cluster.shard)
+            Shard(
+                engine=engine,
+                source=source,
+                first_line=first_line,
+                end_line=min(first_line + cluster.shard, line_count),
+                shards_folder=shards_folder,
+            )
+            for first_line in range(0, line_count, cluster.shard)
         ]
-        _have_made(shards, task, cluster, home)
-        Manifest.write((line for each in shards for line in Manifest.load(each.folder)), out)
-        home.rename(joined)
+        _run_missing_shards(shards, task, cluster, shards_folder)
+        lines = (line for shard in shards for line in Manifest.load(shard.folder))
+        Manifest.write(lines, out)
+        # Renamed before it is removed: a kill while it is removed must not look like lost shards.
+        shards_folder.rename(joined)
     shutil.rmtree(joined)
     return Manifest(out)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Lines of a source that one process works on."""
+    """Range of a source's lines that one process works on."""
 
     engine: Engine
     source: LineSource
-    first: int
-    end: int
-    home: Path
-    """Of all shards of the stage."""
+    first_line: int
+    end_line: int
+    """Line after the last one."""
+    shards_folder: Path
+    """Folder of all shards of the stage."""
 
     @property
     def folder(self) -> Path:
-        return self.home / f"{self.first:09d}-{self.end:09d}"
+        return self.shards_folder / f"{self.first_line:09d}-{self.end_line:09d}"
 
     def run(self) -> None:
-        """Leave the shard in its folder, unless another attempt was quicker.
+        """Write the shard to its folder, unless another attempt did so first.
 
-        Raises EngineError where the engine did not answer every line.
+        Raises:
+            EngineError: The engine made more or fewer lines than the shard has.
         """
-        scratch = self.home / f".{self.folder.name}.{uuid4().hex[:8]}"  # an attempt's own
+        # A cluster may believe a worker dead that still runs, so every attempt has its own folder.
+        scratch = self.shards_folder / f".{self.folder.name}.{uuid4().hex[:8]}"
         scratch.mkdir()
-        made = self.engine(self.source.iter_lines(self.first, self.end), scratch / "audio")
-        count = len(Manifest.write(_settled(made, scratch, self.home.parent), scratch))
-        if count != self.end - self.first:
-            raise EngineError(f"{count} answers to {self.end - self.first} lines")
+        lines = self.engine(
+            self.source.iter_lines(self.first_line, self.end_line), scratch / "audio"
+        )
+        out = self.shards_folder.parent
+        count = len(Manifest.write(_move_audio(lines, scratch, out), scratch))
+        expected = self.end_line - self.first_line
+        if count != expected:
+            raise EngineError(f"the engine made {count} lines from {expected} lines")
+        # Renaming to a folder that exists fails: then another attempt has finished the shard.
         with suppress(OSError):
             scratch.rename(self.folder)
 
 
-def _settled(made: Iterator[Utterance], scratch: Path, out: Path) -> Iterator[Utterance]:
-    """Bring new audio to where one process would have put it; by a rename, so it is whole."""
-    for utterance in made:
+def _move_audio(lines: Iterator[Utterance], scratch: Path, out: Path) -> Iterator[Utterance]:
+    """Move new audio of a shard to where a single process would have written it."""
+    for utterance in lines:
         path = utterance.audio_filepath
+        # Audio elsewhere is the input of a transcription and stays where it is.
         if path != TEXT_ONLY and path.is_relative_to(scratch):
-            settled = out / path.relative_to(scratch)
-            settled.parent.mkdir(exist_ok=True)
-            path.rename(settled)
-            utterance = replace(utterance, audio_filepath=settled)
+            final_path = out / path.relative_to(scratch)
+            final_path.parent.mkdir(exist_ok=True)
+            # Renamed and not copied, so that no other process sees half a file.
+            path.rename(final_path)
+            utterance = replace(utterance, audio_filepath=final_path)
         yield utterance
 
 
-def _have_made(shards: Sequence[Shard], what: str, over: Cluster, home: Path) -> None:
-    """Have the shards made that cannot be seen yet."""
-    # Listed, not asked for by name: a network file system remembers for a while what was not there.
-    seen = {each.name for each in home.iterdir()}
-    left = [each for each in shards if each.folder.name not in seen]
-    log.info("%s in %d shards over %s, %d are left", what, len(shards), over.name, len(left))
+def _run_missing_shards(
+    shards: Sequence[Shard], task: str, cluster: Cluster, shards_folder: Path
+) -> None:
+    """Run the shards that are not finished on the cluster."""
+    # Listed, not tested one by one: NFS caches for a while that a file did not exist.
+    finished = {folder.name for folder in shards_folder.iterdir()}
+    missing = [shard for shard in shards if shard.folder.name not in finished]
+    log.info("%s: %d shards on %s, %d remaining", task, len(shards), cluster.name, len(missing))
+    # Workers compare their own package versions with these.
     packages = describe_environment().packages
-    orders = [ShardOrder(each.folder.name, pickle.dumps((each, packages)), home) for each in left]
-    for _ in show_progress(
-        over.map(partial(run_guarded, over.deadline), orders), what, len(orders)
-    ):
+    orders = [
+        ShardOrder(shard.folder.name, pickle.dumps((shard, packages)), shards_folder)
+        for shard in missing
+    ]
+    results = cluster.map(partial(run_guarded, cluster.deadline), orders)
+    for _ in show_progress(results, task, len(orders)):
         pass
 
 
 @dataclass(frozen=True)
 class ShardOrder:
-    """A shard on its way to a worker, which need not import any engine to pass it on."""
+    """Pickled shard, which a worker passes to a process without importing any engine itself."""
 
     shard: str
+    """Name of the shard's folder."""
     pickled: bytes
-    home: Path
+    """The shard, and the package versions of the machine that asks for it."""
+    shards_folder: Path
 
     @property
     def log(self) -> Path:
-        return self.home / f"{self.shard}.log"
+        return self.shards_folder / f"{self.shard}.log"
 
 
 def run_guarded(deadline: Seconds, order: ShardOrder) -> str:
-    """Make a shard in a process that ends with this one, or at its deadline; gives its name.
+    """Run a shard in a process of its own, which ends with this process or at the deadline.
 
-    Raises EngineError with the last line of the process, where it failed.
+    Only a process can be killed at a deadline, and a crash in an engine's native code must not take
+    the cluster's worker with it.
+
+    Args:
+        deadline: Seconds after which the process is killed.
+        order: The shard.
+
+    Returns:
+        Name of the shard's folder.
+
+    Raises:
+        EngineError: The process failed, or did not finish by the deadline.
     """
-    where = f"{order.home.parent.name.lstrip('.')}: shard {order.shard} on {socket.gethostname()}"
-    with order.log.open("ab") as lines:
-        command = [sys.executable, "-c", WORKER_CODE]
+    stage = order.shards_folder.parent.name.lstrip(".")
+    where = f"{stage}: shard {order.shard} on {socket.gethostname()}"
+    # Appended, so that the log of an earlier attempt is not lost.
+    with order.log.open("ab") as log_file:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", WORKER_CODE],
             stdin=subprocess.PIPE,
-            stdout=lines,
-            stderr=lines,
+            stdout=log_file,
+            stderr=log_file,
+            # A session of its own, so that processes that it starts can be killed with it.
             start_new_session=True,
             env=child_environment(),
         )
     assert process.stdin
     try:
-        with suppress(BrokenPipeError):  # it died before it read; its code says so
+        # A process that died before it read the order is reported by its exit code below.
+        with suppress(BrokenPipeError):
             process.stdin.write(order.pickled)
+            # Flushed but not closed: the process exits when its standard input closes.
             process.stdin.flush()
-        code = process.wait(deadline)
+        exit_code = process.wait(deadline)
     except subprocess.TimeoutExpired as cause:
         raise EngineError(
-            f"{where} took more than {deadline:g} s and was ended; raise `deadline` in `cluster`, "
+            f"{where} took more than {deadline:g} s and was killed; raise `deadline` in `cluster`, "
             f"or make `shard` smaller; see {order.log}"
         ) from cause
     finally:
@@ -225,26 +275,36 @@ def run_guarded(deadline: Seconds, order: ShardOrder) -> str:
         process.wait()
         with suppress(BrokenPipeError):
             process.stdin.close()
-    if code:
-        said = order.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        why = said[-1] if said and code > 0 else f"ended by {signal.Signals(-code).name}"
-        raise EngineError(f"{where} failed: {why}; see {order.log}")
+    if exit_code:
+        lines = order.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        # The last line of a traceback names the error; a negative code is a signal.
+        reason = (
+            lines[-1] if lines and exit_code > 0 else f"killed by {signal.Signals(-exit_code).name}"
+        )
+        raise EngineError(f"{where} failed: {reason}; see {order.log}")
     return order.shard
 
 
 def main() -> None:
-    """Make the shard that comes by standard input, which the guard keeps open while it lives."""
+    """Run the shard on standard input, which `run_guarded` keeps open as long as it lives."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     shard, packages = pickle.load(sys.stdin.buffer)
     exit_when_stdin_closes()
-    _same_packages(packages)
+    _check_packages(packages)
     shard.run()
 
 
-def _same_packages(theirs: Mapping[str, str]) -> None:
-    """Raises EngineError where versions differ, since one manifest would be of two makings."""
-    ours = describe_environment().packages
-    for name in sorted(set(theirs) - UNCHECKED_PACKAGES):
-        here, there = ours.get(name, "none"), theirs[name]
-        if here.partition("+")[0] != there.partition("+")[0]:  # a build for CPU or for CUDA
-            raise EngineError(f"here is {name} {here}, where the stage began {name} {there}")
+def _check_packages(required: Mapping[str, str]) -> None:
+    """Raise EngineError if a package version differs from the one that the stage started with.
+
+    Otherwise shards of one manifest could be made in different ways.
+    """
+    installed = describe_environment().packages
+    for name in sorted(set(required) - UNCHECKED_PACKAGES):
+        here, there = installed.get(name, "none"), required[name]
+        # What follows a plus is the build, such as +cpu or +cu128, which may differ.
+        if here.partition("+")[0] != there.partition("+")[0]:
+            raise EngineError(
+                f"this machine has {name} {here}, but the stage was started with {name} {there}; "
+                "install the same version"
+            )

@@ -1,1 +1,1 @@
-"""Clusters: who is given the shards of a stage. One file each, named as plans name it."""
+"""Clusters that process the shards of a stage, one file each, named as plans name them."""

@@ -1,4 +1,4 @@
-"""What every cluster can be told."""
+"""Options that all clusters share."""
 
 from __future__ import annotations
 
@@ -11,40 +11,49 @@ from ....core.types import Seconds
 from ..shards import Cluster
 
 CONNECT_TIMEOUT: Seconds = 10.0
-"""With an address where nobody answers; the engines themselves wait for up to many minutes."""
+"""Time to wait for an address to answer; Dask and Ray themselves wait for many minutes."""
 
 
 @dataclass(frozen=True)
 class WorkerCluster(Cluster):
+    """Cluster at an address, or started on this machine for as long as a stage takes."""
+
     address: str | None = None
-    """Where the cluster is met; null begins one on this machine, for as long as a stage takes."""
+    """Address of a running cluster; null starts one on this machine while a stage runs."""
     count: int | None = None
-    """Workers on this machine, where no address is given; null is one a core."""
+    """Workers on this machine, if there is no address; null is one per core."""
     gpu: bool = False
-    """Whether every shard has a GPU to itself."""
+    """Give every shard a GPU of its own."""
+    # 4096 lines: long enough that loading a model is a small part, short enough to lose.
     shard: int = 16 * WINDOW
-    """Lines that one process is given, a multiple of 256. It loads the model anew: make it some
-    minutes of work."""
+    """Lines per shard, a multiple of 256. Every shard loads the model anew, so make it some minutes
+    of work."""
     deadline: Seconds = 4 * 3600
-    """After which a process that still works on its shard is killed."""
+    """Seconds after which a process that still works on its shard is killed."""
 
     def __post_init__(self) -> None:
+        # Windows are written whole, so a shard that ended within one could not be joined.
         if self.shard < WINDOW or self.shard % WINDOW:
-            raise ValueError(f"shard: a multiple of {WINDOW}, not {self.shard}")
+            raise ValueError(f"shard: must be a multiple of {WINDOW}, not {self.shard}")
         if self.count is not None and self.count < 1:
-            raise ValueError(f"count: 1 at least, not {self.count}")
+            raise ValueError(f"count: must be at least 1, not {self.count}")
         if self.deadline <= 0:
-            raise ValueError(f"deadline: more than 0 s, not {self.deadline:g}")
+            raise ValueError(f"deadline: must be more than 0 s, not {self.deadline:g}")
 
-    def _knock(self, begin: str) -> None:
-        """Raises ConfigError where nobody answers at `[SCHEME://]HOST:PORT`."""
+    def _check_address(self, start_command: str) -> None:
+        """Raise ConfigError if nothing answers at the address `[SCHEME://]HOST:PORT`.
+
+        Args:
+            start_command: Command that starts such a cluster, for the message.
+        """
         host, _, port = (self.address or "").rpartition("://")[2].rpartition(":")
-        if not port.isdigit():  # such as Ray's `auto`
+        # Addresses without a port, such as Ray's `auto`, are looked up by the library itself.
+        if not port.isdigit():
             return
         try:
             socket.create_connection((host, int(port)), CONNECT_TIMEOUT).close()
         except OSError as cause:
             raise ConfigError(
                 f"cluster: {self.name} does not answer at {self.address} ({cause}); "
-                f"`{begin}` begins it"
+                f"start it with `{start_command}`"
             ) from cause

@@ -1,4 +1,4 @@
-"""Dask workers (dask.distributed): some on this machine, or those of a scheduler elsewhere."""
+"""Dask cluster (dask.distributed): workers on this machine, or those of a running scheduler."""
 
 from __future__ import annotations
 
@@ -19,25 +19,30 @@ from ._cluster import WorkerCluster
 T = TypeVar("T")
 R = TypeVar("R")
 
-logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of every connection
+# At INFO it logs every connection.
+logging.getLogger("distributed").setLevel(logging.WARNING)
 
 WORKER_TIMEOUT: Seconds = 60.0
-"""With a scheduler that has no workers yet."""
+"""Time to wait for the first worker of a scheduler."""
 
 
 @dataclass(frozen=True)
 class Dask(WorkerCluster):
-    def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Shards on Dask workers."""
+
+    def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         gpu = {"GPU": 1} if self.gpu else None
         if self.gpu and not self.address:
             work = partial(_with_own_gpu, work)
         with self._client() as client:
             try:
-                for done in as_completed(client.map(work, items, pure=False, resources=gpu)):
-                    yield done.result()
+                # Not pure: Dask must not take the result of an equal task for this one.
+                futures = client.map(work, tasks, pure=False, resources=gpu)
+                for future in as_completed(futures):
+                    yield future.result()
             except KilledWorker as cause:
                 raise EngineError(
-                    "dask: one worker after another died at the same shard; has it memory enough? "
+                    "dask: several workers died at the same shard, perhaps for lack of memory "
                     f"({cause})"
                 ) from cause
 
@@ -45,7 +50,7 @@ class Dask(WorkerCluster):
     def _client(self) -> Iterator[Client]:
         if self.address is None:
             with (
-                _unpoisoned(),
+                _restored_environment(),
                 LocalCluster(
                     n_workers=self.count or os.cpu_count(),
                     threads_per_worker=1,
@@ -58,31 +63,36 @@ class Dask(WorkerCluster):
             ):
                 yield client
             return
-        self._knock("dask scheduler")
+        self._check_address("dask scheduler")
         with Client(self.address) as client:
-            self._check(client)
+            self._check_workers(client)
             yield client
 
-    def _check(self, client: Client) -> None:
+    def _check_workers(self, client: Client) -> None:
         try:
             client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except TimeoutError as cause:
             raise ConfigError(
-                f"cluster: the scheduler at {self.address} has no workers; `dask worker "
-                f"{self.address} --nthreads 1` begins one"
+                f"cluster: the scheduler at {self.address} has no workers; start one with "
+                f"`dask worker {self.address} --nthreads 1`"
             ) from cause
+        # All of them: by default it returns five.
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        if self.gpu and not any(each["resources"].get("GPU") for each in workers):
+        if self.gpu and not any(worker["resources"].get("GPU") for worker in workers):
             raise ConfigError(
-                f"cluster: no worker of {self.address} has a GPU; begin one for every GPU with "
+                f"cluster: no worker of {self.address} has a GPU; start one for every GPU with "
                 f"`CUDA_VISIBLE_DEVICES=N dask worker {self.address} --nthreads 1 "
                 "--resources GPU=1`"
             )
 
 
 @contextmanager
-def _unpoisoned() -> Iterator[None]:
-    """Dask sets one thread for its workers in this process too, for all that it begins later."""
+def _restored_environment() -> Iterator[None]:
+    """Restore the environment variables that Dask changes.
+
+    For its workers Dask sets the number of threads to one, but in this process too, where it would
+    slow down all training that follows.
+    """
     before = dict(os.environ)
     try:
         yield
@@ -92,7 +102,8 @@ def _unpoisoned() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _with_own_gpu(work: Callable[[T], R], item: T) -> R:
-    """Show this worker, and the process it begins, the GPU with its own number."""
+def _with_own_gpu(work: Callable[[T], R], task: T) -> R:
+    """Run a task with only the GPU visible that has the number of this worker."""
+    # A local cluster names its workers 0, 1, 2, ...; the shard's process inherits the variable.
     os.environ["CUDA_VISIBLE_DEVICES"] = str(get_worker().name)
-    return work(item)
+    return work(task)

@@ -1,4 +1,4 @@
-"""Ray workers: some on this machine, or those of a Ray cluster."""
+"""Ray cluster: workers on this machine, or those of a running Ray cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
+# Ray reads this when it is imported, and would send usage statistics.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray.job_config import JobConfig
@@ -23,29 +24,33 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Ray(WorkerCluster):
-    def map(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-        with self._running():
-            do = ray.remote(num_cpus=1, num_gpus=int(self.gpu))(_done)
-            left = [do.remote(work, item) for item in items]
-            while left:
-                [done], left = ray.wait(left)
+    """Shards on Ray workers."""
+
+    def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        with self._initialized():
+            remote_call = ray.remote(num_cpus=1, num_gpus=int(self.gpu))(_call)
+            pending = [remote_call.remote(work, task) for task in tasks]
+            while pending:
+                [finished], pending = ray.wait(pending)
                 try:
-                    yield ray.get(done)
+                    yield ray.get(finished)
                 except ray.exceptions.RayTaskError as failed:
-                    raise failed.cause from failed  # what the work raised
+                    # Ray wraps what the work raised; callers expect the exception itself.
+                    raise failed.cause from failed
                 except ray.exceptions.RayError as cause:
                     raise EngineError(
-                        f"ray: one worker after another died at the same shard ({cause})"
+                        "ray: several workers died at the same shard, perhaps for lack of memory "
+                        f"({cause})"
                     ) from cause
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def _initialized(self) -> Iterator[None]:
         # As a driver, Ray would put the working directory first on the module path of its workers,
         # and a folder `twister_loop` there would be imported instead of this package. Jobs of Ray's
         # client are exempt.
         job = JobConfig(_client_job=True)
         if self.address:
-            self._knock("ray start --head")
+            self._check_address("ray start --head")
             ray.init(self.address, log_to_driver=False, job_config=job)
         else:
             with _module_path_in_environment():
@@ -57,18 +62,21 @@ class Ray(WorkerCluster):
                     job_config=job,
                 )
         try:
-            self._check()
+            self._check_gpus()
             yield
         finally:
             ray.shutdown()
 
-    def _check(self) -> None:
+    def _check_gpus(self) -> None:
         if self.gpu and not ray.cluster_resources().get("GPU"):
-            raise ConfigError("cluster: Ray knows no GPU; leave `gpu` out, or add a node with one")
+            raise ConfigError(
+                "cluster: the Ray cluster has no GPU; remove `gpu`, or add a node with one"
+            )
 
 
-def _done(work: Callable[[T], R], item: T) -> R:
-    return work(item)  # Ray wants a function, and not one with arguments bound
+# Ray accepts plain functions only, and `work` is a partial.
+def _call(work: Callable[[T], R], task: T) -> R:
+    return work(task)
 
 
 @contextmanager
