@@ -1,4 +1,4 @@
-"""What the page of a run carries, for tests."""
+"""Reading of a run's page, for tests."""
 
 import gzip
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def carried(run: Path) -> list[dict[str, Any]]:
-    """The rounds that the page of a run carries, unpacked."""
-    [packed] = re.findall(r'id="data">(.*?)<', (run / "index.html").read_text())
-    rounds: list[dict[str, Any]] = json.loads(gzip.decompress(b64decode(packed)))["rounds"]
+def rounds_of_page(run: Path) -> list[dict[str, Any]]:
+    """Return the rounds that the page of a run contains."""
+    [compressed] = re.findall(r'id="data">(.*?)<', (run / "index.html").read_text())
+    rounds: list[dict[str, Any]] = json.loads(gzip.decompress(b64decode(compressed)))["rounds"]
     return rounds

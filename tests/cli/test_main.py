@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import carried
+from tests.pages import rounds_of_page
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json
 from twister_loop.reporting.summary import Summary, summarize
@@ -40,7 +40,7 @@ def test_a_run_prints_its_tables_its_verdicts_and_the_path_of_its_page(
     printed = capsys.readouterr().out
     for expected in ("round 1: accepted", "round 2: refused", "untouched", "index.html"):
         assert expected in printed
-    assert [round_["outcome"] for round_ in carried(world.parent / "run")] == [
+    assert [round_["outcome"] for round_ in rounds_of_page(world.parent / "run")] == [
         "accepted",
         "refused",
     ]
@@ -75,7 +75,7 @@ def test_a_script_in_a_transcript_is_escaped_on_the_page(world: Path) -> None:
     metadata.write_text(metadata.read_text().replace("jump", "<script>alert(1)</script>"))
     assert main(["run", str(world), str(folder), "--no-prefect", "--set", "rounds=1"]) == 0
     page = (folder / "index.html").read_text()
-    assert "alert(1)" not in page and "alert(1)" in json.dumps(carried(folder))
+    assert "alert(1)" not in page and "alert(1)" in json.dumps(rounds_of_page(folder))
 
 
 def test_restart_sets_the_round_in_progress_aside(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import carried
+from tests.pages import rounds_of_page
 from twister_loop import (
     BusyError,
     ConfigError,
@@ -60,7 +60,7 @@ def test_a_yes_makes_it_the_champion_and_is_kept_with_its_proof(asking: Plan, ru
     said = approve(run, "listened to it", by="a person")
     assert approval_of(run / "round-01") == said and said.note == "listened to it"
     assert RunFolder.read(run).champion_folder == run / "round-01"
-    heard = run / "round-01/approval/heard/manifest.jsonl"
+    heard = run / "round-01/approval/transcripts/manifest.jsonl"
     report = run / "round-01/report/development/dev/manifest.jsonl"
     assert len(heard.read_text().splitlines()) == len(report.read_text().splitlines())
     assert next_round(asking, run).number == 2
@@ -79,7 +79,7 @@ def test_a_no_keeps_the_champion_and_nothing_new_is_not_run_again(plan: Plan, ru
 
 def test_a_word_is_said_once(asking: Plan, run: Path) -> None:
     refuse(run, "no", by="one")
-    with pytest.raises(ConfigError, match=r"round 1 was refused by one on .*: no; that is said on"):
+    with pytest.raises(ConfigError, match=r"round 1 was refused by one on .*: no; a decision is fin"):
         approve(run, by="another")
 
 
@@ -90,7 +90,7 @@ def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
     monkeypatch.setattr(
         ToyRecognizer, "_codebook", lambda self, _: known(self, replace(self.initial_checkpoint()))
     )
-    with pytest.raises(EngineError, match="nothing was promoted: on 2 development clips"):
+    with pytest.raises(EngineError, match="not promoted: on 2 development clips"):
         approve(run)
     assert RunFolder.read(run).champion is None and RunFolder.read(run).awaiting_approval
     assert not list((run / "round-01").glob(".approval"))
@@ -100,7 +100,7 @@ def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
 
 def test_audio_that_is_gone_is_a_sentence_and_changes_nothing(asking: Plan, run: Path) -> None:
     shutil.rmtree(run.parent / "data" / "development")
-    with pytest.raises(EngineError, match="nothing was promoted"):
+    with pytest.raises(EngineError, match="not promoted"):
         approve(run)
     assert RunFolder.read(run).awaiting_approval
 
@@ -113,7 +113,7 @@ def test_nobody_decides_while_another_process_is_at_work(asking: Plan, run: Path
 def test_a_plan_that_does_not_ask_promotes_by_its_gates(plan: Plan, run: Path) -> None:
     next_round(plan, run)
     assert RunFolder.read(run).champion_folder
-    with pytest.raises(ConfigError, match="nothing waits for approval"):
+    with pytest.raises(ConfigError, match="no candidate awaits approval"):
         approve(run)
 
 
@@ -137,11 +137,11 @@ def test_the_commands_say_what_waits_and_what_was_said(
     printed = capsys.readouterr().out
     assert "round 1: waiting for approval" in printed and f"twister approve {run}" in printed
     assert main(["round", str(world), str(run), "--no-prefect"]) == 0
-    assert "waits for approval" in capsys.readouterr().err
+    assert "awaits approval" in capsys.readouterr().err
     assert main(["refuse", str(run), "--note", "<b>[red]no[/red]"]) == 0
     assert main(["report", str(run)]) == 0
     printed = capsys.readouterr().out
     assert "round 1: refused" in printed and "<b>[red]no[/red]" in printed
     assert "<b>" not in (run / "index.html").read_text()
-    [shown] = carried(run)
+    [shown] = rounds_of_page(run)
     assert shown["approval"]["note"] == "<b>[red]no[/red]" and shown["outcome"] == "refused"

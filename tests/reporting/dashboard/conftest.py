@@ -1,4 +1,4 @@
-"""A folder of runs, made once, and a real server over it."""
+"""A folder of runs, made once, and a real server for it."""
 
 import socket
 import threading
@@ -20,7 +20,7 @@ KOREAN, CHINESE = "안녕하세요 여러분", "你好 世界"
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of the toy world: one of one round, one of three on texts from everywhere."""
+    """Two toy runs: one of one round, and one of three rounds with texts in several scripts."""
     home = tmp_path_factory.mktemp("dashboard")
     world, data, runs = toy.build(home), home / "data", home / "runs"
     next_round(load(world), runs / "one")
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line = '{"file_name": "%d.wav", "text": "%s"}\n'
     texts = ("the five boxing wizards jump quickly", HOSTILE, RIGHT_TO_LEFT, KOREAN, CHINESE)
     toy.speak([*toy.TEST, "a rose", "io e", "e lui"], data / "test")
-    metadata.write_text("".join(line % each for each in enumerate(texts)), encoding="utf-8")
+    metadata.write_text("".join(line % numbered for numbered in enumerate(texts)), encoding="utf-8")
     plans = ({}, {"mix": {"human": 2}}, {"mix": {"human": 3}, "gates": ["significant"]})
     for changes in plans:
         next_round(load(world, changes), runs / "three")
@@ -39,20 +39,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def serving(runs: Path, token: str | None = None, host: str = "127.0.0.1") -> Iterator[str]:
-    """The address of a server that runs in a thread."""
+    """Run a server in a thread; yields its address."""
     uvicorn = pytest.importorskip("uvicorn")
     from twister_loop.reporting.dashboard import server
     from twister_loop.reporting.dashboard.folder import Runs
 
     app = server.create_app(Runs.open(runs), host, token)
-    running = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    uvicorn_server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
+        thread = threading.Thread(target=uvicorn_server.run, args=([listening],), daemon=True)
         thread.start()
-        while not running.started:
+        while not uvicorn_server.started:
             time.sleep(0.01)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        running.should_exit = True
+        uvicorn_server.should_exit = True
         thread.join(10)
 
 

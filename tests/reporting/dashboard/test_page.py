@@ -1,4 +1,4 @@
-"""The page of a run, what it keeps beside it, and what is seen while a round goes on."""
+"""The page of a run, its cache and its clips, and the progress of a round."""
 
 import shutil
 from collections.abc import Callable
@@ -29,35 +29,37 @@ def run(plan: Plan, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_the_page_is_drawn_while_the_round_goes_on(
+def test_the_page_is_written_again_and_again_during_a_round(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, seen = tmp_path / "run", list[int]()
+    run, written_at = tmp_path / "run", list[int]()
     monkeypatch.setattr(page, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
 
-    def looking(stage: Callable[..., Any]) -> Callable[..., Any]:
+    def run_and_look(stage: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **kwargs: Any) -> Any:
             if (run / "index.html").is_file():
-                seen.append((run / "index.html").stat().st_mtime_ns)
+                written_at.append((run / "index.html").stat().st_mtime_ns)
             return stage(*args, **kwargs)
 
         return step
 
-    next_round(plan, run, dashboard.redraw_after_stages(run, looking))
-    assert len(set(seen)) > 8
+    next_round(plan, run, dashboard.redraw_after_stages(run, run_and_look))
+    assert len(set(written_at)) > 8
 
 
-def test_a_page_that_cannot_be_drawn_never_ends_a_run(
+def test_a_page_that_cannot_be_written_never_ends_a_run(
     plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = tmp_path / "run"
     (run / "index.html").mkdir(parents=True)
     write_json({"format": FORMAT}, run / RUN_MARKER)
-    done = next_round(plan, run, dashboard.redraw_after_stages(run, run_in_process))
-    assert done.verdict.accepted and "could not be written" in caplog.text
+    finished = next_round(plan, run, dashboard.redraw_after_stages(run, run_in_process))
+    assert finished.verdict.accepted and "could not be written" in caplog.text
 
 
-def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_round_is_read_from_the_cache(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = summarize(run), details(run)
     clear_memory()
     monkeypatch.setattr("twister_loop.reporting.summary.build_scoreboard", None)
@@ -65,23 +67,23 @@ def test_a_finished_round_is_read_once_and_kept(run: Path, monkeypatch: pytest.M
     assert (summarize(run), details(run)) == before
 
 
-def test_what_was_kept_of_a_round_gives_way_to_what_its_folders_say(run: Path) -> None:
+def test_a_damaged_or_outdated_cache_is_computed_again(run: Path) -> None:
     summarize(run)
-    note = run / CACHE_FOLDER / "round-01-summary.json"
-    kept = read_json(note)
-    for spoilt in ("{", '{"key": "another", "record": {}}', note.read_text()[:200]):
-        note.write_text(spoilt)
+    cached_file = run / CACHE_FOLDER / "round-01-summary.json"
+    cached = read_json(cached_file)
+    for damaged in ("{", '{"key": "another", "record": {}}', cached_file.read_text()[:200]):
+        cached_file.write_text(damaged)
         clear_memory()
-        assert schema.to_json_data(summarize(run).rounds[0]) == kept["record"]
+        assert schema.to_json_data(summarize(run).rounds[0]) == cached["record"]
     Approval(approved=True, by="Ada", when="2026-11-24T20:00:00+00:00").save(
         run / "round-01/approval"
     )
     clear_memory()
     summarize(run)
-    assert read_json(note)["key"] != kept["key"]
+    assert read_json(cached_file)["key"] != cached["key"]
 
 
-def test_a_run_that_can_only_be_read_is_summed_up_all_the_same(run: Path) -> None:
+def test_a_run_without_a_writable_cache_is_summarized_all_the_same(run: Path) -> None:
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     (run / CACHE_FOLDER).write_text("in the way")
     clear_memory()
@@ -90,58 +92,81 @@ def test_a_run_that_can_only_be_read_is_summed_up_all_the_same(run: Path) -> Non
 
 def test_clips_are_copies_that_outlive_the_recordings(run: Path, tmp_path: Path) -> None:
     dashboard.write_page(run)
-    found = {path.stem: audio.read_duration(path) for path in (run / "clips").glob("*.flac")}
+    clips = (run / "clips").glob("*.flac")
+    durations = {path.stem: audio.read_duration(path) for path in clips}
     summary = summarize(run).rounds[0]
     for name in ("dev", "test", "vowels"):
-        for each in (*summary.worst[name], *summary.improved[name]):
-            assert each.id in found
+        for diff in (*summary.worst[name], *summary.improved[name]):
+            assert diff.id in durations
     for sample in details(run)[0].samples:
-        assert found[sample.id] == pytest.approx(sample.duration, abs=0.01)
+        assert durations[sample.id] == pytest.approx(sample.duration, abs=0.01)
     shutil.rmtree(tmp_path / "data")
     dashboard.write_page(run)
-    assert len(list((run / "clips").glob("*.flac"))) == len(found)
+    assert len(list((run / "clips").glob("*.flac"))) == len(durations)
 
 
-def test_an_id_that_is_a_path_copies_nothing_out_of_the_run(run: Path) -> None:
-    spoken = Manifest(run / "round-01" / "filtered_labels")
-    evil = [replace(each, id=f"../../{n}") for n, each in enumerate(spoken)]
-    Manifest.write(evil, spoken.folder)
+def test_an_id_that_is_a_path_writes_nothing_outside_the_clips(run: Path) -> None:
+    labels = Manifest(run / "round-01" / "filtered_labels")
+    evil = [replace(label, id=f"../../{n}") for n, label in enumerate(labels)]
+    Manifest.write(evil, labels.folder)
     shutil.rmtree(run / "clips", ignore_errors=True)
     dashboard.write_page(run)
     assert not list(run.parent.glob("*.flac")) and not list(run.glob("*.flac"))
 
 
-def test_what_changed_between_rounds_is_named_by_its_place(run: Path, world: Path) -> None:
+def test_changes_between_rounds_are_named_by_their_field(run: Path, world: Path) -> None:
     changed = {"mix": {"human": 2}, "gates": ["significant", "retention"]}
     next_round(load(world, changed), run)
     first, second = details(run)
     assert not first.changes and first.plan != second.plan
-    said = {each.field: (each.before, each.now) for each in second.changes}
-    assert said["plan.mix.human"] == ("1.0", "2.0")
-    assert said["plan.gates.no_regression"][1] == "none" and "plan.gates.retention" in said
-    assert [each.gate for each in second.gates] == ["significant", "retention"]
+    changes = {change.field: (change.before, change.now) for change in second.changes}
+    assert changes["plan.mix.human"] == ("1.0", "2.0")
+    assert changes["plan.gates.no_regression"][1] == "none" and "plan.gates.retention" in changes
+    assert [gate.gate for gate in second.gates] == ["significant", "retention"]
 
 
-def test_how_far_a_stage_is_can_be_read_off_the_disk(run: Path) -> None:
+def test_the_progress_of_a_stage_is_read_from_the_disk(run: Path) -> None:
     assert find_current_stage(run) is None
-    at = run / "round-01"
-    shutil.rmtree(at / "verdict")
+    round_folder = run / "round-01"
+    shutil.rmtree(round_folder / "verdict")
     assert find_current_stage(run) is None
-    report = at / "report"
-    work = report.rename(at / ".report")
-    manifest = work / "retention" / "vowels" / "manifest.jsonl"
+    report = round_folder / "report"
+    hidden = report.rename(round_folder / ".report")
+    manifest = hidden / "retention" / "vowels" / "manifest.jsonl"
     manifest.write_text(manifest.read_text().splitlines(keepends=True)[0])
-    now = find_current_stage(run)
-    assert now and (now.round, now.stage, now.set_name) == (1, "report", "vowels")
-    assert (now.done, now.total, now.unit) == (1, 2, "utterances")
-    work.rename(report)
-    candidate = (at / "candidate").rename(at / ".candidate")
+    stage = find_current_stage(run)
+    assert stage and (stage.round, stage.stage, stage.set_name) == (1, "report", "vowels")
+    assert (stage.done, stage.total, stage.unit) == (1, 2, "utterances")
+    hidden.rename(report)
+    candidate = (round_folder / "candidate").rename(round_folder / ".candidate")
     (candidate / "training.jsonl").write_text('{"step": 6, "loss": 2.0}\n{"step": 7, "loss"')
-    now = find_current_stage(run)
-    assert now and (now.stage, now.done, now.total, now.loss) == ("candidate", 6, None, 2.0)
+    stage = find_current_stage(run)
+    assert stage and (stage.stage, stage.done, stage.total) == ("candidate", 6, None)
+    assert (stage.unit, stage.loss) == ("steps", 2.0)
 
 
-def test_a_round_in_progress_has_a_page_of_what_is_there(run: Path) -> None:
+def test_every_stage_with_a_manifest_has_a_progress(run: Path) -> None:
+    round_folder = run / "round-01"
+    shutil.rmtree(round_folder / "verdict")
+    shutil.copytree(round_folder / "pseudo_labels", round_folder / "rescored")
+    shutil.copytree(round_folder / "untouched", round_folder / "references" / "tiny")
+    pool = len(Manifest(round_folder / "pool"))
+    stages = {
+        "pseudo_labels": pool,
+        "rescored": pool,
+        "references/tiny": 2,
+        "voices/toy/spoken": len(Manifest(round_folder / "voices" / "toy" / "spoken")),
+        "voices/toy/verified": len(Manifest(round_folder / "voices" / "toy" / "verified")),
+    }
+    for folder, total in stages.items():
+        finished = round_folder / folder
+        hidden = finished.rename(finished.with_name(f".{finished.name}"))
+        stage = find_current_stage(run)
+        assert stage and (stage.stage, stage.done, stage.total) == (folder, total, total)
+        hidden.rename(finished)
+
+
+def test_a_round_in_progress_has_a_page(run: Path) -> None:
     for name in ("verdict", "report", "candidate", "packed", "mixture"):
         shutil.rmtree(run / "round-01" / name)
     assert dashboard.write_page(run).stat().st_size > 1000
@@ -158,14 +183,17 @@ def test_a_curve_of_many_steps_is_averaged_and_ends_at_its_last(run: Path) -> No
     assert sum(curve.loss) / len(curve.loss) == pytest.approx(0.5, abs=0.02)
 
 
-def test_the_looks_that_ended_a_training_are_there_with_the_name_of_their_set(run: Path) -> None:
-    at = run / "round-01"
-    looks = [(5, 20), (10, 12), (15, 14)]
-    lines = (f'{{"step": {n}, "epoch": 1, "errors": {wrong}, "of": 100}}\n' for n, wrong in looks)
-    (at / "candidate" / "stopping.jsonl").write_text("".join(lines))
-    plan = read_json(at / "plan.json")
+def test_early_stopping_is_shown_with_the_name_of_its_set(run: Path) -> None:
+    round_folder = run / "round-01"
+    evaluations = [(5, 20), (10, 12), (15, 14)]
+    lines = (
+        f'{{"step": {step}, "epoch": 1, "errors": {errors}, "of": 100}}\n'
+        for step, errors in evaluations
+    )
+    (round_folder / "candidate" / "stopping.jsonl").write_text("".join(lines))
+    plan = read_json(round_folder / "plan.json")
     plan["plan"]["asr"]["stop"] = {"set": "ivr-dev", "patience": 1}
-    write_json(plan, at / "plan.json")
+    write_json(plan, round_folder / "plan.json")
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     clear_memory()
     assert details(run)[0].early_stopping == EarlyStoppingCurve(
@@ -173,9 +201,9 @@ def test_the_looks_that_ended_a_training_are_there_with_the_name_of_their_set(ru
     )
 
 
-def test_a_sample_with_nothing_heard_or_said_is_shown_too(run: Path) -> None:
-    at = run / "round-01" / "filtered_labels" / "rejected"
-    Manifest.write([Utterance(id="x", rejected_by="silent", objection="-80 dB")], at)
+def test_a_sample_without_text_and_transcript_is_shown_too(run: Path) -> None:
+    rejected = [Utterance(id="x", rejected_by="silent", objection="-80 dB")]
+    Manifest.write(rejected, run / "round-01" / "filtered_labels" / "rejected")
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     clear_memory()
-    assert any(each.objection == "silent: -80 dB" for each in details(run)[0].samples)
+    assert any(sample.objection == "silent: -80 dB" for sample in details(run)[0].samples)

@@ -1,4 +1,4 @@
-"""What the server hands out, and what it does not; asked over a real socket."""
+"""Answers of the server, over a real socket: what it sends, and what it must not send."""
 
 import gzip
 import json
@@ -20,37 +20,39 @@ pytest.importorskip("starlette")
 
 
 class Answer:
+    """The answer to one request."""
+
     def __init__(self, address: str, path: str, **headers: str) -> None:
         connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
         body, method = headers.pop("body", None), headers.pop("method", "GET")
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        self.status, self.headers, self.body = answer.status, answer.headers, answer.read()
+        response = connection.getresponse()
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
         connection.close()
 
     @property
     def json(self) -> Any:
-        packed = self.headers.get("content-encoding") == "gzip"
-        return json.loads(gzip.decompress(self.body) if packed else self.body)
+        is_compressed = self.headers.get("content-encoding") == "gzip"
+        return json.loads(gzip.decompress(self.body) if is_compressed else self.body)
 
 
-def test_the_list_names_every_run_with_its_rounds_and_its_figures(served: str) -> None:
-    runs = {each["name"]: each for each in Answer(served, "/api/runs").json}
+def test_the_list_names_every_run_with_its_rounds_and_scores(served: str) -> None:
+    runs = {run["name"]: run for run in Answer(served, "/api/runs").json}
     assert set(runs) == {"one", "three"}
     assert runs["three"]["outcomes"][0] == "accepted" and len(runs["three"]["outcomes"]) == 3
-    assert {each["kind"] for each in runs["one"]["sets"]} == {"development", "test", "retention"}
+    assert {entry["kind"] for entry in runs["one"]["sets"]} == {"development", "test", "retention"}
 
 
-def test_a_run_is_handed_out_with_its_manifests_and_packed_for_those_who_read_that(
+def test_a_run_comes_with_its_manifests_and_compressed_if_the_client_accepts_that(
     served: str,
 ) -> None:
     plain = Answer(served, "/api/run/three")
-    packed = Answer(served, "/api/run/three", accept_encoding="gzip")
-    assert plain.json == packed.json and len(packed.body) < len(plain.body) / 2
+    compressed = Answer(served, "/api/run/three", accept_encoding="gzip")
+    assert plain.json == compressed.json and len(compressed.body) < len(plain.body) / 2
     assert "filtered_labels/rejected" in plain.json["manifests"]["round-01"]
-    now = Answer(served, "/api/now/three").json
-    assert now == {"stamp": plain.json["stamp"], "current_stage": None}
+    progress = Answer(served, "/api/now/three").json
+    assert progress == {"stamp": plain.json["stamp"], "current_stage": None}
 
 
 def test_audio_is_served_in_ranges(served: str) -> None:
@@ -100,7 +102,7 @@ def test_nothing_outside_the_runs_is_read(served: str, folder: Path, path: str) 
     assert answer.status == 404 and b"RIFF" not in answer.body and b"root:" not in answer.body
 
 
-def test_a_run_that_is_a_link_to_elsewhere_is_not_listed(folder: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_run_outside_is_not_listed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "linked").symlink_to(folder / "one")
     runs = Runs.open(tmp_path / "runs")
@@ -109,7 +111,7 @@ def test_a_run_that_is_a_link_to_elsewhere_is_not_listed(folder: Path, tmp_path:
         runs.run_folder("linked")
 
 
-def test_one_run_alone_can_be_served_and_its_neighbors_are_not(folder: Path) -> None:
+def test_one_run_alone_can_be_served_without_its_neighbors(folder: Path) -> None:
     runs = Runs.open(folder / "one")
     assert runs.names() == ["one"]
     with pytest.raises(MissingError):
@@ -119,29 +121,30 @@ def test_one_run_alone_can_be_served_and_its_neighbors_are_not(folder: Path) -> 
 def test_a_manifest_of_many_lines_is_paged_and_searched(served: str, folder: Path) -> None:
     lines = (Utterance(id=str(n), text=f"line {n} end") for n in range(3000))
     Manifest.write(lines, folder / "three" / "round-01" / "long")
-    ask = "/api/lines?run=three&folder=round-01/long"
-    first = Answer(served, ask).json
-    assert [each["id"] for each in first["lines"]] == [str(n) for n in range(50)]
-    second = Answer(served, f"{ask}&begin={first['next_begin']}").json
+    path = "/api/lines?run=three&folder=round-01/long"
+    first = Answer(served, path).json
+    assert [line["id"] for line in first["lines"]] == [str(n) for n in range(50)]
+    second = Answer(served, f"{path}&begin={first['next_begin']}").json
     assert second["lines"][0]["id"] == "50"
-    found = Answer(served, f"{ask}&query=LINE%202999%20").json
-    assert [each["id"] for each in found["lines"]] == ["2999"] and found["next_begin"] is None
-    assert Answer(served, f"{ask}&begin=7").status == 404
+    matching = Answer(served, f"{path}&query=LINE%202999%20").json
+    assert [line["id"] for line in matching["lines"]] == ["2999"]
+    assert matching["next_begin"] is None
+    assert Answer(served, f"{path}&begin=7").status == 404
     shutil.rmtree(folder / "three" / "round-01" / "long")
 
 
 def test_synthetic_speech_can_be_listened_to_from_its_manifest(served: str) -> None:
-    ask = "/api/lines?run=three&folder=round-01/voices/toy/spoken"
-    sound = Answer(served, ask).json["lines"][0]["audio"]
-    assert Answer(served, sound).body[:4] == b"RIFF"
+    path = "/api/lines?run=three&folder=round-01/voices/toy/spoken"
+    audio = Answer(served, path).json["lines"][0]["audio"]
+    assert Answer(served, audio).body[:4] == b"RIFF"
     pool = Answer(served, "/api/lines?run=three&folder=round-01/pseudo_labels").json["lines"][0]
     assert "audio" not in pool and "data" not in json.dumps(pool)
 
 
-def test_two_rounds_are_compared_on_what_both_were_measured_on(served: str) -> None:
-    found = Answer(served, "/api/compare?first=three/round-01&second=three/round-02").json
-    assert found["scoreboard"]["steps"]["dev"]["words"]["rate"] == 0
-    assert {"plan.mix.human"} <= {each["field"] for each in found["changes"]}
+def test_two_rounds_are_compared_on_the_sets_of_both(served: str) -> None:
+    comparison = Answer(served, "/api/compare?first=three/round-01&second=three/round-02").json
+    assert comparison["scoreboard"]["steps"]["dev"]["words"]["rate"] == 0
+    assert {"plan.mix.human"} <= {change["field"] for change in comparison["changes"]}
     across = Answer(served, "/api/compare?first=one/round-01&second=three/round-01").json
     assert "dev" in across["scoreboard"]["steps"] and "test" not in across["scoreboard"]["steps"]
     assert "other recordings or references" in across["skipped_sets"]["test"]
@@ -158,26 +161,26 @@ def test_another_host_name_that_leads_here_is_refused(served: str) -> None:
     assert Answer(served, "/api/runs", host="evil.example").status == 400
 
 
-def test_others_must_know_the_token(folder: Path) -> None:
+def test_other_machines_need_the_token(folder: Path) -> None:
     with serving(folder, token="s3cret", host="0.0.0.0") as address:
         for path in ("/", "/api/runs", "/audio/three/clips/x.flac", "/static/page.css"):
             assert Answer(address, path).status == 401
         assert Answer(address, "/api/runs", authorization="Bearer wrong").status == 401
         assert Answer(address, "/api/runs", authorization="Bearer s3cret").status == 200
         assert Answer(address, "/?token=wrong").status == 401
-        for entered in (
+        for redirect in (
             Answer(address, "/compare?token=s3cret&first=a"),
             Answer(address, "/compare?first=a", method="POST", body="token=s3cret"),
         ):
-            assert entered.status == 303 and entered.headers["location"] == "/compare?first=a"
-            cookie = entered.headers["set-cookie"]
+            assert redirect.status == 303 and redirect.headers["location"] == "/compare?first=a"
+            cookie = redirect.headers["set-cookie"]
             assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
             assert Answer(address, "/api/runs", cookie=cookie.split(";")[0]).status == 200
-        away = Answer(address, "//evil.example/?token=s3cret").headers["location"]
-        assert away == "/evil.example/"
+        location = Answer(address, "//evil.example/?token=s3cret").headers["location"]
+        assert location == "/evil.example/"
 
 
-def test_without_a_token_nobody_else_is_let_in(
+def test_an_open_address_without_a_token_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TWISTER_DASHBOARD_TOKEN", raising=False)

@@ -1,4 +1,4 @@
-"""What is exported is read by those it is for."""
+"""Exports are read by the programs that they are for."""
 
 import csv
 import json
@@ -12,13 +12,14 @@ from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.types import Tally
 from twister_loop.reporting.export import card, export
 from twister_loop.reporting.summary import Summary, summarize
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rounds, the first accepted; its candidate noted its training."""
+    """A run of two rounds, the first accepted; its candidate has a training log."""
     home = tmp_path_factory.mktemp("exports")
     world = toy.build(home)
     next_round(load(world), home / "run")
@@ -33,15 +34,15 @@ def test_every_rate_is_a_line_of_the_table(run: Path, tmp_path: Path) -> None:
     with (tmp_path / "out" / "metrics.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * 3 * 3 * 3  # rounds, sets, models, measures
-    [one] = [
-        each
-        for each in lines
-        if (each["round"], each["set"], each["model"], each["measure"])
+    [line] = [
+        line
+        for line in lines
+        if (line["round"], line["set"], line["model"], line["measure"])
         == ("1", "test", "candidate", "WER")
     ]
-    assert (one["rate"], one["hits"], one["verdict"]) == ("0.0", "13", "accepted")
-    told = read_json(tmp_path / "out" / "metrics.json")
-    assert set(told) == set(Summary.__dataclass_fields__) and len(told["rounds"]) == 2
+    assert (line["rate"], line["hits"], line["verdict"]) == ("0.0", "13", "accepted")
+    summary = read_json(tmp_path / "out" / "metrics.json")
+    assert set(summary) == set(Summary.__dataclass_fields__) and len(summary["rounds"]) == 2
 
 
 def test_curves_and_rates_are_read_back_by_tensorboard(run: Path, tmp_path: Path) -> None:
@@ -51,24 +52,26 @@ def test_curves_and_rates_are_read_back_by_tensorboard(run: Path, tmp_path: Path
     list(export(run, tmp_path / "out"))
     board = tmp_path / "out" / "tensorboard"
     training = EventAccumulator(str(board / "round-01" / "candidate")).Reload()
-    assert [(e.step, e.value) for e in training.Scalars("training/loss")] == [(1, 2.5), (2, 1.5)]
+    assert [(event.step, event.value) for event in training.Scalars("training/loss")] == [
+        (1, 2.5),
+        (2, 1.5),
+    ]
     rates = EventAccumulator(str(board / "rounds" / "candidate")).Reload()
-    assert [each.step for each in rates.Scalars("WER/test")] == [1, 2]
+    assert [event.step for event in rates.Scalars("WER/test")] == [1, 2]
 
 
-def test_what_was_trained_on_becomes_an_audiofolder(run: Path, tmp_path: Path) -> None:
+def test_the_training_data_becomes_an_audiofolder(run: Path, tmp_path: Path) -> None:
     list(export(run, tmp_path / "out", with_data=True))
     split = tmp_path / "out" / "data" / "train"
-    lines = [json.loads(each) for each in (split / "metadata.jsonl").read_text().splitlines()]
-    assert {each["origin"] for each in lines} == {"human", "pseudo", "synthetic"}
-    for each in lines:
-        assert audio.read_duration(split / each["file_name"]) == pytest.approx(
-            each["duration"], abs=0.01
-        )
-    assert len({tuple(each) for each in lines}) == 1  # the same columns in every line
+    lines = [json.loads(line) for line in (split / "metadata.jsonl").read_text().splitlines()]
+    assert {line["origin"] for line in lines} == {"human", "pseudo", "synthetic"}
+    for line in lines:
+        seconds = audio.read_duration(split / line["file_name"])
+        assert seconds == pytest.approx(line["duration"], abs=0.01)
+    assert len({tuple(line) for line in lines}) == 1  # the same columns in every line
 
 
-def test_the_card_says_what_got_worse_and_that_no_license_was_named(run: Path) -> None:
+def test_the_card_names_regressions_and_a_missing_license(run: Path) -> None:
     summary = summarize(run)
     text = card.render_card(run / "round-01", summary, None)
     front = yaml.safe_load(text.split("---")[1])
@@ -80,28 +83,42 @@ def test_the_card_says_what_got_worse_and_that_no_license_was_named(run: Path) -
     assert "{{" not in text and "{%" not in text
 
 
-def test_a_set_that_lost_is_named_in_the_card(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_with_more_errors_is_named_in_the_card(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     summary = summarize(run)
-    this = summary.rounds[0]
-    lost = this.changes["dev"]["words"].__class__(0.02, -0.01, 0.05, 0.1, "utterances")
-    changes = {**this.changes, "dev": {**this.changes["dev"], "words": lost}}
-    monkeypatch.setitem(this.__dict__, "changes", changes)
+    first = summary.rounds[0]
+    worse = first.changes["dev"]["words"].__class__(0.02, -0.01, 0.05, 0.1, "utterances")
+    changes = {**first.changes, "dev": {**first.changes["dev"], "words": worse}}
+    monkeypatch.setitem(first.__dict__, "changes", changes)
     text = card.render_card(run / "round-01", summary, None)
     assert "dev (development), words: +2.00 points (-1.00 to +5.00; may be chance)" in text
 
 
-def test_without_an_accepted_candidate_there_are_figures_and_no_model(
+def test_without_an_accepted_candidate_only_the_scores_are_exported(
     world: Path, tmp_path: Path
 ) -> None:
     next_round(load(world, {"gates": [{"use": "minimum_gain", "at_least": 9}]}), tmp_path / "run")
-    said = list(export(tmp_path / "run", tmp_path / "out"))
-    assert "no candidate was accepted" in said[0] and not (tmp_path / "out" / "model").exists()
+    lines = list(export(tmp_path / "run", tmp_path / "out"))
+    assert "no candidate was accepted" in lines[0] and not (tmp_path / "out" / "model").exists()
     assert (tmp_path / "out" / "metrics.csv").is_file()
 
 
-def test_a_folder_that_holds_something_is_left_alone(
+def test_a_folder_that_is_not_empty_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_json({}, tmp_path / "mine.json")
     assert main(["export", str(run), str(tmp_path)]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_names_in_the_card_never_become_markup(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = summarize(run)
+    first = summary.rounds[0]
+    for field in ("scores", "changes"):
+        renamed = {f"<b>|{name}": content for name, content in getattr(first, field).items()}
+        monkeypatch.setitem(first.__dict__, field, renamed)
+    monkeypatch.setitem(first.__dict__, "languages", {"pseudo": {"no": Tally(1, 60.0)}})
+    text = card.render_card(run / "round-01", summary, None)
+    assert "| \\<b>\\|dev (development) |" in text and "<b>" not in text.replace("\\<b>", "")
+    assert yaml.safe_load(text.split("---")[1])["language"] == ["no"]  # in YAML, no is false
