@@ -1,13 +1,14 @@
-"""A run as large as one wants to look at, made by the loop itself, and what its page costs.
+"""A large run, made by the loop itself, and the cost of its page.
 
 python benchmarks/dashboard.py FOLDER [ROUNDS] [SETS]
 
-The recognizer and the voice are simulated: they read what was said out of the manifest, and make
-fewer mistakes in every round. All else is the real thing: stages, signatures, reports, gates.
+The recognizer and the voice are simulated: they read the text from the manifest, and the recognizer
+makes fewer errors with each training. Everything else is real: stages, cache, reports, gates.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import shutil
@@ -62,12 +63,12 @@ WORDS = {
     "قفل الاجتماع حاول مرة أخرى لاحقا",
 }
 UTTERANCES = 25
-"""Of a held-out set."""
+"""Utterances of a held-out set."""
 
 
 @dataclass(frozen=True)
 class Sentences(Corpus):
-    """Random sentences of a language, and as much noise."""
+    """Random sentences of a language, with noise of a fitting length as audio."""
 
     folder_: str
     lang: str
@@ -78,38 +79,40 @@ class Sentences(Corpus):
         rng, words = random.Random(self.folder_), WORDS[self.lang].split()
         space = "" if self.lang == "zh" else " "
         for number in range(self.count):
-            said = space.join(rng.choices(words, k=rng.randint(5, 11)))
+            text = space.join(rng.choices(words, k=rng.randint(5, 11)))
             path = Path(self.folder_) / f"{number}.wav"
             if not path.is_file():
-                audio.write(_sound(said, str(path)), path)
+                audio.write(_noise(text, str(path)), path)
             yield Utterance(
                 id=str(number),
                 audio_filepath=path,
                 duration=round(audio.read_duration(path), 3),
-                text=said,
+                text=text,
                 lang=self.lang,
             )
 
 
 @dataclass(frozen=True)
 class Texts(Sentences):
+    """The same sentences without audio."""
+
     def utterances(self) -> Iterator[Utterance]:
-        for each in super().utterances():
-            yield Utterance(id=each.id, text=each.text, lang=each.lang)
+        for sentence in super().utterances():
+            yield Utterance(id=sentence.id, text=sentence.text, lang=sentence.lang)
 
 
 @dataclass(frozen=True)
 class Unlabeled(Sentences):
-    """The pool: what was said is kept in the speaker's name, where only `Simulated` looks."""
+    """The pool. Its text is hidden in the name of the speaker, where only `Simulated` looks."""
 
     def utterances(self) -> Iterator[Utterance]:
-        for each in super().utterances():
-            yield replace(each, text=None, speaker=each.text)
+        for sentence in super().utterances():
+            yield replace(sentence, text=None, speaker=sentence.text)
 
 
 @dataclass(frozen=True)
 class Simulated(Recognizer):
-    """Hears every word but some, the fewer the more often it was trained."""
+    """A recognizer with a word error rate that falls with each training."""
 
     def initial_checkpoint(self) -> Checkpoint:
         return Checkpoint("simulated", source="nothing", digest="0")
@@ -118,22 +121,26 @@ class Simulated(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         skill, seed = _skill(checkpoint)
-        for each in speech:
-            # Most of what is hard to hear is hard for every candidate.
-            luck = seed if random.Random(f"{each.id} {seed}").random() < 0.15 else ""
-            rng = random.Random(f"{each.id} {luck}")
+        for utterance in speech:
+            # Most utterances that are hard are hard for every candidate, as with real models: so
+            # only 15 % of them depend on the seed of the training.
+            luck = seed if random.Random(f"{utterance.id} {seed}").random() < 0.15 else ""
+            rng = random.Random(f"{utterance.id} {luck}")
             rate = 0.05 + 0.25 * 0.93**skill
-            said = each.text or each.speaker or ""
-            units = list(said) if each.lang == "zh" else said.split()
-            known = list(WORDS[each.lang or "it"]) if each.lang == "zh" else _words(each.lang)
-            heard = [word for unit in units for word in _misheard(unit, known, rate, rng)]
-            text = ("" if each.lang == "zh" else " ").join(heard).replace("  ", " ")
-            sure = round(-rate * rng.random() * 2, 4)
-            yield replace(each, pred_text=text, confidence=sure, no_speech=0.0)
+            text = utterance.text or utterance.speaker or ""
+            lang = utterance.lang or "it"
+            by_character = lang == "zh"
+            units = list(text) if by_character else text.split()
+            vocabulary = list(WORDS[lang]) if by_character else WORDS[lang].split()
+            decoded = [word for unit in units for word in _decode_unit(unit, vocabulary, rate, rng)]
+            transcript = ("" if by_character else " ").join(decoded).replace("  ", " ")
+            confidence = round(-rate * rng.random() * 2, 4)
+            yield replace(utterance, pred_text=transcript, confidence=confidence, no_speech=0.0)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        for each in speech:
-            yield replace(each, words=(Word(word=each.text or "", start=0, end=1, logprob=0),))
+        for utterance in speech:
+            word = Word(word=utterance.text or "", start=0, end=1, logprob=0)
+            yield replace(utterance, words=(word,))
 
     def train(
         self,
@@ -149,13 +156,16 @@ class Simulated(Recognizer):
             {"step": n, "epoch": 1, "loss": round(3 * 0.985**n + rng.random() * 0.3, 4)}
             for n in range(1, 401)
         )
-        (out / "training.jsonl").write_text("".join(f"{schema_line(each)}\n" for each in lines))
+        log = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (out / "training.jsonl").write_text(log)
         write_json({"skill": skill + rng.choice((0, 1, 2, 3)), "seed": seed}, out / "skill.json")
         return Checkpoint("simulated", out)
 
 
 @dataclass(frozen=True)
 class Speaking(Synthesizer):
+    """A voice that synthesizes noise."""
+
     def train(
         self,
         start: Checkpoint | None,
@@ -171,17 +181,17 @@ class Speaking(Synthesizer):
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
-        for each in texts:
-            path = out / f"{each.id}.wav"
-            seconds = audio.write(_sound(each.text or "", each.id), path)
-            yield replace(each, audio_filepath=path, duration=seconds, made_by="speaking")
+        for text in texts:
+            path = out / f"{text.id}.wav"
+            seconds = audio.write(_noise(text.text or "", text.id), path)
+            yield replace(text, audio_filepath=path, duration=seconds, made_by="speaking")
 
 
 def main() -> None:
     folder, rounds, sets = Path(sys.argv[1]), *(int(n) for n in (*sys.argv[2:], 50, 20)[:2])
     run = folder / "run"
     plan = _plan(folder, sets)
-    began = time.perf_counter()
+    started = time.perf_counter()
     logging.getLogger("twister_loop").setLevel(logging.ERROR)
     while (number := len(list(run.glob("round-[0-9]*/verdict"))) + 1) <= rounds:
         weight = round(1 + number % 7 / 10, 1)
@@ -191,40 +201,40 @@ def main() -> None:
         except NothingNew:
             break
         dashboard.write_page(run)
-    say(f"{rounds} rounds of {sets} sets are there after {time.perf_counter() - began:.0f} s")
-    for what in ("first time in a process", "again"):
-        with timed(f"page written, {what}"):
+    say(f"{rounds} rounds of {sets} sets are there after {time.perf_counter() - started:.0f} s")
+    for occasion in ("first time in a process", "again"):
+        with timed(f"page written, {occasion}"):
             page = dashboard.write_page(run)
     size = page.stat().st_size / 1e6
     say(f"page {size:.2f} MB; clips {folder_size(run / 'clips') / 1e6:.1f} MB beside it")
-    say(f"kept of its rounds in .summaries {folder_size(run / '.summaries') / 1e6:.1f} MB")
-    _browser(page.resolve().as_uri())
-    _server(folder)
-    _million(folder)
+    say(f"cache of its rounds in .summaries {folder_size(run / '.summaries') / 1e6:.1f} MB")
+    _time_browser(page.resolve().as_uri())
+    _time_server(folder)
+    _time_long_manifest(folder)
 
 
-def _server(folder: Path) -> None:
-    """How long a run takes to open, over a real socket."""
+def _time_server(folder: Path) -> None:
+    """Measure how long a run takes to open, over a real socket."""
     clear_memory()
-    settings = uvicorn.Config(server.create_app(Runs.open(folder / "run")), log_level="error")
-    running = uvicorn.Server(settings)
+    config = uvicorn.Config(server.create_app(Runs.open(folder / "run")), log_level="error")
+    uvicorn_server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=running.run, args=([listening],), daemon=True)
+        thread = threading.Thread(target=uvicorn_server.run, args=([listening],), daemon=True)
         thread.start()
-        while not running.started:
+        while not uvicorn_server.started:
             time.sleep(0.01)
-        at = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         for path in ("/api/runs", "/api/run/run", "/api/run/run", "/api/now/run"):
             with timed(f"GET {path}"):
-                content = urlopen(f"{at}{path}").read()
+                content = urlopen(f"{address}{path}").read()
             say(f"  {len(content) / 1e6:.2f} MB")
-        _browser(f"{at}/run/run")
-        running.should_exit = True
+        _time_browser(f"{address}/run/run")
+        uvicorn_server.should_exit = True
         thread.join(60)
 
 
-def _browser(url: str) -> None:
-    """From the address to a page that answers, plots and all, where there is a browser."""
+def _time_browser(url: str) -> None:
+    """Measure the time until the page is drawn with its plots, if there is a browser."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not (find_spec("playwright") and chromium):
         return
@@ -241,8 +251,8 @@ def _browser(url: str) -> None:
         browser.close()
 
 
-def _million(folder: Path) -> None:
-    """A manifest of a million lines, looked into."""
+def _time_long_manifest(folder: Path) -> None:
+    """Measure reading of a manifest of a million lines."""
     manifest = Manifest(folder / "million")
     manifest.folder.mkdir(exist_ok=True)
     with manifest.path.open("w") as file:
@@ -251,8 +261,8 @@ def _million(folder: Path) -> None:
     tracemalloc.start()
     with timed("a page of a million lines"):
         manifest.read_page(0, 50)
-    with timed("a search that reads 16 MB and finds nothing"):
-        manifest.read_page(0, 50, query="nobody said this")
+    with timed("a search that reads 16 MB without a match"):
+        manifest.read_page(0, 50, query="no line has this text")
     with timed("six samples from all over it"):
         manifest.draw(6, seed=1)
     say(f"memory at its peak {tracemalloc.get_traced_memory()[1] / 1e6:.1f} MB")
@@ -260,26 +270,22 @@ def _million(folder: Path) -> None:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
-    began, worked = time.perf_counter(), time.process_time()
+def timed(task: str) -> Iterator[None]:
+    started, cpu_started = time.perf_counter(), time.process_time()
     yield
-    seconds, own = time.perf_counter() - began, time.process_time() - worked
-    say(f"{what}: {seconds:.2f} s, {own:.2f} s of them computing here")
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
+    say(f"{task}: {seconds:.2f} s, CPU time of this process {cpu:.2f} s")
 
 
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
-def schema_line(value: dict[str, float]) -> str:
-    return "{" + ", ".join(f'"{key}": {each}' for key, each in value.items()) + "}"
-
-
 def _plan(folder: Path, sets: int) -> Plan:
-    """The toy plan with other data, and parts that are simulated."""
+    """Return the toy plan with other data and with simulated parts."""
     base = yaml.safe_load(_source(1.0))
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    audio.write(_sound("a", "a"), folder / "data" / "0.wav")
+    audio.write(_noise("a", "a"), folder / "data" / "0.wav")
     (folder / "data" / "metadata.jsonl").write_text('{"file_name": "0.wav", "text": "a i e"}\n')
     (folder / "texts.txt").write_text("a\n")
     base |= {"pool": "data", "texts": "texts.txt", "development": {"dev": "data"}}
@@ -308,7 +314,7 @@ def _plan(folder: Path, sets: int) -> Plan:
 
 def _source(weight: float) -> str:
     return f"""\
-# Simulated: no audio is heard here.
+# Simulated: nothing decodes the audio.
 rounds: 50
 asr: {{use: toy}}
 minimum_utterances: 1
@@ -330,22 +336,20 @@ gates:
 def _skill(checkpoint: Checkpoint) -> tuple[int, int]:
     if checkpoint.source:
         return 0, 0
-    note = read_json(checkpoint.location / "skill.json")
-    return note["skill"], note["seed"]
+    stored = read_json(checkpoint.location / "skill.json")
+    return stored["skill"], stored["seed"]
 
 
-def _words(lang: str | None) -> list[str]:
-    return WORDS[lang or "it"].split()
-
-
-def _misheard(unit: str, known: list[str], rate: float, rng: random.Random) -> list[str]:
+def _decode_unit(unit: str, vocabulary: list[str], rate: float, rng: random.Random) -> list[str]:
+    """Return the unit, or with probability `rate` a deletion, an insertion or a substitution."""
     if rng.random() > rate:
         return [unit]
-    return rng.choice(([], [rng.choice(known)], [unit, rng.choice(known)], [rng.choice(known)]))
+    word, inserted, other_word = (rng.choice(vocabulary) for _ in range(3))
+    return rng.choice(([], [word], [unit, inserted], [other_word]))
 
 
-def _sound(text: str, seed: str) -> audio.Samples:
-    """Noise as long as the text, and other noise for every seed."""
+def _noise(text: str, seed: str) -> audio.Samples:
+    """Return noise whose duration fits the text; different noise for each seed."""
     rng = np.random.default_rng(list(seed.encode()))
     return rng.normal(0, 0.05, 800 * (len(text) + 10)).astype(np.float32)
 
