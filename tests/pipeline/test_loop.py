@@ -122,7 +122,7 @@ def test_after_a_refused_round_with_nothing_new_no_round_runs(plan: Plan, tmp_pa
     deaf = replace(hopeless, mix=replace(plan.mix, human=0.0))
     done = list(refine(deaf, tmp_path / "run"))
     assert len(done) == 1 and not done[0].verdict.accepted
-    with pytest.raises(NothingNew, match="nothing new to learn from"):
+    with pytest.raises(NothingNew, match="nothing new to train on"):
         next_round(deaf, tmp_path / "run")
     assert len(RunFolder.read(tmp_path / "run").round_folders) == 1
     toy.speak(["e ora basta", "io sono qui"], tmp_path / "data" / "pool" / "new", labeled=False)
@@ -179,8 +179,18 @@ def test_an_artifact_made_from_other_things_is_refused_and_not_touched(
 def test_a_run_of_another_version_is_refused_and_not_touched(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text('{"format": 1}')
-    with pytest.raises(ConfigError, match="a run of format 1, and this version reads 2"):
+    with pytest.raises(ConfigError, match="a run of format 1, and this version reads format 3"):
         next_round(plan, tmp_path / "run")
+
+
+def test_an_older_run_is_refused_with_the_plan_line_that_starts_from_its_champion(
+    plan: Plan, tmp_path: Path
+) -> None:
+    finished = next_round(plan, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text('{"format": 2}')
+    with pytest.raises(ConfigError) as refusal:
+        next_round(plan, tmp_path / "run")
+    assert f"model: {finished.folder / 'candidate'}" in str(refusal.value)
 
 
 def test_a_run_can_be_moved(plan: Plan, tmp_path: Path) -> None:
@@ -440,7 +450,7 @@ def test_every_stage_goes_through_do_and_its_folder_is_its_name(plan: Plan, tmp_
 
         return step
 
-    done = next_round(plan, tmp_path / "run", do=noting)
+    done = next_round(plan, tmp_path / "run", run_stage=noting)
     voice = ["voice", "trial", "spoken", "verified", "synthetic"]
     assert seen == [*STAGES[:6], *voice, *STAGES[6:]]
     assert {each.name for each in done.folder.iterdir() if each.is_dir()} == {

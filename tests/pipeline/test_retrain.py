@@ -98,7 +98,7 @@ def test_a_round_in_progress_is_finished_whatever_is_new(
 
 def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
     assert load(world).new_audio == NewAudioOptions(10.0, 30.0)
-    with pytest.raises(ConfigError, match="new_audio: nothing below 0"):
+    with pytest.raises(ConfigError, match="new_audio: minutes, settled: not below 0"):
         load(world, {"new_audio": {"minutes": -1}})
     with pytest.raises(ConfigError, match=r"new_audio.minuets: unknown; did you mean 'minutes'"):
         load(world, {"new_audio": {"minuets": 1}})

@@ -77,7 +77,7 @@ def test_training_is_given_the_set_and_gates_are_shown_the_others(
     assert [each.text for each in watched] == ["my ox waits", "vexed quiz"]
     assert gate.shown == ["dev", "vowels"]
     assert [each.name for each in done.report.scores] == ["dev", "watched", "test", "vowels"]
-    assert "chooses the weights" not in caplog.text
+    assert "training is stopped on this set" not in caplog.text
 
 
 def test_where_it_is_the_only_one_gates_see_it_and_that_is_said(
@@ -88,7 +88,7 @@ def test_where_it_is_the_only_one_gates_see_it_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         next_round(plan, tmp_path / "run")
     assert gate.shown == ["dev", "vowels"]
-    assert "dev: chooses the weights and is all that gates see" in caplog.text
+    assert "dev: training is stopped on this set and it is the only" in caplog.text
 
 
 def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
