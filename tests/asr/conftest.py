@@ -1,4 +1,4 @@
-"""A tiny Whisper with random weights, and clips for it."""
+"""Tiny Whisper models with random weights, and clips for them."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ from twister_loop.core.cache import cache_folder
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.data.corpora._base import Corpus
 
-SPECIAL = (
+# In the order of the real vocabulary: the code relies on what follows what.
+SPECIAL_TOKENS = (
     "<|endoftext|> <|startoftranscript|> <|en|> <|it|> <|zh|> <|translate|> <|transcribe|> "
     "<|startoflm|> <|startofprev|> <|nospeech|> <|notimestamps|>"
 ).split()
-
-
-TIMESTAMPS = [f"<|{place * 0.02:.2f}|>" for place in range(1501)]
+TIMESTAMPS = [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
 
 
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """Two layers of 32, letters as tokens; it has the layout of the real vocabulary."""
-    return tiny(tmp_path_factory.mktemp("tiny-whisper"), SPECIAL)
+    """Whisper with two layers of width 32 and single bytes as tokens, without timestamps."""
+    return write_tiny_whisper(tmp_path_factory.mktemp("tiny-whisper"), SPECIAL_TOKENS)
 
 
 @pytest.fixture(scope="session")
 def timed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """The same with timestamps."""
-    return tiny(tmp_path_factory.mktemp("timed-whisper"), [*SPECIAL, *TIMESTAMPS])
+    folder = tmp_path_factory.mktemp("timed-whisper")
+    return write_tiny_whisper(folder, [*SPECIAL_TOKENS, *TIMESTAMPS])
 
 
-def tiny(folder: Path, special: list[str]) -> Checkpoint:
+def write_tiny_whisper(folder: Path, special_tokens: list[str]) -> Checkpoint:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     alphabet = pytest.importorskip("tokenizers").pre_tokenizers.ByteLevel.alphabet()
-    vocabulary = {letter: place for place, letter in enumerate(sorted(alphabet))}
-    tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[], pad_token=special[0])
-    tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
-    token = tokenizer.convert_tokens_to_ids
-    ends = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), token(SPECIAL[0]))
-    ends["decoder_start_token_id"] = token("<|startoftranscript|>")
+    vocabulary = {letter: index for index, letter in enumerate(sorted(alphabet))}
+    tokenizer = transformers.WhisperTokenizer(
+        vocab=vocabulary, merges=[], pad_token=special_tokens[0]
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": special_tokens[1:]})
+    to_id = tokenizer.convert_tokens_to_ids
+    end_token = to_id(SPECIAL_TOKENS[0])
+    token_ids = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end_token)
+    token_ids["decoder_start_token_id"] = to_id("<|startoftranscript|>")
     torch.manual_seed(0)
     model = transformers.WhisperForConditionalGeneration(
         transformers.WhisperConfig(
@@ -57,18 +60,18 @@ def tiny(folder: Path, special: list[str]) -> Checkpoint:
             decoder_attention_heads=2,
             encoder_ffn_dim=64,
             decoder_ffn_dim=64,
-            init_std=0.3,
-            **ends,
+            init_std=0.3,  # the usual 0.02 would give nearly the same logits for every clip
+            **token_ids,
         )
     )
     model.generation_config = transformers.GenerationConfig(
-        **ends,
+        **token_ids,
         is_multilingual=True,
-        lang_to_id={name: token(name) for name in ("<|en|>", "<|it|>", "<|zh|>")},
-        task_to_id={name: token(f"<|{name}|>") for name in ("translate", "transcribe")},
-        no_timestamps_token_id=token("<|notimestamps|>"),
+        lang_to_id={name: to_id(name) for name in ("<|en|>", "<|it|>", "<|zh|>")},
+        task_to_id={name: to_id(f"<|{name}|>") for name in ("translate", "transcribe")},
+        no_timestamps_token_id=to_id("<|notimestamps|>"),
         suppress_tokens=[],
-        begin_suppress_tokens=[token(SPECIAL[0])],
+        begin_suppress_tokens=[end_token],
         max_length=448,
     )
     model.save_pretrained(folder)
@@ -79,25 +82,25 @@ def tiny(folder: Path, special: list[str]) -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
-    """Twelve noises of different lengths, none in the order of their length."""
+    """Twelve clips of noise with different lengths, not ordered by length."""
     folder, rng = tmp_path_factory.mktemp("clips"), np.random.default_rng(0)
-    made = []
+    utterances = []
     for number in range(12):
         duration = 0.3 + 0.1 * (number * 5 % 12)
         samples = rng.normal(0, 0.1, round(duration * audio.SAMPLE_RATE)).astype(np.float32)
         path = folder / f"{number}.wav"
         audio.write(samples, path)
         text = ("uno due", "tre", "quattro e cinque")[number % 3]
-        made.append(
+        utterances.append(
             Utterance(id=str(number), audio_filepath=path, duration=duration, text=text, lang="it")
         )
-    return made
+    return utterances
 
 
 @pytest.fixture(scope="session")
 def prompts() -> list[Utterance]:
-    """Sentences of the Italian telephone prompts, where those were fetched before."""
+    """Eight Italian telephone prompts, if they are in the cache."""
     if not (cache_folder() / "asterisk" / "it-carlo").is_dir():
         pytest.skip("the telephone prompts are not in the cache; the corpus ivr fetches them")
     speech = Corpus.build({"use": "ivr", "split": "development"}).utterances()
-    return [replace(each, lang="it") for each in islice(speech, 8)]
+    return [replace(utterance, lang="it") for utterance in islice(speech, 8)]

@@ -1,0 +1,82 @@
+"""Whisper base with its real weights on real speech."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.asr.whisper.builders import build_whisper
+from twister_loop.core.errors import ConfigError
+from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.evaluation import metrics
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytestmark = pytest.mark.pretrained
+
+
+@pytest.fixture(scope="module")
+def whisper_base() -> Checkpoint:
+    try:
+        return build_whisper().initial_checkpoint()
+    except ConfigError as cause:
+        pytest.skip(str(cause))
+
+
+def test_packaged_weights_become_a_folder_that_transformers_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whisper_base: Checkpoint
+) -> None:
+    from transformers import AutoProcessor, GenerationConfig
+
+    if not (whisper_base.source or "").startswith("the packages"):
+        pytest.skip("the hub gives the weights")
+    monkeypatch.setenv("TWISTER_CACHE", str(tmp_path))
+    converted = build_whisper().initial_checkpoint()
+    assert [path.name for path in tmp_path.iterdir()] == [converted.location.name]
+    assert converted.digest == whisper_base.digest
+    tokenizer = AutoProcessor.from_pretrained(converted.location).tokenizer
+    generation_config = GenerationConfig.from_pretrained(converted.location)
+    italian = tokenizer.convert_tokens_to_ids("<|it|>")
+    assert generation_config.lang_to_id["<|it|>"] == italian == 50274
+    assert len(generation_config.suppress_tokens) == 88
+    assert len(generation_config.alignment_heads) == 8
+
+
+def test_real_weights_transcribe_real_speech(
+    whisper_base: Checkpoint, prompts: list[Utterance]
+) -> None:
+    transcribed = list(build_whisper(precision="auto").transcribe(whisper_base, prompts))
+    errors = metrics.sum_counts(
+        [metrics.count_utterance_errors(utterance) for utterance in transcribed]
+    )
+    assert errors.rate < 0.15
+    assert all(
+        utterance.confidence and utterance.confidence > -1
+        for utterance in transcribed
+        if not utterance.fallback
+    )
+
+
+def test_real_weights_detect_the_language(
+    whisper_base: Checkpoint, prompts: list[Utterance]
+) -> None:
+    long = [replace(prompt, lang=None) for prompt in prompts if prompt.duration > 3.0]
+    transcribed = list(build_whisper(precision="auto").transcribe(whisper_base, long))
+    assert transcribed
+    assert {utterance.lang for utterance in transcribed} == {"it"}
+
+
+def test_real_weights_prefer_the_spoken_text(
+    whisper_base: Checkpoint, prompts: list[Utterance]
+) -> None:
+    spoken = max(prompts, key=lambda prompt: prompt.duration)
+    reversed_text = " ".join(reversed((spoken.text or "").split()))
+    speech = [spoken, replace(spoken, text=reversed_text)]
+    right, wrong = build_whisper(precision="auto").align(whisper_base, speech)
+    right_logprob = sum(word.logprob for word in right.words)
+    assert right_logprob > 5 + sum(word.logprob for word in wrong.words)
+    starts = [word.start for word in right.words]
+    assert starts == sorted(set(starts))
+    assert right.words[-1].end > 0.7 * spoken.duration
