@@ -134,7 +134,7 @@ def test_other_weights_of_a_second_model_make_a_result_stale(
 @pytest.mark.model
 def test_a_missing_second_model_is_a_config_error() -> None:
     with pytest.raises(
-        ConfigError, match="second_model: asr: recognizer whisper: model: no folder /no"
+        ConfigError, match="second_model: asr: recognizer whisper: model: there is no folder /no"
     ):
         Filter.build({"use": "second_model", "asr": {"use": "whisper", "model": "/no/such/model"}})
 
