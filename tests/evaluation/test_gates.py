@@ -1,4 +1,4 @@
-"""Gates, on small counts and on the published table that they must not be fooled by."""
+"""Gates, on small counts and on a published table that hides a loss."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def gate(use: str, **options: Any) -> Gate:
     return Gate.build({"use": use, **options})
 
 
-def heard(errors: int, of: int) -> ErrorCount:
-    return ErrorCount(substitutions=errors, hits=of - errors)
+def counts_of(errors: int, words: int) -> ErrorCount:
+    return ErrorCount(substitutions=errors, hits=words - errors)
 
 
 def outcome(
@@ -59,14 +59,14 @@ def outcome(
 
 
 def evidence(
-    champion: list[ErrorCount], candidate: list[ErrorCount], **others: Mapping[str, Any]
+    champion: list[ErrorCount], candidate: list[ErrorCount], **more: Mapping[str, Any]
 ) -> Evidence:
     before, after = {"dev": outcome(champion)}, {"dev": outcome(candidate)}
-    return Evidence(**{"untouched": before, "champion": before, **others}, candidate=after, seed=1)  # type: ignore[arg-type]
+    return Evidence(**{"untouched": before, "champion": before, **more}, candidate=after, seed=1)  # type: ignore[arg-type]
 
 
-WORSE, SAME, BETTER = [heard(3, 10)] * 60, [heard(2, 10)] * 60, [heard(1, 10)] * 60
-DOUBTFUL = [heard(1, 10), heard(3, 10), heard(2, 10)] * 20
+WORSE, SAME, BETTER = [counts_of(3, 10)] * 60, [counts_of(2, 10)] * 60, [counts_of(1, 10)] * 60
+UNCLEAR = [counts_of(1, 10), counts_of(3, 10), counts_of(2, 10)] * 20
 """As many errors as SAME, on other utterances."""
 
 
@@ -76,41 +76,45 @@ DOUBTFUL = [heard(1, 10), heard(3, 10), heard(2, 10)] * 20
         ("no_regression", BETTER, None),
         ("no_regression", SAME, None),
         ("no_regression", WORSE, False),
-        ("no_regression", DOUBTFUL, True),
+        ("no_regression", UNCLEAR, True),
         ("significant", BETTER, None),
         ("significant", SAME, False),
-        ("significant", [*SAME[:-3], *BETTER[:2], heard(3, 10)], True),
+        ("significant", [*SAME[:-3], *BETTER[:2], counts_of(3, 10)], True),
         ("minimum_gain", BETTER, None),
         ("minimum_gain", SAME, False),
     ],
 )
-def test_what_each_gate_says(use: str, candidate: list[ErrorCount], undecided: bool | None) -> None:
+def test_a_gate_accepts_rejects_or_is_undecided(
+    use: str, candidate: list[ErrorCount], undecided: bool | None
+) -> None:
     objection = gate(use).objection(evidence(SAME, candidate))
     assert (objection and objection.undecided) == undecided
 
 
-def test_undecided_says_how_many_more_words_would_decide_and_they_do() -> None:
-    doubt = gate("no_regression").objection(evidence(SAME, DOUBTFUL))
-    assert doubt and doubt.undecided and "600 tokens" in doubt.reason
-    more = int(doubt.reason.partition("about ")[2].split()[0].replace(",", ""))
-    times = (600 + more) // 600 + 2  # a guess, so a little more
+def test_the_number_of_missing_words_is_enough_to_decide() -> None:
+    objection = gate("no_regression").objection(evidence(SAME, UNCLEAR))
+    assert objection and objection.undecided and "600 tokens" in objection.reason
+    more = int(objection.reason.partition("about ")[2].split()[0].replace(",", ""))
+    times = (600 + more) // 600 + 2  # an estimate, so a little more
     assert 3 < times < 9
-    assert gate("no_regression").objection(evidence(times * SAME, times * DOUBTFUL)) is None
+    assert gate("no_regression").objection(evidence(times * SAME, times * UNCLEAR)) is None
 
 
-def test_a_limit_can_be_a_part_of_the_error_rate() -> None:
-    slightly = [*SAME[:-1], heard(3, 10)]  # 0.2 points, 0.8 % of the errors
+def test_a_limit_can_be_relative_to_the_error_rate() -> None:
+    slightly_worse = [*SAME[:-1], counts_of(3, 10)]  # 0.2 points, 0.8 % of the errors
     assert (
-        gate("no_regression", relative=True, at_most=0.05).objection(evidence(SAME, slightly))
+        gate("no_regression", relative=True, at_most=0.05).objection(evidence(SAME, slightly_worse))
         is None
     )
-    assert gate("no_regression", relative=True, at_most=0.005).objection(evidence(SAME, slightly))
+    assert gate("no_regression", relative=True, at_most=0.005).objection(
+        evidence(SAME, slightly_worse)
+    )
 
 
-def test_the_more_sets_the_surer_each_must_be() -> None:
-    """Holm: what passes alone at 95 % is not enough as the clearest of many."""
+def test_more_sets_need_more_confidence_on_each() -> None:
+    """Holm: a set that passes alone at 95 % is not clear enough among many sets."""
     before = {str(n): outcome(SAME, name=str(n)) for n in range(12)}
-    after = {str(n): outcome(DOUBTFUL, name=str(n)) for n in range(12)}
+    after = {str(n): outcome(UNCLEAR, name=str(n)) for n in range(12)}
     limit = 0.021
     alone = Evidence({"0": before["0"]}, {"0": before["0"]}, {"0": after["0"]}, seed=1)
     together = Evidence(before, before, after, seed=1)
@@ -119,23 +123,23 @@ def test_the_more_sets_the_surer_each_must_be() -> None:
     assert objection and objection.undecided
 
 
-def test_a_gate_can_look_at_chosen_sets_alone() -> None:
+def test_a_gate_can_look_at_named_sets_only() -> None:
     before = {name: outcome(SAME, name=name) for name in ("calls", "radio")}
     after = {"calls": outcome(SAME, name="calls"), "radio": outcome(WORSE, name="radio")}
-    found = Evidence(before, before, after, seed=1)
-    assert gate("no_regression", sets=["calls"]).objection(found) is None
-    assert gate("no_regression", sets=["radio"]).objection(found)
+    both = Evidence(before, before, after, seed=1)
+    assert gate("no_regression", sets=["calls"]).objection(both) is None
+    assert gate("no_regression", sets=["radio"]).objection(both)
 
 
-def test_retention_is_measured_from_where_all_began() -> None:
-    """A little lost every round is much lost after many."""
+def test_retention_is_measured_from_the_untouched_model() -> None:
+    """A small loss in every round adds up over many rounds."""
 
     def sets(counts: list[ErrorCount]) -> dict[str, Outcome]:
         return {"en": outcome(counts, "retention", "en"), "dev": outcome(BETTER)}
 
-    long_way = Evidence(sets(BETTER), sets(SAME), sets(SAME), seed=1)
-    assert gate("no_regression").objection(long_way) is None
-    lost = gate("retention").objection(long_way)
+    many_rounds = Evidence(sets(BETTER), sets(SAME), sets(SAME), seed=1)
+    assert gate("no_regression").objection(many_rounds) is None
+    lost = gate("retention").objection(many_rounds)
     assert (
         lost
         and lost.reason.startswith("en: error rate +10.00% on 600 tokens")
@@ -153,35 +157,35 @@ def test_retention_is_measured_from_where_all_began() -> None:
         ("inserted words", {"words": ErrorCount(insertions=30, hits=600)}),
     ],
 )
-def test_what_nobody_said_is_seen_though_the_error_rate_is_fine(
+def test_hallucination_is_rejected_though_the_error_rate_is_fine(
     symptom: str, options: dict[str, Any]
 ) -> None:
     sane = Evidence({}, {"dev": outcome(SAME)}, {"dev": outcome(BETTER)}, seed=1)
     assert gate("sane_output").objection(sane) is None
-    mad = replace(sane, candidate={"dev": outcome(BETTER, **options)})
-    objection = gate("sane_output").objection(mad)
+    hallucinating = replace(sane, candidate={"dev": outcome(BETTER, **options)})
+    objection = gate("sane_output").objection(hallucinating)
     assert objection and objection.reason.startswith(f"dev: {symptom} 0.0% -> ")
-    by_nature = replace(mad, champion={"dev": outcome(SAME, **options)})
-    assert gate("sane_output").objection(by_nature) is None
+    champion_too = replace(hallucinating, champion={"dev": outcome(SAME, **options)})
+    assert gate("sane_output").objection(champion_too) is None
 
 
-def test_a_candidate_that_takes_longer_is_refused_where_both_were_timed() -> None:
+def test_a_slower_candidate_is_rejected_on_sets_timed_for_both() -> None:
     def timed(seconds: float | None) -> dict[str, Outcome]:
         return {"dev": outcome(SAME, seconds=seconds), "other": outcome(SAME, name="other")}
 
     for seconds, refused in ((2.9, False), (3.1, True), (None, False)):
-        found = Evidence({}, timed(2.0), timed(seconds), seed=1)
-        assert bool(gate("speed").objection(found)) == refused
+        both = Evidence({}, timed(2.0), timed(seconds), seed=1)
+        assert bool(gate("speed").objection(both)) == refused
 
 
-def test_another_engine_must_hear_the_same_with_the_same_weights() -> None:
-    said = replace(outcome(SAME), hypotheses=["one two three"] * 60)
-    alike = replace(said, hypotheses=["one two three"] * 59 + ["one two tree"])
-    apart = replace(said, hypotheses=["one two three"] * 50 + [""] * 10)
-    seen = replace(evidence(SAME, SAME), candidate={"dev": said})
+def test_the_labeler_must_give_the_same_transcripts_with_the_same_weights() -> None:
+    recognizer = replace(outcome(SAME), hypotheses=["one two three"] * 60)
+    similar = replace(recognizer, hypotheses=["one two three"] * 59 + ["one two tree"])
+    different = replace(recognizer, hypotheses=["one two three"] * 50 + [""] * 10)
+    decoded = replace(evidence(SAME, SAME), candidate={"dev": recognizer})
     parity = gate("parity", at_most=0.01)
-    assert parity.objection(replace(seen, labeler={"dev": alike})) is None
-    objection = parity.objection(replace(seen, labeler={"dev": apart}))
+    assert parity.objection(replace(decoded, labeler={"dev": similar})) is None
+    objection = parity.objection(replace(decoded, labeler={"dev": different}))
     assert (
         objection
         and "10 of 60 clips differently" in objection.reason
@@ -189,19 +193,19 @@ def test_another_engine_must_hear_the_same_with_the_same_weights() -> None:
     )
 
 
-def test_errors_of_one_speaker_count_as_one_piece_of_evidence() -> None:
-    """Twelve speakers, each better or worse throughout: less is known than of 600 utterances."""
-    champion = [heard(2, 10)] * 600
-    candidate = [heard(1 if n // 50 % 3 else 3, 10) for n in range(600)]
+def test_speakers_are_drawn_whole() -> None:
+    """Twelve speakers, each better or worse throughout, are weaker evidence than 600 utterances."""
+    champion = [counts_of(2, 10)] * 600
+    candidate = [counts_of(1 if n // 50 % 3 else 3, 10) for n in range(600)]
     speakers = [str(n // 50) for n in range(600)]
-    singly = Evidence({}, {"dev": outcome(champion)}, {"dev": outcome(candidate)}, seed=1)
-    whole = replace(singly, candidate={"dev": outcome(candidate, groups=speakers)})
-    assert gate("significant").objection(singly) is None
-    objection = gate("significant").objection(whole)
+    by_utterance = Evidence({}, {"dev": outcome(champion)}, {"dev": outcome(candidate)}, seed=1)
+    by_speaker = replace(by_utterance, candidate={"dev": outcome(candidate, groups=speakers)})
+    assert gate("significant").objection(by_utterance) is None
+    objection = gate("significant").objection(by_speaker)
     assert objection and objection.undecided
 
 
-def test_sets_that_are_too_small_are_foreseen() -> None:
+def test_a_set_too_small_to_decide_gives_a_warning() -> None:
     [warning] = gate("no_regression").preflight_warnings({"dev": ("development", 492)})
     assert "dev has 492 words" in warning and "1,400 words" in warning
     assert not list(gate("no_regression").preflight_warnings({"dev": ("development", 2000)}))
@@ -210,15 +214,15 @@ def test_sets_that_are_too_small_are_foreseen() -> None:
 
 
 def published(column: int) -> dict[str, Outcome]:
-    """One column of the table as a report: of the counts only their ratio is known."""
+    """Return one column of the table as outcomes; only the ratio of the counts is known."""
     return {
-        name: outcome([heard(round(100 * rates[column]), 10_000)], name=name)
+        name: outcome([counts_of(round(100 * rates[column]), 10_000)], name=name)
         for name, rates in TWISTER.items()
     }
 
 
-def test_the_published_table_does_not_pass() -> None:
-    """A mean over the sets hides one that got worse, and one that another model hears better."""
+def test_the_published_table_is_rejected() -> None:
+    """A mean over the sets hides one that got worse, and one on which another model is better."""
     large_v2, large_v3, twister = (published(column) for column in range(3))
     table = Evidence(large_v2, large_v2, twister, seed=1, references={"large-v3": large_v3})
     assert gate("significant", measure="mixed").objection(table) is None

@@ -1,11 +1,11 @@
-"""Counting errors."""
+"""Error counts, alignments and bootstrap intervals."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
 from twister_loop import ErrorCount, Utterance
@@ -26,7 +26,7 @@ letters = some.text("abc ", max_size=12)
         ("", "", ErrorCount()),
     ],
 )
-def test_words_are_counted(reference: str, hypothesis: str, counted: ErrorCount) -> None:
+def test_word_errors_are_counted(reference: str, hypothesis: str, counted: ErrorCount) -> None:
     assert metrics.count_word_errors(reference, hypothesis) == counted
 
 
@@ -34,19 +34,34 @@ def test_characters_are_counted_without_spaces() -> None:
     assert metrics.count_character_errors("per favore", "perfavore") == ErrorCount(hits=9)
 
 
-def test_the_rate_of_speech_heard_in_silence_is_one_and_of_silence_zero() -> None:
+def test_the_rate_without_a_reference_is_one_with_insertions_and_zero_without() -> None:
     assert ErrorCount(insertions=3).rate == 1.0 and ErrorCount().rate == 0.0
 
 
 @given(reference=letters, hypothesis=letters)
-def test_counts_explain_both_lengths(reference: str, hypothesis: str) -> None:
+def test_counts_add_up_to_both_lengths(reference: str, hypothesis: str) -> None:
     counted = metrics.count_word_errors(reference, hypothesis)
     assert counted.length == len(reference.split())
     assert counted.hits + counted.substitutions + counted.insertions == len(hypothesis.split())
 
 
 @given(reference=letters, hypothesis=letters)
-def test_what_is_inserted_one_way_is_deleted_the_other_way(reference: str, hypothesis: str) -> None:
+def test_counts_are_those_of_jiwer_in_one_of_the_two_orders(
+    reference: str, hypothesis: str
+) -> None:
+    jiwer = pytest.importorskip("jiwer")
+    # jiwer has no answer to an empty reference.
+    assume(reference.split() and hypothesis.split())
+    there = jiwer.process_words(reference, hypothesis)
+    back = jiwer.process_words(hypothesis, reference)
+    assert metrics.count_word_errors(reference, hypothesis) in [
+        ErrorCount(there.substitutions, there.deletions, there.insertions, there.hits),
+        ErrorCount(back.substitutions, back.insertions, back.deletions, back.hits),
+    ]
+
+
+@given(reference=letters, hypothesis=letters)
+def test_swapping_the_texts_swaps_insertions_and_deletions(reference: str, hypothesis: str) -> None:
     there, back = (
         metrics.count_word_errors(reference, hypothesis),
         metrics.count_word_errors(hypothesis, reference),
@@ -62,7 +77,7 @@ def test_counts_of_parts_add_up_to_the_count_of_the_whole(
     counts = [metrics.count_word_errors(*pair) for pair in pairs]
     whole = metrics.sum_counts(counts)
     assert metrics.sum_counts(counts[:cut]) + metrics.sum_counts(counts[cut:]) == whole
-    assert whole.errors == sum(each.errors for each in counts)
+    assert whole.errors == sum(count.errors for count in counts)
 
 
 @pytest.mark.parametrize(
@@ -81,18 +96,18 @@ def test_mixed_errors_count_han_and_kana_singly_and_all_else_by_word(
     assert metrics.count_mixed_errors(reference, hypothesis) == counted
 
 
-def test_repeats_are_runs_of_five_that_stood_before() -> None:
+def test_repeated_ngrams_are_five_units_that_occurred_before() -> None:
     assert metrics.count_repeated_ngrams("a b c d e f g") == Proportion(0, 3)
     assert metrics.count_repeated_ngrams(" ".join(10 * ["ja"])) == Proportion(5, 6)
     assert metrics.count_repeated_ngrams("谢谢谢谢谢谢") == Proportion(1, 2)
     assert metrics.count_repeated_ngrams("too short") == Proportion(0, 0)
 
 
-def test_stretches_show_where_two_texts_differ() -> None:
+def test_alignment_chunks_show_where_two_texts_differ() -> None:
     def shown(reference: str, hypothesis: str) -> list[tuple[str, str]]:
         return [
-            (each.reference, each.hypothesis)
-            for each in metrics.alignment_chunks(reference, hypothesis)
+            (chunk.reference, chunk.hypothesis)
+            for chunk in metrics.alignment_chunks(reference, hypothesis)
         ]
 
     assert shown("a b c d", "a x c") == [("a", "a"), ("b", "x"), ("c", "c"), ("d", "")]
@@ -100,7 +115,7 @@ def test_stretches_show_where_two_texts_differ() -> None:
     assert shown("", "") == []
 
 
-def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() -> None:
+def test_an_interval_contains_the_rate_and_narrows_with_more_speech() -> None:
     counts = [ErrorCount(substitutions=1, hits=9), ErrorCount(substitutions=3, hits=7)] * 20
     low, high = metrics.percentile_interval_95(metrics.bootstrap_rates({"a": counts}, seed=1)["a"])
     assert low < 0.2 < high
@@ -111,27 +126,32 @@ def test_the_interval_of_a_rate_holds_the_rate_and_narrows_with_more_speech() ->
 
 
 @pytest.mark.parametrize("groups", [None, [str(n % 15) for n in range(40)]])
-def test_rates_drawn_together_differ_as_a_paired_bootstrap_says(groups: list[str] | None) -> None:
-    one = [ErrorCount(substitutions=n % 3, hits=8) for n in range(40)]
-    two = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
-    drawn = metrics.bootstrap_rates({"one": one, "two": two}, seed=5, groups=groups)
-    paired = metrics.paired_bootstrap(two, one, seed=5, groups=groups)
-    assert np.allclose(np.sort(drawn["two"] - drawn["one"]), paired)
+def test_differences_of_bootstrapped_rates_are_a_paired_bootstrap(groups: list[str] | None) -> None:
+    first = [ErrorCount(substitutions=n % 3, hits=8) for n in range(40)]
+    second = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
+    drawn = metrics.bootstrap_rates({"first": first, "second": second}, seed=5, groups=groups)
+    paired = metrics.paired_bootstrap(second, first, seed=5, groups=groups)
+    assert np.allclose(np.sort(drawn["second"] - drawn["first"]), paired)
 
 
-def test_what_belongs_together_is_drawn_together() -> None:
+def test_speakers_or_recordings_are_drawn_whole_if_there_are_enough() -> None:
     speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
     assert metrics.choose_resampling_groups(speech) == (
         "speakers",
-        [each.speaker for each in speech],
+        [utterance.speaker for utterance in speech],
     )
-    one = [
-        replace(each, speaker="s", audio_filepath=Path(f"{int(each.id) % 5}.wav"))
-        for each in speech
+    one_speaker = [
+        replace(utterance, speaker="s", audio_filepath=Path(f"{int(utterance.id) % 5}.wav"))
+        for utterance in speech
     ]
-    assert metrics.choose_resampling_groups(one)[0] == "utterances", "five recordings are too few"
-    cut = [replace(each, audio_filepath=Path(f"{int(each.id) // 4}.wav")) for each in one]
-    assert metrics.choose_resampling_groups(cut)[0] == "recordings"
+    assert metrics.choose_resampling_groups(one_speaker)[0] == "utterances", (
+        "five recordings are too few"
+    )
+    many_recordings = [
+        replace(utterance, audio_filepath=Path(f"{int(utterance.id) // 4}.wav"))
+        for utterance in one_speaker
+    ]
+    assert metrics.choose_resampling_groups(many_recordings)[0] == "recordings"
 
 
 def test_the_bootstrap_is_paired_seeded_and_signed() -> None:
@@ -146,7 +166,7 @@ def test_the_bootstrap_is_paired_seeded_and_signed() -> None:
     ).all()
 
 
-def test_utterances_that_do_not_pair_are_refused() -> None:
+def test_a_paired_bootstrap_needs_equally_many_utterances() -> None:
     with pytest.raises(
         ValueError, match="needs the same utterances of both models, but there are 1 and 0"
     ):
@@ -154,7 +174,7 @@ def test_utterances_that_do_not_pair_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "near"),
+    ("text", "is_near"),
     [
         ("the number you have dialed is wrong", True),
         ("The number you have dialed is busy!", True),
@@ -165,9 +185,11 @@ def test_utterances_that_do_not_pair_are_refused() -> None:
         ("the the the the the number you", False),
     ],
 )
-def test_a_text_is_near_when_it_shares_four_fifths_of_the_words(text: str, near: bool) -> None:
+def test_a_near_duplicate_shares_four_fifths_of_the_words(text: str, is_near: bool) -> None:
     held_out = [Utterance(id="1", text="the number you have dialed is wrong", lang="en")]
-    assert HeldOutTexts(held_out).is_near_duplicate(Utterance(id="2", text=text, lang="en")) is near
+    assert (
+        HeldOutTexts(held_out).is_near_duplicate(Utterance(id="2", text=text, lang="en")) is is_near
+    )
 
 
 def test_unspaced_scripts_are_compared_by_character() -> None:

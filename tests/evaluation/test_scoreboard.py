@@ -1,4 +1,4 @@
-"""Reports side by side, with several sets of a kind."""
+"""Scoreboard of a round with several sets of a kind."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from twister_loop.reporting.summary import RoundSummary, summarize
 
 
 @pytest.fixture
-def found(world: Path) -> RoundSummary:
+def summary(world: Path) -> RoundSummary:
     data = world.parent / "data"
     toy.speak(["jinxed wizards pluck ivy from the big quilt"], data / "second")
     sets = {"test": "data/test", "second": "data/second"}
@@ -18,45 +18,46 @@ def found(world: Path) -> RoundSummary:
     return summarize(world.parent / "run").rounds[0]
 
 
-def test_several_sets_of_a_kind_are_summed_and_one_alone_is_not(found: RoundSummary) -> None:
-    assert set(found.scores) == {"dev", "test", "second", "all test sets", "vowels"}
-    whole = found.scores["all test sets"]["untouched"]
-    parts = [found.scores[name]["untouched"] for name in ("test", "second")]
-    assert whole.words == parts[0].words + parts[1].words
-    assert whole.utterances == 3 and whole.duration == sum(each.duration for each in parts)
+def test_several_sets_of_a_kind_are_pooled_and_a_single_one_is_not(summary: RoundSummary) -> None:
+    assert set(summary.scores) == {"dev", "test", "second", "all test sets", "vowels"}
+    pooled = summary.scores["all test sets"]["untouched"]
+    parts = [summary.scores[name]["untouched"] for name in ("test", "second")]
+    assert pooled.words == parts[0].words + parts[1].words
+    assert pooled.utterances == 3 and pooled.duration == sum(score.duration for score in parts)
 
 
-def test_every_rate_and_every_change_has_its_interval(found: RoundSummary) -> None:
-    for name, row in found.scores.items():
+def test_every_rate_and_every_change_has_its_interval(summary: RoundSummary) -> None:
+    for name, row in summary.scores.items():
         for measure in ("words", "characters", "mixed"):
-            for who, score in row.items():
-                around = found.intervals[name][who][measure]
-                assert around.low <= getattr(score, measure).rate <= around.high
-            for change in (found.changes[name][measure], found.steps[name][measure]):
+            for model, score in row.items():
+                interval = summary.intervals[name][model][measure]
+                assert interval.low <= getattr(score, measure).rate <= interval.high
+            for change in (summary.changes[name][measure], summary.steps[name][measure]):
                 assert (
                     change.low <= change.rate <= change.high
                     and change.resampling_unit == "utterances"
                 )
 
 
-def test_the_worst_utterances_show_what_was_said_and_heard(found: RoundSummary) -> None:
-    assert set(found.worst) == {"dev", "test", "second", "vowels"}
-    for name, worst in found.worst.items():
-        errors = [each.candidate for each in worst]
+def test_the_worst_utterances_have_most_errors_first(summary: RoundSummary) -> None:
+    assert set(summary.worst) == {"dev", "test", "second", "vowels"}
+    for name, worst in summary.worst.items():
+        errors = [utterance.candidate for utterance in worst]
         assert errors == sorted(errors, reverse=True) and all(errors)
-        assert len(worst) <= found.scores[name]["candidate"].utterances
+        assert len(worst) <= summary.scores[name]["candidate"].utterances
 
 
-def test_the_utterances_that_moved_most_come_with_what_was_heard_before(
-    found: RoundSummary,
+def test_improved_and_worsened_utterances_show_the_untouched_transcript(
+    summary: RoundSummary,
 ) -> None:
-    assert any(found.improved.values())
-    for name, improved in found.improved.items():
-        assert all(each.candidate < each.untouched for each in improved)
-        assert not {each.id for each in improved} & {each.id for each in found.worsened[name]}
-        for each in improved:
+    assert any(summary.improved.values())
+    for name, improved in summary.improved.items():
+        assert all(utterance.candidate < utterance.untouched for utterance in improved)
+        worsened_ids = {utterance.id for utterance in summary.worsened[name]}
+        assert not {utterance.id for utterance in improved} & worsened_ids
+        for utterance in improved:
             assert (
-                " ".join(part.reference for part in each.untouched_chunks if part.reference)
-                == each.text
+                " ".join(chunk.reference for chunk in utterance.untouched_chunks if chunk.reference)
+                == utterance.text
             )
-            assert each.untouched_chunks != each.chunks
+            assert utterance.untouched_chunks != utterance.chunks

@@ -1,4 +1,4 @@
-"""Korean texts: jamo, spaces, numbers, units, letters."""
+"""Korean normalizer: jamo, spaces, numbers, units, letters."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ READ = [
 
 
 @pytest.mark.parametrize(("text", "normal"), SPELLED)
-def test_texts_are_compared_as_they_are_spelled(text: str, normal: str) -> None:
+def test_texts_are_normalized_as_written(text: str, normal: str) -> None:
     assert Korean().normalize(text, "ko") == normal
     assert Korean().normalize(normal, "ko") == normal
 
 
 @pytest.mark.parametrize(("text", "normal"), READ)
-def test_texts_are_compared_as_they_are_read(text: str, normal: str) -> None:
+def test_texts_are_normalized_as_read_aloud(text: str, normal: str) -> None:
     reading = Korean(readings=True)
     assert reading.normalize(text, "ko") == normal
     assert reading.normalize(normal, "ko") == normal
@@ -113,7 +113,7 @@ def test_there_are_at_least_sixty_cases() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "errors", "length"),
+    ("reference", "hypothesis", "errors", "length"),
     [
         ("아무 것도 아니에요", "아무것도 아니예요", 1, 8),
         ("할 수 있다", "할수있다", 0, 4),
@@ -122,31 +122,35 @@ def test_there_are_at_least_sixty_cases() -> None:
     ],
 )
 def test_spaces_do_not_count_in_the_character_error_rate(
-    said: str, heard: str, errors: int, length: int
+    reference: str, hypothesis: str, errors: int, length: int
 ) -> None:
     normalize = Korean().normalize
-    found = metrics.count_character_errors(normalize(said, "ko"), normalize(heard, "ko"))
-    assert (found.errors, found.length) == (errors, length)
+    count = metrics.count_character_errors(normalize(reference, "ko"), normalize(hypothesis, "ko"))
+    assert (count.errors, count.length) == (errors, length)
 
 
-def test_letters_can_be_counted_instead_of_syllables() -> None:
+def test_jamo_can_be_counted_instead_of_syllables() -> None:
     normalize = Korean(jamo=True).normalize
-    found = metrics.count_character_errors(normalize("각도", "ko"), normalize("간도", "ko"))
-    assert (found.errors, found.length) == (1, 5)
+    count = metrics.count_character_errors(normalize("각도", "ko"), normalize("간도", "ko"))
+    assert (count.errors, count.length) == (1, 5)
     assert normalize(normalize("각도 ㅋㅋ", "ko"), "ko") == normalize("각도 ㅋㅋ", "ko")
 
 
-def test_the_digest_looks_at_jamo_and_at_how_numbers_are_read(
+def test_the_digest_depends_on_jamo_and_on_readings_of_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ways = [Korean(), Korean(readings=True), Korean(jamo=True)]
-    before = [each.digest() for each in ways]
+    normalizers = [Korean(), Korean(readings=True), Korean(jamo=True)]
+    before = [normalizer.digest() for normalizer in normalizers]
     assert len(set(before)) == 3
     monkeypatch.setattr("twister_loop.text.normalizers._korean_readings.TENS", ("",) * 10)
-    assert [each.digest() != old for each, old in zip(ways, before, strict=True)] == [
+    assert [
+        normalizer.digest() != old for normalizer, old in zip(normalizers, before, strict=True)
+    ] == [
         False,
         True,
         False,
     ]
     monkeypatch.setattr("twister_loop.text.normalizers.korean.LONE_JAMO", {})
-    assert all(each.digest() != old for each, old in zip(ways, before, strict=True))
+    assert all(
+        normalizer.digest() != old for normalizer, old in zip(normalizers, before, strict=True)
+    )

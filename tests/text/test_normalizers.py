@@ -1,4 +1,4 @@
-"""What is compared, and what is not told apart."""
+"""Normalizers, their digests, and scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VARIANTS = [
     {"use": "mixed", "hangul": "syllable"},
 ]
 NOT_IDEMPOTENT = {"whisper_english"}
-"""OpenAI's own: "o" by itself is read as the number 0, and what it leaves is read again."""
+"""OpenAI's own reads "o" by itself as the number 0, and its output again."""
 
 
 def normalizer(**spec: Any) -> Normalizer:
@@ -66,7 +66,7 @@ def normalizer(**spec: Any) -> Normalizer:
         ({"use": "mixed", "hangul": "syllable"}, None, "我안녕ok", "我 안 녕 ok"),
     ],
 )
-def test_texts_are_brought_to_the_form_in_which_they_are_compared(
+def test_texts_are_normalized(
     spec: dict[str, Any], lang: str | None, text: str, normal: str
 ) -> None:
     assert normalizer(**spec).normalize(text, lang) == normal
@@ -74,11 +74,14 @@ def test_texts_are_brought_to_the_form_in_which_they_are_compared(
 
 def test_korean_is_counted_without_spaces_and_punctuation() -> None:
     normalize = normalizer(use="korean").normalize
-    said, heard = normalize("아무 것도, 아니에요!", "ko"), normalize("아무것도 아니예요", "ko")
-    assert metrics.count_character_errors(said, heard).rate == 1 / 8
+    reference, hypothesis = (
+        normalize("아무 것도, 아니에요!", "ko"),
+        normalize("아무것도 아니예요", "ko"),
+    )
+    assert metrics.count_character_errors(reference, hypothesis).rate == 1 / 8
 
 
-def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
+def test_numbers_can_be_kept_as_written() -> None:
     assert normalizer(use="basic").keeping_numbers().normalize("Premi 2", "it") == "premi 2"
     assert normalizer(use="korean", readings=True).keeping_numbers() == normalizer(use="korean")
 
@@ -89,23 +92,23 @@ def test_numbers_can_keep_the_form_in_which_they_were_written() -> None:
     text=some.text(max_size=30) | some.text("aé1 ,.'臺カ한ㄱㅏㄳ\u11ab０%시", max_size=30),
     lang=some.sampled_from([None, "en", "it", "ko", "zh", "xx"]),
 )
-def test_the_normal_form_is_stable_and_its_words_are_parted_by_single_spaces(
+def test_normalizing_twice_changes_nothing_and_words_are_separated_by_single_spaces(
     spec: dict[str, Any], text: str, lang: str | None
 ) -> None:
-    part = normalizer(**spec)
-    once = part.normalize(text, lang)
+    tested = normalizer(**spec)
+    once = tested.normalize(text, lang)
     assert once == " ".join(once.split())
-    if part.name not in NOT_IDEMPOTENT:
-        assert part.normalize(once, lang) == once
+    if tested.name not in NOT_IDEMPOTENT:
+        assert tested.normalize(once, lang) == once
 
 
-def test_every_way_of_comparing_has_a_digest_of_its_own() -> None:
+def test_every_normalizer_has_its_own_digest() -> None:
     digests = [normalizer(**spec).digest() for spec in VARIANTS]
     assert len(set(digests)) == len(digests)
     assert digests == [normalizer(**spec).digest() for spec in VARIANTS]
 
 
-def test_a_package_that_comes_to_spell_otherwise_changes_the_digest(
+def test_a_package_that_spells_differently_changes_the_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = normalizer(use="basic").digest()
@@ -115,8 +118,8 @@ def test_a_package_that_comes_to_spell_otherwise_changes_the_digest(
     basic.spell_out_number.cache_clear()
 
 
-def test_ours_is_what_transformers_has() -> None:
-    """The class of the same name in transformers, given the same table of spellings."""
+def test_whisper_english_is_the_normalizer_of_transformers() -> None:
+    """The class of the same name in transformers, with the same table of spellings."""
     theirs = pytest.importorskip("transformers.models.whisper.english_normalizer")
     english = pytest.importorskip("whisper_normalizer.english").EnglishTextNormalizer()
     spellings = english.standardize_spellings.mapping
@@ -126,7 +129,7 @@ def test_ours_is_what_transformers_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "heard", "lang", "strange", "of"),
+    ("reference", "hypothesis", "lang", "foreign", "letters"),
     [
         ("ciao", "ciao", "it", 0, 4),
         ("", "привет", "it", 6, 6),
@@ -138,6 +141,6 @@ def test_ours_is_what_transformers_has() -> None:
     ],
 )
 def test_letters_of_an_unexpected_script_are_counted(
-    reference: str, heard: str, lang: str | None, strange: int, of: int
+    reference: str, hypothesis: str, lang: str | None, foreign: int, letters: int
 ) -> None:
-    assert scripts.count_foreign_letters(reference, heard, lang) == (strange, of)
+    assert scripts.count_foreign_letters(reference, hypothesis, lang) == (foreign, letters)
