@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
-import hashlib
 import inspect
 import json
 import logging
@@ -24,12 +23,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
 
 from . import schema
-from .errors import SpaceError, StaleError
+from .digests import digest_path
+from .errors import ConfigError, SpaceError, StaleError
 
 log = logging.getLogger(__name__)
 
@@ -179,30 +179,6 @@ def _is_in_cache_key(metadata: Mapping[str, Any], stage_name: str | None) -> boo
     return is_read and bool(metadata.get("in_cache_key", True))
 
 
-def digest_path(path: Path) -> str:
-    """Return the first 16 hexadecimal digits of the sha256 of a file, or of a folder's files."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        # The names count too: they may be the ids of recordings.
-        digests = [(file.relative_to(path).as_posix(), _digest_file(file)) for file in files]
-        # 64 bits are enough to notice a change; nobody forges a collision here.
-        return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _digest_file(path: Path) -> str:
-    stat = path.stat()
-    return _digest_unchanged_file(path, stat.st_mtime_ns, stat.st_size)
-
-
-# Many stages hash the same folder of noise recordings: its files are read once per process.
-@lru_cache(maxsize=1 << 16)
-def _digest_unchanged_file(path: Path, mtime_ns: int, size: int) -> str:
-    """Return the digest of a file; time and size are part of the key of this function's cache."""
-    return digest_path(path)
-
-
 def reuse_result(
     stage_function: Callable[..., Artifact],
     out: Path,
@@ -276,7 +252,20 @@ class JsonRecord:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return schema.parse_json(cls, cls._path(folder).read_bytes())
+        """Read the record of a folder.
+
+        Raises:
+            ConfigError: The file is missing, or does not hold such a record: somebody edited it, or
+                a copy of the run is not whole.
+        """
+        path = cls._path(folder)
+        try:
+            return schema.parse_json(cls, path.read_bytes())
+        except (OSError, ValueError) as cause:
+            raise ConfigError(
+                f"{path}: cannot be read ({cause}); restore the file, or delete its folder to have "
+                "it made again"
+            ) from cause
 
     @classmethod
     def _path(cls, folder: Path) -> Path:

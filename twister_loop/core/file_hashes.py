@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from . import schema
-from .artifacts import digest_path, find_run_root, read_json, write_json
+from .artifacts import find_run_root, read_json, write_json
+from .digests import digest_path
 
 
 class FileHashCache:

@@ -339,7 +339,8 @@ class Objection:
 class Verdict(JsonRecord):
     """Decision of the gates; without objections the candidate is accepted."""
 
-    objections: tuple[Objection, ...] = ()
+    # No default: a file that lost its content must not read as an acceptance.
+    objections: tuple[Objection, ...]
 
     @property
     def accepted(self) -> bool:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import cache_key, digest_path, find_differences, read_json, write_json
+from ..core.artifacts import cache_key, find_differences, read_json, write_json
+from ..core.digests import digest_path
 from ..core.environment import describe_environment
 from ..core.errors import AwaitingApproval, ConfigError, NothingNew, SpaceError, StaleError
 from ..core.file_hashes import FileHashCache

@@ -11,6 +11,7 @@ run/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from ..core import schema
 from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
-from ..core.errors import BusyError, ConfigError
+from ..core.errors import ConfigError
 from ..core.locks import exclusive_lock
 from ..core.types import Checkpoint, Report, Seconds, Verdict
 from ..evaluation.trials import VoiceTrial
@@ -37,6 +38,8 @@ from .stage_table import (
 FORMAT = 3
 """Format of the run folder. 2: reports name their normalizer. 3: stages, folders and records have
 their present names."""
+ROUND_NAME = re.compile(r"round-\d+")
+"""A round that was set aside, or copied by hand, has more to its name and is no round of the run."""
 RESULT_SUFFIXES = frozenset(".json .jsonl .yaml .html .log".split())
 """Files that `prune` leaves in an old round: the record of what happened, without its bulk."""
 
@@ -130,8 +133,8 @@ class RunFolder:
 
     @property
     def round_folders(self) -> list[Path]:
-        """Folders of all rounds, finished or not, in order."""
-        return sorted(folder for folder in self.path.glob("round-[0-9]*") if folder.suffix == "")
+        """Folders of all rounds, finished or not, in the order of their numbers."""
+        return _round_folders(self.path)
 
     @property
     def finished_rounds(self) -> list[Path]:
@@ -181,7 +184,9 @@ class RunFolder:
 
     def next_folder(self) -> Path:
         """Return the folder of the round that comes next."""
-        return self.path / f"round-{len(self.round_folders) + 1:02d}"
+        # After the last number and not after the count, since a round may have been deleted by hand.
+        last = round_number(self.round_folders[-1]) if self.round_folders else 0
+        return self.path / f"round-{last + 1:02d}"
 
     def next_evaluation(self) -> Path:
         """Return the folder of the next evaluation; an interrupted one is resumed."""
@@ -234,18 +239,14 @@ class RunFolder:
         Raises:
             BusyError: Another process holds the lock.
         """
-        try:
-            lock = exclusive_lock(self.path / "lock", wait=False)
-            lock.__enter__()
-        except BusyError as cause:
-            raise BusyError(
-                f"{self.path}: another process works on this run; wait until it has finished, or "
-                "end it"
-            ) from cause
-        try:
+        with exclusive_lock(self.path / "lock", wait=False):
             yield
-        finally:
-            lock.__exit__(None, None, None)
+
+
+def _round_folders(path: Path) -> list[Path]:
+    """Return the round folders of a run by number: as text, `round-100` is before `round-11`."""
+    folders = (folder for folder in path.glob("round-*") if ROUND_NAME.fullmatch(folder.name))
+    return sorted(folders, key=round_number)
 
 
 def is_finished(folder: Path) -> bool:
@@ -318,7 +319,7 @@ def _other_format(path: Path, run_format: object) -> str:
     """Return the refusal of a run of another format, with the way to go on from its champion."""
     accepted = [
         folder
-        for folder in sorted(path.glob("round-[0-9]*"))
+        for folder in _round_folders(path)
         if (folder / "verdict" / "verdict.json").is_file()
         and not read_json(folder / "verdict" / "verdict.json").get("objections")
         and (folder / "candidate").is_dir()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..core import schema
-from ..core.artifacts import PROVENANCE, digest_path, read_json
+from ..core.artifacts import PROVENANCE, read_json
+from ..core.digests import digest_path
 from ..pipeline.run_folder import is_finished
 from ..pipeline.stage_table import VERDICT
 
