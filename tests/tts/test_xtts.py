@@ -1,4 +1,4 @@
-"""A tiny random XTTS of the real class, whose voices are taken from clips of tones."""
+"""Tests with a tiny random XTTS of the real class, and clips of tones as reference voices."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ pytestmark = pytest.mark.model
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random model whose tokens are letters."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from TTS.tts.configs.xtts_config import XttsConfig
     from TTS.tts.models.xtts import Xtts
 
     folder = tmp_path_factory.mktemp("xtts")
     special = ["[STOP]", "[UNK]", "[SPACE]", "[START]", "[it]", "[zh-cn]"]
-    letters = {each: at for at, each in enumerate([*special, *"abcdefghijklmnopqrstuvwxyz"])}
-    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[], unk_token="[UNK]"))
+    tokens = [*special, *"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="[UNK]"))
     tokenizer.add_special_tokens(special)
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "vocab.json"))
     config = XttsConfig()
-    for name, value in {
+    for option, number in {
         "gpt_layers": 2, "gpt_n_model_channels": 64, "gpt_n_heads": 2, "gpt_max_audio_tokens": 24,
         "gpt_num_audio_tokens": 66, "gpt_start_audio_token": 64, "gpt_stop_audio_token": 65,
-        "gpt_number_text_tokens": len(letters), "gpt_start_text_token": letters["[START]"],
-        "gpt_stop_text_token": letters["[STOP]"], "decoder_input_dim": 64,
+        "gpt_number_text_tokens": len(tokens), "gpt_start_text_token": vocabulary["[START]"],
+        "gpt_stop_text_token": vocabulary["[STOP]"], "decoder_input_dim": 64,
         "gpt_use_perceiver_resampler": True,
     }.items():  # fmt: skip
-        setattr(config.model_args, name, value)
+        setattr(config.model_args, option, number)
     config.save_json(str(folder / "config.json"))
     torch.manual_seed(1)
     model = Xtts(config)
@@ -58,7 +60,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tunable(weights: Path) -> Path:
-    """The same with what fine-tuning asks for beside it, in the one size that Coqui has."""
+    """Return the same folder with the files for fine-tuning, in the one size that Coqui has."""
     from TTS.tts.layers.xtts.dvae import DiscreteVAE
 
     torch.manual_seed(2)
@@ -73,7 +75,8 @@ def tunable(weights: Path) -> Path:
 
 
 @pytest.fixture
-def lesson(tmp_path: Path) -> Manifest:
+def long_clips(tmp_path: Path) -> Manifest:
+    """Return a clip that is too short for a reference, and three that are long enough."""
     clips = []
     for number, seconds in enumerate((1.0, 3.2, 4.0, 3.5)):
         path = tmp_path / "clips" / f"{number}.wav"
@@ -92,14 +95,14 @@ def build(weights: Path, **options: Any) -> Synthesizer:
     return Synthesizer.build(spec)
 
 
-def test_it_speaks_in_the_voices_of_clips_that_are_long_enough(
-    weights: Path, lesson: Manifest, tmp_path: Path
+def test_texts_are_spoken_in_the_voices_of_clips_that_are_long_enough(
+    weights: Path, long_clips: Manifest, tmp_path: Path
 ) -> None:
-    part = build(weights, references=2)
-    learned = part.train(None, lesson, lesson, NO_CHAMPION, tmp_path / "voice", 7)
-    kept = list(Manifest.load(learned.location))
-    assert {each.speaker for each in kept} == {"ada", "bob"}
-    assert all(each.duration >= 3 for each in kept)
+    synthesizer = build(weights, references=2)
+    voice = synthesizer.train(None, long_clips, long_clips, NO_CHAMPION, tmp_path / "voice", 7)
+    references = list(Manifest.load(voice.location))
+    assert {reference.speaker for reference in references} == {"ada", "bob"}
+    assert all(reference.duration >= 3 for reference in references)
     texts = [
         Utterance(id="one", text="ciao", lang="it"),
         Utterance(id="two", text="ciao", lang="it"),
@@ -108,104 +111,108 @@ def test_it_speaks_in_the_voices_of_clips_that_are_long_enough(
         Utterance(id="five", text="ciao"),
         Utterance(id="six", text="a" * 300, lang="it"),
     ]
-    spoken = list(part.synthesize(learned, texts, tmp_path / "a"))
-    assert [each.id for each in spoken] == [each.id for each in texts]
-    assert [each.error for each in spoken[2:]] == [
+    spoken = list(synthesizer.synthesize(voice, texts, tmp_path / "a"))
+    assert [utterance.id for utterance in spoken] == [text.id for text in texts]
+    assert [utterance.error for utterance in spoken[2:]] == [
         "XTTS does not speak 'fi'",
         "there is nothing to speak",
-        "XTTS must be told the language of a text",
+        "XTTS needs the language of a text (`lang`)",
         "300 characters are more than the 213 that XTTS speaks in 'it'",
     ]
-    for each in spoken[:2]:
-        assert each.error is None and each.made_by == "xtts" and each.speaker in {"ada", "bob"}
-        assert each.duration == len(audio.read(each.audio_filepath)) / audio.SAMPLE_RATE > 0
-    [alone] = part.synthesize(learned, texts[1:2], tmp_path / "b")
+    for utterance in spoken[:2]:
+        assert utterance.error is None and utterance.made_by == "xtts"
+        assert utterance.speaker in {"ada", "bob"}
+        samples = audio.read(utterance.audio_filepath)
+        assert utterance.duration == len(samples) / audio.SAMPLE_RATE > 0
+    [alone] = synthesizer.synthesize(voice, texts[1:2], tmp_path / "b")
     assert alone.audio_filepath.read_bytes() == spoken[1].audio_filepath.read_bytes()
     assert spoken[0].audio_filepath.read_bytes() != spoken[1].audio_filepath.read_bytes()
 
 
-def test_a_lesson_without_a_clip_that_is_long_enough_is_refused(
-    weights: Path, lesson: Manifest, tmp_path: Path
+def test_labels_without_a_clip_that_is_long_enough_are_refused(
+    weights: Path, long_clips: Manifest, tmp_path: Path
 ) -> None:
-    short = Manifest.write(list(lesson)[:1], tmp_path / "short")
-    with pytest.raises(ConfigError, match="no clip of the lesson lasts 3 to 30 s"):
+    short = Manifest.write(list(long_clips)[:1], tmp_path / "short")
+    with pytest.raises(ConfigError, match=r"no filtered label can be read that lasts 3 to 30 s"):
         build(weights).train(None, short, short, NO_CHAMPION, tmp_path / "voice", 7)
 
 
-def sentences(folder: Path, lang: str | None = "it") -> Manifest:
-    """Clips of less than a second, which the tiny model can learn from, and some it cannot."""
-    made = [
-        *write_labeled_clips(folder, 22),
-        *list(write_labeled_clips(folder / "long", 1, "bob", 90)),
+def write_short_clips(folder: Path, lang: str | None = "it") -> Manifest:
+    """Write clips shorter than a second for the tiny model, and two that it cannot train on."""
+    ada, bob = write_labeled_clips(folder, 22), write_labeled_clips(folder / "long", 1, "bob", 90)
+    usable = [
+        replace(clip, duration=0.9, lang=lang, text=(clip.text or "").strip(".")) for clip in ada
     ]
-    short = [
-        replace(each, duration=0.9, lang=lang, text=(each.text or "").strip("."))
-        for each in made[:22]
-    ]
-    strange = replace(short[0], id="strange", text="ж")
-    return Manifest.write([*short, strange, replace(made[22], duration=1.2, lang=lang)], folder)
+    unknown_letter = replace(usable[0], id="unknown", text="ж")
+    too_long = replace(next(iter(bob)), duration=1.2, lang=lang)
+    return Manifest.write([*usable, unknown_letter, too_long], folder)
 
 
-def test_fine_tuning_changes_the_gpt_alone_and_a_later_round_goes_on_from_it(
-    tunable: Path, lesson: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_fine_tuning_changes_the_gpt_part_alone_and_a_later_round_continues_from_it(
+    tunable: Path, long_clips: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = Manifest.write([*sentences(tmp_path / "short"), *lesson], tmp_path / "both")
-    part = build(tunable, references=2, steps=4, batch=2, learning_rate=1e-3, save_every=2)
-    assert part.continues_from_last_round
+    clips = [*write_short_clips(tmp_path / "short"), *long_clips]
+    labels = Manifest.write(clips, tmp_path / "labels")
+    synthesizer = build(tunable, references=2, steps=4, batch=2, learning_rate=1e-3, save_every=2)
+
+    def train(name: str, start: Checkpoint | None = None) -> Checkpoint:
+        return synthesizer.train(start, labels, labels, NO_CHAMPION, tmp_path / name, 7)
+
+    assert synthesizer.continues_from_last_round
     threads = torch.get_num_threads()
-    made = part.train(None, both, both, NO_CHAMPION, tmp_path / "v", 7)
+    voice = train("v")
     assert torch.get_num_threads() == threads
-    left = {each.name for each in made.location.iterdir()}
-    assert left == {*xtts.MODEL_FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
-    assert [step for step, _ in read_losses(made.location)] == [0, 1, 2, 3]
-    before, after = (xtts.load_model(each).state_dict() for each in (tunable, made.location))
+    files = {path.name for path in voice.location.iterdir()}
+    assert files == {*xtts.MODEL_FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
+    assert [step for step, _ in read_losses(voice.location)] == [0, 1, 2, 3]
+    before, after = (xtts.load_model(path).state_dict() for path in (tunable, voice.location))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"gpt"}
 
-    looked = training.LossMonitor.check_loss
+    check_loss = training.LossMonitor.check_loss
 
-    def broken(self: training.LossMonitor, step: int, loss: float | None) -> None:
-        looked(self, step, loss)
+    def interrupt(self: training.LossMonitor, step: int, loss: float | None) -> None:
+        check_loss(self, step, loss)
         if step == 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training.LossMonitor, "check_loss", broken)
-        part.train(None, both, both, NO_CHAMPION, tmp_path / "w", 7)
-    again = part.train(None, both, both, NO_CHAMPION, tmp_path / "w", 7)
-    one, other = (each.location / "model.pth" for each in (made, again))
-    assert one.read_bytes() == other.read_bytes()
-    assert read_losses(again.location) == read_losses(made.location)
+        patched.setattr(training.LossMonitor, "check_loss", interrupt)
+        train("w")
+    resumed = train("w")
+    weights = [checkpoint.location / "model.pth" for checkpoint in (voice, resumed)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert read_losses(resumed.location) == read_losses(voice.location)
 
-    line = Utterance(id="one", text="ciao", lang="it")
-    [tuned] = part.synthesize(made, [line], tmp_path / "a")
-    [plain] = build(tunable).synthesize(replace(made, location=lesson.folder), [line], tmp_path)
-    assert tuned.error is None and plain.error is None
-    assert tuned.audio_filepath.read_bytes() != plain.audio_filepath.read_bytes()
+    text = Utterance(id="one", text="ciao", lang="it")
+    zero_shot = replace(voice, location=long_clips.folder)
+    [tuned] = synthesizer.synthesize(voice, [text], tmp_path / "a")
+    [untuned] = build(tunable).synthesize(zero_shot, [text], tmp_path)
+    assert tuned.error is None and untuned.error is None
+    assert tuned.audio_filepath.read_bytes() != untuned.audio_filepath.read_bytes()
 
-    later = part.train(made, both, both, NO_CHAMPION, tmp_path / "x", 7)
-    assert read_losses(later.location)[0][1] < read_losses(made.location)[0][1]
+    later = train("x", start=voice)
+    assert read_losses(later.location)[0][1] < read_losses(voice.location)[0][1]
 
 
-def test_fine_tuning_asks_for_enough_clips_that_it_can_read(
-    tunable: Path, lesson: Manifest, tmp_path: Path
+def test_fine_tuning_needs_enough_clips_whose_language_is_known(
+    tunable: Path, long_clips: Manifest, tmp_path: Path
 ) -> None:
-    nameless = sentences(tmp_path / "short", lang=None)  # XTTS must be told a language
-    both = Manifest.write([*nameless, *lesson], tmp_path / "both")
-    with pytest.raises(ConfigError, match=r"too little speech .* 0 clips could be used, 28 not"):
-        build(tunable, steps=1).train(None, both, both, NO_CHAMPION, tmp_path / "v", 7)
+    without_lang = write_short_clips(tmp_path / "short", lang=None)
+    labels = Manifest.write([*without_lang, *long_clips], tmp_path / "labels")
+    message = r"too little speech .* 0 clips could be used and 28 could not"
+    with pytest.raises(ConfigError, match=message):
+        build(tunable, steps=1).train(None, labels, labels, NO_CHAMPION, tmp_path / "v", 7)
 
 
 def test_the_licence_must_be_agreed_to_and_options_must_make_sense(weights: Path) -> None:
-    with pytest.raises(ConfigError, match=r"Coqui Public Model License .*say true"):
+    with pytest.raises(ConfigError, match=r"Coqui Public Model License .*set it to true"):
         Synthesizer.build({"use": "xtts", "model": str(weights)})
-    with pytest.raises(ConfigError, match="smaller first"):
+    with pytest.raises(ConfigError, match="the smaller speed first"):
         build(weights, speed=[1.2, 1.0])
 
 
-def test_weights_that_are_nowhere_or_no_weights_are_a_sentence(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_missing_or_broken_weights_are_an_error(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lacks config\.json, model\.pth, vocab\.json"):
         xtts.find_model_folder(str(tmp_path))
     for name in xtts.MODEL_FILES:
@@ -215,44 +222,46 @@ def test_weights_that_are_nowhere_or_no_weights_are_a_sentence(
         xtts.load_model(tmp_path)
 
 
-def test_what_xtts_cannot_do_is_refused_beforehand(
+def test_texts_speech_and_models_that_cannot_work_are_refused_beforehand(
     weights: Path,
-    lesson: Manifest,
+    long_clips: Manifest,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def texts(*langs: str | None) -> Manifest:
-        made = (Utterance(id=str(at), text="ciao", lang=lang) for at, lang in enumerate(langs))
-        return Manifest.write(made, tmp_path / "-".join(map(str, langs)))
+    def write_texts(*langs: str | None) -> Manifest:
+        texts = (Utterance(id=str(n), text="ciao", lang=lang) for n, lang in enumerate(langs))
+        return Manifest.write(texts, tmp_path / "-".join(map(str, langs)))
 
-    part = build(weights)
-    part.check(None, texts("it", "fi"), [lesson])
+    synthesizer = build(weights)
+    synthesizer.check(None, write_texts("it", "fi"), [long_clips])
     assert "1 texts cannot be spoken: XTTS does not speak 'fi'" in caplog.text
-    with pytest.raises(ConfigError, match=r"2 of 3 texts .* told the language.*not speak 'fi'"):
-        part.check(None, texts("it", None, "fi"), [lesson])
+    with pytest.raises(ConfigError, match=r"2 of 3 texts .* needs the language.*not speak 'fi'"):
+        synthesizer.check(None, write_texts("it", None, "fi"), [long_clips])
     monkeypatch.setitem(sys.modules, "pypinyin", None)
     with pytest.raises(ConfigError, match=r"1 of 1 texts .* pypinyin.*coqui-tts\[languages\]"):
-        part.check(None, texts("zh"), [lesson])
-    short = Manifest.write([next(iter(lesson))], tmp_path / "short")
+        synthesizer.check(None, write_texts("zh"), [long_clips])
+    short = Manifest.write([next(iter(long_clips))], tmp_path / "short")
     with pytest.raises(ConfigError, match=r"no recording lasts 3 s, .*the longest lasts 1\.0 s"):
-        part.check(None, texts("it"), [short])
+        synthesizer.check(None, write_texts("it"), [short])
     with pytest.raises(ConfigError, match=r"lacks .*model\.pth"):
         build(tmp_path)
     for name in xtts.MODEL_FILES:
         (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=r"lacks mel_stats\.pth, dvae\.pth"):
         build(tmp_path, steps=1)
-    with pytest.raises(ConfigError, match="steps: not below 0"):
+    with pytest.raises(ConfigError, match="steps must be 0 or more"):
         build(weights, steps=-1)
 
 
 def test_references_are_spread_over_speakers() -> None:
     clips = [
-        Utterance(id=str(at), duration=5.0, speaker="ada" if at < 90 else f"s{at}")
-        for at in range(96)
+        Utterance(id=str(n), duration=5.0, speaker="ada" if n < 90 else f"s{n}") for n in range(96)
     ]
-    chosen = select_reference_clips(clips, 14, np.random.default_rng(0))
-    assert len(chosen) == 8 and sum(each.speaker == "ada" for each in chosen) == 2
+    references = select_reference_clips(clips, 14, np.random.default_rng(0))
+    assert len(references) == 8
+    assert sum(reference.speaker == "ada" for reference in references) == 2
+
+
+def test_only_a_fine_tuned_voice_is_continued_from() -> None:
     assert XttsSynthesizer(non_commercial=True).continues_from_last_round is False
-    assert Checkpoint("xtts", Path()).engine == "xtts"
