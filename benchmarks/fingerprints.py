@@ -1,6 +1,6 @@
-"""How surely the same recording is told from another: telephone prompts, perturbed and paired.
+"""Fingerprints: bit error rates of copies of a recording, and of different recordings.
 
-python benchmarks/fingerprints.py          (fetches the prompts the first time)
+python benchmarks/fingerprints.py          (fetches the telephone prompts the first time)
 python benchmarks/fingerprints.py short    prompts of 0.7 to 1.25 s, words of the pools too
 """
 
@@ -20,8 +20,7 @@ from twister_loop.audio import io as audio
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora.ivr import Ivr, Split
 
-PERTURBED = 150
-"""Prompts."""
+COPIED_PROMPTS = 150
 GAIN = 0.2
 CODECS = {
     "8 kHz": (8_000, "WAV", "PCM_16"),
@@ -31,52 +30,67 @@ CODECS = {
     "MP3": (16_000, "MP3", "MPEG_LAYER_III"),
     "GSM": (8_000, "WAV", "GSM610"),
 }
-SPLITS: tuple[Split, ...] = ("development", "test", "retention")
-WORDS: tuple[Split, ...] = ("pool", "second_speaker", *SPLITS)
-SHORTEST = 1.0
-"""Seconds."""
-SHORT = 0.7, 1.25
-"""Seconds, from and to."""
+"""Sample rate, file format and codec of each kind of copy."""
+SENTENCES: tuple[Split, ...] = ("development", "test", "retention")
+ALL_PROMPTS: tuple[Split, ...] = ("pool", "second_speaker", *SENTENCES)
+MIN_SECONDS = 1.0
+SHORT_SECONDS = 0.7, 1.25
+"""Shortest and longest of the short prompts."""
 
 
-def through(utterance: Utterance, rate: int, form: str, codec: str, path: Path) -> Utterance:
-    """The same recording, quieter, at another rate and in another codec."""
+def write_copy(utterance: Utterance, rate: int, form: str, codec: str, path: Path) -> Utterance:
+    """Write a quieter copy of a recording at another rate and in another codec."""
     samples = audio.resample(GAIN * audio.load_utterance(utterance), audio.SAMPLE_RATE, rate)
     soundfile.write(path, samples, rate, format=form, subtype=codec)
     return replace(utterance, audio_filepath=path, offset=0.0, duration=audio.read_duration(path))
 
 
-def main() -> None:
-    short = sys.argv[1:] == ["short"]
-    every = (
-        each for split in (WORDS if short else SPLITS) for each in Ivr(split=split).utterances()
-    )
-    shortest, longest = SHORT if short else (SHORTEST, float("inf"))
-    speech = [each for each in every if shortest <= each.duration < longest]
-    began = time.perf_counter()
-    prints = [fingerprint.read_fingerprint(each) for each in speech]
-    speed = sum(each.duration for each in speech) / (time.perf_counter() - began)
+def load_prompts(short: bool) -> list[Utterance]:
+    """Return the prompts of the lengths to compare."""
+    shortest, longest = SHORT_SECONDS if short else (MIN_SECONDS, float("inf"))
+    return [
+        prompt
+        for split in (ALL_PROMPTS if short else SENTENCES)
+        for prompt in Ivr(split=split).utterances()
+        if shortest <= prompt.duration < longest
+    ]
+
+
+def report_copies(prompts: list[Utterance], prints: list[fingerprint.Fingerprint]) -> None:
+    """Print the largest bit error rate between a prompt and its copy, for every codec."""
     with tempfile.TemporaryDirectory() as folder:
         for name, (rate, form, codec) in CODECS.items():
             path = Path(folder) / f"clip.{form.lower()}"
-            worst = max(
-                fingerprint.bit_error_rate(
-                    known, fingerprint.read_fingerprint(through(each, rate, form, codec, path))
-                )
-                for each, known in itertools.islice(zip(speech, prints, strict=True), PERTURBED)
-            )
+            worst = 0.0
+            for prompt, print_ in itertools.islice(
+                zip(prompts, prints, strict=True), COPIED_PROMPTS
+            ):
+                copy = write_copy(prompt, rate, form, codec, path)
+                copy_print = fingerprint.read_fingerprint(copy)
+                worst = max(worst, fingerprint.bit_error_rate(print_, copy_print))
             sys.stdout.write(f"{name:9} differs in {worst:.2f} of the bits at most\n")
-    pairs = [
-        (one, two)
-        for one, two in itertools.combinations(range(len(speech)), 2)
-        if abs(speech[one].duration - speech[two].duration) < fingerprint.MAX_LENGTH_DIFFERENCE
-    ]
-    differ = sorted(fingerprint.bit_error_rate(prints[one], prints[two]) for one, two in pairs)
+
+
+def main() -> None:
+    prompts = load_prompts(short=sys.argv[1:] == ["short"])
+    began = time.perf_counter()
+    prints = [fingerprint.read_fingerprint(prompt) for prompt in prompts]
+    speed = sum(prompt.duration for prompt in prompts) / (time.perf_counter() - began)
+    report_copies(prompts, prints)
+    # Recordings whose lengths differ more are never compared by a scan.
+    rates = sorted(
+        fingerprint.bit_error_rate(prints[first], prints[second])
+        for first, second in itertools.combinations(range(len(prompts)), 2)
+        if abs(prompts[first].duration - prompts[second].duration)
+        < fingerprint.MAX_LENGTH_DIFFERENCE
+    )
+    under_limits = ", ".join(
+        f"{sum(rate < limit for rate in rates)} under {limit}"
+        for limit in (fingerprint.MAX_BIT_ERRORS, fingerprint.MAX_BIT_ERRORS_SHORT)
+    )
     sys.stdout.write(
-        f"{len(pairs)} pairs of different recordings: the closest {differ[0]:.2f}, "
-        f"{sum(each < fingerprint.MAX_BIT_ERRORS for each in differ)} under {fingerprint.MAX_BIT_ERRORS}, "
-        f"{sum(each < fingerprint.MAX_BIT_ERRORS_SHORT for each in differ)} under "
-        f"{fingerprint.MAX_BIT_ERRORS_SHORT}; {len(speech)} prompts read {speed:.0f} x real time\n"
+        f"{len(rates)} pairs of different recordings: the closest {rates[0]:.2f}, {under_limits}; "
+        f"{len(prompts)} prompts read {speed:.0f} x real time\n"
     )
 
 
