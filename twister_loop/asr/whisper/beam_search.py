@@ -28,6 +28,7 @@ class BeamState:
     """Maximum number of hypotheses to extend."""
     limit: int
     """Maximum tokens of a hypothesis, the end included."""
+    # One empty text at first: several would only be copies of each other.
     active: list[ScoredTokens] = field(default_factory=lambda: [([], 0.0)])
     finished: list[ScoredTokens] = field(default_factory=list)
 
@@ -51,6 +52,7 @@ class BeamState:
         for total, position in zip(best_totals.tolist(), positions.tolist(), strict=True):
             row, token = divmod(position, logprobs.shape[1])
             hypothesis = ([*self.active[row][0], token], total)
+            # Sorted by total, so what follows is no better.
             # Minus infinity: only suppressed tokens are left.
             if total == -torch.inf or len(active) == self.size:
                 break
@@ -61,6 +63,7 @@ class BeamState:
                 rows.append(row)
             else:
                 self.finished.append(hypothesis)
+        # As OpenAI's decoder with its default patience of 1.
         is_done = len(self.finished) >= self.size
         self.active = [] if is_done else active
         return [] if is_done else rows

@@ -53,6 +53,7 @@ def build_config(variables: Variables) -> WhisperConfig:
         num_mel_bins=variables["encoder/conv1/weight"].shape[1],
         max_source_positions=len(variables["encoder/position_encodings/encodings"]),
         max_target_positions=len(variables["decoder/position_encodings/encodings"]),
+        # Token ids are not in the format.
         decoder_start_token_id=50258,
         bos_token_id=50257,
         eos_token_id=50257,

@@ -86,6 +86,7 @@ def plan_steps(
             epoch=epoch,
             ends_epoch=number == total_steps or step_of_epoch + 1 == epoch_steps,
             batches=batches,
+            # One margin a batch: all clips of a batch are padded to the same length.
             margins=[_draw_margin(options, rng) for _ in batches],
             seed=(seed, number),
         )
@@ -101,6 +102,7 @@ def prefetch_batches(
     """
 
     def load(step: Step) -> tuple[Step, list[Batch]]:
+        # A generator for each step, so that a resumed training draws the same masks.
         rng = np.random.default_rng(step.seed)
         batches = (
             collate(
@@ -123,6 +125,7 @@ def split_into_passes(examples: Sequence[Example], margin: Seconds) -> Iterator[
 
     Their gradients are summed, so the update is the same.
     """
+    # Every clip of a pass takes as much memory as the longest.
     longest = max(example.utterance.duration for example in examples) + margin
     pass_size = max(1, int(MAX_SECONDS_PER_PASS / min(longest, WINDOW_LENGTH)))
     for first in range(0, len(examples), pass_size):
@@ -182,9 +185,11 @@ def collate(
         loss_weights.append(options.loss_weights.get(example.utterance.origin, 1.0))
     features = whisper.extract_features(clips, margin)
     if options.spec_augment:
+        # Masks lie within the clips: the margin is silence anyway.
         features = mask_features(features, [len(clip) // SAMPLES_PER_FRAME for clip in clips], rng)
     return Batch(
         features=features,
+        # Padding comes after the text, where causal attention ignores it: any token would do.
         inputs=_pad(inputs, whisper.end_token).to(whisper.device),
         labels=_pad(labels, IGNORE_INDEX).to(whisper.device),
         loss_weights=torch.tensor(loss_weights, device=whisper.device),

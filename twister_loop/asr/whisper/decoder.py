@@ -30,7 +30,9 @@ def detect_speech(
 ) -> SpeechDetection:
     """Take the decoder's first step, which predicts the language and whether there is speech."""
     first = decoder.step([[whisper.start_token]] * len(langs))  # (batch, vocabulary)
+    # Over the whole vocabulary, as in OpenAI's decoder.
     no_speech: list[float] = first.softmax(-1)[:, whisper.no_speech_token].tolist()
+    # English-only models have no tokens of languages.
     if not whisper.language_tokens:
         return SpeechDetection(no_speech, ["en"] * len(langs), [None] * len(langs))
     names = list(whisper.language_tokens)
@@ -65,6 +67,8 @@ class CachedDecoder:
 
     def __init__(self, whisper: Whisper, encoded: torch.Tensor) -> None:
         self._whisper, self._encoded = whisper, encoded
+        # The first cache grows by a token each step; the second holds keys and values of the audio,
+        # which are computed once.
         config = whisper.config
         self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
 
@@ -88,6 +92,7 @@ class CachedDecoder:
         """Keep only these rows of the batch, in this order; a row may be kept twice."""
         indices = torch.tensor(rows, device=self._whisper.device)
         self._cache.batch_select_indices(indices)
+        # The rows of the audio must stay those of the cache.
         self._encoded = self._encoded[indices]
 
 

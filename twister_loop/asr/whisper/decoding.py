@@ -46,6 +46,7 @@ class Hypothesis:
     @property
     def compression_ratio(self) -> float:
         """Return the bytes of the text divided by its compressed bytes; a loop has a high one."""
+        # zlib and bytes, as in OpenAI's decoder: its threshold is for this ratio.
         encoded = self.text.encode()
         return len(encoded) / len(zlib.compress(encoded))
 
@@ -108,6 +109,7 @@ def transcribe_window(
         indices: Iterable[int], margin: Seconds, ngram: int
     ) -> Iterator[tuple[int, Hypothesis]]:
         def decode_batch(batch: list[int]) -> list[tuple[int, Hypothesis]]:
+            # Threads share `answers`, but each writes only to the indices of its own batch.
             clips = load_clips(window, batch, answers)
             if not clips:
                 return []
@@ -170,5 +172,6 @@ def round_optional(probability: float | None) -> float | None:
 def max_text_tokens(whisper: WhisperProcessing, samples: int) -> int:
     """Return the maximum length of a clip's transcript in tokens, the end included."""
     any_language = next(iter(whisper.language_tokens), None)  # all prompts are equally long
+    # The start token is the 1.
     context = whisper.max_tokens - 1 - len(whisper.prompt_tokens(any_language))
     return min(context, EXTRA_TOKENS + MAX_TOKENS_PER_SECOND * samples // SAMPLE_RATE)

@@ -71,6 +71,7 @@ def build_examples(
             else:
                 prompt = [whisper.start_token, *whisper.prompt_tokens(lang)]
                 tokens = whisper.tokenize(text, lang)
+                # The end token is not counted: it is a label, but never an input.
                 if len(prompt) + len(tokens) > whisper.max_tokens:
                     left_out[too_many_tokens] += 1
                 else:
@@ -118,6 +119,7 @@ def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[i
             zero = whisper.first_timestamp_token
             label += [zero + timestamp_index(start), *sentence, zero + timestamp_index(end)]
     if example.with_previous_text:
+        # Before the start token, as OpenAI's decoder has it.
         prompt = [*example.previous_text_tokens, *prompt]
     return prompt, label
 
@@ -153,6 +155,7 @@ def _add_context(whisper: Whisper, example: Example) -> Example:
         longest_form = max(length, length_with_timestamps)
         room = min(whisper.max_tokens // 2, whisper.max_tokens - longest_form) - 1
         tokens = whisper.tokenize(utterance.previous_text, utterance.lang)
+        # The end of the previous text is kept, which is nearest to the clip.
         previous_text = (whisper.previous_text_token, *tokens[-room:]) if room > 0 else ()
     return replace(example, sentence_tokens=sentences, previous_text_tokens=previous_text)
 

@@ -119,6 +119,7 @@ class WhisperProcessing:
 
     def effective_margin(self, requested: Seconds) -> Seconds:
         """Return the margin of silence after the clip: the requested one, or the model's least."""
+        # `trained_margin` is written by our own training.
         return max(requested, getattr(self.config, "trained_margin", UNTRAINED_MARGIN))
 
     def extract_features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
@@ -138,6 +139,7 @@ class WhisperProcessing:
         extracted = self.processor.feature_extractor(
             list(clips),
             sampling_rate=SAMPLE_RATE,
+            # Without it the extractor pads to 30 s.
             max_length=round(positions * POSITION_SECONDS * SAMPLE_RATE),
             return_tensors="pt",
         )
@@ -146,6 +148,7 @@ class WhisperProcessing:
     @cached_property
     def language_tokens(self) -> dict[Language, int]:
         """Return the token of every language; empty for an English-only model."""
+        # English-only checkpoints do not have the field.
         tokens: dict[str, int] = getattr(self.generation_config, "lang_to_id", None) or {}
         return {name.strip("<|>"): token for name, token in tokens.items()}
 
@@ -233,6 +236,7 @@ class WhisperProcessing:
             # bytes or runs of bytes, and a character may be spread over several of them.
             if "\ufffd" in text:
                 continue
+            # Names and foreign words are kept whole: nobody needs the time of a single letter.
             if groups and _is_latin(groups[-1][0][-1:]) and _is_latin(text[:1]):
                 previous_text, previous_tokens = groups.pop()
                 text, pending = previous_text + text, previous_tokens + pending
@@ -266,6 +270,7 @@ class Whisper(WhisperProcessing):
             )
             processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         model.model.encoder.embed_positions.requires_grad_(False)  # sinusoids, never learned
+        # Evaluation mode, without dropout; training switches it.
         whisper = cls(model.config, model.generation_config, processor, model.eval())
         model.to("cpu" if whisper.on_cpu else "cuda")
         return whisper

@@ -49,6 +49,7 @@ class WhisperOptions:
     """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
     temperature: float = 0.0
     """Temperature of sampling; 0 takes the most probable token."""
+    # Chosen for the memory of a machine; another machine may read the same results.
     decode_batch: int = not_in_cache_key(8)
     """Clips per batch in decoding."""
     epochs: int = used_by("fine_tune", 2)
@@ -106,11 +107,13 @@ class WhisperOptions:
     spec_augment: bool = used_by("fine_tune", False)
     """Whether to mask frequencies and times of the features at random (adaptive SpecAugment,
     arXiv 1912.05533)."""
+    # `used_by` has no default factory, which a mapping needs.
     loss_weights: Mapping[Origin, float] = field(
         default_factory=dict, metadata={"used_by": "fine_tune"}
     )
     """Weight of each token in the loss by the origin of its speech: human, pseudo, synthetic.
     The default is 1."""
+    # Resuming gives the same weights, so how often it is prepared changes nothing.
     save_every: int = not_in_cache_key(100)
     """Updates between the states that a killed training resumes from."""
 
@@ -121,6 +124,7 @@ class WhisperOptions:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._check_decoding()
         self._check_training()
+        # Only folders are checked: the hub cannot be asked whenever a plan is read.
         weights.check_folder(self.model)
 
     def _check_decoding(self) -> None:
@@ -142,8 +146,10 @@ class WhisperOptions:
                 "stop keeps the best weights and average takes the mean of several epochs; "
                 "choose one of them"
             )
+        # Each process takes equally many batches of a full update, or some would wait for others.
         if self.accumulate % self.processes:
             raise ValueError(f"accumulate must be a multiple of processes, {self.processes}")
+        # The package is looked for here: training begins hours into a round.
         if self.lora < 0 or (self.lora and find_spec("peft") is None):
             raise ValueError(
                 "lora must be a rank of 1 or more, or 0 for none, and needs "

@@ -84,6 +84,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
     def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
         batch = max(1, round(self.batch * batch_scale))
         # As many epochs as updates: an epoch has at least one, so that `max_steps` always decides.
+        # No early stopping: it would give the arms of an experiment different amounts of training.
         return dataclasses.replace(self, max_steps=updates, epochs=updates, batch=batch, stop=None)
 
     def keeping_all_epochs(self) -> Self:

@@ -20,6 +20,7 @@ def transcribe(
     Early stopping calls it with the model that is being trained.
     """
     decode = partial(greedy_search.decode_greedily, whisper, temperature=options.temperature)
+    # A beam of 1 would give the same texts as greedy decoding, only slower.
     if options.beam > 1:
         decode = partial(beam_search.decode_with_beam, whisper, options.beam, options.nbest or 0)
     for window in iter_windows(speech):

@@ -64,10 +64,12 @@ def locate_weights(model: str) -> Checkpoint:
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
+        # Absolute, since processes of other working directories read the checkpoint.
         return _checkpoint(folder.absolute(), f"the folder {folder}")
     try:
         return _checkpoint(_download(model), f"the hub, {model}")
     except (HfHubHTTPError, HFValidationError, OSError) as cause:
+        # The first line says what happened; the others are advice for users of the hub alone.
         reason = str(cause).splitlines()[0]
         packaged_folder = _convert_packages_once() if model == PACKAGED else None
         if packaged_folder is None:
@@ -93,6 +95,8 @@ def list_weight_files(folder: Path) -> list[Path]:
 
 def hash_weights(folder: Path) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of all weight files."""
+    # Contents alone, not names or times: a copy elsewhere has the same hash, and results by it are
+    # read from the cache.
     digest = hashlib.sha256()
     for path in list_weight_files(folder):
         with path.open("rb") as file:
@@ -158,6 +162,7 @@ def _convert_packages_once() -> Path | None:
             )
     out = cache_folder() / f"whisper-base-{BINARY_SHA256[:12]}"
     if not out.is_dir():
+        # Renamed when complete, so that a killed process leaves no half model.
         scratch = out.with_name(f".{out.name}.{os.getpid()}")
         shutil.rmtree(scratch, ignore_errors=True)
         _convert([_package_folder(package) for package in installed], scratch)
