@@ -30,6 +30,7 @@ from .. import TwisterError, approve, refuse
 from ..pipeline.run_folder import RunFolder, approval_of, round_number
 from ..reporting.summary import summarize
 from .notifications import format_scores, publish_round, run_key
+from .working_directory import from_working_directory
 
 DEPLOYMENT = "promote/twister"
 APPROVAL_TIMEOUT = 30 * 24 * 3600
@@ -49,7 +50,7 @@ class Decision(RunInput):
 @flow(name="promote", flow_run_name="{run}", persist_result=False)
 def promote(run: str) -> State[Any]:
     """Wait for a person's decision on the pending candidate, and carry it out."""
-    run_folder = Path(run)
+    run_folder = from_working_directory(run)
     try:
         pending = RunFolder.read(run_folder).awaiting_approval
         if pending is None:

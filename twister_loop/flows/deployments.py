@@ -27,12 +27,12 @@ from .automations import automations
 from .evaluate import evaluate
 from .notifications import run_key
 from .refine import one_round, retrain
+from .working_directory import VARIABLE
 
 NAME = POOL = "twister"
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
-    # A `twister_loop` or `flows` folder in the working directory must not be imported as ours.
-    "PYTHONSAFEPATH": "1",
+    "PYTHONSAFEPATH": "1",  # `python -m` must not import modules of the folder it is started in
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "twister_loop",
 }
@@ -61,7 +61,7 @@ def deployments(
     """Build the deployments of `round`, `retrain`, `promote` and `evaluate`.
 
     Args:
-        home: Working directory of flow runs; relative paths in parameters are relative to it.
+        home: Folder that relative paths in parameters are relative to.
         plan: Default plan of the deployments, together with `run`.
         run: Default run folder.
         cron: Schedule in UTC that is added to `retrain` for this experiment. Schedules of other
@@ -86,7 +86,7 @@ def deployments(
             # By module, not by file: a worker imports the installed package and no file of the
             # working directory.
             entrypoint_type=EntrypointType.MODULE_PATH,
-            job_variables={"working_dir": str(home.resolve()), "env": ENVIRONMENT},
+            job_variables={"env": {**ENVIRONMENT, VARIABLE: str(home.resolve())}},
             **options,
         )
         return deployment

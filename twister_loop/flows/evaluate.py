@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import State, flow
@@ -16,16 +15,17 @@ from .notifications import run_key
 from .refine import run_as_task
 from .run_lock import hold_run_slot
 from .worker_exit import exit_with_worker
+from .working_directory import from_working_directory
 
 
 @flow(name="evaluate", flow_run_name="{run}", persist_result=False)
 def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Evaluate the champion on every set of the plan; the report is in `evaluation-NN/`."""
     exit_with_worker()
-    run_folder = Path(run)
+    plan_path, run_folder = from_working_directory(plan), from_working_directory(run)
     try:
         with hold_run_slot(run_folder):
-            report = measure_champion(load(Path(plan), changes), run_folder, run_as_task)
+            report = measure_champion(load(plan_path, changes), run_folder, run_as_task)
     except BusyError as error:
         # Completed, not failed: a schedule that meets a round in progress is no incident.
         return Completed(name="Busy", message=str(error), data=error)

@@ -26,6 +26,7 @@ from .notifications import publish_round
 from .progress import progress_artifact
 from .run_lock import hold_run_slot
 from .worker_exit import exit_with_worker
+from .working_directory import from_working_directory
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,35 +58,38 @@ def run_as_task(stage: Callable[P, R], /) -> Callable[P, R]:
 @flow(name="refine", flow_run_name="{run}", persist_result=False)
 def refine(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run rounds until the plan's number of rounds is finished."""
-    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    plan_path, run_folder = from_working_directory(plan), from_working_directory(run)
+    stages = dashboard.redraw_after_stages(run_folder, run_as_task)
     return publish_rounds(
-        run, lambda: twister_loop.refine(load(Path(plan), changes), Path(run), stages)
+        run_folder, lambda: twister_loop.refine(load(plan_path, changes), run_folder, stages)
     )
 
 
 @flow(name="round", flow_run_name="{run}", persist_result=False)
 def one_round(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Finish the round in progress, or run one more."""
-    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    plan_path, run_folder = from_working_directory(plan), from_working_directory(run)
+    stages = dashboard.redraw_after_stages(run_folder, run_as_task)
     return publish_rounds(
-        run, lambda: [twister_loop.next_round(load(Path(plan), changes), Path(run), stages)]
+        run_folder, lambda: [twister_loop.next_round(load(plan_path, changes), run_folder, stages)]
     )
 
 
 @flow(name="retrain", flow_run_name="{run}", persist_result=False)
 def retrain(plan: str, run: str, changes: dict[str, Any] | None = None) -> State[Any]:
     """Run one more round if the pool has enough new audio; otherwise report why not."""
-    stages = dashboard.redraw_after_stages(Path(run), run_as_task)
+    plan_path, run_folder = from_working_directory(plan), from_working_directory(run)
+    stages = dashboard.redraw_after_stages(run_folder, run_as_task)
     return publish_rounds(
-        run, lambda: [twister_loop.retrain(load(Path(plan), changes), Path(run), stages)]
+        run_folder, lambda: [twister_loop.retrain(load(plan_path, changes), run_folder, stages)]
     )
 
 
-def publish_rounds(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
+def publish_rounds(run_folder: Path, rounds: Callable[[], Iterable[Round]]) -> State[Any]:
     """Run rounds, publish each one as it ends, and return the state of the flow run.
 
     Args:
-        run: Run folder.
+        run_folder: Run folder.
         rounds: Starts the rounds and yields the finished ones. It is called with the slot of the
             experiment held, so that a plan is not read before the run folder is free.
 
@@ -94,7 +98,6 @@ def publish_rounds(run: str, rounds: Callable[[], Iterable[Round]]) -> State[Any
         `Failed` with one sentence for an error that the user can correct.
     """
     exit_with_worker()
-    run_folder = Path(run)
     state: State[Any] = Completed(message="no new round")
     try:
         with hold_run_slot(run_folder):
