@@ -1,10 +1,10 @@
-"""The ablation, finer: what of packing pays or harms, and what repair does.
+"""Finer ablation of packing, timestamps, previous text and rescoring.
 
 python benchmarks/ablation.py FOLDER [--seeds 1] [--updates 60] [--plan configs/ivr-everything.yaml]
 
-As `twister compare PLAN FOLDER --ablation --rounds 1`, with other arms; what arms have in common is
-made once, also of an ordinary run of the plan that lies in the folder. `--arms 4` takes the first
-four. Killed, it goes on.
+As `twister compare PLAN FOLDER --ablation --rounds 1`, with other arms. Stages that arms have in
+common are run once; an ordinary run of the plan in the folder is reused too. `--arms 4` takes the
+first four arms. A killed comparison resumes.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting import dashboard
 
 
-def variations(found: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
-    whole = found[FULL_LOOP]
+def build_finer_arms(arms: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
+    """Yield the arms of this ablation, made from those of `twister compare`."""
+    full_loop = arms[FULL_LOOP]
 
-    def learning(**other: Any) -> Plan:
-        asr = replace(whole.asr, **other)
-        return replace(whole, asr=asr, labeler=replace(whole.labeler, recognizer=asr))
+    def with_training(**training_options: Any) -> Plan:
+        asr = replace(full_loop.asr, **training_options)
+        return replace(full_loop, asr=asr, labeler=replace(full_loop.labeler, recognizer=asr))
 
-    assert whole.pack
-    yield FULL_LOOP, whole
-    plain = learning(timestamps=0.0, previous_text=0.0)
+    assert full_loop.pack, "the plan must pack, or there is nothing to leave out"
+    yield FULL_LOOP, full_loop
+    plain = with_training(timestamps=0.0, previous_text=0.0)
     yield "no timestamps, no previous text", plain
-    yield "and nothing trimmed", replace(plain, pack=replace(whole.pack, trim=None))
-    yield "nothing packed", found["without packing"]
-    yield "no repair", found["without repair"]
-    yield from ((name, each) for name, each in found.items() if "voice" in name)
-    yield "no previous text", learning(previous_text=0.0)
-    yield "no timestamps", learning(timestamps=0.0)
+    yield "and nothing trimmed", replace(plain, pack=replace(full_loop.pack, trim=None))
+    yield "nothing packed", arms["without packing"]
+    yield "no rescoring", arms["without rescoring"]
+    yield from ((name, arm) for name, arm in arms.items() if "voice" in name)
+    yield "no previous text", with_training(previous_text=0.0)
+    yield "no timestamps", with_training(timestamps=0.0)
 
 
 def main() -> None:
@@ -53,9 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = load(options.plan)
-    terms = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
-    others = dict(islice(variations(build_arms(plan, terms)), options.arms))
-    dashboard.print_comparison(compare(plan, options.folder, terms, others))
+    compare_options = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
+    arms = build_finer_arms(build_arms(plan, compare_options))
+    selected = dict(islice(arms, options.arms))
+    dashboard.print_comparison(compare(plan, options.folder, compare_options, selected))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a run takes beside its models, and how fast a finished one is recognized.
+"""Time of a run outside of its models, and time to find that a finished run is finished.
 
 python benchmarks/overhead.py PLAN RUN                  (as `twister run PLAN RUN`, and then again)
 
-Stages with a model in them are taken whole, from the notes they leave; all else is overhead: the
-start, Prefect, listing and reading the corpora, filters, mixture, packing, gates and the page.
+Stages that use a model count as model time as a whole, by the times that they note. All else is
+overhead: start, Prefect, listing and reading the corpora, filters, mixture, packing, gates, page.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ from pathlib import Path
 
 from twister_loop.core.artifacts import PROVENANCE, TIMING, read_json
 
-MODELS = {
+MODEL_STAGES = {
+    "align",
     "evaluate",
-    "label",
-    "speak",
-    "train",
+    "fine_tune",
+    "synthesize",
     "train_voice",
-    "try_labelers",
+    "transcribe",
+    "try_decoders",
     "try_voice",
 }
-"""Stages that ask a model."""
+"""Stages that run a model, by the names of their functions."""
 
 
 def main() -> None:
     plan, run = sys.argv[1:3]
     command = [sys.executable, "-m", "twister_loop.cli.main", "run", plan, run]
-    whole = timed(command)
-    found = [
-        (read_json(note)["seconds"], read_json(note.with_name(PROVENANCE))["stage"], note.parent)
-        for note in Path(run).glob("round-*/**/" + TIMING)
+    total = measure(command)
+    timings = [
+        (read_json(path)["seconds"], read_json(path.with_name(PROVENANCE))["stage"], path.parent)
+        for path in Path(run).glob("round-*/**/" + TIMING)
     ]
-    for seconds, stage, folder in sorted(found, reverse=True)[:12]:
-        say(f"  {folder.relative_to(run)} ({stage})", seconds)
-    models = sum(seconds for seconds, stage, _ in found if stage in MODELS)
-    books = sum(seconds for seconds, stage, _ in found if stage not in MODELS)
-    say("the whole command", whole)
-    say("stages with a model", models)
-    say("other stages", books)
-    say("all that is no model", whole - models)
-    sys.stdout.write(f"that is {(whole - models) / whole:.1%}\n")
-    say("finished, recognized", timed(command))
-    say("finished, recognized, --no-prefect", timed([*command, "--no-prefect"]))
+    for seconds, stage, folder in sorted(timings, reverse=True)[:12]:
+        write(f"  {folder.relative_to(run)} ({stage})", seconds)
+    model_seconds = sum(seconds for seconds, stage, _ in timings if stage in MODEL_STAGES)
+    other_seconds = sum(seconds for seconds, stage, _ in timings if stage not in MODEL_STAGES)
+    write("the whole command", total)
+    write("stages with a model", model_seconds)
+    write("other stages", other_seconds)
+    write("overhead: all but stages with a model", total - model_seconds)
+    sys.stdout.write(f"that is {(total - model_seconds) / total:.1%}\n")
+    write("finished run, repeated", measure(command))
+    write("finished run, repeated with --no-prefect", measure([*command, "--no-prefect"]))
 
 
-def timed(command: list[str]) -> float:
+def measure(command: list[str]) -> float:
+    """Run a command; return the seconds that it took."""
     began = time.monotonic()
     subprocess.run(command, check=True)
     return time.monotonic() - began
 
 
-def say(what: str, seconds: float) -> None:
-    sys.stdout.write(f"{what:60} {seconds:7.1f} s\n")
+def write(name: str, seconds: float) -> None:
+    sys.stdout.write(f"{name:60} {seconds:7.1f} s\n")
     sys.stdout.flush()
 
 

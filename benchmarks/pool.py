@@ -1,4 +1,4 @@
-"""What is found out of a pool before anybody hears it: speakers, quality, bandwidth, duplicates.
+"""Scan of a pool: speaker clustering, sound quality, bandwidth and near-duplicates.
 
 Speeds are by processor time of one thread.
 
@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fingerprints import CODECS, through
+from fingerprints import CODECS, write_copy
 
 from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.ivr import Ivr
-from twister_loop.data.scanning import Column, ScanOptions, SpeakerClustering
+from twister_loop.data.scanning import EstimatedColumn, ScanOptions, SpeakerClustering
 from twister_loop.pipeline.stages.annotation import cluster_speakers, estimate_columns
 from twister_loop.pipeline.stages.listing import scan
 
@@ -33,162 +33,173 @@ SPLITS = (
     Ivr("pool", "fr"),
     Ivr("retention"),
 )
-"""Four people, in three languages; all over the telephone."""
-TURN = 60.0
-"""Seconds that one speaks in a made conversation."""
+"""Telephone prompts of four people, in three languages."""
+TURN_SECONDS = 60.0
+"""Length of a turn in a synthetic conversation."""
 TURNS = 10
-LIMITS = ((0.15, 0.1), (0.175, 0.08), (0.175, 0.1), (0.175, 0.12), (0.2, 0.1), (0.25, 0.1))
-"""The first are the defaults."""
-COPIED = 5
+"""Turns in a conversation."""
+THRESHOLDS = ((0.15, 0.1), (0.175, 0.08), (0.175, 0.1), (0.175, 0.12), (0.2, 0.1), (0.25, 0.1))
+"""Values of `distance` and `of_means` to compare; the first are the defaults."""
+COPY_EVERY = 5
 """One prompt in so many is copied by each codec."""
 
 
-def said(line: str) -> None:
+def write(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def prompts() -> list[Utterance]:
-    return [each for split in SPLITS for each in split.utterances()]
-
-
-def conversations(
-    speech: Iterable[Utterance], folder: Path
+def build_conversations(
+    prompts: Iterable[Utterance], folder: Path
 ) -> Iterator[tuple[Utterance, list[str]]]:
-    """Recordings in which all take turns, and who speaks in every second of them."""
+    """Yield recordings in which the speakers take turns, and the speaker of every second."""
     turns = defaultdict[str, list[list[audio.Samples]]](list)
-    for each in speech:
-        mine = turns[each.speaker or ""]
-        if not mine or sum(map(len, mine[-1])) > TURN * audio.SAMPLE_RATE:
-            mine.append([])
-        pause = np.zeros(audio.SAMPLE_RATE // 2, np.float32)
-        mine[-1] += [audio.load_utterance(each), pause]
-    by_turn = itertools.zip_longest(*([(who, turn) for turn in turns[who]] for who in turns))
-    spoken = [turn for each in by_turn for turn in each if turn]
-    for number, begin in enumerate(range(0, len(spoken), TURNS)):
-        taken = spoken[begin : begin + TURNS]
-        whole = np.concatenate([part for _, parts in taken for part in parts])
-        who = [
-            name
-            for name, parts in taken
+    pause = np.zeros(audio.SAMPLE_RATE // 2, np.float32)
+    for prompt in prompts:
+        own_turns = turns[prompt.speaker or ""]
+        if not own_turns or sum(map(len, own_turns[-1])) > TURN_SECONDS * audio.SAMPLE_RATE:
+            own_turns.append([])
+        own_turns[-1] += [audio.load_utterance(prompt), pause]
+    by_speaker = ([(speaker, turn) for turn in turns[speaker]] for speaker in turns)
+    alternating = [turn for round_ in itertools.zip_longest(*by_speaker) for turn in round_ if turn]
+    for number, begin in enumerate(range(0, len(alternating), TURNS)):
+        conversation = alternating[begin : begin + TURNS]
+        samples = np.concatenate([part for _, parts in conversation for part in parts])
+        speaker_by_second = [
+            speaker
+            for speaker, parts in conversation
             for _ in range(round(sum(map(len, parts)) / audio.SAMPLE_RATE))
         ]
         path = folder / f"{number}.wav"
-        length = audio.write(whole, path)
-        yield Utterance(id=path.stem, audio_filepath=path, duration=length, corpus="calls"), who
+        duration = audio.write(samples, path)
+        recording = Utterance(id=path.stem, audio_filepath=path, duration=duration, corpus="calls")
+        yield recording, speaker_by_second
 
 
-def told(whose: dict[str, str], found: Manifest) -> str:
-    """By time: how pure the speakers are, and how much of each person is in one of them."""
-    of = defaultdict[str, Counter[str]](Counter)
-    everything = unknown = 0.0
-    for each in found:
-        everything += each.duration
-        if each.speaker:
-            of[each.speaker][whose[each.id]] += each.duration  # type: ignore[assignment]
+def describe_clusters(person_of: dict[str, str], clustered: Manifest) -> str:
+    """Return the purity of the clusters and the coverage of the people, by time."""
+    time_by_cluster = defaultdict[str, Counter[str]](Counter)
+    total = unknown = 0.0
+    for utterance in clustered:
+        total += utterance.duration
+        if utterance.speaker:
+            person = person_of[utterance.id]
+            time_by_cluster[utterance.speaker][person] += utterance.duration  # type: ignore[assignment]
         else:
-            unknown += each.duration
-    named = everything - unknown
-    pure = sum(max(people.values()) for people in of.values())
-    largest = sum(max(of[name][who] for name in of) for who in set(whose.values()))
-    large = sum(1 for people in of.values() if sum(people.values()) > 0.01 * everything)
+            unknown += utterance.duration
+    clusters = list(time_by_cluster.values())
+    named = total - unknown
+    pure = sum(max(people.values()) for people in clusters)
+    largest = sum(max(people[person] for people in clusters) for person in set(person_of.values()))
+    large = sum(sum(people.values()) > 0.01 * total for people in clusters)
     return (
-        f"{len(of)} speakers, {large} with over 1 % of the time; purity {pure / named:.1%}; "
-        f"{largest / named:.1%} in the one where most of the same person is; "
-        f"{unknown / everything:.0%} of the time not told"
+        f"{len(clusters)} speakers, {large} with over 1 % of the time; purity {pure / named:.1%}; "
+        f"{largest / named:.1%} in the speaker with most of the same person; "
+        f"{unknown / total:.0%} of the time without a speaker"
     )
 
 
-def speakers(name: str, speech: Manifest, whose: dict[str, str], out: Path) -> None:
+def compare_thresholds(
+    name: str, utterances: Manifest, person_of: dict[str, str], out: Path
+) -> None:
+    """Cluster the speakers of utterances with all thresholds, and print the results."""
     began = time.process_time()
-    estimated = estimate_columns(["embedding"], speech, out=out / "annotated")
-    embedded = time.process_time() - began
-    seconds = speech.duration
-    about = f"{len(speech)} utterances, {seconds / 60:.0f} min"
-    said(f"{name}: {about}; embeddings {seconds / embedded:.0f} x real time")
-    for distance, of_means in LIMITS:
-        out_ = out / f"{distance}-{of_means}"
-        found = cluster_speakers(SpeakerClustering(distance, of_means), estimated, out=out_)
-        said(f"  {distance} and {of_means}: {told(whose, found)}")
+    with_embeddings = estimate_columns(["embedding"], utterances, out=out / "annotated")
+    embedding_seconds = time.process_time() - began
+    seconds = utterances.duration
+    write(
+        f"{name}: {len(utterances)} utterances, {seconds / 60:.0f} min; "
+        f"embeddings {seconds / embedding_seconds:.0f} x real time"
+    )
+    for distance, of_means in THRESHOLDS:
+        clustered = cluster_speakers(
+            SpeakerClustering(distance, of_means),
+            with_embeddings,
+            out=out / f"{distance}-{of_means}",
+        )
+        write(f"  {distance} and {of_means}: {describe_clusters(person_of, clustered)}")
 
 
-def by_themselves(every: list[Utterance], home: Path) -> None:
-    """Speakers of prompts, each of which is a recording."""
-    whose = {each.audio_filepath: each.speaker or "" for each in every}
-    listing = Manifest.write((replace(each, speaker=None) for each in every), home / "listing")
-    pool = scan(ScanOptions(), listing, out=home / "pool")
-    who = {each.id: whose[each.audio_filepath] for each in pool}
-    speakers("every prompt by itself", pool, who, home / "alone")
+def cluster_prompts(prompts: list[Utterance], folder: Path) -> None:
+    """Cluster the speakers of prompts, each of which is a recording of its own."""
+    person_by_file = {prompt.audio_filepath: prompt.speaker or "" for prompt in prompts}
+    unnamed = (replace(prompt, speaker=None) for prompt in prompts)
+    listing = Manifest.write(unnamed, folder / "listing")
+    pool = scan(ScanOptions(), listing, out=folder / "pool")
+    person_of = {utterance.id: person_by_file[utterance.audio_filepath] for utterance in pool}
+    compare_thresholds("every prompt by itself", pool, person_of, folder / "alone")
 
 
-def in_turns(every: list[Utterance], home: Path) -> None:
-    """Speakers of long recordings, cut at pauses."""
-    (home / "calls").mkdir()
-    made = list(conversations(every, home / "calls"))
-    listing = Manifest.write((each for each, _ in made), home / "made")
-    calls = scan(ScanOptions(at_most=10), listing, out=home / "cut")
-    turns = {each.id: who for each, who in made}
-    who = {
-        each.id: turns[each.audio_filepath.stem][round(each.offset + each.duration / 2) - 1]
-        for each in calls
+def cluster_conversations(prompts: list[Utterance], folder: Path) -> None:
+    """Cluster the speakers of long recordings, cut at pauses."""
+    (folder / "calls").mkdir()
+    conversations = list(build_conversations(prompts, folder / "calls"))
+    listing = Manifest.write((recording for recording, _ in conversations), folder / "made")
+    cuts = scan(ScanOptions(at_most=10), listing, out=folder / "cut")
+    speakers = {recording.id: by_second for recording, by_second in conversations}
+    # The middle of a cut decides, since its edges may reach into the next turn.
+    person_of = {
+        cut.id: speakers[cut.audio_filepath.stem][round(cut.offset + cut.duration / 2) - 1]
+        for cut in cuts
     }
-    speakers("recordings of 10 min", calls, who, home / "turns")
+    compare_thresholds("recordings of 10 min", cuts, person_of, folder / "turns")
 
 
-def quality(every: list[Utterance], home: Path) -> None:
-    """Bandwidth and DNSMOS of some prompts."""
-    some = Manifest.write(every[:: len(every) // 60], home / "some")
-    columns: tuple[Column, ...] = ("bandwidth", "dnsmos")
+def estimate_quality(prompts: list[Utterance], folder: Path) -> None:
+    """Estimate bandwidth and DNSMOS of some prompts."""
+    sample = Manifest.write(prompts[:: len(prompts) // 60], folder / "some")
+    columns: tuple[EstimatedColumn, ...] = ("bandwidth", "dnsmos")
     for column in columns:
         began = time.process_time()
-        found = list(estimate_columns([column], some, out=home / column))
-        speed = some.duration / (time.process_time() - began)
-        low, mid, high = np.percentile([getattr(each, column) for each in found], [5, 50, 95])
-        said(f"{column}: {low:.4g} to {high:.4g}, median {mid:.4g}; {speed:.0f} x real time")
+        estimated = list(estimate_columns([column], sample, out=folder / column))
+        speed = sample.duration / (time.process_time() - began)
+        estimates = [getattr(utterance, column) for utterance in estimated]
+        low, median, high = np.percentile(estimates, [5, 50, 95])
+        write(f"{column}: {low:.4g} to {high:.4g}, median {median:.4g}; {speed:.0f} x real time")
 
 
-def duplicates(every: list[Utterance], home: Path) -> None:
-    """Copies of some prompts, and how many of them are found."""
-    (home / "copies").mkdir()
-    chosen = [each for each in every if each.duration >= 1][::COPIED]
-    copies = [
-        replace(
-            through(
-                each, rate, form, codec, home / "copies" / f"{number}-{codec}-{rate}.{form.lower()}"
-            ),
-            id=name,
-        )
-        for name, (rate, form, codec) in CODECS.items()
-        for number, each in enumerate(chosen)
-    ]
-    listing = Manifest.write([*every, *copies], home / "twice")
+def find_duplicates(prompts: list[Utterance], folder: Path) -> None:
+    """Copy some prompts by every codec, and count the copies that a scan finds."""
+    (folder / "copies").mkdir()
+    originals = [prompt for prompt in prompts if prompt.duration >= 1][::COPY_EVERY]
+    copies = []
+    for name, (rate, form, codec) in CODECS.items():
+        for number, original in enumerate(originals):
+            path = folder / "copies" / f"{number}-{codec}-{rate}.{form.lower()}"
+            copies.append(replace(write_copy(original, rate, form, codec, path), id=name))
+    listing = Manifest.write([*prompts, *copies], folder / "twice")
     began = time.process_time()
-    once = scan(ScanOptions(duplicates="drop"), listing, out=home / "once")
-    took = time.process_time() - began
-    gone = [
-        each for each in Manifest(once.folder / "rejected") if each.rejected_by == "near_duplicate"
+    once = scan(ScanOptions(duplicates="drop"), listing, out=folder / "once")
+    seconds = time.process_time() - began
+    duplicates = [
+        rejected
+        for rejected in Manifest(once.folder / "rejected")
+        if rejected.rejected_by == "near_duplicate"
     ]
-    found = Counter(each.id for each in gone)
-    said(f"{len(listing)} recordings scanned in {took:.0f} s; found of {len(chosen)} copies each:")
-    said(", ".join(f"{name} {found[name]}" for name in CODECS))
-    for each in gone:
-        if each.id not in CODECS:
-            said(f"  {each.audio_filepath.name}: {each.objection}")
+    counts = Counter(duplicate.id for duplicate in duplicates)
+    write(
+        f"{len(listing)} recordings scanned in {seconds:.0f} s; "
+        f"copies found, of {len(originals)} by each codec:"
+    )
+    write(", ".join(f"{name} {counts[name]}" for name in CODECS))
+    for duplicate in duplicates:
+        if duplicate.id not in CODECS:  # an original: wrong, or recorded twice
+            write(f"  {duplicate.audio_filepath.name}: {duplicate.objection}")
 
 
 PARTS = {
-    "alone": by_themselves,
-    "turns": in_turns,
-    "quality": quality,
-    "duplicates": duplicates,
+    "alone": cluster_prompts,
+    "turns": cluster_conversations,
+    "quality": estimate_quality,
+    "duplicates": find_duplicates,
 }
 
 
 def main() -> None:
-    every = [replace(each, corpus="calls") for each in prompts()]
+    prompts = [replace(prompt, corpus="calls") for split in SPLITS for prompt in split.utterances()]
     for part in sys.argv[1:] or PARTS:
         with tempfile.TemporaryDirectory() as scratch:
-            PARTS[part](every, Path(scratch))
+            PARTS[part](prompts, Path(scratch))
 
 
 if __name__ == "__main__":
