@@ -255,8 +255,8 @@ class JsonRecord:
         """Read the record of a folder.
 
         Raises:
-            ConfigError: The file is missing, or does not hold such a record: somebody edited it, or
-                a copy of the run is not whole.
+            ConfigError: The file is missing, or does not hold such a record, as if it was edited or
+                cut off.
         """
         path = cls._path(folder)
         try:

@@ -170,6 +170,7 @@ def round_summary(round_folder: Path) -> RoundSummary:
 
 
 def _summarize_round(round_folder: Path) -> RoundSummary:
+    # Approval can only be awaited after the gates have accepted, so it is not looked for earlier.
     verdict = verdict_of(round_folder) if is_finished(round_folder) else None
     awaiting = verdict is not None and awaits_approval(round_folder)
     mixture = MIXTURE.path(round_folder)
@@ -201,13 +202,16 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
 def _champion_before(round_folder: Path) -> Path | None:
     """Return the round whose candidate was the champion of this round; None if untouched."""
     finished = RunFolder(round_folder.parent).finished_rounds
-    accepted = (path for path in reversed(finished) if path < round_folder and is_approved(path))
-    return next(accepted, None)
+    number = round_number(round_folder)
+    earlier = (folder for folder in reversed(finished) if round_number(folder) < number)
+    return next((folder for folder in earlier if is_approved(folder)), None)
 
 
 def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
     folders = {"untouched": untouched, "champion": champion, "candidate": report}
     reports = {model: Report.load(path) for model, path in folders.items() if path.is_dir()}
+    # The bootstrap is seeded by the round, so that a summary that is computed again (the cache may
+    # be deleted) has the same intervals.
     return build_scoreboard(reports, mixture, seed=round_number(report.parent))
 
 
@@ -216,13 +220,16 @@ def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
         stage.folder: load_if_written(Funnel, stage.path(round_folder))
         for stage in (POOL, FILTERED_LABELS, TEXTS)
     }
+    # A round in progress has only some of them.
     return {folder: funnel for folder, funnel in funnels.items() if funnel}
 
 
 def _stage_seconds(round_folder: Path) -> dict[str, Seconds]:
     """Return the seconds of every finished stage, in the order of execution."""
     folders = (path.parent for path in round_folder.glob(f"**/{TIMING}"))
+    # Lists in `inputs/` are no stages of the loop, although they are written like stages.
     stages = [path for path in folders if path.relative_to(round_folder).parts[0] != INPUTS]
+    # Time alone would not do: a stage that was set aside and repeated would move to the end.
     stages.sort(
         key=lambda path: (execution_order(path, round_folder), (path / TIMING).stat().st_mtime)
     )
@@ -241,6 +248,7 @@ def _count_languages(mixture: Path) -> dict[str, dict[str, Tally]]:
         by_language = tallies.setdefault(utterance.origin, {})
         language = utterance.lang or UNKNOWN_LANGUAGE
         by_language[language] = by_language.get(language, Tally()).add(utterance.duration)
+    # Sorted, because a mixture is shuffled: the order of the rows should not change by round.
     return {origin: dict(sorted(tallies[origin].items())) for origin in sorted(tallies)}
 
 
@@ -257,6 +265,7 @@ def _count_rescored(folder: Path) -> int | None:
 
 def _sum_tallies(tallies: Iterable[Tally]) -> Tally:
     tallies = list(tallies)
+    # Rounded to milliseconds like each tally, or sums of floats would end in 0.30000000000000004.
     return Tally(
         utterances=sum(tally.utterances for tally in tallies),
         duration=round(sum(tally.duration for tally in tallies), 3),
@@ -276,6 +285,7 @@ def _read_voice(
     name = voice_folder.name
     trial = load_if_written(VoiceTrial, trial_folder)
     passed = bool(trial and trial.passed)
+    # A voice that failed its trial synthesizes nothing, and an unfinished one has no filter yet.
     if not synthetic.is_dir():
         return VoiceSummary(name, trial, passed)
     spoken, failed_texts = Tally(), 0
@@ -285,6 +295,8 @@ def _read_voice(
         else:
             spoken = spoken.add(utterance.duration)
     funnel = Funnel.load(synthetic)
+    # All synthesized speech, and not only what the filters kept: this tells how intelligible the
+    # voice is, and the filters remove exactly what is not.
     errors = [
         count_utterance_errors(utterance) for utterance in Manifest(verified) if not utterance.error
     ]
@@ -309,6 +321,8 @@ def _kept_shares(pseudo_labels: Path, synthetic: Path) -> dict[bool, Share | Non
     A word is unseen if it occurs in no pseudo-label. Sentences with such words are what synthetic
     speech can add to the pool, so filters that reject mainly those defeat its purpose.
     """
+    # Transcripts and corpus differ in case and punctuation. The plan's normalizer may be slow or
+    # missing on this machine, and which words are equal need not be exact here.
     normalize = Basic().normalize
     seen_words = {
         word
@@ -318,6 +332,7 @@ def _kept_shares(pseudo_labels: Path, synthetic: Path) -> dict[bool, Share | Non
     kept, total = Counter[bool](), Counter[bool]()
     for folder in (synthetic, synthetic / REJECTED):
         for utterance in Manifest(folder):
+            # A text that could not be synthesized says nothing about the filters.
             if not utterance.error:
                 words = normalize(utterance.text or "", utterance.lang).split()
                 has_unseen = bool(set(words) - seen_words)

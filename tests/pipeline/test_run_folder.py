@@ -1,0 +1,96 @@
+"""The folder of a run: rounds in the order of their numbers, the champion, and pruning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twister_loop import Checkpoint, ConfigError, Manifest, Report, Verdict
+from twister_loop.core.artifacts import write_json
+from twister_loop.core.types import Funnel, MixtureContents, Objection, Tally
+from twister_loop.pipeline.run_folder import PruneOptions, RunFolder, round_number
+from twister_loop.reporting.summary import summarize
+
+ACCEPTED = Verdict(())
+REFUSED = Verdict((Objection("no_regression", "worse"),))
+
+
+def finished_round(run: Path, number: int, verdict: Verdict, *, approval: bool = False) -> Path:
+    """Write the least that makes a finished round, with weights that pruning would delete."""
+    folder = run / f"round-{number:02d}"
+    (folder / "candidate").mkdir(parents=True)
+    (folder / "candidate" / "weights.bin").write_bytes(b"weights")
+    write_json({}, folder / "candidate" / "made.json")
+    Checkpoint("toy", folder / "candidate").save(folder / "candidate")
+    Report((), normalizer={"use": "basic"}).save(folder / "report")
+    verdict.save(folder / "verdict")
+    for stage in ("pool", "filtered_labels", "texts"):
+        Funnel(Tally(), {}).save(folder / stage)
+        Manifest.write((), folder / stage)
+    MixtureContents(()).save(folder / "mixture")
+    Manifest.write((), folder / "mixture")
+    for stage in ("report", "verdict"):
+        write_json({}, folder / stage / "made.json")
+    write_json({"approval": approval, "plan": {}, "voices": {}}, folder / "plan.json")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    RunFolder.open(tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("last", [12, 103])
+def test_rounds_come_in_the_order_of_their_numbers(run: Path, last: int) -> None:
+    for number in reversed(range(1, last + 1)):
+        finished_round(run, number, ACCEPTED)
+    run_folder = RunFolder.read(run)
+    numbers = [round_number(folder) for folder in run_folder.round_folders]
+    assert numbers == list(range(1, last + 1))
+    assert run_folder.champion_folder == run / f"round-{last}"
+    assert run_folder.next_folder() == run / f"round-{last + 1}"
+    assert run_folder.last_labels == run / f"round-{last}" / "pseudo_labels"
+
+
+def test_pruning_keeps_the_newest_rounds_also_after_round_99(run: Path) -> None:
+    for number in (98, 99, 100, 101):
+        finished_round(run, number, ACCEPTED if number == 101 else REFUSED)
+    freed = RunFolder.read(run).prune(PruneOptions(last=2))
+    kept = {path.parents[1].name for path in run.rglob("weights.bin")}
+    assert kept == {"round-100", "round-101"} and freed == 2 * len(b"weights")
+
+
+def test_a_candidate_after_round_99_awaits_approval(run: Path) -> None:
+    finished_round(run, 99, REFUSED)
+    folder = finished_round(run, 100, ACCEPTED, approval=True)
+    run_folder = RunFolder.read(run)
+    assert run_folder.awaiting_approval == folder and run_folder.champion is None
+
+
+def test_the_summary_names_the_champion_before_each_round_by_number(run: Path) -> None:
+    for number in (9, 10, 99, 100):
+        finished_round(run, number, ACCEPTED)
+    champions = [summary.champion for summary in summarize(run).rounds]
+    assert [champion.split("/")[0] for champion in champions[1:]] == [
+        "round-09",
+        "round-10",
+        "round-99",
+    ]
+
+
+def test_folders_that_are_no_rounds_are_left_alone(run: Path) -> None:
+    finished_round(run, 1, REFUSED)
+    for name in ("round-01 (copy)", "round-02.aside-1", "rounds", "round-x"):
+        (run / name).mkdir()
+    run_folder = RunFolder.read(run)
+    assert [folder.name for folder in run_folder.round_folders] == ["round-01"]
+    assert run_folder.next_folder().name == "round-02"
+
+
+def test_a_verdict_that_says_nothing_accepts_nobody(run: Path) -> None:
+    folder = finished_round(run, 1, ACCEPTED)
+    (folder / "verdict" / "verdict.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"verdict\.json.*objections"):
+        _ = RunFolder.read(run).champion
