@@ -1,6 +1,6 @@
-"""What shards cost beyond their work: `python benchmarks/shards.py`, processor time, one core.
+"""Overhead of shards, in processor time on one core: `python benchmarks/shards.py`.
 
-The toy engine takes hardly any time, so what is left is the process, its imports and its lines.
+The work itself takes hardly any time, so the rest is the process, its imports and its lines.
 """
 
 import os
@@ -21,68 +21,71 @@ LINES, SHARD, SHARDS = 100_000, 4096, 5
 TEXT = "il numero che avete chiamato non è al momento raggiungibile"
 
 
-def answered(lines: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
-    """An engine that takes no time."""
-    return (replace(each, pred_text=each.text, confidence=-0.1234) for each in lines)
+def transcribe(utterances: Iterable[Utterance], _: Path) -> Iterator[Utterance]:
+    """Return the utterances with a transcript, in the place of a recognizer."""
+    return (
+        replace(utterance, pred_text=utterance.text, confidence=-0.1234) for utterance in utterances
+    )
 
 
-def spent(work: Callable[[], object], who: int = resource.RUSAGE_SELF) -> float:
-    """Processor seconds."""
+def measure(work: Callable[[], object], processes: int = resource.RUSAGE_SELF) -> float:
+    """Run some work; return its processor time in seconds, in this or in child processes."""
 
-    def now() -> float:
-        used = resource.getrusage(who)
-        return used.ru_utime + used.ru_stime
+    def processor_seconds() -> float:
+        usage = resource.getrusage(processes)
+        return usage.ru_utime + usage.ru_stime
 
-    begin = now()
+    before = processor_seconds()
     work()
-    return now() - begin
+    return processor_seconds() - before
 
 
-def say(line: str) -> None:
+def write(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
-        home = Path(name)
-        lines = (
+        folder = Path(name)
+        utterances = (
             Utterance(
-                id=f"{number:016x}", audio_filepath=home / "audio" / f"{number:016x}.wav",
+                id=f"{number:016x}", audio_filepath=folder / "audio" / f"{number:016x}.wav",
                 duration=4.125, text=TEXT, lang="it", confidence=-0.2345, no_speech=0.0123,
                 compression_ratio=1.0123, origin="pseudo",
             )
             for number in range(LINES)
         )  # fmt: skip
-        source = Manifest.write(lines, home / "source")
-        size = source.path.stat().st_size / LINES
-        joined = spent(lambda: Manifest.write(source, home / "joined"))
-        skipped = spent(lambda: list(source.iter_lines(LINES - 1)))
+        source = Manifest.write(utterances, folder / "source")
+        bytes_on_disk = source.path.stat().st_size / LINES
+        joining = measure(lambda: Manifest.write(source, folder / "joined"))
+        skipping = measure(lambda: list(source.iter_lines(LINES - 1)))
         tracemalloc.start()
-        held = list(source.iter_lines(0, 10_000))
-        memory = tracemalloc.get_traced_memory()[0] / len(held)
+        in_memory = list(source.iter_lines(0, 10_000))
+        bytes_in_memory = tracemalloc.get_traced_memory()[0] / len(in_memory)
         tracemalloc.stop()
-        say(f"a line: {size:.0f} bytes on disk, {memory:.0f} in memory where a stage holds it")
-        say(f"joining: {LINES / joined:,.0f} lines a second; skipping: {LINES / skipped:,.0f}")
+        write(f"a line: {bytes_on_disk:.0f} bytes on disk, {bytes_in_memory:.0f} in memory")
+        write(f"joining: {LINES / joining:,.0f} lines a second; skipping: {LINES / skipping:,.0f}")
 
-        (home / "out" / "shards").mkdir(parents=True)
-        answered.__module__ = Path(__file__).stem  # as the process of a shard imports it
-        sys.modules[answered.__module__] = sys.modules["__main__"]
+        (folder / "out" / "shards").mkdir(parents=True)
+        # The process of a shard imports the function from a module, which `__main__` is not there.
+        transcribe.__module__ = Path(__file__).stem
+        sys.modules[transcribe.__module__] = sys.modules["__main__"]
         os.environ["PYTHONPATH"] = (
             f"{Path(__file__).parent}{os.pathsep}{os.getenv('PYTHONPATH', '')}"
         )
 
-        def shards() -> None:
+        def run_shards() -> None:
             for number in range(SHARDS):
                 first = number * SHARD
-                shard = Shard(answered, source, first, first + SHARD, home / "out" / "shards")
+                shard = Shard(transcribe, source, first, first + SHARD, folder / "out" / "shards")
                 order = ShardOrder(
                     shard.folder.name, pickle.dumps((shard, {})), shard.shards_folder
                 )
                 run_guarded(600, order)
 
-        total = spent(shards, resource.RUSAGE_CHILDREN) / SHARDS
-        own = SHARD / (LINES / joined)
-        say(f"a shard of {SHARD} lines: {total:.2f} s, {total - own:.2f} beyond its lines")
+        total = measure(run_shards, resource.RUSAGE_CHILDREN) / SHARDS
+        own_lines = SHARD / (LINES / joining)
+        write(f"a shard of {SHARD} lines: {total:.2f} s, {total - own_lines:.2f} beyond its lines")
 
 
 if __name__ == "__main__":

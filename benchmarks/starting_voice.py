@@ -1,12 +1,12 @@
-"""Train a voice for long on what a demo round has: its lesson, and what its splices said.
+"""Long training of a voice on the data of a demo round: its labels and its spliced sentences.
 
 python benchmarks/starting_voice.py RUN FOLDER [--voice speedy_speech] [--steps 5000]
 python benchmarks/starting_voice.py RUN FOLDER --try             its last checkpoint, as it stands
 
-RUN is of configs/ivr.yaml. Nothing but the pool's pseudo-labels is learned from: spliced sentences
-are their words in another order. Killed, it goes on from its last checkpoint. At the end it has the
-trial that a round would give it, and says apart how the texts fared that the splices had said too;
-one that passes is written to FOLDER/published, to be handed on.
+RUN is a run of configs/ivr.yaml. The voice is trained on pseudo-labels of the pool only: spliced
+sentences are their words in another order. A killed training resumes from its last checkpoint. At
+the end the voice gets the trial of a round, with results for texts that are in the training data
+and for those that are not. A voice that passes is written to FOLDER/published, to be published.
 """
 
 from __future__ import annotations
@@ -43,45 +43,56 @@ def main() -> None:
     parser.add_argument("--try", dest="attempt", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    at, folder = RunFolder.read(options.run).round_folders[-1], options.folder
-    parts = [at / "filtered_labels", *sorted(at.glob("voices/*/synthetic"))]
-    said = chain.from_iterable(Manifest.load(each) for each in parts)
-    lesson = Manifest.write((each for each in said if each.text), folder / "filtered_labels")
+    round_folder, folder = RunFolder.read(options.run).round_folders[-1], options.folder
+    sources = [round_folder / "filtered_labels", *sorted(round_folder.glob("voices/*/synthetic"))]
+    speech = chain.from_iterable(Manifest.load(source) for source in sources)
+    labels = Manifest.write(
+        (utterance for utterance in speech if utterance.text), folder / "filtered_labels"
+    )
     asr = Recognizer.build({"use": "whisper"})
-    champion, texts = BoundRecognizer(asr, asr.initial_checkpoint()), Manifest.load(at / "texts")
-    spec: dict[str, object] = {"use": options.voice, "speaker": options.speaker, "save_every": 100}
-    ways = {
+    champion = BoundRecognizer(asr, asr.initial_checkpoint())
+    texts = Manifest.load(round_folder / "texts")
+    settings = {
         name: vars(options)[name] for name in ("noise", "speed") if vars(options)[name] is not None
     }
-    speaker = Synthesizer.build({**spec, "steps": options.steps, **ways})
-    assert isinstance(speaker, CoquiSynthesizer)
+    synthesizer = Synthesizer.build({
+        "use": options.voice, "speaker": options.speaker, "save_every": 100,
+        "steps": options.steps, **settings,
+    })  # fmt: skip
+    assert isinstance(synthesizer, CoquiSynthesizer), "only Coqui's voices have checkpoints to try"
     if options.attempt:
-        how = [f"{name}-{each:g}" for name, each in ways.items()]
-        trial = folder / "attempts" / "-".join([f"step-{last_checkpoint(folder)}", *how])
-        voice = Checkpoint(engine=speaker.name, location=folder / "attempts")
+        names = [f"{name}-{setting:g}" for name, setting in settings.items()]
+        trial = folder / "attempts" / "-".join([f"step-{last_checkpoint(folder)}", *names])
+        voice = Checkpoint(engine=synthesizer.name, location=folder / "attempts")
     else:
         trial = folder / "trial"
-        voice = speaker.train(None, lesson, texts, champion, folder / "voice", seed=1)
-    tried = try_voice(
-        speaker, voice, "starting", texts, champion, VoiceTrialOptions(), 13, out=trial
+        voice = synthesizer.train(None, labels, texts, champion, folder / "voice", seed=1)
+    trial_result = try_voice(
+        synthesizer, voice, "starting", texts, champion, VoiceTrialOptions(), 13, out=trial
     )
-    logging.info("%s", tried)
-    spliced = {each.text for each in lesson}
-    for known in True, False:
-        heard = [each for each in Manifest.load(trial) if (each.text in spliced) == known]
-        count = metrics.sum_counts([metrics.count_utterance_errors(each) for each in heard])
-        which = "also spliced" if known else "not spliced"
-        logging.info("%s: %d, CER %.2f", which, len(heard), count.rate)
-    for each in Manifest.load(trial):
-        logging.info("  %s\n    %s", each.text, each.pred_text)
-    if tried.passed and not options.attempt:
-        model = speaker._load_model(voice.location / model_files.WEIGHTS)
+    logging.info("%s", trial_result)
+    trained_texts = {label.text for label in labels}
+    for in_training in True, False:
+        group = [
+            utterance
+            for utterance in Manifest.load(trial)
+            if (utterance.text in trained_texts) == in_training
+        ]
+        errors = metrics.sum_counts(
+            [metrics.count_utterance_errors(utterance) for utterance in group]
+        )
+        name = "texts in training" if in_training else "other texts"
+        logging.info("%s: %d, CER %.2f", name, len(group), errors.rate)
+    for utterance in Manifest.load(trial):
+        logging.info("  %s\n    %s", utterance.text, utterance.pred_text)
+    if trial_result.passed and not options.attempt:
+        model = synthesizer._load_model(voice.location / model_files.WEIGHTS)
         (folder / "published").mkdir(exist_ok=True)
         logging.info("%s", model_files.publish_model(model, folder / "published"))
 
 
 def last_checkpoint(folder: Path) -> int:
-    """Make a voice of the checkpoint that training left last; return its step."""
+    """Write the last checkpoint of a training as a voice; return its step."""
     resume = folder / "voice" / "resume"
     state = torch.load(resume / CHECKPOINT, map_location="cpu", weights_only=True)
     (folder / "attempts").mkdir(exist_ok=True)
