@@ -31,6 +31,7 @@ class ToySynthesizer(Synthesizer):
         seed: int,
     ) -> Checkpoint:
         """Copy the codebook of `start`, or write the standard one; nothing is learned."""
+        # As a trained voice keeps its weights in a later round.
         codebook = (
             toy_language.load(start.location)
             if start

@@ -94,6 +94,7 @@ class VitsSynthesizer(CoquiSynthesizer):
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
+        # Sorted, so that the rows do not depend on the order of the clips.
         speakers = sorted({clip.speaker or vits.UNNAMED_SPEAKER for clip in clips})
         if model is None:
             model = vits.create_model(

@@ -81,6 +81,7 @@ class MelSynthesizer(CoquiSynthesizer):
         # `IsolatedTrainer` sets the rate of every step itself.
         model.config.lr, model.config.lr_scheduler = self.learning_rate, None
         model.config.mixed_precision = resolve_dtype(self.precision) == torch.bfloat16
+        # Only read with mixed precision, and then fp16 by default, which needs scaling of the loss.
         model.config.precision = "bf16"
         return model
 

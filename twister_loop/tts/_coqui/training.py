@@ -156,6 +156,7 @@ class IsolatedTrainer(Trainer):
             epoch=0,
             optimizer=self.optimizer,
         )
+        # A kill while it is written leaves the last checkpoint intact.
         scratch.replace(self.output_path / CHECKPOINT)
 
     # Each of the following replaces a method of Coqui's trainer that has one of the side effects.
