@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ from ..pipeline.experiments.compare import compare
 from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
+from ..pipeline.plan import Plan
 from ..pipeline.plan_reader import load, parse_value
 from ..pipeline.run_folder import Round, RunFolder
+from ..pipeline.steps import StageRunner
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
 from . import doctor, prefect_bridge, toy_demo
+from .finished import is_finished
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -56,29 +59,25 @@ def run(options: argparse.Namespace) -> int:
 
     A round that was interrupted is resumed. Ends with the tables, the verdicts and the page.
     """
-    if _is_finished(options):
+    # First, because a Prefect server takes many seconds to start.
+    if is_finished(options.plan, options.run, options.changes):
         print("nothing to do: all rounds of this plan are finished")
         return _print_run(options.run)
     if options.prefect:
         return _run_through_prefect("refine", options)
-    plan = load(options.plan, options.changes)
-    stages = dashboard.redraw_after_stages(options.run, run_in_process)
-    _print_rounds(options.run, refine(plan, options.run, stages))
-    return _print_run(options.run)
+    return _run_here(options, refine)
 
 
 def run_one_round(options: argparse.Namespace) -> int:
     """Finish the round in progress, or run one more."""
     if options.restart and (options.run / "run.json").is_file():
+        # Under the lock, so that no round is moved away while another process works on it.
         with RunFolder.read(options.run).locked():
             aside = RunFolder.read(options.run).set_aside()
         print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
     if options.prefect:
         return _run_through_prefect("round", options)
-    plan = load(options.plan, options.changes)
-    stages = dashboard.redraw_after_stages(options.run, run_in_process)
-    _print_rounds(options.run, [next_round(plan, options.run, stages)])
-    return _print_run(options.run)
+    return _run_here(options, lambda *arguments: [next_round(*arguments)])
 
 
 def retrain_on_new_audio(options: argparse.Namespace) -> int:
@@ -89,10 +88,7 @@ def retrain_on_new_audio(options: argparse.Namespace) -> int:
     """
     if options.prefect:
         return _run_through_prefect("retrain", options)
-    plan = load(options.plan, options.changes)
-    stages = dashboard.redraw_after_stages(options.run, run_in_process)
-    _print_rounds(options.run, [retrain(plan, options.run, stages)])
-    return _print_run(options.run)
+    return _run_here(options, lambda *arguments: [retrain(*arguments)])
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -117,6 +113,7 @@ def up(options: argparse.Namespace) -> int:
     With PLAN and RUN they are the defaults of all deployments, and --watch and --cron can start
     rounds. Set TWISTER_WEBHOOK to a URL that is called with the outcome of every round.
     """
+    # All checks come before the server starts, whose log would hide their messages.
     prefect_bridge.check_host(options.host)
     prefect_bridge.check_cron(options.cron)
     paths = prefect_bridge.experiment_paths(options.plan, options.run)
@@ -173,6 +170,7 @@ def watch(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show all rounds of a run: error rates, verdicts, data."""
     if options.json:
+        # Not escaped to ASCII: names of sets and speakers may be in any script.
         print(json.dumps(schema.to_json_data(summarize(options.run)), indent=2, ensure_ascii=False))
         return 0
     return _print_run(options.run, with_page=False)
@@ -188,6 +186,7 @@ def report(options: argparse.Namespace) -> int:
 
 def serve_dashboard(options: argparse.Namespace) -> int:
     """Serve the pages of all runs in a folder to a browser, live."""
+    # Imported here, because the packages of the server are an extra.
     try:
         from ..reporting.dashboard import server
     except ModuleNotFoundError as cause:
@@ -222,6 +221,7 @@ def study(options: argparse.Namespace) -> int:
     Writes one table a set: zero-shot, after every epoch, fine-tuned, and with --from-scratch
     also recognizers trained from random weights.
     """
+    # Before the plan, whose check of the data takes longer: a misspelled name should fail at once.
     recognizers = [Recognizer.build(_parse_spec(text)) for text in options.from_scratch]
     plan = load(options.plan, options.changes)
     print(run_study(plan, options.folder, recognizers).markdown())
@@ -231,6 +231,7 @@ def study(options: argparse.Namespace) -> int:
 
 def export_champion(options: argparse.Namespace) -> int:
     """Export the champion, its model card, the scores and the training curves."""
+    # Printed one by one: copying weights and checking CTranslate2 take minutes.
     for line in export(
         options.run,
         options.folder,
@@ -291,6 +292,15 @@ def diagnose(options: argparse.Namespace) -> int:
     return 1 if any(finding.status == "PROBLEM" for finding in findings) else 0
 
 
+def _run_here(
+    options: argparse.Namespace, run_rounds: Callable[[Plan, Path, StageRunner], Iterable[Round]]
+) -> int:
+    plan = load(options.plan, options.changes)
+    stages = dashboard.redraw_after_stages(options.run, run_in_process)
+    _print_rounds(options.run, run_rounds(plan, options.run, stages))
+    return _print_run(options.run)
+
+
 def _print_run(run: Path, with_page: bool = True) -> int:
     dashboard.print_summary(summarize(run))
     if with_page and (page := dashboard.try_to_write_page(run)):
@@ -300,8 +310,10 @@ def _print_run(run: Path, with_page: bool = True) -> int:
 
 def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
     for round_ in rounds:
+        # After every round, not only at the end: a run may take days.
         dashboard.write_page(run)
-        [last] = (other for other in summarize(run).rounds if other.number == round_.number)
+        rounds_so_far = summarize(run).rounds
+        [last] = (summary for summary in rounds_so_far if summary.number == round_.number)
         objections = map(str, last.verdict.objections if last.verdict else ())
         outcome = ": ".join(filter(None, [dashboard.round_outcome(last), "; ".join(objections)]))
         print(f"round {round_.number}: {outcome}")
@@ -310,6 +322,7 @@ def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
 def _print_decision(options: argparse.Namespace, decision: str) -> int:
     print(decision)
     dashboard.write_page(options.run)
+    # Otherwise the suspended flow run would stay open until the next round of this run.
     if "PREFECT_API_URL" in os.environ and prefect_bridge.is_available():
         prefect_bridge.run_flow("close-approval", run=str(options.run))
     return 0
@@ -321,34 +334,11 @@ def _parse_spec(text: str) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {"use": spec}
 
 
-def _is_finished(options: argparse.Namespace) -> bool:
-    """Return whether all rounds are finished and the plan equals the one of the last round.
-
-    Compares files only: loading the plan would import engines, which takes seconds, and would
-    fail if the data has been moved away since.
-    """
-    if not (options.run / "run.json").is_file() or not options.plan.is_file():
-        return False
-    run_folder = RunFolder.read(options.run)
-    document = parse_value(options.plan.read_text(encoding="utf-8"))
-    if not run_folder.finished_rounds or not isinstance(document, dict):
-        return False
-    current = {**document, **options.changes}
-    last_plan = run_folder.finished_rounds[-1] / "plan.yaml"
-    last = parse_value(last_plan.read_text(encoding="utf-8"))
-    round_count = current.pop("rounds", 1)
-    last.pop("rounds", None)  # a larger number asks for more rounds, not for another plan
-    return bool(
-        len(run_folder.finished_rounds) >= round_count
-        and current == last
-        and not run_folder.in_progress
-    )
-
-
 def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
     code = prefect_bridge.run_flow(
         flow, plan=str(options.plan), run=str(options.run), changes=options.changes
     )
+    # A flow that skipped its round (code 0) may have created no run folder.
     if code == 0 and (options.run / "run.json").is_file():
         return _print_run(options.run)
     return code

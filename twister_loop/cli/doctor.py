@@ -50,6 +50,7 @@ def run_checks(server: bool = False) -> Iterator[Finding]:
     yield from check_packages()
     yield _check_torch()
     yield _check_torchaudio()
+    # Of the working directory, where run folders are usually created.
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding("disk", f"{free / 1e9:.1f} GB free here", "ok" if free > MIN_DISK else "PROBLEM")
     yield Finding("cache", str(cache_folder()))
@@ -100,6 +101,7 @@ def fix_torchaudio() -> str:
     package = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
     aside = package / "lib.cuda"
     aside.mkdir(exist_ok=True)
+    # Renamed, not deleted, so that a later CUDA build of torch can get them back by hand.
     moved = [library.rename(aside / library.name) for library in (package / "lib").glob("*.so")]
     outcome = "it can be imported now" if _can_import("torchaudio") else "the import still fails"
     return f"torchaudio: moved {len(moved)} CUDA libraries to {aside}; {outcome}"
@@ -138,7 +140,7 @@ def _can_import(module: str) -> bool:
 def _check_torch() -> Finding:
     if find_spec("torch") is None:
         return Finding("torch device", "torch is not installed", "optional")
-    torch = importlib.import_module("torch")
+    torch = importlib.import_module("torch")  # not at the top: it takes seconds, or is missing
     if torch.cuda.is_available():
         return Finding("torch device", f"CUDA: {torch.cuda.get_device_name()}")
     bfloat16 = "with bfloat16" if torch.cpu._is_avx512_bf16_supported() else "without bfloat16"
@@ -160,6 +162,7 @@ def _check_torchaudio() -> Finding:
 def _check_weights() -> Finding:
     if find_spec("transformers") is None:
         return Finding("whisper weights", "transformers is not installed", "optional")
+    # Built like in a plan, so that hub, cache and packages are tried in the order of a real run.
     try:
         checkpoint = Recognizer.build({"use": "whisper"}).initial_checkpoint()
         return Finding("whisper weights", checkpoint.source or str(checkpoint.location))
@@ -170,6 +173,7 @@ def _check_weights() -> Finding:
 def _check_server() -> Finding:
     if find_spec("prefect") is None:
         return Finding("prefect server", "prefect is not installed", "optional")
+    # Prefect's own test server: a temporary database, and the port is chosen by the system.
     code = (
         "from prefect.testing.utilities import prefect_test_harness\n"
         "with prefect_test_harness(server_startup_timeout=60): pass"

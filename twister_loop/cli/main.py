@@ -24,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.setLevel(logging.INFO)
     try:
         options = build_parser().parse_args(arguments)
-        options.changes = dict(options.changes)
+        options.changes = dict(options.changes)  # the last --set of a key wins
         code: int = options.command(options)
     except TwisterError as error:
         print(f"twister: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        # No traceback: stages that are not complete stay hidden and resume.
         print("twister: interrupted; run the same command again to resume", file=sys.stderr)
         return 130
     return code

@@ -36,6 +36,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the options that it parses carry their command as `command`."""
+    # From the docstring, so that the examples are also seen by readers of the code.
     _, _, examples = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="twister",
@@ -55,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=description.splitlines()[0],
             description=description,
+            # Keeps the paragraphs of a docstring, which argparse would join to one.
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         subparser.set_defaults(command=command)
@@ -92,6 +94,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         nargs="?",
+        # Not a temporary folder: the page and the audio are there to be looked at afterwards.
         default=Path("twister-toy-demo"),
         metavar="FOLDER",
         help="new folder for data, plan and run; resumed if it exists (default: %(default)s)",
@@ -102,6 +105,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan_and_run(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    # Optional for servers: their deployments get plan and run as parameters of every flow run.
     nargs: dict[str, Any] = {"nargs": "?"} if optional else {}
     parser.add_argument(
         "plan", type=Path, metavar="PLAN", help="YAML file of the experiment", **nargs
@@ -130,6 +134,7 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
 def _add_round_arguments(parser: argparse.ArgumentParser, with_restart: bool) -> None:
     _add_plan_and_run(parser)
     _add_changes(parser)
+    # Prefect adds seconds and its database; --no-prefect is the way out where that matters.
     parser.add_argument(
         "--prefect",
         action=argparse.BooleanOptionalAction,
@@ -137,6 +142,7 @@ def _add_round_arguments(parser: argparse.ArgumentParser, with_restart: bool) ->
         help="run as a Prefect flow (default: if Prefect is installed)",
     )
     if with_restart:
+        # Renamed rather than deleted: the folder may hold hours of work.
         parser.add_argument(
             "--restart",
             action="store_true",
@@ -174,6 +180,7 @@ def _add_cron(parser: argparse.ArgumentParser) -> None:
 
 def _add_decision(parser: argparse.ArgumentParser, note_required: bool) -> None:
     _add_run(parser)
+    # A refusal needs a reason, because nothing else records why the gates were overruled.
     parser.add_argument(
         "--note", default="", required=note_required, help="reason, stored with the decision"
     )
@@ -208,6 +215,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
     )
     for name, default, description in (
+        # With 60 updates an arm of Whisper base takes minutes on two cores (BENCHMARKS.md).
         ("updates", 60, "weight updates of an arm, over all of its rounds"),
         ("seeds", 1, "seeds with which every arm is trained"),
         ("rounds", 3, "rounds of the arms with several rounds; 1 omits those arms"),
@@ -270,6 +278,7 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    # A word of its own, so that another action can be added without breaking this one.
     parser.add_argument("action", choices=["check"], help="the only action so far")
     parser.add_argument(
         "corpus",
@@ -294,10 +303,11 @@ def _parse_change(text: str) -> tuple[str, Any]:
     key, equals, plan_value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, not {text!r}")
-    return key, parse_value(plan_value)
+    return key, parse_value(plan_value)  # YAML, as in a plan: 3, [a, b], {human: 2}
 
 
 def _parse_positive(text: str) -> int:
+    # `int` alone would also take "-3", "1_000" and " 7 ".
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, not {text!r}")
     return int(text)

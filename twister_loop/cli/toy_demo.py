@@ -18,6 +18,7 @@ from ..core.errors import ConfigError
 
 PLAN = Path(__file__).parent / "plans" / "toy.yaml"
 
+# Different sentences everywhere: a run refuses held-out texts among its training data.
 HUMAN = ["the quick brown fox", "jumps over the lazy dog"]
 # Vowels, for the most part: the untouched recognizer has to label some of the pool correctly.
 POOL = ["a i e o u", "a rose is a rose", "io e lui"]
@@ -35,7 +36,7 @@ def prepare(folder: Path) -> Path:
         ConfigError: The folder holds other files.
     """
     plan = folder / PLAN.name
-    if plan.is_file():
+    if plan.is_file():  # kept as it is: the user may have changed it to try something
         return plan
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not empty and no toy demo; name a new folder")
@@ -81,6 +82,7 @@ def record_texts(texts: Sequence[str], folder: Path, *, labeled: bool = True) ->
             folder / f"{number}.wav",
         )
         rows.append(json.dumps({"file_name": f"{number}.wav", "text": text}))
+    # Without metadata an audiofolder is unlabeled speech, which is what a pool is.
     if labeled:
         (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n")
     return folder
