@@ -15,7 +15,7 @@ class VoiceTrial(JsonRecord):
     voice: str
     texts: int
     """Texts of the trial."""
-    spoken: int
+    synthesized: int
     """Texts that the voice could synthesize."""
     characters: ErrorCount
     """Character errors of the transcripts, with the texts as references."""
@@ -24,13 +24,13 @@ class VoiceTrial(JsonRecord):
 
     @property
     def passed(self) -> bool:
-        # A voice that speaks nothing makes no errors, but is of no use.
-        return self.spoken > 0 and self.characters.rate <= self.limit
+        # A voice that synthesizes nothing has no errors, but is of no use.
+        return self.synthesized > 0 and self.characters.rate <= self.limit
 
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "failed, so the voice is not used"
         return (
-            f"voice {self.voice}: CER {self.characters.rate:.2f} on {self.spoken} of "
+            f"voice {self.voice}: CER {self.characters.rate:.2f} on {self.synthesized} of "
             f"{self.texts} trial texts, limit {self.limit:.2f}: {verdict}"
         )
 

@@ -80,7 +80,7 @@ class KneserNey:
 def split_language_model_units(text: str, lang: Language | None) -> list[str]:
     """Return the units that a language model counts: words, or characters in unspaced scripts.
 
-    Digits are not spelled out, since a model is asked which of several spellings is likelier.
+    Digits are not spelled out, so that the model can score several spellings of a number.
     """
     normalized = Basic(numbers=False).normalize(text, lang)
     if lang not in UNSPACED:

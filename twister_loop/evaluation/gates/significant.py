@@ -25,7 +25,7 @@ class Significant(Gate):
     def objection(self, evidence: Evidence) -> Objection | None:
         candidate, champion, groups = evidence.pool_development_counts(self.measure)
         differences = metrics.paired_bootstrap(candidate, champion, evidence.seed, groups=groups)
-        # One-sided: the gate asks for a gain, not for a difference.
+        # One-sided, because only a gain counts and not any difference.
         upper = float(np.quantile(differences, self.level))
         if upper < 0:
             return None

@@ -163,7 +163,8 @@ class Shard:
         Raises:
             EngineError: The engine made more or fewer lines than the shard has.
         """
-        # A cluster may believe a worker dead that still runs, so every attempt has its own folder.
+        # A worker may still run after the cluster gave its shard to another one, so every attempt
+        # has its own folder.
         scratch = self.shards_folder / f".{self.folder.name}.{uuid4().hex[:8]}"
         scratch.mkdir()
         lines = self.engine(
@@ -219,7 +220,7 @@ class ShardOrder:
     shard: str
     """Name of the shard's folder."""
     pickled: bytes
-    """The shard, and the package versions of the machine that asks for it."""
+    """The shard, and the package versions of the machine that orders it."""
     shards_folder: Path
 
     @property

@@ -133,7 +133,7 @@ def _evaluate_models(
             checkpoint=checkpoint,
             sets=inputs.sets,
             normalizer=plan.normalizer,
-            full_window=False,  # every model decodes as its plan says, and that once
+            full_window=False,  # every model decodes with its own options, once
             out=out,
         )
 
@@ -157,7 +157,7 @@ def _evaluate_models(
         yield f"epoch {number}", report
     yield FINE_TUNED, evaluate_model(asr, tuned, folder / f"{FINE_TUNED}-report")
     for index, recognizer in enumerate(from_scratch):
-        # The same recognizer may be asked for twice, with other options.
+        # The same recognizer may be listed twice, with other options.
         earlier = sum(before.name == recognizer.name for before in from_scratch[:index])
         name = f"{recognizer.name}-{earlier + 1}" if earlier else recognizer.name
         # No early stopping: its set belongs to the options of the plan's own recognizer.

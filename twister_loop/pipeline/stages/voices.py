@@ -77,7 +77,7 @@ def try_voice(
     return VoiceTrial(
         voice=name,
         texts=len(chosen),
-        spoken=len(spoken),
+        synthesized=len(spoken),
         characters=metrics.sum_counts(counts),
         limit=options.at_most,
     ).save(out)

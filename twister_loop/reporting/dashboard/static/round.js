@@ -210,7 +210,7 @@ function voiceRow({name, trial, passed, character_errors: errors, synthesized, k
   const share = (kept) => kept === undefined ? null : `${percent(kept, 0)} %`;
   return [name,
     trial ? el("span", {}, passed ? badge("accepted", "passed") : badge("refused", "failed"),
-      ` CER ${percent(rate(trial.characters))} %, limit ${percent(trial.limit)} %; ${trial.spoken} of ${trial.texts} texts synthesized`)
+      ` CER ${percent(rate(trial.characters))} %, limit ${percent(trial.limit)} %; ${trial.synthesized} of ${trial.texts} texts synthesized`)
       : "no trial yet",
     errors ? `${percent(rate(errors), 1)} %` : "",
     synthesized ? amount(synthesized) : "", kept ? amount(kept) : "",
