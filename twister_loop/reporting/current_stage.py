@@ -71,6 +71,7 @@ def find_current_stage(run: Path) -> StageProgress | None:
 def _read_progress(round_folder: Path, folder: Path) -> StageProgress:
     stage = (folder.parent / folder.name.removeprefix(".")).relative_to(round_folder).as_posix()
     number = round_number(round_folder)
+    # A training writes no manifest; its log has one line for each step.
     log = folder / TRAINING_LOG
     if log.is_file():
         last_line = _last_line(log)
@@ -83,6 +84,7 @@ def _read_progress(round_folder: Path, folder: Path) -> StageProgress:
             loss=last_line.get("loss"),
         )
     manifests = list(_manifests(folder))
+    # While models are loaded, and in stages without a manifest, only the name is known.
     if not manifests:
         idle_seconds = _seconds_since_change(folder)
         return StageProgress(number, stage, unit=_unit(stage), idle_seconds=idle_seconds)
@@ -121,6 +123,7 @@ def _count_total(round_folder: Path, stage: str, manifest: Path) -> int | None:
     entry = stage_of(stage)
     if entry is None:
         return None
+    # The held-out sets depend on the plan, so the table of stages cannot name what is read.
     if entry in EVALUATIONS:
         kind, set_name = manifest.parts[-3:-1]
         folder = round_folder / INPUTS / kind / set_name.removesuffix(FULL_WINDOW_SUFFIX)
@@ -130,6 +133,7 @@ def _count_total(round_folder: Path, stage: str, manifest: Path) -> int | None:
     if source is None or not source.is_file():
         return None
     lines = _count_lines(source)
+    # A voice can synthesize each text several times.
     return lines * _samples_per_text(round_folder, stage) if entry is SYNTHESIZED else lines
 
 
@@ -141,6 +145,7 @@ def _samples_per_text(round_folder: Path, stage: str) -> int:
 
 
 def _count_lines(path: Path) -> int:
+    # Line ends and not lines, so that a line that is still being written does not count.
     with path.open("rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK_SIZE), b""))
 

@@ -66,6 +66,7 @@ class FieldDiff:
 
     field: str
     """Path of the field, e.g. `plan.mix.human`."""
+    # Texts, because a field may have changed its type and because they are only displayed.
     before: str
     now: str
 
@@ -147,11 +148,13 @@ def round_details(round_folder: Path) -> Details:
 def _read_details(round_folder: Path) -> Details:
     number = round_number(round_folder)
     plan_json, plan_yaml = round_folder / "plan.json", round_folder / "plan.yaml"
+    # A round that is being prepared has no plan yet.
     gates = read_json(plan_json)["plan"].get("gates", ()) if plan_json.is_file() else ()
     return Details(
         number=number,
         plan=plan_yaml.read_text(encoding="utf-8") if plan_yaml.is_file() else "",
         gates=tuple(_gate_config(gate) for gate in gates),
+        # Before the first round there is no folder, and so there are no changes.
         changes=tuple(diff_rounds(round_folder.with_name(f"round-{number - 1:02d}"), round_folder)),
         environment=load_if_written(Environment, round_folder),
         inputs=_count_inputs(round_folder),
@@ -213,12 +216,14 @@ def _group_by_filter(utterances: Iterable[Utterance]) -> list[list[Utterance]]:
     groups = defaultdict[str, list[Utterance]](list)
     for utterance in utterances:
         groups[utterance.rejected_by or ""].append(utterance)
+    # Sorted, so that the filters stand in the same order in every round.
     return [groups[name] for name in sorted(groups)]
 
 
 def _sample(kind: str, voice: str | None, utterance: Utterance) -> Sample:
     alignment: tuple[AlignmentChunk, ...] = ()
     if kind == "synthetic" or utterance.text_before_rescoring:
+        # Only so that the diff is readable: no error is counted here.
         normalize, lang = Basic().normalize, utterance.lang
         reference = normalize(utterance.text or "", lang)
         hypothesis = normalize(utterance.pred_text or "", lang)
@@ -230,6 +235,7 @@ def _sample(kind: str, voice: str | None, utterance: Utterance) -> Sample:
         kind=kind,
         voice=voice,
         id=utterance.id,
+        # Filters before the labeling reject utterances that have no text.
         text=utterance.text or utterance.pred_text or "",
         alignment=alignment,
         lang=utterance.lang,
@@ -305,6 +311,7 @@ def _training_curves(round_folder: Path) -> Iterator[TrainingCurve]:
     for voice_folder in voice_folders(round_folder):
         name = voice_folder.name
         trainings[f"{VOICES}/{name}"] = VOICE.path(round_folder, voice=name)
+    # Curves are shown during the training, too: it works in a hidden folder until it is finished.
     for name, finished in trainings.items():
         for folder in (finished, finished.with_name(f".{finished.name}")):
             if (folder / TRAINING_LOG).is_file():
@@ -326,6 +333,7 @@ def _early_stopping_curve(round_folder: Path) -> EarlyStoppingCurve | None:
     log = CANDIDATE.path(round_folder) / EARLY_STOPPING_LOG
     if not log.is_file():
         return None
+    # Written after the training at once, so that no line is incomplete.
     evaluations = [json.loads(line) for line in log.read_bytes().splitlines()]
     options = read_json(round_folder / "plan.json")["plan"]["asr"]["stop"]
     return EarlyStoppingCurve(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ..core.artifacts import JsonRecord
+from ..core.errors import ConfigError
 from ..pipeline.stage_table import STAGES, VOICE, StageEntry, position_of
 
 R = TypeVar("R", bound=JsonRecord)
@@ -24,10 +24,18 @@ EARLY_STOPPING_LOG = "stopping.jsonl"
 
 
 def load_if_written(kind: type[R], folder: Path) -> R | None:
-    """Load the record of a stage; None if the stage has not written it (yet)."""
-    with suppress(FileNotFoundError):
+    """Load the record of a stage; None if the stage has not written it (yet).
+
+    Raises:
+        ConfigError: The file exists and cannot be read.
+    """
+    try:
         return kind.load(folder)
-    return None
+    except ConfigError as error:
+        # Not tested with is_file() before: a stage may finish, or be set aside, in between.
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def voice_folders(round_folder: Path) -> list[Path]:

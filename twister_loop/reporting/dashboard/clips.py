@@ -49,10 +49,12 @@ def copy_clips(run: Path) -> int:
     existing = {path.stem for path in folder.glob("*.flac")} if folder.is_dir() else set()
     copied = 0
     for utterance in _shown_utterances(newest, round_summary(newest)):
+        # Clips of older rounds stay, because the page still plays them.
         if len(existing) >= MAX_CLIPS:
             break
         is_new = utterance.id not in existing and utterance.audio_filepath != TEXT_ONLY
         if is_new and _is_safe_file_name(utterance.id):
+            # Noted before it is copied: an unreadable utterance in two lists is tried only once.
             existing.add(utterance.id)
             copied += _copy_clip(utterance, folder / f"{utterance.id}.flac")
     return copied
@@ -69,6 +71,7 @@ def _shown_utterances(round_folder: Path, summary: RoundSummary) -> Iterator[Utt
         ]
         for name in summary.worst
     )
+    # An utterance may be among the worst and among the worsened; it counts once.
     chosen = set(list(dict.fromkeys(ids))[:MAX_CLIPS_PER_ROUND])
     for folder in sorted(REPORT.path(round_folder).glob("*/*")):
         # A full-window folder lists the same recordings again.
@@ -100,6 +103,7 @@ def _is_safe_file_name(name: str) -> bool:
 
 
 def _copy_clip(utterance: Utterance, path: Path) -> bool:
+    # A hidden name until it is complete, so that no page plays half a clip.
     scratch = path.with_name(f".{path.name}")
     try:
         seconds = min(utterance.duration or MAX_SECONDS, MAX_SECONDS)

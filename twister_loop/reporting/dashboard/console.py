@@ -67,6 +67,7 @@ def report_rows(report: Report) -> list[dict[str, Any]]:
 def print_report(report: Report) -> None:
     """Print the scores of one checkpoint as a table."""
     table = _titled_table(str(report.folder))
+    # There is at least one row: a plan without a held-out set is refused.
     rows = report_rows(report)
     for column in rows[0]:
         table.add_column(column)
@@ -116,11 +117,13 @@ def print_comparison(comparison: Comparison) -> None:
     options = comparison.options
     plural = "s" if options.seeds > 1 else ""
     budget = f"{options.updates} updates, {options.seeds} seed{plural}"
+    # A table for each set; the rows of a comparison are sorted by set.
     for set_name, scores in groupby(comparison.rows, lambda score: score.set_name):
         table = _titled_table(f"{set_name}: {budget}")
         table.add_column("arm", no_wrap=True)
         for column in ("WER %", "change against untouched", "gap closed", "full loop minus arm"):
             table.add_column(column, justify="right", no_wrap=True)
+        # This one may wrap, because it grows with the number of seeds.
         table.add_column("WER % by seed", justify="right")
         for score in scores:
             table.add_row(*_arm_cells(score))
@@ -201,6 +204,7 @@ def format_tally(tally: Tally) -> str:
     '12 utterances, 1.5 min'
     """
     minutes = tally.duration / 60
+    # One decimal of an hour is too coarse below two hours.
     time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
     return f"{tally.utterances} utterances, {time}"
 
@@ -210,7 +214,7 @@ def data_rows(summary: RoundSummary) -> list[tuple[str, str, str]]:
     rows = [
         (
             stage.replace("_", " "),
-            # Texts have no duration.
+            # Texts have no duration, and "0.0 min" would look like an error.
             f"{funnel.kept.utterances} texts"
             if stage == TEXTS.folder
             else format_tally(funnel.kept),
@@ -229,6 +233,7 @@ def data_rows(summary: RoundSummary) -> list[tuple[str, str, str]]:
 
 
 def _voice_rows(voice: VoiceSummary) -> Iterator[tuple[str, str, str]]:
+    # The trial of a voice that was not used is printed below the table.
     if voice.synthesized is None or voice.kept is None:
         return
     failed = f"{voice.failed_texts} could not be synthesized"
@@ -241,6 +246,7 @@ def _mixture_rows(summary: RoundSummary) -> Iterator[tuple[str, str, str]]:
     total = sum(source.taken.duration for source in summary.mixture_sources)
     for source in summary.mixture_sources:
         name = ", ".join(filter(None, (source.origin, source.lang, source.corpus)))
+        # By duration, as the weights of the plan are.
         share = source.taken.duration / total if total else 0.0
         available = f"of {format_tally(source.available)}"
         yield (
@@ -307,6 +313,7 @@ def _scores_table(summary: RoundSummary) -> Table:
 def _describe_set(
     scores: dict[str, Score], changes: dict[Measure, RateChange] | None
 ) -> tuple[str, ...]:
+    # Any model's score: all were evaluated on the same utterances.
     score = next(iter(scores.values()))
     size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
     return (size, f"candidate {format_change(changes['words'])}") if changes else (size,)

@@ -115,6 +115,8 @@ class Runs:
 
 def run_stamp(run: Path) -> str:
     """Return a text that changes whenever a stage is finished or a clip is written."""
+    # A stage finishes by a rename into the folder of its round or voice, which changes the time of
+    # that folder. Nothing inside of the stages has to be looked at.
     watched = [run / clips.FOLDER, *run.glob("round-*"), *run.glob(f"round-*/{VOICES}/*")]
     times = [f"{folder.name} {folder.stat().st_mtime_ns}" for folder in watched if folder.is_dir()]
     return sha256("\n".join(times).encode()).hexdigest()[:16]
@@ -127,6 +129,7 @@ def describe_run(run: Path, name: str) -> dict[str, Any]:
         accepted = run_folder.champion_folder
         rounds = run_folder.round_folders
         evaluated = [folder for folder in rounds if UNTOUCHED.path(folder).is_dir()]
+        # The scores of the champion; before there is one, those of the untouched model.
         shown = accepted or (evaluated[-1] if evaluated else None)
         return {
             "name": name,
@@ -148,6 +151,7 @@ def _headline_scores(summary: RoundSummary, accepted: bool) -> list[dict[str, An
     chosen: dict[str, str] = {}
     for name, scores in summary.scores.items():
         kind = next(iter(scores.values())).kind
+        # "all test sets" follows the single sets, and takes the place of the first.
         if kind not in chosen or name.startswith("all "):
             chosen[kind] = name
     champion = "candidate" if accepted else "untouched"
@@ -236,7 +240,7 @@ def manifest_lines(runs: Runs, name: str, folder: str, begin: int, query: str) -
         MissingError: There is no such manifest, or no line begins at that byte.
     """
     manifest_folder = runs.resolve(f"{name}/{folder}")
-    runs.run_folder(name)
+    runs.run_folder(name)  # raises if `name` is no run but, say, a folder of data
     path = manifest_folder / MANIFEST
     if not path.is_file():
         raise MissingError(f"{folder}: no manifest here")

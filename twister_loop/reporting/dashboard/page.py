@@ -114,6 +114,7 @@ def try_to_write_page(run: Path) -> Path | None:
     """Write the page; log a warning if that fails, because the page must never end a run."""
     try:
         return write_page(run)
+    # Any error, also a bug of the page: a run of days must not end because of it.
     except Exception as error:
         log.warning("%s: the page could not be written: %s", run, error, exc_info=True)
         return None
@@ -159,7 +160,7 @@ def _round_json(round_folder: Path) -> str:
     summary = round_summary(round_folder)
     fields = schema.to_json_data(summary)
     for name in UTTERANCE_LISTS:
-        del fields[name]
+        del fields[name]  # `run_data` adds them to the last rounds
     fields["details"] = schema.to_json_data(round_details(round_folder))
     fields["outcome"] = round_outcome(summary)
     return json.dumps(fields, ensure_ascii=False)
@@ -184,11 +185,13 @@ def read_static(name: str) -> str:
 @cache
 def plotly_script() -> bytes:
     """Return plotly.js from the Python package plotly; empty if that is not installed."""
+    # Only the JavaScript file is needed, so the package itself is not imported.
     if not find_spec("plotly"):
         return b""
     return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
 
 
+# Cached: compressing its 4.5 MB takes 0.1 s, three times as long as the rest of the page.
 @cache
 def _compressed_plotly() -> str:
     return _compress(plotly_script()) if plotly_script() else ""

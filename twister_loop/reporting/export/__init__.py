@@ -50,6 +50,7 @@ def export(
         raise ConfigError(f"{folder}: not empty; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarize(run)
+    # The champion is exported and not the newest candidate, which may have been refused.
     champion = run_folder.champion_folder
     if champion is None:
         yield "model: none, because no candidate was accepted: the champion is the untouched model"

@@ -30,6 +30,7 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
     this_round = next(entry for entry in summary.rounds if entry.number == number)
     plan_file = round_folder / "plan.json"
     plan = read_json(plan_file)["plan"] if plan_file.is_file() else {}
+    # Recognizers that were trained from scratch are not exported, so there is always a base.
     base = str(plan.get("asr", {}).get("model", "an untouched Whisper"))
     # The hub links the base model, so a path on this machine must not be named there.
     on_hub = HUB_NAME.fullmatch(base) and not Path(base).exists()
@@ -70,6 +71,7 @@ def _full_window_rates(summary: RoundSummary) -> dict[str, str]:
 
 def _full_window_rate(full_window: Score, score: Score) -> str:
     rate = _percent(full_window.words.rate)
+    # A rate over a part of the set must not be compared with the one beside it.
     if full_window.utterances < score.utterances:
         return f"{rate} ({full_window.utterances} utterances)"
     return rate

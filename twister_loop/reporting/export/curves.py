@@ -34,6 +34,7 @@ def export_curves(run: Path, summary: Summary, folder: Path) -> str:
             name = stage.removesuffix("/voice")
             _write_training(log, folder / round_folder.name / name)
             trainings += 1
+    # One TensorBoard run for each model, so that the models of a set share one chart.
     rates = list(rate_rows(summary))
     for model in sorted({rate["model"] for rate in rates}):
         with _event_file(folder / "rounds" / model) as events:
@@ -48,6 +49,7 @@ def _write_training(log: Path, folder: Path) -> None:
     with _event_file(folder) as events:
         for line in log.read_text(encoding="utf-8").splitlines():
             update = json.loads(line)
+            # Voices log no learning rate.
             for name in ("loss", "learning_rate"):
                 if name in update:
                     events.add_event(_scalar(f"training/{name}", update[name], update["step"]))

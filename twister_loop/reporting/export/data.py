@@ -41,6 +41,7 @@ def export_training_data(round_folder: Path, folder: Path) -> str:
                 try:
                     audio.write(audio.load_utterance(utterance), split / name)
                 except AudioError:
+                    # The pool lies outside the run; what was moved since is left out.
                     unreadable += 1
                     continue
                 written.add(name)

@@ -44,6 +44,7 @@ def export_model(round_folder: Path, summary: Summary, folder: Path, license: st
     _check_weights(candidate)
     folder.mkdir()
     for path in candidate.iterdir():
+        # Folders and logs are remains of the training.
         if path.is_file() and path.name not in NOTES_OF_THE_RUN and path.suffix != ".log":
             shutil.copy2(path, folder / path.name)
     card = render_card(round_folder, summary, license)
@@ -66,6 +67,7 @@ def export_ctranslate2(round_folder: Path, folder: Path) -> str:
     if checkpoint.engine != "whisper":
         raise ConfigError(f"CTranslate2 cannot load a {checkpoint.engine!r} model, only Whisper")
     _check_weights(candidate)
+    # The plan of that round: the user's own file may have changed since.
     plan = load(round_folder / "plan.yaml")
     decoder, options = _ctranslate2_of(plan)
     folder.mkdir()
@@ -82,7 +84,7 @@ def export_ctranslate2(round_folder: Path, folder: Path) -> str:
         reference=plan.asr,
         checkpoint=checkpoint,
         pool=clips,
-        filters=(),
+        filters=(),  # references are human, so no transcript has to be dropped
         options=options,
         seed=plan.seed,
         out=scratch / "tried",
@@ -108,6 +110,7 @@ def _ctranslate2_of(plan: Plan) -> tuple[Recognizer, LabelOptions]:
     """Return the plan's own CTranslate2 decoder, or one that decodes like its recognizer."""
     if plan.labeler.recognizer.name == "ctranslate2":
         return plan.labeler.recognizer, plan.labeler.options
+    # With the same padding, or the trial would measure the padding; 5 s is the default of Whisper.
     options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
     return Recognizer.build(options), LabelOptions()
 
@@ -116,6 +119,7 @@ def _development_speech(round_folder: Path) -> Iterator[Utterance]:
     """Yield the development utterances whose recordings still exist."""
     for folder in sorted((round_folder / INPUTS / "development").iterdir()):
         for utterance in Manifest(folder):
+            # Held-out recordings lie outside the run and may have been moved.
             if utterance.audio_filepath.is_file():
                 yield utterance
 

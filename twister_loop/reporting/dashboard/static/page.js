@@ -271,7 +271,7 @@ async function start() {
   const {source, now} = document.body.dataset;
   adopt(source ? await (await fetch(source)).json() : JSON.parse(await unpack("data")));
   loadView();
-  // The tables first: Plotly takes a second to load.
+  // The tables first: unpacking and starting Plotly takes longer than all the rest.
   draw();
   await loadPlotly();
   draw();
