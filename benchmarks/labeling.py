@@ -1,11 +1,11 @@
-"""Labeling beside what else there is: the same clips, the same weights, in turn, errors beside.
+"""Labeling speed and accuracy of this package and of other Whisper implementations.
 
 python benchmarks/labeling.py [CLIPS] [--threads N] [--only NAME ...]     (needs the extra `peers`)
 
-Every system hears the same few clips before the next clips come, so that all suffer alike from
-whatever else the machine does. Before that each hears a few that are not counted. Clips are Italian
-telephone prompts of the held-out sets, and the same joined to 30 s. Ours hears as labels are heard
-by untouched weights: with a margin of 5 s.
+All use the same weights and the same clips, which are Italian telephone prompts of the held-out
+sets, and the same joined to 30 s. The systems take turns, a few clips each, so that other work on
+the machine slows all of them alike. Each has a few clips to warm up that are not counted. Ours
+decodes as untouched weights label a pool: with a margin of 5 s.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 TURN = 32
-"""Clips that one system hears before the next one does."""
+"""Clips that one system transcribes before the next one does."""
 WARM = 2
-"""Clips that are heard first."""
+"""Clips for warming up."""
 BATCH = 8
 
 
@@ -34,10 +34,12 @@ class Clip(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one system needed and made of the clips of all turns."""
+    """Times and transcripts of one system."""
 
     seconds: list[float]
+    """Seconds of each turn; later its speed, as a multiple of real time."""
     pairs: list[tuple[str, str]]
+    """Normalized reference and transcript of each clip."""
 
 
 def main() -> None:
@@ -51,45 +53,47 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        clips = _clips(options.clips)
-        found = dict(_systems(Path(folder), options.threads, options.only))
-        _say("short clips", _in_turns(found, clips, TURN))
-        windows = list(_windows(clips, Path(folder)))
-        found = {name: hear for name, hear in found.items() if "joined" not in name}
-        _say("the same, joined to 30 s", _in_turns(found, windows, BATCH))
+        clips = _load_clips(options.clips)
+        systems = dict(_build_systems(Path(folder), options.threads, options.only))
+        _print_table("short clips", _run_in_turns(systems, clips, TURN))
+        windows = list(_write_joined_clips(clips, Path(folder)))
+        others = {name: system for name, system in systems.items() if "joined" not in name}
+        _print_table("the same, joined to 30 s", _run_in_turns(others, windows, BATCH))
 
 
-def _clips(count: int) -> list[Clip]:
+def _load_clips(count: int) -> list[Clip]:
     from twister_loop.audio import io as audio
     from twister_loop.data.corpora._base import Corpus
 
-    found = []
+    clips = []
     for split in ("test", "development"):
-        for each in Corpus.build({"use": "ivr", "split": split}).utterances():
-            if each.text and not each.error and each.audio_filepath:
-                found.append(Clip(each.audio_filepath, audio.load_utterance(each), each.text))
-    return found[: count + WARM]
+        for prompt in Corpus.build({"use": "ivr", "split": split}).utterances():
+            if prompt.text and not prompt.error and prompt.audio_filepath:
+                samples = audio.load_utterance(prompt)
+                clips.append(Clip(prompt.audio_filepath, samples, prompt.text))
+    return clips[: count + WARM]
 
 
-def _joined(clips: Sequence[Clip]) -> Iterator[Clip]:
+def _join(clips: Sequence[Clip]) -> Iterator[Clip]:
+    """Yield clips joined to 30 s, in memory only."""
     import peers
 
-    for group in peers.joined([clip.samples for clip in clips]):
-        samples = peers.join([clips[place].samples for place in group])
+    for group in peers.group_clips([clip.samples for clip in clips]):
+        samples = peers.join_clips([clips[place].samples for place in group])
         text = " ".join(clips[place].text for place in group)
         yield Clip(clips[group[0]].path, samples, text)
 
 
-def _windows(clips: Sequence[Clip], folder: Path) -> Iterator[Clip]:
+def _write_joined_clips(clips: Sequence[Clip], folder: Path) -> Iterator[Clip]:
     from twister_loop.audio import io as audio
 
-    for number, each in enumerate(_joined(clips)):
+    for number, clip in enumerate(_join(clips)):
         path = folder / f"joined-{number}.wav"
-        audio.write(each.samples, path)
-        yield each._replace(path=path)
+        audio.write(clip.samples, path)
+        yield clip._replace(path=path)
 
 
-def _systems(
+def _build_systems(
     scratch: Path, threads: int, only: Sequence[str] | None
 ) -> Iterator[tuple[str, Callable[[Sequence[Clip]], list[str]]]]:
     import peers
@@ -102,7 +106,9 @@ def _systems(
     systems = {
         "ours, whisper": lambda: _ours({"use": "whisper"}, base, lang),
         "ours, ctranslate2": lambda: _ours({"use": "ctranslate2"}, base, lang),
-        "transformers pipeline": lambda: peers.pipeline(weights, lang, BATCH, resolve_dtype("auto")),
+        "transformers pipeline": lambda: peers.pipeline(
+            weights, lang, BATCH, resolve_dtype("auto")
+        ),
         "openai-whisper": lambda: peers.openai(weights, lang),
         "faster-whisper": lambda: peers.faster(weights, scratch, lang, threads),
         "faster-whisper, batched": lambda: peers.faster_batched(
@@ -117,12 +123,15 @@ def _systems(
     }
     for name, build in systems.items():
         if not only or name in only:
-            hear = build()
-            yield name, hear if name.startswith("ours") else _given(hear)
+            system = build()
+            yield name, system if name.startswith("ours") else _with_samples(system)
 
 
-def _given(hear: Callable[[Sequence[object]], list[str]]) -> Callable[[Sequence[Clip]], list[str]]:
-    return lambda clips: hear([clip.samples for clip in clips])
+def _with_samples(
+    system: Callable[[Sequence[object]], list[str]],
+) -> Callable[[Sequence[Clip]], list[str]]:
+    """Return a system for samples as one for clips."""
+    return lambda clips: system([clip.samples for clip in clips])
 
 
 def _ours(spec: dict[str, str], base: object, lang: str) -> Callable[[Sequence[Clip]], list[str]]:
@@ -131,19 +140,20 @@ def _ours(spec: dict[str, str], base: object, lang: str) -> Callable[[Sequence[C
 
     recognizer = Recognizer.build(spec)
 
-    def hear(clips: Sequence[Clip]) -> list[str]:
+    def transcribe(clips: Sequence[Clip]) -> list[str]:
         speech = [
             Utterance(
-                id=str(at), audio_filepath=clip.path, duration=len(clip.samples) / 16_000, lang=lang
+                id=str(number), audio_filepath=clip.path, duration=len(clip.samples) / 16_000,
+                lang=lang,
             )
-            for at, clip in enumerate(clips)
-        ]
-        return [each.pred_text or "" for each in recognizer.transcribe(base, speech)]
+            for number, clip in enumerate(clips)
+        ]  # fmt: skip
+        return [utterance.pred_text or "" for utterance in recognizer.transcribe(base, speech)]
 
-    return hear
+    return transcribe
 
 
-def _in_turns(
+def _run_in_turns(
     systems: dict[str, Callable[[Sequence[Clip]], list[str]]], clips: Sequence[Clip], size: int
 ) -> dict[str, Result]:
     from twister_loop.text.normalizers.basic import Basic
@@ -151,49 +161,50 @@ def _in_turns(
     basic = Basic()
     results = {name: Result([], []) for name in systems}
     turns = [clips[:WARM]]
-    turns += [clips[at : at + size] for at in range(WARM, len(clips) - size + 1, size)]
+    turns += [clips[first : first + size] for first in range(WARM, len(clips) - size + 1, size)]
     for number, turn in enumerate(turns):
         names = list(systems)
+        # Another system begins each turn, so that none always follows the same one.
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            given = list(_joined(turn)) if "joined" in name else turn
+            inputs = list(_join(turn)) if "joined" in name else turn
             began = time.perf_counter()
-            heard = systems[name](given)
-            took = time.perf_counter() - began
-            if number:
-                results[name].seconds.append(took)
-                said = (clip.text for clip in given)
-                pairs = zip(said, heard, strict=True)
+            transcripts = systems[name](inputs)
+            seconds = time.perf_counter() - began
+            if number:  # the first turn is for warming up
+                results[name].seconds.append(seconds)
+                references = (clip.text for clip in inputs)
                 results[name].pairs.extend(
-                    (basic.normalize(one, "it"), basic.normalize(other, "it"))
-                    for one, other in pairs
+                    (basic.normalize(reference, "it"), basic.normalize(transcript, "it"))
+                    for reference, transcript in zip(references, transcripts, strict=True)
                 )
         sys.stderr.write(f"turn {number + 1} of {len(turns)}\n")
-    audio = [sum(len(c.samples) for c in turn) / 16_000 for turn in turns[1:]]
+    audio = [sum(len(clip.samples) for clip in turn) / 16_000 for turn in turns[1:]]
     sys.stdout.write(f"\n{sum(audio):.0f} s of speech in {len(audio)} turns\n")
-    return {
-        name: Result([a / s for a, s in zip(audio, each.seconds, strict=True)], each.pairs)
-        for name, each in results.items()
+    speeds = {
+        name: [length / seconds for length, seconds in zip(audio, result.seconds, strict=True)]
+        for name, result in results.items()
     }
+    return {name: Result(speeds[name], result.pairs) for name, result in results.items()}
 
 
-def _say(what: str, results: dict[str, Result]) -> None:
+def _print_table(title: str, results: dict[str, Result]) -> None:
     from twister_loop.evaluation import metrics
 
-    sys.stdout.write(f"\n| {what} | times real time | of ours | CER | WER |\n")
+    sys.stdout.write(f"\n| {title} | times real time | of ours | CER | WER |\n")
     sys.stdout.write("|---|---|---|---|---|\n")
     ours = results.get("ours, ctranslate2") or next(iter(results.values()))
-    for name, each in results.items():
-        ratio = statistics.median(m / o for m, o in zip(each.seconds, ours.seconds, strict=True))
-        letters = metrics.sum_counts(
-            [
-                metrics.count_character_errors(a.replace(" ", ""), b.replace(" ", ""))
-                for a, b in each.pairs
-            ]
+    for name, result in results.items():
+        # Turn by turn, as both had the same clips and the same other work on the machine.
+        ratio = statistics.median(
+            speed / our_speed for speed, our_speed in zip(result.seconds, ours.seconds, strict=True)
         )
-        words = metrics.sum_counts([metrics.count_word_errors(*pair) for pair in each.pairs])
+        characters = metrics.sum_counts(
+            [metrics.count_character_errors(*pair) for pair in result.pairs]
+        )
+        words = metrics.sum_counts([metrics.count_word_errors(*pair) for pair in result.pairs])
         sys.stdout.write(
-            f"| {name} | {statistics.median(each.seconds):.1f} | {ratio:.2f} | "
-            f"{100 * letters.rate:.1f} | {100 * words.rate:.1f} |\n"
+            f"| {name} | {statistics.median(result.seconds):.1f} | {ratio:.2f} | "
+            f"{100 * characters.rate:.1f} | {100 * words.rate:.1f} |\n"
         )
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""Other people's Whisper, with exactly our weights: what `labeling.py` holds ours against.
+"""Other implementations of Whisper with the same weights, for the comparison in `labeling.py`.
 
-Each gets the setting in which it is fastest at no loss of accuracy that its makers document, and
-greedy decoding, as ours. Where a peer wants another file format, the weights are rewritten.
+Each runs with the documented setting that is fastest without loss of accuracy, and decodes
+greedily, as ours does. If one needs another file format, the weights are rewritten.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 Clips = Sequence[np.ndarray]
-"""Samples at 16 kHz, float32."""
-Hear = Callable[[Clips], list[str]]
+"""Samples of several clips at 16 kHz, float32."""
+Transcriber = Callable[[Clips], list[str]]
 RATE = 16_000
 GAP = np.zeros(RATE // 2, "f4")
-"""Between two clips that are joined."""
+"""Silence between two clips that are joined."""
 OPENAI = {
     "layers": "blocks",
     "self_attn.k_proj": "attn.key",
@@ -43,26 +43,26 @@ OPENAI = {
     "decoder.embed_positions.weight": "decoder.positional_embedding",
     "embed_tokens": "token_embedding",
 }
-"""Names of transformers, and those of openai-whisper."""
+"""Names of layers in transformers, and in openai-whisper."""
 
 
-def pipeline(weights: Path, lang: str, batch: int, dtype: torch.dtype) -> Hear:
-    """Transformers' pipeline, which pads every clip to 30 s."""
+def pipeline(weights: Path, lang: str, batch: int, dtype: torch.dtype) -> Transcriber:
+    """Return the pipeline of transformers, which pads every clip to 30 s."""
     from transformers import pipeline as build
 
     recognizer = build("automatic-speech-recognition", model=str(weights), dtype=dtype)
-    said = {"language": lang, "task": "transcribe", "num_beams": 1}
+    generate_options = {"language": lang, "task": "transcribe", "num_beams": 1}
 
-    def hear(clips: Clips) -> list[str]:
-        given = [{"raw": clip, "sampling_rate": RATE} for clip in clips]
-        found = recognizer(given, batch_size=batch, generate_kwargs=said)
-        return [each["text"] for each in found]
+    def transcribe(clips: Clips) -> list[str]:
+        inputs = [{"raw": clip, "sampling_rate": RATE} for clip in clips]
+        outputs = recognizer(inputs, batch_size=batch, generate_kwargs=generate_options)
+        return [output["text"] for output in outputs]
 
-    return hear
+    return transcribe
 
 
-def openai(weights: Path, lang: str) -> Hear:
-    """openai-whisper, a clip at a time; on a processor it computes in float32."""
+def openai(weights: Path, lang: str) -> Transcriber:
+    """Return openai-whisper, a clip at a time; on a CPU it computes in float32."""
     import whisper
 
     config, state = _named_as_openai(weights)
@@ -71,30 +71,32 @@ def openai(weights: Path, lang: str) -> Hear:
     model.eval()
     options = {"language": lang, "fp16": False, "condition_on_previous_text": False}
 
-    def hear(clips: Clips) -> list[str]:
+    def transcribe(clips: Clips) -> list[str]:
         return [model.transcribe(clip, **options)["text"] for clip in clips]
 
-    return hear
+    return transcribe
 
 
-def faster(weights: Path, scratch: Path, lang: str, threads: int, **options: Any) -> Hear:
-    """faster-whisper, a clip at a time."""
+def faster(weights: Path, scratch: Path, lang: str, threads: int, **options: Any) -> Transcriber:
+    """Return faster-whisper, a clip at a time."""
     model = _faster(weights, scratch, threads)
     options = {"beam_size": 1, "condition_on_previous_text": False, **options}
 
-    def hear(clips: Clips) -> list[str]:
+    def transcribe(clips: Clips) -> list[str]:
         return ["".join(s.text for s in model.transcribe(c, lang, **options)[0]) for c in clips]
 
-    return hear
+    return transcribe
 
 
-def faster_batched(weights: Path, scratch: Path, lang: str, threads: int, batch: int) -> Hear:
-    """faster-whisper's batched pipeline over all clips as one recording, told where each lies."""
+def faster_batched(
+    weights: Path, scratch: Path, lang: str, threads: int, batch: int
+) -> Transcriber:
+    """Return faster-whisper's batched pipeline, over all clips as one timed recording."""
     from faster_whisper import BatchedInferencePipeline
 
     batched = BatchedInferencePipeline(_faster(weights, scratch, threads))
 
-    def hear(clips: Clips) -> list[str]:
+    def transcribe(clips: Clips) -> list[str]:
         ends = np.cumsum([len(clip) for clip in clips]) / RATE
         stretches = [
             {"start": float(end) - len(clip) / RATE, "end": float(end) - 0.001}
@@ -104,23 +106,23 @@ def faster_batched(weights: Path, scratch: Path, lang: str, threads: int, batch:
             np.concatenate(clips), lang, beam_size=1, batch_size=batch, clip_timestamps=stretches
         )
         texts = [""] * len(clips)
-        for each in segments:
-            middle = (each.start + each.end) / 2
-            texts[min(int(np.searchsorted(ends, middle)), len(clips) - 1)] += each.text
+        for segment in segments:
+            middle = (segment.start + segment.end) / 2
+            texts[min(int(np.searchsorted(ends, middle)), len(clips) - 1)] += segment.text
         return texts
 
-    return hear
+    return transcribe
 
 
-def cpp(weights: Path, scratch: Path, lang: str, threads: int, context: bool) -> Hear:
-    """whisper.cpp, a clip at a time; with `context` it hears 5 s more than the clip, as ours."""
+def cpp(weights: Path, scratch: Path, lang: str, threads: int, context: bool) -> Transcriber:
+    """Return whisper.cpp, a clip at a time; `context` cuts the window to the clip and 5 s."""
     from pywhispercpp.model import Model
 
-    file = scratch / "ggml.bin"
-    if not file.exists():
-        write_ggml(weights, file)
+    path = scratch / "ggml.bin"
+    if not path.exists():
+        write_ggml(weights, path)
     model = Model(
-        str(file),
+        str(path),
         n_threads=threads,
         redirect_whispercpp_logs_to=None,
         print_progress=False,
@@ -131,19 +133,19 @@ def cpp(weights: Path, scratch: Path, lang: str, threads: int, context: bool) ->
         no_timestamps=True,
     )
 
-    def hear(clips: Clips) -> list[str]:
+    def transcribe(clips: Clips) -> list[str]:
         texts = []
         for clip in clips:
             positions = min(1500, -(-(len(clip) + 5 * RATE) // (RATE // 50)))
-            found = model.transcribe(clip, audio_ctx=positions if context else 0)
-            texts.append("".join(each.text for each in found))
+            segments = model.transcribe(clip, audio_ctx=positions if context else 0)
+            texts.append("".join(segment.text for segment in segments))
         return texts
 
-    return hear
+    return transcribe
 
 
-def joined(clips: Clips) -> Iterator[list[int]]:
-    """Places of clips that make up to 30 s together, half a second between them."""
+def group_clips(clips: Clips) -> Iterator[list[int]]:
+    """Yield the indices of clips that make up to 30 s, with half a second between them."""
     group: list[int] = []
     length = 0
     for place, clip in enumerate(clips):
@@ -155,7 +157,7 @@ def joined(clips: Clips) -> Iterator[list[int]]:
     yield group
 
 
-def join(clips: Clips) -> np.ndarray:
+def join_clips(clips: Clips) -> np.ndarray:
     return np.concatenate([part for clip in clips for part in (clip, GAP)][:-1])
 
 
@@ -195,7 +197,7 @@ def _named_as_openai(weights: Path) -> tuple[dict[str, int], dict[str, torch.Ten
 
 
 def write_ggml(weights: Path, out: Path) -> None:
-    """The weights as whisper.cpp reads them, float16 (the layout of its convert-pt-to-ggml.py)."""
+    """Write the weights for whisper.cpp in float16, as its convert-pt-to-ggml.py does."""
     import whisper
 
     config, state = _named_as_openai(weights)
@@ -214,11 +216,11 @@ def write_ggml(weights: Path, out: Path) -> None:
         for word in words:
             file.write(struct.pack("i", len(word)) + word)
         for name, tensor in state.items():
-            values = tensor.numpy()
+            array = tensor.numpy()
             if name in {"encoder.conv1.bias", "encoder.conv2.bias"}:
-                values = values.reshape(-1, 1)
-            half = values.ndim > 1 and "bias" not in name and "positional" not in name
+                array = array.reshape(-1, 1)
+            half = array.ndim > 1 and "bias" not in name and "positional" not in name
             written = name.encode()
-            file.write(struct.pack("3i", values.ndim, len(written), int(half)))
-            file.write(struct.pack(f"{values.ndim}i", *reversed(values.shape)))
-            file.write(written + values.astype("f2" if half else "f4").tobytes())
+            file.write(struct.pack("3i", array.ndim, len(written), int(half)))
+            file.write(struct.pack(f"{array.ndim}i", *reversed(array.shape)))
+            file.write(written + array.astype("f2" if half else "f4").tobytes())

@@ -1,11 +1,11 @@
-"""One epoch of Whisper beside the common recipe: the same clips, labels, weights and updates.
+"""One epoch of fine-tuning Whisper, ours and the common recipe's, with the same data and updates.
 
 python benchmarks/training.py FOLDER [--clips 240] [--threads N]        (needs the extra `peers`)
 
 The common recipe is transformers' Seq2SeqTrainer with every clip padded to 30 s, in bfloat16 as
-ours. A step of one, a step of the other, so that both suffer alike from whatever else the machine
-does. Then the same with clips joined to 30 s, the best that is publicly done about short clips.
-What each has learned is heard in the usual 30 s window.
+ours. Both take their steps in turn, so that other work on the machine slows both alike. Then the
+same with clips joined to 30 s, the best published practice for short clips. Both results decode
+the test set in the usual window of 30 s.
 """
 
 from __future__ import annotations
@@ -45,54 +45,57 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    terms = {"epochs": 1, "interpolate": 1.0, "learning_rate": 2e-5}
-    ours = Recognizer.build({"use": "whisper", **terms})
-    lesson = Manifest.write(
+    training_options = {"epochs": 1, "interpolate": 1.0, "learning_rate": 2e-5}
+    ours = Recognizer.build({"use": "whisper", **training_options})
+    labels = Manifest.write(
         islice(_prompts("pool_references"), options.clips), options.folder / "filtered_labels"
     )
-    joined = Manifest.write(_joined(lesson, options.folder), options.folder / "joined")
-    for speech in (lesson, joined):
-        _say(f"{speech.folder.name}: {len(speech)} recordings, {speech.duration:.0f} s")
+    joined = Manifest.write(_join_clips(labels, options.folder), options.folder / "joined")
+    for speech in (labels, joined):
+        _print(f"{speech.folder.name}: {len(speech)} recordings, {speech.duration:.0f} s")
     test = list(_prompts("test"))
-    _report("untouched", [], [], _errors(ours, ours.initial_checkpoint(), test))
+    _report("untouched", [], [], _transcribe_test(ours, ours.initial_checkpoint(), test))
     for name, speech, changes in (
-        ("short clips", lesson, {}),
-        ("short clips, no batch in the full window", lesson, {"full_windows": 0.0}),
+        ("short clips", labels, {}),
+        ("short clips, no batch in the full window", labels, {"full_windows": 0.0}),
         ("joined to 30 s", joined, {}),
     ):
-        taught = dataclasses.replace(ours, **changes)
+        recognizer = dataclasses.replace(ours, **changes)
         out = options.folder / name.replace(",", "").replace(" ", "-")
-        mine = _Ours(taught, speech, out / "ours")
-        theirs = [] if changes else _recipe(taught, speech, out / "theirs", mine)
-        mine.finish()
-        pairs = _errors(ours, mine.checkpoint, test)
-        _report(f"ours, {name}", mine.seconds, mine.waited, pairs)
-        if theirs:
-            others = _errors(ours, Checkpoint("whisper", out / "theirs"), test)
-            _report(f"the common recipe, {name}", theirs, [], others)
-            ratio = sum(theirs) / sum(mine.seconds)
-            _say(f"{name}: the recipe's epoch takes {ratio:.1f} times ours")
-            mine_, theirs_ = (
-                [metrics.count_word_errors(*p) for p in each] for each in (pairs, others)
+        our_training = _Ours(recognizer, speech, out / "ours")
+        recipe_seconds = (
+            [] if changes else _recipe(recognizer, speech, out / "theirs", our_training)
+        )
+        our_training.finish()
+        pairs = _transcribe_test(ours, our_training.checkpoint, test)
+        _report(f"ours, {name}", our_training.seconds, our_training.waited, pairs)
+        if recipe_seconds:
+            recipe_pairs = _transcribe_test(ours, Checkpoint("whisper", out / "theirs"), test)
+            _report(f"the common recipe, {name}", recipe_seconds, [], recipe_pairs)
+            ratio = sum(recipe_seconds) / sum(our_training.seconds)
+            _print(f"{name}: the recipe's epoch takes {ratio:.1f} times ours")
+            our_errors, recipe_errors = (
+                [metrics.count_word_errors(*pair) for pair in pairs_]
+                for pairs_ in (pairs, recipe_pairs)
             )
             low, high = metrics.percentile_interval_95(
-                metrics.paired_bootstrap(mine_, theirs_, SEED)
+                metrics.paired_bootstrap(our_errors, recipe_errors, SEED)
             )
-            _say(f"{name}: WER of ours less the recipe's, 95 %: {low:+.2%} to {high:+.2%}")
+            _print(f"{name}: WER of ours less the recipe's, 95 %: {low:+.2%} to {high:+.2%}")
 
 
 def _prompts(split: str) -> Iterator[Utterance]:
-    for number, each in enumerate(Corpus.build({"use": "ivr", "split": split}).utterances()):
-        if each.text and not each.error and each.audio_filepath:
-            yield dataclasses.replace(each, id=f"{split}-{number}")
+    for number, utterance in enumerate(Corpus.build({"use": "ivr", "split": split}).utterances()):
+        if utterance.text and not utterance.error and utterance.audio_filepath:
+            yield dataclasses.replace(utterance, id=f"{split}-{number}")
 
 
-def _joined(lesson: Manifest, folder: Path) -> Iterator[Utterance]:
-    speech = list(lesson)
-    clips = [audio.load_utterance(each) for each in speech]
-    for number, places in enumerate(peers.joined(clips)):
+def _join_clips(labels: Manifest, folder: Path) -> Iterator[Utterance]:
+    speech = list(labels)
+    clips = [audio.load_utterance(utterance) for utterance in speech]
+    for number, places in enumerate(peers.group_clips(clips)):
         path = folder / "audio" / f"{number}.wav"
-        seconds = audio.write(peers.join([clips[place] for place in places]), path)
+        seconds = audio.write(peers.join_clips([clips[place] for place in places]), path)
         text = " ".join(speech[place].text or "" for place in places)
         yield Utterance(
             id=f"joined-{number}", audio_filepath=path, duration=seconds, text=text, lang="it"
@@ -100,9 +103,9 @@ def _joined(lesson: Manifest, folder: Path) -> Iterator[Utterance]:
 
 
 class _Ours:
-    """Our training, a step at a time."""
+    """One epoch of our training, a step at a time."""
 
-    def __init__(self, options: Any, lesson: Manifest, out: Path) -> None:
+    def __init__(self, options: Any, labels: Manifest, out: Path) -> None:
         import torch
 
         from twister_loop.asr._training.batching import steps_per_epoch
@@ -114,13 +117,13 @@ class _Ours:
         start = options.initial_checkpoint()
         self.checkpoint = Checkpoint("whisper", out)
         whisper = Whisper.load(weights_folder(start), torch.float32)
-        examples = build_examples(whisper, lesson, UNTRAINED_MARGIN, options.batch)
+        examples = build_examples(whisper, labels, UNTRAINED_MARGIN, options.batch)
         total_steps = steps_per_epoch(len(examples), options.batch, options.accumulate)
         self.trainer = training.build_trainer(
             options, whisper, out, total_steps=total_steps, epochs=1
         )
         steps = plan_steps(examples, options, total_steps, SEED)
-        self.batches = prefetch_batches(whisper, lesson, steps, options)
+        self.batches = prefetch_batches(whisper, labels, steps, options)
         self.write = lambda: training.write_final_weights(options, whisper, start, out)
         self.seconds: list[float] = []
         self.waited: list[float] = []
@@ -144,8 +147,8 @@ class _Ours:
         self.trainer.finish(self.write)
 
 
-def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[float]:
-    """The recipe's epoch; gives its seconds a step. After every step we take one of ours."""
+def _recipe(options: Any, labels: Manifest, out: Path, our_training: _Ours) -> list[float]:
+    """Run the recipe's epoch, with a step of ours after each of its own; return its step times."""
     import torch
     from transformers import (
         Seq2SeqTrainer,
@@ -159,7 +162,7 @@ def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[floa
     processor = WhisperProcessor.from_pretrained(folder, language="italian", task="transcribe")
     model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     model.config.use_cache = False
-    clips = list(lesson)
+    clips = list(labels)
     seconds: list[float] = []
 
     class Turns(TrainerCallback):
@@ -170,18 +173,23 @@ def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[floa
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             seconds.append(time.perf_counter() - self.began)
-            mine.step()
-            _say(f"step {len(seconds)}: recipe {seconds[-1]:.1f} s, ours {mine.seconds[-1]:.1f} s")
+            our_training.step()
+            _print(
+                f"step {len(seconds)}: recipe {seconds[-1]:.1f} s, "
+                f"ours {our_training.seconds[-1]:.1f} s"
+            )
 
     def collate(group: Sequence[Utterance]) -> dict[str, torch.Tensor]:
-        heard = processor.feature_extractor(
-            [audio.load_utterance(each) for each in group],
+        features = processor.feature_extractor(
+            [audio.load_utterance(utterance) for utterance in group],
             sampling_rate=16_000,
             return_tensors="pt",
         )
-        said = processor.tokenizer([each.text for each in group], padding=True, return_tensors="pt")
-        labels = said.input_ids.masked_fill(said.attention_mask.ne(1), -100)
-        return {"input_features": heard.input_features, "labels": labels[:, 1:]}
+        tokens = processor.tokenizer(
+            [utterance.text for utterance in group], padding=True, return_tensors="pt"
+        )
+        labels = tokens.input_ids.masked_fill(tokens.attention_mask.ne(1), -100)
+        return {"input_features": features.input_features, "labels": labels[:, 1:]}
 
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(out / "notes"),
@@ -207,11 +215,17 @@ def _recipe(options: Any, lesson: Manifest, out: Path, mine: _Ours) -> list[floa
     return seconds
 
 
-def _errors(ours: Any, checkpoint: Checkpoint, test: Sequence[Utterance]) -> list[tuple[str, str]]:
-    normal = Basic()
+def _transcribe_test(
+    ours: Any, checkpoint: Checkpoint, test: Sequence[Utterance]
+) -> list[tuple[str, str]]:
+    basic = Basic()
+    full_window = ours.full_window() or ours
     return [
-        (normal.normalize(each.text or "", "it"), normal.normalize(each.pred_text or "", "it"))
-        for each in ours.usual().transcribe(checkpoint, test)
+        (
+            basic.normalize(utterance.text or "", "it"),
+            basic.normalize(utterance.pred_text or "", "it"),
+        )
+        for utterance in full_window.transcribe(checkpoint, test)
     ]
 
 
@@ -219,18 +233,18 @@ def _report(
     name: str, seconds: list[float], waited: list[float], pairs: list[tuple[str, str]]
 ) -> None:
     words = [metrics.count_word_errors(*pair) for pair in pairs]
-    letters = [
-        metrics.count_character_errors(*(text.replace(" ", "") for text in pair)) for pair in pairs
-    ]
-    took = f"{sum(seconds):.0f} s in {len(seconds)} steps" if seconds else "-"
+    characters = [metrics.count_character_errors(*pair) for pair in pairs]
+    timing = f"{sum(seconds):.0f} s in {len(seconds)} steps" if seconds else "-"
     if waited:
-        took += f", {100 * sum(waited) / sum(seconds):.1f} % of it waiting for audio"
+        timing += f", {100 * sum(waited) / sum(seconds):.1f} % of it waiting for audio"
     if seconds:
-        took += f", median step {statistics.median(seconds):.1f} s"
-    _say(f"{name}: {took}; WER {metrics.sum_counts(words)}, CER {metrics.sum_counts(letters)}")
+        timing += f", median step {statistics.median(seconds):.1f} s"
+    _print(
+        f"{name}: {timing}; WER {metrics.sum_counts(words)}, CER {metrics.sum_counts(characters)}"
+    )
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
