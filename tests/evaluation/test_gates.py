@@ -142,7 +142,7 @@ def test_retention_is_measured_from_the_untouched_model() -> None:
     lost = gate("retention").objection(many_rounds)
     assert (
         lost
-        and lost.reason.startswith("en: error rate +10.00% on 600 tokens")
+        and lost.reason.startswith("en: error rate +10.00 points on 600 tokens")
         and not lost.undecided
     )
 
@@ -230,10 +230,10 @@ def test_the_published_table_is_rejected() -> None:
     worse = gate("no_regression", **options).objection(table)
     assert (
         worse
-        and worse.reason.startswith("Formosa-Course: error rate +0.44%")
+        and worse.reason.startswith("Formosa-Course: error rate +0.44 points")
         and ";" not in worse.reason
     )
     beaten = gate("best_untouched", **options).objection(table)
-    assert beaten and "FormosaSpeech: error rate +0.87%" in beaten.reason
+    assert beaten and "FormosaSpeech: error rate +0.87 points" in beaten.reason
     alone = replace(table, references={})
     assert "FormosaSpeech" not in str(gate("best_untouched", **options).objection(alone))

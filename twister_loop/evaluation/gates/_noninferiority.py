@@ -49,8 +49,8 @@ class InconclusiveChange:
 
     def __str__(self) -> str:
         sentence = (
-            f"{self.name}: error rate {self.change:+.2%} on {self.tokens} tokens, "
-            f"upper bound {self.upper:+.2%}, limit {self.limit:+.2%}"
+            f"{self.name}: error rate {100 * self.change:+.2f} points on {self.tokens} tokens, "
+            f"upper bound {100 * self.upper:+.2f}, limit {100 * self.limit:+.2f}"
         )
         if not self.undecided:
             return f"{sentence}, so it got worse"
@@ -59,6 +59,17 @@ class InconclusiveChange:
         width_ratio = (self.upper - self.change) / (self.limit - self.change)
         missing = max(1.0, self.tokens * (width_ratio**2 - 1))
         return f"{sentence}, undecided: about {_round_up(missing)} more tokens would decide"
+
+
+def check_level(level: float) -> None:
+    """Check a one-sided confidence level.
+
+    Raises:
+        ValueError: It is not from 0.5 to below 1. At 0 every candidate would pass, and 95 is meant
+            to be 0.95.
+    """
+    if not 0.5 <= level < 1:
+        raise ValueError(f"level: from 0.5 to below 1, such as 0.95, not {level:g}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,11 @@ class NonInferiority(Gate):
     """Error rate to compare: `words`, `characters` or `mixed`."""
     sets: tuple[str, ...] = ()
     """Names of the sets to look at; all sets if empty."""
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
+        if not 0 <= self.at_most <= 1:
+            raise ValueError("at_most: from 0 to 1; 0.01 is one point of error rate")
 
     @abstractmethod
     def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
@@ -113,8 +129,8 @@ class NonInferiority(Gate):
             if words < needed:
                 yield (
                     f"{name} has {words} words: a candidate that is just as good stays undecided "
-                    f"at the limit of {self.at_most:+.2%}; about {_round_up(needed)} words of "
-                    "held-out speech would decide, or a larger limit `at_most`"
+                    f"at the limit of {100 * self.at_most:+.2f} points; about {_round_up(needed)} "
+                    "words of held-out speech would decide, or a larger limit `at_most`"
                 )
 
     def _inconclusive_changes(self, evidence: Evidence) -> Iterator[InconclusiveChange]:

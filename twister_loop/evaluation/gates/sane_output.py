@@ -28,7 +28,7 @@ class SaneOutput(Gate):
 
     def objection(self, evidence: Evidence) -> Objection | None:
         reasons = [
-            f"{name}: {symptom} {before:.1%} -> {after:.1%}, limit {self.at_most:+.1%}"
+            f"{name}: {symptom} {before:.1%} -> {after:.1%}, limit {100 * self.at_most:+.1f} points"
             for name in evidence.set_names(only=self.sets)
             for (symptom, before), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),

@@ -10,7 +10,7 @@ from ...core.types import Objection, Share
 from .. import metrics
 from ..evidence import Evidence, Measure
 from ._base import Gate
-from ._noninferiority import InconclusiveChange
+from ._noninferiority import InconclusiveChange, check_level
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Significant(Gate):
     """Confidence that all development sets together got better, by paired bootstrap, one-sided."""
     measure: Measure = "words"
     """Error rate to compare: `words`, `characters` or `mixed`."""
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
 
     def objection(self, evidence: Evidence) -> Objection | None:
         candidate, champion, groups = evidence.pool_development_counts(self.measure)
@@ -35,8 +38,8 @@ class Significant(Gate):
         if change >= 0:
             return Objection(
                 self.name,
-                f"no gain: error rate {change:+.2%} on {before.length} tokens of the development "
-                "sets",
+                f"no gain: error rate {100 * change:+.2f} points on {before.length} tokens of the "
+                "development sets",
             )
         # A limit of 0: how many more words would put the upper bound below no change at all.
         inconclusive = InconclusiveChange(
