@@ -54,6 +54,15 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"development": {}}, "development: gates need at least one set"),
         ({"test": {"dev": "data/test"}}, "test.dev: another set has this name"),
         ({"mix": {"pseudo": 1, "human": "x"}}, "mix: human: input should be a valid number"),
+        ({"mix": {"pseudo": float("inf")}}, "mix: pseudo: a weight, not below 0 and finite"),
+        ({"mix": {"hours": {"dev": float("nan")}}}, "mix: hours: dev: not below 0 and finite"),
+        ({"mix": {"temperature": {"language": float("inf")}}}, "temperature: above 0 and finite"),
+        ({"gates": ["retention"], "retention": {}}, "gates: retention needs a `retention` set"),
+        ({"gates": ["best_untouched"]}, "gates: best_untouched needs other models"),
+        ({"gates": [{"use": "significant", "level": 95}]}, "level: "),
+        ({"gates": [{"use": "no_regression", "level": 0}]}, "level: from 0.5 to below 1"),
+        ({"gates": [{"use": "retention", "level": 1}]}, "level: from 0.5 to below 1"),
+        ({"gates": [{"use": "no_regression", "at_most": -0.1}]}, "at_most: from 0 to 1"),
     ],
 )
 def test_what_is_wrong_with_a_plan_is_said(
@@ -103,3 +112,55 @@ def test_every_shipped_plan_begins_with_the_command_that_runs_it(path: Path) -> 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_plan_loads(path: Path) -> None:
     assert load(path).rounds >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "..", ".hidden", "a/b", "a\\b", "", "x" * 61, "a\0b", "\x1b[31m"]
+)
+@pytest.mark.parametrize("place", ["development", "test", "retention", "voices", "references"])
+def test_a_name_that_is_no_plain_folder_name_is_refused(world: Path, place: str, name: str) -> None:
+    part = "toy" if place in {"voices", "references"} else "data/test"
+    with pytest.raises(ConfigError, match=rf"{place}\..*the name becomes a folder"):
+        load(changed(world, **{place: {name: part}}))
+
+
+@pytest.mark.parametrize("name", ["calls-2", "전화", "it_dev.v2", "0"])
+def test_names_of_any_script_are_folder_names(world: Path, name: str) -> None:
+    assert name in load(changed(world, test={name: "data/test"})).sets
+
+
+def test_a_set_cannot_take_the_folder_of_another_sets_full_window(world: Path) -> None:
+    with pytest.raises(ConfigError, match="not end in '-full-window'"):
+        load(changed(world, test={"dev-full-window": "data/test"}))
+
+
+@pytest.mark.parametrize(
+    "text", ["rounds: 2", "mix: {pseudo: 1, pseudo: 2}", "voices:\n  a: toy\n  a: toy"]
+)
+def test_a_key_that_stands_twice_is_refused_with_both_lines(world: Path, text: str) -> None:
+    world.write_text(f"{world.read_text()}\nrounds: 1\n{text}\n")
+    with pytest.raises(ConfigError, match=r"the key '\w+' stands in line \d+ and in line \d+"):
+        load(world)
+
+
+def test_a_plan_makes_no_python_objects(world: Path) -> None:
+    world.write_text(f"{world.read_text()}\nkeep: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        load(world)
+
+
+def test_a_labeler_of_another_model_is_refused(world: Path) -> None:
+    asr = {"use": "whisper", "model": "openai/whisper-base"}
+    own = load(changed(world, asr=asr, labeler={"use": "ctranslate2"}))
+    assert own.labeler.recognizer.name == "ctranslate2"
+    for use in ("ctranslate2", "whisper"):
+        other = {"use": use, "model": "openai/whisper-large-v3"}
+        with pytest.raises(ConfigError, match="labeler: it decodes with the champion's weights"):
+            load(changed(world, asr=asr, labeler=other))
+
+
+def test_gates_that_nobody_named_do_without_a_retention_set(world: Path) -> None:
+    with_retention = changed(world, gates=...)
+    assert "retention" in [gate.name for gate in load(with_retention).gates]
+    without = load(changed(world, retention={}))
+    assert [gate.name for gate in without.gates] == ["no_regression", "significant", "sane_output"]

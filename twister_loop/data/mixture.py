@@ -8,6 +8,7 @@ are scaled to shares, and the time above a limit of hours or a share is left out
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -78,15 +79,16 @@ class MixOptions:
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
+        # Written so that NaN fails too; an infinite weight would draw copies without end.
         for option in ("human", "pseudo", "synthetic"):
-            if getattr(self, option) < 0:
-                raise ValueError(f"{option}: a weight, not below 0")
+            if not 0 <= getattr(self, option) < math.inf:
+                raise ValueError(f"{option}: a weight, not below 0 and finite")
         for option in ("languages", "corpora", "hours"):
             for name, amount in getattr(self, option).items():
-                if amount < 0:
-                    raise ValueError(f"{option}: {name}: not below 0")
-        if any(temperature <= 0 for temperature in self.temperature.values()):
-            raise ValueError("temperature: above 0; 1 changes nothing")
+                if not 0 <= amount < math.inf:
+                    raise ValueError(f"{option}: {name}: not below 0 and finite")
+        if not all(0 < temperature < math.inf for temperature in self.temperature.values()):
+            raise ValueError("temperature: above 0 and finite; 1 changes nothing")
         shares = {**self.shares, **self.at_most, REPLAY: self.replay}
         if any(not 0 <= share <= 1 for share in shares.values()):
             raise ValueError("replay, shares, at_most: parts of a whole, from 0 to 1")

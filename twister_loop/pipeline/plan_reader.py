@@ -1,16 +1,12 @@
-"""Read a plan from YAML and check it completely; all of its errors are reported at once.
-
-The only door to yaml.
-"""
+"""Read a plan from YAML and check it completely; all of its errors are reported at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
-
-import yaml
 
 from ..asr._base import Recognizer
 from ..audio.augmentation import Augmentation, RandomEffect
@@ -31,10 +27,16 @@ from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from .execution.shards import Cluster
 from .plan import Labeler, Plan, VoicePlan
-from .plan_schema import AugmentationSpec, PlanDocument
+from .plan_schema import DEFAULT_GATES, AugmentationSpec, PlanDocument
 from .stages.labeling import LabelOptions
+from .yaml_format import YAMLError, dump_yaml, parse_yaml
 
 P = TypeVar("P", bound=Part)
+
+SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
+"""A name that is a plain folder name on every system: no separator, no leading dot."""
+RESERVED_SUFFIX = "-full-window"
+"""End of the folder of a set that was decoded in the standard window."""
 
 
 def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
@@ -53,10 +55,10 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     """
     try:
         source = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(source)
+        content = parse_yaml(source)
     except (OSError, UnicodeDecodeError) as cause:
         raise ConfigError(f"{path}: cannot read plan: {cause}") from cause
-    except yaml.YAMLError as cause:
+    except YAMLError as cause:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(cause).split())}") from cause
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, not {type(content).__name__}")
@@ -65,7 +67,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
     except ValueError as cause:
         raise ConfigError(f"{path}: {cause}") from cause
     if changes:
-        source = yaml.safe_dump({**content, **changes}, allow_unicode=True, sort_keys=False)
+        source = dump_yaml({**content, **changes})
     return _PlanBuilder(path).build(document, source)
 
 
@@ -79,8 +81,8 @@ def parse_value(text: str) -> Any:
     [1, 2]
     """
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as cause:
+        return parse_yaml(text)
+    except YAMLError as cause:
         raise ConfigError(f"{text!r}: not a YAML value") from cause
 
 
@@ -92,6 +94,7 @@ class _PlanBuilder:
         self.errors: list[str] = []
 
     def build(self, document: PlanDocument, source: str) -> Plan:
+        self._check_names(document)
         pool = self._corpora("pool", document.pool, "audiofolder")
         sets = self._sets(document)
         voices = [self._voice(name, spec) for name, spec in document.voices.items()]
@@ -122,7 +125,7 @@ class _PlanBuilder:
                 f"filters.texts: {filter_.name} transcribes speech, and a text has no audio yet",
             )
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
-        gates = self._parts(Gate, "gates", document.gates)
+        gates = self._gates(document)
         self.errors += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
         has_other_engine = labeler is not None and labeler.recognizer is not asr
         for gate in gates:
@@ -182,6 +185,37 @@ class _PlanBuilder:
             folder=self.folder,
         )
 
+    def _gates(self, document: PlanDocument) -> tuple[Gate, ...]:
+        """Build the gates; one that would have nothing to look at is refused, not passed."""
+        if document.gates is None:
+            # Nobody asked for the retention gate by name, and a plan may have no retention set.
+            names = [name for name in DEFAULT_GATES if name != "retention" or document.retention]
+            return self._parts(Gate, "gates", names)
+        gates = self._parts(Gate, "gates", document.gates)
+        for gate in gates:
+            self._require(
+                gate.name != "retention" or bool(document.retention),
+                "gates: retention needs a `retention` set; add one, or leave the gate out",
+            )
+            self._require(
+                gate.name != "best_untouched" or bool(document.references),
+                "gates: best_untouched needs other models under `references`; add one, or leave "
+                "the gate out",
+            )
+        return gates
+
+    def _check_names(self, document: PlanDocument) -> None:
+        """Names of sets, voices and references become folders of the run, so they must be safe."""
+        for place in ("development", "test", "retention", "voices", "references"):
+            for name in getattr(document, place):
+                is_safe = SAFE_NAME.fullmatch(name) and not name.endswith(RESERVED_SUFFIX)
+                self._require(
+                    bool(is_safe),
+                    f"{place}.{name[:40]!r}: the name becomes a folder, so it must begin with a "
+                    "letter or a digit, hold at most 60 letters, digits, `_`, `-` and `.`, and not "
+                    f"end in {RESERVED_SUFFIX!r}",
+                )
+
     def _sets(self, document: PlanDocument) -> dict[str, tuple[SetKind, Corpus]]:
         sets: dict[str, tuple[SetKind, Corpus]] = {}
         kinds: tuple[SetKind, ...] = ("development", "test", "retention")
@@ -220,6 +254,13 @@ class _PlanBuilder:
             self.errors.append(f"labeler: {error}")
             return None
         part = self._part(Recognizer, "labeler", engine_options) if engine_options else asr
+        own_model = getattr(asr, "model", None)
+        named_model = engine_options.get("model", own_model)
+        self._require(
+            named_model == own_model,
+            f"labeler: it decodes with the champion's weights, so `model: {named_model}` would "
+            f"never be used; leave `model` out, or put {own_model!r} there too",
+        )
         return Labeler(part, options) if part else None
 
     def _voice(self, name: str, spec: Spec | str) -> VoicePlan | None:

@@ -17,6 +17,7 @@ from .stages.text_selection import TextSelection
 from .stages.voices import VoiceTrialOptions
 
 DEFAULT_GATES = ["no_regression", "retention", "significant", "sane_output"]
+"""Gates of a plan that names none; `retention` only where there is a retention set."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class PlanDocument:
     augment: AugmentationSpec | None = None
     normalizer: Spec | str = "basic"
     full_window: bool | int = 100
-    gates: list[Spec | str] = field(default_factory=lambda: list(DEFAULT_GATES))
+    gates: list[Spec | str] | None = None
     approval: bool = False
     new_audio: NewAudioOptions = field(default_factory=NewAudioOptions)
     keep: PruneOptions = field(default_factory=PruneOptions)

@@ -39,7 +39,7 @@ FORMAT = 3
 """Format of the run folder. 2: reports name their normalizer. 3: stages, folders and records have
 their present names."""
 ROUND_NAME = re.compile(r"round-\d+")
-"""A round that was set aside, or copied by hand, has more to its name and is no round of the run."""
+"""A round that was set aside or copied by hand has a longer name, and is no round of the run."""
 RESULT_SUFFIXES = frozenset(".json .jsonl .yaml .html .log".split())
 """Files that `prune` leaves in an old round: the record of what happened, without its bulk."""
 
@@ -184,7 +184,7 @@ class RunFolder:
 
     def next_folder(self) -> Path:
         """Return the folder of the round that comes next."""
-        # After the last number and not after the count, since a round may have been deleted by hand.
+        # Not from the count, since a round may have been deleted by hand.
         last = round_number(self.round_folders[-1]) if self.round_folders else 0
         return self.path / f"round-{last + 1:02d}"
 

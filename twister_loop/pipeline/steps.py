@@ -160,21 +160,21 @@ class RoundSteps:
 
     def scan(self) -> Manifest:
         """Cut the pool at pauses, check it, and annotate it as far as the plan wants."""
-        options = self.plan.scan
+        options, columns = self.plan.scan, self.plan.scan.columns_to_estimate
         pool = self.run_stage(scan)(
             options=options,
             listing=self.inputs.pool,
             out=stage_table.POOL.path(self.folder),
         )
-        if options.columns_to_estimate:
+        if columns:
             out = stage_table.ANNOTATED.path(self.folder)
             # The columns cost a pass over all audio, and do not change while the pool does not.
             earlier = self.run_folder.path.glob(
                 f"round-*/{stage_table.ANNOTATED.folder}/{PROVENANCE}"
             )
-            reuse_result(estimate_columns, out, earlier, columns=options.columns_to_estimate, speech=pool)
+            reuse_result(estimate_columns, out, earlier, columns=columns, speech=pool)
             pool = self.run_stage(estimate_columns)(
-                columns=options.columns_to_estimate, speech=pool, cluster=self.cluster, out=out
+                columns=columns, speech=pool, cluster=self.cluster, out=out
             )
         if options.speakers:
             earlier_speakers = self.run_folder.last_speakers

@@ -116,7 +116,7 @@ def pack(
     packer = packing.Packer(options, asr.label_length_ratio(start), seed)
 
     def packed() -> Iterator[Utterance]:
-        for number, planned in enumerate(show_progress(packer.packed_groups(mixture), "packing")):
+        for number, planned in enumerate(show_progress(packer.pack(mixture), "packing")):
             group, clips = _read(planned)
             if not clips:
                 continue
@@ -135,8 +135,10 @@ def pack(
             )
 
     manifest = Manifest.write(packed(), out)
-    if packer.left_out:
-        log.warning("%d utterances were not packed: they failed, or have no text", packer.left_out)
+    if packer.left_out_count:
+        log.warning(
+            "%d utterances were not packed: they failed, or have no text", packer.left_out_count
+        )
     return manifest
 
 
