@@ -105,8 +105,8 @@ def _read_progress(round_folder: Path, folder: Path) -> StageProgress:
 
 
 def _unit(stage: str) -> str:
-    entry = stage_of(stage)
-    return entry.unit if entry else "utterances"
+    description = stage_of(stage)
+    return description.unit if description else "utterances"
 
 
 def _manifests(folder: Path) -> Iterator[Path]:
@@ -120,21 +120,21 @@ def _manifests(folder: Path) -> Iterator[Path]:
 
 def _count_total(round_folder: Path, stage: str, manifest: Path) -> int | None:
     """Return how many lines a stage will have written to its manifest; None if unknown."""
-    entry = stage_of(stage)
-    if entry is None:
+    description = stage_of(stage)
+    if description is None:
         return None
     # The held-out sets depend on the plan, so the table of stages cannot name what is read.
-    if entry in EVALUATIONS:
+    if description in EVALUATIONS:
         kind, set_name = manifest.parts[-3:-1]
         folder = round_folder / INPUTS / kind / set_name.removesuffix(FULL_WINDOW_SUFFIX)
         source: Path | None = folder / MANIFEST
     else:
-        source = entry.manifest_to_read(round_folder, stage)
+        source = description.manifest_to_read(round_folder, stage)
     if source is None or not source.is_file():
         return None
     lines = _count_lines(source)
     # A voice can synthesize each text several times.
-    return lines * _samples_per_text(round_folder, stage) if entry is SYNTHESIZED else lines
+    return lines * _samples_per_text(round_folder, stage) if description is SYNTHESIZED else lines
 
 
 def _samples_per_text(round_folder: Path, stage: str) -> int:

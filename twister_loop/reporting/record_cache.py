@@ -48,7 +48,7 @@ def cached_record(
     # The digest of the verdict covers all stages before it, because each stage's provenance
     # contains the digests of its inputs. Stages that run after the verdict (an approval, say) are
     # not covered, but each of them adds a folder.
-    folders = sorted(entry.name for entry in os.scandir(round_folder) if entry.is_dir())
+    folders = sorted(path.name for path in os.scandir(round_folder) if path.is_dir())
     digest = digest_path(VERDICT.path(round_folder) / PROVENANCE)
     key = f"{schema_version} {digest} {' '.join(folders)}"
     # lru_cache erases the type variable, so mypy needs the annotation and the cast.
@@ -58,8 +58,9 @@ def cached_record(
 
 def memoize_on_folders(compute: Callable[..., T], *folders: Path) -> T:
     """Return `compute(*folders)`, computed once per process until a stage in a folder changes."""
-    value: T = _memoized(compute, folders, tuple(map(_finished_at, folders)))
-    return value
+    # The times are part of the key: a stage that is made again is computed again.
+    record: T = _memoized(compute, folders, tuple(map(_finished_at, folders)))
+    return record
 
 
 def clear_memory() -> None:
@@ -91,6 +92,7 @@ def _read_or_compute(
     return record
 
 
+# A round in progress needs about six; older rounds come from the cache on disk.
 @lru_cache(maxsize=64)
 def _memoized(
     compute: Callable[..., Any], folders: tuple[Path, ...], finished_at: tuple[int, ...]

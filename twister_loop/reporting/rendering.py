@@ -35,6 +35,7 @@ def _environment() -> Environment:
         loader=PackageLoader("twister_loop.reporting"),
         # Everything is escaped unless it is Markdown, in which `&lt;` would be read as text.
         autoescape=select_autoescape(disabled_extensions=("md",), default=True),
+        # A misspelled variable should fail a test and not leave a gap in the page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -329,15 +329,17 @@ def _kept_shares(pseudo_labels: Path, synthetic: Path) -> dict[bool, Share | Non
         for label in Manifest(pseudo_labels)
         for word in normalize(label.pred_text or "", label.lang).split()
     }
-    kept, total = Counter[bool](), Counter[bool]()
+    kept_counts, total_counts = Counter[bool](), Counter[bool]()
     for folder in (synthetic, synthetic / REJECTED):
         for utterance in Manifest(folder):
             # A text that could not be synthesized says nothing about the filters.
             if not utterance.error:
                 words = normalize(utterance.text or "", utterance.lang).split()
                 has_unseen = bool(set(words) - seen_words)
-                total[has_unseen] += 1
-                kept[has_unseen] += folder == synthetic
+                total_counts[has_unseen] += 1
+                kept_counts[has_unseen] += folder == synthetic
+    # None for a kind of sentence that does not occur, because no share of it can be kept.
     return {
-        unseen: kept[unseen] / total[unseen] if total[unseen] else None for unseen in (True, False)
+        unseen: kept_counts[unseen] / total_counts[unseen] if total_counts[unseen] else None
+        for unseen in (True, False)
     }

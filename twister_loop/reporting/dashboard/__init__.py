@@ -1,4 +1,7 @@
-"""What a run came to, for people: tables on a terminal, and a page that opens from disk."""
+"""Tables of a run for the terminal, and its page, which opens from disk.
+
+The server is not imported here, because its packages are optional.
+"""
 
 from .console import (
     format_change,

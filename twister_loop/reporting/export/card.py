@@ -27,7 +27,7 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
         license: SPDX identifier, or None if the user named none.
     """
     number = round_number(round_folder)
-    this_round = next(entry for entry in summary.rounds if entry.number == number)
+    this_round = next(shown for shown in summary.rounds if shown.number == number)
     plan_file = round_folder / "plan.json"
     plan = read_json(plan_file)["plan"] if plan_file.is_file() else {}
     # Recognizers that were trained from scratch are not exported, so there is always a base.

@@ -66,5 +66,5 @@ def _event_file(folder: Path) -> Iterator[EventFileWriter]:
 
 def _scalar(tag: str, scalar: float, step: int) -> Event:
     # The wall time stays 0, because a training log has none: it must be the same each time.
-    entry = ScalarSummary.Value(tag=tag, simple_value=scalar)
-    return Event(step=step, summary=ScalarSummary(value=[entry]))
+    point = ScalarSummary.Value(tag=tag, simple_value=scalar)
+    return Event(step=step, summary=ScalarSummary(value=[point]))
