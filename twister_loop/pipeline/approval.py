@@ -101,6 +101,7 @@ def promote(
         raise EngineError(
             f"{report.folder}: not promoted, because its report has no transcripts to compare with"
         )
+    # Without the old transcripts, so that nothing but the weights can produce the new ones.
     untranscribed = (replace(clip, text=None, pred_text=None) for clip in clips)
     transcribed = list(
         Manifest.write(recognizer.transcribe(candidate, untranscribed), out / "transcripts")

@@ -22,6 +22,7 @@ def check_leaks(*, training: Mapping[str, Manifest], sets: Mapping[str, HeldOutS
         LeakError: A held-out recording or a held-out sentence is in the training data, or a
             recording is in two held-out sets.
     """
+    # Cheapest first: ids and texts take moments, fingerprints decode all audio.
     _check_recordings(training, sets)
     _check_texts(training, sets)
     _check_fingerprints(training, sets)
@@ -40,6 +41,7 @@ def _check_recordings(training: Mapping[str, Manifest], sets: Mapping[str, HeldO
                 f"{held_out.kind}.{name}: {len(leaked)} of its utterances are also in "
                 f"{', '.join(places)}, such as {leaked[0].audio_filepath}; remove them from one"
             )
+        # Later sets are compared with earlier ones too: no recording may be in two sets.
         place_by_id |= {utterance.id: f"{held_out.kind}.{name}" for utterance in held_out.speech}
 
 

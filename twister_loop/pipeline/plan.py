@@ -70,6 +70,8 @@ class Plan:
     """Human transcripts of the pool or a part of it. Only comparisons read them."""
     sets: Mapping[str, tuple[SetKind, Corpus]]
     """Development, test and retention sets by name."""
+    # These two, approval, pruning and clusters decide what is run, not what comes out of a stage:
+    # they may change between rounds without making any result stale.
     minimum_utterances: int = not_in_cache_key(20)
     """A held-out set with fewer utterances is refused."""
     asr: Recognizer

@@ -127,6 +127,7 @@ class _PlanBuilder:
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
         gates = self._gates(document)
         self.errors += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
+        # With the recognizer itself as labeler there are no two engines to compare.
         has_other_engine = labeler is not None and labeler.recognizer is not asr
         for gate in gates:
             self._require(
@@ -246,6 +247,7 @@ class _PlanBuilder:
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Separate the labeler's options from those of its engine, which is `asr` by default."""
         engine_options = _as_spec(spec)
+        # The plan writes both kinds of options side by side under `labeler`, as a user thinks of them.
         own_names = {option.name for option in fields(LabelOptions)}
         own_options = {name: engine_options.pop(name) for name in own_names & engine_options.keys()}
         try:
@@ -331,6 +333,7 @@ class _PlanBuilder:
 def _base_folder(path: Path) -> Path:
     """Return the folder that relative paths start from."""
     note = path.with_name("plan.json")
+    # A round's copy of the plan must find its data where the original found it.
     is_copy = path.name == "plan.yaml" and note.is_file()
     return Path(read_json(note)["folder"]) if is_copy else path.absolute().parent
 

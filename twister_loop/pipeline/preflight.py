@@ -79,6 +79,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         _check_same_plan(plan, folder)
         return _list_inputs(plan, folder)
     check_awaiting_approval(run_folder)
+    # Prepared under a hidden name: a kill, or a refusal below, leaves no half-prepared round.
     folder = run_folder.next_folder()
     scratch = folder.with_name(f".{folder.name}")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -113,6 +114,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     except Exception:
         shutil.rmtree(scratch)
         raise
+    # The lists name their folder, so they are read again from where the round lies now.
     scratch.rename(folder)
     return _list_inputs(plan, folder)
 
@@ -170,6 +172,7 @@ def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
         for folder in run_folder.round_folders
         for utterance in Manifest(folder / INPUTS / "pool")
     }
+    # Digests are cached by size and time of change: a pool of a million files is not read again.
     with FileHashCache(run_folder.path) as hashes:
         pool = list_corpora(plan.pool, plan.language, hashes)
         for utterance in show_progress(pool, "looking for new audio"):
@@ -303,6 +306,7 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
     words_by_set = {
         name: (held_out.kind, sum(_count_words(plan, utterance) for utterance in held_out.speech))
         for name, held_out in inputs.sets.items()
+        # Gates never see a test set, so its size cannot be too small for them.
         if held_out.kind != "test" and name != hidden
     }
     for gate in plan.gates:

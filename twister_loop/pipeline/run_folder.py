@@ -192,6 +192,7 @@ class RunFolder:
         """Return the folder of the next evaluation; an interrupted one is resumed."""
         evaluations = self.path.glob("evaluation-*")
         finished = sum(1 for folder in evaluations if REPORT.path(folder).is_dir())
+        # Unfinished evaluations do not count, so an interrupted one is found again and resumed.
         return self.path / f"evaluation-{finished + 1:02d}"
 
     def set_aside(self) -> Path | None:
@@ -210,6 +211,7 @@ class RunFolder:
         """
         for folder in reversed(self.finished_rounds):
             voice, trial = VOICE.path(folder, voice=name), VOICE_TRIAL.path(folder, voice=name)
+            # Pruned rounds keep the note of their voice, but not its weights.
             has_weights = (voice / "checkpoint.json").is_file() and not (voice / PRUNED).exists()
             if has_weights and trial.is_dir() and VoiceTrial.load(trial).passed:
                 return Checkpoint.load(voice)
@@ -217,6 +219,7 @@ class RunFolder:
 
     def prune(self, keep: PruneOptions) -> int:
         """Delete weights and audio of old rounds; return the number of bytes that were freed."""
+        # The last round is never pruned, whatever `keep` says: the next round reads its labels.
         whole = {*self.finished_rounds[-max(keep.last, 1) :], self.champion_folder}
         freed = 0
         for folder in set(self.finished_rounds) - whole:

@@ -44,6 +44,7 @@ def filter_utterances(
         cluster: Where shards run; None is this process.
         out: Folder of the kept utterances; `rejected/` in it holds the others with the reason.
     """
+    # Some thresholds come from the corpus itself, such as the usual rate of characters.
     fitted_filters = [filter_.fit(speech) for filter_ in filters]
     held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
     filtered: Iterable[Utterance]
@@ -55,6 +56,7 @@ def filter_utterances(
         engine = partial(_filter_with_context, fitted_filters, held_out_texts, context)
         filtered = run_in_shards(engine, speech, "filtering", cluster, out / "judged")
     manifest = write_kept_and_rejected(chain(filtered, human or ()), out)
+    # The answers are in the manifests by now; the folder only served to resume.
     shutil.rmtree(out / "judged", ignore_errors=True)
     return manifest
 

@@ -125,6 +125,7 @@ def try_decoders(
             limit=options.at_most,
             attempts=tuple(attempts),
         )
+        # Decoders come fastest first, so the first that passes is the one to take.
         if trial.chosen is not None:
             break
     return trial.save(out)

@@ -121,6 +121,7 @@ def pack(
             if not clips:
                 continue
             samples = _join(group, clips)
+            # Numbered by the planned window, so that a skipped window does not rename the others.
             path = out / "audio" / f"{number:06d}.wav"
             yield Utterance(
                 id=f"packed-{number:06d}",

@@ -76,6 +76,7 @@ def _rescore(
     )
     decoded = beam_search.transcribe(champion.checkpoint, to_decode)
     for label, answer in zip(labels, decoded, strict=True):
+        # A skipped line comes back as it went in, with whatever alternatives it had.
         alternatives = answer.alternatives if _is_pseudo_label(label) else ()
         yield choose_alternative(options, language_model, label, alternatives)
 

@@ -149,6 +149,7 @@ def _draw(
     words_of_texts = [_words(text) for text in texts]
     text_counts = Counter(word for words in words_of_texts for word in words)
     pool_counts = Counter(word for label in labels for word in _words(label))
+    # Both models share one vocabulary, or their cross-entropies could not be subtracted.
     vocabulary = len(text_counts.keys() | pool_counts.keys()) or 1
     rarity = [_cross_entropy(words, text_counts, vocabulary) for words in words_of_texts]
     under_pool = [_cross_entropy(words, pool_counts, vocabulary) for words in words_of_texts]

@@ -67,6 +67,7 @@ def try_voice(
 ) -> VoiceTrial:
     """Synthesize a few dozen texts and count the champion's errors on them."""
     chosen = texts.draw(options.texts, seed)
+    # A text that the voice cannot speak is counted below, but is no error of the voice's sound.
     spoken = [
         utterance
         for utterance in synthesizer.synthesize(voice, chosen, out / "audio")
