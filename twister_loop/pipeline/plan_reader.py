@@ -247,7 +247,7 @@ class _PlanBuilder:
     def _labeler(self, spec: Spec | str, asr: Recognizer | None) -> Labeler | None:
         """Separate the labeler's options from those of its engine, which is `asr` by default."""
         engine_options = _as_spec(spec)
-        # The plan writes both kinds of options side by side under `labeler`, as a user thinks of them.
+        # A plan writes both kinds of options side by side under `labeler`.
         own_names = {option.name for option in fields(LabelOptions)}
         own_options = {name: engine_options.pop(name) for name in own_names & engine_options.keys()}
         try:

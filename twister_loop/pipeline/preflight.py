@@ -343,16 +343,12 @@ def _starting_voices(plan: Plan, run_folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def _written_copies(plan: Plan) -> int:
-    """Return how many copies of all speech the augmentation writes to disk."""
-    return plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
-
-
 def _check_space(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:
     base = run_folder.champion or plan.asr.initial_checkpoint()
     samples_per_text = sum(voice.samples_per_text for voice in plan.voices)
     synthetic = samples_per_text * len(inputs.texts) * SECONDS_PER_TEXT
-    copies = (plan.pack is not None) + _written_copies(plan)
+    augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
+    copies = (plan.pack is not None) + augmented
     recorded = inputs.pool.duration + inputs.human.duration
     seconds = synthetic + copies * (synthetic + recorded)
     needed = plan.asr.disk_bytes_needed(base) + round(seconds * BYTES_PER_SECOND)
