@@ -118,7 +118,7 @@ def test_a_refused_round_keeps_the_champion_and_says_why(plan: Plan, tmp_path: P
 
 
 def test_after_a_refused_round_with_nothing_new_no_round_runs(plan: Plan, tmp_path: Path) -> None:
-    hopeless = replace(plan, gates=(Significant(level=1.0),), voices=(), rounds=9)
+    hopeless = replace(plan, gates=(Significant(level=0.99999),), voices=(), rounds=9)
     deaf = replace(hopeless, mix=replace(plan.mix, human=0.0))
     done = list(refine(deaf, tmp_path / "run"))
     assert len(done) == 1 and not done[0].verdict.accepted
@@ -271,7 +271,7 @@ def test_a_voice_that_fails_its_trial_is_not_used_and_the_round_goes_on(
 def test_a_voice_that_passed_is_carried_on_even_from_a_refused_round(
     plan: Plan, tmp_path: Path
 ) -> None:
-    done = next_round(replace(plan, gates=(Significant(level=1.0),)), tmp_path / "run")
+    done = next_round(replace(plan, gates=(Significant(level=0.99999),)), tmp_path / "run")
     assert RunFolder.read(tmp_path / "run").voice("toy") == Checkpoint.load(
         done.folder / "voices" / "toy" / "voice"
     )
