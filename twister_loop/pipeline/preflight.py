@@ -190,9 +190,9 @@ def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
 
 
 def _last_event(run_folder: RunFolder) -> str:
-    if not run_folder.finished_rounds:
+    if not (finished := run_folder.finished_rounds):
         return "the run began"
-    last = run_folder.finished_rounds[-1]
+    last = finished[-1]
     return f"round {round_number(last)}, which was {'accepted' if is_approved(last) else 'refused'}"
 
 
@@ -315,9 +315,9 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
 
 
 def _check_something_new(run_folder: RunFolder, inputs: RoundInputs) -> None:
-    if not run_folder.finished_rounds or is_approved(run_folder.finished_rounds[-1]):
+    refused = next(iter(run_folder.finished_rounds[-1:]), None)
+    if refused is None or is_approved(refused):
         return
-    refused = run_folder.finished_rounds[-1]
     if _fingerprint(refused) == _fingerprint(inputs.folder):
         raise NothingNew(
             f"round {round_number(refused)} was refused, and pool, plan and voices have not "
@@ -345,12 +345,11 @@ def _starting_voices(plan: Plan, run_folder: RunFolder) -> dict[str, Any]:
 
 def _check_space(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:
     base = run_folder.champion or plan.asr.initial_checkpoint()
-    samples_per_text = sum(voice.samples_per_text for voice in plan.voices)
-    synthetic = samples_per_text * len(inputs.texts) * SECONDS_PER_TEXT
+    samples = len(inputs.texts) * sum(voice.samples_per_text for voice in plan.voices)
+    synthetic = samples * SECONDS_PER_TEXT
     augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
     copies = (plan.pack is not None) + augmented
-    recorded = inputs.pool.duration + inputs.human.duration
-    seconds = synthetic + copies * (synthetic + recorded)
+    seconds = synthetic + copies * (synthetic + inputs.pool.duration + inputs.human.duration)
     needed = plan.asr.disk_bytes_needed(base) + round(seconds * BYTES_PER_SECOND)
     free = shutil.disk_usage(run_folder.path).free
     log.info("a round needs about %.1f GB of disk, %.1f GB are free", needed / 1e9, free / 1e9)
