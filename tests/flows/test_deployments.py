@@ -25,6 +25,7 @@ def test_prefect_yaml_declares_the_deployments_of_the_code(tmp_path: Path) -> No
         assert in_file["work_pool"].keys() == {"name", "job_variables"}
         assert in_file["work_pool"]["name"] == in_code.work_pool_name
         variables = in_file["work_pool"]["job_variables"]
+        assert "working_dir" not in variables  # Prefect would import modules from that folder
         # The folder where `prefect deploy` or `twister deploy` was typed.
         environment = {**variables["env"], "TWISTER_WORKING_DIR": str(tmp_path)}
         assert variables["env"]["TWISTER_WORKING_DIR"] == "{{ $PWD }}"
