@@ -28,7 +28,7 @@ PROJECT = "twister-loop"
 NOT_LISTED = {"all", "dev", "peers"}
 """Extras without a feature of their own: a collection, and tools of the repository."""
 MIN_DISK = 5e9
-"""Bytes of free disk space; a demo with its models takes about 3 GB."""
+"""Bytes of free disk space; less is reported as a problem."""
 
 
 @dataclass(frozen=True)

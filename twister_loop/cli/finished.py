@@ -11,7 +11,7 @@ from ..pipeline.run_folder import RunFolder
 
 
 def is_finished(plan: Path, run: Path, changes: Mapping[str, Any]) -> bool:
-    """Return whether all rounds are finished and the plan equals the one of the last round.
+    """Return whether all rounds are finished and pruned, and the last one had the same plan.
 
     Compares files only: loading the plan would import engines, which takes seconds, and would
     fail if the data has been moved away since.
@@ -37,4 +37,5 @@ def is_finished(plan: Path, run: Path, changes: Mapping[str, Any]) -> bool:
         len(run_folder.finished_rounds) >= round_count
         and current == last
         and not run_folder.in_progress
+        and not run_folder.unfinished_pruning.exists()
     )

@@ -215,7 +215,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "folder", type=Path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
     )
     for name, default, description in (
-        # With 60 updates an arm of Whisper base takes minutes on two cores (BENCHMARKS.md).
+        # 60 updates as in the comparisons of BENCHMARKS.md.
         ("updates", 60, "weight updates of an arm, over all of its rounds"),
         ("seeds", 1, "seeds with which every arm is trained"),
         ("rounds", 3, "rounds of the arms with several rounds; 1 omits those arms"),

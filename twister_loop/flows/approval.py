@@ -111,7 +111,7 @@ def close_approval(run: Path) -> None:
         ):
             if flow_run.parameters.get("run") == str(run.resolve()):
                 decided: State[Any] = Completed(message=_approval_message(run))
-                # Without `force` the server rejects a change from suspended to completed.
+                # `force` skips the rules of the server, which are about resuming such a run.
                 client.set_flow_run_state(flow_run.id, decided, force=True)
 
 
