@@ -39,7 +39,8 @@ from twister_loop import (
 )
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.audio import io as audio
-from twister_loop.core.artifacts import folder_size, read_json, write_json
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.digests import folder_size
 from twister_loop.core.errors import NothingNew
 from twister_loop.core.types import Word
 from twister_loop.data.mixture import MixOptions

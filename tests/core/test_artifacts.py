@@ -1,12 +1,13 @@
 """Stages write artifacts atomically, read them back, and refuse other inputs."""
 
 import errno
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from twister_loop import SpaceError, StaleError
+from twister_loop import ConfigError, SpaceError, StaleError
 from twister_loop.core.artifacts import (
     PROVENANCE,
     PRUNED,
@@ -15,13 +16,13 @@ from twister_loop.core.artifacts import (
     JsonRecord,
     cache_key,
     find_run_root,
-    folder_size,
     not_in_cache_key,
     read_json,
     reuse_result,
     stage,
     used_by,
 )
+from twister_loop.core.digests import folder_size
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,76 @@ def test_the_size_of_a_folder_counts_links_as_themselves(tmp_path: Path) -> None
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("/proc/kcore")
     assert folder_size(tmp_path) < 100
+
+
+def test_half_a_copy_of_a_killed_process_is_not_resumed_as_work_of_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Options(), out=tmp_path / "earlier")
+    candidates = [tmp_path / "earlier" / PROVENANCE]
+
+    def copy_half(source: Path, copy: Path) -> None:
+        copy.mkdir()
+        (copy / PROVENANCE).write_bytes((source / PROVENANCE).read_bytes())
+        (copy / TIMING).touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("shutil.copytree", copy_half)
+        with pytest.raises(KeyboardInterrupt):
+            reuse_result(write, tmp_path / "out", candidates, Options())
+    assert (tmp_path / ".out~" / TIMING).is_file()
+    # The earlier result is gone by now, so the stage runs.
+    shutil.rmtree(tmp_path / "earlier")
+    assert write(Options(), out=tmp_path / "out").text == "written"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_copy_also_removes_unfinished_work_and_an_earlier_half_copy(tmp_path: Path) -> None:
+    write(Options(), out=tmp_path / "earlier")
+    for name in (".out", ".out~"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / PROVENANCE).touch()
+    reuse_result(write, tmp_path / "out", [tmp_path / "earlier" / PROVENANCE], Options())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["earlier", "out"]
+
+
+@pytest.mark.parametrize("place", [".earlier", ".hidden/earlier", "damaged"])
+def test_hidden_and_damaged_results_are_not_reused(tmp_path: Path, place: str) -> None:
+    (tmp_path / RUN_MARKER).write_text("{}")
+    write(Options(), out=tmp_path / place)
+    if place == "damaged":
+        (tmp_path / place / PROVENANCE).write_bytes(b"")
+    reuse_result(write, tmp_path / "out", [tmp_path / place / PROVENANCE], Options())
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_kill_left_of_a_write_is_neither_signed_nor_kept(tmp_path: Path) -> None:
+    write(Options(), out=tmp_path / "undisturbed")
+    write(Options(), out=tmp_path / "out")
+    scratch = (tmp_path / "out").rename(tmp_path / ".out")
+    (scratch / f".{TIMING}").touch()
+    (scratch / ".half").mkdir()
+    (scratch / ".half" / "file").touch()
+    write(Options(), out=tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        path.name for path in (tmp_path / "undisturbed").iterdir()
+    }
+    assert read_json(tmp_path / "out" / PROVENANCE) == read_json(
+        tmp_path / "undisturbed" / PROVENANCE
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_unfinished_work_with_a_damaged_record_starts_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".out").mkdir()
+    (tmp_path / ".out" / PROVENANCE).write_bytes(content)
+    (tmp_path / ".out" / "stray").touch()
+    write(Options(), out=tmp_path / "out")
+    assert not (tmp_path / "out" / "stray").exists()
+
+
+def test_a_damaged_json_file_is_named_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"run\.json: not JSON .*; restore the file"):
+        read_json(tmp_path / "run.json")

@@ -29,7 +29,8 @@ from twister_loop import (
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
-from twister_loop.core.artifacts import folder_size, read_json, write_json
+from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.core.digests import folder_size
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters.char_rate import CharRate
 from twister_loop.data.filters.confidence import Confidence

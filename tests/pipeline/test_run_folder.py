@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from twister_loop import Checkpoint, ConfigError, Manifest, Report, Verdict
-from twister_loop.core.artifacts import write_json
+from twister_loop.core.artifacts import PRUNED, write_json
 from twister_loop.core.types import Funnel, MixtureContents, Objection, Tally
 from twister_loop.pipeline.run_folder import PruneOptions, RunFolder, round_number
+from twister_loop.reporting import record_cache
+from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.summary import summarize
 
 ACCEPTED = Verdict(())
@@ -94,3 +96,44 @@ def test_a_verdict_that_says_nothing_accepts_nobody(run: Path) -> None:
     (folder / "verdict" / "verdict.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"verdict\.json.*objections"):
         _ = RunFolder.read(run).champion
+
+
+def test_a_kill_before_the_first_file_of_a_run_leaves_a_folder_that_can_be_used(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".run.json").touch()
+    assert RunFolder.open(tmp_path).round_folders == []
+
+
+def test_an_artifact_is_marked_as_pruned_before_its_first_file_is_deleted(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = finished_round(run, 1, REFUSED)
+    finished_round(run, 2, REFUSED)
+
+    def kill(path: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", kill)
+        with pytest.raises(KeyboardInterrupt):
+            RunFolder.read(run).prune(PruneOptions(last=1))
+    assert (first / "candidate" / "weights.bin").is_file()
+    assert (first / "candidate" / PRUNED).is_file()
+    # What is left tells that the pruning has to be repeated.
+    assert RunFolder.read(run).unfinished_pruning.exists()
+    assert RunFolder.read(run).prune(PruneOptions(last=1)) == len(b"weights")
+    assert not RunFolder.read(run).unfinished_pruning.exists()
+
+
+@pytest.mark.parametrize(
+    "name", [".untouched/timing.json", ".untouched~/timing.json", ".x/y/timing.json"]
+)
+def test_hidden_folders_are_read_by_no_table(run: Path, name: str) -> None:
+    folder = finished_round(run, 1, REFUSED)
+    before = summarize(run)
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).touch()
+    record_cache.clear_memory()
+    assert summarize(run) == before
+    assert find_current_stage(run) is None

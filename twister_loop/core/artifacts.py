@@ -11,17 +11,14 @@ refuses to run and leaves the artifact as it is.
 from __future__ import annotations
 
 import ctypes
-import errno
 import gc
 import inspect
 import json
 import logging
-import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -29,7 +26,15 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
 
 from . import schema
 from .digests import digest_path
-from .errors import ConfigError, SpaceError, StaleError
+from .errors import ConfigError, StaleError
+from .scratch import (
+    copy_folder,
+    delete_hidden,
+    discard,
+    full_disk_as_space_error,
+    is_hidden,
+    scratch_folder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +106,11 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
             inputs = cache_key_inputs(*args, **kwargs)
             out = cast(Path, kwargs["out"])
             if not out.exists():
-                # A name that begins with a dot is not a round or an artifact to any reader.
-                kwargs["out"] = scratch = out.with_name(f".{out.name}")
+                kwargs["out"] = scratch = scratch_folder(out)
                 started = time.monotonic()
-                with _full_disk_as_space_error(out):
+                with full_disk_as_space_error(out):
+                    # A kill may have left half a copy of an earlier result, see `reuse_result`.
+                    discard(copy_folder(out), first=PROVENANCE)
                     _prepare_scratch(scratch, inputs)
                     function(*args, **kwargs)
                     seconds = time.monotonic() - started
@@ -203,19 +209,18 @@ def reuse_result(
     inputs = stage_function.cache_key_inputs(*args, **kwargs)  # type: ignore[attr-defined]
     for folder in sorted(file.parent for file in candidates):
         # A pruned result lacks its weights or audio; a hidden folder is unfinished or being copied.
-        is_complete = (
-            (folder / PROVENANCE).is_file()
-            and not (folder / PRUNED).exists()
-            and not folder.name.startswith(".")
-        )
-        if is_complete and not _describe_changes(read_json(folder / PROVENANCE), inputs):
-            scratch = out.with_name(f".{out.name}")
-            # Copied and not linked: either run may be deleted or moved without the other.
-            shutil.rmtree(scratch, ignore_errors=True)
-            shutil.copytree(folder, scratch)
-            # The seconds were spent where the result comes from; a sum must not count them twice.
-            write_json({"seconds": 0.0}, scratch / TIMING)
-            scratch.rename(out)
+        is_whole = not (folder / PRUNED).exists() and not is_hidden(folder, find_run_root(folder))
+        if is_whole and _was_made_from(folder, inputs):
+            copy = copy_folder(out)
+            discard(copy, first=PROVENANCE)
+            with full_disk_as_space_error(out):
+                # Copied and not linked: either run may be deleted or moved without the other.
+                shutil.copytree(folder, copy)
+                # The seconds were spent elsewhere; a sum must not count them twice.
+                write_json({"seconds": 0.0}, copy / TIMING)
+            # Unfinished work of the stage itself; once `out` exists nobody would remove it.
+            discard(scratch_folder(out), first=PROVENANCE)
+            copy.rename(out)
             return
 
 
@@ -227,7 +232,19 @@ def find_run_root(folder: Path) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file of a run or of a model.
+
+    Raises:
+        ConfigError: The file does not hold JSON, as if it was edited or cut off.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    # RecursionError: brackets nested thousands deep.
+    except (ValueError, RecursionError) as cause:
+        raise ConfigError(
+            f"{path}: not JSON ({cause}); restore the file, or delete its folder to have it made "
+            "again"
+        ) from cause
 
 
 def write_json(content: Any, path: Path) -> None:
@@ -275,13 +292,20 @@ class JsonRecord:
 
 def _prepare_scratch(scratch: Path, inputs: Mapping[str, Any]) -> None:
     """Keep unfinished work that was begun from the same inputs; otherwise start with nothing."""
-    record = scratch / PROVENANCE
-    can_resume = record.is_file() and not _describe_changes(read_json(record), inputs)
-    if scratch.exists() and not can_resume:
-        shutil.rmtree(scratch)
+    if not _was_made_from(scratch, inputs):
+        discard(scratch, first=PROVENANCE)
     scratch.mkdir(parents=True, exist_ok=True)
     # Written before the work begins, so that the next call can tell whether it may resume.
-    write_json(inputs, record)
+    write_json(inputs, scratch / PROVENANCE)
+
+
+def _was_made_from(folder: Path, inputs: Mapping[str, Any]) -> bool:
+    """Return True if the record of a folder can be read, and names the same inputs."""
+    try:
+        record = read_json(folder / PROVENANCE)
+    except (OSError, ConfigError):
+        return False
+    return isinstance(record, dict) and not _describe_changes(record, inputs)
 
 
 def _record_provenance(scratch: Path, inputs: Mapping[str, Any], seconds: float) -> None:
@@ -289,6 +313,7 @@ def _record_provenance(scratch: Path, inputs: Mapping[str, Any], seconds: float)
 
     Time is kept apart because it differs between runs whose results are the same.
     """
+    delete_hidden(scratch)
     files = sorted(file for file in scratch.rglob("*") if file.is_file() and _is_hashed(file))
     content = {file.relative_to(scratch).as_posix(): digest_path(file) for file in files}
     write_json({**inputs, "content": content}, scratch / PROVENANCE)
@@ -333,27 +358,3 @@ def find_differences(old: Any, new: Any, place: str = "") -> Iterator[tuple[str,
             yield from find_differences(old.get(key), new.get(key), inner_place)
     elif old != new:
         yield place, old, new
-
-
-@contextmanager
-def _full_disk_as_space_error(out: Path) -> Iterator[None]:
-    """Raise SpaceError, with the remedy, instead of an OSError that means a full disk."""
-    try:
-        yield
-    except OSError as error:
-        # A quota that is used up is a full disk to its user.
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise SpaceError(
-            f"{out}: the disk is full; make room and run the same command again, "
-            "finished stages are kept"
-        ) from error
-
-
-def folder_size(folder: Path) -> int:
-    """Return the size of all files below a folder in bytes; a link counts as itself."""
-    return sum(
-        os.lstat(Path(parent) / name).st_size
-        for parent, _, names in os.walk(folder)
-        for name in names
-    )

@@ -1,9 +1,10 @@
-"""Digests of files and folders, which tell whether their content has changed."""
+"""Digests of files and folders, which tell whether their content has changed, and sizes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,3 +31,12 @@ def _digest_file(path: Path) -> str:
 def _digest_unchanged_file(path: Path, mtime_ns: int, size: int) -> str:
     """Return the digest of a file; time and size are part of the key of this function's cache."""
     return digest_path(path)
+
+
+def folder_size(folder: Path) -> int:
+    """Return the size of all files below a folder in bytes; a link counts as itself."""
+    return sum(
+        os.lstat(Path(parent) / name).st_size
+        for parent, _, names in os.walk(folder)
+        for name in names
+    )

@@ -110,7 +110,7 @@ class RunFolder:
             ConfigError: The folder holds something else, or a run of another format.
         """
         is_run = (path / RUN_MARKER).is_file()
-        if path.exists() and not is_run and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and not is_run and not _is_empty_folder(path):
             raise ConfigError(f"{path}: not a run, and not empty; name another folder")
         path.mkdir(parents=True, exist_ok=True)
         if not is_run:
@@ -220,20 +220,32 @@ class RunFolder:
     def prune(self, keep: PruneOptions) -> int:
         """Delete weights and audio of old rounds; return the number of bytes that were freed."""
         # The last round is never pruned, whatever `keep` says: the next round reads its labels.
-        whole = {*self.finished_rounds[-max(keep.last, 1) :], self.champion_folder}
+        finished = self.finished_rounds
+        whole = {*finished[-max(keep.last, 1) :], self.champion_folder}
+        bulk = [
+            (path, folder)
+            for folder in finished
+            if folder not in whole
+            for path in list(folder.rglob("*"))
+            if path.is_file() and _is_bulk(path)
+        ]
+        if bulk:
+            # Only this file tells the next process that a kill fell into the loop below.
+            self.unfinished_pruning.touch()
         freed = 0
-        for folder in set(self.finished_rounds) - whole:
-            for path in folder.rglob("*"):
-                is_result = path.suffix in RESULT_SUFFIXES and not _is_model_file(path)
-                if path.is_file() and not is_result and path.name != PRUNED:
-                    freed += path.stat().st_size
-                    path.unlink()
-                    artifacts = (
-                        parent for parent in path.parents if (parent / PROVENANCE).is_file()
-                    )
-                    # The mark keeps a pruned artifact from being reused as if it were whole.
-                    (next(artifacts, folder) / PRUNED).touch()
+        for path, folder in bulk:
+            artifacts = (parent for parent in path.parents if (parent / PROVENANCE).is_file())
+            # The mark comes first: a pruned artifact must never be reused as if it were whole.
+            (next(artifacts, folder) / PRUNED).touch()
+            freed += path.stat().st_size
+            path.unlink()
+        self.unfinished_pruning.unlink(missing_ok=True)
         return freed
+
+    @property
+    def unfinished_pruning(self) -> Path:
+        """File that exists while `prune` deletes, and after a kill until it has been repeated."""
+        return self.path / ".pruning"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -313,9 +325,17 @@ def load_round(folder: Path) -> Round:
     )
 
 
-def _is_model_file(path: Path) -> bool:
-    """Return True for a tokenizer: it is JSON, but large and useless without its weights."""
-    return path.name in {"tokenizer.json", "vocab.json"}
+def _is_empty_folder(path: Path) -> bool:
+    """Return True for a folder that holds nothing, or only what a kill left of `RUN_MARKER`."""
+    return path.is_dir() and {file.name for file in path.iterdir()} <= {f".{RUN_MARKER}"}
+
+
+def _is_bulk(path: Path) -> bool:
+    """Return True for weights and audio, which `prune` deletes."""
+    # A tokenizer is JSON, but large and useless without its weights.
+    is_model_file = path.name in {"tokenizer.json", "vocab.json"}
+    is_result = path.suffix in RESULT_SUFFIXES and not is_model_file
+    return not is_result and path.name != PRUNED
 
 
 def _other_format(path: Path, run_format: object) -> str:

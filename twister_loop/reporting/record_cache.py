@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from ..core import schema
 from ..core.artifacts import PROVENANCE, read_json
 from ..core.digests import digest_path
+from ..core.errors import ConfigError
 from ..pipeline.run_folder import is_finished
 from ..pipeline.stage_table import VERDICT
 
@@ -48,7 +49,11 @@ def cached_record(
     # The digest of the verdict covers all stages before it, because each stage's provenance
     # contains the digests of its inputs. Stages that run after the verdict (an approval, say) are
     # not covered, but each of them adds a folder.
-    folders = sorted(path.name for path in os.scandir(round_folder) if path.is_dir())
+    folders = sorted(
+        path.name
+        for path in os.scandir(round_folder)
+        if path.is_dir() and not path.name.startswith(".")
+    )
     digest = digest_path(VERDICT.path(round_folder) / PROVENANCE)
     key = f"{schema_version} {digest} {' '.join(folders)}"
     # lru_cache erases the type variable, so mypy needs the annotation and the cast.
@@ -76,7 +81,7 @@ def _read_or_compute(
 ) -> Any:
     path = round_folder.parent / CACHE_FOLDER / f"{round_folder.name}-{name}.json"
     # A damaged or outdated file is no error: it is computed again and overwritten.
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError, ConfigError):
         cached = read_json(path)
         if cached["key"] == key:
             return schema.parse_data(kind, cached["record"])

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..core.artifacts import JsonRecord
 from ..core.errors import ConfigError
+from ..core.scratch import COPY_SUFFIX
 from ..pipeline.stage_table import STAGES, VOICE, StageEntry, position_of
 
 R = TypeVar("R", bound=JsonRecord)
@@ -40,7 +41,7 @@ def load_if_written(kind: type[R], folder: Path) -> R | None:
 
 def voice_folders(round_folder: Path) -> list[Path]:
     """Return the folders of a round's voices, sorted by name."""
-    return sorted(path for path in (round_folder / VOICES).glob("*") if path.is_dir())
+    return sorted(path for path in (round_folder / VOICES).glob("[!.]*") if path.is_dir())
 
 
 def stages_in_progress(round_folder: Path, marker: str) -> Iterator[Path]:
@@ -53,7 +54,8 @@ def stages_in_progress(round_folder: Path, marker: str) -> Iterator[Path]:
     for pattern in sorted({_parent_pattern(stage) for stage in STAGES}):
         # A stage works in `.NAME` and is renamed to `NAME` when it is finished.
         for folder in round_folder.glob(f"{pattern}/.*"):
-            if (folder / marker).is_file():
+            # A name with the suffix is a copy of an earlier result, which no stage works on.
+            if not folder.name.endswith(COPY_SUFFIX) and (folder / marker).is_file():
                 yield folder
 
 

@@ -16,6 +16,7 @@ from ...core.artifacts import PROVENANCE, cache_key, find_differences, read_json
 from ...core.environment import Environment
 from ...core.errors import ConfigError
 from ...core.schema import to_json_data
+from ...core.scratch import is_hidden
 from ..loop import next_round
 from ..plan import Plan
 from ..plan_reader import load
@@ -109,7 +110,10 @@ def _compare_rounds(before: Path, now: Path, number: int) -> Repetition:
 def _read_digests(round_folder: Path) -> dict[str, str]:
     """Return the digests of all results by path, in the order in which they were made."""
     # The records hold digests of content that were taken when it was made: no file is read again.
-    records = sorted(round_folder.rglob(PROVENANCE), key=lambda record: record.stat().st_mtime)
+    finished = (
+        path for path in round_folder.rglob(PROVENANCE) if not is_hidden(path, round_folder)
+    )
+    records = sorted(finished, key=lambda record: record.stat().st_mtime)
     return {
         f"{record.parent.relative_to(round_folder).as_posix()}/{name}": digest
         for record in records

@@ -46,7 +46,7 @@ def copy_clips(run: Path) -> int:
     if not rounds:
         return 0
     folder, newest = run / FOLDER, rounds[-1]
-    existing = {path.stem for path in folder.glob("*.flac")} if folder.is_dir() else set()
+    existing = {path.stem for path in folder.glob("[!.]*.flac")} if folder.is_dir() else set()
     copied = 0
     for utterance in _shown_utterances(newest, round_summary(newest)):
         # Clips of older rounds stay, because the page still plays them.
@@ -73,7 +73,7 @@ def _shown_utterances(round_folder: Path, summary: RoundSummary) -> Iterator[Utt
     )
     # An utterance may be among the worst and among the worsened; it counts once.
     chosen = set(list(dict.fromkeys(ids))[:MAX_CLIPS_PER_ROUND])
-    for folder in sorted(REPORT.path(round_folder).glob("*/*")):
+    for folder in sorted(REPORT.path(round_folder).glob("[!.]*/[!.]*")):
         # A full-window folder lists the same recordings again.
         if (folder / MANIFEST).is_file() and not folder.name.endswith(FULL_WINDOW_SUFFIX):
             for utterance in Manifest(folder):

@@ -207,7 +207,7 @@ def compared_rounds(runs: Runs, first: str, second: str) -> str:
     """
     first_folder, second_folder = _find_round(runs, first), _find_round(runs, second)
     comparison = schema.to_json_data(compare_rounds(first_folder, second_folder))
-    clip_files = second_folder.parent.glob(f"{clips.FOLDER}/*.flac")
+    clip_files = second_folder.parent.glob(f"{clips.FOLDER}/[!.]*.flac")
     comparison |= {
         "first": first,
         "second": second,

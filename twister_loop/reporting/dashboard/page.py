@@ -134,7 +134,7 @@ def run_data(run: Path, rounds_with_utterances: int, **extra: Any) -> str:
         "run": run.resolve().name,
         "champion": candidate_name(run_folder.champion_folder),
         "written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
-        "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("*.flac")),
+        "clips": sorted(path.stem for path in (run / clips.FOLDER).glob("[!.]*.flac")),
         "current_stage": schema.to_json_data(stage) if stage else None,
         **extra,
     }
