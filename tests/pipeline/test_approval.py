@@ -1,4 +1,4 @@
-"""A person's word: it alone changes the champion, once, and only if the candidate still hears."""
+"""Approval: one decision, and a candidate is promoted only if its transcripts still match."""
 
 import shutil
 from dataclasses import replace
@@ -8,13 +8,13 @@ import pytest
 
 from tests.pages import rounds_of_page
 from twister_loop import (
+    AwaitingApproval,
     BusyError,
     ConfigError,
     EngineError,
     NothingNew,
     Plan,
     RunFolder,
-    AwaitingApproval,
     approve,
     load,
     next_round,
@@ -30,8 +30,8 @@ from twister_loop.reporting.summary import summarize
 
 
 @pytest.fixture
-def asking(world: Path) -> Plan:
-    """A plan that asks for approval, with its first round accepted by the gates."""
+def approval_plan(world: Path) -> Plan:
+    """A plan with `approval: true`, whose first round the gates have accepted."""
     world.write_text(world.read_text() + "approval: true\n")
     plan = load(world)
     next_round(plan, world.parent / "run")
@@ -43,52 +43,66 @@ def run(world: Path) -> Path:
     return world.parent / "run"
 
 
-def test_an_accepted_candidate_waits_and_nothing_else_begins(asking: Plan, run: Path) -> None:
-    ledger = RunFolder.read(run)
-    assert ledger.awaiting_approval == run / "round-01" and ledger.champion is None
-    for begin in (next_round, retrain):
+def test_an_accepted_candidate_awaits_approval_and_no_round_starts(
+    approval_plan: Plan, run: Path
+) -> None:
+    run_folder = RunFolder.read(run)
+    assert run_folder.awaiting_approval == run / "round-01" and run_folder.champion is None
+    for start_round in (next_round, retrain):
         with pytest.raises(
             AwaitingApproval, match=r"`twister approve .*run` or `twister refuse .*run"
         ):
-            begin(asking, run)
-    assert len(list(refine(asking, run))) == 1
-    told = summarize(run).rounds[0]
-    assert told.awaits_approval and told.accepted is None and summarize(run).champion == "untouched"
+            start_round(approval_plan, run)
+    assert len(list(refine(approval_plan, run))) == 1
+    summary = summarize(run).rounds[0]
+    assert (
+        summary.awaits_approval
+        and summary.accepted is None
+        and summarize(run).champion == "untouched"
+    )
 
 
-def test_a_yes_makes_it_the_champion_and_is_kept_with_its_proof(asking: Plan, run: Path) -> None:
-    said = approve(run, "listened to it", by="a person")
-    assert approval_of(run / "round-01") == said and said.note == "listened to it"
+def test_approval_makes_the_candidate_champion_and_keeps_its_transcripts(
+    approval_plan: Plan, run: Path
+) -> None:
+    approval = approve(run, "listened to it", by="a person")
+    assert approval_of(run / "round-01") == approval and approval.note == "listened to it"
     assert RunFolder.read(run).champion_folder == run / "round-01"
-    heard = run / "round-01/approval/transcripts/manifest.jsonl"
+    transcripts = run / "round-01/approval/transcripts/manifest.jsonl"
     report = run / "round-01/report/development/dev/manifest.jsonl"
-    assert len(heard.read_text().splitlines()) == len(report.read_text().splitlines())
-    assert next_round(asking, run).number == 2
+    assert len(transcripts.read_text().splitlines()) == len(report.read_text().splitlines())
+    assert next_round(approval_plan, run).number == 2
 
 
-def test_a_no_keeps_the_champion_and_nothing_new_is_not_run_again(plan: Plan, run: Path) -> None:
-    asking = replace(plan, approval=True, voices=())
-    next_round(asking, run)
+def test_a_refusal_keeps_the_champion_and_the_same_round_is_not_run_again(
+    plan: Plan, run: Path
+) -> None:
+    approval_plan = replace(plan, approval=True, voices=())
+    next_round(approval_plan, run)
     refuse(run, "it lisps")
-    ledger = RunFolder.read(run)
-    assert ledger.champion is None and ledger.awaiting_approval is None
+    run_folder = RunFolder.read(run)
+    assert run_folder.champion is None and run_folder.awaiting_approval is None
     assert summarize(run).rounds[0].accepted is False
     with pytest.raises(NothingNew, match="round 1 was refused"):
-        next_round(asking, run)
+        next_round(approval_plan, run)
 
 
-def test_a_word_is_said_once(asking: Plan, run: Path) -> None:
+def test_a_decision_is_final(approval_plan: Plan, run: Path) -> None:
     refuse(run, "no", by="one")
-    with pytest.raises(ConfigError, match=r"round 1 was refused by one on .*: no; a decision is fin"):
+    with pytest.raises(
+        ConfigError, match=r"round 1 was refused by one on .*: no; a decision is fin"
+    ):
         approve(run, by="another")
 
 
-def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
-    asking: Plan, run: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_candidate_with_other_transcripts_than_its_report_is_not_promoted(
+    approval_plan: Plan, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = ToyRecognizer._codebook
+    codebook_of = ToyRecognizer._codebook
     monkeypatch.setattr(
-        ToyRecognizer, "_codebook", lambda self, _: known(self, replace(self.initial_checkpoint()))
+        ToyRecognizer,
+        "_codebook",
+        lambda self, _: codebook_of(self, replace(self.initial_checkpoint())),
     )
     with pytest.raises(EngineError, match="not promoted: on 2 development clips"):
         approve(run)
@@ -98,40 +112,46 @@ def test_a_candidate_that_does_not_hear_any_more_is_not_promoted(
     assert approve(run).approved
 
 
-def test_audio_that_is_gone_is_a_sentence_and_changes_nothing(asking: Plan, run: Path) -> None:
+def test_missing_development_audio_is_an_error_and_changes_nothing(
+    approval_plan: Plan, run: Path
+) -> None:
     shutil.rmtree(run.parent / "data" / "development")
     with pytest.raises(EngineError, match="not promoted"):
         approve(run)
     assert RunFolder.read(run).awaiting_approval
 
 
-def test_nobody_decides_while_another_process_is_at_work(asking: Plan, run: Path) -> None:
+def test_approval_is_refused_while_another_process_works_on_the_run(
+    approval_plan: Plan, run: Path
+) -> None:
     with RunFolder.read(run).locked(), pytest.raises(BusyError):
         approve(run)
 
 
-def test_a_plan_that_does_not_ask_promotes_by_its_gates(plan: Plan, run: Path) -> None:
+def test_without_approval_the_gates_promote(plan: Plan, run: Path) -> None:
     next_round(plan, run)
     assert RunFolder.read(run).champion_folder
     with pytest.raises(ConfigError, match="no candidate awaits approval"):
         approve(run)
 
 
-def test_a_plan_that_asks_from_now_on_does_not_touch_older_rounds(plan: Plan, run: Path) -> None:
+def test_approval_that_is_turned_on_later_does_not_affect_older_rounds(
+    plan: Plan, run: Path
+) -> None:
     next_round(plan, run)
     assert next_round(replace(plan, approval=True), run).number == 2
     assert RunFolder.read(run).champion_folder == run / "round-01"
 
 
-def test_a_repeated_run_takes_the_word_over(asking: Plan, run: Path) -> None:
+def test_a_reproduced_run_copies_the_decision(approval_plan: Plan, run: Path) -> None:
     approve(run, "good")
-    [again] = reproduce(run, run.with_name("again"))
-    assert again.is_identical, again.differing_files
+    [repetition] = reproduce(run, run.with_name("again"))
+    assert repetition.is_identical, repetition.differing_files
     assert RunFolder.read(run.with_name("again")).champion_folder
 
 
-def test_the_commands_say_what_waits_and_what_was_said(
-    asking: Plan, run: Path, world: Path, capsys: pytest.CaptureFixture[str]
+def test_the_commands_show_the_open_approval_and_the_decision(
+    approval_plan: Plan, run: Path, world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["status", str(run)]) == 0
     printed = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The shipped plan for code-switching, shrunk to the toy world."""
+"""The shipped plan for code-switching, run with toy data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ ITALIAN = ["a i e", "io e lei", "a lei e io", "eia eia", "o a lui", "oi oi a"]
 ENGLISH = ["ae oe ie", "you are a", "ue ie oe a", "oo ee aa", "a eye", "you ao"]
 
 
-def shrunk(folder: Path) -> Path:
-    """The plan with the toy recognizer, a voice in its language, and two languages to hear."""
+def write_toy_plan(folder: Path) -> Path:
+    """Write the plan with the toy recognizer and a toy voice, and a pool in two languages."""
     plan = yaml.safe_load((ROOT / "configs" / "code-switch.yaml").read_text())
     world = {
         "it": toy.speak(ITALIAN, folder / "it", labeled=False),
         "en": toy.speak(ENGLISH, folder / "en", labeled=False),
     }
     plan["pool"] = [
-        {"use": "audiofolder", "folder": str(at), "lang": lang} for lang, at in world.items()
+        {"use": "audiofolder", "folder": str(language_folder), "lang": lang}
+        for lang, language_folder in world.items()
     ]
     (folder / "texts.txt").write_text("quark\nvexed judge\n")
     plan["texts"] = {"use": "textfile", "file": "texts.txt", "lang": "en"}
@@ -40,13 +41,13 @@ def shrunk(folder: Path) -> Path:
 
 
 def test_a_round_with_code_switched_packing_keeps_every_language_span(tmp_path: Path) -> None:
-    at = next_round(load(shrunk(tmp_path)), tmp_path / "run").folder
-    packed = list(Manifest(at / "packed"))
-    switched = [each for each in packed if len({piece.lang for piece in each.pieces}) == 2]
+    round_folder = next_round(load(write_toy_plan(tmp_path)), tmp_path / "run").folder
+    packed = list(Manifest(round_folder / "packed"))
+    switched = [window for window in packed if len({piece.lang for piece in window.pieces}) == 2]
     assert 0.3 <= len(switched) / len(packed) <= 0.7
-    for each in packed:
-        spans = [(piece.start, piece.end, piece.text) for piece in each.pieces]
-        assert all(start < end for start, end, _ in spans) and each.duration <= 1.6
-        assert each.text == " ".join(text for _, _, text in spans)
-    inside = [each for each in switched if each.pieces[0].id == each.pieces[-1].id]
-    assert inside and all(each.lang == each.pieces[0].lang for each in inside)
+    for window in packed:
+        spans = [(piece.start, piece.end, piece.text) for piece in window.pieces]
+        assert all(start < end for start, end, _ in spans) and window.duration <= 1.6
+        assert window.text == " ".join(text for _, _, text in spans)
+    inside = [window for window in switched if window.pieces[0].id == window.pieces[-1].id]
+    assert inside and all(window.lang == window.pieces[0].lang for window in inside)

@@ -1,4 +1,4 @@
-"""Shipped plans that need data of the user's, shrunk to the toy world."""
+"""Shipped plans that need data of the user, run with toy data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from twister_loop.core.manifest import Manifest
 ROOT = Path(__file__).parents[2]
 
 
-def shrunk(name: str, folder: Path) -> Path:
-    """With the toy recognizer and a voice in its language; what is done to speech stays."""
+def write_toy_plan(name: str, folder: Path) -> Path:
+    """Write a shipped plan with the toy recognizer and a toy voice; packing and effects stay."""
     plan = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     plan["pool"] = str(toy.speak(toy.POOL, folder / "pool", labeled=False))
-    for place in ("human", "replay"):
-        if place in plan:
-            texts = [f"{text} {place[0]}" for text in toy.HUMAN]
-            plan[place] = str(toy.speak(texts, folder / place))
+    for key in ("human", "replay"):
+        if key in plan:
+            texts = [f"{text} {key[0]}" for text in toy.HUMAN]
+            plan[key] = str(toy.speak(texts, folder / key))
     if "texts" in plan:
         (folder / "texts.txt").write_text("quark\nvexed judge\n")
         plan["texts"] = "texts.txt"
@@ -39,13 +39,13 @@ def shrunk(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["korean", "low_resource", "taiwanese_mandarin"])
-def test_a_shipped_plan_runs_in_small(name: str, tmp_path: Path) -> None:
-    plan = load(shrunk(name, tmp_path))
+def test_a_shipped_plan_runs_with_toy_data(name: str, tmp_path: Path) -> None:
+    plan = load(write_toy_plan(name, tmp_path))
     rounds = list(refine(plan, tmp_path / "run"))
-    assert len(rounds) == plan.rounds and all(each.verdict.accepted for each in rounds)
+    assert len(rounds) == plan.rounds and all(done.verdict.accepted for done in rounds)
     mixture = list(Manifest(rounds[0].folder / "mixture"))
-    assert "human" in {each.origin for each in mixture}
+    assert "human" in {utterance.origin for utterance in mixture}
     if plan.voices:
-        assert "synthetic" in {each.origin for each in mixture}
+        assert "synthetic" in {utterance.origin for utterance in mixture}
     if plan.pack:
-        assert all(each.pieces for each in Manifest(rounds[0].folder / "packed"))
+        assert all(utterance.pieces for utterance in Manifest(rounds[0].folder / "packed"))

@@ -1,4 +1,4 @@
-"""A checkpoint is measured: whole sets as the loop decodes, and some of each as everybody does."""
+"""Evaluation: whole sets with the decoder of the loop, and a part of each in the full window."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,27 +19,27 @@ from twister_loop.text.normalizers.basic import Basic
 
 @dataclass(frozen=True)
 class Windowed(ToyRecognizer):
-    """One that can also hear as everybody does."""
+    """A toy recognizer that can also decode in the full window."""
 
     def full_window(self) -> Self:
         return replace(self)
 
 
-@pytest.mark.parametrize(("asked", "heard"), [(3, 3), (8, 8), (100, 8), (True, 8), (0, 0)])
-def test_so_many_of_a_set_are_also_heard_as_everybody_does(
-    tmp_path: Path, asked: bool | int, heard: int
+@pytest.mark.parametrize(("requested", "decoded"), [(3, 3), (8, 8), (100, 8), (True, 8), (0, 0)])
+def test_the_requested_number_of_utterances_is_also_decoded_in_the_full_window(
+    tmp_path: Path, requested: bool | int, decoded: int
 ) -> None:
     clip = tmp_path / "clip.wav"
     seconds = audio.write(toy_language.synthesize("a e i", toy_language.standard_codebook()), clip)
     lines = [
-        Utterance(id=str(at), audio_filepath=clip, duration=seconds, text="a e i", lang="it")
-        for at in range(8)
+        Utterance(id=str(number), audio_filepath=clip, duration=seconds, text="a e i", lang="it")
+        for number in range(8)
     ]
     sets = {"dev": HeldOutSet("development", Manifest.write(lines, tmp_path / "dev"))}
     checkpoint = Checkpoint("toy", source="the toy language")
-    report = evaluate(Windowed(), checkpoint, sets, Basic(), asked, out=tmp_path / "report")
+    report = evaluate(Windowed(), checkpoint, sets, Basic(), requested, out=tmp_path / "report")
     assert report.scores[0].utterances == 8
-    assert [each.utterances for each in report.full_window] == [heard] * bool(heard)
-    for each in report.full_window:
-        assert each.lang == "it"
-        assert format_full_window(each, report.scores[0]).endswith(" of 3") == (heard == 3)
+    assert [score.utterances for score in report.full_window] == [decoded] * bool(decoded)
+    for score in report.full_window:
+        assert score.lang == "it"
+        assert format_full_window(score, report.scores[0]).endswith(" of 3") == (decoded == 3)

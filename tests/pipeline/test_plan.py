@@ -1,4 +1,4 @@
-"""Everything is checked at the door, and all that is wrong is said at once."""
+"""Reading of plans: every value is checked, and all errors are reported at once."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 def changed(world: Path, **changes: Any) -> Path:
-    document = {**yaml.safe_load(world.read_text()), **changes}
-    world.write_text(yaml.safe_dump({key: each for key, each in document.items() if each != ...}))
+    options = {**yaml.safe_load(world.read_text()), **changes}
+    world.write_text(
+        yaml.safe_dump({key: option for key, option in options.items() if option != ...})
+    )
     return world
 
 
@@ -65,29 +67,29 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"gates": [{"use": "no_regression", "at_most": -0.1}]}, "at_most: from 0 to 1"),
     ],
 )
-def test_what_is_wrong_with_a_plan_is_said(
+def test_an_invalid_plan_is_refused_with_key_and_reason(
     world: Path, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError) as wrong:
+    with pytest.raises(ConfigError) as refusal:
         load(changed(world, **changes))
-    assert message in str(wrong.value) and str(world) in str(wrong.value)
+    assert message in str(refusal.value) and str(world) in str(refusal.value)
 
 
-def test_all_that_is_wrong_is_said_at_once(world: Path) -> None:
-    with pytest.raises(ConfigError) as wrong:
+def test_all_errors_of_a_plan_are_reported_at_once(world: Path) -> None:
+    with pytest.raises(ConfigError) as refusal:
         load(changed(world, asr="x", gates=["y"], voices={"z": "z"}))
-    assert all(place in str(wrong.value) for place in ("asr:", "gates.0:", "voices.z:"))
+    assert all(place in str(refusal.value) for place in ("asr:", "gates.0:", "voices.z:"))
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [", "plain words"])
-def test_a_file_that_is_no_plan_is_a_sentence(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_plan_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"plan\.yaml"):
         load(path)
 
 
-def test_a_plan_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read plan"):
         load(tmp_path / "none.yaml")
 
@@ -118,18 +120,20 @@ def test_every_shipped_plan_loads(path: Path) -> None:
     "name", ["../../x", "..", ".hidden", "a/b", "a\\b", "", "x" * 61, "a\0b", "\x1b[31m"]
 )
 @pytest.mark.parametrize("place", ["development", "test", "retention", "voices", "references"])
-def test_a_name_that_is_no_plain_folder_name_is_refused(world: Path, place: str, name: str) -> None:
+def test_a_name_that_is_not_a_plain_folder_name_is_refused(
+    world: Path, place: str, name: str
+) -> None:
     part = "toy" if place in {"voices", "references"} else "data/test"
     with pytest.raises(ConfigError, match=rf"{place}\..*the name becomes a folder"):
         load(changed(world, **{place: {name: part}}))
 
 
 @pytest.mark.parametrize("name", ["calls-2", "전화", "it_dev.v2", "0"])
-def test_names_of_any_script_are_folder_names(world: Path, name: str) -> None:
+def test_names_in_any_script_are_accepted(world: Path, name: str) -> None:
     assert name in load(changed(world, test={name: "data/test"})).sets
 
 
-def test_a_set_cannot_take_the_folder_of_another_sets_full_window(world: Path) -> None:
+def test_a_set_name_cannot_collide_with_the_full_window_folder_of_another_set(world: Path) -> None:
     with pytest.raises(ConfigError, match="not end in '-full-window'"):
         load(changed(world, test={"dev-full-window": "data/test"}))
 
@@ -137,13 +141,13 @@ def test_a_set_cannot_take_the_folder_of_another_sets_full_window(world: Path) -
 @pytest.mark.parametrize(
     "text", ["rounds: 2", "mix: {pseudo: 1, pseudo: 2}", "voices:\n  a: toy\n  a: toy"]
 )
-def test_a_key_that_stands_twice_is_refused_with_both_lines(world: Path, text: str) -> None:
+def test_a_duplicate_key_is_refused_with_both_line_numbers(world: Path, text: str) -> None:
     world.write_text(f"{world.read_text()}\nrounds: 1\n{text}\n")
     with pytest.raises(ConfigError, match=r"the key '\w+' stands in line \d+ and in line \d+"):
         load(world)
 
 
-def test_a_plan_makes_no_python_objects(world: Path) -> None:
+def test_a_plan_cannot_create_python_objects(world: Path) -> None:
     world.write_text(f"{world.read_text()}\nkeep: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(ConfigError, match="not valid YAML"):
         load(world)
@@ -151,15 +155,15 @@ def test_a_plan_makes_no_python_objects(world: Path) -> None:
 
 def test_a_labeler_of_another_model_is_refused(world: Path) -> None:
     asr = {"use": "whisper", "model": "openai/whisper-base"}
-    own = load(changed(world, asr=asr, labeler={"use": "ctranslate2"}))
-    assert own.labeler.recognizer.name == "ctranslate2"
+    plan = load(changed(world, asr=asr, labeler={"use": "ctranslate2"}))
+    assert plan.labeler.recognizer.name == "ctranslate2"
     for use in ("ctranslate2", "whisper"):
-        other = {"use": use, "model": "openai/whisper-large-v3"}
+        labeler = {"use": use, "model": "openai/whisper-large-v3"}
         with pytest.raises(ConfigError, match="labeler: it decodes with the champion's weights"):
-            load(changed(world, asr=asr, labeler=other))
+            load(changed(world, asr=asr, labeler=labeler))
 
 
-def test_gates_that_nobody_named_do_without_a_retention_set(world: Path) -> None:
+def test_the_default_gates_omit_retention_without_a_retention_set(world: Path) -> None:
     with_retention = changed(world, gates=...)
     assert "retention" in [gate.name for gate in load(with_retention).gates]
     without = load(changed(world, retention={}))

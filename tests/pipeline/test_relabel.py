@@ -1,4 +1,4 @@
-"""Labels that are carried over, and what is heard beside them."""
+"""Reuse of labels from earlier rounds: only the other utterances are transcribed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twister_loop.pipeline.stages.labeling import transcribe
 
 @dataclass(frozen=True)
 class Windowed(ToyRecognizer):
-    """Hears in every window how much it hears there; notes how often its model is loaded."""
+    """A toy recognizer that transcribes with the size of its window, and counts its loads."""
 
     loads: list[int] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
@@ -24,41 +24,47 @@ class Windowed(ToyRecognizer):
     ) -> Iterator[Utterance]:
         self.loads.append(1)
         for window in iter_windows(speech):
-            count = sum(not each.should_skip for each in window)
+            count = sum(not utterance.should_skip for utterance in window)
             yield from (
-                each if each.should_skip else replace(each, pred_text=f"{each.id} of {count}")
-                for each in window
+                utterance
+                if utterance.should_skip
+                else replace(utterance, pred_text=f"{utterance.id} of {count}")
+                for utterance in window
             )
 
 
-def heard(engine: Windowed, new: set[int], total: int, tmp_path: Path) -> list[str | None]:
-    """What becomes of so many utterances, all known but some."""
+def relabel(engine: Windowed, new: set[int], total: int, tmp_path: Path) -> list[str | None]:
+    """Return the texts of `total` utterances, all labeled before except the `new` ones."""
     speech = [Utterance(id=str(number)) for number in range(total)]
-    known = (
-        replace(each, text=f"kept {each.id}", origin="pseudo")
-        for number, each in enumerate(speech)
+    labeled = (
+        replace(utterance, text=f"kept {utterance.id}", origin="pseudo")
+        for number, utterance in enumerate(speech)
         if number not in new
     )
-    lesson = Manifest.write(known, tmp_path / "round-01" / "filtered_labels")
+    earlier_labels = Manifest.write(labeled, tmp_path / "round-01" / "filtered_labels")
     pool = Manifest.write(speech, tmp_path / "pool")
-    made = transcribe(engine, Checkpoint("toy"), pool, lesson, out=tmp_path / "pseudo_labels")
-    assert [each.id for each in made] == [each.id for each in speech]
-    assert [each.labeled_in for each in made] == [None if n in new else 1 for n in range(total)]
-    assert not any(each.error for each in made)
-    return [each.text for each in made]
+    labels = transcribe(
+        engine, Checkpoint("toy"), pool, earlier_labels, out=tmp_path / "pseudo_labels"
+    )
+    assert [utterance.id for utterance in labels] == [utterance.id for utterance in speech]
+    assert [utterance.labeled_in for utterance in labels] == [
+        None if number in new else 1 for number in range(total)
+    ]
+    assert not any(utterance.error for utterance in labels)
+    return [utterance.text for utterance in labels]
 
 
-def test_one_model_hears_what_is_new_window_by_window(tmp_path: Path) -> None:
+def test_one_model_transcribes_the_new_utterances_window_by_window(tmp_path: Path) -> None:
     engine = Windowed()
     new = {WINDOW + 3, WINDOW + 9, 3 * WINDOW, 3 * WINDOW + 4, 3 * WINDOW + 5}
-    texts = heard(engine, new, 3 * WINDOW + 7, tmp_path)
+    texts = relabel(engine, new, 3 * WINDOW + 7, tmp_path)
     assert engine.loads == [1]
-    of = {WINDOW + 3: 2, WINDOW + 9: 2}
-    said = {number: f"{number} of {of.get(number, 3)}" for number in new}
-    assert texts == [said.get(number, f"kept {number}") for number in range(len(texts))]
+    window_counts = {WINDOW + 3: 2, WINDOW + 9: 2}
+    new_texts = {number: f"{number} of {window_counts.get(number, 3)}" for number in new}
+    assert texts == [new_texts.get(number, f"kept {number}") for number in range(len(texts))]
 
 
-def test_no_model_is_loaded_where_all_is_known(tmp_path: Path) -> None:
+def test_no_model_is_loaded_if_every_utterance_has_a_label(tmp_path: Path) -> None:
     engine = Windowed()
-    heard(engine, set(), WINDOW + 5, tmp_path)
+    relabel(engine, set(), WINDOW + 5, tmp_path)
     assert engine.loads == []

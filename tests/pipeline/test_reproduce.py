@@ -39,8 +39,8 @@ def test_differences_are_named_in_the_order_of_the_loop(run: Path, world: Path) 
     content = read_json(record)
     write_json({**content, "content": {**content["content"], "manifest.jsonl": "0"}}, record)
     machine = describe_environment()
-    other = Environment("2.7", machine.system, "a slide rule", 1, {"numpy": "0.1"})
-    other.save(run / "round-01")
+    other_machine = Environment("2.7", machine.system, "a slide rule", 1, {"numpy": "0.1"})
+    other_machine.save(run / "round-01")
     [first, second] = reproduce(run, run.parent / "elsewhere")
     assert first.differing_files == ("pseudo_labels/manifest.jsonl",) and second.is_identical
     assert f"processor: a slide rule -> {machine.processor}" in first.machine_differences

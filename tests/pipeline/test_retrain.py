@@ -1,4 +1,4 @@
-"""Retraining on new audio: what is new is said by content, and what is still written waits."""
+"""Retraining on new audio: new means new content, and files still being written are ignored."""
 
 import os
 import shutil
@@ -18,85 +18,85 @@ from twister_loop import (
     measure_champion,
     next_round,
 )
-from twister_loop import retrain as retrain_
+from twister_loop import retrain as retrain_run
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.audiofolder import AudioFolder
 from twister_loop.pipeline.run_folder import NewAudioOptions
 
 
 @pytest.fixture
-def eager(plan: Plan) -> Plan:
-    """A plan that retrains from a hundredth of a minute on, and waits for nothing to settle."""
+def eager_plan(plan: Plan) -> Plan:
+    """A plan that retrains on 0.01 min of new audio, and ignores no recent files."""
     return replace(plan, new_audio=NewAudioOptions(minutes=0.01, settled=0.0))
 
 
-def test_a_round_begins_when_enough_has_come_and_not_before(eager: Plan, tmp_path: Path) -> None:
+def test_a_round_starts_only_with_enough_new_audio(eager_plan: Plan, tmp_path: Path) -> None:
     run, pool = tmp_path / "run", tmp_path / "data" / "pool"
-    assert retrain_(eager, run).number == 1
+    assert retrain_run(eager_plan, run).number == 1
     with pytest.raises(NothingNew, match=r"0 new recordings, 0\.0 min, since round 1, which was a"):
-        retrain_(eager, run)
+        retrain_run(eager_plan, run)
     toy.speak(["e"], pool / "little", labeled=False)
     with pytest.raises(NothingNew, match="1 new recordings"):
-        retrain_(eager, run)
+        retrain_run(eager_plan, run)
     toy.speak(["io e lei e lui", "aia e oui"], pool / "more", labeled=False)
-    assert retrain_(eager, run).number == 2
+    assert retrain_run(eager_plan, run).number == 2
     assert len(Manifest(run / "round-02/inputs/pool")) == len(toy.POOL) + 3
 
 
-def test_the_same_audio_under_another_name_is_not_new(eager: Plan, tmp_path: Path) -> None:
+def test_the_same_audio_under_another_name_is_not_new(eager_plan: Plan, tmp_path: Path) -> None:
     run, pool = tmp_path / "run", tmp_path / "data" / "pool"
-    retrain_(eager, run)
-    for each in list(pool.iterdir()):
-        shutil.copy(each, pool / f"again-{each.name}")
+    retrain_run(eager_plan, run)
+    for recording in list(pool.iterdir()):
+        shutil.copy(recording, pool / f"again-{recording.name}")
     with pytest.raises(NothingNew, match="0 new recordings"):
-        retrain_(eager, run)
+        retrain_run(eager_plan, run)
 
 
-def test_nothing_new_since_a_refused_round_is_said_and_not_run_again(
-    eager: Plan, tmp_path: Path
+def test_a_refused_round_is_not_run_again_without_anything_new(
+    eager_plan: Plan, tmp_path: Path
 ) -> None:
-    hopeless = replace(eager, mix=replace(eager.mix, human=0.0), voices=())
-    assert not retrain_(hopeless, tmp_path / "run").verdict.accepted
+    hopeless = replace(eager_plan, mix=replace(eager_plan.mix, human=0.0), voices=())
+    assert not retrain_run(hopeless, tmp_path / "run").verdict.accepted
     with pytest.raises(NothingNew, match="since round 1, which was refused"):
-        retrain_(hopeless, tmp_path / "run")
+        retrain_run(hopeless, tmp_path / "run")
     assert len(RunFolder.read(tmp_path / "run").round_folders) == 1
 
 
-def test_what_is_still_being_written_is_left_for_the_next_look(
-    eager: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_recently_modified_files_are_ignored_until_the_next_listing(
+    eager_plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     run, pool = tmp_path / "run", tmp_path / "data" / "pool"
-    next_round(eager, run)
+    next_round(eager_plan, run)
     time.sleep(0.7)
     toy.speak(["io e lei e lui", "aia e oui"], pool / "new", labeled=False)
     growing = pool / "new" / "1.wav"
     os.utime(growing, (0, 0))  # copying tools set the time of the content back
-    patient = replace(eager, new_audio=NewAudioOptions(minutes=0.01, settled=0.6))
+    patient = replace(eager_plan, new_audio=NewAudioOptions(minutes=0.01, settled=0.6))
     with pytest.raises(NothingNew, match="0 new recordings"):
-        retrain_(patient, run)
+        retrain_run(patient, run)
     assert "ignoring 2 files modified within the last 0.6 s" in caplog.text
     time.sleep(0.7)
     growing.write_bytes(growing.read_bytes())
-    assert retrain_(patient, run).number == 2
-    names = {each.audio_filepath.name for each in Manifest(run / "round-02/inputs/pool")}
+    assert retrain_run(patient, run).number == 2
+    names = {utterance.audio_filepath.name for utterance in Manifest(run / "round-02/inputs/pool")}
     assert "0.wav" in names and len(Manifest(run / "round-02/inputs/pool")) == len(toy.POOL) + 1
 
 
-def test_a_round_in_progress_is_finished_whatever_is_new(
-    eager: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_round_in_progress_is_finished_even_without_new_audio(
+    eager_plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twister_loop.asr.toy import ToyRecognizer
 
     monkeypatch.setattr(ToyRecognizer, "train", None)
     with pytest.raises(TypeError):
-        retrain_(eager, tmp_path / "run")
+        retrain_run(eager_plan, tmp_path / "run")
     monkeypatch.undo()
-    patient = replace(eager, new_audio=NewAudioOptions(minutes=1e6))
-    assert retrain_(patient, tmp_path / "run").number == 1
+    patient = replace(eager_plan, new_audio=NewAudioOptions(minutes=1e6))
+    assert retrain_run(patient, tmp_path / "run").number == 1
 
 
-def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
+def test_options_of_new_audio_are_checked(world: Path) -> None:
     assert load(world).new_audio == NewAudioOptions(10.0, 30.0)
     with pytest.raises(ConfigError, match="new_audio: minutes, settled: not below 0"):
         load(world, {"new_audio": {"minutes": -1}})
@@ -104,17 +104,17 @@ def test_a_plan_says_what_must_come_and_is_checked(world: Path) -> None:
         load(world, {"new_audio": {"minuets": 1}})
 
 
-def test_a_folder_that_can_settle_signs_as_before(world: Path) -> None:
+def test_ignoring_recent_files_does_not_change_the_cache_key(world: Path) -> None:
     from twister_loop.core.artifacts import cache_key
 
     folder = AudioFolder(world.parent)
     assert cache_key(folder.excluding_recent_files(9)) == cache_key(folder)
 
 
-def test_the_champion_is_measured_on_the_sets_as_they_are_now(eager: Plan, tmp_path: Path) -> None:
-    done = next_round(eager, tmp_path / "run")
-    assert measure_champion(eager, tmp_path / "run").scores == done.report.scores
+def test_the_champion_is_evaluated_on_the_current_sets(eager_plan: Plan, tmp_path: Path) -> None:
+    done = next_round(eager_plan, tmp_path / "run")
+    assert measure_champion(eager_plan, tmp_path / "run").scores == done.report.scores
     toy.speak(["zebra", "fox"], tmp_path / "data" / "test", labeled=True)
-    again = measure_champion(eager, tmp_path / "run")
+    again = measure_champion(eager_plan, tmp_path / "run")
     assert again.folder == tmp_path / "run/evaluation-02/report"
     assert again.score("test").words.length == 2

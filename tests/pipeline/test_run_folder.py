@@ -19,7 +19,7 @@ REFUSED = Verdict((Objection("no_regression", "worse"),))
 
 
 def finished_round(run: Path, number: int, verdict: Verdict, *, approval: bool = False) -> Path:
-    """Write the least that makes a finished round, with weights that pruning would delete."""
+    """Write the smallest finished round, with weights that pruning would delete."""
     folder = run / f"round-{number:02d}"
     (folder / "candidate").mkdir(parents=True)
     (folder / "candidate" / "weights.bin").write_bytes(b"weights")
@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("last", [12, 103])
-def test_rounds_come_in_the_order_of_their_numbers(run: Path, last: int) -> None:
+def test_rounds_are_sorted_by_number(run: Path, last: int) -> None:
     for number in reversed(range(1, last + 1)):
         finished_round(run, number, ACCEPTED)
     run_folder = RunFolder.read(run)
@@ -60,8 +60,8 @@ def test_pruning_keeps_the_newest_rounds_also_after_round_99(run: Path) -> None:
     for number in (98, 99, 100, 101):
         finished_round(run, number, ACCEPTED if number == 101 else REFUSED)
     freed = RunFolder.read(run).prune(PruneOptions(last=2))
-    kept = {path.parents[1].name for path in run.rglob("weights.bin")}
-    assert kept == {"round-100", "round-101"} and freed == 2 * len(b"weights")
+    unpruned = {path.parents[1].name for path in run.rglob("weights.bin")}
+    assert unpruned == {"round-100", "round-101"} and freed == 2 * len(b"weights")
 
 
 def test_a_candidate_after_round_99_awaits_approval(run: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_summary_names_the_champion_before_each_round_by_number(run: Path) -
     ]
 
 
-def test_folders_that_are_no_rounds_are_left_alone(run: Path) -> None:
+def test_folders_that_are_no_rounds_are_ignored(run: Path) -> None:
     finished_round(run, 1, REFUSED)
     for name in ("round-01 (copy)", "round-02.aside-1", "rounds", "round-x"):
         (run / name).mkdir()
@@ -91,7 +91,7 @@ def test_folders_that_are_no_rounds_are_left_alone(run: Path) -> None:
     assert run_folder.next_folder().name == "round-02"
 
 
-def test_a_verdict_that_says_nothing_accepts_nobody(run: Path) -> None:
+def test_an_empty_verdict_is_an_error(run: Path) -> None:
     folder = finished_round(run, 1, ACCEPTED)
     (folder / "verdict" / "verdict.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"verdict\.json.*objections"):

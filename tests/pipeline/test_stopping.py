@@ -1,4 +1,4 @@
-"""The development set that training ends by: who is given it, and who must not judge by it."""
+"""The early-stopping set: training receives it, and gates do not see it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from twister_loop.evaluation.outcomes import find_invalid_sets, find_set_hidden_
 
 
 @dataclass(frozen=True)
-class Stopping(ToyRecognizer):
-    """Notes what it is given to end by."""
+class EarlyStoppingToy(ToyRecognizer):
+    """A toy recognizer that records the early-stopping set that it receives."""
 
     stop: str | None = "watched"
-    given: list[Manifest | None] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
+    received: list[Manifest | None] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
     @property
     def early_stopping_set(self) -> str | None:
@@ -41,13 +41,13 @@ class Stopping(ToyRecognizer):
         seed: int,
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
-        self.given.append(early_stopping_speech)
+        self.received.append(early_stopping_speech)
         return super().train(start, training_set, out, seed)
 
 
 @dataclass(frozen=True)
-class Noting(Gate):
-    """Notes what it is shown."""
+class RecordingGate(Gate):
+    """A gate that records the names of the sets that it sees."""
 
     shown: list[str] = field(default_factory=list, metadata=NOT_IN_CACHE_KEY)
 
@@ -58,32 +58,34 @@ class Noting(Gate):
 
 
 @pytest.fixture
-def two(world: Path) -> Plan:
-    """Two development sets, the second of which is for stopping."""
+def two_sets(world: Path) -> Plan:
+    """A plan with two development sets, of which the second is for early stopping."""
     watched = toy.speak(["my ox waits", "vexed quiz"], world.parent / "data" / "watched")
     development = {"dev": "data/development", "watched": str(watched)}
     return load(world, {"development": development, "rounds": 1, "voices": {}, "gates": []})
 
 
-def test_training_is_given_the_set_and_gates_are_shown_the_others(
-    two: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_training_receives_the_early_stopping_set_and_gates_see_the_others(
+    two_sets: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asr, gate = Stopping(), Noting()
-    plan = replace(two, asr=asr, labeler=replace(two.labeler, recognizer=asr), gates=(gate,))
+    asr, gate = EarlyStoppingToy(), RecordingGate()
+    plan = replace(
+        two_sets, asr=asr, labeler=replace(two_sets.labeler, recognizer=asr), gates=(gate,)
+    )
     with caplog.at_level(logging.WARNING):
         done = next_round(plan, tmp_path / "run")
-    [watched] = asr.given
+    [watched] = asr.received
     assert watched is not None
-    assert [each.text for each in watched] == ["my ox waits", "vexed quiz"]
+    assert [utterance.text for utterance in watched] == ["my ox waits", "vexed quiz"]
     assert gate.shown == ["dev", "vowels"]
-    assert [each.name for each in done.report.scores] == ["dev", "watched", "test", "vowels"]
+    assert [score.name for score in done.report.scores] == ["dev", "watched", "test", "vowels"]
     assert "training is stopped on this set" not in caplog.text
 
 
-def test_where_it_is_the_only_one_gates_see_it_and_that_is_said(
+def test_gates_see_the_early_stopping_set_with_a_warning_if_there_is_no_other(
     plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asr, gate = Stopping(stop="dev"), Noting()
+    asr, gate = EarlyStoppingToy(stop="dev"), RecordingGate()
     plan = replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=asr), gates=(gate,))
     with caplog.at_level(logging.WARNING):
         next_round(plan, tmp_path / "run")
@@ -91,18 +93,21 @@ def test_where_it_is_the_only_one_gates_see_it_and_that_is_said(
     assert "dev: training is stopped on this set and it is the only" in caplog.text
 
 
-def test_the_set_is_signed_by_what_is_in_it(two: Plan, tmp_path: Path) -> None:
-    asr = Stopping()
-    plan = replace(two, asr=asr, labeler=replace(two.labeler, recognizer=asr))
+def test_the_content_of_the_early_stopping_set_is_in_the_cache_key(
+    two_sets: Plan, tmp_path: Path
+) -> None:
+    asr = EarlyStoppingToy()
+    plan = replace(two_sets, asr=asr, labeler=replace(two_sets.labeler, recognizer=asr))
     done = next_round(plan, tmp_path / "run")
-    made = read_json(done.folder / "candidate" / "made.json")["from"]
-    assert made["recognizer"]["stop"] == "watched"
+    inputs = read_json(done.folder / "candidate" / "made.json")["from"]
+    assert inputs["recognizer"]["stop"] == "watched"
     assert (
-        isinstance(made["early_stopping_speech"], str) and len(made["early_stopping_speech"]) == 16
+        isinstance(inputs["early_stopping_speech"], str)
+        and len(inputs["early_stopping_speech"]) == 16
     )
 
 
-def test_which_set_is_not_shown() -> None:
+def test_the_early_stopping_set_is_hidden_unless_it_is_the_only_development_set() -> None:
     kinds: Any = {"dev": "development", "own": "development", "test": "test"}
     assert find_set_hidden_from_gates(kinds, "own") == "own"
     assert find_set_hidden_from_gates(kinds, None) is None
@@ -122,16 +127,16 @@ def test_which_set_is_not_shown() -> None:
         ("own", ["own"], "the set 'own' is the early-stopping set, which is hidden from gates"),
     ],
 )
-def test_sets_that_training_may_not_stop_by_are_refused(
+def test_invalid_early_stopping_sets_are_refused(
     stop: str, gate_sets: list[str], message: str
 ) -> None:
     kinds = {"dev": "development", "own": "development", "test": "test", "english": "retention"}
     sets: Any = {name: (kind, None) for name, kind in kinds.items()}
-    [said] = find_invalid_sets([SaneOutput(sets=tuple(gate_sets))], sets, stop)
-    assert re.search(message, said)
+    [error] = find_invalid_sets([SaneOutput(sets=tuple(gate_sets))], sets, stop)
+    assert re.search(message, error)
 
 
 @pytest.mark.model
-def test_a_plan_may_not_stop_by_its_test_set(world: Path) -> None:
+def test_a_plan_with_early_stopping_on_a_test_set_is_refused(world: Path) -> None:
     with pytest.raises(ConfigError, match=r"asr\.stop\.set: 'test' is a test set"):
         load(world, {"asr": {"use": "whisper", "stop": {"set": "test"}}})

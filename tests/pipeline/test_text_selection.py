@@ -1,4 +1,4 @@
-"""Texts made fit to be spoken: cleaned, each once, nothing held out; and chosen."""
+"""Preparation of the text corpus: cleaning, duplicates, held-out texts, and selection."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from twister_loop.pipeline.stages.text_selection import TextSelection, clean, se
         ("안녕하세요.", "안녕하세요."),
     ],
 )
-def test_a_text_is_cleaned_of_what_nobody_says(raw: str, text: str) -> None:
+def test_markup_links_and_invisible_characters_are_removed(raw: str, text: str) -> None:
     assert clean(raw) == text
 
 
 @given(some.text())
-def test_what_is_clean_has_one_line_and_stays_clean(raw: str) -> None:
+def test_a_cleaned_text_has_one_line_and_no_outer_spaces(raw: str) -> None:
     text = clean(raw)
     assert text == text.strip() and "\n" not in text
     assert len(text.splitlines()) <= 1
@@ -51,25 +51,29 @@ ALL = TextSelection()
 
 
 def corpus(folder: Path, *lines: str, lang: str = "en") -> Manifest:
-    spoken = (Utterance(id=f"{n:03d}", text=line, lang=lang) for n, line in enumerate(lines))
-    return Manifest.write(spoken, folder)
+    utterances = (Utterance(id=f"{n:03d}", text=line, lang=lang) for n, line in enumerate(lines))
+    return Manifest.write(utterances, folder)
 
 
-def tidied(
-    tmp_path: Path, texts: Manifest, choice: TextSelection = ALL, heard: str = "", **terms: Any
+def select(
+    tmp_path: Path,
+    texts: Manifest,
+    selection: TextSelection = ALL,
+    pool_transcripts: str = "",
+    **options: Any,
 ) -> list[str]:
-    held = corpus(tmp_path / "held", *terms.pop("held_out", ()))
-    labels = corpus(tmp_path / "labels", *heard.splitlines())
-    filters = tuple(Filter.build(each) for each in FILTERS["speakable"].parts)
-    seed = terms.pop("seed", 1)
-    out = tmp_path / f"texts-{seed}-{choice.rare}-{choice.unlike}"
+    held_out = corpus(tmp_path / "held", *options.pop("held_out", ()))
+    labels = corpus(tmp_path / "labels", *pool_transcripts.splitlines())
+    filters = tuple(Filter.build(spec) for spec in FILTERS["speakable"].parts)
+    seed = options.pop("seed", 1)
+    out = tmp_path / f"texts-{seed}-{selection.rare}-{selection.unlike}"
     return [
-        each.text or ""
-        for each in select_texts(filters, choice, texts, [held], labels, seed, out=out)
+        utterance.text or ""
+        for utterance in select_texts(filters, selection, texts, [held_out], labels, seed, out=out)
     ]
 
 
-def test_each_text_is_kept_once_and_all_others_say_why(tmp_path: Path) -> None:
+def test_each_text_is_kept_once_and_rejected_texts_have_a_reason(tmp_path: Path) -> None:
     lines = (
         "Please hold.",
         "please  hold!",
@@ -82,9 +86,9 @@ def test_each_text_is_kept_once_and_all_others_say_why(tmp_path: Path) -> None:
     )
     texts = corpus(tmp_path / "raw", *lines)
     held_out = ["enter your number and press pound please"]
-    assert tidied(tmp_path, texts, held_out=held_out) == ["Please hold.", "Thank you."]
+    assert select(tmp_path, texts, held_out=held_out) == ["Please hold.", "Thank you."]
     reasons = Funnel.load(tmp_path / "texts-1-0.0-0.0").rejected
-    assert {name: each.utterances for name, each in reasons.items()} == {
+    assert {name: tally.utterances for name, tally in reasons.items()} == {
         "duplicate": 1,
         "empty": 1,
         "broken": 1,
@@ -94,57 +98,65 @@ def test_each_text_is_kept_once_and_all_others_say_why(tmp_path: Path) -> None:
     }
 
 
-def test_texts_of_rare_words_are_preferred_if_asked(tmp_path: Path) -> None:
+def test_the_rare_option_prefers_texts_with_rare_words(tmp_path: Path) -> None:
     common = [f"please press {'one ' * n}now" for n in range(1, 41)]
     rare = [f"zymurgy{n} quixotry{n} vexillology{n}" for n in range(10)]
     texts = corpus(tmp_path / "raw", *common, *rare)
-    chosen = tidied(tmp_path, texts, TextSelection(texts=10, rare=5.0))
-    evenly = tidied(tmp_path, texts, TextSelection(texts=10))
-    assert len(chosen) == len(evenly) == 10
-    assert sum(each in rare for each in chosen) >= 8 > sum(each in rare for each in evenly)
+    selected = select(tmp_path, texts, TextSelection(texts=10, rare=5.0))
+    unweighted = select(tmp_path, texts, TextSelection(texts=10))
+    assert len(selected) == len(unweighted) == 10
+    assert sum(text in rare for text in selected) >= 8 > sum(text in rare for text in unweighted)
     rejected = list(Manifest(tmp_path / "texts-1-5.0-0.0" / "rejected"))
-    assert {each.rejected_by for each in rejected} == {"not_chosen"} and len(rejected) == 40
+    assert {text.rejected_by for text in rejected} == {"not_chosen"} and len(rejected) == 40
 
 
-def test_texts_unlike_the_pool_are_preferred_if_asked(tmp_path: Path) -> None:
-    heard = "\n".join(f"the weather is fine today {n}" for n in range(30))
-    alike = [f"the weather is {each} today" for each in "good bad fair cold warm mild".split()]
-    unlike = [f"your invoice number is {each}" for each in "lost found paid due late open".split()]
-    texts = corpus(tmp_path / "raw", *alike, *unlike)
-    chosen = tidied(tmp_path, texts, TextSelection(texts=6, unlike=6.0), heard)
-    assert sum(each in unlike for each in chosen) >= 5
+def test_the_unlike_option_prefers_texts_unlike_the_pool(tmp_path: Path) -> None:
+    pool_transcripts = "\n".join(f"the weather is fine today {n}" for n in range(30))
+    similar = [f"the weather is {text} today" for text in "good bad fair cold warm mild".split()]
+    unlike = [f"your invoice number is {text}" for text in "lost found paid due late open".split()]
+    texts = corpus(tmp_path / "raw", *similar, *unlike)
+    selected = select(tmp_path, texts, TextSelection(texts=6, unlike=6.0), pool_transcripts)
+    assert sum(text in unlike for text in selected) >= 5
 
 
-def test_the_seed_decides_what_is_chosen(tmp_path: Path) -> None:
+def test_the_seed_determines_the_selection(tmp_path: Path) -> None:
     texts = corpus(tmp_path / "raw", *(f"text number {chr(97 + n)}" for n in range(20)))
-    first = tidied(tmp_path, texts, TextSelection(texts=5))
-    assert first == tidied(tmp_path, texts, TextSelection(texts=5))
-    assert first != tidied(tmp_path, texts, TextSelection(texts=5), seed=2)
-    assert len(tidied(tmp_path, texts, TextSelection(texts=50), seed=3)) == 20
+    first = select(tmp_path, texts, TextSelection(texts=5))
+    assert first == select(tmp_path, texts, TextSelection(texts=5))
+    assert first != select(tmp_path, texts, TextSelection(texts=5), seed=2)
+    assert len(select(tmp_path, texts, TextSelection(texts=50), seed=3)) == 20
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"text_selection": {"texts": 0}}, "text_selection: texts: at least 1"),
-        ({"text_selection": {"rare": 1.0}}, "text_selection: rare, unlike: say with `texts` how many"),
+        (
+            {"text_selection": {"rare": 1.0}},
+            "text_selection: rare, unlike: say with `texts` how many",
+        ),
         (
             {"filters": {"texts": [{"use": "text_length", "at_most": -1}]}},
             "smaller number first",
         ),
-        ({"filters": {"texts": ["last_round"]}}, "filters.texts: last_round transcribes speech, and a text"),
+        (
+            {"filters": {"texts": ["last_round"]}},
+            "filters.texts: last_round transcribes speech, and a text",
+        ),
     ],
 )
-def test_terms_that_cannot_be_meant_are_refused_when_the_plan_is_read(
+def test_invalid_options_of_text_selection_are_refused_when_the_plan_is_read(
     world: Path, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError) as wrong:
+    with pytest.raises(ConfigError) as refusal:
         load(changed(world, **changes))
-    assert message in str(wrong.value)
+    assert message in str(refusal.value)
 
 
-def test_a_round_speaks_the_texts_that_were_chosen(world: Path, tmp_path: Path) -> None:
+def test_a_round_synthesizes_the_selected_texts(world: Path, tmp_path: Path) -> None:
     plan = load(changed(world, text_selection={"texts": 1}, rounds=1))
     done = next_round(plan, tmp_path / "run")
     [text] = Manifest(done.folder / "texts")
-    assert {each.text for each in Manifest(done.folder / "voices/toy/spoken")} == {text.text}
+    assert {utterance.text for utterance in Manifest(done.folder / "voices/toy/spoken")} == {
+        text.text
+    }

@@ -1,0 +1,156 @@
+"""Held-out sets with something that no model can transcribe are refused, never scored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.asr.from_scratch.tiny_models import tiny_recognizer
+from twister_loop import AudioError, Checkpoint, ConfigError, Plan, Utterance, load, next_round
+from twister_loop.asr._base import Recognizer
+from twister_loop.asr.toy import ToyRecognizer
+from twister_loop.audio import io as audio
+from twister_loop.core.manifest import Manifest
+from twister_loop.evaluation.outcomes import HeldOutSet
+from twister_loop.pipeline.held_out_check import check_held_out_sets
+from twister_loop.pipeline.loop import measure_champion
+from twister_loop.pipeline.stages.evaluation import evaluate
+from twister_loop.text.normalizers.basic import Basic
+
+
+@dataclass(frozen=True)
+class ShortItalian(ToyRecognizer):
+    """A recognizer that takes two seconds of Italian and no more."""
+
+    def unsupported_reason(self, checkpoint: Checkpoint) -> Any:
+        def reason(utterance: Utterance) -> str | None:
+            if utterance.lang != "it":
+                return f"no language {utterance.lang!r}"
+            return "over 2 s" if utterance.duration > 2 else None
+
+        return reason
+
+
+def held_out(folder: Path, **fields: Any) -> dict[str, HeldOutSet]:
+    """Return a development set of one tone of a second."""
+    path = folder / "tone.wav"
+    audio.write(np.full(audio.SAMPLE_RATE, 0.1, np.float32), path)
+    values: dict[str, Any] = {"duration": 1.0, "text": "a", "lang": "it", "audio_filepath": path}
+    speech = Manifest.write([Utterance(id="0", **{**values, **fields})], folder / "set")
+    return {"dev": HeldOutSet("development", speech)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"duration": 2.1}, r"asr: over 2 s"),
+        ({"lang": "fr"}, r"asr: no language 'fr'"),
+        ({"error": "no header"}, r"no header"),
+    ],
+)
+def test_what_the_recognizer_does_not_support_refuses_the_set(
+    plan: Plan, tmp_path: Path, fields: dict[str, Any], reason: str
+) -> None:
+    strict = replace(plan, asr=ShortItalian())
+    check_held_out_sets(strict, held_out(tmp_path))
+    with pytest.raises(ConfigError, match=rf"development\.dev: .*tone\.wav .*{reason}"):
+        check_held_out_sets(strict, held_out(tmp_path, **fields))
+
+
+def test_the_models_of_references_are_asked_too(plan: Plan, tmp_path: Path) -> None:
+    strict = replace(plan, references={"other": ShortItalian()})
+    with pytest.raises(ConfigError, match=r"references\.other: over 2 s"):
+        check_held_out_sets(strict, held_out(tmp_path, duration=3.0))
+
+
+def write_nan(path: Path) -> None:
+    samples = np.full(16000, 0.1, np.float32)
+    samples[5] = np.nan
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+
+
+def write_text(path: Path) -> None:
+    path.write_text("this is no audio")
+
+
+def write_nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("spoil", [write_nan, write_text, write_nothing])
+def test_an_unreadable_file_refuses_the_set_before_the_first_stage(
+    plan: Plan, tmp_path: Path, spoil: Any
+) -> None:
+    spoil(tmp_path / "data" / "test" / "1.wav")
+    with pytest.raises(ConfigError, match=r"test\.test: .*1\.wav cannot be transcribed"):
+        next_round(plan, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("round-*"))
+    with pytest.raises(ConfigError, match=r"1\.wav cannot be transcribed"):
+        measure_champion(plan, tmp_path / "run")
+
+
+@dataclass(frozen=True)
+class Failing(ToyRecognizer):
+    """A recognizer that cannot decode what is in a file `broken`."""
+
+    marker: Path = Path()
+
+    def transcribe(self, checkpoint: Any, speech: Any) -> Any:
+        for utterance in super().transcribe(checkpoint, speech):
+            failed = self.marker.exists()
+            yield replace(utterance, pred_text=None, error="no") if failed else utterance
+
+
+def test_an_error_of_the_engine_ends_the_evaluation_and_gives_no_score(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    recognizer, sets = Failing(marker=marker), held_out(tmp_path)
+    marker.touch()
+    arguments = (recognizer, recognizer.initial_checkpoint(), sets, Basic())
+    with pytest.raises(AudioError, match=r"development\.dev: .*tone\.wav .*\(no\).* deletions"):
+        evaluate(*arguments, out=tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+    # What failed is transcribed again, once its cause is gone.
+    marker.unlink()
+    report = evaluate(*arguments, out=tmp_path / "report")
+    assert report.scores[0].utterances == 1
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("engine", ["whisper", "ctranslate2"])
+def test_whisper_supports_its_languages_and_thirty_seconds(
+    tiny_whisper: Checkpoint, engine: str
+) -> None:
+    pytest.importorskip(engine if engine == "ctranslate2" else "torch")
+    reason = Recognizer.build({"use": engine}).unsupported_reason(tiny_whisper)
+    assert reason(Utterance(id="a", lang="it", duration=30.0)) is None
+    assert reason(Utterance(id="a", duration=1.0)) is None
+    assert "longer than the 30 s" in (reason(Utterance(id="a", lang="it", duration=31.0)) or "")
+    assert "no language 'ko'" in (reason(Utterance(id="a", lang="ko", duration=1.0)) or "")
+
+
+@pytest.mark.model
+def test_a_model_from_scratch_supports_all_but_the_shortest_clips() -> None:
+    pytest.importorskip("torch")
+    recognizer = tiny_recognizer("conformer")
+    reason = recognizer.unsupported_reason(recognizer.initial_checkpoint())
+    assert reason(Utterance(id="a", lang="ko", duration=60.0)) is None
+    assert "25 ms" in reason(Utterance(id="a", duration=0.02))
+
+
+@pytest.mark.model
+def test_a_recording_over_thirty_seconds_is_no_set_of_deletions(
+    world: Path, tmp_path: Path, tiny_whisper: Checkpoint
+) -> None:
+    path = tmp_path / "data" / "test" / "long.wav"
+    audio.write(np.random.default_rng(0).normal(0, 0.1, 31 * 16000).astype("f4"), path)
+    with (tmp_path / "data" / "test" / "metadata.jsonl").open("a") as lines:
+        lines.write(json.dumps({"file_name": "long.wav", "text": "a long story"}) + "\n")
+    plan = load(world, {"asr": {"use": "whisper", "model": str(tiny_whisper.location)}})
+    with pytest.raises(ConfigError, match=r"test\.test: .*long\.wav .*longer than the 30 s"):
+        next_round(plan, tmp_path / "run")
