@@ -95,7 +95,7 @@ class Sentences(Corpus):
 
 @dataclass(frozen=True)
 class Texts(Sentences):
-    """The same sentences without audio."""
+    """Sentences of a corpus as texts, without audio."""
 
     def utterances(self) -> Iterator[Utterance]:
         for sentence in super().utterances():

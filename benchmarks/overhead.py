@@ -2,8 +2,8 @@
 
 python benchmarks/overhead.py PLAN RUN                  (as `twister run PLAN RUN`, and then again)
 
-Stages that use a model count as model time as a whole, by the times that they note. All else is
-overhead: start, Prefect, listing and reading the corpora, filters, mixture, packing, gates, page.
+A stage that uses a model counts as model time as a whole, by the seconds in its `timing.json`.
+Everything else is overhead: start, Prefect, listing and reading the corpora, filters, mixture, packing, gates, page.
 """
 
 from __future__ import annotations

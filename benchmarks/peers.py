@@ -98,12 +98,12 @@ def faster_batched(
 
     def transcribe(clips: Clips) -> list[str]:
         ends = np.cumsum([len(clip) for clip in clips]) / RATE
-        stretches = [
+        clip_spans = [
             {"start": float(end) - len(clip) / RATE, "end": float(end) - 0.001}
             for end, clip in zip(ends, clips, strict=True)
         ]
         segments, _ = batched.transcribe(
-            np.concatenate(clips), lang, beam_size=1, batch_size=batch, clip_timestamps=stretches
+            np.concatenate(clips), lang, beam_size=1, batch_size=batch, clip_timestamps=clip_spans
         )
         texts = [""] * len(clips)
         for segment in segments:

@@ -2,8 +2,8 @@
 
 python benchmarks/rescoring.py FOLDER [CLIPS]
 
-Takes the Italian pool of the IVR prompts, or CLIPS random clips of it, with labels of untouched
-Whisper base. Transcripts are kept in FOLDER, so that a second call only rescores.
+The data are the Italian pool of the IVR prompts, or CLIPS random clips of it, with pseudo-labels of
+untouched Whisper base. Transcripts are kept in FOLDER, so a second call only rescores.
 """
 
 from __future__ import annotations
