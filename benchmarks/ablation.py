@@ -3,8 +3,8 @@
 python benchmarks/ablation.py FOLDER [--seeds 1] [--updates 60] [--plan configs/ivr-everything.yaml]
 
 Like `twister compare PLAN FOLDER --ablation --rounds 1`, with other arms. Stages that arms have in
-common are run once, and stages of an ordinary run of the plan in the folder are reused. `--arms 4` takes the
-first four arms. A killed comparison resumes.
+common are run once, and stages of an ordinary run of the plan in the folder are reused. `--arms 4`
+runs the first four arms only. A killed comparison resumes.
 """
 
 from __future__ import annotations

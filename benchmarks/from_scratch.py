@@ -2,9 +2,9 @@
 
 python benchmarks/from_scratch.py FOLDER [--seeds 3] [--minutes 3]
 
-The main question is whether self-attention helps Deep Speech 2. Training is supervised, on one thread,
-on the prompts, digits and letters of one Italian speaker. The test sets are sentences of the same
-speaker, and numbers by another speaker. Every arm from random weights has about 2 M parameters.
+The main question is whether self-attention helps Deep Speech 2. Training is supervised, on one
+thread, on the prompts, digits and letters of one Italian speaker. The test sets are sentences of
+the same speaker, and numbers by another speaker. Every arm from random weights has about 2 M parameters.
 Deep Speech 2 with and without self-attention have equally many parameters and steps, and several
 seeds; the other arms have one seed. `--minutes` limits the processor time of a run: one epoch is
 timed, and the number of steps follows. A killed command resumes when it is repeated.
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def answer(results: Iterable[Result]) -> str:
-    """Say whether self-attention lowers the error rate of sentences, at equal parameters and steps."""
+    """Say whether self-attention lowers the CER of sentences, at equal parameters and steps."""
     runs = {name: [run for run in results if run.arm == name] for name in (PLAIN, ATTENTIVE)}
     rates = [_total(runs[name], "sentences").rate for name in (PLAIN, ATTENTIVE)]
     question = f"Does self-attention help? Deep Speech 2 {rates[0]:.3f}, with it {rates[1]:.3f}: "

@@ -3,9 +3,9 @@
 python benchmarks/labeling.py [CLIPS] [--threads N] [--only NAME ...]     (needs the extra `peers`)
 
 All use the same weights and the same clips: Italian telephone prompts of the held-out sets, and the
-same prompts joined to 30 s. The systems take turns, a few clips each, so that other work on
-the machine slows all of them alike. Each first decodes a few clips that are not counted. Ours
-decodes with a margin of 5 s, as untouched weights do when they label a pool.
+same prompts joined to 30 s. The systems take turns, a few clips each, so that other work on the
+machine slows all of them alike. Each first decodes a few clips that are not counted. Ours decodes
+with a margin of 5 s, as untouched weights do when they label a pool.
 """
 
 from __future__ import annotations

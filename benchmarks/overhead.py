@@ -3,7 +3,8 @@
 python benchmarks/overhead.py PLAN RUN                  (as `twister run PLAN RUN`, and then again)
 
 A stage that uses a model counts as model time as a whole, by the seconds in its `timing.json`.
-Everything else is overhead: start, Prefect, listing and reading the corpora, filters, mixture, packing, gates, page.
+Everything else is overhead: start, Prefect, listing and reading the corpora, filters, mixture,
+packing, gates, page.
 """
 
 from __future__ import annotations

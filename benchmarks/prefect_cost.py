@@ -1,4 +1,4 @@
-"""Time that Prefect adds to a round, measured on the toy round, whose own work takes under a second.
+"""Time that Prefect adds to a round, measured on the toy round, which itself takes under 1 s.
 
 PYTHONPATH=. python benchmarks/prefect_cost.py [ROUNDS]
 """
