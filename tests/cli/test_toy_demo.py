@@ -74,4 +74,5 @@ def test_without_toy_the_demo_names_make_demo(capsys: pytest.CaptureFixture[str]
 
 def test_the_repository_shows_the_same_plan() -> None:
     shown = Path(__file__).parents[2] / "configs" / "toy.yaml"
+    assert shown.is_symlink(), "configs/toy.yaml is a link; edit the plan that it points to"
     assert shown.read_bytes() == toy_demo.PLAN.read_bytes()
