@@ -170,6 +170,17 @@ class Recognizer(Part):
         """
         return lambda utterance: 0.0
 
+    def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
+        """Return a function that tells why an utterance cannot be transcribed, or returns None.
+
+        It looks at the duration and the language, and reads no audio. Held-out sets are checked
+        with it before the first stage. The default is for a recognizer that takes everything.
+
+        Args:
+            checkpoint: checkpoint whose languages count.
+        """
+        return lambda utterance: None
+
     def decoding_description(self) -> str:
         """Describe the decoder as far as it changes error rates: beam, padding, precision.
 

@@ -33,11 +33,13 @@ class ToyRecognizer(Recognizer):
     ) -> Iterator[Utterance]:
         codebook = self._codebook(checkpoint)
         for utterance in speech:
-            if utterance.skip:
+            if utterance.should_skip:
                 yield utterance
                 continue
             try:
-                text, confidence = toy_language.transcribe(audio.load_utterance(utterance), codebook)
+                text, confidence = toy_language.transcribe(
+                    audio.load_utterance(utterance), codebook
+                )
             except AudioError as error:
                 yield replace(utterance, error=str(error))
             else:
@@ -46,7 +48,7 @@ class ToyRecognizer(Recognizer):
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         letter_seconds = toy_language.SAMPLES_PER_LETTER / audio.SAMPLE_RATE
         for utterance in speech:
-            if utterance.skip:
+            if utterance.should_skip:
                 yield utterance
                 continue
             # Every letter lasts equally long, so the times follow from the text alone.

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 
 from ..core import schema
+from ..core.errors import AudioError
+from ..core.file_hashes import VerifiedManifest
 from ..core.manifest import Manifest
 from ..core.segments import MAX_WINDOW
 from ..core.types import Share, Utterance
@@ -66,7 +68,7 @@ class Augmentation:
             of pieces and words that fit; and float32 samples (n_samples,) at 16 kHz.
 
         Raises:
-            AudioError: the audio cannot be read.
+            AudioError: the audio cannot be read, or an effect made samples that are not finite.
         """
         samples = audio.load_utterance(utterance)
         # The id is part of the seed, so that the order of the manifest does not matter.
@@ -83,6 +85,12 @@ class Augmentation:
         for effect in drawn_effects:
             # Clipped after each effect, as what is written and read back is.
             changed = np.clip(effect.apply(samples, rng), -1.0, 1.0)
+            # One NaN in a file of noise would make a training step, or a written file, useless.
+            if not np.isfinite(changed).all():
+                raise AudioError(
+                    f"{utterance.audio_filepath}: the effect {effect.name} made samples that are "
+                    "NaN or infinite; check the recordings that it uses"
+                )
             # Whisper trains on windows of 30 s. Longer recordings were too long before.
             if len(changed) > max_samples >= len(samples):
                 continue
@@ -98,7 +106,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class AugmentedDataset(Manifest):
+class AugmentedDataset(VerifiedManifest):
     """Manifest whose audio is augmented anew in every epoch; read it with `load_audio`."""
 
     augmentation: Augmentation
@@ -120,8 +128,11 @@ def load_audio(
         The utterance, and float32 samples (n_samples,) at 16 kHz.
 
     Raises:
-        AudioError: the audio cannot be read.
+        AudioError: the audio cannot be read, or changed since it was listed.
     """
+    # Training reads a file many times, over hours or days.
+    if isinstance(manifest, VerifiedManifest):
+        manifest.check(utterance)
     if isinstance(manifest, AugmentedDataset):
         return manifest.augmentation.apply(utterance, manifest.seed, epoch, copy)
     return utterance, audio.load_utterance(utterance)

@@ -9,6 +9,7 @@ samples, mono, 16 kHz. If its number of bytes is odd, the last one is half a sam
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,12 @@ SAMPLE_BYTES = 2
 """Bytes of a sample in a file without a header."""
 FRAME, HOP = 512, 160
 """Frame length and step in samples, for `estimate_bandwidth`."""
+MAX_PEAK = 4.0
+"""Highest peak that counts as audio: 12 dB above full scale, the headroom that ITU-R BS.1770 leaves
+for true peaks. Lossy codecs and resampling stay below it; integers in a float file do not."""
+MIN_SHARE_OF_LOUDEST = 0.5
+"""Least level of the mean of all channels, as a share of what the loudest one alone would give.
+Below it (12 dB under a channel of a stereo file) the channels cancel each other."""
 MAX_DECIBELS_BELOW_PEAK = 50.0
 """Decibels below the peak of the spectrum under which a frequency counts as empty."""
 
@@ -53,13 +60,15 @@ def read(
         path: the file.
         offset: start of the segment.
         duration: length of the segment; None reads to the end.
-        channel: a channel, counted from 0; None takes the mean of all channels.
+        channel: a channel, counted from 0; None takes the mean of all channels, or the loudest
+            one if they cancel each other, as with a microphone of inverted polarity.
 
     Returns:
         float32, (n_samples,), at 16 kHz whatever the rate of the file.
 
     Raises:
-        AudioError: the file is missing, unreadable or empty, or has no such channel.
+        AudioError: the file is missing, unreadable or empty, has no such channel, or has samples
+            that are not finite or far beyond full scale.
     """
     try:
         with _open(path) as file:
@@ -76,14 +85,47 @@ def read(
         raise AudioError(f"{path}: cannot read audio ({cause})") from cause
     if not len(samples):
         raise AudioError(f"{path}: no audio from {offset:g} s on; the file or the segment is empty")
-    # The mean and not the sum, which would clip.
     if channel is None:
-        return resample(samples.mean(axis=1), rate)
+        _check_samples(path, samples)
+        return resample(_mix_channels(samples), rate)
     if channel >= samples.shape[1]:
         raise AudioError(
             f"{path}: there is no channel {channel}; it has {samples.shape[1]}, counted from 0"
         )
+    _check_samples(path, samples[:, channel])
     return resample(samples[:, channel], rate)
+
+
+def _check_samples(path: Path, samples: Samples) -> None:
+    """Raise AudioError for samples, (n_samples, ...), that are no sound."""
+    # The extremes need no copy of hours of samples, and are NaN if any sample is.
+    lowest, highest = float(samples.min()), float(samples.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise AudioError(f"{path}: some samples are NaN or infinite; make the file again")
+    if (peak := max(-lowest, highest)) > MAX_PEAK:
+        raise AudioError(
+            f"{path}: samples reach {peak:g}, and full scale is 1; scale them to between -1 and 1 "
+            "(16-bit integers in a float file are divided by 32768)"
+        )
+
+
+def _mix_channels(samples: Samples) -> Samples:
+    """Return the mean of all channels, or the loudest channel if they cancel each other.
+
+    Args:
+        samples: (n_samples, channels).
+    """
+    # The mean and not the sum, which would clip.
+    mixed: Samples = samples.mean(axis=1)
+    channels = samples.shape[1]
+    if channels == 1:
+        return mixed
+    # Deviations and not levels: an offset that all channels have in common is no sound.
+    levels = samples.std(axis=0, dtype=np.float64)
+    loudest = int(levels.argmax())
+    if mixed.std(dtype=np.float64) < MIN_SHARE_OF_LOUDEST * levels[loudest] / channels:
+        return samples[:, loudest]
+    return mixed
 
 
 def load_utterance(utterance: Utterance) -> Samples:
@@ -113,7 +155,12 @@ def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Secon
     """Write mono samples as 16-bit PCM and return their duration.
 
     Samples beyond full scale are clipped. The format is that of the file name's ending.
+
+    Raises:
+        AudioError: some samples are NaN or infinite, which 16 bits would turn into full scale.
     """
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: not written, because some samples are NaN or infinite")
     # 16 bits: half the space of float32, and recordings of speech rarely have more.
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16")

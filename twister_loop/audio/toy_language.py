@@ -6,16 +6,20 @@ With it the whole loop runs, and improves, in tests and on a laptop without torc
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import AudioError
 from ..core.manifest import Manifest
 from ..core.types import Hertz
 from . import io as audio
 from .augmentation import load_audio
+
+log = logging.getLogger(__name__)
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 SAMPLES_PER_LETTER = 800
@@ -73,7 +77,11 @@ def train(codebook: Codebook, training_set: Manifest) -> Codebook:
     """Return the codebook with the median pitch of every letter in the training texts."""
     observed: dict[str, list[Hertz]] = defaultdict(list)
     for utterance in training_set:
-        _, samples = load_audio(training_set, utterance, epoch=1)
+        try:
+            _, samples = load_audio(training_set, utterance, epoch=1)
+        except AudioError as error:
+            log.warning("skipping %s in training: %s", utterance.id, error)
+            continue
         # A pseudo-label may be longer or shorter than the speech.
         for letter, pitch in zip(utterance.text or "", detect_pitches(samples), strict=False):
             observed[letter].append(pitch)

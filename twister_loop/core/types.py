@@ -300,7 +300,8 @@ class Funnel(JsonRecord):
 
     kept: Tally
     rejected: dict[str, Tally]
-    """Amount by the name of the filter, or by `error`, `held_out_text`, `duplicate`."""
+    """Amount by the name of the filter, or by `error`, `held_out_text`,
+    `control_token`, `duplicate`."""
 
 
 @dataclass(frozen=True)

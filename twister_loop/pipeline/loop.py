@@ -14,11 +14,11 @@ from typing import ParamSpec, TypeVar
 
 from ..core.errors import AwaitingApproval, NothingNew
 from ..core.types import Report
+from .held_out_check import check_held_out_sets
 from .plan import Plan
 from .preflight import (
     RoundInputs,
     check_awaiting_approval,
-    check_held_out_sets,
     check_new_audio,
     list_held_out_sets,
     prepare_round,
@@ -97,6 +97,9 @@ def refine(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> It
         TwisterError: Whatever `preflight.prepare_round` raises.
     """
     run_folder = RunFolder.open(run)
+    if run_folder.unfinished_pruning.exists():
+        with run_folder.locked():
+            run_folder.prune(plan.keep)
     yield from (load_round(folder) for folder in run_folder.finished_rounds[: plan.rounds])
     while len(run_folder.finished_rounds) < plan.rounds:
         try:

@@ -21,12 +21,13 @@ from ..core.errors import AwaitingApproval, ConfigError, NothingNew, SpaceError,
 from ..core.file_hashes import FileHashCache
 from ..core.manifest import Manifest
 from ..core.progress import show_progress
-from ..core.types import Tally, Utterance
+from ..core.types import Tally
 from ..evaluation.outcomes import (
     HeldOutSet,
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
+from .held_out_check import check_held_out_sets, count_words
 from .leak_check import check_leaks
 from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
@@ -69,7 +70,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
 
     Raises:
         StaleError: The round in progress was begun with another plan.
-        LeakError: Held-out speech or texts are in the training data.
+        LeakError: Held-out speech is in the training data.
         NothingNew: The last round was refused, and nothing has changed since.
         AwaitingApproval: The last candidate awaits a person's approval.
         SpaceError: The disk has not enough room for the round.
@@ -249,40 +250,6 @@ def _check_voices(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
             raise ConfigError(f"voices.{voice.name}: {error}") from error
 
 
-def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
-    """Check that every held-out set has enough references to count errors on.
-
-    Raises:
-        ConfigError: A set has none, or too few.
-    """
-    for name, held_out in sets.items():
-        place = f"{held_out.kind}.{name}"
-        count = len(held_out.speech)
-        without_text = sum(1 for utterance in held_out.speech if not utterance.text)
-        if not count:
-            raise ConfigError(f"{place}: no speech found")
-        if without_text:
-            raise ConfigError(
-                f"{place}: {without_text} of {count} utterances have no reference; a held-out set "
-                "needs human transcripts"
-            )
-        if count < plan.minimum_utterances:
-            raise ConfigError(
-                f"{place}: {count} utterances are fewer than "
-                f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
-            )
-        if not any(_count_words(plan, utterance) for utterance in held_out.speech):
-            raise ConfigError(
-                f"{place}: the normalizer {plan.normalizer.name} leaves nothing of any reference; "
-                "there would be nothing to count"
-            )
-
-
-def _count_words(plan: Plan, utterance: Utterance) -> int:
-    """Return the number of reference words as they will be counted."""
-    return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
-
-
 def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:
     """Warn about memory and about sets too small for the gates."""
     stopping_set = plan.asr.early_stopping_set
@@ -304,7 +271,7 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
     ):
         log.warning("%s: %s", plan.asr.name, warning)
     words_by_set = {
-        name: (held_out.kind, sum(_count_words(plan, utterance) for utterance in held_out.speech))
+        name: (held_out.kind, sum(count_words(plan, utterance) for utterance in held_out.speech))
         for name, held_out in inputs.sets.items()
         # Gates never see a test set, so its size cannot be too small for them.
         if held_out.kind != "test" and name != hidden

@@ -110,6 +110,9 @@ SYNTHETIC = StageEntry("voices/{voice}/synthetic", "synthetic speech that the fi
 ALIGNED_REPLAY = StageEntry(
     "aligned_replay", "replayed speech with word times, if something needs them", ("inputs/replay",)
 )
+FILTERED_REPLAY = StageEntry(
+    "filtered_replay", "replayed speech without held-out texts, if the plan replays some"
+)
 MIXTURE = StageEntry("mixture", "filtered labels, synthetic and replayed speech, drawn by hours")
 PACKED = StageEntry("packed", "the mixture joined to at most 30 s, if the plan packs")
 AUGMENTED = StageEntry(
@@ -145,6 +148,7 @@ STAGES = (
     ALIGNED_SYNTHETIC,
     SYNTHETIC,
     ALIGNED_REPLAY,
+    FILTERED_REPLAY,
     MIXTURE,
     PACKED,
     AUGMENTED,

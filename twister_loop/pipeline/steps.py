@@ -1,8 +1,7 @@
 """The steps of one round, as `loop.run_round` calls them.
 
 Each step calls one stage, or a few, and binds what all stages of the round share: the plan, the
-seed, the held-out sets, the folder to write to, and the way to run a stage. No step knows the order
-of the round; that is the loop's business.
+seed, the held-out sets, the folder and the way to run a stage. The order of steps is the loop's.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .preflight import RoundInputs
 from .run_folder import RunFolder
 from .stage_table import StageEntry
 from .stages.annotation import cluster_speakers, estimate_columns
-from .stages.evaluation import evaluate, judge
+from .stages.evaluation import check_held_out_files, evaluate, judge
 from .stages.filtering import filter_utterances
 from .stages.labeling import align, transcribe, try_decoders
 from .stages.listing import scan
@@ -64,6 +63,8 @@ def evaluate_or_reuse(
     out: Path,
 ) -> Report:
     """Evaluate a checkpoint, or copy the report if an earlier round evaluated exactly the same."""
+    if not out.exists():  # also before a copy, which reads no audio: the next model would read it
+        check_held_out_files(sets)
     arguments = {
         "recognizer": recognizer,
         "checkpoint": checkpoint,
@@ -239,7 +240,7 @@ class RoundSteps:
         )
 
     def filter_labels(self, pseudo_labels: Manifest, texts: Manifest) -> Manifest:
-        """Keep the pseudo-labels that can be trusted, and all human speech.
+        """Keep the pseudo-labels that can be trusted, and human speech that is not held out.
 
         Labels are rescored and aligned first, if the plan wants it.
         """
@@ -278,6 +279,11 @@ class RoundSteps:
         replay = self.align(
             self.inputs.replay, filters=(), out=stage_table.ALIGNED_REPLAY.path(self.folder)
         )
+        if len(replay):
+            out, held_out = stage_table.FILTERED_REPLAY.path(self.folder), self.inputs.held_out
+            replay = self.run_stage(filter_utterances)(
+                filters=(), speech=replay, human=None, held_out=held_out, out=out
+            )
         return self.run_stage(mix)(
             options=self.plan.mix,
             sources=[filtered_labels, *synthetic],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..core.artifacts import TIMING, read_json
 from ..core.manifest import Manifest
+from ..core.scratch import is_hidden
 from ..core.types import (
     ErrorCount,
     Funnel,
@@ -40,9 +41,11 @@ from ..pipeline.stage_table import (
     CANDIDATE,
     CHAMPION,
     FILTERED_LABELS,
+    FILTERED_REPLAY,
     INPUTS,
     LABELER,
     MIXTURE,
+    PACKED,
     POOL,
     PSEUDO_LABELS,
     REPORT,
@@ -113,7 +116,8 @@ class RoundSummary(Scoreboard):
     champion: str
     """Where this round's champion came from: `round-NN/candidate` or `untouched`."""
     funnels: dict[str, Funnel]
-    """Kept and rejected amounts of `pool`, `filtered_labels` and `texts`."""
+    """Kept and rejected amounts of `pool`, `filtered_labels` and `texts`, of `filtered_replay` if
+    the plan replays speech, and of `packed` if some of the mixture could not be read."""
     mixture: dict[str, Tally]
     """Origin -> amount in the mixture."""
     languages: dict[str, dict[str, Tally]]
@@ -218,7 +222,7 @@ def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Pat
 def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
     funnels = {
         stage.folder: load_if_written(Funnel, stage.path(round_folder))
-        for stage in (POOL, FILTERED_LABELS, TEXTS)
+        for stage in (POOL, FILTERED_LABELS, TEXTS, FILTERED_REPLAY, PACKED)
     }
     # A round in progress has only some of them.
     return {folder: funnel for folder, funnel in funnels.items() if funnel}
@@ -226,7 +230,11 @@ def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
 
 def _stage_seconds(round_folder: Path) -> dict[str, Seconds]:
     """Return the seconds of every finished stage, in the order of execution."""
-    folders = (path.parent for path in round_folder.glob(f"**/{TIMING}"))
+    # A hidden folder is unfinished or half a copy: its files may be empty.
+    timings = (
+        path for path in round_folder.glob(f"**/{TIMING}") if not is_hidden(path, round_folder)
+    )
+    folders = (path.parent for path in timings)
     # Lists in `inputs/` are no stages of the loop, although they are written like stages.
     stages = [path for path in folders if path.relative_to(round_folder).parts[0] != INPUTS]
     # Time alone would not do: a stage that was set aside and repeated would move to the end.

@@ -20,7 +20,8 @@ import numpy as np
 from ..asr._base import BoundRecognizer
 from ..audio import io as audio
 from ..core.artifacts import JsonRecord
-from ..core.errors import EngineError
+from ..core.errors import AudioError, EngineError
+from ..core.file_hashes import VerifiedManifest
 from ..core.manifest import Manifest
 from ..core.segments import cut_times
 from ..core.types import Checkpoint, Language, Seconds, Utterance
@@ -90,6 +91,7 @@ class ConcatenativeSynthesizer(Synthesizer):
         clips = [
             clip
             for utterance in champion.align(filtered_labels)
+            if not utterance.error
             for clip in _cut_words(utterance, self.confidence)
         ]
         if not clips:
@@ -108,8 +110,10 @@ class ConcatenativeSynthesizer(Synthesizer):
     ) -> Iterator[Utterance]:
         """Yield every text as joined words; a text with an unknown word gets an `error`."""
         clips = defaultdict[str, list[Utterance]](list)
-        for clip in Manifest.load(checkpoint.location / "words"):
-            clips[clip.text or ""].append(clip)
+        # Words are read from the recordings themselves, which may have been replaced since.
+        for clip in VerifiedManifest(checkpoint.location / "words"):
+            if not clip.error:
+                clips[clip.text or ""].append(clip)
         for text in texts:
             words = _split_words(text.text, text.lang)
             candidates = [
@@ -124,7 +128,11 @@ class ConcatenativeSynthesizer(Synthesizer):
             rng = np.random.default_rng([*hashlib.sha256(text.id.encode()).digest()[:8]])
             chosen = _select_clips(candidates, rng)
             path = out / f"{text.id}.wav"
-            duration = audio.write(_join_clips(chosen, self.gap), path)
+            try:
+                duration = audio.write(_join_clips(chosen, self.gap), path)
+            except AudioError as error:
+                yield replace(text, error=str(error))
+                continue
             speakers = {clip.speaker for clip in chosen}
             yield replace(
                 text,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 
 from ...audio import io as audio
@@ -27,6 +26,7 @@ WINDOW, HOP = 400, 160
 """Length of a frame and distance between frames in samples: 25 and 10 ms."""
 CEPSTRA = 40
 """Coefficients of `mfcc`, as in KoSpeech."""
+TOO_SHORT = "shorter than a frame of 25 ms"
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP
 MIN_POWER = 1e-10
 """Floor below which the logarithm of a power is cut off; digital silence has a power of 0."""
@@ -45,7 +45,7 @@ def load_samples(utterance: Utterance) -> Samples:
     """Return the samples of an utterance.
 
     Raises:
-        AudioError: the audio is unreadable, has samples that are not numbers, or is too short.
+        AudioError: the audio is unreadable or too short.
     """
     return check_samples(utterance, audio.load_utterance(utterance))
 
@@ -54,12 +54,10 @@ def check_samples(utterance: Utterance, samples: Samples) -> Samples:
     """Return the samples if features can be computed from them.
 
     Raises:
-        AudioError: some are not numbers, or there are too few for a frame.
+        AudioError: there are too few for a frame.
     """
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{utterance.audio_filepath}: some samples are not finite numbers")
     if len(samples) < WINDOW:
-        raise AudioError(f"{utterance.audio_filepath}: shorter than a frame of 25 ms")
+        raise AudioError(f"{utterance.audio_filepath}: {TOO_SHORT}")
     return samples
 
 

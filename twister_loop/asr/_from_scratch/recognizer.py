@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import torch
 
+from ...audio.io import SAMPLE_RATE
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Utterance
 from .architecture import ScratchArchitecture
+from .features import TOO_SHORT, WINDOW
 from .loaded_model import load
 from .training import train
 
@@ -56,6 +58,10 @@ class ScratchRecognizer(ScratchArchitecture):
                 for utterance in window:
                     skip = utterance.should_skip
                     yield utterance if skip else replace(utterance, error=UNTRAINED)
+
+    def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
+        # Any language and length: letters are learned, and no window is fixed.
+        return lambda utterance: TOO_SHORT if utterance.duration * SAMPLE_RATE < WINDOW else None
 
     def train(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -14,7 +14,7 @@ from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Seconds, Utterance
 from .._base import Recognizer
 from ..whisper import decoding, weights
-from ..whisper.model import WINDOW_LENGTH, supported_margins, weights_folder
+from ..whisper.model import WINDOW_LENGTH, WhisperProcessing, supported_margins, weights_folder
 from .model import ComputeType, CTranslate2Whisper, resolve_compute_type
 
 
@@ -56,6 +56,9 @@ class CTranslate2Recognizer(Recognizer):
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         raise EngineError("ctranslate2 cannot align text; use `whisper`")
+
+    def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
+        return WhisperProcessing.from_folder(weights_folder(checkpoint)).explain_unsupported
 
     def train(
         self,

@@ -27,20 +27,15 @@ def answer_unprocessable(
 ) -> dict[int, Utterance]:
     """Return, by index in the window, the utterances that need no decoding.
 
-    They are marked to be skipped, or in a language that the model does not have, which becomes
-    their `error`.
+    They are marked to be skipped, or too long or in a language that the model does not have, which
+    becomes their `error`.
     """
     answers = {}
     for index, utterance in enumerate(window):
         if utterance.should_skip:
             answers[index] = utterance
-        elif (
-            utterance.lang
-            and whisper.language_tokens
-            and utterance.lang not in whisper.language_tokens
-        ):
-            error = f"Whisper has no language {utterance.lang!r}"
-            answers[index] = replace(utterance, error=error)
+        elif reason := whisper.explain_unsupported(utterance):
+            answers[index] = replace(utterance, error=reason)
     return answers
 
 

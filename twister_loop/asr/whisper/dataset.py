@@ -19,7 +19,7 @@ from ...core.types import Seconds
 from .._training.batching import make_length_batches, prefetch, steps_per_epoch
 from .._training.spec_augment import mask_features
 from .labels import Example, decoder_tokens
-from .model import WINDOW_LENGTH, Whisper, require_finite
+from .model import WINDOW_LENGTH, Whisper
 from .options import WhisperOptions
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,6 @@ def load_examples(
     for example in examples:
         try:
             utterance, samples = load_audio(training_set, example.utterance, epoch, example.copy)
-            require_finite(utterance, samples)
             loaded.append((replace(example, utterance=utterance), samples))
         except AudioError as error:
             # A training of hours does not end because one file was deleted or damaged meanwhile.

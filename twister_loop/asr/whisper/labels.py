@@ -57,12 +57,21 @@ def build_examples(
     """
     examples, copies = list[Example](), Counter[str]()
     too_many_tokens = f"over {whisper.max_tokens} tokens"
-    reasons = ("without a text", "longer than 30 s", "in an unknown language", too_many_tokens)
+    reasons = (
+        "with an error",
+        "without a text",
+        "longer than 30 s",
+        "in an unknown language",
+        too_many_tokens,
+    )
     left_out = dict.fromkeys(reasons, 0)
     for window in iter_windows(training_set):
         for utterance in _complete_languages(whisper, window, margin, batch_size):
             lang, text = utterance.lang, (utterance.text or "").strip()
-            if not text or utterance.error:
+            if utterance.error:
+                log.warning("skipping %s in training: %s", utterance.id, utterance.error)
+                left_out["with an error"] += 1
+            elif not text:
                 left_out["without a text"] += 1
             elif utterance.duration > WINDOW_LENGTH:
                 left_out["longer than 30 s"] += 1

@@ -6,6 +6,7 @@ is several times faster. A model that was not trained for that needs a margin of
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch.nn.functional import gelu
 from transformers import (
     GenerationConfig,
@@ -54,27 +55,22 @@ def load_clip(utterance: Utterance) -> Samples:
     """Return the samples of an utterance, float32 (samples,) at 16 kHz.
 
     Raises:
-        AudioError: the audio cannot be read, has samples that are not finite, or lasts over 30 s.
+        AudioError: the audio cannot be read, or lasts over 30 s.
     """
+    if reason := explain_too_long(utterance):
+        raise AudioError(reason)
+    return audio.load_utterance(utterance)
+
+
+def explain_too_long(utterance: Utterance) -> str | None:
+    """Return why an utterance is too long for Whisper's window, or None if it is not."""
     # One position of tolerance: durations in manifests are rounded.
-    if utterance.duration > WINDOW_LENGTH + POSITION_SECONDS:
-        raise AudioError(
-            f"{utterance.duration:.1f} s is longer than the 30 s that Whisper can take; cut it at "
-            "pauses first"
-        )
-    return require_finite(utterance, audio.load_utterance(utterance))
-
-
-def require_finite(utterance: Utterance, samples: Samples) -> Samples:
-    """Return the samples unchanged.
-
-    Raises:
-        AudioError: a sample is NaN or infinite. One such sample would make the outputs of the
-            whole batch NaN, or the loss of a training step.
-    """
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{utterance.audio_filepath}: some samples are NaN or infinite")
-    return samples
+    if utterance.duration <= WINDOW_LENGTH + POSITION_SECONDS:
+        return None
+    return (
+        f"{utterance.duration:.1f} s is longer than the 30 s that Whisper can take; cut it at "
+        "pauses first"
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +148,12 @@ class WhisperProcessing:
         tokens: dict[str, int] = getattr(self.generation_config, "lang_to_id", None) or {}
         return {name.strip("<|>"): token for name, token in tokens.items()}
 
+    def explain_unsupported(self, utterance: Utterance) -> str | None:
+        """Return why an utterance cannot be transcribed: its language or its length; else None."""
+        if utterance.lang and self.language_tokens and utterance.lang not in self.language_tokens:
+            return f"Whisper has no language {utterance.lang!r}"
+        return explain_too_long(utterance)
+
     @property
     def start_token(self) -> int:
         """Return the token `<|startoftranscript|>`."""
@@ -209,7 +211,7 @@ class WhisperProcessing:
             # Byte pairs never reach across a space, so each word can be encoded by itself. Whisper
             # begins a text with a space, except in languages without spaces.
             prefix = "" if lang in UNSPACED and index == 0 else " "
-            tokens = self.tokenizer.encode(prefix + word, add_special_tokens=False)
+            tokens = self._text_tokenizer.encode(prefix + word, add_special_tokens=False).ids
             words += self._group_characters(tokens) if lang in UNSPACED else [(word, tokens)]
         return words
 
@@ -224,6 +226,16 @@ class WhisperProcessing:
             list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text.strip()
+
+    @cached_property
+    def _text_tokenizer(self) -> Tokenizer:
+        """Return the tokenizer without special tokens, for which `<|endoftext|>` is text like any.
+
+        The option `split_special_tokens` of transformers does not do: timestamps such as `<|0.00|>`
+        are no special tokens in published vocabularies, and would stay tokens.
+        """
+        pipeline = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return Tokenizer.from_str(json.dumps({**pipeline, "added_tokens": []}))
 
     def _group_characters(self, tokens: list[int]) -> list[tuple[str, list[int]]]:
         """Group tokens into whole characters; Latin words stay whole."""

@@ -44,6 +44,9 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         return labels.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
 
+    def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
+        return WhisperProcessing.from_folder(weights_folder(checkpoint)).explain_unsupported
+
     def train(
         self,
         start: Checkpoint,

@@ -23,11 +23,13 @@ from ...evaluation.evidence import Measure, Outcome
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
 from ...evaluation.pooling import SET_KINDS
 from ...evaluation.scoreboard import RateChange
+from ..held_out_check import check_held_out_sets
 from ..leak_check import check_leaks
 from ..plan import Plan
-from ..preflight import check_held_out_sets, list_held_out_sets
+from ..preflight import list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
+from ..stages.filtering import filter_utterances
 from ..stages.listing import gather
 from ..stages.training import fine_tune
 
@@ -70,6 +72,7 @@ class _StudyInputs:
     """Speech that a study trains and evaluates on."""
 
     human: Manifest
+    """Transcribed speech without texts that are held out."""
     sets: Mapping[str, HeldOutSet]
     early_stopping_speech: Manifest | None
 
@@ -118,7 +121,14 @@ def _list_inputs(plan: Plan, folder: Path) -> _StudyInputs:
     check_held_out_sets(plan, sets)
     check_leaks(training={"human": human}, sets=sets)
     stopping_speech = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
-    return _StudyInputs(human, sets, stopping_speech)
+    filtered = filter_utterances(
+        filters=(),
+        speech=human,
+        human=None,
+        held_out=[held_out.speech for held_out in sets.values()],
+        out=folder / "filtered_human",
+    )
+    return _StudyInputs(filtered, sets, stopping_speech)
 
 
 def _evaluate_models(

@@ -18,6 +18,7 @@ from ...audio import io as audio
 from ...audio.io import Samples
 from ...core.artifacts import JsonRecord, stage
 from ...core.errors import AudioError, ConfigError
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
 from ...core.types import Tally, Utterance
@@ -54,7 +55,8 @@ def estimate_columns(
 
     An utterance that cannot be read is left as it is: transcribing it will give the reason.
     """
-    return run_in_shards(partial(_estimate, columns), speech, "estimating", cluster, out)
+    engine = partial(_estimate, columns)
+    return run_in_shards(engine, VerifiedManifest(speech.folder), "estimating", cluster, out)
 
 
 @stage(version=2)
@@ -137,6 +139,9 @@ def _estimate(
 ) -> Iterator[Utterance]:
     estimators = {column: _estimator(column) for column in columns}
     for utterance in speech:
+        if utterance.should_skip:
+            yield utterance
+            continue
         try:
             samples = audio.load_utterance(utterance)
         except AudioError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from ...asr._base import Recognizer
 from ...core.artifacts import SPEED, cache_key, read_json, stage, write_json
+from ...core.errors import AudioError, StaleError
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
 from ...core.types import Checkpoint, Language, Proportion, Report, Score, SetKind, Verdict
@@ -49,10 +52,15 @@ def evaluate(
         full_window: Number of utterances of each set that are also decoded in the standard 30 s
             window, so that figures can be compared with those of others; True for all of them.
         out: Folder of the report, with the transcripts of each set beside it.
+
+    Raises:
+        StaleError: A file of a set changed since it was listed.
+        AudioError: An utterance could not be transcribed. Its words would count as deletions.
     """
 
     def scores(decoder: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
         for name, held_out in sets.items():
+            check_held_out_files({name: held_out})
             folder = out / held_out.kind / f"{name}{suffix}"
             is_subset = most is not True and most < len(held_out.speech)
             # The seed is fixed, so that all models are measured on the same utterances.
@@ -63,6 +71,9 @@ def evaluate(
                 transcribed = Manifest.resume(
                     partial(decoder.transcribe, checkpoint), utterances, folder
                 )
+            # Again, since transcribing takes hours.
+            check_held_out_files({name: held_out})
+            _check_transcribed(f"{held_out.kind}.{name}", transcribed)
             languages = {utterance.lang for utterance in speech}
             yield _score(
                 name=name,
@@ -124,6 +135,38 @@ def judge(
     )
     objections = (gate.objection(evidence) for gate in gates)
     return Verdict(tuple(objection for objection in objections if objection)).save(out)
+
+
+def check_held_out_files(sets: Mapping[str, HeldOutSet]) -> None:
+    """Check that all models of a round transcribe the same recordings.
+
+    Args:
+        sets: Held-out sets by name, as they were listed.
+
+    Raises:
+        StaleError: A file has another content than when it was listed.
+    """
+    for name, held_out in sets.items():
+        if changed := VerifiedManifest(held_out.speech.folder).find_changed():
+            raise StaleError(
+                f"{held_out.kind}.{name}: {changed.audio_filepath} changed since it was listed, so "
+                "models would be measured on different recordings; restore the file, or set the "
+                "round aside with `twister round PLAN RUN --restart`"
+            )
+
+
+def _check_transcribed(place: str, transcribed: Manifest) -> None:
+    """Raise AudioError if an utterance of a held-out set has no transcript for some error."""
+    failed = next((utterance for utterance in transcribed if utterance.error), None)
+    if failed is None:
+        return
+    # Not kept: once the file is mended, the same call must transcribe it again.
+    shutil.rmtree(transcribed.folder)
+    raise AudioError(
+        f"{place}: {failed.audio_filepath} cannot be transcribed ({failed.error}), and its words "
+        "would count as deletions; mend the file, or remove it from the set and begin the round "
+        "again with `twister round PLAN RUN --restart`"
+    )
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from itertools import chain, tee
 from pathlib import Path
 
 from ...core.artifacts import stage
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Funnel, Tally, Utterance
 from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
+from ...text.control_tokens import find_control_token
 from ..execution.shards import Cluster, run_in_shards
 
 
@@ -29,15 +31,16 @@ def filter_utterances(
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Keep the utterances that no filter objects to, and all human speech.
+    """Keep the utterances that no filter objects to, and human speech without any filter.
 
-    A text that equals or nearly equals a held-out text is dropped before any filter sees it. Each
-    filter sees what those before it kept.
+    Before any filter sees them, these are dropped, human speech too: what has an error, what equals
+    or nearly equals a held-out text, and what holds control tokens of Whisper. Each filter sees
+    what those before it kept.
 
     Args:
         filters: In the order in which they are applied.
         speech: What is filtered.
-        human: Human transcripts, which are kept as they are.
+        human: Human transcripts, which no filter doubts.
         held_out: The held-out sets, for their texts.
         context: Models and labels that some filters consult. With it the stage runs in shards and
             resumes after the last whole window; without it, filtering takes seconds.
@@ -50,12 +53,18 @@ def filter_utterances(
     filtered: Iterable[Utterance]
     if context is None:
         filtered = (
-            first_objection(utterance, fitted_filters, held_out_texts) for utterance in speech
+            first_objection(utterance, fitted_filters, held_out_texts)
+            for utterance in VerifiedManifest(speech.folder)
         )
     else:
         engine = partial(_filter_with_context, fitted_filters, held_out_texts, context)
-        filtered = run_in_shards(engine, speech, "filtering", cluster, out / "judged")
-    manifest = write_kept_and_rejected(chain(filtered, human or ()), out)
+        verified = VerifiedManifest(speech.folder)
+        filtered = run_in_shards(engine, verified, "filtering", cluster, out / "judged")
+    human_speech = (
+        first_objection(utterance, (), held_out_texts)
+        for utterance in (VerifiedManifest(human.folder) if human else ())
+    )
+    manifest = write_kept_and_rejected(chain(filtered, human_speech), out)
     # The answers are in the manifests by now; the folder only served to resume.
     shutil.rmtree(out / "judged", ignore_errors=True)
     return manifest
@@ -89,6 +98,12 @@ def first_objection(
             utterance,
             rejected_by="held_out_text",
             objection="equals or nearly equals the text of a held-out set",
+        )
+    if token := find_control_token(utterance.text or ""):
+        return replace(
+            utterance,
+            rejected_by="control_token",
+            objection=f"{token} is a control token of Whisper, and no speech",
         )
     for filter_ in filters:
         if objection := filter_.objection(utterance):

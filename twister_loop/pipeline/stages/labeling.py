@@ -12,6 +12,7 @@ from typing import Literal
 from ...asr._base import Recognizer
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, stage
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Share, Utterance
 from ...data.filters._base import Filter
@@ -65,7 +66,8 @@ def transcribe(
     engine = partial(_transcribe, recognizer, checkpoint)
     if earlier_labels is not None:
         engine = partial(_transcribe_new, recognizer, checkpoint, earlier_labels)
-    return run_in_shards(engine, speech, "transcribing", cluster, out)
+    verified = VerifiedManifest(speech.folder)
+    return run_in_shards(engine, verified, "transcribing", cluster, out)
 
 
 @stage(version=1)
@@ -78,7 +80,8 @@ def align(
     out: Path,
 ) -> Manifest:
     """Find the start and end of each word of every text; utterances without a text are kept."""
-    return run_in_shards(partial(_align, recognizer, checkpoint), speech, "aligning", cluster, out)
+    engine = partial(_align, recognizer, checkpoint)
+    return run_in_shards(engine, VerifiedManifest(speech.folder), "aligning", cluster, out)
 
 
 @stage(version=1)
@@ -98,7 +101,7 @@ def try_decoders(
     Only clips whose reference transcript passes the filters are compared: a label that is dropped
     anyway may differ.
     """
-    clips = pool.draw(options.clips, seed)
+    clips = VerifiedManifest(pool.folder).draw(options.clips, seed)
     reference_labels = Manifest.write(
         _transcribe(reference, checkpoint, clips, out), out / "reference"
     )
@@ -159,6 +162,8 @@ def _transcribe_new(
     with earlier_labels.random_access() as label_at:
 
         def carry_over(utterance: Utterance) -> Utterance:
+            if utterance.error:  # the file is no longer the one that the label belongs to
+                return utterance
             label = label_at(offsets[utterance.id])
             return replace(
                 label,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...core.artifacts import stage
-from ...core.file_hashes import FileHashCache
+from ...core.file_hashes import FileHashCache, VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
 from ...core.progress import show_progress
 from ...core.types import TEXT_ONLY, Language, Utterance
@@ -44,10 +44,12 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
     duplicates = (
         find_near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
     )
-    files = show_progress(drop_duplicates(listing, duplicates), "scanning", len(listing))
+    verified = VerifiedManifest(listing.folder)
+    files = show_progress(drop_duplicates(verified, duplicates), "scanning", len(listing))
     for number, window in enumerate(iter_windows(files)):
         window_folders.append(folder := out / "windows" / f"{number:06d}")
-        if not folder.exists():
+        # The file and not the folder: a kill may fall between the two deletions at the end.
+        if not Manifest(folder).path.is_file():
             # A window appears under its name when it is whole, so a kill costs one window at most.
             scratch = folder.with_name(f".{folder.name}")
             cuts = (cut for file in window for cut in scan_recording(options, file))

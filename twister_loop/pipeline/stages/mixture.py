@@ -7,7 +7,7 @@ import random
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,18 @@ from ...audio import io as audio
 from ...audio.augmentation import Augmentation
 from ...core.artifacts import stage
 from ...core.errors import AudioError, ConfigError
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
-from ...core.types import Checkpoint, MixtureContents, MixtureSource, Seconds, Tally, Utterance
+from ...core.types import (
+    Checkpoint,
+    Funnel,
+    MixtureContents,
+    MixtureSource,
+    Seconds,
+    Tally,
+    Utterance,
+)
 from ...data import packing
 from ...data.mixture import REPLAY, MixOptions, MixtureGroup
 from ...data.packing import PackOptions
@@ -111,13 +120,26 @@ def pack(
 ) -> Manifest:
     """Join utterances to at most 30 s and to labels that fit the recognizer.
 
-    `pieces` of a packed utterance lists what it is made of, with the place of each piece.
+    `pieces` of a packed utterance lists what it is made of, with the place of each piece. What
+    cannot be read is in `rejected/`, if there is any.
     """
     packer = packing.Packer(options, asr.label_length_ratio(start), seed)
+    rejected = list[Utterance]()
+
+    def reject(utterance: Utterance, reason: str) -> None:
+        log.warning("%s is not packed: %s", utterance.id, reason)
+        rejected.append(replace(utterance, rejected_by="error", objection=reason))
+
+    def usable() -> Iterator[Utterance]:
+        for utterance in VerifiedManifest(mixture.folder):
+            if utterance.error:
+                reject(utterance, utterance.error)
+            else:
+                yield utterance
 
     def packed() -> Iterator[Utterance]:
-        for number, planned in enumerate(show_progress(packer.pack(mixture), "packing")):
-            group, clips = _read(planned)
+        for number, planned in enumerate(show_progress(packer.pack(usable()), "packing")):
+            group, clips = _read(planned, reject)
             if not clips:
                 continue
             samples = _join(group, clips)
@@ -137,9 +159,15 @@ def pack(
 
     manifest = Manifest.write(packed(), out)
     if packer.left_out_count:
-        log.warning(
-            "%d utterances were not packed: they failed, or have no text", packer.left_out_count
-        )
+        log.warning("%d utterances were not packed: they have no text", packer.left_out_count)
+    if rejected:
+        Manifest.write(rejected, out / "rejected")
+        kept, lost = Tally(), Tally()
+        for utterance in manifest:
+            kept = kept.add(utterance.duration)
+        for utterance in rejected:
+            lost = lost.add(utterance.duration)
+        Funnel(kept, {"error": lost}).save(out)
     return manifest
 
 
@@ -151,7 +179,8 @@ def augment(augmentation: Augmentation, mixture: Manifest, seed: int, *, out: Pa
         for copy in range(augmentation.copies):
             # The same utterance may stand in a mixture several times, and draws anew each time.
             occurrences = Counter[str]()
-            for number, utterance in enumerate(show_progress(mixture, "augmenting", len(mixture))):
+            lines = show_progress(VerifiedManifest(mixture.folder), "augmenting", len(mixture))
+            for number, utterance in enumerate(lines):
                 occurrences[utterance.id] += 1
                 seeds = (seed, copy, occurrences[utterance.id])
                 name = f"{number:06d}-{copy}" if copy else f"{number:06d}"
@@ -165,6 +194,8 @@ def augment(augmentation: Augmentation, mixture: Manifest, seed: int, *, out: Pa
 def _augment(
     augmentation: Augmentation, utterance: Utterance, seeds: tuple[int, int, int], path: Path
 ) -> Utterance:
+    if utterance.error:  # training passes over it, and says so
+        return utterance
     try:
         changed, samples = augmentation.apply(utterance, *seeds)
     except AudioError as error:
@@ -176,14 +207,16 @@ def _augment(
     return replace(changed, audio_filepath=path, offset=0.0, channel=None, duration=duration)
 
 
-def _read(group: packing.PackedGroup) -> tuple[packing.PackedGroup, list[audio.Samples]]:
-    """Read the clips of a group; one that cannot be read is logged and its gap is closed."""
+def _read(
+    group: packing.PackedGroup, reject: Callable[[Utterance, str], None]
+) -> tuple[packing.PackedGroup, list[audio.Samples]]:
+    """Read the clips of a group; one that cannot be read is rejected and its gap is closed."""
     clips, unreadable = list[audio.Samples](), set[int]()
     for place, (_, utterance) in enumerate(group.placed):
         try:
             clips.append(audio.load_utterance(utterance))
         except AudioError as error:
-            log.warning("%s is not packed: %s", utterance.id, error)
+            reject(utterance, str(error))
             unreadable.add(place)
     return group.without(unreadable) if unreadable else group, clips
 

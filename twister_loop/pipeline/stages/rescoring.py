@@ -15,6 +15,7 @@ from pathlib import Path
 from ...asr._base import BoundRecognizer
 from ...core import schema
 from ...core.artifacts import stage
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.types import Alternative, Utterance
 from ...text.kneser_ney import KneserNey, split_language_model_units
@@ -54,7 +55,7 @@ def rescore(
 ) -> Manifest:
     """Rescore every pseudo-label; `text_before_rescoring` holds the label where it changed."""
     engine = partial(_rescore, options, texts, champion)
-    return run_in_shards(engine, labels, "rescoring", cluster, out)
+    return run_in_shards(engine, VerifiedManifest(labels.folder), "rescoring", cluster, out)
 
 
 def _rescore(

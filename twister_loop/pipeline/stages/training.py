@@ -8,8 +8,11 @@ from ...asr._base import Recognizer
 from ...audio.augmentation import Augmentation, AugmentedDataset
 from ...core.artifacts import stage
 from ...core.errors import ConfigError
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint
+from ...evaluation.outcomes import HeldOutSet
+from .evaluation import check_held_out_files
 
 
 @stage(version=1)
@@ -36,13 +39,18 @@ def fine_tune(
 
     Raises:
         ConfigError: The training set is empty.
+        StaleError: A file of the early-stopping set changed since it was listed.
     """
     if not len(training_set):
         raise ConfigError(
             f"{training_set.path}: there is nothing to train on, because every utterance was "
             "rejected; the rejected/ folders of this round give the reasons"
         )
+    if early_stopping_speech:
+        name = recognizer.early_stopping_set or "stop"
+        check_held_out_files({name: HeldOutSet("development", early_stopping_speech)})
+    folder = training_set.folder
     dataset = (
-        AugmentedDataset(training_set.folder, augmentation, seed) if augmentation else training_set
+        AugmentedDataset(folder, augmentation, seed) if augmentation else VerifiedManifest(folder)
     )
     return recognizer.train(start, dataset, out, seed, early_stopping_speech).save(out)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...asr._base import BoundRecognizer
 from ...core import schema
 from ...core.artifacts import stage
+from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, Share
 from ...evaluation import metrics
@@ -50,7 +51,8 @@ def train_voice(
             synthesizer.name,
             synthesizer.experimental,
         )
-    return synthesizer.train(start, filtered_labels, texts, champion, out, seed).save(out)
+    verified = VerifiedManifest(filtered_labels.folder)
+    return synthesizer.train(start, verified, texts, champion, out, seed).save(out)
 
 
 @stage(version=1)

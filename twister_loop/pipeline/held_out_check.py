@@ -1,0 +1,75 @@
+"""Check that the held-out sets can be measured: references, lengths, languages and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..audio import io as audio
+from ..core.errors import AudioError, ConfigError
+from ..core.progress import show_progress
+from ..core.types import Utterance
+from ..evaluation.outcomes import HeldOutSet
+from .plan import Plan
+
+
+def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
+    """Check that every held-out set can be transcribed, and has enough references to count on.
+
+    Raises:
+        ConfigError: A set has no references, or too few, or holds something that cannot be
+            transcribed: all its words would count as deletions, for every model.
+    """
+    for name, held_out in sets.items():
+        place = f"{held_out.kind}.{name}"
+        count = len(held_out.speech)
+        without_text = sum(1 for utterance in held_out.speech if not utterance.text)
+        if not count:
+            raise ConfigError(f"{place}: no speech found")
+        if without_text:
+            raise ConfigError(
+                f"{place}: {without_text} of {count} utterances have no reference; a held-out set "
+                "needs human transcripts"
+            )
+        if count < plan.minimum_utterances:
+            raise ConfigError(
+                f"{place}: {count} utterances are fewer than "
+                f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
+            )
+        if not any(count_words(plan, utterance) for utterance in held_out.speech):
+            raise ConfigError(
+                f"{place}: the normalizer {plan.normalizer.name} leaves nothing of any reference; "
+                "there would be nothing to count"
+            )
+
+    recognizers = {"asr": plan.asr} | {
+        f"references.{name}": recognizer for name, recognizer in plan.references.items()
+    }
+    reasons = {
+        key: recognizer.unsupported_reason(recognizer.initial_checkpoint())
+        for key, recognizer in recognizers.items()
+    }
+    # Length and language first, which take a moment; then all audio is read once.
+    for name, held_out in sets.items():
+        for utterance in held_out.speech:
+            for key, unsupported_reason in reasons.items():
+                if reason := utterance.error or unsupported_reason(utterance):
+                    raise _unusable(f"{held_out.kind}.{name}", utterance, f"{key}: {reason}")
+    for name, held_out in sets.items():
+        place, speech = f"{held_out.kind}.{name}", held_out.speech
+        for utterance in show_progress(speech, f"reading {place}", len(speech)):
+            try:
+                audio.load_utterance(utterance)
+            except AudioError as error:
+                raise _unusable(place, utterance, str(error)) from error
+
+
+def _unusable(place: str, utterance: Utterance, reason: str) -> ConfigError:
+    return ConfigError(
+        f"{place}: {utterance.audio_filepath} cannot be transcribed ({reason}), and its words "
+        "would count as deletions for every model; mend it, or remove it from the set"
+    )
+
+
+def count_words(plan: Plan, utterance: Utterance) -> int:
+    """Return the number of reference words as they will be counted."""
+    return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
