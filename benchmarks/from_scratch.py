@@ -4,10 +4,11 @@ python benchmarks/from_scratch.py FOLDER [--seeds 3] [--minutes 3]
 
 The main question is whether self-attention helps Deep Speech 2. Training is supervised, on one
 thread, on the prompts, digits and letters of one Italian speaker. The test sets are sentences of
-the same speaker, and numbers by another speaker. Every arm from random weights has about 2 M parameters.
-Deep Speech 2 with and without self-attention have equally many parameters and steps, and several
-seeds; the other arms have one seed. `--minutes` limits the processor time of a run: one epoch is
-timed, and the number of steps follows. A killed command resumes when it is repeated.
+the same speaker, and numbers by another speaker. Every arm from random weights has about 2 M
+parameters. Deep Speech 2 with and without self-attention have equally many parameters and steps,
+and several seeds; the other arms have one seed. `--minutes` limits the processor
+time of a run: one epoch is timed, and the number of steps follows. A killed command resumes when
+it is repeated.
 """
 
 from __future__ import annotations
