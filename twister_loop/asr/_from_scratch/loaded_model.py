@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from ...core import schema
 from ...core.artifacts import read_json
-from ...core.errors import AudioError, EngineError
+from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Checkpoint, Seconds, Utterance, Word
 from . import ctc
 from .architecture import CONFIG, WEIGHTS, ScratchArchitecture, unpad_logprobs
@@ -152,7 +152,15 @@ def load(options: ScratchArchitecture, checkpoint: Checkpoint) -> LoadedModel | 
         tokenizer = Tokenizer.load(folder, config["tokens"])
         network = merged.build_network(len(tokenizer))
         network.load_state_dict(weights)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as cause:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        ConfigError,
+    ) as cause:
         raise EngineError(f"{folder}: cannot load a {options.name} model ({cause})") from cause
     return LoadedModel(merged, tokenizer, network.to(device()).eval())
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ...core.artifacts import read_json, write_json
-from ...core.errors import EngineError
+from ...core.errors import ConfigError, EngineError
 
 Unit = Literal["character", "grapheme", "subword"]
 BLANK = 0
@@ -63,7 +63,7 @@ class Tokenizer:
             model = folder / SENTENCEPIECE_FILE
             pieces = model.read_bytes() if saved["unit"] == "subword" else b""
             tokenizer = cls(saved["unit"], tuple(saved["symbols"]), pieces)
-        except (OSError, ValueError, KeyError) as cause:
+        except (OSError, ValueError, KeyError, TypeError, ConfigError) as cause:
             raise EngineError(f"{folder}: cannot read the vocabulary ({cause!r})") from cause
         # With another vocabulary of the same size the model would load, and write wrong letters.
         if tokenizer.digest != expected_digest:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ...core.errors import EngineError
+
 FOLDER = "resume"
 """Folder of the resume state inside the output folder; it is deleted when training is complete."""
 FILE = "state.pt"
@@ -38,13 +40,23 @@ def save_resume_state(state: dict[str, Any], out: Path) -> None:
 
 
 def load_resume_state(out: Path) -> dict[str, Any] | None:
-    """Return the state that was saved last, on the CPU, or None if there is none."""
+    """Return the state that was saved last, on the CPU, or None if there is none.
+
+    Raises:
+        EngineError: the file is damaged, or contains more than tensors and plain data.
+    """
     file = out / FOLDER / FILE
     if not file.is_file():
         return None
     # On the CPU: loading copies the weights to the model's device, which needs no second set there.
     # `weights_only`: a file cannot run code while it is read.
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as cause:  # a broken pickle raises almost any class
+        raise EngineError(
+            f"{file}: not a state to resume the training from ({cause!r}); delete {file.parent} "
+            "to begin the training again"
+        ) from cause
     return state
 
 

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import torch
@@ -23,7 +24,6 @@ from torch import distributed
 
 from ...core.errors import EngineError
 from ...core.processes import child_environment, exit_when_stdin_closes
-from .checkpointing import FOLDER
 
 T = TypeVar("T")
 
@@ -81,24 +81,27 @@ def launch(
     Raises:
         EngineError: one of the processes failed.
     """
-    call = out / FOLDER / "call.pickle"
-    call.parent.mkdir(parents=True, exist_ok=True)
-    call.write_bytes(pickle.dumps((train, tuple(arguments))))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={processes}", "-m", __name__, str(call)]
-    # torchrun and its children get a session, and so a process group, of their own: ending the
-    # group reaches all of them. Each child watches stdin, which closes even if we are killed.
-    launcher = subprocess.Popen(
-        command, stdin=subprocess.PIPE, start_new_session=True, env=child_environment()
-    )
-    assert launcher.stdin
-    try:
-        code = launcher.wait()
-    finally:
-        launcher.stdin.close()
-        with suppress(ProcessLookupError):
-            os.killpg(launcher.pid, signal.SIGTERM)
-        launcher.wait()
+    # A folder of this user alone (mode 0700), not in the run folder: reading a pickle runs code,
+    # and others may be able to write to a run folder. Standard input, which carries the order of a
+    # shard, would reach one of the processes only.
+    with TemporaryDirectory(prefix="twister-") as private:
+        call = Path(private) / "call.pickle"
+        call.write_bytes(pickle.dumps((train, tuple(arguments))))
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc-per-node={processes}", "-m", __name__, str(call)]
+        # torchrun and its children get a session, and so a process group, of their own: ending the
+        # group reaches all of them. Each child watches stdin, which closes even if we are killed.
+        launcher = subprocess.Popen(
+            command, stdin=subprocess.PIPE, start_new_session=True, env=child_environment()
+        )
+        assert launcher.stdin
+        try:
+            code = launcher.wait()
+        finally:
+            launcher.stdin.close()
+            with suppress(ProcessLookupError):
+                os.killpg(launcher.pid, signal.SIGTERM)
+            launcher.wait()
     if code:
         raise EngineError(
             f"{out}: training in {processes} processes failed (exit code {code}); "

@@ -289,6 +289,8 @@ def run_guarded(deadline: Seconds, order: ShardOrder) -> str:
 def main() -> None:
     """Run the shard on standard input, which `run_guarded` keeps open as long as it lives."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # Reading a pickle runs code. This one comes from the process that started us, through a pipe
+    # and, on a cluster, through its own channel, and never from a file: not from a run folder.
     shard, packages = pickle.load(sys.stdin.buffer)
     exit_when_stdin_closes()
     _check_packages(packages)

@@ -2,7 +2,8 @@
 
 A voice is a folder with `config.json` and `model.pth`, as Coqui's own tools read it; a published
 one may have `model.safetensors` instead. Weights are only read as plain tensors
-(`weights_only=True`), so a file from an unknown source cannot run code.
+(`weights_only=True`), and a configuration may only name classes of Coqui's own, so a voice from an
+unknown source cannot run code.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from TTS.config import load_config
 
 from ...core.errors import ConfigError, EngineError
+from .config_check import check_classes
 
 Model: TypeAlias = Any
 """A `GlowTTS`, `ForwardTTS` or `Vits`. `Any`, because Coqui's own annotations are often wrong."""
@@ -125,19 +126,22 @@ def read_config(weights: Path) -> Any:
     """Return the Coqui configuration that lies beside the weights.
 
     Raises:
-        EngineError: it is missing or cannot be read.
+        EngineError: it is missing, cannot be read, or names code that is not Coqui's.
     """
     try:
-        return load_config(weights.with_name(CONFIG))
+        # This imports nothing but the class of Coqui's that describes the kind of model.
+        config = load_config(weights.with_name(CONFIG))
+        _ = config.audio.stats_path  # every voice has audio options
     except FileNotFoundError as cause:
         raise EngineError(
             f"{weights}: there is no {CONFIG} beside it, which describes the model"
         ) from cause
-    # Coqui's loader imports the class that the file names, and passes whatever fails.
-    except (OSError, LookupError, ValueError, TypeError, ImportError) as cause:
+    except Exception as cause:  # Coqui raises almost any class for broken files
         raise EngineError(
             f"{weights}: the {CONFIG} beside it is not of a Coqui voice ({cause})"
         ) from cause
+    check_classes(config, weights)
+    return config
 
 
 def read_state(weights: Path) -> dict[str, torch.Tensor]:
@@ -155,8 +159,10 @@ def read_state(weights: Path) -> dict[str, torch.Tensor]:
         raise EngineError(
             f"{weights}: contains more than tensors and could run code, so it is not loaded"
         ) from cause
-    except (OSError, LookupError, ValueError, TypeError, RuntimeError, SafetensorError) as cause:
-        raise EngineError(f"{weights}: not the weights of a Coqui voice ({cause})") from cause
+    except Exception as cause:  # a broken pickle raises almost any class
+        raise EngineError(f"{weights}: not the weights of a Coqui voice ({cause!r})") from cause
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        raise EngineError(f"{weights}: not the weights of a Coqui voice (no table of tensors)")
     return state
 
 
@@ -196,9 +202,21 @@ def load_model(
         raise ConfigError(f"{weights}: {reason}")
     # `normalize_text` replaces Coqui's cleaners, which differ between languages and versions.
     config.text_cleaner = None
-    model = build(config)
+    model = build_model(build, config, weights)
     load_weights(model, state, weights)
     return model
+
+
+def build_model(build: Callable[[Any], Model], config: Any, weights: Path) -> Model:
+    """Return an untrained model from the configuration of a voice.
+
+    Raises:
+        EngineError: Coqui cannot build it; the message names the file `weights`.
+    """
+    try:
+        return build(config)
+    except Exception as cause:  # as above
+        raise EngineError(f"{weights}: its {CONFIG} describes no model ({cause!r})") from cause
 
 
 def load_weights(model: Model, state: Mapping[str, torch.Tensor], weights: Path) -> None:

@@ -192,7 +192,13 @@ def train_model(
     # One epoch, number 0, holds all steps. Coqui would otherwise synthesize test sentences in it.
     config.epochs, config.run_eval = 1, False
     config.test_delay_epochs = 1
-    trainer = IsolatedTrainer(model, dataset, resume, seed=seed, monitor=monitor)
+    try:
+        trainer = IsolatedTrainer(model, dataset, resume, seed=seed, monitor=monitor)
+    except Exception as cause:  # a broken checkpoint raises almost any class
+        raise EngineError(
+            f"{resume}: the training of the voice cannot be set up or resumed from here "
+            f"({cause!r}); delete this folder to begin it again"
+        ) from cause
     monitor.resume_at(trainer.total_steps_done)
     try:
         trainer.train(steps)

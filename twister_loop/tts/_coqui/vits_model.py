@@ -149,7 +149,7 @@ def load_model(weights: Path) -> Model:
     config.speakers = _read_speakers(config, weights) if has_speakers else [UNNAMED_SPEAKER]
     for part in (config, config.model_args):
         part.use_speaker_embedding, part.speakers_file = True, None
-    model = Vits(config)
+    model = model_files.build_model(Vits, config, weights)
     initial = model.state_dict()
     # Speaker conditioning that is added here must not change the speech before it is trained, so
     # its weights begin at 0. `original1` of a normalized weight is a direction, for which 0 is

@@ -21,6 +21,7 @@ from TTS.tts.models.xtts import Xtts
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.errors import ConfigError, EngineError
 from ...core.types import Language
+from .config_check import check_classes
 
 Model: TypeAlias = Any
 """An `Xtts`, which has no type annotations."""
@@ -68,7 +69,10 @@ def find_model_folder(model: str, more_files: Sequence[str] = ()) -> Path:
 def explain_unsupported_language(folder: Path, lang: Language | None) -> str | None:
     """Return why a model cannot speak texts in a language, or None if it can."""
     config = XttsConfig()
-    config.load_json(str(folder / CONFIG))
+    try:
+        config.load_json(str(folder / CONFIG))
+    except Exception as cause:  # Coqui raises almost any class for broken files
+        return f"{folder / CONFIG} cannot be read ({cause})"
     if reason := _explain_unknown_language(config, lang):
         return reason
     # Some languages are transliterated, by packages that are only imported for the first text.
@@ -94,6 +98,7 @@ def load_model(folder: Path) -> Model:
     config = XttsConfig()
     try:
         config.load_json(str(folder / CONFIG))
+        check_classes(config, folder / WEIGHTS)
         model = Xtts(config)
         model.load_checkpoint(config, checkpoint_dir=str(folder), eval=True)
     except Exception as cause:  # Coqui raises almost any class for broken files

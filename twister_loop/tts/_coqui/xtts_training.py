@@ -23,6 +23,7 @@ from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Utterance
 from . import model_files, training
 from . import xtts_model as xtts
+from .config_check import check_classes
 from .training_clips import MIN_CLIPS
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,7 @@ def _load_trainable_model(base: Path, earlier: Path) -> Any:
     config = GPTTrainerConfig()
     try:
         config.load_json(str(base / xtts.CONFIG))
+        check_classes(config, base / xtts.WEIGHTS)
         args = config.model_args
         args.tokenizer_file = str(base / xtts.VOCABULARY)
         args.xtts_checkpoint = str(earlier / xtts.WEIGHTS)
