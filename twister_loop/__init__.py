@@ -1,4 +1,9 @@
-"""twister_loop: a recognizer teaches a voice, the voice teaches the recognizer, gates decide."""
+"""Fine-tune Whisper with pseudo-labels and synthetic speech, in rounds that gates accept or reject.
+
+>>> from twister_loop import Utterance
+>>> Utterance(id="a", text="what was said", lang="en").text
+'what was said'
+"""
 
 from .asr._base import Recognizer
 from .audio.effects._base import Effect
