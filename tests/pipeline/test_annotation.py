@@ -287,4 +287,4 @@ def test_a_round_clusters_speakers_and_reports_them(world: Path, tmp_path: Path)
         load(world, {"scan": {"speakers": {"at_least": 0.1}}, "seed": 2}), tmp_path / "run"
     )
     records = [read_json(done.folder / "speakers" / "made.json") for done in (first, second)]
-    assert [record["from"]["before"] is None for record in records] == [True, False]
+    assert [record["from"]["earlier_speakers"] is None for record in records] == [True, False]
