@@ -179,3 +179,31 @@ def test_timings_are_beside_the_results_not_in_them(run: Path) -> None:
     for path in run.rglob("made.json"):
         assert "seconds" not in path.read_text()
         assert read_json(path.with_name("timing.json"))["seconds"] >= 0
+
+
+@pytest.mark.parametrize("error", [AssertionError(), KeyError("scores"), RecursionError("deep")])
+def test_a_page_that_cannot_be_drawn_ends_no_command_but_report(
+    world: Path,
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    def fail(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr("twister_loop.reporting.dashboard.page.run_data", fail)
+    monkeypatch.setattr("twister_loop.cli.commands.summarize", fail)
+    shutil.rmtree(run / "round-02")
+    for command in ("run", "round"):
+        assert main([command, str(world), str(run), "--no-prefect"]) == 0
+    assert "the page could not be written" in caplog.text
+    assert "the tables cannot be shown" in caplog.text
+    assert (run / "round-02" / "verdict").is_dir()
+    assert "round 2: " in capsys.readouterr().out
+    for command in ("report", "status"):
+        assert main([command, str(run)]) == 2
+        message = capsys.readouterr().err
+        assert message.startswith(f"twister: {run}: ") and type(error).__name__ in message
+        assert message.count("\n") == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from ..asr._base import Recognizer
 from ..core import schema
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, describe_fault, explain_faults
 from ..data import corpus_check
 from ..pipeline.approval import approve, refuse
 from ..pipeline.experiments.arms import CompareOptions
@@ -32,6 +33,8 @@ from ..reporting.export import export
 from ..reporting.summary import summarize
 from . import doctor, prefect_bridge, toy_demo
 from .finished import is_finished
+
+log = logging.getLogger("twister_loop")
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -125,6 +128,7 @@ def up(options: argparse.Namespace) -> int:
         raise ConfigError(f"{options.plan}: --watch needs a pool that is a folder of audio files")
     # A server that binds every address is still reached from here by the loopback address.
     host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host
+    host = f"[{host}]" if ":" in host else host  # as a URL has an IPv6 address
     return prefect_bridge.exec_flow(
         "up",
         url=f"http://{host}:{options.port}/api",
@@ -169,17 +173,21 @@ def watch(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Show all rounds of a run: error rates, verdicts, data."""
+    with explain_faults(f"{options.run}: cannot be read"):
+        summary = summarize(options.run)
     if options.json:
         # Not escaped to ASCII: names of sets and speakers may be in any script.
-        print(json.dumps(schema.to_json_data(summarize(options.run)), indent=2, ensure_ascii=False))
-        return 0
-    return _print_run(options.run, with_page=False)
+        print(json.dumps(schema.to_json_data(summary), indent=2, ensure_ascii=False))
+    else:
+        dashboard.print_summary(summary)
+    return 0
 
 
 def report(options: argparse.Namespace) -> int:
     """Write the page of a run and print its tables."""
-    page = dashboard.write_page(options.run)
-    _print_run(options.run, with_page=False)
+    with explain_faults(f"{options.run}: the page could not be written"):
+        page = dashboard.write_page(options.run)
+        dashboard.print_summary(summarize(options.run))
     print(f"Page: {page}")
     return 0
 
@@ -301,9 +309,13 @@ def _run_here(
     return _print_run(options.run)
 
 
-def _print_run(run: Path, with_page: bool = True) -> int:
-    dashboard.print_summary(summarize(run))
-    if with_page and (page := dashboard.try_to_write_page(run)):
+def _print_run(run: Path) -> int:
+    """Print the tables of a run and write its page; what fails is logged, the run is finished."""
+    try:
+        dashboard.print_summary(summarize(run))
+    except Exception as error:
+        log.warning("%s: the tables cannot be shown (%s)", run, describe_fault(error))
+    if page := dashboard.try_to_write_page(run):
         print(f"Page: {page}")
     return 0
 
@@ -311,17 +323,15 @@ def _print_run(run: Path, with_page: bool = True) -> int:
 def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
     for round_ in rounds:
         # After every round, not only at the end: a run may take days.
-        dashboard.write_page(run)
-        rounds_so_far = summarize(run).rounds
-        [last] = (summary for summary in rounds_so_far if summary.number == round_.number)
-        objections = map(str, last.verdict.objections if last.verdict else ())
-        outcome = ": ".join(filter(None, [dashboard.round_outcome(last), "; ".join(objections)]))
-        print(f"round {round_.number}: {outcome}")
+        dashboard.try_to_write_page(run)
+        objections = "; ".join(map(str, round_.verdict.objections))
+        outcome = dashboard.folder_outcome(round_.folder)
+        print(f"round {round_.number}: {': '.join(filter(None, [outcome, objections]))}")
 
 
 def _print_decision(options: argparse.Namespace, decision: str) -> int:
     print(decision)
-    dashboard.write_page(options.run)
+    dashboard.try_to_write_page(options.run)
     # Otherwise the suspended flow run would stay open until the next round of this run.
     if "PREFECT_API_URL" in os.environ and prefect_bridge.is_available():
         prefect_bridge.run_flow("close-approval", run=str(options.run))

@@ -15,6 +15,10 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -70,3 +74,36 @@ class AwaitingApproval(TwisterError):  # noqa: N818  (not an error either)
     """Candidate that the gates accepted and that a person has not approved yet."""
 
     exit_code = 0
+
+
+def describe_fault(error: BaseException) -> str:
+    """Return an unexpected exception in one line: its class, its message, and where it was raised.
+
+    >>> try:
+    ...     raise AssertionError
+    ... except AssertionError as error:
+    ...     describe_fault(error).startswith("AssertionError in ")
+    True
+    """
+    message = " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{f': {message}' if message else ''}{place}"
+
+
+@contextmanager
+def explain_faults(what: str) -> Iterator[None]:
+    """Raise TwisterError, one sentence, for any other error: also one of a bug of this library.
+
+    Args:
+        what: begins the sentence, and says what failed and where.
+    """
+    try:
+        yield
+    except TwisterError:
+        raise
+    except Exception as error:
+        raise TwisterError(
+            f"{what} ({describe_fault(error)}); if its files were not edited or damaged, please "
+            "report this"
+        ) from error

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
+from ..core.errors import describe_fault
 from ..reporting import dashboard
 from ..reporting.summary import RoundSummary, summarize
+
+log = logging.getLogger("twister_loop")
 
 
 def run_key(run: Path) -> str:
@@ -21,6 +25,17 @@ def run_key(run: Path) -> str:
 
 
 def publish_round(run: Path) -> str:
+    """Publish the last round as `_publish_round` does; a failure is logged and ends nothing."""
+    try:
+        return _publish_round(run)
+    # Any error, also a bug: the round is finished and on the disk.
+    except Exception as error:
+        reason = describe_fault(error)
+        log.warning("%s: the finished round could not be published (%s)", run, reason)
+        return f"{run.name}: a round is finished, and could not be published ({reason})"
+
+
+def _publish_round(run: Path) -> str:
     """Write the page, publish the last round as artifacts and event, and return its headline."""
     page = dashboard.try_to_write_page(run)
     page_url = page.resolve().as_uri() if page else "the page could not be written"

@@ -19,7 +19,7 @@ from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.dashboard import page
 from twister_loop.reporting.details import EarlyStoppingCurve, details
 from twister_loop.reporting.record_cache import CACHE_FOLDER, clear_memory
-from twister_loop.reporting.summary import summarize
+from twister_loop.reporting.summary import round_summary, summarize
 
 
 @pytest.fixture
@@ -55,6 +55,42 @@ def test_a_page_that_cannot_be_written_never_ends_a_run(
     write_json({"format": FORMAT}, run / RUN_MARKER)
     finished = next_round(plan, run, dashboard.redraw_after_stages(run, run_in_process))
     assert finished.verdict.accepted and "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize("error", [AssertionError(), ZeroDivisionError("a"), OSError(5, "b")])
+def test_any_error_of_the_page_is_logged_in_one_line_and_it_is_drawn_after_the_next_stage(
+    plan: Plan,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    run, attempts = tmp_path / "run", list[int]()
+
+    def fail_at_first(round_folder: Path) -> Any:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise error
+        return round_summary(round_folder)
+
+    monkeypatch.setattr(page, "round_summary", fail_at_first)
+    next_round(plan, run, dashboard.redraw_after_stages(run, run_in_process))
+    lines = [record.getMessage() for record in caplog.records if "the page could" in record.message]
+    assert len(lines) == 2 and (run / "index.html").is_file()
+    assert f"{type(error).__name__}" in lines[0] and "in test_page.py, line" in lines[0]
+    assert "Traceback" not in caplog.text
+
+
+def test_a_clip_that_cannot_be_encoded_is_left_out(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> float:
+        raise AssertionError
+
+    next_round(plan, tmp_path / "run", run_in_process)
+    monkeypatch.setattr("twister_loop.reporting.dashboard.clips.audio.read", refuse)
+    assert dashboard.write_page(tmp_path / "run").is_file()
+    assert not list((tmp_path / "run").glob("clips/*.flac"))
 
 
 def test_a_finished_round_is_read_from_the_cache(

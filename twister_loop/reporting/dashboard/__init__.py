@@ -4,6 +4,7 @@ The server is not imported here, because its packages are optional.
 """
 
 from .console import (
+    folder_outcome,
     format_change,
     print_comparison,
     print_report,
@@ -15,6 +16,7 @@ from .console import (
 from .page import redraw_after_stages, try_to_write_page, write_page
 
 __all__ = [
+    "folder_outcome",
     "format_change",
     "print_comparison",
     "print_report",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...audio import io as audio
-from ...core.errors import AudioError
+from ...core.errors import AudioError, describe_fault
 from ...core.manifest import Manifest
 from ...core.types import TEXT_ONLY, Utterance
 from ...pipeline.run_folder import RunFolder
@@ -109,9 +109,11 @@ def _copy_clip(utterance: Utterance, path: Path) -> bool:
         seconds = min(utterance.duration or MAX_SECONDS, MAX_SECONDS)
         samples = audio.read(utterance.audio_filepath, utterance.offset, seconds, utterance.channel)
         audio.write(samples, scratch)
-    except AudioError as error:
-        # Recordings may have been moved since; the page then says that there is no clip.
-        log.info("no clip of %s: %s", utterance.id, error)
+    # Any error: recordings may have been moved since, or hold what no encoder takes. The page then
+    # says that there is no clip.
+    except Exception as error:
+        reason = error if isinstance(error, AudioError) else describe_fault(error)
+        log.info("no clip of %s: %s: %s", utterance.id, utterance.audio_filepath, reason)
         return False
     scratch.replace(path)
     return True

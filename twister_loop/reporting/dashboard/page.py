@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ...core import schema
+from ...core.errors import describe_fault
 from ...core.types import Verdict
 from ...pipeline.run_folder import RunFolder
 from ...pipeline.steps import StageRunner
@@ -100,8 +101,7 @@ def redraw_after_stages(run: Path, run_stage: StageRunner) -> StageRunner:
             nonlocal written_at
             due = time.monotonic() - written_at >= MIN_SECONDS_BETWEEN_WRITES
             # Nothing may follow a verdict, so the page is always written then.
-            if (due or isinstance(outcome, Verdict)) and not reused:
-                try_to_write_page(run)
+            if (due or isinstance(outcome, Verdict)) and not reused and try_to_write_page(run):
                 written_at = time.monotonic()
             return outcome
 
@@ -116,7 +116,12 @@ def try_to_write_page(run: Path) -> Path | None:
         return write_page(run)
     # Any error, also a bug of the page: a run of days must not end because of it.
     except Exception as error:
-        log.warning("%s: the page could not be written: %s", run, error, exc_info=True)
+        log.warning(
+            "%s: the page could not be written (%s); the run goes on, and the page is tried again "
+            "after the next stage",
+            run,
+            describe_fault(error),
+        )
         return None
 
 
