@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from multiprocessing import Process
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from num2words import CONVERTER_CLASSES
 
 from twister_loop.evaluation import metrics
 from twister_loop.text import scripts
@@ -144,3 +146,45 @@ def test_letters_of_an_unexpected_script_are_counted(
     reference: str, hypothesis: str, lang: str | None, foreign: int, letters: int
 ) -> None:
     assert scripts.count_foreign_letters(reference, hypothesis, lang) == (foreign, letters)
+
+
+def normalize_digits_in_every_language(spec: dict[str, Any]) -> None:
+    """Normalize numbers of many lengths."""
+    part = normalizer(**spec)
+    for lang in [*sorted(CONVERTER_CLASSES), "amx", "am-ET", "fil", "xx", "a", "zh", "el"]:
+        for length in [*range(1, 20), 100, 5000]:
+            for digits in ("9" * length, "1" + "0" * (length - 1), ("12345678" * 625)[:length]):
+                part.normalize(f"a {digits} b", lang)
+        part.normalize("a" + 2000 * " million", lang)
+
+
+@pytest.mark.parametrize("spec", VARIANTS)
+def test_no_number_of_any_length_hangs_in_any_language(spec: dict[str, Any]) -> None:
+    normalizer(**spec)  # skips the test here if a package is missing
+    # In a process of its own: only a process can be ended while it hangs.
+    process = Process(target=normalize_digits_in_every_language, args=(spec,))
+    process.start()
+    process.join(60)
+    is_alive = process.is_alive()
+    process.kill()
+    assert not is_alive and process.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "normalized"),
+    [
+        ("am", "12345678", "12345678"),
+        ("am", "1984", "1984"),
+        ("am-ET", "7", "7"),
+        ("te", "12345678901", "12345678901"),
+        ("xx", "7", "7"),
+        ("fil", "7", "7"),  # not Finnish
+        ("it-IT", "7", "sette"),
+        ("it", "9" * 16, "9" * 16),
+        ("it", "9" * 5000, "9" * 5000),
+    ],
+)
+def test_digits_that_cannot_be_spelled_stay_as_they_are(
+    lang: str, text: str, normalized: str
+) -> None:
+    assert normalizer(use="basic").normalize(text, lang) == normalized
