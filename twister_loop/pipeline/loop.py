@@ -97,7 +97,8 @@ def refine(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> It
         TwisterError: Whatever `preflight.prepare_round` raises.
     """
     run_folder = RunFolder.open(run)
-    if run_folder.unfinished_pruning.exists():
+    # While a round is in progress, `next_round` prunes when it is finished.
+    if run_folder.unfinished_pruning.exists() and not run_folder.in_progress:
         with run_folder.locked():
             run_folder.prune(plan.keep)
     yield from (load_round(folder) for folder in run_folder.finished_rounds[: plan.rounds])
@@ -166,6 +167,8 @@ def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_proc
 def _prepare_and_run(plan: Plan, run_folder: RunFolder, run_stage: StageRunner) -> Round:
     inputs = prepare_round(plan, run_folder)
     log.info("round %d in %s", round_number(inputs.folder), inputs.folder)
+    # Before the round is finished: a kill between its verdict and `prune` must not be forgotten.
+    run_folder.unfinished_pruning.touch()
     finished = run_round(plan, run_folder, inputs, run_stage)
     if freed := run_folder.prune(plan.keep):
         log.info("pruned old rounds, freed %.2f GB", freed / 1e9)

@@ -229,9 +229,8 @@ class RunFolder:
             for path in list(folder.rglob("*"))
             if path.is_file() and _is_bulk(path)
         ]
-        if bulk:
-            # Only this file tells the next process that a kill fell into the loop below.
-            self.unfinished_pruning.touch()
+        # Only this file tells the next process that a kill fell into the loop below.
+        self.unfinished_pruning.touch()
         freed = 0
         for path, folder in bulk:
             artifacts = (parent for parent in path.parents if (parent / PROVENANCE).is_file())
@@ -244,7 +243,7 @@ class RunFolder:
 
     @property
     def unfinished_pruning(self) -> Path:
-        """File that exists while `prune` deletes, and after a kill until it has been repeated."""
+        """File that exists while a round runs and `prune` deletes, and after a kill in there."""
         return self.path / ".pruning"
 
     @contextmanager
