@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests import world as toy
 from twister_loop import Plan, load, next_round
@@ -122,3 +124,23 @@ def test_texts_and_transcripts_with_control_tokens_are_dropped_and_counted(
     assert Funnel.load(done.folder / "texts").rejected["control_token"].utterances == 3
     assert "a < b | c > d" in {line.text for line in Manifest.load(done.folder / "texts")}
     assert rejected(done.folder / "filtered_labels")[f"fox {token} dog"] == "control_token"
+
+
+def spoil(path: Path) -> None:
+    samples = np.full(16000, 0.1, np.float32)
+    samples[77] = np.nan
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+
+
+def test_unreadable_human_and_replayed_speech_is_rejected_and_counted(
+    world: Path, tmp_path: Path
+) -> None:
+    for name in ("human", "replay"):
+        add_speech(tmp_path / "data" / name, f"io {name}")
+        spoil(tmp_path / "data" / name / "more-0.wav")
+    add_speech(tmp_path / "data" / "other", "ua e io")
+    replay = ["data/replay", "data/other"]
+    done = next_round(load(world, {"replay": replay, "mix": {"replay": 0.5}}), tmp_path / "run")
+    for stage, text in (("filtered_labels", "io human"), ("filtered_replay", "io replay")):
+        assert rejected(done.folder / stage)[text] == "error"
+        assert Funnel.load(done.folder / stage).rejected["error"].utterances == 1

@@ -25,7 +25,7 @@ from .run_folder import RunFolder
 from .stage_table import StageEntry
 from .stages.annotation import cluster_speakers, estimate_columns
 from .stages.evaluation import check_held_out_files, evaluate, judge
-from .stages.filtering import filter_utterances
+from .stages.filtering import filter_transcribed, filter_utterances
 from .stages.labeling import align, transcribe, try_decoders
 from .stages.listing import scan
 from .stages.mixture import augment, mix, pack
@@ -280,9 +280,8 @@ class RoundSteps:
             self.inputs.replay, filters=(), out=stage_table.ALIGNED_REPLAY.path(self.folder)
         )
         if len(replay):
-            out, held_out = stage_table.FILTERED_REPLAY.path(self.folder), self.inputs.held_out
-            replay = self.run_stage(filter_utterances)(
-                filters=(), speech=replay, human=None, held_out=held_out, out=out
+            replay = self.run_stage(filter_transcribed)(
+                replay, self.inputs.held_out, out=stage_table.FILTERED_REPLAY.path(self.folder)
             )
         return self.run_stage(mix)(
             options=self.plan.mix,

@@ -29,7 +29,7 @@ from ..plan import Plan
 from ..preflight import list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
-from ..stages.filtering import filter_utterances
+from ..stages.filtering import filter_transcribed
 from ..stages.listing import gather
 from ..stages.training import fine_tune
 
@@ -121,10 +121,8 @@ def _list_inputs(plan: Plan, folder: Path) -> _StudyInputs:
     check_held_out_sets(plan, sets)
     check_leaks(training={"human": human}, sets=sets)
     stopping_speech = get_early_stopping_speech(plan.asr.early_stopping_set, sets)
-    filtered = filter_utterances(
-        filters=(),
+    filtered = filter_transcribed(
         speech=human,
-        human=None,
         held_out=[held_out.speech for held_out in sets.values()],
         out=folder / "filtered_human",
     )

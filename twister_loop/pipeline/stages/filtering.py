@@ -10,9 +10,12 @@ from functools import partial
 from itertools import chain, tee
 from pathlib import Path
 
+from ...audio import io as audio
 from ...core.artifacts import stage
+from ...core.errors import AudioError
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
+from ...core.progress import show_progress
 from ...core.types import Funnel, Tally, Utterance
 from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
@@ -60,14 +63,40 @@ def filter_utterances(
         engine = partial(_filter_with_context, fitted_filters, held_out_texts, context)
         verified = VerifiedManifest(speech.folder)
         filtered = run_in_shards(engine, verified, "filtering", cluster, out / "judged")
-    human_speech = (
-        first_objection(utterance, (), held_out_texts)
-        for utterance in (VerifiedManifest(human.folder) if human else ())
-    )
+    human_speech = _filter_transcribed(human, held_out_texts) if human else ()
     manifest = write_kept_and_rejected(chain(filtered, human_speech), out)
     # The answers are in the manifests by now; the folder only served to resume.
     shutil.rmtree(out / "judged", ignore_errors=True)
     return manifest
+
+
+@stage(version=1)
+def filter_transcribed(speech: Manifest, held_out: Sequence[Manifest], *, out: Path) -> Manifest:
+    """Keep human transcripts that may be trained on; no filter doubts them.
+
+    Dropped is what cannot be read, what equals or nearly equals a held-out text, and what holds
+    control tokens of Whisper.
+
+    Args:
+        speech: Speech with human transcripts.
+        held_out: The held-out sets, for their texts.
+        out: Folder of the kept utterances; `rejected/` in it holds the others with the reason.
+    """
+    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    return write_kept_and_rejected(_filter_transcribed(speech, held_out_texts), out)
+
+
+def _filter_transcribed(speech: Manifest, held_out_texts: HeldOutTexts) -> Iterator[Utterance]:
+    """Yield human transcripts, marked as rejected if they may not be trained on."""
+    lines = show_progress(VerifiedManifest(speech.folder), "checking transcripts", len(speech))
+    for utterance in lines:
+        if not utterance.error:
+            # The pool was scanned; here its audio is read for the first time.
+            try:
+                audio.load_utterance(utterance)
+            except AudioError as error:
+                utterance = replace(utterance, error=str(error))
+        yield first_objection(utterance, (), held_out_texts)
 
 
 def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manifest:
