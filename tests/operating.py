@@ -52,22 +52,27 @@ class Receiver:
 
 
 class Up:
-    """Running `twister up` with its server."""
+    """Running `twister up` with its server.
 
-    def __init__(self, home: Path, *arguments: str | Path, **environment: str) -> None:
+    With `auth=None` nobody sets a password, so `up` makes one, and other commands must find it.
+    """
+
+    def __init__(
+        self, home: Path, *arguments: str | Path, auth: str | None = AUTH, **environment: str
+    ) -> None:
         self.home, self.port = home, free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         self.environment = inherited | {
             "NO_COLOR": "1",
             "PREFECT_HOME": str(home / "prefect"),
-            "PREFECT_SERVER_API_AUTH_STRING": AUTH,
-            "PREFECT_API_AUTH_STRING": AUTH,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PYTHONPATH": f"{ROOT / 'tests' / 'slowly'}:{ROOT}",
         }
+        if auth:
+            self.environment["PREFECT_SERVER_API_AUTH_STRING"] = auth
+            self.environment["PREFECT_API_AUTH_STRING"] = auth
         self.environment |= environment
-        self.client = httpx.Client(base_url=self.api, auth=tuple(AUTH.split(":")), timeout=30)
         self.log = home / "up.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -78,6 +83,9 @@ class Up:
                 stderr=subprocess.STDOUT,
             )
         self.until(lambda: "Ctrl-C stops everything" in self.log.read_text(), 300)
+        self.password_file = home / "prefect/twister/password"
+        user, password = (auth or self.password_file.read_text().strip()).split(":")
+        self.client = httpx.Client(base_url=self.api, auth=(user, password), timeout=30)
 
     def until(self, condition: Callable[[], T], seconds: float = 90) -> T:
         """Poll until the condition is true; return its outcome, or fail with the log's end."""

@@ -105,6 +105,11 @@ def test_secrets_come_from_variables_and_are_in_no_file() -> None:
     assert "docker/.env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
+def test_only_pages_of_the_server_itself_may_use_it() -> None:
+    origins = SERVICES["server"]["environment"]["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"]
+    assert origins == "http://127.0.0.1:4200,http://localhost:4200"
+
+
 class Topology:
     """Services of compose.yaml as processes of this machine, with the same environment."""
 

@@ -182,7 +182,9 @@ def test_a_killed_server_loses_no_round_and_no_approval(
 
     assert up.ended(up.start("retrain", plan=plan, run=run))[0] == "Waiting"
     resume = f"/flow_runs/{approval_run}/resume"
-    assert up.post(resume, {"run_input": {}})["status"] == "REJECT"
+    # The form sends an untouched switch as false: a refusal needs a note.
+    for answer in ({}, {"approve": False}, {"approve": False, "note": " ", "by": ""}):
+        assert up.post(resume, {"run_input": answer})["status"] == "REJECT"
     assert up.state(approval_run)[0] == "Suspended" and RunFolder.read(run).champion is None
     decision = {"approve": True, "note": "listened to it", "by": "a person"}
     assert up.post(resume, {"run_input": decision})["status"] == "ACCEPT"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
@@ -21,6 +22,7 @@ from ..asr._base import Recognizer
 from ..core.cache import cache_folder
 from ..core.environment import installed_version
 from ..core.errors import TwisterError
+from ..core.processes import child_environment
 
 Status = Literal["ok", "optional", "PROBLEM"]
 
@@ -173,14 +175,17 @@ def _check_weights() -> Finding:
 def _check_server() -> Finding:
     if find_spec("prefect") is None:
         return Finding("prefect server", "prefect is not installed", "optional")
-    # Prefect's own test server: a temporary database, and the port is chosen by the system.
-    code = (
-        "from prefect.testing.utilities import prefect_test_harness\n"
-        "with prefect_test_harness(server_startup_timeout=60): pass"
-    )
-    process = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
-    )
+    # A database of its own: the check must not change, or wait for, that of another server.
+    code = "from twister_loop.flows.server import start_temporary_server\n"
+    code += "start_temporary_server()()"
+    with tempfile.TemporaryDirectory(prefix="twister-") as home:
+        process = subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            env=child_environment() | {"PREFECT_HOME": home},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if process.returncode == 0:
         return Finding("prefect server", "starts")
     last_line = (process.stderr.strip().splitlines() or ["no message"])[-1]

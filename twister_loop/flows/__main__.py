@@ -1,8 +1,8 @@
 """Entry point of the flows: `python -P -m twister_loop.flows NAME ARGUMENTS`.
 
 NAME is a flow (`refine`, `round`, `retrain`, `evaluate`), or `up`, `deploy`, `watch` or
-`close-approval`. ARGUMENTS is a JSON object with its keyword arguments. If `PREFECT_API_URL` is
-not set, flows run against a temporary server that ends with this process.
+`close-approval`. ARGUMENTS is a JSON object with its keyword arguments. If Prefect has no
+`PREFECT_API_URL`, flows run against a temporary server that ends with this process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import signal
 import sys
 from typing import Any
 
+from ..core.errors import ConfigError, TwisterError
+
 exit_messages: list[str] = []
+
+SERVICES = {"watch", "deploy", "close-approval"}
+"""Names that need a server which is running already."""
 
 SETTINGS = {
     "DO_NOT_TRACK": "1",
@@ -27,9 +32,6 @@ SETTINGS = {
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
         "prefect.server.concurrency.lease_storage.filesystem"
     ),
-    # The first start creates the database, which takes longer than the default 20 s on a busy
-    # machine.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_WORKER_QUERY_SECONDS": "5",
 }
@@ -47,16 +49,18 @@ def main(name: str, arguments: str = "{}") -> int:
     parameters = json.loads(arguments)
     for variable, default in SETTINGS.items():
         os.environ.setdefault(variable, default)
-    if name == "up":
-        os.environ["PREFECT_API_URL"] = parameters["url"]
-        if auth := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-            os.environ.setdefault("PREFECT_API_AUTH_STRING", auth)
-    if "PREFECT_API_URL" not in os.environ:
-        os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
-    from .. import TwisterError
+    # Prefect's own temporary server has no password.
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+    import httpx
+
+    from .password import use_stored_password
 
     try:
+        use_stored_password()
         return _dispatch(name, parameters)
+    except httpx.HTTPError as error:
+        exit_messages.append(_describe(error))
+        return 1
     except TwisterError as error:
         exit_messages.append(str(error))
         return error.exit_code
@@ -69,6 +73,8 @@ def _dispatch(name: str, parameters: dict[str, Any]) -> int:
         from .up import up
 
         return up(**parameters)
+    if name in SERVICES and not _api_url():
+        raise ConfigError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://HOST:4200/api")
     if name == "watch":
         from .watch import watch
 
@@ -90,28 +96,44 @@ def _dispatch(name: str, parameters: dict[str, Any]) -> int:
     return _run_flow(name, parameters)
 
 
-def _run_flow(name: str, parameters: dict[str, Any]) -> int:
-    import httpx
+def _api_url() -> str | None:
+    # A profile of Prefect may name the server, too.
+    from prefect.settings import get_current_settings
 
+    return get_current_settings().api.url
+
+
+def _run_flow(name: str, parameters: dict[str, Any]) -> int:
+    # Exit by SystemExit instead of by the signal, so that exit handlers stop the temporary server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    from .server import start_temporary_server
+
+    # Started before the other imports, which take as long as the server needs to start.
+    wait_for_server = None if _api_url() else start_temporary_server()
     from .evaluate import evaluate
     from .refine import one_round, refine, retrain
 
     flows: dict[str, Any] = {flow.name: flow for flow in (refine, one_round, retrain, evaluate)}
-    # Exit by SystemExit instead of by the signal, so that exit handlers stop the temporary server.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        state = flows[name](**parameters, return_state=True)
-    except httpx.HTTPError as error:
-        exit_messages.append(
-            f"cannot reach the Prefect server ({error}). Finished stages are on disk; run the "
-            "same command again to resume"
-        )
-        return 1
+    if wait_for_server:
+        wait_for_server()
+    state = flows[name](**parameters, return_state=True)
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, Exception) and hasattr(outcome, "exit_code"):
         exit_messages.append(str(outcome))
         return int(outcome.exit_code)
     return 0 if state.is_completed() else 1
+
+
+def _describe(error: Exception) -> str:
+    if getattr(getattr(error, "response", None), "status_code", None) == 401:
+        return (
+            "the Prefect server wants its password: export PREFECT_API_AUTH_STRING, as "
+            "`twister up` prints it"
+        )
+    return (
+        f"cannot reach the Prefect server ({error}). Finished stages are on disk; run the same "
+        "command again to resume"
+    )
 
 
 if __name__ == "__main__":

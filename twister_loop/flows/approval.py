@@ -25,6 +25,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed, Failed
+from pydantic import ConfigDict, Field
 
 from .. import TwisterError, approve, refuse
 from ..pipeline.run_folder import RunFolder, approval_of, round_number
@@ -40,11 +41,22 @@ log = logging.getLogger("twister_loop")
 
 
 class Decision(RunInput):
-    """Fields of the form that Prefect shows when the suspended flow run is resumed."""
+    """Fields of the form that Prefect shows when the suspended flow run is resumed.
 
-    approve: bool
-    note: str = ""
-    by: str = ""
+    The form sends an untouched switch as false, so a refusal without a note is rejected by the
+    server, which checks the answer against this schema.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"approve": {"const": False}}},
+            "then": {"required": ["note"], "properties": {"note": {"pattern": r"\S"}}},
+        }
+    )
+
+    approve: bool = Field(description="on: the candidate becomes the champion; off: refuse it")
+    note: str = Field(default="", description="the reason; a refusal needs one")
+    by: str = Field(default="", description="your name")
 
 
 @flow(name="promote", flow_run_name="{run}", persist_result=False)
