@@ -29,9 +29,9 @@ from twister_loop.cli.main import main as twister
 
 PLAN_CHANGES = (
     ("gates: [no_regression, significant]", "gates: [{use: no_regression, at_most: 0.9}]"),
-    ("rounds: 2", "rounds: 2\nkeep: {last: 1}\nreferences: {other: {use: toy, letters: 'aeio '}}"),
+    ("rounds: 2", "rounds: 2\nkeep: {last: 1}\nreferences: {toy: {use: toy, letters: 'aeio '}}"),
 )
-"""Both rounds are accepted, so that the first one is pruned; a reference is copied in the second."""
+"""Both rounds are accepted, so that the first is pruned; a reference is copied in the second."""
 NOT_COMPARED = {"timing.json", "speed.json", "lock", "hashes.json", "index.html"}
 """Times, times of files, and a page that shows both."""
 DEADLINE = 120

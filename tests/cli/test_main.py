@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.pages import rounds_of_page
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json
+from twister_loop.core.types import Objection, Verdict
+from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
@@ -207,3 +210,29 @@ def test_a_page_that_cannot_be_drawn_ends_no_command_but_report(
         message = capsys.readouterr().err
         assert message.startswith(f"twister: {run}: ") and type(error).__name__ in message
         assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["[/b]", "dev[red]", "a\x1b[31mb", "a\rb", "\u202eb", ":smile:"])
+def test_a_name_with_markup_or_escape_sequences_is_printed_as_plain_text(
+    run: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    [*_, last] = (summary := summarize(run)).rounds
+    renamed = replace(
+        last,
+        scores={name: last.scores["dev"]},
+        changes={name: last.changes["dev"]},
+        verdict=Verdict((Objection(name, name),)),
+    )
+    print_summary(replace(summary, rounds=(renamed,), champion=name, run=name))
+    printed = capsys.readouterr().out
+    shown = "\\r" if name == "a\rb" else ascii(name)[1:-1]
+    assert printed.count(shown) >= 4
+    assert not {"\x1b", "\r", "\u202e"} & set(printed)
+
+
+def test_a_message_with_escape_sequences_is_printed_as_plain_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["status", "a\x1b[31mb"]) == 2
+    assert "a\\x1b[31mb" in capsys.readouterr().err

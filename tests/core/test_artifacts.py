@@ -21,6 +21,7 @@ from twister_loop.core.artifacts import (
     reuse_result,
     stage,
     used_by,
+    write_json,
 )
 from twister_loop.core.digests import folder_size
 
@@ -191,3 +192,11 @@ def test_a_damaged_json_file_is_named_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"run\.json: not JSON .*; restore the file"):
         read_json(tmp_path / "run.json")
+
+
+def test_a_link_under_the_name_of_a_scratch_file_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / ".a.json").symlink_to(tmp_path / "precious")
+    write_json({"a": 1}, tmp_path / "a.json")
+    assert (tmp_path / "precious").read_text() == "kept"
+    assert read_json(tmp_path / "a.json") == {"a": 1}

@@ -1,6 +1,7 @@
 """kill -9 at any moment costs at most the window in flight, and changes no byte."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,15 @@ def test_a_run_killed_inside_a_stage_ends_in_the_same_bytes(
     assert not scratch.with_name(stage).exists()
     assert run(world, tmp_path / "killed", 0).returncode == 0
     assert content(tmp_path / "killed") == content(home / "undisturbed")
+
+
+@pytest.mark.timeout(300)
+def test_a_run_killed_before_any_file_operation_or_in_a_write_ends_in_the_same_bytes() -> None:
+    # A sample; without --kills it falls into each of a thousand operations, see BENCHMARKS.md.
+    command = [sys.executable, "benchmarks/kills.py", "--kills", "5"]
+    measured = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert measured.returncode == 0, measured.stdout + measured.stderr
+    assert re.search(r"^\| all \| \d{3,} \| 5 \| 0 \| 0 \| 0 \|$", measured.stdout, re.MULTILINE)
 
 
 REAL_PLAN = """

@@ -17,6 +17,7 @@ from typing import Any
 from ..asr._base import Recognizer
 from ..core import schema
 from ..core.errors import ConfigError, describe_fault, explain_faults
+from ..core.terminal import printable
 from ..data import corpus_check
 from ..pipeline.approval import approve, refuse
 from ..pipeline.experiments.arms import CompareOptions
@@ -326,7 +327,8 @@ def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
         dashboard.try_to_write_page(run)
         objections = "; ".join(map(str, round_.verdict.objections))
         outcome = dashboard.folder_outcome(round_.folder)
-        print(f"round {round_.number}: {': '.join(filter(None, [outcome, objections]))}")
+        line = ": ".join(filter(None, [outcome, objections]))
+        print(printable(f"round {round_.number}: {line}"))
 
 
 def _print_decision(options: argparse.Namespace, decision: str) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ..core.errors import TwisterError
+from ..core.terminal import PrintableFormatter, printable
 from .parser import build_parser
 
 log = logging.getLogger("twister_loop")
@@ -20,14 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         user can correct, 130 after Ctrl-C.
     """
     # Other libraries log from WARNING on only: transformers and Prefect are verbose at INFO.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log.setLevel(logging.INFO)
     try:
         options = build_parser().parse_args(arguments)
         options.changes = dict(options.changes)  # the last --set of a key wins
         code: int = options.command(options)
     except TwisterError as error:
-        print(f"twister: {error}", file=sys.stderr)
+        print(f"twister: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         # No traceback: stages that are not complete stay hidden and resume.

@@ -239,8 +239,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_bytes())
-    # RecursionError: brackets nested thousands deep.
-    except (ValueError, RecursionError) as cause:
+    except (ValueError, RecursionError) as cause:  # the latter: brackets nested thousands deep
         raise ConfigError(
             f"{path}: not JSON ({cause}); restore the file, or delete its folder to have it made "
             "again"
@@ -251,6 +250,7 @@ def write_json(content: Any, path: Path) -> None:
     """Write a small JSON file atomically: readers see the old file or the new one."""
     # In the same folder, because a rename is atomic only within a file system.
     scratch = path.with_name(f".{path.name}")
+    scratch.unlink(missing_ok=True)  # in somebody else's run it may be a link to anywhere
     scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     scratch.replace(path)
 

@@ -243,3 +243,13 @@ def test_a_sample_without_text_and_transcript_is_shown_too(run: Path) -> None:
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     clear_memory()
     assert any(sample.objection == "silent: -80 dB" for sample in details(run)[0].samples)
+
+
+def test_no_link_in_a_run_is_written_through(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "precious").write_text("kept")
+    (run / "clips").symlink_to(tmp_path / "elsewhere")
+    (run / ".index.html").symlink_to(tmp_path / "precious")
+    assert dashboard.write_page(run).is_file()
+    assert (tmp_path / "precious").read_text() == "kept"
+    assert not list((tmp_path / "elsewhere").iterdir())

@@ -189,3 +189,107 @@ def test_an_open_address_without_a_token_is_refused(
     assert main(["dashboard", str(folder / "none")]) == 2
     with pytest.raises(ConfigError, match="no such folder"):
         Runs.open(folder / "none")
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    """A folder with copies of one run, `good` and `bad`, beside files that are not to be read."""
+    for name in ("good", "bad"):
+        shutil.copytree(folder / "one", tmp_path / "runs" / name)
+    shutil.copytree(folder / "one", tmp_path / "outside")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "run.json",
+        "round-01",
+        "round-01/report",
+        "round-01/report/report.json",
+        "round-01/plan.json",
+        "round-01/pseudo_labels/manifest.jsonl",
+        "round-01/verdict/verdict.json",
+        "clips",
+        ".summaries",
+    ],
+)
+def test_a_link_out_of_the_folder_is_not_read_and_hides_no_other_run(
+    copied: Path, place: str
+) -> None:
+    link, outside = copied / "runs" / "bad" / place, copied / "outside" / place
+    if link.is_dir():
+        shutil.rmtree(link)
+    else:
+        link.unlink()
+    link.symlink_to(outside)
+    with serving(copied / "runs") as address:
+        runs = {run["name"]: run for run in Answer(address, "/api/runs").json}
+        assert "error" not in runs["good"] and runs["good"]["outcomes"]
+        assert "error" in runs["bad"]
+        for path in (
+            "/api/run/bad",
+            "/api/now/bad",
+            "/api/utterances/bad?round=round-01",
+            "/api/compare?first=bad/round-01&second=good/round-01",
+            "/api/compare?first=good/round-01&second=bad/round-01",
+        ):
+            assert Answer(address, path).status == 404, path
+        assert Answer(address, "/api/run/good").status == 200
+        if "manifest" in place or place == "round-01":
+            assert Answer(address, "/api/lines?run=bad&folder=round-01/pseudo_labels").status == 404
+        if place == "clips":
+            clip = next((copied / "outside" / "clips").glob("*.flac")).name
+            assert Answer(address, f"/audio/bad/clips/{clip}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", b""),
+        ("run.json", b"[]"),
+        ("run.json", b'{"format": 1}'),
+        ("round-01/verdict/verdict.json", b"[" * 100_000),
+        ("round-01/report/report.json", b"{}"),
+        ("round-01/plan.json", b"[]"),
+        ("round-01/champion/timing.json", b""),
+    ],
+)
+def test_a_broken_run_is_shown_as_broken_and_hides_no_other(
+    copied: Path, file: str, content: bytes
+) -> None:
+    (copied / "runs" / "bad" / file).write_bytes(content)
+    shutil.rmtree(copied / "runs" / "bad" / ".summaries")
+    with serving(copied / "runs") as address:
+        runs = {run["name"]: run for run in Answer(address, "/api/runs").json}
+        assert "error" not in runs["good"] and "error" in runs["bad"]
+        assert Answer(address, "/api/run/bad").status in {400, 404}
+        assert Answer(address, "/api/run/good").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"/api/lines?run=three&folder=round-01/pool&begin={begin}"
+            for begin in ("%C2%B2", "%D9%A3", "-1", "x", "", "1e3", 2**63, 2**64, "9" * 5000)
+        ),
+        f"/api/lines?run=three&folder={'a' * 5000}",
+        f"/api/lines?run={'a' * 5000}&folder=round-01/pool",
+        f"/api/run/{'a' * 5000}",
+        f"/api/now/{'a/' * 2500}",
+        f"/api/utterances/three?round={'a' * 5000}",
+        f"/api/compare?first={'a' * 5000}&second=three/round-01",
+        f"/audio/{'a' * 5000}.wav",
+        f"/run/{'a' * 5000}",
+        f"/static/{'a' * 5000}",
+        "/api/run/a%00b",
+        "/audio/%ED%A0%80.wav",
+        "/api/lines?run=three&folder=round-01/pool&begin=999999999999999999",
+    ],
+)
+def test_senseless_requests_are_answered_with_400_or_404(served: str, path: str) -> None:
+    answer = Answer(served, path)
+    # An offset past the end of the file gives an empty page on file systems that allow it.
+    is_past_the_end = path.endswith("begin=999999999999999999")
+    assert answer.status in ({200, 400, 404} if is_past_the_end else {400, 404})

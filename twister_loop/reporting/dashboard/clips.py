@@ -46,6 +46,9 @@ def copy_clips(run: Path) -> int:
     if not rounds:
         return 0
     folder, newest = run / FOLDER, rounds[-1]
+    # In somebody else's run it may be a link to anywhere, and nothing is written out of a run.
+    if folder.is_symlink():
+        return 0
     existing = {path.stem for path in folder.glob("[!.]*.flac")} if folder.is_dir() else set()
     copied = 0
     for utterance in _shown_utterances(newest, round_summary(newest)):
@@ -108,6 +111,7 @@ def _copy_clip(utterance: Utterance, path: Path) -> bool:
     try:
         seconds = min(utterance.duration or MAX_SECONDS, MAX_SECONDS)
         samples = audio.read(utterance.audio_filepath, utterance.offset, seconds, utterance.channel)
+        scratch.unlink(missing_ok=True)
         audio.write(samples, scratch)
     # Any error: recordings may have been moved since, or hold what no encoder takes. The page then
     # says that there is no clip.

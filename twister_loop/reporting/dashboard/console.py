@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report, Score, Tally
 from ...evaluation.evidence import Measure
 from ...evaluation.scoreboard import RateChange, RateDifference
@@ -89,26 +90,24 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     console.print(_scores_table(summary))
     console.print(_data_table(summary))
     if summary.decoder_trial:
-        console.print(f"[dim]{escape(str(summary.decoder_trial))}[/dim]")
+        console.print(str(summary.decoder_trial), style="dim")
     for voice in summary.voices:
         if voice.trial:
-            console.print(f"[dim]{escape(str(voice.trial))}[/dim]")
+            console.print(str(voice.trial), style="dim")
     for objection in summary.verdict.objections if summary.verdict else ():
         console.print(_format_objection(objection))
-    console.print(f"round {summary.number}: [bold]{round_outcome(summary)}[/bold]")
+    console.print(Text.assemble(f"round {summary.number}: ", (round_outcome(summary), "bold")))
     if summary.approval:
-        # A person's note may contain brackets, which rich would take for markup, and so may the
-        # names of sets and voices.
-        console.print(escape(str(summary.approval)))
+        console.print(str(summary.approval))
     if summary.awaits_approval:
         for command in (f"approve {run}", f"refuse {run} --note WHY"):
             # A command that is wrapped could not be copied.
-            console.print(f"next: twister {escape(command)}", soft_wrap=True)
+            console.print(f"next: twister {command}", soft_wrap=True)
 
 
-def _format_objection(objection: Objection) -> str:
+def _format_objection(objection: Objection) -> Text:
     outcome, color = ("undecided", "yellow") if objection.undecided else ("refused", "red")
-    return f"[{color}]{outcome}[/{color}]  {escape(str(objection))}"
+    return Text.assemble((outcome, color), f"  {printable(str(objection))}")
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -123,8 +122,7 @@ def print_comparison(comparison: Comparison) -> None:
         table.add_column("arm", no_wrap=True)
         for column in ("WER %", "change against untouched", "gap closed", "full loop minus arm"):
             table.add_column(column, justify="right", no_wrap=True)
-        # This one may wrap, because it grows with the number of seeds.
-        table.add_column("WER % by seed", justify="right")
+        table.add_column("WER % by seed", justify="right")  # may wrap: it grows with the seeds
         for score in scores:
             table.add_row(*_arm_cells(score))
         console.print(table)
@@ -340,9 +338,15 @@ def _percent(count: ErrorCount) -> float:
     return round(100 * count.rate, 2)
 
 
+class _PlainConsole(Console):
+    """Console that shows texts as they are: names may hold brackets or escape sequences."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 def _console() -> Console:
-    # Highlighting would color every number.
-    return Console(highlight=False)
+    return _PlainConsole(highlight=False, markup=False, emoji=False)
 
 
 def _titled_table(title: str) -> Table:

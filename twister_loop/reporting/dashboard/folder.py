@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ...core import schema
 from ...core.artifacts import RUN_MARKER
-from ...core.errors import ConfigError, ManifestError, TwisterError
+from ...core.errors import ConfigError, ManifestError, TwisterError, describe_fault
 from ...core.manifest import Manifest
 from ...core.types import Utterance
 from ...pipeline.run_folder import RunFolder
 from ...pipeline.stage_table import UNTOUCHED
+from ..record_cache import CACHE_FOLDER
 from ..round_diff import compare_rounds
 from ..round_folders import MANIFEST, VOICES
 from ..summary import RoundSummary, candidate_name, round_summary
@@ -71,9 +74,25 @@ class Runs:
             MissingError: There is no such run.
         """
         folder = self.resolve(name)
-        if not (folder / RUN_MARKER).is_file():
+        if not self.resolve(f"{name}/{RUN_MARKER}").is_file():
             raise MissingError(f"{name}: no such run")
         return folder
+
+    def checked_run(self, name: str) -> Path:
+        """Return the folder of a run whose rounds hold no link out of the folder of runs.
+
+        Raises:
+            MissingError: There is no such run, or there is such a link; the message names it.
+        """
+        run = self.run_folder(name)
+        if link := _find_link_out(self._top, run, run_stamp(run)):
+            raise MissingError(f"{name}: {link} is a link that leads out of the folder of runs")
+        return run
+
+    @property
+    def _top(self) -> Path:
+        """Folder outside of which nothing is read."""
+        return (self.root / self.only).resolve()
 
     def resolve(self, path: str) -> Path:
         """Return a path inside the folder of runs, with links followed.
@@ -83,7 +102,7 @@ class Runs:
         """
         try:
             resolved = (self.root / path).resolve()
-            relative = resolved.relative_to((self.root / self.only).resolve())
+            relative = resolved.relative_to(self._top)
         except (OSError, ValueError) as error:  # ValueError: outside, or a null byte in the path
             raise MissingError(f"{path}: not among the runs") from error
         # Both before and after links are followed: a link may be hidden, or lead to what is.
@@ -108,9 +127,36 @@ class Runs:
         for pattern in (f"*/{RUN_MARKER}", f"*/*/{RUN_MARKER}"):
             for marker in self.root.glob(pattern):
                 name = marker.parent.relative_to(self.root)
-                is_inside = marker.resolve().is_relative_to(self.root)
+                # A run whose marker is a link out of the folder is listed, as broken.
+                is_inside = marker.parent.resolve().is_relative_to(self.root)
                 if is_inside and not any(part.startswith(".") for part in name.parts):
                     yield marker
+
+
+# `stamp` is a part of the key, so that a run is searched again when a stage has finished.
+@lru_cache(maxsize=512)
+def _find_link_out(top: Path, run: Path, stamp: str) -> str | None:
+    """Return the first link in the folders that pages are made of that leads out of `top`."""
+    for start in (*run.glob("round-*"), run / clips.FOLDER, run / CACHE_FOLDER):
+        for parent, folders, files in [("", [], [str(start)]), *os.walk(start)]:
+            # There may be a million audio files, and `Runs.audio_file` resolves each by itself.
+            folders[:] = [name for name in folders if name != "audio"]
+            for path in (Path(parent, name) for name in (*folders, *files)):
+                if path.is_symlink() and not path.resolve().is_relative_to(top):
+                    return path.relative_to(run).as_posix()
+    return None
+
+
+def parse_offset(text: str) -> int:
+    """Return a byte offset from an address. Raises ConfigError if it is none.
+
+    >>> parse_offset("120")
+    120
+    """
+    # `isdecimal` is also true of digits of other scripts, and no file has 10^18 bytes.
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise ConfigError("begin: a whole number of bytes is needed")
+    return int(text)
 
 
 def run_stamp(run: Path) -> str:
@@ -122,9 +168,10 @@ def run_stamp(run: Path) -> str:
     return sha256("\n".join(times).encode()).hexdigest()[:16]
 
 
-def describe_run(run: Path, name: str) -> dict[str, Any]:
+def describe_run(runs: Runs, name: str) -> dict[str, Any]:
     """Return what the list of runs shows of one run; the reason if the run cannot be read."""
     try:
+        run = runs.checked_run(name)
         run_folder = RunFolder.read(run)
         accepted = run_folder.champion_folder
         rounds = run_folder.round_folders
@@ -138,9 +185,10 @@ def describe_run(run: Path, name: str) -> dict[str, Any]:
             "sets": _headline_scores(round_summary(shown), accepted is not None) if shown else [],
             "modified": max((folder.stat().st_mtime for folder in rounds), default=0),
         }
-    except TwisterError as error:
-        # One broken run must not hide the others.
-        return {"name": name, "error": str(error)}
+    # One broken run must not hide the others, whatever is wrong with its files.
+    except Exception as error:
+        reason = str(error) if isinstance(error, TwisterError) else describe_fault(error)
+        return {"name": name, "error": reason}
 
 
 def _headline_scores(summary: RoundSummary, accepted: bool) -> list[dict[str, Any]]:
@@ -219,7 +267,7 @@ def compared_rounds(runs: Runs, first: str, second: str) -> str:
 
 def _find_round(runs: Runs, name: str) -> Path:
     run, _, folder = name.rpartition("/")
-    round_folder = runs.run_folder(run) / folder
+    round_folder = runs.checked_run(run) / folder
     # Only folders in the list of rounds count, so that `RUN/..` leads nowhere.
     if round_folder not in RunFolder.read(round_folder.parent).round_folders:
         raise MissingError(f"{name}: no such round")
@@ -241,14 +289,16 @@ def manifest_lines(runs: Runs, name: str, folder: str, begin: int, query: str) -
     """
     manifest_folder = runs.resolve(f"{name}/{folder}")
     runs.run_folder(name)  # raises if `name` is no run but, say, a folder of data
-    path = manifest_folder / MANIFEST
-    if not path.is_file():
+    # Resolved once more, because the manifest itself may be a link.
+    path = runs.resolve(f"{name}/{folder}/{MANIFEST}")
+    if path != manifest_folder / MANIFEST or not path.is_file():
         raise MissingError(f"{folder}: no manifest here")
     try:
         utterances, next_begin = Manifest(manifest_folder).read_page(
             max(0, begin), LINES_PER_PAGE, query
         )
-    except ManifestError as error:
+    # OverflowError: a number that no file can be as long as.
+    except (ManifestError, OverflowError) as error:
         raise MissingError(f"{folder}: no line begins at byte {begin}") from error
     page_of_lines = {
         "lines": [_line(runs, utterance) for utterance in utterances],

@@ -76,6 +76,7 @@ def write_page(run: Path) -> Path:
     path = run / "index.html"
     # A browser may load the page at any time, so it is replaced at once.
     scratch = path.with_name(".index.html")
+    scratch.unlink(missing_ok=True)  # in somebody else's run it may be a link to anywhere
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(path)
     return path

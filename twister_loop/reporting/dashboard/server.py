@@ -31,7 +31,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core import schema
-from ...core.errors import ConfigError, TwisterError
+from ...core.errors import ConfigError, TwisterError, describe_fault
 from ..current_stage import find_current_stage
 from ..rendering import render
 from . import folder as runs_folder
@@ -157,27 +157,27 @@ class Endpoints:
         return _page("browse", "browse.js", source="/api/lines")
 
     def list_runs(self, request: Request) -> Response:
-        folders = {name: self.runs.run_folder(name) for name in self.runs.names()}
-        # The description is cached until a stage is finished; the progress changes all the time.
-        described = [
-            _describe_run(run, name, runs_folder.run_stamp(run))
-            | {"current_stage": _stage_progress(run)}
-            for name, run in folders.items()
-        ]
+        described = []
+        for name in self.runs.names():
+            run = self.runs.root / name
+            # Cached until a stage is finished; the progress changes all the time.
+            fields = _describe_run(self.runs, name, runs_folder.run_stamp(run))
+            progress = None if "error" in fields else _stage_progress(run)
+            described.append(fields | {"current_stage": progress})
         return _json(json.dumps(described, ensure_ascii=False))
 
     def run_data(self, request: Request) -> Response:
         name = request.path_params["name"]
-        run = self.runs.run_folder(name)
+        run = self.runs.checked_run(name)
         return _compressed(request, _run_data(run, name, runs_folder.run_stamp(run)))
 
     def current_stage(self, request: Request) -> Response:
-        run = self.runs.run_folder(request.path_params["name"])
+        run = self.runs.checked_run(request.path_params["name"])
         answer = {"stamp": runs_folder.run_stamp(run), "current_stage": _stage_progress(run)}
         return _json(json.dumps(answer))
 
     def utterances(self, request: Request) -> Response:
-        run = self.runs.run_folder(request.path_params["name"])
+        run = self.runs.checked_run(request.path_params["name"])
         folder = request.query_params.get("round", "")
         return _json(runs_folder.round_utterances(run, folder))
 
@@ -188,12 +188,11 @@ class Endpoints:
 
     def manifest_lines(self, request: Request) -> Response:
         parameters = request.query_params
-        begin = parameters.get("begin", "0")
         lines = runs_folder.manifest_lines(
             self.runs,
             name=parameters.get("run", ""),
             folder=parameters.get("folder", ""),
-            begin=int(begin) if begin.isdigit() else 0,
+            begin=runs_folder.parse_offset(parameters.get("begin", "0")),
             query=parameters.get("query", ""),
         )
         return _json(lines)
@@ -216,6 +215,11 @@ def _with_errors(endpoint: Callable[[Request], Response]) -> Callable[[Request],
             status = 404 if isinstance(error, MissingError) else 400
             # Plain text: the message may contain a part of the address.
             return Response(str(error), status, media_type="text/plain")
+        # A name may be too long for the file system, and files of a run damaged in any way.
+        except Exception as error:
+            reason = describe_fault(error)
+            log.warning("%s: cannot be answered (%s)", request.url.path[:200], reason)
+            return Response(f"cannot be read ({reason})", 400, media_type="text/plain")
 
     return answer
 
@@ -321,15 +325,15 @@ def _stage_progress(run: Path) -> Any:
     return schema.to_json_data(stage) if stage else None
 
 
-# `stamp` is a part of the key of both caches: it changes when the run does.
+# `stamp` is a part of the key of these caches: it changes when the run does.
 @lru_cache(maxsize=8)
 def _run_data(run: Path, name: str, stamp: str) -> bytes:
     return gzip.compress(runs_folder.served_run_data(run, name).encode(), 5)
 
 
 @lru_cache(maxsize=512)
-def _describe_run(run: Path, name: str, stamp: str) -> dict[str, Any]:
-    return runs_folder.describe_run(run, name)
+def _describe_run(runs: Runs, name: str, stamp: str) -> dict[str, Any]:
+    return runs_folder.describe_run(runs, name)
 
 
 @cache
