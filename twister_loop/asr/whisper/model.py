@@ -30,7 +30,7 @@ from transformers.utils import logging as transformers_logging
 from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.artifacts import read_json
-from ...core.errors import AudioError, EngineError
+from ...core.errors import AudioError, EngineError, TwisterError
 from ...core.segments import MAX_WINDOW, timestamp_index
 from ...core.types import UNSPACED, Checkpoint, Language, Seconds, Utterance
 
@@ -315,8 +315,15 @@ def load_errors_explained(folder: Path) -> Iterator[None]:
     """Raise EngineError with the folder's name for any error of transformers inside."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as cause:
-        raise EngineError(f"{folder}: not a Whisper model that can be loaded") from cause
+    except TwisterError:
+        raise
+    # A broken pickle (pytorch_model.bin) or configuration raises almost any class.
+    except Exception as cause:
+        # The first line only: torch adds advice to switch off its protection against code.
+        reason = " ".join((str(cause).splitlines() or [""])[0].split())[:200]
+        raise EngineError(
+            f"{folder}: not a Whisper model that can be loaded ({type(cause).__name__}: {reason})"
+        ) from cause
 
 
 def supported_margins(checkpoint: Checkpoint) -> list[Seconds]:
