@@ -24,7 +24,7 @@ from twister_loop.core.types import Funnel
 from twister_loop.pipeline.stages import labeling
 
 
-class Stop(Exception):
+class StoppedHereError(Exception):
     """Ends a round before one of its stages."""
 
 
@@ -34,12 +34,12 @@ def run_stopping_before(stage_name: str, plan: Plan, run: Path) -> Path:
     def run_stage(stage: Any, /) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
             if kwargs["out"].name == stage_name:
-                raise Stop
+                raise StoppedHereError
             return stage(*args, **kwargs)
 
         return run
 
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedHereError):
         next_round(plan, run, run_stage)
     return run / "round-01"
 
