@@ -13,6 +13,7 @@ from twister_loop import Checkpoint, ConfigError, Plan, StaleError, Utterance, l
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
+from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Funnel, Word
 from twister_loop.data.filters._base import Filter, FilterContext
@@ -203,7 +204,14 @@ def test_a_filter_transcribes_only_utterances_that_earlier_filters_kept(tmp_path
     failed = replace(labeled(confidence=-0.1)[2], id="failed", error="unreadable")
     sure = labeled(confidence=-0.1)
     speech = Manifest.write([sure[0], unsure, sure[2], failed], tmp_path / "pseudo_labels")
-    human = Manifest.write([Utterance(id="human", text="said")], tmp_path / "human")
+    recording = tmp_path / "human.wav"
+    duration = audio.write(
+        toy_language.synthesize("a i o", toy_language.standard_codebook()), recording
+    )
+    human = Manifest.write(
+        [Utterance(id="human", text="said", audio_filepath=recording, duration=duration)],
+        tmp_path / "human",
+    )
     context = FilterContext(BoundRecognizer(Counting(), Checkpoint("toy")))
     filters = (Confidence(), SecondDecode())
     filtered = filter_utterances(
