@@ -48,7 +48,7 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
     write_line = schema.to_json_line  # also one a line of a training log, which lies nowhere yet
 
     def training_line(each: Any, **otherwise: str) -> str:
-        if type(each).__name__ == "Line":
+        if type(each).__name__ == "LogLine":
             count(Path(".candidate"))
         return write_line(each, **otherwise)
 

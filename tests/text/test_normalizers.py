@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multiprocessing import Process
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -161,8 +161,9 @@ def normalize_digits_in_every_language(spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize("spec", VARIANTS)
 def test_no_number_of_any_length_hangs_in_any_language(spec: dict[str, Any]) -> None:
     normalizer(**spec)  # skips the test here if a package is missing
-    # In a process of its own: only a process can be ended while it hangs.
-    process = Process(target=normalize_digits_in_every_language, args=(spec,))
+    # In a process of its own: only a process can be ended while it hangs. Spawned and not forked,
+    # since a fork would inherit whatever threads and locks earlier tests have left.
+    process = get_context("spawn").Process(target=normalize_digits_in_every_language, args=(spec,))
     process.start()
     process.join(60)
     is_alive = process.is_alive()
