@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from multiprocessing import get_context
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from twister_loop.text import scripts
 from twister_loop.text.normalizers import basic
 from twister_loop.text.normalizers._base import Normalizer
 
+ROOT = Path(__file__).parents[2]
 NAMES = [{"use": name} for name in Normalizer.list_names()]
 VARIANTS = [
     *NAMES,
@@ -161,14 +164,15 @@ def normalize_digits_in_every_language(spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize("spec", VARIANTS)
 def test_no_number_of_any_length_hangs_in_any_language(spec: dict[str, Any]) -> None:
     normalizer(**spec)  # skips the test here if a package is missing
-    # In a process of its own: only a process can be ended while it hangs. Spawned and not forked,
-    # since a fork would inherit whatever threads and locks earlier tests have left.
-    process = get_context("spawn").Process(target=normalize_digits_in_every_language, args=(spec,))
-    process.start()
-    process.join(60)
-    is_alive = process.is_alive()
-    process.kill()
-    assert not is_alive and process.exitcode == 0
+    # In a process of its own: only a process can be ended while it hangs. A new interpreter and no
+    # fork, which would inherit whatever earlier tests have left in this one.
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.text.test_normalizers as t; "
+        f"t.normalize_digits_in_every_language({spec!r})"
+    )
+    command = [sys.executable, "-c", code]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 0, finished.stderr
 
 
 @pytest.mark.parametrize(
