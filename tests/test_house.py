@@ -56,7 +56,7 @@ def test_every_part_is_a_frozen_dataclass_and_documents_its_options(
     part = kind.find_class(name)
     assert is_dataclass(part) and part.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert part.name == name and f"{part.__module__}.".startswith(f"{kind.package}.{name}.")
-    homes = [each.__module__ for each in part.__mro__ if each.__module__.startswith(kind.package)]
+    homes = [base.__module__ for base in part.__mro__ if base.__module__.startswith(kind.package)]
     source = "".join(Path(sys.modules[home].__file__ or "").read_text() for home in homes)
     for field in fields(part):
         assert re.search(rf"^    {field.name}:", source, re.MULTILINE)
