@@ -11,7 +11,7 @@ from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, RandomEffect
 from twister_loop.audio.effects.gain import Gain
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Funnel
+from twister_loop.core.tallies import Funnel
 from twister_loop.data.packing import PackOptions
 from twister_loop.data.scanning import ScanOptions, scan_recording
 from twister_loop.pipeline.stages.listing import scan

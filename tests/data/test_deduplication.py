@@ -8,7 +8,7 @@ from tests.audio.test_fingerprint import babble, clip
 from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Funnel
+from twister_loop.core.tallies import Funnel
 from twister_loop.data import deduplication as duplicates
 from twister_loop.data.deduplication import find_near_duplicates
 from twister_loop.data.scanning import ScanOptions

@@ -13,7 +13,7 @@ from tests import world as toy
 from tests.pipeline.test_plan import changed
 from twister_loop import ConfigError, LeakError, load, next_round
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import MixtureContents
+from twister_loop.core.tallies import MixtureContents
 from twister_loop.data.mixture import GroupDurations, MixOptions, MixtureGroup
 from twister_loop.data.presets import MIXES, resolve_mixture
 from twister_loop.reporting.summary import round_summary

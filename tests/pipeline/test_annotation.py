@@ -16,7 +16,7 @@ from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.manifest import WINDOW, Manifest
-from twister_loop.core.types import Tally
+from twister_loop.core.tallies import Tally
 from twister_loop.data.filters._base import Filter
 from twister_loop.data.scanning import SpeakerClustering
 from twister_loop.pipeline.execution.shards import Shard

@@ -20,7 +20,7 @@ from twister_loop.audio.augmentation import load_audio
 from twister_loop.core.errors import AudioError
 from twister_loop.core.file_hashes import FileHashCache, VerifiedManifest
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Funnel
+from twister_loop.core.tallies import Funnel
 from twister_loop.pipeline.stages import labeling
 
 

@@ -16,7 +16,7 @@ from twister_loop import Plan, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Funnel
+from twister_loop.core.tallies import Funnel
 from twister_loop.pipeline.experiments.arms import SUPERVISED, CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare
 from twister_loop.pipeline.experiments.fine_tuning import run_study

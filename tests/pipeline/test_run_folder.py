@@ -8,7 +8,8 @@ import pytest
 
 from twister_loop import Checkpoint, ConfigError, Manifest, Report, Verdict
 from twister_loop.core.artifacts import PRUNED, write_json
-from twister_loop.core.types import Funnel, MixtureContents, Objection, Tally
+from twister_loop.core.tallies import Funnel, MixtureContents, Tally
+from twister_loop.core.types import Objection
 from twister_loop.pipeline.run_folder import PruneOptions, RunFolder, round_number
 from twister_loop.reporting import record_cache
 from twister_loop.reporting.current_stage import find_current_stage

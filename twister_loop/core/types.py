@@ -48,6 +48,16 @@ class Alternative:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """Part of a transcript, between two timestamps that the recognizer predicted."""
+
+    start: Seconds
+    """Counted from the start of the utterance, not of the file."""
+    end: Seconds
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
     """Utterance that became part of a packed one; times count from the start of that."""
 
@@ -106,6 +116,8 @@ class Utterance:
     """True if it was decoded again, because the first decode repeated itself or was unsure."""
     alternatives: tuple[Alternative, ...] = ()
     """Hypotheses of the beam, `pred_text` first, if n-best decoding was requested."""
+    segments: tuple[Segment, ...] = ()
+    """Segments of `pred_text` with their times, if they were decoded."""
     words: tuple[Word, ...] = ()
     """Words of `text` with their times, if it was aligned."""
     pieces: tuple[Piece, ...] = ()
@@ -222,6 +234,14 @@ class Proportion:
 
 
 SetKind = Literal["development", "test", "retention"]
+Measure = Literal["words", "characters", "mixed"]
+"""Error rates: word (WER), character (CER) and mixed error rate (MER)."""
+UNITS: dict[Measure, str] = {
+    "words": "words",
+    "characters": "characters",
+    "mixed": "words and characters",
+}
+"""Tokens of the references that a measure counts, as messages name them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +262,10 @@ class Score:
     words: ErrorCount
     characters: ErrorCount
     mixed: ErrorCount
-    """Errors of the mixed error rate (MER): Han characters and kana singly, all else by word."""
+    """Errors of the mixed error rate (MER): unspaced scripts by character, all else by word."""
+    # Reports of earlier versions have none, and were read by words.
+    measure: Measure = "words"
+    """Measure that the set is read by; see `evaluation.measures.choose_measure`."""
     raw_words: ErrorCount
     """Word errors before numbers were brought to one form."""
     repeated_ngrams: Proportion = Proportion()
@@ -253,6 +276,14 @@ class Score:
     """Number of utterances that have a reference and an empty transcript."""
     hit_limit: int = 0
     fallback: int = 0
+    timestamps: Proportion = Proportion()
+    """Utterances whose first timestamp lies within 0.5 s of where speech begins and whose last one
+    within 0.5 s of where it ends, of those with speech; counted in standard decoding only."""
+
+    def count(self, measure: Measure | None = None) -> ErrorCount:
+        """Return the errors by a measure; None takes the measure of the set."""
+        by_measure = {"words": self.words, "characters": self.characters, "mixed": self.mixed}
+        return by_measure[measure or self.measure]
 
 
 @dataclass(frozen=True)
@@ -262,7 +293,8 @@ class Report(JsonRecord):
     scores: tuple[Score, ...]
     """One score for every set, decoded as the loop decodes."""
     full_window: tuple[Score, ...] = ()
-    """Scores of the same sets, or of some utterances of each, with standard 30 s decoding."""
+    """Scores of the same sets, or of a part of each, with standard decoding: 30 s windows with
+    timestamps, as other tools decode."""
     normalizer: dict[str, Any] = field(default_factory=dict)
     """Normalizer that was used before counting, as a plan would name it."""
     folder: Path = Path()
@@ -279,48 +311,6 @@ class Report(JsonRecord):
 
     def score(self, name: str) -> Score:
         return next(score for score in self.scores if score.name == name)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Number of utterances and seconds of speech."""
-
-    utterances: int = 0
-    duration: Seconds = 0.0
-
-    def add(self, duration: Seconds) -> Tally:
-        """Return the tally with one more utterance."""
-        # Rounded at every step: sums of floats would differ in their last digits.
-        return Tally(self.utterances + 1, round(self.duration + duration, 3))
-
-
-@dataclass(frozen=True)
-class Funnel(JsonRecord):
-    """Amount of speech that a filtering kept, and that it rejected for each reason."""
-
-    kept: Tally
-    rejected: dict[str, Tally]
-    """Amount by the name of the filter, or by `error`, `held_out_text`,
-    `control_token`, `duplicate`."""
-
-
-@dataclass(frozen=True)
-class MixtureSource:
-    """Speech of one origin, language and corpus, which a mixture draws from."""
-
-    origin: str
-    """Origin of the texts, or `replay`."""
-    lang: Language | None = None
-    corpus: str | None = None
-    available: Tally = Tally()
-    taken: Tally = Tally()
-
-
-@dataclass(frozen=True)
-class MixtureContents(JsonRecord):
-    """Sources of a mixture, with the amounts that were available and taken."""
-
-    sources: tuple[MixtureSource, ...] = ()
 
 
 @dataclass(frozen=True)

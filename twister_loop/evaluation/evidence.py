@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..core.types import ErrorCount, Score, Seconds, SetKind
+from ..core.types import ErrorCount, Measure, Score, Seconds, SetKind
+from .measures import find_common_measure
 
-Measure = Literal["words", "characters", "mixed"]
-"""Error rates: word (WER), character (CER) and mixed error rate (MER)."""
+Decoding = Literal["clip", "standard"]
+"""Decodings that a report has scores of: `clip` is each clip in its own context, as the loop
+decodes; `standard` is 30 s windows with timestamps, as other tools decode."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Outcome:
     words: Sequence[ErrorCount]
     characters: Sequence[ErrorCount]
     mixed: Sequence[ErrorCount]
-    """Errors of the mixed error rate (MER): Han characters and kana singly, all else by word."""
+    """Errors of the mixed error rate (MER): unspaced scripts by character, all else by word."""
     groups: Sequence[str]
     """Speaker, recording or utterance of each utterance; the bootstrap draws groups whole."""
     resampling_unit: str = "utterances"
@@ -30,8 +32,21 @@ class Outcome:
     hypotheses: Sequence[str] = ()
     """Normalized transcripts."""
 
-    def counts(self, measure: Measure) -> Sequence[ErrorCount]:
-        return {"words": self.words, "characters": self.characters, "mixed": self.mixed}[measure]
+    def counts(self, measure: Measure | None = None) -> Sequence[ErrorCount]:
+        """Return the errors of every utterance by a measure; None takes that of the set."""
+        by_measure = {"words": self.words, "characters": self.characters, "mixed": self.mixed}
+        return by_measure[measure or self.score.measure]
+
+
+@dataclass(frozen=True)
+class PooledCounts:
+    """Errors of every utterance of several sets, as if they were one set."""
+
+    measure: Measure
+    candidate: Sequence[ErrorCount]
+    champion: Sequence[ErrorCount]
+    groups: Sequence[str]
+    """Set, and speaker, recording or utterance, of every utterance."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,13 @@ class Evidence:
     labeler: Mapping[str, Outcome] = field(default_factory=dict)
     """Outcomes of the candidate's weights in the plan's labeler, on development sets; empty unless
     a gate needs it."""
+    standard: Evidence | None = None
+    """The same sets, or a part of each, in standard decoding; None if the recognizer has no other
+    decoding than its own."""
+
+    def decoded(self, decoding: Decoding) -> Evidence:
+        """Return the outcomes of a decoding."""
+        return self.standard if decoding == "standard" and self.standard else self
 
     def set_names(self, *kinds: SetKind, only: Sequence[str] = ()) -> list[str]:
         """Return the names of the candidate's sets.
@@ -62,19 +84,22 @@ class Evidence:
             if (not kinds or outcome.score.kind in kinds) and (not only or name in only)
         ]
 
-    def pool_development_counts(
-        self, measure: Measure
-    ) -> tuple[list[ErrorCount], list[ErrorCount], list[str]]:
+    def pool_development_counts(self, measure: Measure | None = None) -> PooledCounts:
         """Return the utterances of all development sets as if they were one set.
 
-        Returns:
-            Counts of the candidate, counts of the champion, and the group of every utterance.
+        Args:
+            measure: Errors to count; None takes the measure of the sets, or `mixed` if they
+                differ, since errors per word and per character do not add up.
         """
         # Retention sets are left out: a gain is wanted in the domain that the loop adapts to.
         names = self.set_names("development")
-        return (
-            [count for name in names for count in self.candidate[name].counts(measure)],
-            [count for name in names for count in self.champion[name].counts(measure)],
+        measure = measure or find_common_measure(
+            self.candidate[name].score.measure for name in names
+        )
+        return PooledCounts(
+            measure,
+            candidate=[count for name in names for count in self.candidate[name].counts(measure)],
+            champion=[count for name in names for count in self.champion[name].counts(measure)],
             # Two sets may use the same speaker name for different speakers.
-            [f"{name}/{group}" for name in names for group in self.candidate[name].groups],
+            groups=[f"{name}/{group}" for name in names for group in self.candidate[name].groups],
         )

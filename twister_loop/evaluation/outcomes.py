@@ -12,8 +12,11 @@ from ..core.manifest import Manifest
 from ..core.types import Report, Score, SetKind, Utterance
 from ..text.normalizers._base import Normalizer
 from . import metrics
-from .evidence import Outcome
+from .evidence import Decoding, Outcome
 from .gates._base import Gate
+
+FULL_WINDOW_SUFFIX = "-full-window"
+"""Ends the folder name of a set that was transcribed in standard decoding."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ def load_outcomes(
     report: Report,
     normalizer: Normalizer,
     kinds: tuple[SetKind, ...] = ("development", "retention"),
+    decoding: Decoding = "clip",
 ) -> dict[str, Outcome]:
     """Count the errors of every utterance in the transcripts of a report.
 
@@ -35,19 +39,22 @@ def load_outcomes(
         report: Report that was loaded from its folder.
         normalizer: Normalizer of texts and transcripts.
         kinds: Kinds of sets to count; test sets only on request, since gates must not see them.
+        decoding: Decoding whose transcripts are counted.
 
     Returns:
-        By set name, in the order of the report.
+        By set name, in the order of the report; empty if it has no scores of this decoding.
     """
     speed_file = report.folder / SPEED
     # Reports of interrupted evaluations have no times.
     seconds = read_json(speed_file) if speed_file.is_file() else {}
     outcomes = {}
-    for score in report.scores:
+    standard = decoding == "standard"
+    suffix = FULL_WINDOW_SUFFIX if standard else ""
+    for score in report.full_window if standard else report.scores:
         # Counted again from the transcripts: a report holds sums, and tests need every utterance.
         if score.kind not in kinds:
             continue
-        utterances = list(Manifest.load(report.folder / score.kind / score.name))
+        utterances = list(Manifest.load(report.folder / score.kind / f"{score.name}{suffix}"))
         pairs = [normalize_pair(utterance, normalizer) for utterance in utterances]
         unit, groups = metrics.choose_resampling_groups(utterances)
         outcomes[score.name] = Outcome(
@@ -57,7 +64,7 @@ def load_outcomes(
             mixed=[metrics.count_mixed_errors(*pair) for pair in pairs],
             groups=groups,
             resampling_unit=unit,
-            seconds=seconds.get(score.name),
+            seconds=seconds.get(f"{score.name}{suffix}"),
             hypotheses=[hypothesis for _, hypothesis in pairs],
         )
     return outcomes

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..core.types import Score, SetKind
 from .evidence import Outcome
+from .measures import find_common_measure
 
 SET_KINDS: tuple[SetKind, ...] = ("development", "test", "retention")
 
@@ -19,19 +20,22 @@ COUNT_FIELDS = (
     "raw_words",
     "repeated_ngrams",
     "foreign_script",
+    "timestamps",
 )
 
 
 def pool_scores(scores: Sequence[Score], name: str) -> Score:
     """Return the scores of several sets as that of one set with a new name.
 
-    Counts are added; the language is left out if the sets differ in it.
+    Counts are added. The language is left out if the sets differ in it, and the measure is `mixed`
+    if they differ in that.
     """
     first = scores[0]
     return replace(
         first,
         name=name,
         lang=first.lang if {score.lang for score in scores} == {first.lang} else None,
+        measure=find_common_measure(score.measure for score in scores),
         **{field: sum(getattr(score, field) for score in scores) for field in NUMBER_FIELDS},
         **{
             # `sum` begins with 0, which cannot be added to a count of errors.

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..core.manifest import Manifest
-from ..core.types import ErrorCount, Report, Score, Share, Utterance
+from ..core.types import ErrorCount, Measure, Report, Score, Share
 from ..text.contamination import HeldOutTexts
 from ..text.normalizers._base import Normalizer
-from .evidence import Measure, Outcome
-from .metrics import (
-    AlignmentChunk,
-    alignment_chunks,
-    bootstrap_rates,
-    percentile_interval_95,
-    sum_counts,
-)
+from .evidence import Decoding, Outcome
+from .metrics import bootstrap_rates, percentile_interval_95, sum_counts
 from .outcomes import load_outcomes
 from .pooling import SET_KINDS, add_pooled_sets
+from .utterance_diffs import UtteranceDiff, compare_utterances, open_transcripts
 
-# Ten utterances fit on a screen, and five of each kind show what training changed.
-WORST_COUNT = 10
-"""Utterances with most errors that are shown of a set."""
-CHANGED_COUNT = 5
-"""Utterances that are shown of those that improved most, and of those that got worse."""
 MEASURES: tuple[Measure, ...] = ("words", "characters", "mixed")
+DECODINGS: tuple[Decoding, ...] = ("clip", "standard")
 
 Draws = dict[tuple[Measure, str], np.ndarray]
 """Bootstrapped error rates of one set, by measure and model; each of shape (resamples,)."""
@@ -78,38 +69,24 @@ class RateChange(RateDifference):
 
 
 @dataclass(frozen=True)
-class UtteranceDiff:
-    """Transcripts of one utterance by the untouched model and by the candidate."""
-
-    id: str
-    untouched: int
-    """Mixed errors (Han and kana singly, all else by word) of the untouched model."""
-    candidate: int
-    """Mixed errors of the candidate."""
-    text: str
-    pred_text: str
-    """Transcript of the candidate."""
-    chunks: tuple[AlignmentChunk, ...]
-    """Alignment of the text with the candidate's transcript, both normalized."""
-    untouched_chunks: tuple[AlignmentChunk, ...]
-    """Alignment of the text with the untouched model's transcript."""
-
-
-@dataclass(frozen=True)
 class Scoreboard:
     """Comparison of the reports of one round."""
 
     scores: dict[str, dict[str, Score]]
     """Score by set and model (`untouched`, `champion`, `candidate`), decoded as in the loop; with
     several sets of a kind, also of all of them together."""
-    full_window: dict[str, dict[str, Score]]
-    """The same, on all or some utterances of each set, decoded in windows of 30 s."""
     intervals: dict[str, dict[str, dict[Measure, Interval]]]
     """95 % interval of the error rate, by set, model and measure."""
     changes: dict[str, dict[Measure, RateChange]]
     """Change from the untouched model to the candidate, by set and measure."""
     steps: dict[str, dict[Measure, RateChange]]
     """Change from the champion to the candidate, by set and measure."""
+    full_window: dict[str, dict[str, Score]]
+    """Like `scores`, with standard decoding (30 s windows with timestamps) of each set or of a part
+    of it; empty without standard decoding."""
+    full_window_intervals: dict[str, dict[str, dict[Measure, Interval]]]
+    full_window_changes: dict[str, dict[Measure, RateChange]]
+    full_window_steps: dict[str, dict[Measure, RateChange]]
     worst: dict[str, tuple[UtteranceDiff, ...]]
     """The `WORST_COUNT` utterances with most errors of the candidate, by set."""
     improved: dict[str, tuple[UtteranceDiff, ...]]
@@ -117,8 +94,8 @@ class Scoreboard:
     worsened: dict[str, tuple[UtteranceDiff, ...]]
     """The `CHANGED_COUNT` utterances that got worse most, by set."""
     new_texts: dict[str, dict[str, ErrorCount]]
-    """Word errors by set and model, on utterances whose text is no near duplicate of a training
-    text."""
+    """Errors by set and model, by the measure of the set, on utterances whose text is no near
+    duplicate of a training text."""
     spelling_share: dict[str, Share]
     """By set, the share of the removed word errors that came of spelling numbers differently."""
 
@@ -131,77 +108,78 @@ def build_scoreboard(reports: Mapping[str, Report], mixture: Path | None, seed: 
         mixture: Training set of the candidate; None leaves out scores on new texts.
         seed: Seed of the bootstrap.
     """
-    outcomes = {
-        model: load_outcomes(report, _build_normalizer(report), SET_KINDS)
-        for model, report in reports.items()
-    }
+    clip, standard = (_load_all_outcomes(reports, decoding) for decoding in DECODINGS)
+    own, full_window = _Comparison.of(clip, seed), _Comparison.of(standard, seed)
     # Pooled sets get scores and intervals, but no utterances: these stand in their own sets.
-    with_pooled = {model: add_pooled_sets(sets) for model, sets in outcomes.items()}
-    scores = _by_set(
-        {model: [outcome.score for outcome in sets.values()] for model, sets in with_pooled.items()}
-    )
-    # Drawn once per set and shared by intervals and changes, so that the two agree.
-    draws = {
-        name: _draw_rates({model: sets[name] for model, sets in with_pooled.items()}, seed)
-        for name in scores
-    }
-    pairs = {
-        name: _pair_transcripts(name, outcomes, reports) for name in outcomes.get("candidate", {})
-    }
-    # One order serves both ends: most improved first, most worsened last.
-    by_change = {name: sorted(set_pairs, key=_change_key) for name, set_pairs in pairs.items()}
+    diffs = {name: compare_utterances(name, clip, reports) for name in clip.get("candidate", {})}
     return Scoreboard(
-        scores=scores,
-        full_window=_by_set({model: report.full_window for model, report in reports.items()}),
-        intervals={
-            name: {
-                model: {
-                    measure: Interval(*percentile_interval_95(set_draws[measure, model]))
-                    for measure in MEASURES
-                }
-                for model in scores[name]
-            }
-            for name, set_draws in draws.items()
-        },
-        changes=_compute_changes(with_pooled, draws, baseline="untouched"),
-        steps=_compute_changes(with_pooled, draws, baseline="champion"),
-        worst={
-            name: _align(
-                [
-                    pair
-                    for pair in sorted(set_pairs, key=_worst_first_key)[:WORST_COUNT]
-                    if pair.candidate_errors  # a good model may make errors in fewer utterances
-                ],
-                reports,
-            )
-            for name, set_pairs in pairs.items()
-        },
-        improved={
-            name: _align([pair for pair in ranked[:CHANGED_COUNT] if pair.change < 0], reports)
-            for name, ranked in by_change.items()
-        },
-        worsened={
-            name: _align(
-                [pair for pair in ranked[::-1][:CHANGED_COUNT] if pair.change > 0], reports
-            )
-            for name, ranked in by_change.items()
-        },
-        new_texts=_count_errors_on_new_texts(outcomes, reports, mixture),
+        scores=own.scores,
+        intervals=own.intervals,
+        changes=own.changes,
+        steps=own.steps,
+        full_window=full_window.scores,
+        full_window_intervals=full_window.intervals,
+        full_window_changes=full_window.changes,
+        full_window_steps=full_window.steps,
+        worst={name: diff.worst for name, diff in diffs.items()},
+        improved={name: diff.improved for name, diff in diffs.items()},
+        worsened={name: diff.worsened for name, diff in diffs.items()},
+        new_texts=_count_errors_on_new_texts(clip, reports, mixture),
         spelling_share={
             name: share
-            for name, by_model in scores.items()
+            for name, by_model in own.scores.items()
             if (share := _spelling_share(by_model)) is not None
         },
     )
 
 
-def _by_set(reports: Mapping[str, Iterable[Score]]) -> dict[str, dict[str, Score]]:
-    """Regroup the scores of every model by set, then model."""
-    by_set: dict[str, dict[str, Score]] = {}
-    for model, scores in reports.items():
-        for score in scores:
-            by_set.setdefault(score.name, {})[model] = score
-    return by_set
+@dataclass(frozen=True)
+class _Comparison:
+    """Scores of all models in one decoding, with intervals and changes."""
+
+    scores: dict[str, dict[str, Score]]
+    intervals: dict[str, dict[str, dict[Measure, Interval]]]
+    changes: dict[str, dict[Measure, RateChange]]
+    steps: dict[str, dict[Measure, RateChange]]
+
+    @classmethod
+    def of(cls, outcomes: Mapping[str, Mapping[str, Outcome]], seed: int) -> _Comparison:
+        """Compare the outcomes of all models, by model and set."""
+        with_pooled = {model: add_pooled_sets(sets) for model, sets in outcomes.items()}
+        by_set: dict[str, dict[str, Outcome]] = {}
+        for model, sets in with_pooled.items():
+            for name, outcome in sets.items():
+                by_set.setdefault(name, {})[model] = outcome
+        # Drawn once per set and shared by intervals and changes, so that the two agree.
+        draws = {name: _draw_rates(by_model, seed) for name, by_model in by_set.items()}
+        return cls(
+            scores={
+                name: {model: outcome.score for model, outcome in by_model.items()}
+                for name, by_model in by_set.items()
+            },
+            intervals={
+                name: {
+                    model: {
+                        measure: Interval(*percentile_interval_95(draws[name][measure, model]))
+                        for measure in MEASURES
+                    }
+                    for model in by_model
+                }
+                for name, by_model in by_set.items()
+            },
+            changes=_compute_changes(by_set, draws, baseline="untouched"),
+            steps=_compute_changes(by_set, draws, baseline="champion"),
+        )
+
+
+def _load_all_outcomes(
+    reports: Mapping[str, Report], decoding: Decoding
+) -> dict[str, dict[str, Outcome]]:
+    """Return the outcomes of a decoding by model and set."""
+    return {
+        model: load_outcomes(report, Normalizer.build(report.normalizer), SET_KINDS, decoding)
+        for model, report in reports.items()
+    }
 
 
 def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> Draws:
@@ -219,97 +197,38 @@ def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> Draws:
 def _compute_changes(
     outcomes: Mapping[str, Mapping[str, Outcome]], draws: Mapping[str, Draws], baseline: str
 ) -> dict[str, dict[Measure, RateChange]]:
-    """Return the change from a baseline model to the candidate, by set and measure."""
+    """Return the change from a baseline model to the candidate, by set and measure.
+
+    Args:
+        outcomes: Outcomes by set and model.
+        draws: Bootstrapped rates by set.
+        baseline: Model that the candidate is compared with.
+    """
     changes: dict[str, dict[Measure, RateChange]] = {}
-    for name, outcome in outcomes.get("candidate", {}).items():
+    for name, by_model in outcomes.items():
+        if "candidate" not in by_model:
+            continue
+        candidate = by_model["candidate"]
         for measure in MEASURES:
             # The draws are paired, so their difference is a paired bootstrap.
             differences = draws[name][measure, "candidate"] - draws[name][measure, baseline]
             low, high = percentile_interval_95(differences)
-            before = getattr(outcomes[baseline][name].score, measure).rate
-            after = getattr(outcome.score, measure).rate
+            before = by_model[baseline].score.count(measure).rate
+            after = candidate.score.count(measure).rate
             changes.setdefault(name, {})[measure] = RateChange(
                 rate=after - before,
                 low=low,
                 high=high,
                 relative=after / before - 1 if before else 0.0,
-                resampling_unit=outcome.resampling_unit,
+                resampling_unit=candidate.resampling_unit,
             )
     return changes
-
-
-@dataclass(frozen=True)
-class _TranscriptPair:
-    """One utterance with the transcripts and mixed errors of two models."""
-
-    untouched: Utterance
-    candidate: Utterance
-    untouched_errors: int
-    candidate_errors: int
-
-    @property
-    def change(self) -> int:
-        """Errors that the candidate makes more than the untouched model."""
-        return self.candidate_errors - self.untouched_errors
-
-
-# Ties are broken by id, so that equal rounds show equal utterances.
-def _worst_first_key(pair: _TranscriptPair) -> tuple[int, str]:
-    return -pair.candidate_errors, pair.candidate.id
-
-
-def _change_key(pair: _TranscriptPair) -> tuple[int, str]:
-    return pair.change, pair.candidate.id
-
-
-def _open_transcripts(report: Report, outcome: Outcome) -> Manifest:
-    return Manifest(report.folder / outcome.score.kind / outcome.score.name)
-
-
-def _pair_transcripts(
-    name: str, outcomes: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report]
-) -> list[_TranscriptPair]:
-    """Return the utterances of a set with the transcripts of untouched model and candidate."""
-    models = ("untouched", "candidate")
-    # Both manifests list the utterances of the set in the same order.
-    transcripts = (_open_transcripts(reports[model], outcomes[model][name]) for model in models)
-    errors = ([count.errors for count in outcomes[model][name].mixed] for model in models)
-    return [_TranscriptPair(*columns) for columns in zip(*transcripts, *errors, strict=True)]
-
-
-def _align(
-    pairs: Iterable[_TranscriptPair], reports: Mapping[str, Report]
-) -> tuple[UtteranceDiff, ...]:
-    """Align the text of every utterance with both transcripts."""
-    # Normalized, so that only what counts as an error is shown as a difference.
-    normalize = _build_normalizer(reports["candidate"]).normalize
-
-    def align(utterance: Utterance) -> tuple[AlignmentChunk, ...]:
-        return tuple(
-            alignment_chunks(
-                normalize(utterance.text or "", utterance.lang),
-                normalize(utterance.pred_text or "", utterance.lang),
-            )
-        )
-
-    return tuple(
-        UtteranceDiff(
-            id=pair.candidate.id,
-            untouched=pair.untouched_errors,
-            candidate=pair.candidate_errors,
-            text=pair.candidate.text or "",
-            pred_text=pair.candidate.pred_text or "",
-            chunks=align(pair.candidate),
-            untouched_chunks=align(pair.untouched),
-        )
-        for pair in pairs
-    )
 
 
 def _count_errors_on_new_texts(
     outcomes: Mapping[str, dict[str, Outcome]], reports: Mapping[str, Report], mixture: Path | None
 ) -> dict[str, dict[str, ErrorCount]]:
-    """Count word errors on utterances whose texts are not near training texts; {} without any."""
+    """Count errors on utterances whose texts are not near training texts; {} without any."""
     if "candidate" not in outcomes or mixture is None:
         return {}
     # A page may be drawn while the mixture is still being made.
@@ -318,24 +237,21 @@ def _count_errors_on_new_texts(
     trained_on = HeldOutTexts(Manifest(mixture))
     counts: dict[str, dict[str, ErrorCount]] = {}
     for name, outcome in outcomes["candidate"].items():
-        utterances = _open_transcripts(reports["candidate"], outcome)
+        utterances = open_transcripts(reports["candidate"], outcome)
         is_new = [not trained_on.is_near_duplicate(utterance) for utterance in utterances]
         counts[name] = {
             model: sum_counts(
-                [count for count, new in zip(sets[name].words, is_new, strict=True) if new]
+                [count for count, new in zip(sets[name].counts(), is_new, strict=True) if new]
             )
             for model, sets in outcomes.items()
         }
     return counts
 
 
-def _build_normalizer(report: Report) -> Normalizer:
-    return Normalizer.build(report.normalizer)
-
-
 def _spelling_share(scores: Mapping[str, Score]) -> Share | None:
     """Return the share of removed errors that were spellings of numbers; None if none were."""
-    if "candidate" not in scores:
+    # Raw errors are counted by word, which says nothing of a set without words.
+    if "candidate" not in scores or scores["candidate"].measure != "words":
         return None
     before, after = scores["untouched"], scores["candidate"]
     # Raw words are counted with numbers as written, the others with numbers spelled out.

@@ -21,7 +21,7 @@ from ..core.errors import AwaitingApproval, ConfigError, NothingNew, SpaceError,
 from ..core.file_hashes import FileHashCache
 from ..core.manifest import Manifest
 from ..core.progress import show_progress
-from ..core.types import Tally
+from ..core.tallies import Tally
 from ..evaluation.outcomes import (
     HeldOutSet,
     find_set_hidden_from_gates,

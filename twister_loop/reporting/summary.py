@@ -13,17 +13,8 @@ from pathlib import Path
 from ..core.artifacts import TIMING, read_json
 from ..core.manifest import Manifest
 from ..core.scratch import is_hidden
-from ..core.types import (
-    ErrorCount,
-    Funnel,
-    MixtureContents,
-    MixtureSource,
-    Report,
-    Seconds,
-    Share,
-    Tally,
-    Verdict,
-)
+from ..core.tallies import Funnel, MixtureContents, MixtureSource, Tally
+from ..core.types import ErrorCount, Report, Seconds, Share, Verdict
 from ..evaluation.metrics import count_utterance_errors, sum_counts
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial, VoiceTrial

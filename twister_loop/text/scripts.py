@@ -70,6 +70,22 @@ def split_units(text: str, hangul: HangulUnit = "word") -> list[str]:
     return _UNIT[hangul].findall(text)
 
 
+COUNTED_BY_CHARACTER = frozenset(
+    script for lang in (*UNSPACED, "ko") for script in SCRIPTS[lang].split()
+)
+"""Scripts whose characters are counted as errors: those without spaces, and Hangul, whose spaces
+differ by style."""
+
+
+def count_scripts(text: str) -> Counter[str]:
+    """Count the letters of a text by script.
+
+    >>> count_scripts("OK, 今日")
+    Counter({'LATIN': 2, 'CJK': 2})
+    """
+    return _count_scripts(unicodedata.normalize("NFKC", text))
+
+
 def count_foreign_letters(
     reference: str, hypothesis: str, lang: Language | None
 ) -> tuple[int, int]:

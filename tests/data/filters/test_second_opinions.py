@@ -15,7 +15,8 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Funnel, Word
+from twister_loop.core.tallies import Funnel
+from twister_loop.core.types import Word
 from twister_loop.data.filters._base import Filter, FilterContext
 from twister_loop.data.filters.confidence import Confidence
 from twister_loop.data.filters.last_round import LastRound

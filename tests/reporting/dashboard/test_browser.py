@@ -13,7 +13,8 @@ import pytest
 from tests import world as toy
 from twister_loop import Approval, Manifest, Utterance
 from twister_loop.core.artifacts import read_json, write_json
-from twister_loop.core.types import ErrorCount, Tally
+from twister_loop.core.tallies import Tally
+from twister_loop.core.types import ErrorCount
 from twister_loop.evaluation.trials import DecoderAttempt, DecoderTrial
 from twister_loop.pipeline.stages.annotation import SpeakerCounts
 from twister_loop.reporting import dashboard

@@ -12,7 +12,7 @@ from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json, write_json
-from twister_loop.core.types import Tally
+from twister_loop.core.tallies import Tally
 from twister_loop.reporting.export import card, export
 from twister_loop.reporting.summary import Summary, summarize
 

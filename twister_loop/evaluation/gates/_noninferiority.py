@@ -16,9 +16,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...core.types import Objection, SetKind, Share
+from ...core.types import UNITS, Measure, Objection, SetKind, Share
 from .. import metrics
-from ..evidence import Evidence, Measure, Outcome
+from ..evidence import Decoding, Evidence, Outcome
 from ._base import Gate
 
 ERROR_VARIANCE_PER_WORD = 0.05
@@ -40,7 +40,8 @@ class InconclusiveChange:
     limit: float
     """Largest change that is accepted."""
     tokens: int
-    """Reference words or characters of the set."""
+    """Tokens of the references: words, or characters."""
+    measure: Measure
 
     @property
     def undecided(self) -> bool:
@@ -49,7 +50,8 @@ class InconclusiveChange:
 
     def __str__(self) -> str:
         sentence = (
-            f"{self.name}: error rate {100 * self.change:+.2f} points on {self.tokens} tokens, "
+            f"{self.name}: error rate {100 * self.change:+.2f} points on {self.tokens} "
+            f"{UNITS[self.measure]}, "
             f"upper bound {100 * self.upper:+.2f}, limit {100 * self.limit:+.2f}"
         )
         if not self.undecided:
@@ -58,7 +60,7 @@ class InconclusiveChange:
         # It has to shrink until the upper bound meets the limit.
         width_ratio = (self.upper - self.change) / (self.limit - self.change)
         missing = max(1.0, self.tokens * (width_ratio**2 - 1))
-        return f"{sentence}, undecided: about {_round_up(missing)} more tokens would decide"
+        return f"{sentence}, undecided: about {_round_up(missing)} more would decide"
 
 
 def check_level(level: float) -> None:
@@ -85,8 +87,11 @@ class NonInferiority(Gate):
     """Take the limit as a share of the baseline's error rate."""
     level: Share = 0.95
     """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
-    measure: Measure = "words"
-    """Error rate to compare: `words`, `characters` or `mixed`."""
+    measure: Measure | None = None
+    """Error rate to compare: `words`, `characters` or `mixed`; null takes that of each set."""
+    decoding: Decoding = "clip"
+    """Scores to read: `clip` (each clip in its own context) or `standard` (30 s windows with
+    timestamps, as other tools decode)."""
     sets: tuple[str, ...] = ()
     """Names of the sets to look at; all sets if empty."""
 
@@ -138,6 +143,7 @@ class NonInferiority(Gate):
 
         The most significant set is tested at the strictest level, the least at the plain one.
         """
+        evidence = evidence.decoded(self.decoding)
         baseline, tests = self.baseline(evidence), []
         for name in evidence.set_names(*self.kinds, only=self.sets):
             candidate = evidence.candidate[name]
@@ -160,6 +166,7 @@ class NonInferiority(Gate):
                 upper=0.0,
                 limit=limit,
                 tokens=old.length,
+                measure=self.measure or candidate.score.measure,
             )
             tests.append((p_value, name, change, differences))
         # Names break ties, so that the same evidence gives the same sentence.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...core.types import Objection, Proportion, Score, Share
-from ..evidence import Evidence
+from ...core.types import UNITS, Objection, Proportion, Score, Share
+from ..evidence import Decoding, Evidence
 from ._base import Gate
 
 
@@ -20,13 +20,17 @@ class SaneOutput(Gate):
 
     # Absolute, since most symptoms are absent in a good champion and any rise would be infinite.
     at_most: Share = 0.02
-    """Largest rise of a share on any set, absolute (0.02 is 2 points): inserted words per reference
-    word, repeated 5-grams, letters of a foreign script, empty transcripts, and transcripts cut off
-    at the length limit."""
+    """Largest rise of a share on any set, absolute (0.02 is 2 points): insertions per reference
+    word or character, by the measure of the set; repeated 5-grams; letters of a foreign script;
+    empty transcripts; and transcripts cut off at the length limit."""
+    decoding: Decoding = "clip"
+    """Scores to read: `clip` (each clip in its own context) or `standard` (30 s windows with
+    timestamps, as other tools decode)."""
     sets: tuple[str, ...] = ()
     """Names of the sets to look at; all if empty."""
 
     def objection(self, evidence: Evidence) -> Objection | None:
+        evidence = evidence.decoded(self.decoding)
         reasons = [
             f"{name}: {symptom} {before:.1%} -> {after:.1%}, limit {100 * self.at_most:+.1f} points"
             for name in evidence.set_names(only=self.sets)
@@ -41,7 +45,7 @@ class SaneOutput(Gate):
 
 
 def _symptoms(score: Score) -> Iterator[tuple[str, Share]]:
-    yield "inserted words", score.words.insertion_rate
+    yield f"inserted {UNITS[score.measure]}", score.count().insertion_rate
     yield "repeated 5-grams", score.repeated_ngrams.share
     yield "letters of a foreign script", score.foreign_script.share
     yield "empty transcripts", Proportion(score.empty, score.utterances).share

@@ -17,9 +17,9 @@ from ...asr._base import Recognizer
 from ...core.artifacts import JsonRecord, cache_key, find_differences, read_json, write_json
 from ...core.errors import ConfigError, StaleError
 from ...core.manifest import Manifest
-from ...core.types import Checkpoint, ErrorCount, Proportion, Report, Score
+from ...core.types import Checkpoint, ErrorCount, Measure, Proportion, Report, Score
 from ...evaluation import metrics
-from ...evaluation.evidence import Measure, Outcome
+from ...evaluation.evidence import Outcome
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
 from ...evaluation.pooling import SET_KINDS
 from ...evaluation.scoreboard import RateChange

@@ -21,7 +21,8 @@ from ...core.errors import AudioError, ConfigError
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
-from ...core.types import Tally, Utterance
+from ...core.tallies import Tally
+from ...core.types import Utterance
 from ...data.scanning import EstimatedColumn, SpeakerClustering
 from ..execution.shards import Cluster, run_in_shards
 

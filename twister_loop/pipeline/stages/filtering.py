@@ -16,7 +16,8 @@ from ...core.errors import AudioError
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
 from ...core.progress import show_progress
-from ...core.types import Funnel, Tally, Utterance
+from ...core.tallies import Funnel, Tally
+from ...core.types import Utterance
 from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
 from ...text.control_tokens import find_control_token

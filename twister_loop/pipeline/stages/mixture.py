@@ -22,15 +22,8 @@ from ...core.errors import AudioError, ConfigError
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
-from ...core.types import (
-    Checkpoint,
-    Funnel,
-    MixtureContents,
-    MixtureSource,
-    Seconds,
-    Tally,
-    Utterance,
-)
+from ...core.tallies import Funnel, MixtureContents, MixtureSource, Tally
+from ...core.types import Checkpoint, Seconds, Utterance
 from ...data import packing
 from ...data.mixture import REPLAY, MixOptions, MixtureGroup
 from ...data.packing import PackOptions

@@ -11,14 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...core.tallies import Tally
 from ...core.terminal import printable
-from ...core.types import ErrorCount, Objection, Report, Score, Tally
-from ...evaluation.evidence import Measure
-from ...evaluation.scoreboard import RateChange, RateDifference
+from ...core.types import ErrorCount, Objection, Report
+from ...evaluation.scoreboard import RateChange, RateDifference, Scoreboard, build_scoreboard
 from ...pipeline.experiments.compare import ArmScore, Comparison
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
 from ...pipeline.stage_table import TEXTS
 from ...pipeline.stages.annotation import SpeakerCounts
+from ..decodings import (
+    DECODINGS_EXPLAINED,
+    DecodedScores,
+    describe_set,
+    format_timestamps,
+    list_decodings,
+)
 from ..summary import RoundSummary, Summary, VoiceSummary, summarize
 
 MODELS = ("untouched", "champion", "candidate")
@@ -34,47 +41,46 @@ def score_rows(run: Path) -> list[dict[str, Any]]:
         ConfigError: `run` is not the folder of a run.
     """
     return [
-        {
-            "round": summary.number,
-            "set": score.name,
-            "kind": score.kind,
-            "model": model,
-            "WER %": _percent(score.words),
-            "CER %": _percent(score.characters),
-            "S/D/I words": format_error_counts(score.words),
-            "verdict": round_outcome(summary),
-        }
+        {"round": summary.number, **row, "verdict": round_outcome(summary)}
         for summary in summarize(run).rounds
-        for scores in summary.scores.values()
-        for model, score in scores.items()
+        for row in _plain_rows(summary)
     ]
 
 
 def report_rows(report: Report) -> list[dict[str, Any]]:
     """Return the scores of one checkpoint as plain rows, one for each set."""
-    return [
-        {
-            "set": score.name,
-            "kind": score.kind,
-            "utterances": score.utterances,
-            "WER %": _percent(score.words),
-            "CER %": _percent(score.characters),
-            "S/D/I words": format_error_counts(score.words),
-        }
-        for score in report.scores
-    ]
+    return list(_plain_rows(_scoreboard_of(report)))
+
+
+def _scoreboard_of(report: Report) -> Scoreboard:
+    # A scoreboard of one model has no changes, but it has the intervals of the error rates.
+    return build_scoreboard({"champion": report}, mixture=None, seed=0)
+
+
+def _plain_rows(scoreboard: Scoreboard) -> Iterator[dict[str, Any]]:
+    """Yield the scores of every set and model as texts, in both decodings if there are two."""
+    decodings = list_decodings(scoreboard)
+    for set_name, scores in scoreboard.scores.items():
+        for model, score in scores.items():
+            row = {
+                "set": set_name,
+                "kind": score.kind,
+                "model": model,
+                "utterances": score.utterances,
+                "S/D/I": format_error_counts(score.count()),
+            }
+            for decoded in decodings:
+                row[f"{decoded.name}, %"] = decoded.format_named_rate(set_name, model)
+            if len(decodings) > 1:
+                standard = decodings[1].scores.get(set_name, {}).get(model)
+                row["utterances in 30 s windows"] = standard.utterances if standard else 0
+                row["right timestamps"] = format_timestamps(standard)
+            yield row
 
 
 def print_report(report: Report) -> None:
     """Print the scores of one checkpoint as a table."""
-    table = _titled_table(str(report.folder))
-    # There is at least one row: a plan without a held-out set is refused.
-    rows = report_rows(report)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    _console().print(table)
+    _console().print(_scores_table(_scoreboard_of(report), title=str(report.folder)))
 
 
 def print_summary(summary: Summary) -> None:
@@ -87,7 +93,7 @@ def print_summary(summary: Summary) -> None:
 
 def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     console.print()
-    console.print(_scores_table(summary))
+    console.print(_scores_table(summary, title=f"Round {summary.number}"))
     console.print(_data_table(summary))
     if summary.decoder_trial:
         console.print(str(summary.decoder_trial), style="dim")
@@ -280,51 +286,41 @@ def format_change(change: RateChange) -> str:
     return f"{change.in_points()}, {change.relative:+.0%}"
 
 
-def format_full_window(full_window: Score, score: Score) -> str:
-    """Return the WER with 30 s decoding, and the number of utterances if it is not the whole set.
-
-    Args:
-        full_window: Score with 30 s decoding.
-        score: Score of the whole set, as the loop decodes.
-    """
-    rate = f"{100 * full_window.words.rate:.2f}"
-    if full_window.utterances < score.utterances:
-        return f"{rate} of {full_window.utterances}"
-    return rate
-
-
-def _scores_table(summary: RoundSummary) -> Table:
-    table = _titled_table(f"Round {summary.number}")
-    for column in ("set", "model", "WER %", "CER %", "S/D/I words", "WER % in 30 s"):
-        table.add_column(column, justify="right" if "%" in column else "left")
-    for set_name, scores in summary.scores.items():
+def _scores_table(scoreboard: Scoreboard, title: str) -> Table:
+    """Return a table with the error rates of every set by its own measure."""
+    decodings = list_decodings(scoreboard)
+    has_standard = len(decodings) > 1
+    table = _titled_table(title)
+    table.add_column("set")
+    table.add_column("model", no_wrap=True)
+    for decoded in decodings:
+        table.add_column(f"{decoded.name}, %")
+    table.add_column("S/D/I" + (f" in {decodings[0].name}" if has_standard else ""))
+    if has_standard:
+        table.add_column("right timestamps", justify="right")
+        table.caption = DECODINGS_EXPLAINED
+    for set_name, scores in scoreboard.scores.items():
         # The first column describes the set in as many lines as there are models, or more.
-        lines = [set_name, *_describe_set(scores, summary.changes.get(set_name))]
-        models = [model for model in MODELS if model in scores]
-        for model, line in zip_longest(models, lines, fillvalue=""):
-            full_window = summary.full_window.get(set_name, {}).get(model)
-            table.add_row(line, *(_score_cells(model, scores[model], full_window) if model else ()))
+        lines = describe_set(decodings, set_name)
+        rows = _set_rows(decodings, set_name, [model for model in MODELS if model in scores])
+        for line, row in zip_longest(lines, rows):
+            table.add_row(line or "", *(row or ()))
         table.add_section()
     return table
 
 
-def _describe_set(
-    scores: dict[str, Score], changes: dict[Measure, RateChange] | None
-) -> tuple[str, ...]:
-    # Any model's score: all were evaluated on the same utterances.
-    score = next(iter(scores.values()))
-    size = f"{score.kind}: {score.utterances} utt., {score.words.length} words"
-    return (size, f"candidate {format_change(changes['words'])}") if changes else (size,)
-
-
-def _score_cells(model: str, score: Score, full_window: Score | None) -> tuple[str, ...]:
-    return (
-        model,
-        f"{100 * score.words.rate:.2f}",
-        f"{100 * score.characters.rate:.2f}",
-        format_error_counts(score.words),
-        format_full_window(full_window, score) if full_window else "",
-    )
+def _set_rows(
+    decodings: list[DecodedScores], set_name: str, models: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each model, and of the candidate's change from the untouched model."""
+    for model in models:
+        rates = [decoded.format_named_rate(set_name, model) for decoded in decodings]
+        counts = format_error_counts(decodings[0].scores[set_name][model].count())
+        standard = [decoded.scores.get(set_name, {}).get(model) for decoded in decodings[1:]]
+        yield (model, *rates, counts, *map(format_timestamps, standard))
+    changes = [decoded.own_change(set_name) for decoded in decodings]
+    if any(changes):
+        yield ("change", *(change.in_points() if change else "" for change in changes))
 
 
 def _data_table(summary: RoundSummary) -> Table:
@@ -332,10 +328,6 @@ def _data_table(summary: RoundSummary) -> Table:
     for row in data_rows(summary):
         table.add_row(*row)
     return table
-
-
-def _percent(count: ErrorCount) -> float:
-    return round(100 * count.rate, 2)
 
 
 class _PlainConsole(Console):

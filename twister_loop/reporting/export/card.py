@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...core.artifacts import read_json
 from ...core.types import Score
-from ...evaluation.evidence import Measure
 from ...evaluation.scoreboard import RateChange
 from ...pipeline.run_folder import round_number
+from ..decodings import (
+    ABBREVIATIONS,
+    DECODINGS_EXPLAINED,
+    DecodedScores,
+    format_timestamp_change,
+    holds_long_recordings,
+    list_decodings,
+)
 from ..rendering import render
 from ..summary import UNKNOWN_LANGUAGE, RoundSummary, Summary
 
@@ -35,7 +42,13 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
     # The hub links the base model, so a path on this machine must not be named there.
     on_hub = HUB_NAME.fullmatch(base) and not Path(base).exists()
     language = plan.get("language")
-    scores = [score for row in this_round.scores.values() for score in row.values()]
+    decodings = list_decodings(this_round)
+    scores = [
+        score
+        for decoded in decodings
+        for by_model in decoded.scores.values()
+        for score in by_model.values()
+    ]
     return render(
         "card.md",
         run=Path(summary.run).resolve().name,
@@ -45,12 +58,19 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
         language=language,
         languages=_languages(this_round),
         license=license,
-        full_window=_full_window_rates(this_round),
-        regressions=list(_regressions(this_round)),
-        decodings=sorted({score.decoding for score in scores}),
+        decodings=decodings,
+        explanation=DECODINGS_EXPLAINED,
+        is_long=holds_long_recordings,
+        timestamp_change=format_timestamp_change,
+        abbreviations=ABBREVIATIONS,
+        # The hub knows no mixed error rate.
+        metrics=sorted(
+            {ABBREVIATIONS[score.measure].lower() for score in scores if score.measure != "mixed"}
+        ),
+        regressions=list(_regressions(decodings)),
+        decoding_options=sorted({score.decoding for score in scores}),
         normalizers=sorted({f"{score.normalizer} ({score.normalizer_digest})" for score in scores}),
         generate_kwargs={"task": "transcribe"} | ({"language": language} if language else {}),
-        percent=_percent,
         points=_points,
     )
 
@@ -60,33 +80,13 @@ def _languages(summary: RoundSummary) -> list[str]:
     return sorted(languages - {UNKNOWN_LANGUAGE})
 
 
-def _full_window_rates(summary: RoundSummary) -> dict[str, str]:
-    """Return set -> WER of the candidate in a 30 s window, in percent."""
-    return {
-        name: _full_window_rate(row["candidate"], summary.scores[name]["candidate"])
-        for name, row in summary.full_window.items()
-        if "candidate" in row
-    }
-
-
-def _full_window_rate(full_window: Score, score: Score) -> str:
-    rate = _percent(full_window.words.rate)
-    # A rate over a part of the set must not be compared with the one beside it.
-    if full_window.utterances < score.utterances:
-        return f"{rate} ({full_window.utterances} utterances)"
-    return rate
-
-
-def _regressions(summary: RoundSummary) -> Iterator[tuple[str, Measure, RateChange]]:
-    """Yield set, measure and change wherever a rate rose, be it significant or not."""
-    for name in summary.scores:
-        for measure, change in summary.changes[name].items():
-            if change.rate > 0:
-                yield name, measure, change
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f}"
+def _regressions(decodings: Sequence[DecodedScores]) -> Iterator[tuple[str, Score, RateChange]]:
+    """Yield decoding, score and change wherever a set's own rate rose, be it significant or not."""
+    for decoded in decodings:
+        for name, scores in decoded.scores.items():
+            change = decoded.own_change(name)
+            if change and change.rate > 0:
+                yield decoded.name, scores["candidate"], change
 
 
 def _points(difference: float) -> str:
