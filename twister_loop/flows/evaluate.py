@@ -11,6 +11,7 @@ from prefect.states import Completed, Failed
 from .. import BusyError, TwisterError, measure_champion
 from ..pipeline.plan_reader import load
 from ..reporting import dashboard
+from ..reporting.decodings import format_rate
 from .notifications import run_key
 from .refine import run_as_task
 from .run_lock import hold_run_slot
@@ -36,4 +37,4 @@ def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> Stat
         table=dashboard.report_rows(report),
         description=str(report.folder),
     )
-    return Completed(message="; ".join(f"{s.name}: WER {s.words}" for s in report.scores))
+    return Completed(message="; ".join(f"{s.name}: {format_rate(s)} %" for s in report.scores))

@@ -11,6 +11,15 @@ from prefect.events import emit_event
 
 from ..core.errors import describe_fault
 from ..reporting import dashboard
+from ..reporting.decodings import (
+    ABBREVIATIONS,
+    DECODINGS_EXPLAINED,
+    DecodedScores,
+    count_decoded_part,
+    format_timestamp_change,
+    holds_long_recordings,
+    list_decodings,
+)
 from ..reporting.summary import RoundSummary, summarize
 
 log = logging.getLogger("twister_loop")
@@ -57,22 +66,44 @@ def _publish_round(run: Path) -> str:
 
 
 def format_scores(round_: RoundSummary) -> str:
-    """Return one line for every set with its error rates, and one for every objection."""
+    """Return the error rates of every set, by its own measure, and every objection, as a list.
+
+    Sets that were decoded in two ways have a line for each.
+    """
+    decodings = list_decodings(round_)
     lines = []
     for set_name, scores in round_.scores.items():
-        rates = ", ".join(
-            f"{model} {100 * scores[model].words.rate:.2f}"
-            for model in ("untouched", "champion", "candidate")
-            if model in scores
-        )
-        changes = round_.changes.get(set_name)
-        difference = (
-            f" ({dashboard.format_change(changes['words'])} against untouched)" if changes else ""
-        )
-        kind = round_.scores[set_name]["untouched"].kind
-        lines.append(f"- {set_name} ({kind}), WER %: {rates}{difference}")
+        score = next(iter(scores.values()))
+        tags = [score.kind, *(["long recordings"] if holds_long_recordings(score) else [])]
+        head = f"- {set_name} ({', '.join(tags)}), {ABBREVIATIONS[score.measure]} %:"
+        rates = [_format_rates(decoded, set_name) for decoded in decodings]
+        if len(decodings) == 1:
+            lines.append(f"{head} {rates[0]}")
+            continue
+        part = count_decoded_part(decodings[0], decodings[1], set_name)
+        size = "" if part is None else f" ({part} utterances)"
+        lines += [
+            head,
+            f"  - {decodings[0].name}: {rates[0]}",
+            f"  - {decodings[1].name}{size}: {rates[1]}",
+        ]
     objections = round_.verdict.objections if round_.verdict else ()
-    return "\n".join([*lines, *(f"- {objection}" for objection in objections)])
+    lines += [f"- {objection}" for objection in objections]
+    if len(decodings) > 1:
+        lines += ["", DECODINGS_EXPLAINED]
+    return "\n".join(lines)
+
+
+def _format_rates(decoded: DecodedScores, set_name: str) -> str:
+    """Return the rates of all models on a set, with the change and the timestamps."""
+    scores = decoded.scores.get(set_name, {})
+    models = [model for model in ("untouched", "champion", "candidate") if model in scores]
+    text = ", ".join(f"{model} {100 * scores[model].count().rate:.2f}" for model in models)
+    if change := decoded.own_change(set_name):
+        text += f" ({dashboard.format_change(change)} against untouched)"
+    if timestamps := format_timestamp_change(scores):
+        text += f"; right timestamps {timestamps}"
+    return text
 
 
 def next_steps(run: Path, round_: RoundSummary) -> str:

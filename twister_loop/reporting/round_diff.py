@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.types import Report, Score
+from ..evaluation.outcomes import FULL_WINDOW_SUFFIX
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..pipeline.run_folder import round_number
 from ..pipeline.stage_table import REPORT
@@ -39,13 +40,14 @@ def compare_rounds(first: Path, second: Path) -> RoundDiff:
     """
     first_report, second_report = _load_report(first), _load_report(second)
     skipped_sets = dict(_skipped_sets(first_report, second_report))
-    before = _without_sets(first_report, skipped_sets)
+    windowed = _equally_drawn_sets(first_report, second_report)
+    before = _comparable_part(first_report, skipped_sets, windowed)
     # A scoreboard compares with the untouched model and with the champion; here both are the
     # first candidate, so that changes and steps are the same comparison.
     reports = {
         "untouched": before,
         "champion": before,
-        "candidate": _without_sets(second_report, skipped_sets),
+        "candidate": _comparable_part(second_report, skipped_sets, windowed),
     }
     return RoundDiff(
         scoreboard=build_scoreboard(reports, mixture=None, seed=round_number(second)),
@@ -62,11 +64,31 @@ def _load_report(round_folder: Path) -> Report:
     return Report.load(folder)
 
 
-def _without_sets(report: Report, names: dict[str, str]) -> Report:
-    # The two rounds may have decoded different utterances in a 30 s window, so these scores
-    # would not be comparable.
-    scores = tuple(score for score in report.scores if score.name not in names)
-    return replace(report, scores=scores, full_window=())
+def _comparable_part(report: Report, skipped: Mapping[str, str], windowed: set[str]) -> Report:
+    """Return a report with the scores that can be compared.
+
+    Args:
+        report: Report of one of the rounds.
+        skipped: Names of sets to leave out.
+        windowed: Names of sets to keep the scores in 30 s windows of.
+    """
+    return replace(
+        report,
+        scores=tuple(score for score in report.scores if score.name not in skipped),
+        full_window=tuple(
+            score for score in report.full_window if score.name in windowed - skipped.keys()
+        ),
+    )
+
+
+def _equally_drawn_sets(first: Report, second: Report) -> set[str]:
+    """Return the sets of which both rounds decoded the same utterances in 30 s windows."""
+    references = [
+        {score.name: _references(report, score, FULL_WINDOW_SUFFIX) for score in report.full_window}
+        for report in (first, second)
+    ]
+    before, after = references
+    return {name for name, listed in before.items() if after.get(name) == listed}
 
 
 def _skipped_sets(first: Report, second: Report) -> Iterator[tuple[str, str]]:
@@ -84,7 +106,7 @@ def _skipped_sets(first: Report, second: Report) -> Iterator[tuple[str, str]]:
             yield name, "other recordings or references, though it has the same name"
 
 
-def _references(report: Report, score: Score) -> list[tuple[str, str | None]]:
+def _references(report: Report, score: Score, suffix: str = "") -> list[tuple[str, str | None]]:
     """Return id and reference of every utterance that a score is about."""
-    manifest = Manifest(report.folder / score.kind / score.name)
+    manifest = Manifest(report.folder / score.kind / f"{score.name}{suffix}")
     return [(utterance.id, utterance.text) for utterance in manifest]

@@ -192,7 +192,7 @@ def describe_run(runs: Runs, name: str) -> dict[str, Any]:
 
 
 def _headline_scores(summary: RoundSummary, accepted: bool) -> list[dict[str, Any]]:
-    """Return the word errors of one set of each kind: of the untouched model and of the champion.
+    """Return the errors of the model in use on one set of each kind.
 
     The set is all of a kind together if there are several, else the only one.
     """
@@ -202,17 +202,22 @@ def _headline_scores(summary: RoundSummary, accepted: bool) -> list[dict[str, An
         # "all test sets" follows the single sets, and takes the place of the first.
         if kind not in chosen or name.startswith("all "):
             chosen[kind] = name
+    return [_headline_score(summary, name, accepted) for name in chosen.values()]
+
+
+def _headline_score(summary: RoundSummary, name: str, accepted: bool) -> dict[str, Any]:
+    """Return the errors on one set by its own measure, also in 30 s windows if there are any."""
     champion = "candidate" if accepted else "untouched"
-    return [
-        {
-            "set": name,
-            "kind": kind,
-            "untouched": schema.to_json_data(summary.scores[name]["untouched"].words),
-            "champion": schema.to_json_data(summary.scores[name][champion].words),
-            "change": schema.to_json_data(summary.changes[name]["words"]) if accepted else None,
-        }
-        for kind, name in chosen.items()
-    ]
+    score = summary.scores[name][champion]
+    standard = summary.full_window.get(name, {}).get(champion)
+    return {
+        "set": name,
+        "kind": score.kind,
+        "measure": score.measure,
+        "champion": schema.to_json_data(score.count()),
+        "change": schema.to_json_data(summary.changes[name][score.measure]) if accepted else None,
+        "full_window": schema.to_json_data(standard.count()) if standard else None,
+    }
 
 
 def served_run_data(run: Path, name: str) -> str:

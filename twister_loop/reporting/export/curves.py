@@ -40,7 +40,9 @@ def export_curves(run: Path, summary: Summary, folder: Path) -> str:
         with _event_file(folder / "rounds" / model) as events:
             for rate in rates:
                 if rate["model"] == model:
-                    tag = f"{rate['measure']}/{rate['set']}"
+                    # Charts with the same first part of their tag stand in one group.
+                    windows = " in 30 s windows" if rate["decoding"] == "standard" else ""
+                    tag = f"{rate['measure']}{windows}/{rate['set']}"
                     events.add_event(_scalar(tag, rate["rate"], rate["round"]))
     return f"tensorboard: {trainings} trainings and the rates of all rounds in {folder}"
 

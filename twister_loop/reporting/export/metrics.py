@@ -11,9 +11,8 @@ from typing import Any
 from ...core import schema
 from ...core.artifacts import write_json
 from ...evaluation.scoreboard import MEASURES
-from ..summary import Summary
-
-ABBREVIATIONS = {"words": "WER", "characters": "CER", "mixed": "MER"}
+from ..decodings import ABBREVIATIONS, list_decodings
+from ..summary import RoundSummary, Summary
 
 
 def export_metrics(summary: Summary, folder: Path) -> str:
@@ -33,24 +32,36 @@ def export_metrics(summary: Summary, folder: Path) -> str:
 
 
 def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
-    """Yield one row for each round, set, model and measure.
+    """Yield one row for each round, decoding, set, model and measure.
 
     Rates are shares: 0.1 is 10 %. `low` and `high` are the bounds of the 95 % interval.
+    `decoding` is `clip` (own context) or `standard` (30 s windows with timestamps), and
+    `own_measure` tells whether the measure is the one that the set is read by.
     """
     for round_summary in summary.rounds:
         verdict = round_summary.verdict
-        for set_name, scores in round_summary.scores.items():
+        for row in _round_rows(round_summary):
+            yield {
+                "round": round_summary.number,
+                "verdict": verdict.outcome if verdict else "",
+                **row,
+            }
+
+
+def _round_rows(round_summary: RoundSummary) -> Iterator[dict[str, Any]]:
+    for decoded in list_decodings(round_summary):
+        for set_name, scores in decoded.scores.items():
             for model, score in scores.items():
                 for measure in MEASURES:
-                    count = getattr(score, measure)
-                    interval = round_summary.intervals[set_name][model][measure]
+                    count = score.count(measure)
+                    interval = decoded.intervals[set_name][model][measure]
                     yield {
-                        "round": round_summary.number,
-                        "verdict": verdict.outcome if verdict else "",
+                        "decoding": decoded.decoding,
                         "set": set_name,
                         "kind": score.kind,
                         "model": model,
                         "measure": ABBREVIATIONS[measure],
+                        "own_measure": measure == score.measure,
                         # Six digits: one error in a million tokens is still seen.
                         "rate": round(count.rate, 6),
                         "low": round(interval.low, 6),
@@ -58,5 +69,7 @@ def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
                         **asdict(count),
                         "utterances": score.utterances,
                         "seconds": score.duration,
+                        "right_timestamps": score.timestamps.count,
+                        "judged_timestamps": score.timestamps.total,
                         "normalizer": f"{score.normalizer} {score.normalizer_digest}",
                     }

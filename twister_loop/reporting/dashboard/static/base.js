@@ -2,6 +2,16 @@
 "use strict";
 
 const MEASURES = {words: "WER", characters: "CER", mixed: "MER"};
+/** What each of them counts in the references. */
+const UNITS = {words: "word", characters: "character", mixed: "unit"};
+/** Choices of a measure. Every set has one of its own, such as characters for Chinese. */
+const MEASURE_CHOICES = {own: "set’s own", ...MEASURES};
+const OWN_CONTEXT = "own context";
+const STANDARD = "30 s windows with timestamps";
+const DECODINGS_EXPLAINED = "Own context: each clip is decoded alone with a short margin, as in the loop. " +
+  "30 s windows with timestamps: as other tools decode.";
+/** Whisper's window in seconds; sets of longer recordings are marked. */
+const WINDOW_SECONDS = 30;
 const KINDS = ["test", "development", "retention"];
 const MODELS = ["untouched", "champion", "candidate"];
 const OUTCOMES = {
@@ -35,6 +45,35 @@ const rate = (count) => {
   const errors = count.substitutions + count.deletions + count.insertions;
   return length(count) ? errors / length(count) : Number(errors > 0);
 };
+
+/** Score of any model: all have the same utterances and the same measure. */
+const anyScore = (scores) => Object.values(scores)[0];
+
+/** Measure to show a set by, from its scores by model and the choice on the page. */
+const measureOf = (scores, chosen) => chosen === "own" ? anyScore(scores).measure : chosen;
+
+/** Name of the measure of several sets; `list` has their scores by model. */
+function measureName(list, chosen) {
+  const measures = new Set(list.map((scores) => measureOf(scores, chosen)));
+  return measures.size === 1 ? MEASURES[[...measures][0]] : "error rate";
+}
+
+/** The same round or scoreboard with the scores of 30 s windows in the place of the others. */
+const inWindows = (round) => ({...round, scores: round.full_window, intervals: round.full_window_intervals,
+  changes: round.full_window_changes, steps: round.full_window_steps});
+
+const hasWindows = (round) => Object.keys(round.full_window).length > 0;
+
+/** Tag of a set of recordings over 30 s. Several sets together may also hold shorter ones. */
+function longTag(scores) {
+  const {name, kind, duration: seconds, utterances} = anyScore(scores);
+  const isLong = name !== `all ${kind} sets` && seconds > WINDOW_SECONDS * utterances;
+  return isLong ? el("span.tag", {}, "long recordings") : null;
+}
+
+/** Share of utterances with right timestamps; empty if none were judged. */
+const timestampShare = (score) =>
+  score?.timestamps.total ? `${percent(score.timestamps.count / score.timestamps.total, 1)} %` : "";
 
 const percent = (share, digits = 2) => (100 * share).toFixed(digits);
 
@@ -112,15 +151,20 @@ function diff(chunks) {
   return line;
 }
 
-/** A table that scrolls sideways on its own; `options.numbers` are the columns aligned right. */
+/**
+ * A table that scrolls sideways on its own. `options.numbers` are the columns aligned right;
+ * `options.groups` are titles above several columns, each with the number of its columns.
+ */
 function table(heads, rows, options = {}) {
   const numbers = new Set(options.numbers ?? []);
   const cell = (tag, content, column) =>
     el(tag + (numbers.has(column) ? ".n" : ""), tag === "th" ? {scope: "col"} : {}, content);
   // The tabindex lets the keyboard scroll it.
   return el(".scroll", {tabindex: "0", role: "region", "aria-label": options.label ?? "table"},
-    el("table", {},
-      el("thead", {}, el("tr", {}, heads.map((head, column) => cell("th", head, column)))),
+    el("table", {class: options.groups ? "grouped" : null},
+      el("thead", {}, options.groups ? el("tr", {}, options.groups.map(([title, span]) =>
+        el("th", {colspan: span, scope: "colgroup"}, title))) : null,
+      el("tr", {}, heads.map((head, column) => cell("th", head, column)))),
       el("tbody", {}, rows.map((row) => row instanceof Node ? row
         : el("tr", {}, row.map((content, column) => cell("td", content, column)))))));
 }

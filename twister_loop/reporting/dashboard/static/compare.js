@@ -2,7 +2,7 @@
 "use strict";
 
 const parameters = new URLSearchParams(location.search);
-const view = {measure: "words", kind: "all", query: "", sort: "worsened", clips: new Set(), clipSource: null,
+const view = {measure: "own", kind: "all", query: "", sort: "worsened", clips: new Set(), clipSource: null,
   labels: ["first", "second"]};
 let comparison = null;
 let error = "";
@@ -26,31 +26,41 @@ function setRow(scoreboard, set) {
   // The first round's candidate stands in the place of the champion.
   const {champion: first, candidate: second} = scoreboard.scores[set];
   const intervals = scoreboard.intervals[set];
-  const cell = (model, score) => el("td.n", {}, percent(rate(score[view.measure])),
-    el("small.dim", {}, rangeText(intervals[model][view.measure])));
+  const measure = measureOf(scoreboard.scores[set], view.measure);
+  const cell = (model, score) => el("td.n", {}, el("span.dim", {}, `${MEASURES[measure]} `), percent(rate(score[measure])),
+    el("small.dim", {}, rangeText(intervals[model][measure])));
   return el("tr", {},
-    el("th", {scope: "row"}, quoted("span", set),
+    el("th", {scope: "row"}, quoted("span", set), longTag(scoreboard.scores[set]),
       el("small.dim", {}, `${first.kind}, ${plural(first.utterances, "utterance")}`)),
     cell("champion", first), cell("candidate", second),
-    el("td.n", {}, changePill(scoreboard.steps[set][view.measure])),
-    el("td", {}, errorBar(first[view.measure])), el("td", {}, errorBar(second[view.measure])));
+    el("td.n", {}, changePill(scoreboard.steps[set][measure])),
+    el("td", {}, errorBar(first[measure])), el("td", {}, errorBar(second[measure])));
+}
+
+/** The second round against the first in one way of decoding. */
+function rateSection(scoreboard, decoding) {
+  const sets = setNames([scoreboard]);
+  const name = measureName(sets.map((set) => scoreboard.scores[set]), view.measure);
+  return section(`${name[0].toUpperCase()}${name.slice(1)}, ${decoding}: second against first`,
+    table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second"],
+      sets.map((set) => setRow(scoreboard, set)), {numbers: [1, 2, 3], label: `comparison, ${decoding}`}));
 }
 
 function comparisonSections() {
   const {scoreboard, changes, skipped_sets: skipped} = comparison;
   const round = {...scoreboard, number: 0, details: {samples: []}};
-  const rows = setNames([scoreboard]).map((set) => setRow(scoreboard, set));
+  const both = hasWindows(scoreboard);
   const moved = {worsened: "More errors in the second round", improved: "Fewer errors in the second round"};
   return [
-    section(`${MEASURES[view.measure]}: second against first`,
-      table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second"], rows,
-        {numbers: [1, 2, 3], label: "comparison"}),
-      Object.entries(skipped).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`))),
+    rateSection(scoreboard, OWN_CONTEXT),
+    both ? rateSection(inWindows(scoreboard), STANDARD) : null,
+    both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null,
+    ...Object.entries(skipped).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`)),
     section("Differences in plan, data and machine", changes.length ? changeList(changes)
       : el("p.dim", {}, "Plan, data and machine are the same.")),
     ...Object.entries(moved).map(([sort, title]) =>
       section(title, el(".utterances", {}, transcriptCards(round, {...view, sort})))),
-  ];
+  ].filter(Boolean);
 }
 
 function draw(runs) {
@@ -60,7 +70,7 @@ function draw(runs) {
   document.getElementById("content").replaceChildren(
     el("header.top", {}, el("div", {}, el("a.quiet", {href: "/"}, "← all runs"), el("h1", {}, "Two rounds")), themeButton()),
     el("nav.toolbar", {}, roundPicker("first", runs), roundPicker("second", runs),
-      choice("measure", "measure", MEASURES, view.measure, (measure) => { view.measure = measure; draw(runs); })),
+      choice("measure", "measure", MEASURE_CHOICES, view.measure, (measure) => { view.measure = measure; draw(runs); })),
     ...content);
   // Everything was replaced, so the keyboard has to be put back where it was.
   if (measureFocused) document.querySelector("input[name=measure]:checked").focus();

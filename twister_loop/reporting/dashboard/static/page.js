@@ -6,7 +6,7 @@ const PROGRESS_MILLISECONDS = 3000;
 const IDLE_SECONDS = 120;
 
 const view = {
-  measure: "words", kind: "all", query: "", sort: "worst", round: null, price: 0,
+  measure: "own", kind: "all", query: "", sort: "worst", round: null, price: 0,
   clips: new Set(), clipSource: (id) => `clips/${encodeURIComponent(id)}.flac`,
 };
 let run = null;
@@ -19,7 +19,7 @@ function saveView() {
 
 function loadView() {
   const parameters = new URLSearchParams(location.hash.slice(1));
-  if (parameters.get("measure") in MEASURES) view.measure = parameters.get("measure");
+  if (parameters.get("measure") in MEASURE_CHOICES) view.measure = parameters.get("measure");
   if (["all", ...KINDS].includes(parameters.get("kind"))) view.kind = parameters.get("kind");
   if (parameters.get("sort") in SORTS) view.sort = parameters.get("sort");
   view.query = parameters.get("query") ?? "";
@@ -43,17 +43,32 @@ function headlineSets() {
 const acceptedRound = (set) => run.rounds.findLast((round) => round.accepted && round.scores[set]?.candidate);
 
 function tile(set) {
-  const {measure} = view;
   const accepted = acceptedRound(set);
-  const {untouched} = run.rounds.find((round) => round.scores[set]?.untouched).scores[set];
-  const current = accepted ? accepted.scores[set].candidate : untouched;
+  const round = accepted ?? run.rounds.find(({scores}) => scores[set]?.untouched);
+  const scores = round.scores[set], measure = measureOf(scores, view.measure);
+  const current = accepted ? scores.candidate : scores.untouched;
   const change = accepted?.changes[set][measure];
   return el(".tile", {},
-    el(".dim", {}, `${untouched.kind}: `, quoted("span", set)),
-    el(".big", {}, percent(rate(current[measure]), 1), el("small", {}, ` % ${MEASURES[measure]}`)),
+    el(".dim", {}, `${current.kind}: `, quoted("span", set), " ", longTag(scores)),
+    el(".big", {}, el("small", {}, `${MEASURES[measure]} `), percent(rate(current[measure]), 1), el("small", {}, " %")),
     accepted ? el("p", {}, changePill(change), el("span.dim", {},
-      ` untouched: ${percent(rate(accepted.scores[set].untouched[measure]), 1)} % (${signed(100 * change.relative, 0)} %)`))
-      : el("p.dim", {}, "the untouched model; no candidate is accepted yet"));
+      ` untouched: ${percent(rate(scores.untouched[measure]), 1)} % (${signed(100 * change.relative, 0)} %)`))
+      : el("p.dim", {}, "the untouched model; no candidate is accepted yet"),
+    windowLine(round, set, measure));
+}
+
+/** The same error rate in 30 s windows, with the share of right timestamps before and now. */
+function windowLine(round, set, measure) {
+  const scores = round.full_window[set];
+  if (!scores) return null;
+  const current = round.accepted ? scores.candidate : scores.untouched;
+  const part = current.utterances < anyScore(round.scores[set]).utterances;
+  const shares = [scores.untouched, ...(round.accepted ? [scores.candidate] : [])].map(timestampShare).filter(Boolean);
+  return el("p.windows", {}, el("span.dim", {}, `${STANDARD}: `),
+    el("b", {}, `${percent(rate(current[measure]), 1)} %`), " ",
+    round.accepted ? changePill(round.full_window_changes[set][measure]) : null,
+    part ? el("span.dim", {}, ` of ${plural(current.utterances, "utterance")}`) : null,
+    shares.length ? el("span.dim", {}, `; right timestamps ${shares.join(" → ")}`) : null);
 }
 
 function headline() {
@@ -95,7 +110,7 @@ function toolbar() {
   // Numbers as keys of an object would be sorted; the space keeps the newest round first.
   const rounds = run.rounds.map(({number, outcome}) => [` ${number}`, `${number} ${outcome}`]).reverse();
   return el("nav.toolbar", {"aria-label": "choices"},
-    choice("measure", "measure", MEASURES, view.measure, set("measure")),
+    choice("measure", "measure", MEASURE_CHOICES, view.measure, set("measure")),
     picker("sets", {all: "all", ...Object.fromEntries(KINDS.map((kind) => [kind, kind]))}, view.kind, set("kind")),
     picker("round", Object.fromEntries(rounds), ` ${view.round}`, (number) => set("round")(Number(number))),
     searchField("search sets and texts", view.query, (query) => {
@@ -107,16 +122,19 @@ function toolbar() {
 }
 
 function historySection() {
-  const sets = headlineSets(), measure = MEASURES[view.measure];
+  const sets = headlineSets();
   const rows = [...run.rounds].reverse().map((round) => historyRow(round, sets));
-  const heads = ["round", "verdict", ...sets.map((set) => `${set}: ${measure} % of the candidate, against the champion`),
+  const scoresOf = (set) => run.rounds.find(({scores}) => scores[set]).scores[set];
+  const heads = ["round", "verdict",
+    ...sets.map((set) => `${set}: ${measureName([scoresOf(set)], view.measure)} % of the candidate, against the champion`),
     "mixture", "time", "changes"];
   return el("section", {}, el("h2", {}, "Rounds"),
+    run.rounds.some(hasWindows) ? el("p.dim", {}, `First line: ${OWN_CONTEXT}. Second line: ${STANDARD}.`) : null,
     table(heads, rows, {numbers: heads.map((_, column) => column).slice(2), label: "rounds"}));
 }
 
 function historyRow(round, sets) {
-  const {number, outcome, scores, steps, mixture, stages, details} = round;
+  const {number, outcome, mixture, stages, details} = round;
   const show = () => {
     view.round = number;
     saveView();
@@ -127,11 +145,17 @@ function historyRow(round, sets) {
   return el("tr", {class: isChosen ? "chosen" : ""},
     el("td", {}, el("button.link", {type: "button", "aria-current": isChosen ? "true" : null, onclick: show}, `round ${number}`)),
     el("td", {}, badge(outcome)),
-    sets.map((set) => el("td.n", {}, scores[set]?.candidate
-      ? [percent(rate(scores[set].candidate[view.measure])), " ", changePill(steps[set][view.measure], 1)] : "")),
+    sets.map((set) => el("td.n", {}, candidateLine(round, set), candidateLine(inWindows(round), set))),
     el("td.n", {}, duration(sum(Object.values(mixture).map((tally) => tally.duration)))),
     el("td.n", {}, duration(sum(Object.values(stages)))),
     el("td.n", {}, details.changes.length || ""));
+}
+
+/** Error rate of the candidate on a set, with its change from the champion. */
+function candidateLine({scores, steps}, set) {
+  if (!scores[set]?.candidate) return null;
+  const measure = measureOf(scores[set], view.measure);
+  return el("div", {}, percent(rate(scores[set].candidate[measure])), " ", changePill(steps[set][measure], 1));
 }
 
 function filterSeconds({funnels: {filtered_labels: funnel}}) {
@@ -170,6 +194,17 @@ function voiceSeries(rounds) {
   return series;
 }
 
+/** Share of right timestamps by round: of the untouched model in round 0, then of candidates. */
+function timestampFigure(rounds) {
+  const share = (score) => score?.timestamps.total ? 100 * score.timestamps.count / score.timestamps.total : null;
+  const first = rounds.find(hasWindows);
+  const start = {number: 0, full_window: Object.fromEntries(Object.entries(first.full_window)
+    .map(([set, {untouched}]) => [set, {candidate: untouched}]))};
+  const series = headlineSets().map((set) => [set, ({full_window: scores}) => share(scores[set]?.candidate)]);
+  return lineFigure("Right timestamps in 30 s windows: untouched (0), candidates", [start, ...rounds],
+    Object.fromEntries(series), "utterances, %");
+}
+
 function overviewSection() {
   const {rounds} = run;
   const languages = new Set(rounds.flatMap((round) => Object.values(round.languages).flatMap(Object.keys)));
@@ -177,6 +212,7 @@ function overviewSection() {
   return el("section.plots", {},
     stackedFigure("Filtered labels", rounds, filterSeconds),
     stackedFigure("Mixture", rounds, languages.size > 1 ? languageSeconds : originSeconds),
+    rounds.some(hasWindows) ? timestampFigure(rounds) : null,
     Object.keys(voices).length
       ? lineFigure("Voices: CER of the champion's transcripts", rounds, voices, "CER %") : null,
     stackedFigure("Time", rounds, stageSeconds));
@@ -216,8 +252,12 @@ function errorSection() {
     || run.rounds.some((round) => round.scores[set] && setKind(round, set) === view.kind);
   const sets = setNames(run.rounds).filter(inKind);
   const shown = headlineSets().filter((set) => sets.includes(set));
-  return el("section", {}, errorFigure(run.rounds, [...new Set([...shown, ...sets])], view.measure,
-    shown.length ? shown : sets.slice(0, 1)));
+  const figureIn = (rounds, decoding) => errorFigure(rounds, [...new Set([...shown, ...sets])], view.measure,
+    shown.length ? shown : sets.slice(0, 1), decoding);
+  const both = run.rounds.some(hasWindows);
+  return el("section", {},
+    el(".plots", {}, figureIn(run.rounds, OWN_CONTEXT), both ? figureIn(run.rounds.map(inWindows), STANDARD) : null),
+    el("p.dim", {}, ERROR_FIGURE_NOTE), both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null);
 }
 
 /** Take over the data of a run; the last fields are only there on a server. */

@@ -90,33 +90,42 @@ function candidateTrace(rounds, set, measure, visible, shade) {
 }
 
 /** The error rate of the model in use after each round: a step wherever a candidate was accepted. */
-function championTrace(rounds, set, measure, visible, shade, untouched) {
+function championTrace(rounds, set, name, measure, visible, shade, untouched) {
   const inUse = [[0, untouched]];
   for (const round of rounds) {
     const scores = round.scores[set];
     const score = round.accepted ? scores?.candidate : scores?.champion;
     if (score) inUse.push([round.number, 100 * rate(score[measure])]);
   }
-  return {name: set, legendgroup: set, visible, mode: "lines",
+  return {name, legendgroup: set, visible, mode: "lines",
     x: inUse.map(([number]) => number), y: inUse.map(([, percentage]) => percentage), hoverinfo: "skip",
     line: {color: shade, width: 3, shape: "hv"}};
 }
 
+const ERROR_FIGURE_NOTE = "Thick line: the champion. Markers: the candidate, ● accepted, ✕ refused, ◇ undecided; " +
+  "★ the untouched model. Bars: 95 % intervals. Dotted vertical lines: the plan changed. " +
+  "Select a name to show or hide a set.";
+
 /** Error rates of some sets by round, with intervals, the champion, and changes of the plan. */
-function errorFigure(rounds, sets, measure, chosen) {
+function errorFigure(rounds, sets, chosenMeasure, shown, decoding) {
+  const untouchedOf = (set) => rounds.find((round) => round.scores[set]?.untouched)?.scores[set];
+  const evaluated = sets.filter(untouchedOf);
+  const name = measureName(evaluated.map(untouchedOf), chosenMeasure);
   const makePlot = () => {
-    const traces = sets.flatMap((set, n) => {
-      if (!rounds.some((round) => round.scores[set]?.untouched)) return [];
-      const shade = SERIES[n % SERIES.length];
-      const visible = chosen.includes(set) ? true : "legendonly";
+    const traces = evaluated.flatMap((set) => {
+      // By its place among all sets, so that a set has the same color in both decodings.
+      const shade = SERIES[sets.indexOf(set) % SERIES.length];
+      const visible = shown.includes(set) ? true : "legendonly";
+      const measure = measureOf(untouchedOf(set), chosenMeasure);
+      const label = name === MEASURES[measure] ? set : `${set} (${MEASURES[measure]})`;
       const candidate = candidateTrace(rounds, set, measure, visible, shade);
-      return [candidate, championTrace(rounds, set, measure, visible, shade, candidate.y[0])];
+      return [candidate, championTrace(rounds, set, label, measure, visible, shade, candidate.y[0])];
     });
     const changed = rounds.filter((round) => round.details.changes.some(({field}) => field.startsWith("plan.")));
     const labeled = changed.length <= MAX_LABELED_ROUNDS && innerWidth > MIN_WIDTH_FOR_NOTES;
     return {traces,
       xaxis: {...roundAxis(rounds), range: [-0.4, Math.max(1, ...numbersOf(rounds)) + 0.4]},
-      yaxis: {title: {text: `${MEASURES[measure]} %`}, rangemode: "normal"},
+      yaxis: {title: {text: `${name} %`}, rangemode: "normal"},
       shapes: changed.map(({number}) => ({type: "line", x0: number - 0.5, x1: number - 0.5, yref: "paper",
         y0: 0, y1: 1, line: {color: color("--dim"), width: 1, dash: "dot"}})),
       annotations: labeled ? changed.map(({number}) => ({x: number - 0.5, y: 1, yref: "paper", text: "plan changed",
@@ -124,9 +133,7 @@ function errorFigure(rounds, sets, measure, chosen) {
         font: {size: 11, color: color("--dim")}})) : [],
     };
   };
-  return figure(`${MEASURES[measure]} by round`, makePlot, {height: 400, wide: true,
-    note: "Thick line: the champion. Markers: the candidate, ● accepted, ✕ refused, ◇ undecided; ★ the " +
-      "untouched model. Bars: 95 % intervals. Dotted vertical lines: the plan changed. Select a name to show or hide a set."});
+  return figure(`${name} by round: ${decoding}`, makePlot, {height: 400, wide: true});
 }
 
 /** Stacked bars of seconds by round, in the unit that fits the highest bar. */

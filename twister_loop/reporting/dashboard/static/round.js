@@ -80,15 +80,18 @@ function reasonList(reason) {
 function scoreSection(round, {measure, kind, query}) {
   const sets = setNames([round]).filter((set) =>
     (kind === "all" || setKind(round, set) === kind) && (!query || set.toLowerCase().includes(query)));
-  const withFullWindow = Object.keys(round.full_window).length > 0;
-  const rows = sets.flatMap((set) => scoreRows(round, set, measure, withFullWindow));
-  const scores = Object.values(round.scores).flatMap(Object.values);
+  const name = measureName(sets.map((set) => round.scores[set]), measure);
+  const both = hasWindows(round);
+  const rows = sets.flatMap((set) => scoreRows(round, set, measure, {both, isNamed: !Object.values(MEASURES).includes(name)}));
+  const scores = [round.scores, round.full_window].flatMap(Object.values).flatMap(Object.values);
   const distinct = (textOf) => [...new Set(scores.map(textOf))].join(", ");
-  const heads = ["set", "model", `${MEASURES[measure]} %`, "against untouched", "against champion", "S / D / I",
-    ...(withFullWindow ? [`${MEASURES[measure]} % in 30 s`] : [])];
+  const rates = [`${name} %`, "against untouched", "against champion"];
+  const heads = ["set", "model", ...rates, "S / D / I", ...(both ? [...rates, "right timestamps"] : [])];
+  const groups = both ? [["", 2], [OWN_CONTEXT, 4], [STANDARD, 4]] : null;
   const notes = scoreNotes(round);
-  return section(`${MEASURES[measure]} by set`,
-    rows.length ? table(heads, rows, {numbers: [2, 3, 4, 6], label: "error rates by set"})
+  return section(`${name[0].toUpperCase()}${name.slice(1)} by set`,
+    both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null,
+    rows.length ? table(heads, rows, {numbers: [2, 3, 4, 6, 7, 8, 9], groups, label: "error rates by set"})
       : el("p.dim", {}, scores.length ? "No set matches the choice above." : "Nothing is evaluated yet."),
     el("p.legend", {}, el("i.s"), "substitutions ", el("i.d"), "deletions ", el("i.i"), "insertions"),
     notes.length ? el("ul", {}, notes.map((note) => el("li", {}, note))) : null,
@@ -97,24 +100,36 @@ function scoreSection(round, {measure, kind, query}) {
       `${distinct(({normalizer, normalizer_digest: digest}) => `${normalizer} (${digest})`)}.`) : null);
 }
 
-function scoreRows(round, set, measure, withFullWindow) {
-  const scores = round.scores[set];
-  const unit = {words: "word", characters: "character", mixed: "unit"}[measure];
-  return MODELS.filter((model) => scores[model]).map((model, place, models) => {
-    const {kind, utterances, [measure]: count} = scores[model];
-    const fullWindow = round.full_window[set]?.[model];
-    const size = `${kind}, ${plural(utterances, "utterance")}, ${plural(length(count), unit)}`;
-    const isCandidate = model === "candidate";
-    return el("tr", {class: `${model}${place === 0 ? " first" : ""}`},
-      place === 0 ? el("th", {scope: "rowgroup", rowspan: models.length}, quoted("span", set), el("small.dim", {}, size)) : null,
-      el("td", {}, model),
-      el("td.n", {}, percent(rate(count)), el("small.dim", {}, rangeText(round.intervals[set][model][measure]))),
-      el("td.n", {}, isCandidate ? changePill(round.changes[set][measure]) : null),
-      el("td.n", {}, isCandidate ? changePill(round.steps[set][measure]) : null),
-      el("td", {}, errorBar(count)),
-      withFullWindow ? el("td.n", {}, fullWindow ? percent(rate(fullWindow[measure])) : "",
-        fullWindow && fullWindow.utterances < utterances ? el("small.dim", {}, `of ${fullWindow.utterances}`) : null) : null);
-  });
+function scoreRows(round, set, chosen, {both, isNamed}) {
+  const scores = round.scores[set], windows = round.full_window[set] ?? {};
+  const measure = measureOf(scores, chosen);
+  return MODELS.filter((model) => scores[model]).map((model, place, models) => el("tr", {class: model},
+    place === 0 ? setHead(scores, windows, measure, models.length) : null,
+    el("td", {}, model),
+    rateCells(round, set, model, measure, isNamed),
+    el("td", {}, errorBar(scores[model][measure])),
+    both ? rateCells(inWindows(round), set, model, measure, isNamed) : null,
+    both ? el("td.n", {}, timestampShare(windows[model])) : null));
+}
+
+/** Name, kind and size of a set, beside the rows of its models. */
+function setHead(scores, windows, measure, rows) {
+  const {name, kind, utterances, [measure]: count} = anyScore(scores);
+  const decoded = anyScore(windows)?.utterances ?? utterances;
+  return el("th", {scope: "rowgroup", rowspan: rows}, quoted("span", name), longTag(scores),
+    el("small.dim", {}, `${kind}, ${plural(utterances, "utterance")}, ${plural(length(count), UNITS[measure])}`),
+    decoded < utterances ? el("small.dim", {}, `30 s windows: ${plural(decoded, "utterance")}`) : null);
+}
+
+/** Error rate of a model with its interval, and its changes; three empty cells if there is none. */
+function rateCells({scores, intervals, changes, steps}, set, model, measure, isNamed) {
+  const score = scores[set]?.[model];
+  const name = isNamed ? el("span.dim", {}, `${MEASURES[measure]} `) : null;
+  const change = (of) => score && model === "candidate" ? changePill(of[set][measure]) : null;
+  return [
+    el("td.n.start", {}, score ? [name, percent(rate(score[measure])),
+      el("small.dim", {}, rangeText(intervals[set][model][measure]))] : null),
+    el("td.n", {}, change(changes)), el("td.n", {}, change(steps))];
 }
 
 /** What a gain consists of: spelling of numbers, and texts that are in the training data. */
@@ -122,9 +137,10 @@ function scoreNotes(round) {
   const notes = Object.entries(round.spelling_share).filter(([, share]) => share).map(([set, share]) =>
     `${set}: ${percent(share, 0)} % of the corrected word errors were only numbers spelled differently.`);
   for (const [set, {untouched, candidate}] of Object.entries(round.new_texts)) {
-    const all = length(round.scores[set].candidate.words), unseen = length(candidate);
-    if (unseen < all) notes.push(`${set}, only utterances whose text is not (nearly) in the training data (${unseen} of ${all} words): ` +
-      `WER ${percent(rate(untouched))} untouched, ${percent(rate(candidate))} candidate.`);
+    const {measure} = anyScore(round.scores[set]);
+    const all = length(round.scores[set].candidate[measure]), unseen = length(candidate);
+    if (unseen < all) notes.push(`${set}, only utterances whose text is not (nearly) in the training data ` +
+      `(${unseen} of ${all} ${UNITS[measure]}s): ${MEASURES[measure]} ${percent(rate(untouched))} untouched, ${percent(rate(candidate))} candidate.`);
   }
   return notes;
 }

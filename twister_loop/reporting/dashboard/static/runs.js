@@ -6,10 +6,11 @@ const RELOAD_MILLISECONDS = 5000;
 let query = new URLSearchParams(location.hash.slice(1)).get("query") ?? "";
 let runs = [];
 
-function setLine({set, kind, champion, change}) {
+function setLine({set, kind, measure, champion, change, full_window: windows}) {
   return el("li", {}, el("span.dim", {}, `${kind} `), quoted("span", set), " ",
-    el("strong", {}, `WER ${percent(rate(champion))} %`), " ",
-    change ? changePill(change, 1) : el("span.dim", {}, "untouched"));
+    el("strong", {}, `${MEASURES[measure]} ${percent(rate(champion))} %`), " ",
+    change ? changePill(change, 1) : el("span.dim", {}, "untouched"),
+    windows ? el("small.dim", {}, `${STANDARD}: ${percent(rate(windows))} %`) : null);
 }
 
 function runCard(run) {
