@@ -29,7 +29,7 @@ from twister_loop.pipeline.stages.annotation import (
     count_speakers,
     estimate_columns,
 )
-from twister_loop.reporting.dashboard.console import format_speakers
+from twister_loop.reporting.dashboard.data_rows import format_speakers
 from twister_loop.reporting.summary import summarize
 
 RATE = audio.SAMPLE_RATE

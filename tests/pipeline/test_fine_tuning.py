@@ -23,12 +23,12 @@ def test_every_model_is_evaluated_on_every_set(world: Path, tmp_path: Path) -> N
     for set_name in plan.sets:
         rows = [row for row in study.rows if row.score.name == set_name]
         zero_shot, tuned, *scratch = rows
-        assert zero_shot.word_change is None and zero_shot.character_change is None
-        assert tuned.character_change
-        assert tuned.character_change.low <= tuned.character_change.rate
+        assert zero_shot.change is None
+        assert tuned.change
+        assert tuned.change.low <= tuned.change.rate
         assert [row.score.characters for row in scratch] == [tuned.score.characters] * 2
     tuned_by_kind = {row.score.kind: row for row in study.rows if row.model == "fine-tuned"}
-    test_change = tuned_by_kind["test"].character_change
+    test_change = tuned_by_kind["test"].change
     assert test_change and test_change.rate < 0
     assert Study.load(tmp_path / "study") == study
     tables = (tmp_path / "study/study.md").read_text()

@@ -7,10 +7,21 @@ word; and Korean is spaced by style, so both are counted by character.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ..core.types import UNSPACED, Language, Measure, Share, Utterance
 from ..text import scripts
 
+Unit = Literal["words", "characters"]
+"""Unit of a filter's error rate."""
+RATE_NAMES: dict[Measure, str] = {
+    "words": "word error rate",
+    "characters": "character error rate",
+    "mixed": "mixed error rate",
+}
+"""Names of the error rates in sentences."""
+ABBREVIATIONS: dict[Measure, str] = {"words": "WER", "characters": "CER", "mixed": "MER"}
+"""Names of the error rates in tables and plots."""
 MIN_LETTER_SHARE: Share = 0.1
 """Share of letters below which a kind of script does not count, where languages are detected: some
 names and acronyms in Latin letters do not make a Japanese text a mixed one."""
@@ -45,6 +56,19 @@ def choose_measure(utterances: Iterable[Utterance]) -> Measure:
 def choose_measure_of_language(lang: Language) -> Measure:
     """Return characters for a language written without spaces and for Korean, else words."""
     return "characters" if lang in UNSPACED or lang == "ko" else "words"
+
+
+def choose_filter_measure(unit: Unit, text: str, lang: Language | None) -> Measure:
+    """Return what a filter counts in an utterance with this text.
+
+    Words are counted as characters where they are not separated by spaces, and in Korean.
+
+    >>> choose_filter_measure("words", "今日は", "ja"), choose_filter_measure("words", "ciao", "it")
+    ('characters', 'words')
+    """
+    if unit == "characters":
+        return "characters"
+    return choose_measure([Utterance(id="", text=text, lang=lang)])
 
 
 def find_common_measure(measures: Iterable[Measure]) -> Measure:

@@ -37,4 +37,7 @@ def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> Stat
         table=dashboard.report_rows(report),
         description=str(report.folder),
     )
-    return Completed(message="; ".join(f"{s.name}: {format_rate(s)} %" for s in report.scores))
+    rates = (
+        f"{score.name}: {format_rate(score.count(), score.measure)} %" for score in report.scores
+    )
+    return Completed(message="; ".join(rates))

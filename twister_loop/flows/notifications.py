@@ -10,9 +10,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
 from ..core.errors import describe_fault
+from ..evaluation.measures import ABBREVIATIONS
 from ..reporting import dashboard
 from ..reporting.decodings import (
-    ABBREVIATIONS,
     DECODINGS_EXPLAINED,
     DecodedScores,
     count_decoded_part,

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.types import UNITS, Measure, Score
+from ..core.types import UNITS, ErrorCount, Measure, Score
 from ..evaluation.evidence import Decoding
+from ..evaluation.measures import ABBREVIATIONS
 from ..evaluation.scoreboard import Interval, RateChange, Scoreboard
 
-ABBREVIATIONS: dict[Measure, str] = {"words": "WER", "characters": "CER", "mixed": "MER"}
-"""Names of the error rates."""
 DECODING_NAMES: dict[Decoding, str] = {
     "clip": "own context",
     "standard": "30 s windows with timestamps",
@@ -48,18 +47,13 @@ class DecodedScores:
     def format_rate(self, set_name: str, model: str) -> str:
         """Return a model's error rate in percent, by the set's own measure, with its interval.
 
-        An example is `12.30 (11.9-17.0)`. Empty if the set was not decoded in this way.
+        An example is `CER 12.30 (11.9-17.0)`. Empty if the set was not decoded in this way.
         """
         score = self.scores.get(set_name, {}).get(model)
         if score is None:
             return ""
         interval = self.intervals[set_name][model][score.measure]
-        return f"{100 * score.count().rate:.2f} ({format_interval(interval)})"
-
-    def format_named_rate(self, set_name: str, model: str) -> str:
-        """Return the same with the name of the measure, such as `CER 12.30 (11.9-17.0)`."""
-        rate = self.format_rate(set_name, model)
-        return rate and f"{ABBREVIATIONS[self.scores[set_name][model].measure]} {rate}"
+        return f"{format_rate(score.count(), score.measure)} ({format_interval(interval)})"
 
     def own_change(self, set_name: str) -> RateChange | None:
         """Return the change by the set's own measure; None without a candidate."""
@@ -81,9 +75,13 @@ def list_decodings(scoreboard: Scoreboard) -> list[DecodedScores]:
     return [decoded for decoded in decodings if decoded.scores or decoded.decoding == "clip"]
 
 
-def format_rate(score: Score) -> str:
-    """Return the name of a set's own measure with the error rate in percent: `CER 12.30`."""
-    return f"{ABBREVIATIONS[score.measure]} {100 * score.count().rate:.2f}"
+def format_rate(count: ErrorCount, measure: Measure) -> str:
+    """Return an error rate in percent with its name.
+
+    >>> format_rate(ErrorCount(substitutions=1, hits=7), "characters")
+    'CER 12.50'
+    """
+    return f"{ABBREVIATIONS[measure]} {100 * count.rate:.2f}"
 
 
 def format_interval(interval: Interval) -> str:

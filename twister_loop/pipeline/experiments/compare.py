@@ -25,9 +25,10 @@ from ...core.artifacts import (
 )
 from ...core.errors import StaleError
 from ...core.manifest import Manifest
-from ...core.types import ErrorCount, Report, Share
+from ...core.types import ErrorCount, Measure, Report, Score, Share
 from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
+from ...evaluation.measures import choose_measure
 from ...evaluation.outcomes import load_outcomes
 from ...evaluation.pooling import SET_KINDS
 from ...evaluation.scoreboard import RateDifference
@@ -53,10 +54,12 @@ class ArmScore:
 
     arm: str
     set_name: str
-    words: ErrorCount
-    """Word errors, added over the seeds."""
+    measure: Measure
+    """Measure of the set; all figures of this arm are by it."""
+    errors: ErrorCount
+    """Errors, added over the seeds."""
     rate_by_seed: tuple[Share, ...]
-    """Word error rate of every seed."""
+    """Error rate of every seed."""
     change: RateDifference | None
     """Change from the untouched model to this arm; None for the untouched model itself."""
     full_loop_difference: RateDifference | None
@@ -72,10 +75,12 @@ class ArmRound:
 
     arm: str
     number: int
-    words: dict[str, ErrorCount]
-    """Word errors by test set."""
+    scores: tuple[Score, ...]
+    """Scores on the test sets."""
+    label_measure: Measure | None
+    """Measure of the pseudo-labels' errors; None without references of the pool."""
     label_errors: ErrorCount | None
-    """Word errors of the pseudo-labels; None without references of the pool."""
+    """Errors of the pseudo-labels; None without references of the pool."""
     trial_rates: dict[str, Share]
     """Character error rate of every voice's trial."""
     kept_share: Share
@@ -223,8 +228,9 @@ def _arm_scores(
             yield ArmScore(
                 arm=arm,
                 set_name=set_name,
-                words=metrics.sum_counts(_word_counts(outcomes)),
-                rate_by_seed=tuple(metrics.sum_counts(seed.words).rate for seed in outcomes),
+                measure=outcomes[0].score.measure,
+                errors=metrics.sum_counts(_own_counts(outcomes)),
+                rate_by_seed=tuple(_own_rate([seed]) for seed in outcomes),
                 change=_difference(plan, outcomes, untouched) if arm != UNTOUCHED else None,
                 full_loop_difference=(
                     _difference(plan, full_loop, outcomes) if full_loop is not outcomes else None
@@ -234,25 +240,25 @@ def _arm_scores(
 
 
 def _difference(plan: Plan, first: Sequence[Outcome], second: Sequence[Outcome]) -> RateDifference:
-    """Return the first word error rate minus the second, over all seeds."""
+    """Return the first error rate minus the second, over all seeds."""
     # Seeds share their utterances, so they are no independent evidence.
     # A speaker has the same name in all seeds, and is drawn with all of them.
     groups = [group for outcome in first for group in outcome.groups]
     drawn = metrics.paired_bootstrap(
-        _word_counts(first), _word_counts(second), plan.seed, groups=groups
+        _own_counts(first), _own_counts(second), plan.seed, groups=groups
     )
     low, high = metrics.percentile_interval_95(drawn)
-    return RateDifference(_word_rate(first) - _word_rate(second), low, high)
+    return RateDifference(_own_rate(first) - _own_rate(second), low, high)
 
 
 def _gap_closed(
     arm: Sequence[Outcome], untouched: Sequence[Outcome], ceiling: Sequence[Outcome] | None
 ) -> Share | None:
     """Return the share of the gap between untouched model and ceiling that an arm closes."""
-    if ceiling is None or arm is untouched or _word_rate(ceiling) >= _word_rate(untouched):
+    if ceiling is None or arm is untouched or _own_rate(ceiling) >= _own_rate(untouched):
         return None
-    gap = _word_rate(ceiling) - _word_rate(untouched)
-    return (_word_rate(arm) - _word_rate(untouched)) / gap
+    gap = _own_rate(ceiling) - _own_rate(untouched)
+    return (_own_rate(arm) - _own_rate(untouched)) / gap
 
 
 def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
@@ -260,9 +266,10 @@ def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
     if plan.rounds == 1:
         return
     # Listed outside the rounds: no round may see references of its own pool.
-    references = None
+    references, label_measure = None, None
     if plan.pool_references:
         references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+        label_measure = choose_measure(references)
     finished = RunFolder.read(_run_folder(folder, arm, 0)).finished_rounds
     for number, round_folder in enumerate(finished, 1):
         report = Report.load(round_folder / "report")
@@ -271,9 +278,12 @@ def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
         yield ArmRound(
             arm=arm,
             number=number,
-            words={score.name: score.words for score in report.scores if score.kind == "test"},
+            scores=tuple(score for score in report.scores if score.kind == "test"),
+            label_measure=label_measure,
             label_errors=(
-                _count_label_errors(plan, round_folder, references) if references else None
+                _count_label_errors(plan, round_folder, references, label_measure)
+                if references and label_measure
+                else None
             ),
             trial_rates={
                 trial.parent.name: VoiceTrial.load(trial).characters.rate
@@ -283,15 +293,18 @@ def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
         )
 
 
-def _count_label_errors(plan: Plan, round_folder: Path, references: Manifest) -> ErrorCount:
-    """Count word errors of the pseudo-labels against references of the pool."""
+def _count_label_errors(
+    plan: Plan, round_folder: Path, references: Manifest, measure: Measure
+) -> ErrorCount:
+    """Count errors of the pseudo-labels against references of the pool."""
     normalize = plan.normalizer.normalize
     texts = {utterance.id: utterance.text for utterance in references if utterance.text}
     return metrics.sum_counts(
         [
-            metrics.count_word_errors(
+            metrics.count_errors(
                 normalize(texts[label.id], label.lang),
                 normalize(label.pred_text or "", label.lang),
+                measure,
             )
             for label in Manifest.load(round_folder / "pseudo_labels")
             if label.id in texts and not label.error
@@ -303,9 +316,10 @@ def _load_outcome(plan: Plan, report: Path, set_name: str) -> Outcome:
     return load_outcomes(Report.load(report), plan.normalizer, SET_KINDS)[set_name]
 
 
-def _word_rate(seeds: Sequence[Outcome]) -> Share:
-    return metrics.sum_counts(_word_counts(seeds)).rate
+def _own_rate(seeds: Sequence[Outcome]) -> Share:
+    """Return the error rate by the set's own measure, over all seeds."""
+    return metrics.sum_counts(_own_counts(seeds)).rate
 
 
-def _word_counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
-    return [count for outcome in seeds for count in outcome.words]
+def _own_counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
+    return [count for outcome in seeds for count in outcome.counts(outcome.score.measure)]

@@ -20,6 +20,7 @@ from ...core.manifest import Manifest
 from ...core.types import Checkpoint, ErrorCount, Measure, Proportion, Report, Score
 from ...evaluation import metrics
 from ...evaluation.evidence import Outcome
+from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
 from ...evaluation.pooling import SET_KINDS
 from ...evaluation.scoreboard import RateChange
@@ -45,10 +46,8 @@ class ModelScore:
 
     model: str
     score: Score
-    word_change: RateChange | None = None
-    """Change of the word error rate from zero-shot; None for zero-shot itself."""
-    character_change: RateChange | None = None
-    """Change of the character error rate from zero-shot."""
+    change: RateChange | None = None
+    """Change of the error rate from zero-shot, by the set's own measure; None for zero-shot."""
 
 
 @dataclass(frozen=True)
@@ -203,8 +202,7 @@ def _score_models(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelSc
             yield ModelScore(
                 model,
                 after.score,
-                word_change=_compute_change(before, after, "words", plan.seed),
-                character_change=_compute_change(before, after, "characters", plan.seed),
+                change=_compute_change(before, after, after.score.measure, plan.seed),
             )
 
 
@@ -229,16 +227,18 @@ def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
     first = rows[0].score
     prompt = f"language {first.lang} forced" if first.lang else "language detected"
     yield f"### {first.name} ({first.kind}, {first.utterances} utterances, {prompt})\n"
-    yield (
-        "| model | WER % | S / D / I | CER % | S / D / I | change of CER (95 %) | foreign script |"
-    )
-    yield "|---|---|---|---|---|---|---|"
+    # Published studies report both, so both stand here, and the mixed rate where it is needed.
+    measures: list[Measure] = ["words", "characters"]
+    if first.measure not in measures:
+        measures.append(first.measure)
+    rates = " | ".join(f"{ABBREVIATIONS[measure]} % | S / D / I" for measure in measures)
+    own = ABBREVIATIONS[first.measure]
+    yield f"| model | {rates} | change of {own} (95 %) | foreign script |"
+    yield "|---" * (2 * len(measures) + 3) + "|"
     for row in rows:
-        errors = " | ".join(
-            f"{100 * count.rate:.2f} | {_format_errors(count)}"
-            for count in (row.score.words, row.score.characters)
-        )
-        change = _format_change(row.character_change)
+        counts = [row.score.count(measure) for measure in measures]
+        errors = " | ".join(f"{100 * count.rate:.2f} | {_format_errors(count)}" for count in counts)
+        change = _format_change(row.change)
         foreign_script = _format_share(row.score.foreign_script)
         yield f"| {row.model} | {errors} | {change} | {foreign_script} |"
     yield ""

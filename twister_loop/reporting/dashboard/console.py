@@ -11,27 +11,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...core.tallies import Tally
 from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report
+from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import RateChange, RateDifference, Scoreboard, build_scoreboard
 from ...pipeline.experiments.compare import ArmScore, Comparison
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
-from ...pipeline.stage_table import TEXTS
-from ...pipeline.stages.annotation import SpeakerCounts
 from ..decodings import (
     DECODINGS_EXPLAINED,
     DecodedScores,
     describe_set,
+    format_rate,
     format_timestamps,
     list_decodings,
 )
-from ..summary import RoundSummary, Summary, VoiceSummary, summarize
+from ..summary import RoundSummary, Summary, summarize
+from .data_rows import data_rows
 
 MODELS = ("untouched", "champion", "candidate")
 """Order of the models in a table of scores."""
-NAMED_SPEAKERS = 3
-"""Speakers with the most speech that a table names."""
 
 
 def score_rows(run: Path) -> list[dict[str, Any]]:
@@ -70,7 +68,7 @@ def _plain_rows(scoreboard: Scoreboard) -> Iterator[dict[str, Any]]:
                 "S/D/I": format_error_counts(score.count()),
             }
             for decoded in decodings:
-                row[f"{decoded.name}, %"] = decoded.format_named_rate(set_name, model)
+                row[f"{decoded.name}, %"] = decoded.format_rate(set_name, model)
             if len(decodings) > 1:
                 standard = decodings[1].scores.get(set_name, {}).get(model)
                 row["utterances in 30 s windows"] = standard.utterances if standard else 0
@@ -123,14 +121,23 @@ def print_comparison(comparison: Comparison) -> None:
     plural = "s" if options.seeds > 1 else ""
     budget = f"{options.updates} updates, {options.seeds} seed{plural}"
     # A table for each set; the rows of a comparison are sorted by set.
-    for set_name, scores in groupby(comparison.rows, lambda score: score.set_name):
+    for set_name, rows in groupby(comparison.rows, lambda row: row.set_name):
+        arms = list(rows)
+        # All arms were evaluated on the same sets, each by its own measure.
+        measure = ABBREVIATIONS[arms[0].measure]
         table = _titled_table(f"{set_name}: {budget}")
         table.add_column("arm", no_wrap=True)
-        for column in ("WER %", "change against untouched", "gap closed", "full loop minus arm"):
+        for column in (
+            f"{measure} %",
+            "change against untouched",
+            "gap closed",
+            "full loop minus arm",
+        ):
             table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("WER % by seed", justify="right")  # may wrap: it grows with the seeds
-        for score in scores:
-            table.add_row(*_arm_cells(score))
+        # May wrap, because it grows with the seeds.
+        table.add_column(f"{measure} % by seed", justify="right")
+        for arm in arms:
+            table.add_row(*_arm_cells(arm))
         console.print(table)
     if comparison.rounds:
         console.print(_arm_rounds_table(comparison))
@@ -139,7 +146,7 @@ def print_comparison(comparison: Comparison) -> None:
 def _arm_cells(score: ArmScore) -> tuple[str, ...]:
     return (
         score.arm,
-        f"{100 * score.words.rate:.2f}",
+        f"{100 * score.errors.rate:.2f}",
         _format_difference(score.change),
         "" if score.gap_closed is None else f"{score.gap_closed:.0%}",
         _format_difference(score.full_loop_difference),
@@ -156,15 +163,20 @@ def _format_difference(difference: RateDifference | None) -> str:
 
 def _arm_rounds_table(comparison: Comparison) -> Table:
     table = _plain_table(
-        "arm", "round", "WER %", "WER % of pseudo-labels", "CER of voice trial", "kept of pool"
+        "arm", "round", "error rate, %", "pseudo-labels, %", "CER of voice trial", "kept of pool"
     )
     for arm_round in comparison.rounds:
-        labels = arm_round.label_errors
+        label_rate = ""
+        if arm_round.label_measure and arm_round.label_errors:
+            label_rate = format_rate(arm_round.label_errors, arm_round.label_measure)
         table.add_row(
             arm_round.arm,
             str(arm_round.number),
-            ", ".join(f"{name} {100 * count.rate:.2f}" for name, count in arm_round.words.items()),
-            f"{100 * labels.rate:.2f}" if labels else "",
+            ", ".join(
+                f"{score.name} {format_rate(score.count(), score.measure)}"
+                for score in arm_round.scores
+            ),
+            label_rate,
             ", ".join(f"{name} {rate:.2f}" for name, rate in arm_round.trial_rates.items()),
             f"{arm_round.kept_share:.0%}",
         )
@@ -201,86 +213,6 @@ def format_error_counts(count: ErrorCount) -> str:
     return f"{count.substitutions}/{count.deletions}/{count.insertions}"
 
 
-def format_tally(tally: Tally) -> str:
-    """Return a number of utterances and their duration, in minutes, or hours if it is long.
-
-    >>> format_tally(Tally(utterances=12, duration=90.0))
-    '12 utterances, 1.5 min'
-    """
-    minutes = tally.duration / 60
-    # One decimal of an hour is too coarse below two hours.
-    time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-    return f"{tally.utterances} utterances, {time}"
-
-
-def data_rows(summary: RoundSummary) -> list[tuple[str, str, str]]:
-    """Return stage, kept amount and rejected amount, from the pool to the mixture."""
-    rows = [
-        (
-            stage.replace("_", " "),
-            # Texts have no duration, and "0.0 min" would look like an error.
-            f"{funnel.kept.utterances} texts"
-            if stage == TEXTS.folder
-            else format_tally(funnel.kept),
-            format_rejections(funnel.rejected),
-        )
-        for stage, funnel in summary.funnels.items()
-    ]
-    if summary.speakers:
-        rows.append(("speakers", *format_speakers(summary.speakers)))
-    if summary.rescored_labels is not None:
-        rows.append(("rescored labels", f"{summary.rescored_labels} labels changed", ""))
-    for voice in summary.voices:
-        rows += _voice_rows(voice)
-    rows += _mixture_rows(summary)
-    return rows
-
-
-def _voice_rows(voice: VoiceSummary) -> Iterator[tuple[str, str, str]]:
-    # The trial of a voice that was not used is printed below the table.
-    if voice.synthesized is None or voice.kept is None:
-        return
-    failed = f"{voice.failed_texts} could not be synthesized"
-    yield f"{voice.name}: synthesized", format_tally(voice.synthesized), failed
-    rejections = format_rejections(voice.rejected or {})
-    yield f"{voice.name}: filtered", format_tally(voice.kept), rejections
-
-
-def _mixture_rows(summary: RoundSummary) -> Iterator[tuple[str, str, str]]:
-    total = sum(source.taken.duration for source in summary.mixture_sources)
-    for source in summary.mixture_sources:
-        name = ", ".join(filter(None, (source.origin, source.lang, source.corpus)))
-        # By duration, as the weights of the plan are.
-        share = source.taken.duration / total if total else 0.0
-        available = f"of {format_tally(source.available)}"
-        yield (
-            f"mixture: {name}",
-            f"{format_tally(source.taken)}, {share:.0%}",
-            available if source.taken != source.available else "",
-        )
-
-
-def format_speakers(speakers: SpeakerCounts, named: int = NAMED_SPEAKERS) -> tuple[str, str]:
-    """Return the number of speakers with those who speak most, and the amount of the rest.
-
-    Args:
-        speakers: Speakers of the pool.
-        named: How many of them to name.
-    """
-    most = list(speakers.most.items())[:named]
-    names = ", ".join(f"{name} {tally.duration / 60:.1f} min" for name, tally in most)
-    more = ", ..." if speakers.count > named else ""
-    unknown = ""
-    if speakers.unknown.utterances:
-        unknown = f"{format_tally(speakers.unknown)} of no known speaker"
-    return f"{speakers.count}: {names}{more}", unknown
-
-
-def format_rejections(rejected: dict[str, Tally]) -> str:
-    """Return the filters that rejected something, each with its number of utterances."""
-    return ", ".join(f"{name} {tally.utterances}" for name, tally in rejected.items())
-
-
 def format_change(change: RateChange) -> str:
     """Return the change of an error rate: in points with its interval, and relative."""
     return f"{change.in_points()}, {change.relative:+.0%}"
@@ -314,7 +246,7 @@ def _set_rows(
 ) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each model, and of the candidate's change from the untouched model."""
     for model in models:
-        rates = [decoded.format_named_rate(set_name, model) for decoded in decodings]
+        rates = [decoded.format_rate(set_name, model) for decoded in decodings]
         counts = format_error_counts(decodings[0].scores[set_name][model].count())
         standard = [decoded.scores.get(set_name, {}).get(model) for decoded in decodings[1:]]
         yield (model, *rates, counts, *map(format_timestamps, standard))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ...core.artifacts import read_json
 from ...core.types import Score
+from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import RateChange
 from ...pipeline.run_folder import round_number
 from ..decodings import (
-    ABBREVIATIONS,
     DECODINGS_EXPLAINED,
     DecodedScores,
     format_timestamp_change,

@@ -10,8 +10,9 @@ from typing import Any
 
 from ...core import schema
 from ...core.artifacts import write_json
+from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import MEASURES
-from ..decodings import ABBREVIATIONS, list_decodings
+from ..decodings import list_decodings
 from ..summary import RoundSummary, Summary
 
 
