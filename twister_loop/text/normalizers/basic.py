@@ -12,6 +12,8 @@ from num2words import CONVERTER_CLASSES, num2words
 
 from ...core.types import Language
 from ._base import Normalizer
+from ._folding import fold_characters
+from ._orthography import WORD_SIGNS, join_affixes
 
 
 class _Punctuation(dict[int, str]):
@@ -19,7 +21,7 @@ class _Punctuation(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         # By category and not by `\w`, which splits Hindi words at their vowel signs (marks).
-        is_part_of_word = unicodedata.category(chr(code))[0] in "LNM"
+        is_part_of_word = unicodedata.category(chr(code))[0] in "LNM" or code in WORD_SIGNS
         return self.setdefault(code, chr(code) if is_part_of_word else " ")
 
 
@@ -32,7 +34,10 @@ seven digits on ("1234567"), and it fails below. The tests try all of its 56 lan
 
 @dataclass(frozen=True)
 class Basic(Normalizer):
-    """Normalizer for every language: NFKC, no case, no punctuation, numbers spelled out.
+    """Normalizer for every language: no case, no punctuation, numbers spelled out.
+
+    Spellings of one word that differ in encoding or typing only are equal: digits of every script,
+    optional marks, joiners, apostrophes (see `_folding` and `_orthography`).
 
     >>> Basic().normalize("Premi 2, oppure «#»!", "it")
     'premi due oppure'
@@ -42,13 +47,11 @@ class Basic(Normalizer):
     """Spell out digits in the language of the text, so that "2" and "due" are equal."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        # NFKC again after casefold, which decomposes some letters.
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        text = text.translate(PUNCTUATION)
+        text = fold_characters(text, lang).translate(PUNCTUATION)
         if self.numbers and lang:
             text = NUMBER.sub(lambda digits: f" {spell_out_number(digits[0], lang)} ", text)
         # Again, because num2words writes hyphens: "twenty-one".
-        return " ".join(text.translate(PUNCTUATION).split())
+        return join_affixes(" ".join(text.translate(PUNCTUATION).split()), lang)
 
     def keeping_numbers(self) -> Self:
         return replace(self, numbers=False)
