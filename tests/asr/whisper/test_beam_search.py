@@ -22,7 +22,7 @@ def test_a_beam_finds_texts_that_are_at_least_as_probable_as_greedy_decoding(
     from twister_loop.asr.whisper.model import load_clip
 
     whisper = load_model(tiny_whisper)
-    features = whisper.extract_features([load_clip(clip) for clip in clips[:4]], 1.0)
+    features = whisper.extract_features([load_clip(clip) for clip in clips[:4]], 2.5)
     langs, limits = ["it", None, "en", "it"], [12, 8, 12, 3]
     greedy = decode_greedily(whisper, features, langs, limits)
     beams_of_4 = decode_beams(whisper, 4, features, langs, limits)

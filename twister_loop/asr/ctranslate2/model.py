@@ -73,7 +73,9 @@ class CTranslate2Whisper(WhisperProcessing):
         features: torch.Tensor,
         langs: Sequence[Language | None],
         limits: Sequence[int],
-        ngram: int,
+        ngram: int = 0,
+        timestamps: bool = False,
+        previous_tokens: Sequence[Sequence[int]] = (),
     ) -> list[Hypothesis]:
         """Decode a batch greedily: a `BatchDecoder`, whose arguments are explained there.
 
@@ -82,28 +84,49 @@ class CTranslate2Whisper(WhisperProcessing):
         encoded = self.engine.encode(ctranslate2.StorageView.from_array(features.numpy()))
         used_langs, probabilities = self._detect_languages(encoded, langs)
         longest = max(limits)
+        prompts = [
+            [
+                *([self.previous_text_token, *previous] if previous else []),
+                self.start_token,
+                *self.prompt_tokens(lang, timestamps),
+            ]
+            for lang, previous in zip(used_langs, previous_tokens or [()] * len(langs), strict=True)
+        ]
         outputs = self.engine.generate(
             encoded,
-            [[self.start_token, *self.prompt_tokens(lang)] for lang in used_langs],
+            # Without <|notimestamps|>, CTranslate2 applies the rules of `timestamps` by itself.
+            prompts,
             beam_size=1,
             length_penalty=0,  # so that the score is the sum of log-probabilities, not their mean
             no_repeat_ngram_size=ngram,
-            max_length=2 * longest,  # CTranslate2 generates at most half of this after the prompt
+            # CTranslate2 generates at most half of this after the prompt, which it includes.
+            max_length=max(2 * longest, longest + len(prompts[0])),
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=self._suppressed_tokens,
+            suppress_tokens=self._suppressed_tokens(timestamps),
         )
         hypotheses = []
-        for output, lang, probability, limit in zip(
-            outputs, used_langs, probabilities, limits, strict=True
+        for row, (output, lang, probability, limit) in enumerate(
+            zip(outputs, used_langs, probabilities, limits, strict=True)
         ):
-            # The length limit is one for the batch. A clip's own limit cuts its text afterwards.
             tokens = output.sequences_ids[0]
-            has_ended = len(tokens) < min(limit, longest)
+            if len(tokens) > limit:
+                # CTranslate2 has one limit for the batch, the longest, and its score is that of
+                # all tokens. Alone the clip ends at its own limit, whatever its neighbors are.
+                hypotheses += self.decode_greedily(
+                    features[row : row + 1],
+                    langs[row : row + 1],
+                    [limit],
+                    ngram,
+                    timestamps,
+                    previous_tokens[row : row + 1],
+                )
+                continue
+            has_ended = len(tokens) < limit
             hypotheses.append(
                 Hypothesis(
-                    tokens=tokens[:limit],
-                    text=self.detokenize(tokens[:limit]),
+                    tokens=tokens,
+                    text=self.detokenize(tokens),
                     lang=lang,
                     lang_probability=probability,
                     # The score includes the end token, which is not among the tokens.
@@ -114,11 +137,11 @@ class CTranslate2Whisper(WhisperProcessing):
             )
         return hypotheses
 
-    @property
-    def _suppressed_tokens(self) -> list[int]:
-        """Return all tokens that are not text."""
-        # In Whisper's vocabularies all special tokens come after the end token, timestamps too.
-        special_tokens = range(self.end_token + 1, self.config.vocab_size)
+    def _suppressed_tokens(self, timestamps: bool) -> list[int]:
+        """Return all tokens that are not text, nor timestamps if these are decoded."""
+        # In Whisper's vocabularies all special tokens come after the end token, timestamps last.
+        last = self.first_timestamp_token if timestamps else self.config.vocab_size
+        special_tokens = range(self.end_token + 1, last)
         return [*special_tokens, *(self.generation_config.suppress_tokens or ())]
 
     def _detect_languages(

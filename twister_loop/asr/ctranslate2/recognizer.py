@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -13,8 +14,12 @@ from ...core.errors import EngineError
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Seconds, Utterance
 from .._base import Recognizer
-from ..whisper import decoding, weights
+from ..whisper import weights
+from ..whisper.decoding import FALLBACK_NGRAM
+from ..whisper.long_form import AnyLengthDecoder, describe_algorithm
 from ..whisper.model import WINDOW_LENGTH, WhisperProcessing, supported_margins, weights_folder
+from ..whisper.options import Decoding, LongForm
+from ..whisper.sequential import Attempt
 from .model import ComputeType, CTranslate2Whisper, resolve_compute_type
 
 
@@ -26,7 +31,13 @@ class CTranslate2Recognizer(Recognizer):
     model: str = "openai/whisper-base"
     """Folder, or name on the Hugging Face hub; used only where no checkpoint is given."""
     margin: Seconds = 5.0
-    """Seconds of silence after each clip, 0 or more, as for `whisper`."""
+    """Least seconds of silence after each clip, 0 or more, as for `whisper`."""
+    decoding: Decoding = "clip"
+    """Algorithm of decoding, as for `whisper`."""
+    long_form: LongForm = "sequential"
+    """Algorithm for recordings over 30 s, as for `whisper`."""
+    condition_on_previous_text: bool = False
+    """Whether a window of `sequential` is decoded after the text of the one before."""
     compute_type: ComputeType = "auto"
     """Precision of computing. auto is float16 on a GPU, and int8 on a processor."""
     decode_batch: int = not_in_cache_key(8)
@@ -45,14 +56,21 @@ class CTranslate2Recognizer(Recognizer):
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
         whisper = CTranslate2Whisper.load(weights_folder(checkpoint), self.compute_type)
+        # CTranslate2 samples from one generator for all threads, so a text would depend on what is
+        # decoded beside it. Forbidding n-grams takes the place of a higher temperature.
+        without_repetition = partial(whisper.decode_greedily, ngram=FALLBACK_NGRAM)
+        decoder = AnyLengthDecoder(
+            whisper=whisper,
+            decode=whisper.decode_greedily,
+            attempts=[Attempt(whisper.decode_greedily), Attempt(without_repetition)],
+            margin=self.margin,
+            batch_size=self.decode_batch,
+            decoding=self.decoding,
+            long_form=self.long_form,
+            with_previous_text=self.condition_on_previous_text,
+        )
         for window in iter_windows(speech):
-            yield from decoding.transcribe_window(
-                whisper,
-                whisper.decode_greedily,
-                window,
-                margin=self.margin,
-                batch_size=self.decode_batch,
-            )
+            yield from decoder.transcribe(window)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         raise EngineError("ctranslate2 cannot align text; use `whisper`")
@@ -72,10 +90,20 @@ class CTranslate2Recognizer(Recognizer):
 
     def decoding_description(self) -> str:
         compute_type = resolve_compute_type(self.compute_type)
-        return f"greedy, margin {self.margin:g} s, repetition guard, CTranslate2 {compute_type}"
+        algorithm = describe_algorithm(
+            margin=self.margin,
+            decoding=self.decoding,
+            long_form=self.long_form,
+            with_previous_text=self.condition_on_previous_text,
+            fallback="repetition guard",
+        )
+        return f"greedy, {algorithm}, CTranslate2 {compute_type}"
 
     def full_window(self) -> Self | None:
-        return dataclasses.replace(self, margin=WINDOW_LENGTH)
+        return dataclasses.replace(self, decoding="sequential")
+
+    def full_context(self) -> Self:
+        return dataclasses.replace(self, margin=WINDOW_LENGTH, decoding="clip")
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         margins = supported_margins(checkpoint)

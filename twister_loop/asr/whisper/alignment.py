@@ -15,7 +15,13 @@ from transformers.models.whisper.generation_whisper import _dynamic_time_warping
 
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.types import Language, Seconds, Utterance, Word
-from .batching import answer_unprocessable, batch_by_length, load_clips, map_batches
+from .batching import (
+    ClipBatch,
+    answer_unprocessable,
+    batch_by_context,
+    load_clips,
+    map_batches,
+)
 from .decoder import detect_languages
 from .model import POSITION_SECONDS, Whisper, round_statistic
 
@@ -48,8 +54,8 @@ def align_window(
     Args:
         whisper: the model, loaded with eager attention.
         window: utterances with `text`, in any order of length.
-        margin: silence after each clip, in seconds.
-        batch_size: clips per batch, which are of similar length.
+        margin: least silence after each clip, in seconds.
+        batch_size: maximum clips per batch; it does not change the words.
 
     Returns:
         The utterances in their order, with `words` or errors.
@@ -60,10 +66,10 @@ def align_window(
         if index not in answers and not (utterance.text or "").strip():
             answers[index] = replace(utterance, words=())
 
-    def align_clips(batch: list[int]) -> dict[int, Utterance]:
-        clips = load_clips(window, batch, answers)
+    def align_clips(batch: ClipBatch) -> dict[int, Utterance]:
+        clips = load_clips(window, batch.indices, answers)
         utterances = [window[index] for index in clips]
-        langs = complete_languages(whisper, utterances, list(clips.values()), margin)
+        langs = complete_languages(whisper, utterances, list(clips.values()), batch.context)
         forced_texts: dict[int, ForcedText] = {}
         aligned: dict[int, Utterance] = {}
         for (index, clip), lang in zip(clips.items(), langs, strict=True):
@@ -77,42 +83,43 @@ def align_window(
                 aligned[index] = replace(window[index], error=error)
             else:
                 forced_texts[index] = forced_text
-        batch_words = align_batch(whisper, list(forced_texts.values()), margin)
+        batch_words = align_batch(whisper, list(forced_texts.values()), batch.context)
         for index, aligned_words in zip(forced_texts, batch_words, strict=True):
             aligned[index] = replace(window[index], words=aligned_words)
         return aligned
 
     indices = set(range(len(window))) - answers.keys()
-    for aligned in map_batches(whisper, align_clips, batch_by_length(window, indices, batch_size)):
+    batches = batch_by_context(window, indices, margin, batch_size)
+    for aligned in map_batches(whisper, align_clips, batches):
         answers |= aligned
     return [answers[index] for index in range(len(window))]
 
 
 def complete_languages(
-    whisper: Whisper, speech: Sequence[Utterance], clips: Sequence[Samples], margin: Seconds
+    whisper: Whisper, speech: Sequence[Utterance], clips: Sequence[Samples], context: Seconds
 ) -> list[Language | None]:
     """Return the language of each utterance of a batch, detected where it is not set."""
     # Detection takes a pass through the encoder, so it is left out where nothing is missing.
     if all(utterance.lang for utterance in speech):
         return [utterance.lang for utterance in speech]
-    detected = detect_languages(whisper, clips, margin)
+    detected = detect_languages(whisper, clips, context)
     return [utterance.lang or lang for utterance, lang in zip(speech, detected, strict=True)]
 
 
 @torch.inference_mode()
 def align_batch(
-    whisper: Whisper, texts: Sequence[ForcedText], margin: Seconds
+    whisper: Whisper, texts: Sequence[ForcedText], context: Seconds
 ) -> list[tuple[Word, ...]]:
     """Return the words of each text with their times and log-probabilities.
 
     Args:
         whisper: the model, loaded with eager attention.
         texts: one batch.
-        margin: silence after the longest clip, in seconds.
+        context: length to which every clip is padded, in seconds.
     """
     if not texts:
         return []
-    encoded = whisper.encode(whisper.extract_features([text.clip for text in texts], margin))
+    encoded = whisper.encode(whisper.extract_features([text.clip for text in texts], context))
     rows = [[*text.prompt, *text.tokens] for text in texts]
     longest = max(map(len, rows))
     # What pads a row comes after its text, so that attention, which looks back only, ignores it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,14 +13,14 @@ import numpy as np
 import torch
 
 from ...audio.augmentation import load_audio
-from ...audio.io import Samples
+from ...audio.io import SAMPLE_RATE, Samples
 from ...core.errors import AudioError
 from ...core.manifest import Manifest
 from ...core.types import Seconds
 from .._training.batching import make_length_batches, prefetch, steps_per_epoch
 from .._training.spec_augment import mask_features
 from .labels import Example, decoder_tokens
-from .model import WINDOW_LENGTH, Whisper
+from .model import POSITION_SECONDS, WINDOW_LENGTH, Whisper
 from .options import WhisperOptions
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ MAX_SECONDS_PER_PASS: Seconds = 90.0
 of activations; a larger batch is cut into several passes."""
 SAMPLES_PER_FRAME = 160
 """Hop of the log-mel features: 10 ms at 16 kHz."""
+POSITIONS_MULTIPLE = 25
+"""The encoder's length is a multiple of this (0.5 s), so that batches share their shapes, for which
+kernels are prepared once."""
 IGNORE_INDEX = -100
 """Label of positions that have no loss (the prompt, padding), as in PyTorch's cross entropy."""
 
@@ -182,7 +186,7 @@ def collate(
         ignored = [IGNORE_INDEX] * (len(prompt) - 1)
         labels.append([*ignored, *tokens, whisper.end_token])
         loss_weights.append(options.loss_weights.get(example.utterance.origin, 1.0))
-    features = whisper.extract_features(clips, margin)
+    features = whisper.extract_features(clips, batch_context(clips, margin))
     if options.spec_augment:
         # Masks lie within the clips: the margin is silence anyway.
         features = mask_features(features, [len(clip) // SAMPLES_PER_FRAME for clip in clips], rng)
@@ -192,6 +196,20 @@ def collate(
         inputs=_pad(inputs, whisper.end_token).to(whisper.device),
         labels=_pad(labels, IGNORE_INDEX).to(whisper.device),
         loss_weights=torch.tensor(loss_weights, device=whisper.device),
+    )
+
+
+def batch_context(clips: Sequence[Samples], margin: Seconds) -> Seconds:
+    """Return the length of audio that the encoder gets of every clip of a batch in training.
+
+    It is that of the longest clip and the margin. Decoding gives each clip a context of its own.
+
+    >>> batch_context([np.zeros(16_000), np.zeros(20_000)], margin=1.0)
+    2.5
+    """
+    longest = max(map(len, clips)) / SAMPLE_RATE + margin
+    return math.ceil(longest / POSITION_SECONDS / POSITIONS_MULTIPLE) * (
+        POSITIONS_MULTIPLE * POSITION_SECONDS
     )
 
 

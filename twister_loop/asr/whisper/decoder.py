@@ -26,10 +26,26 @@ class SpeechDetection:
 
 
 def detect_speech(
-    whisper: Whisper, decoder: CachedDecoder, langs: Sequence[Language | None]
+    whisper: Whisper,
+    decoder: CachedDecoder,
+    langs: Sequence[Language | None],
+    previous_tokens: Sequence[Sequence[int]] = (),
 ) -> SpeechDetection:
-    """Take the decoder's first step, which predicts the language and whether there is speech."""
-    first = decoder.step([[whisper.start_token]] * len(langs))  # (batch, vocabulary)
+    """Take the decoder's first step, which predicts the language and whether there is speech.
+
+    Args:
+        whisper: the model.
+        decoder: nothing was decoded with it yet.
+        langs: language of each clip; None is detected.
+        previous_tokens: tokens of the text before each clip, equally many for all; () for none.
+    """
+    prompts = [[whisper.start_token] for _ in langs]
+    if any(previous_tokens):
+        prompts = [
+            [whisper.previous_text_token, *tokens, whisper.start_token]
+            for tokens in previous_tokens
+        ]
+    first = decoder.step(prompts)  # (batch, vocabulary)
     # Over the whole vocabulary, as in OpenAI's decoder.
     no_speech: list[float] = first.softmax(-1)[:, whisper.no_speech_token].tolist()
     # English-only models have no tokens of languages.
@@ -47,17 +63,17 @@ def detect_speech(
 
 
 def detect_languages(
-    whisper: Whisper, clips: Sequence[Samples], margin: Seconds
+    whisper: Whisper, clips: Sequence[Samples], context: Seconds
 ) -> list[Language | None]:
     """Detect the language of each clip of a batch.
 
     Args:
         whisper: the model.
         clips: samples of each clip, float32 (samples,) at 16 kHz.
-        margin: silence after the longest clip, in seconds.
+        context: length to which every clip is padded, in seconds.
     """
     with torch.inference_mode():
-        features = whisper.extract_features(clips, margin)
+        features = whisper.extract_features(clips, context)
         decoder = CachedDecoder(whisper, whisper.encode(features))
         return detect_speech(whisper, decoder, [None] * len(clips)).langs
 
@@ -96,12 +112,13 @@ class CachedDecoder:
         self._encoded = self._encoded[indices]
 
 
-def suppression_bias(whisper: Whisper, begin: bool) -> torch.Tensor:
+def suppression_bias(whisper: Whisper, begin: bool, timestamps: bool = False) -> torch.Tensor:
     """Return what is added to logits: minus infinity for tokens that are not text.
 
     Args:
         whisper: the model.
         begin: whether it is for the first token, where a space and the end are suppressed too.
+        timestamps: whether timestamps are allowed beside text.
 
     Returns:
         Bias, float32 (vocabulary,).
@@ -109,6 +126,8 @@ def suppression_bias(whisper: Whisper, begin: bool) -> torch.Tensor:
     bias = torch.zeros(whisper.config.vocab_size, device=whisper.device)
     # In Whisper's vocabularies all special tokens come after the end token, timestamps too.
     bias[whisper.end_token + 1 :] = -torch.inf
+    if timestamps:
+        bias[whisper.first_timestamp_token :] = 0.0
     bias[whisper.generation_config.suppress_tokens or []] = -torch.inf
     if begin:
         bias[whisper.generation_config.begin_suppress_tokens or []] = -torch.inf

@@ -11,7 +11,13 @@ import torch
 
 from ...audio.io import SAMPLE_RATE
 from ...core.types import Alternative, Language, Seconds, Utterance
-from .batching import answer_unprocessable, batch_by_length, load_clips, map_batches
+from .batching import (
+    ClipBatch,
+    answer_unprocessable,
+    batch_by_context,
+    load_clips,
+    map_batches,
+)
 from .model import WINDOW_LENGTH, WhisperProcessing, round_statistic
 
 MAX_TOKENS_PER_SECOND = 20
@@ -67,7 +73,9 @@ class BatchDecoder(Protocol):
         features: torch.Tensor,
         langs: Sequence[Language | None],
         limits: Sequence[int],
-        ngram: int,
+        ngram: int = 0,
+        timestamps: bool = False,
+        previous_tokens: Sequence[Sequence[int]] = (),
     ) -> list[Hypothesis]:
         """Decode a batch.
 
@@ -76,6 +84,8 @@ class BatchDecoder(Protocol):
             langs: language of each clip; None is detected.
             limits: maximum tokens of each transcript, the end included.
             ngram: length of token n-grams that must not occur twice; 0 allows all.
+            timestamps: whether to decode timestamps too.
+            previous_tokens: tokens of the text before each clip, equally many for all; () for none.
         """
 
 
@@ -96,8 +106,8 @@ def transcribe_window(
         whisper: feature extractor and tokenizer.
         decode: the engine's decoder.
         window: utterances in any order of length.
-        margin: silence after each clip, in seconds.
-        batch_size: clips per batch, which are of similar length.
+        margin: least silence after each clip, in seconds.
+        batch_size: maximum clips per batch; it does not change the transcripts.
 
     Returns:
         The utterances in their order, with transcripts or errors.
@@ -108,18 +118,18 @@ def transcribe_window(
     def decode_clips(
         indices: Iterable[int], margin: Seconds, ngram: int
     ) -> Iterator[tuple[int, Hypothesis]]:
-        def decode_batch(batch: list[int]) -> list[tuple[int, Hypothesis]]:
+        def decode_batch(batch: ClipBatch) -> list[tuple[int, Hypothesis]]:
             # Threads share `answers`, but each writes only to the indices of its own batch.
-            clips = load_clips(window, batch, answers)
+            clips = load_clips(window, batch.indices, answers)
             if not clips:
                 return []
-            features = whisper.extract_features(list(clips.values()), margin)
+            features = whisper.extract_features(list(clips.values()), batch.context)
             langs = [window[index].lang for index in clips]
             limits = [max_text_tokens(whisper, len(clip)) for clip in clips.values()]
             hypotheses = decode(features=features, langs=langs, limits=limits, ngram=ngram)
             return list(zip(clips, hypotheses, strict=True))
 
-        batches = batch_by_length(window, indices, batch_size)
+        batches = batch_by_context(window, indices, margin, batch_size)
         for hypotheses in map_batches(whisper, decode_batch, batches):
             yield from hypotheses
 

@@ -11,7 +11,7 @@ from ...core.errors import EngineError
 from ...core.manifest import iter_windows
 from ...core.segments import timestamp_index
 from ...core.types import Seconds, Share, Utterance
-from .batching import batch_by_length, load_clips
+from .batching import batch_by_context, load_clips
 from .decoder import detect_languages
 from .model import WINDOW_LENGTH, Whisper, WhisperProcessing
 
@@ -180,9 +180,9 @@ def _complete_languages(
             for index, utterance in completed.items()
             if not utterance.lang and not utterance.error
         ]
-        for batch in batch_by_length(window, unknown, batch_size):
-            if clips := load_clips(window, batch, completed):
-                languages = detect_languages(whisper, list(clips.values()), margin)
+        for context, indices in batch_by_context(window, unknown, margin, batch_size):
+            if clips := load_clips(window, indices, completed):
+                languages = detect_languages(whisper, list(clips.values()), context)
                 for index, lang in zip(clips, languages, strict=True):
                     completed[index] = replace(window[index], lang=lang)
     return list(completed.values())

@@ -7,7 +7,6 @@ is several times faster. A model that was not trained for that needs a margin of
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,9 +45,6 @@ CANDIDATE_MARGINS: tuple[Seconds, ...] = (1.0, 2.0, 3.0, 5.0, 10.0)
 """Margins that are tried before labeling, the fastest first."""
 POSITION_SECONDS: Seconds = 0.02
 """Audio per position of the encoder: two frames of 10 ms."""
-POSITIONS_MULTIPLE = 25
-"""The encoder's length is a multiple of this (0.5 s), so that batches share their shapes, for which
-kernels are prepared once."""
 
 
 def load_clip(utterance: Utterance) -> Samples:
@@ -63,7 +59,7 @@ def load_clip(utterance: Utterance) -> Samples:
 
 
 def explain_too_long(utterance: Utterance) -> str | None:
-    """Return why an utterance is too long for Whisper's window, or None if it is not."""
+    """Return why an utterance is too long to be one clip, or None if it is not."""
     # One position of tolerance: durations in manifests are rounded.
     if utterance.duration <= WINDOW_LENGTH + POSITION_SECONDS:
         return None
@@ -118,20 +114,18 @@ class WhisperProcessing:
         # `trained_margin` is written by our own training.
         return max(requested, getattr(self.config, "trained_margin", UNTRAINED_MARGIN))
 
-    def extract_features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
+    def extract_features(self, clips: Sequence[Samples], context: Seconds) -> torch.Tensor:
         """Compute log-mel features of a batch.
 
         Args:
             clips: samples of each clip, float32 (samples,) at 16 kHz.
-            margin: silence after the longest clip, in seconds; shorter clips get more.
+            context: length to which every clip is padded or cut, a multiple of 0.02 s.
 
         Returns:
             Features, float32 (batch, mels, frames), at most 30 s long. They are the beginning of
-            those of a full window padded with zeros.
+            those of a full window padded with zeros. A clip's features do not depend on the others.
         """
-        longest = max(map(len, clips)) / SAMPLE_RATE + margin
-        positions = math.ceil(longest / POSITION_SECONDS / POSITIONS_MULTIPLE) * POSITIONS_MULTIPLE
-        positions = min(positions, self.config.max_source_positions)
+        positions = min(round(context / POSITION_SECONDS), self.config.max_source_positions)
         extracted = self.processor.feature_extractor(
             list(clips),
             sampling_rate=SAMPLE_RATE,
@@ -149,10 +143,10 @@ class WhisperProcessing:
         return {name.strip("<|>"): token for name, token in tokens.items()}
 
     def explain_unsupported(self, utterance: Utterance) -> str | None:
-        """Return why an utterance cannot be transcribed: its language or its length; else None."""
+        """Return why an utterance cannot be transcribed: the model lacks its language; or None."""
         if utterance.lang and self.language_tokens and utterance.lang not in self.language_tokens:
             return f"Whisper has no language {utterance.lang!r}"
-        return explain_too_long(utterance)
+        return None
 
     @property
     def start_token(self) -> int:
@@ -187,13 +181,13 @@ class WhisperProcessing:
         # By its place before <|notimestamps|>, which is the same under both names.
         return int(self.generation_config.no_timestamps_token_id) - 1
 
-    def prompt_tokens(self, lang: Language | None) -> list[int]:
-        """Return the tokens after the start: language, task and `<|notimestamps|>`.
+    def prompt_tokens(self, lang: Language | None, timestamps: bool = False) -> list[int]:
+        """Return the tokens after the start: language, task and, if so, `<|notimestamps|>`.
 
         Raises:
             AudioError: the model does not have the language.
         """
-        no_timestamps = [int(self.generation_config.no_timestamps_token_id)]
+        no_timestamps = [] if timestamps else [int(self.generation_config.no_timestamps_token_id)]
         if not self.language_tokens:
             return no_timestamps
         if lang not in self.language_tokens:
@@ -221,9 +215,11 @@ class WhisperProcessing:
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, without special tokens and surrounding spaces."""
+        # In Whisper's vocabularies all special tokens come after the end token, timestamps too.
+        text_tokens = [token for token in tokens if token < self.end_token]
         # No "clean up": it would change the text, such as "do n't" to "don't".
         text: str = self.tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            text_tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text.strip()
 
@@ -291,9 +287,9 @@ class Whisper(WhisperProcessing):
     def device(self) -> torch.device:
         return torch.device(self.model.device)
 
-    def extract_features(self, clips: Sequence[Samples], margin: Seconds) -> torch.Tensor:
+    def extract_features(self, clips: Sequence[Samples], context: Seconds) -> torch.Tensor:
         """Compute log-mel features of a batch, on the model's device and in its precision."""
-        return super().extract_features(clips, margin).to(self.device, self.model.dtype)
+        return super().extract_features(clips, context).to(self.device, self.model.dtype)
 
     def encode(self, features: torch.Tensor) -> torch.Tensor:
         """Encode features, (batch, mels, frames) -> (batch, positions, width).

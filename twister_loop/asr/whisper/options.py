@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Literal
 
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, used_by
 from ...core.types import Origin, Seconds, Share
 from .._precision import Precision
 from . import weights
+
+Decoding = Literal["clip", "sequential"]
+LongForm = Literal["sequential", "segments"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class WhisperOptions:
     model: str = "openai/whisper-base"
     """Folder, or name on the Hugging Face hub. openai/whisper-base is also found in packages."""
     margin: Seconds = 5.0
-    """Seconds of silence after each clip of a held-out set; 30 is the standard full window. A model
-    that was not trained with less gets at least 5. For pseudo-labels the smallest margin is used
-    that does not change the transcripts."""
+    """Least seconds of silence after each clip of a held-out set; 30 is the standard full window.
+    Clip and margin are rounded up to a multiple of 2.5 s, at most 30 s. A model that was not
+    trained with less gets at least 5. For pseudo-labels the smallest margin is used that does not
+    change the transcripts."""
     precision: Precision = "auto"
     """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
     processor supports it, else float32."""
@@ -49,9 +54,19 @@ class WhisperOptions:
     """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
     temperature: float = 0.0
     """Temperature of sampling; 0 takes the most probable token."""
+    decoding: Decoding = "clip"
+    """Algorithm of decoding. `clip` decodes each clip in its own context, without timestamps.
+    `sequential` decodes everything as other tools do: 30 s windows one after the other, with
+    timestamps, which become `segments`."""
+    long_form: LongForm = "sequential"
+    """Algorithm for recordings over 30 s where `decoding` is `clip`. `sequential` is that of
+    OpenAI's Whisper, in which a window begins where the last timestamp of the one before lies.
+    `segments` cuts at pauses, and decodes each segment as a clip."""
+    condition_on_previous_text: bool = False
+    """Whether a window of `sequential` is decoded after the text of the one before."""
     # Chosen for the memory of a machine; another machine may read the same results.
     decode_batch: int = not_in_cache_key(8)
-    """Clips per batch in decoding."""
+    """Maximum clips per batch in decoding; it does not change the transcripts."""
     epochs: int = used_by("fine_tune", 2)
     """Passes over the training set."""
     max_steps: int | None = used_by("fine_tune", None)

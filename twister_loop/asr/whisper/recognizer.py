@@ -13,6 +13,7 @@ from ...core.types import Checkpoint, Share, Utterance
 from .._base import Recognizer
 from .._precision import resolve_dtype
 from . import alignment, labels, memory, training, transcription, weights
+from .long_form import describe_algorithm
 from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, supported_margins, weights_folder
 from .options import WhisperOptions
 
@@ -21,8 +22,8 @@ from .options import WhisperOptions
 class WhisperRecognizer(WhisperOptions, Recognizer):
     """OpenAI's Whisper; see `Recognizer` for its methods and `WhisperOptions` for its options.
 
-    >>> WhisperRecognizer(precision="float32").decoding_description()
-    'greedy, margin 5 s, repetition guard, float32'
+    >>> WhisperRecognizer(precision="float32", beam=5).full_window().decoding_description()
+    'beam of 5, 30 s windows with timestamps, sequential, temperature fallback, float32'
     """
 
     def initial_checkpoint(self) -> Checkpoint:
@@ -72,10 +73,20 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         precision = str(resolve_dtype(self.precision)).removeprefix("torch.")
         method = f"beam of {self.beam}" if self.beam > 1 else "greedy"
         method = f"sampled at temperature {self.temperature:g}" if self.temperature else method
-        return f"{method}, margin {self.margin:g} s, repetition guard, {precision}"
+        algorithm = describe_algorithm(
+            margin=self.margin,
+            decoding=self.decoding,
+            long_form=self.long_form,
+            with_previous_text=self.condition_on_previous_text,
+            fallback="temperature fallback",
+        )
+        return f"{method}, {algorithm}, {precision}"
 
     def full_window(self) -> Self | None:
-        return dataclasses.replace(self, margin=WINDOW_LENGTH)
+        return dataclasses.replace(self, decoding="sequential")
+
+    def full_context(self) -> Self:
+        return dataclasses.replace(self, margin=WINDOW_LENGTH, decoding="clip")
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         margins = supported_margins(checkpoint)
