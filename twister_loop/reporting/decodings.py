@@ -44,16 +44,22 @@ class DecodedScores:
     def name(self) -> str:
         return DECODING_NAMES[self.decoding]
 
-    def format_rate(self, set_name: str, model: str) -> str:
+    def format_rate(self, set_name: str, model: str, width: int = 0) -> str:
         """Return a model's error rate in percent, by the set's own measure, with its interval.
 
         An example is `CER 12.30 (11.9-17.0)`. Empty if the set was not decoded in this way.
+
+        Args:
+            set_name: Name of the set.
+            model: Name of the model.
+            width: Least number of characters of the rate.
         """
         score = self.scores.get(set_name, {}).get(model)
         if score is None:
             return ""
         interval = self.intervals[set_name][model][score.measure]
-        return f"{format_rate(score.count(), score.measure)} ({format_interval(interval)})"
+        rate = format_rate(score.count(), score.measure, width)
+        return f"{rate} ({format_interval(interval)})"
 
     def own_change(self, set_name: str) -> RateChange | None:
         """Return the change by the set's own measure; None without a candidate."""
@@ -75,13 +81,13 @@ def list_decodings(scoreboard: Scoreboard) -> list[DecodedScores]:
     return [decoded for decoded in decodings if decoded.scores or decoded.decoding == "clip"]
 
 
-def format_rate(count: ErrorCount, measure: Measure) -> str:
+def format_rate(count: ErrorCount, measure: Measure, width: int = 0) -> str:
     """Return an error rate in percent with its name.
 
     >>> format_rate(ErrorCount(substitutions=1, hits=7), "characters")
     'CER 12.50'
     """
-    return f"{ABBREVIATIONS[measure]} {100 * count.rate:.2f}"
+    return f"{ABBREVIATIONS[measure]} {100 * count.rate:{width}.2f}"
 
 
 def format_interval(interval: Interval) -> str:

@@ -15,6 +15,7 @@ from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report
 from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import RateChange, RateDifference, Scoreboard, build_scoreboard
+from ...evaluation.timestamps import TOLERANCE
 from ...pipeline.experiments.compare import ArmScore, Comparison
 from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
 from ..decodings import (
@@ -30,6 +31,9 @@ from .data_rows import data_rows
 
 MODELS = ("untouched", "champion", "candidate")
 """Order of the models in a table of scores."""
+RATE_WIDTH = len("99.99")
+"""Characters of a rate below 100 %, so that the digits of a column stand below each other."""
+INTERVAL_WIDTH = len("(99.9-99.9)")
 
 
 def score_rows(run: Path) -> list[dict[str, Any]]:
@@ -226,11 +230,16 @@ def _scores_table(scoreboard: Scoreboard, title: str) -> Table:
     table.add_column("set")
     table.add_column("model", no_wrap=True)
     for decoded in decodings:
-        table.add_column(f"{decoded.name}, %")
-    table.add_column("S/D/I" + (f" in {decodings[0].name}" if has_standard else ""))
+        # A terminal of 80 columns has room for an interval below its rate; wider ones are folded.
+        table.add_column(f"{decoded.name}, %", min_width=INTERVAL_WIDTH, overflow="fold")
+    table.add_column("S/D/I", no_wrap=True)
     if has_standard:
-        table.add_column("right timestamps", justify="right")
-        table.caption = DECODINGS_EXPLAINED
+        table.add_column("right\ntimes", justify="right", no_wrap=True)
+        table.caption = (
+            f"{DECODINGS_EXPLAINED} S/D/I: in {decodings[0].name}. Right times: utterances whose "
+            f"timestamps lie within {TOLERANCE} s of the speech."
+        )
+        table.caption_justify = "left"
     for set_name, scores in scoreboard.scores.items():
         # The first column describes the set in as many lines as there are models, or more.
         lines = describe_set(decodings, set_name)
@@ -246,7 +255,7 @@ def _set_rows(
 ) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each model, and of the candidate's change from the untouched model."""
     for model in models:
-        rates = [decoded.format_rate(set_name, model) for decoded in decodings]
+        rates = [decoded.format_rate(set_name, model, RATE_WIDTH) for decoded in decodings]
         counts = format_error_counts(decodings[0].scores[set_name][model].count())
         standard = [decoded.scores.get(set_name, {}).get(model) for decoded in decodings[1:]]
         yield (model, *rates, counts, *map(format_timestamps, standard))

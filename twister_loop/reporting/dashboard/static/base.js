@@ -10,6 +10,7 @@ const OWN_CONTEXT = "own context";
 const STANDARD = "30 s windows with timestamps";
 const DECODINGS_EXPLAINED = "Own context: each clip is decoded alone with a short margin, as in the loop. " +
   "30 s windows with timestamps: as other tools decode.";
+const TIMESTAMPS_EXPLAINED = "Right timestamps: utterances whose first and last timestamp lie within 0.5 s of the speech.";
 /** Whisper's window in seconds; sets of longer recordings are marked. */
 const WINDOW_SECONDS = 30;
 const KINDS = ["test", "development", "retention"];
@@ -73,9 +74,11 @@ function longTag(scores) {
 
 /** Share of utterances with right timestamps; empty if none were judged. */
 const timestampShare = (score) =>
-  score?.timestamps.total ? `${percent(score.timestamps.count / score.timestamps.total, 1)} %` : "";
+  score?.timestamps.total ? `${percent(score.timestamps.count / score.timestamps.total, 1)}\u00a0%` : "";
 
 const percent = (share, digits = 2) => (100 * share).toFixed(digits);
+
+const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
 
 const signed = (number, digits = 2) => {
   const text = Math.abs(number).toFixed(digits);

@@ -41,7 +41,7 @@ function setRow(scoreboard, set) {
 function rateSection(scoreboard, decoding) {
   const sets = setNames([scoreboard]);
   const name = measureName(sets.map((set) => scoreboard.scores[set]), view.measure);
-  return section(`${name[0].toUpperCase()}${name.slice(1)}, ${decoding}: second against first`,
+  return section(`${capitalized(name)}, ${decoding}: second against first`,
     table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second"],
       sets.map((set) => setRow(scoreboard, set)), {numbers: [1, 2, 3], label: `comparison, ${decoding}`}));
 }

@@ -52,7 +52,7 @@ function tile(set) {
     el(".dim", {}, `${current.kind}: `, quoted("span", set), " ", longTag(scores)),
     el(".big", {}, el("small", {}, `${MEASURES[measure]} `), percent(rate(current[measure]), 1), el("small", {}, " %")),
     accepted ? el("p", {}, changePill(change), el("span.dim", {},
-      ` untouched: ${percent(rate(scores.untouched[measure]), 1)} % (${signed(100 * change.relative, 0)} %)`))
+      ` untouched: ${percent(rate(scores.untouched[measure]), 1)}\u00a0% (${signed(100 * change.relative, 0)}\u00a0%)`))
       : el("p.dim", {}, "the untouched model; no candidate is accepted yet"),
     windowLine(round, set, measure));
 }
@@ -64,11 +64,11 @@ function windowLine(round, set, measure) {
   const current = round.accepted ? scores.candidate : scores.untouched;
   const part = current.utterances < anyScore(round.scores[set]).utterances;
   const shares = [scores.untouched, ...(round.accepted ? [scores.candidate] : [])].map(timestampShare).filter(Boolean);
-  return el("p.windows", {}, el("span.dim", {}, `${STANDARD}: `),
-    el("b", {}, `${percent(rate(current[measure]), 1)} %`), " ",
-    round.accepted ? changePill(round.full_window_changes[set][measure]) : null,
-    part ? el("span.dim", {}, ` of ${plural(current.utterances, "utterance")}`) : null,
-    shares.length ? el("span.dim", {}, `; right timestamps ${shares.join(" → ")}`) : null);
+  return el(".windows", {},
+    el("p", {}, el("span.dim", {}, `${STANDARD}: `), el("b", {}, `${percent(rate(current[measure]), 1)}\u00a0%`), " ",
+      round.accepted ? changePill(round.full_window_changes[set][measure]) : null,
+      part ? el("span.dim", {}, ` of ${plural(current.utterances, "utterance")}`) : null),
+    shares.length ? el("p.dim", {}, `right timestamps: ${shares.join(" → ")}`) : null);
 }
 
 function headline() {
@@ -257,7 +257,7 @@ function errorSection() {
   const both = run.rounds.some(hasWindows);
   return el("section", {},
     el(".plots", {}, figureIn(run.rounds, OWN_CONTEXT), both ? figureIn(run.rounds.map(inWindows), STANDARD) : null),
-    el("p.dim", {}, ERROR_FIGURE_NOTE), both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null);
+    el("p.dim", {}, ERROR_FIGURE_NOTE), both ? el("p.dim", {}, `${DECODINGS_EXPLAINED} ${TIMESTAMPS_EXPLAINED}`) : null);
 }
 
 /** Take over the data of a run; the last fields are only there on a server. */

@@ -125,7 +125,7 @@ function errorFigure(rounds, sets, chosenMeasure, shown, decoding) {
     const labeled = changed.length <= MAX_LABELED_ROUNDS && innerWidth > MIN_WIDTH_FOR_NOTES;
     return {traces,
       xaxis: {...roundAxis(rounds), range: [-0.4, Math.max(1, ...numbersOf(rounds)) + 0.4]},
-      yaxis: {title: {text: `${name} %`}, rangemode: "normal"},
+      yaxis: {title: {text: `${name}, %`}, rangemode: "normal"},
       shapes: changed.map(({number}) => ({type: "line", x0: number - 0.5, x1: number - 0.5, yref: "paper",
         y0: 0, y1: 1, line: {color: color("--dim"), width: 1, dash: "dot"}})),
       annotations: labeled ? changed.map(({number}) => ({x: number - 0.5, y: 1, yref: "paper", text: "plan changed",
@@ -133,7 +133,7 @@ function errorFigure(rounds, sets, chosenMeasure, shown, decoding) {
         font: {size: 11, color: color("--dim")}})) : [],
     };
   };
-  return figure(`${name} by round: ${decoding}`, makePlot, {height: 400, wide: true});
+  return figure(`${capitalized(name)} by round: ${decoding}`, makePlot, {height: 400, wide: true});
 }
 
 /** Stacked bars of seconds by round, in the unit that fits the highest bar. */

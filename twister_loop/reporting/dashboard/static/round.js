@@ -47,12 +47,13 @@ function gateItem(round, {gate, options}) {
   const [outcome, text] = round.verdict === undefined ? ["in progress", "not run yet"]
     : !objection ? ["accepted", "passed"]
     : objection.undecided ? ["undecided"] : ["refused"];
-  // Options that are empty lists are at their default, which means all sets.
-  const given = Object.entries(options).filter(([, option]) => !(Array.isArray(option) && !option.length))
+  // Empty lists are the default, which means all sets; null is a choice that depends on the set.
+  const stated = Object.entries(options)
+    .filter(([, option]) => option !== null && !(Array.isArray(option) && !option.length))
     .map(([name, option]) => `${name} ${JSON.stringify(option)}`).join(", ");
   return el("li.gate", {},
     badge(outcome, text),
-    el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${given}`),
+    el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${stated}`),
       objection ? reasonList(objection.reason) : null));
 }
 
@@ -85,12 +86,12 @@ function scoreSection(round, {measure, kind, query}) {
   const rows = sets.flatMap((set) => scoreRows(round, set, measure, {both, isNamed: !Object.values(MEASURES).includes(name)}));
   const scores = [round.scores, round.full_window].flatMap(Object.values).flatMap(Object.values);
   const distinct = (textOf) => [...new Set(scores.map(textOf))].join(", ");
-  const rates = [`${name} %`, "against untouched", "against champion"];
+  const rates = [`${name}, %`, "against untouched", "against champion"];
   const heads = ["set", "model", ...rates, "S / D / I", ...(both ? [...rates, "right timestamps"] : [])];
   const groups = both ? [["", 2], [OWN_CONTEXT, 4], [STANDARD, 4]] : null;
   const notes = scoreNotes(round);
-  return section(`${name[0].toUpperCase()}${name.slice(1)} by set`,
-    both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null,
+  return section(`${capitalized(name)} by set`,
+    both ? el("p.dim", {}, `${DECODINGS_EXPLAINED} ${TIMESTAMPS_EXPLAINED}`) : null,
     rows.length ? table(heads, rows, {numbers: [2, 3, 4, 6, 7, 8, 9], groups, label: "error rates by set"})
       : el("p.dim", {}, scores.length ? "No set matches the choice above." : "Nothing is evaluated yet."),
     el("p.legend", {}, el("i.s"), "substitutions ", el("i.d"), "deletions ", el("i.i"), "insertions"),
