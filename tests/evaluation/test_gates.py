@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ErrorCount
-from twister_loop.core.types import Proportion, Score, SetKind
-from twister_loop.evaluation.evidence import Evidence, Outcome
+from twister_loop import ErrorCount, Utterance
+from twister_loop.core.types import Measure, Proportion, Score, SetKind
+from twister_loop.evaluation import metrics
+from twister_loop.evaluation.evidence import Evidence, Outcome, SetSize
 from twister_loop.evaluation.gates._base import Gate
+from twister_loop.evaluation.measures import choose_measure
+from twister_loop.evaluation.scoreboard import MEASURES
 
 TWISTER = {
     # set: large-v2, large-v3, Twister; mixed error rates in percent, language detected
@@ -65,6 +68,13 @@ def evidence(
     return Evidence(**{"untouched": before, "champion": before, **more}, candidate=after, seed=1)  # type: ignore[arg-type]
 
 
+def size(words: int, kind: SetKind = "development", measure: Measure = "words") -> SetSize:
+    """Return a set of ten characters a word, half of which is transcribed in standard decoding."""
+    tokens: dict[Measure, int] = {"words": words, "characters": 10 * words, "mixed": words}
+    half: dict[Measure, int] = {name: count // 2 for name, count in tokens.items()}
+    return SetSize(kind, measure, {"clip": tokens, "standard": half})
+
+
 WORSE, SAME, BETTER = [counts_of(3, 10)] * 60, [counts_of(2, 10)] * 60, [counts_of(1, 10)] * 60
 UNCLEAR = [counts_of(1, 10), counts_of(3, 10), counts_of(2, 10)] * 20
 """As many errors as SAME, on other utterances."""
@@ -93,7 +103,7 @@ def test_a_gate_accepts_rejects_or_is_undecided(
 
 def test_the_number_of_missing_words_is_enough_to_decide() -> None:
     objection = gate("no_regression").objection(evidence(SAME, UNCLEAR))
-    assert objection and objection.undecided and "600 tokens" in objection.reason
+    assert objection and objection.undecided and "600 words" in objection.reason
     more = int(objection.reason.partition("about ")[2].split()[0].replace(",", ""))
     times = (600 + more) // 600 + 2  # an estimate, so a little more
     assert 3 < times < 9
@@ -142,7 +152,7 @@ def test_retention_is_measured_from_the_untouched_model() -> None:
     lost = gate("retention").objection(many_rounds)
     assert (
         lost
-        and lost.reason.startswith("en: error rate +10.00 points on 600 tokens")
+        and lost.reason.startswith("en: error rate +10.00 points on 600 words")
         and not lost.undecided
     )
 
@@ -206,11 +216,116 @@ def test_speakers_are_drawn_whole() -> None:
 
 
 def test_a_set_too_small_to_decide_gives_a_warning() -> None:
-    [warning] = gate("no_regression").preflight_warnings({"dev": ("development", 492)})
+    [warning] = gate("no_regression").preflight_warnings({"dev": size(492)})
     assert "dev has 492 words" in warning and "1,400 words" in warning
-    assert not list(gate("no_regression").preflight_warnings({"dev": ("development", 2000)}))
-    assert not list(gate("retention").preflight_warnings({"dev": ("development", 10)}))
-    assert list(gate("retention").preflight_warnings({"en": ("retention", 10)}))
+    assert not list(gate("no_regression").preflight_warnings({"dev": size(2000)}))
+    assert not list(gate("retention").preflight_warnings({"dev": size(10)}))
+    assert list(gate("retention").preflight_warnings({"en": size(10, kind="retention")}))
+
+
+def test_the_size_of_a_set_is_counted_by_its_measure_in_the_decoding_that_is_read() -> None:
+    [warning] = gate("no_regression").preflight_warnings({"ja": size(60, measure="characters")})
+    assert warning.startswith("ja has 600 characters") and "1,400 characters" in warning
+    assert not list(gate("no_regression").preflight_warnings({"dev": size(2000)}))
+    [warning] = gate("no_regression", decoding="standard").preflight_warnings({"dev": size(2000)})
+    assert warning.startswith("dev has 1000 words")
+    [warning] = gate("no_regression", measure="mixed").preflight_warnings({"dev": size(700)})
+    assert warning.startswith("dev has 700 words and characters")
+
+
+def transcribed(name: str, lang: str | None, pairs: list[tuple[str, str]]) -> Outcome:
+    """Return the outcome of references and hypotheses, by the measure of the set."""
+    speech = [Utterance(id=str(n), text=text, lang=lang) for n, (text, _) in enumerate(pairs)]
+    measure = choose_measure(speech)
+    words, characters, mixed = (
+        [metrics.count_errors(*pair, counted_by) for pair in pairs] for counted_by in MEASURES
+    )
+    total = sum(characters, ErrorCount())
+    whole = outcome(characters, name=name, measure=measure, words=sum(words, ErrorCount()))
+    return replace(
+        whole,
+        score=replace(whole.score, characters=total, mixed=sum(mixed, ErrorCount())),
+        words=words,
+        mixed=mixed,
+    )
+
+
+SENTENCES = {
+    "ja": ("きょうはいいてんきですね", "ぁ"),
+    "zh": ("今天天气很好我们出去玩吧", "坏"),
+    "yue": ("今日天氣好好我哋出去玩啦", "壞"),
+    "th": ("วันนี้อากาศดีมากครับ", "ฮ"),
+    "lo": ("ມື້ນີ້ອາກາດດີຫຼາຍ", "ຮ"),
+    "km": ("ថ្ងៃនេះអាកាសធាតុល្អណាស់", "ឡ"),
+    "my": ("ဒီနေ့ရာသီဥတုကောင်းတယ်", "ဠ"),
+    "ko": ("오늘 날씨가 정말 좋네요", "흙"),
+}
+"""By language: a sentence, and a character that it does not contain."""
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+@pytest.mark.parametrize("is_detected", [False, True])
+def test_a_set_without_words_is_judged_by_its_characters(lang: str, is_detected: bool) -> None:
+    """Counted by word, an utterance with any error is one error, so most changes go unseen."""
+    sentence, wrong = SENTENCES[lang]
+    language = None if is_detected else lang
+
+    def sets(errors: int) -> dict[str, Outcome]:
+        pairs = [(sentence, wrong * errors + sentence[errors:])] * 60
+        return {"dev": transcribed("dev", language, pairs)}
+
+    slightly_wrong, worse = sets(1), sets(4)
+    for use in ("no_regression", "significant", "best_untouched", "minimum_gain"):
+        rejected = Evidence(slightly_wrong, slightly_wrong, worse, seed=1)
+        objection = gate(use).objection(rejected)
+        assert objection and not objection.undecided
+        assert " words" not in objection.reason and "characters" in objection.reason
+        accepted = Evidence(worse, worse, slightly_wrong, seed=1)
+        assert gate(use).objection(accepted) is None
+    # By word both are wrong everywhere, except in Korean, which has spaces.
+    by_word = Evidence(slightly_wrong, slightly_wrong, worse, seed=1)
+    assert (gate("no_regression", measure="words").objection(by_word) is None) == (lang != "ko")
+
+
+def test_development_sets_of_different_measures_are_pooled_by_mixed_errors() -> None:
+    """A word and a character are no equal errors, so such counts are not added up."""
+    japanese, wrong = SENTENCES["ja"]
+    italian = "oggi il tempo è molto bello"
+
+    def sets(japanese_errors: int, italian_text: str) -> dict[str, Outcome]:
+        hypothesis = wrong * japanese_errors + japanese[japanese_errors:]
+        return {
+            "ja": transcribed("ja", "ja", [(japanese, hypothesis)] * 60),
+            "it": transcribed("it", "it", [(italian, italian_text)] * 60),
+        }
+
+    before, after = sets(1, italian), sets(1, "oggi il")
+    pooled = Evidence(before, before, after, seed=1).pool_development_counts()
+    assert pooled.measure == "mixed"
+    tokens = len(japanese) + len(italian.split())
+    assert {count.length for count in pooled.candidate} == {len(japanese), len(italian.split())}
+    objection = gate("significant").objection(Evidence(before, before, after, seed=1))
+    assert objection and f"{60 * tokens} words and characters" in objection.reason
+    alone = {"it": before["it"]}
+    assert Evidence(alone, alone, alone, seed=1).pool_development_counts().measure == "words"
+
+
+@pytest.mark.parametrize("use", ["no_regression", "significant", "minimum_gain", "best_untouched"])
+def test_a_gate_reads_the_decoding_that_it_names(use: str) -> None:
+    better_in_clips = evidence(SAME, BETTER)
+    both = replace(better_in_clips, standard=evidence(SAME, WORSE))
+    assert gate(use).objection(both) is None
+    objection = gate(use, decoding="standard").objection(both)
+    assert objection and not objection.undecided
+    # A recognizer without another decoding is read in its own one.
+    assert gate(use, decoding="standard").objection(better_in_clips) is None
+
+
+def test_hallucination_in_standard_decoding_is_seen_by_the_gate_that_reads_it() -> None:
+    silent = replace(evidence(SAME, SAME), candidate={"dev": outcome(SAME, empty=30)})
+    both = replace(evidence(SAME, SAME), standard=silent)
+    assert gate("sane_output").objection(both) is None
+    assert gate("sane_output", decoding="standard").objection(both)
 
 
 def published(column: int) -> dict[str, Outcome]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import torch
 
-from ..core.types import Seconds
+from ..core.types import Seconds, Utterance
+from . import io as audio
 from .io import SAMPLE_RATE, Samples
 
 threads = torch.get_num_threads()
@@ -20,6 +21,40 @@ torch.set_num_threads(threads)
 
 PADDING_MS = 100
 """Milliseconds of audio that are kept before and after speech."""
+BLOCK_SECONDS: Seconds = 600.0
+"""Length of a block, in which long recordings are read: 38 MB of samples in memory."""
+BLOCK_END_SECONDS: Seconds = 1.0
+"""Distance from the end of a block within which speech counts as cut off by it."""
+
+
+def find_segments(recording: Utterance, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:
+    """Yield (offset, duration) of the speech in a recording, reading it block by block.
+
+    Args:
+        recording: an utterance of any length; offsets count from its start.
+        limit: the longest segment, more than 1 s.
+
+    Raises:
+        AudioError: the audio cannot be read.
+    """
+    begin = 0.0
+    while begin < recording.duration:
+        length = min(BLOCK_SECONDS, recording.duration - begin)
+        block = audio.read(
+            recording.audio_filepath,
+            offset=recording.offset + begin,
+            duration=length,
+            channel=recording.channel,
+        )
+        segments = list(split_at_pauses(block, limit))
+        next_begin = begin + length
+        is_last = next_begin >= recording.duration
+        if not is_last and segments and sum(segments[-1]) > length - BLOCK_END_SECONDS:
+            # The block may end within a sentence: its last segment is found again, whole, in a
+            # block that begins with it.
+            next_begin = begin + segments.pop()[0]
+        yield from ((begin + offset, duration) for offset, duration in segments)
+        begin = next_begin
 
 
 def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:
@@ -52,3 +87,36 @@ def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds,
         segment_end = end
     if segment_start is not None:
         yield segment_start, segment_end - segment_start
+
+
+def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
+    """Return where speech begins first and ends last, from the start of the recording.
+
+    Args:
+        recording: an utterance of any length.
+
+    Returns:
+        The two times, without padding; None if there is no speech.
+
+    Raises:
+        AudioError: the audio cannot be read.
+    """
+    model = silero_vad.load_silero_vad()
+    times: list[Seconds] = []
+    begin = 0.0
+    while begin < recording.duration:
+        length = min(BLOCK_SECONDS, recording.duration - begin)
+        block = audio.read(
+            recording.audio_filepath,
+            offset=recording.offset + begin,
+            duration=length,
+            channel=recording.channel,
+        )
+        regions = silero_vad.get_speech_timestamps(
+            torch.from_numpy(block), model, sampling_rate=SAMPLE_RATE, speech_pad_ms=0
+        )
+        times += [
+            begin + region[side] / SAMPLE_RATE for region in regions for side in ("start", "end")
+        ]
+        begin += length
+    return (times[0], times[-1]) if times else None

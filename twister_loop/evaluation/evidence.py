@@ -15,6 +15,17 @@ decodes; `standard` is 30 s windows with timestamps, as other tools decode."""
 
 
 @dataclass(frozen=True)
+class SetSize:
+    """Amount of reference text in a held-out set."""
+
+    kind: SetKind
+    measure: Measure
+    """Measure that the set is read by."""
+    tokens: Mapping[Decoding, Mapping[Measure, int]]
+    """Tokens of the references by decoding, which may be of a part of the set, and by measure."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Score of one checkpoint on one set, with the error counts of every utterance."""
 

@@ -10,18 +10,16 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from ..core.types import ErrorCount, Language, Proportion, Utterance
+from ..core.types import ErrorCount, Language, Measure, Proportion, Utterance
 from ..text import scripts
 from ..text.normalizers.basic import Basic
 
 K = TypeVar("K", bound=Hashable)
-
-Unit = Literal["words", "characters"]
 
 # With fewer groups the percentiles of a bootstrap are those of a few possible draws.
 MIN_GROUPS = 10
@@ -48,12 +46,31 @@ def count_character_errors(reference: str, hypothesis: str) -> ErrorCount:
 
 
 def count_mixed_errors(reference: str, hypothesis: str) -> ErrorCount:
-    """Count errors of the mixed error rate (MER): Han and kana singly, all else by word.
+    """Count errors of the mixed error rate (MER): unspaced scripts by character, else by word.
 
     This is the error rate of code-switching work (SEAME, ASCEND). Hangul counts by word, unless
     the normalizer separates its syllables.
     """
     return _count_errors(scripts.split_units(reference), scripts.split_units(hypothesis))
+
+
+def count_errors(reference: str, hypothesis: str, measure: Measure) -> ErrorCount:
+    """Count errors between two normalized texts by a measure.
+
+    >>> count_errors("今日は", "今日も", "characters").errors
+    1
+    """
+    count = {
+        "words": count_word_errors,
+        "characters": count_character_errors,
+        "mixed": count_mixed_errors,
+    }[measure]
+    return count(reference, hypothesis)
+
+
+def count_tokens(text: str, measure: Measure) -> int:
+    """Count the tokens of a normalized text, as a measure counts them in references."""
+    return count_errors(text, "", measure).length
 
 
 def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
@@ -73,25 +90,20 @@ def count_foreign_script(reference: str, hypothesis: str, lang: Language | None)
     return Proportion(*scripts.count_foreign_letters(reference, hypothesis, lang))
 
 
-def count_utterance_errors(utterance: Utterance, unit: Unit = "characters") -> ErrorCount:
+def count_utterance_errors(utterance: Utterance, measure: Measure = "characters") -> ErrorCount:
     """Count errors of an utterance's transcript against its text, both normalized by `basic`."""
     return count_normalized_errors(
-        utterance.text or "", utterance.pred_text or "", utterance.lang, unit
+        utterance.text or "", utterance.pred_text or "", utterance.lang, measure
     )
 
 
 def count_normalized_errors(
-    reference: str, hypothesis: str, lang: Language | None, unit: Unit
+    reference: str, hypothesis: str, lang: Language | None, measure: Measure
 ) -> ErrorCount:
-    """Count errors between two texts after normalizing both by `basic`.
-
-    In languages written without spaces, words are counted as characters.
-    """
+    """Count errors between two texts after normalizing both by `basic`."""
     # The plan's normalizer is for scores; filters and trials must not change with it.
-    pair = (Basic().normalize(text, lang) for text in (reference, hypothesis))
-    if unit == "words" and lang not in scripts.UNSPACED:
-        return count_mixed_errors(*pair)
-    return count_character_errors(*pair)
+    normalize = Basic().normalize
+    return count_errors(normalize(reference, lang), normalize(hypothesis, lang), measure)
 
 
 @dataclass(frozen=True)

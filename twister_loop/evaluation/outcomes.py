@@ -32,6 +32,7 @@ def load_outcomes(
     normalizer: Normalizer,
     kinds: tuple[SetKind, ...] = ("development", "retention"),
     decoding: Decoding = "clip",
+    part_of: Report | None = None,
 ) -> dict[str, Outcome]:
     """Count the errors of every utterance in the transcripts of a report.
 
@@ -40,6 +41,7 @@ def load_outcomes(
         normalizer: Normalizer of texts and transcripts.
         kinds: Kinds of sets to count; test sets only on request, since gates must not see them.
         decoding: Decoding whose transcripts are counted.
+        part_of: Another report; only utterances are counted that it has in standard decoding.
 
     Returns:
         By set name, in the order of the report; empty if it has no scores of this decoding.
@@ -55,6 +57,10 @@ def load_outcomes(
         if score.kind not in kinds:
             continue
         utterances = list(Manifest.load(report.folder / score.kind / f"{score.name}{suffix}"))
+        if part_of:
+            part = Manifest.load(part_of.folder / score.kind / f"{score.name}{FULL_WINDOW_SUFFIX}")
+            ids = {utterance.id for utterance in part}
+            utterances = [utterance for utterance in utterances if utterance.id in ids]
         pairs = [normalize_pair(utterance, normalizer) for utterance in utterances]
         unit, groups = metrics.choose_resampling_groups(utterances)
         outcomes[score.name] = Outcome(

@@ -8,8 +8,13 @@ from ..audio import io as audio
 from ..core.errors import AudioError, ConfigError
 from ..core.progress import show_progress
 from ..core.types import Utterance
+from ..evaluation import metrics
+from ..evaluation.evidence import Decoding, SetSize
+from ..evaluation.measures import choose_measure
 from ..evaluation.outcomes import HeldOutSet
+from ..evaluation.scoreboard import MEASURES
 from .plan import Plan
+from .stages.evaluation import draw_part
 
 
 def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
@@ -35,7 +40,7 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
                 f"{place}: {count} utterances are fewer than "
                 f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
             )
-        if not any(count_words(plan, utterance) for utterance in held_out.speech):
+        if not any(_normalized_text(plan, utterance) for utterance in held_out.speech):
             raise ConfigError(
                 f"{place}: the normalizer {plan.normalizer.name} leaves nothing of any reference; "
                 "there would be nothing to count"
@@ -70,6 +75,31 @@ def _unusable(place: str, utterance: Utterance, reason: str) -> ConfigError:
     )
 
 
-def count_words(plan: Plan, utterance: Utterance) -> int:
-    """Return the number of reference words as they will be counted."""
-    return len(plan.normalizer.normalize(utterance.text or "", utterance.lang).split())
+def measure_set_size(plan: Plan, held_out: HeldOutSet) -> SetSize:
+    """Count the reference tokens of a set by every measure, in both decodings."""
+    speech = list(held_out.speech)
+    # A recognizer without another decoding is read in its own one, on the whole set.
+    part = (
+        draw_part(held_out.speech, plan.full_window, plan.seed)
+        if plan.asr.full_window()
+        else speech
+    )
+    parts: dict[Decoding, list[Utterance]] = {"clip": speech, "standard": part}
+    return SetSize(
+        kind=held_out.kind,
+        measure=choose_measure(speech),
+        tokens={
+            decoding: {
+                measure: sum(
+                    metrics.count_tokens(_normalized_text(plan, utterance), measure)
+                    for utterance in utterances
+                )
+                for measure in MEASURES
+            }
+            for decoding, utterances in parts.items()
+        },
+    )
+
+
+def _normalized_text(plan: Plan, utterance: Utterance) -> str:
+    return plan.normalizer.normalize(utterance.text or "", utterance.lang)

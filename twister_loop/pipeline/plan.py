@@ -96,8 +96,8 @@ class Plan:
     augment: Augmentation | None
     normalizer: Normalizer
     full_window: bool | int
-    """Number of utterances of each set that are also decoded in the standard 30 s window; True for
-    all."""
+    """Number of utterances of each set that are also transcribed in standard decoding, 30 s windows
+    with timestamps; True for all, False for none."""
     gates: tuple[Gate, ...]
     approval: bool = not_in_cache_key(False)
     """True if an accepted candidate awaits a person's approval before it becomes the champion."""

@@ -22,7 +22,7 @@ from ..data.filters._base import Filter
 from ..data.mixture import MixOptions
 from ..data.presets import Spec
 from ..evaluation.gates._base import Gate
-from ..evaluation.outcomes import find_invalid_sets
+from ..evaluation.outcomes import FULL_WINDOW_SUFFIX, find_invalid_sets
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from .execution.shards import Cluster
@@ -35,8 +35,9 @@ P = TypeVar("P", bound=Part)
 
 SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
 """A name that is a plain folder name on every system: no separator, no leading dot."""
-RESERVED_SUFFIX = "-full-window"
-"""End of the folder of a set that was decoded in the standard window."""
+MIN_FULL_WINDOW_UTTERANCES = 200
+"""Fewest utterances that represent a set in standard decoding. With fewer, the interval of the
+error rate is too wide to compare it with anybody's."""
 
 
 def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
@@ -134,6 +135,7 @@ class _PlanBuilder:
                 has_other_engine or not gate.needs_labeler_report,
                 f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2",
             )
+        self._check_full_window(document.full_window, gates)
         self._require(document.rounds >= 1, "rounds: at least 1")
         self._require(document.minimum_utterances >= 1, "minimum_utterances: at least 1")
         self._require(bool(document.development), "development: gates need at least one set")
@@ -205,16 +207,29 @@ class _PlanBuilder:
             )
         return gates
 
+    def _check_full_window(self, full_window: bool | int, gates: Iterable[Gate]) -> None:
+        self._require(
+            isinstance(full_window, bool) or full_window >= MIN_FULL_WINDOW_UTTERANCES,
+            f"full_window: at least {MIN_FULL_WINDOW_UTTERANCES} utterances of each set, or true "
+            f"for all of them, or false for none, not {full_window}",
+        )
+        for gate in gates:
+            self._require(
+                full_window is not False or getattr(gate, "decoding", "clip") == "clip",
+                f"gates: {gate.name} reads standard decoding, which `full_window: false` leaves "
+                "out; remove one of the two",
+            )
+
     def _check_names(self, document: PlanDocument) -> None:
         """Names of sets, voices and references become folders of the run, so they must be safe."""
         for place in ("development", "test", "retention", "voices", "references"):
             for name in getattr(document, place):
-                is_safe = SAFE_NAME.fullmatch(name) and not name.endswith(RESERVED_SUFFIX)
+                is_safe = SAFE_NAME.fullmatch(name) and not name.endswith(FULL_WINDOW_SUFFIX)
                 self._require(
                     bool(is_safe),
                     f"{place}.{name[:40]!r}: the name becomes a folder, so it must begin with a "
                     "letter or a digit, hold at most 60 letters, digits, `_`, `-` and `.`, and not "
-                    f"end in {RESERVED_SUFFIX!r}",
+                    f"end in {FULL_WINDOW_SUFFIX!r}",
                 )
 
     def _sets(self, document: PlanDocument) -> dict[str, tuple[SetKind, Corpus]]:

@@ -70,7 +70,7 @@ class PlanDocument:
     pack: PackOptions | None = None
     augment: AugmentationSpec | None = None
     normalizer: Spec | str = "basic"
-    full_window: bool | int = 100
+    full_window: bool | int = 200
     gates: list[Spec | str] | None = None
     approval: bool = False
     new_audio: NewAudioOptions = field(default_factory=NewAudioOptions)

@@ -27,7 +27,7 @@ from ..evaluation.outcomes import (
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
-from .held_out_check import check_held_out_sets, count_words
+from .held_out_check import check_held_out_sets, measure_set_size
 from .leak_check import check_leaks
 from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
@@ -270,14 +270,14 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
         run_folder.champion or plan.asr.initial_checkpoint()
     ):
         log.warning("%s: %s", plan.asr.name, warning)
-    words_by_set = {
-        name: (held_out.kind, sum(count_words(plan, utterance) for utterance in held_out.speech))
+    sizes = {
+        name: measure_set_size(plan, held_out)
         for name, held_out in inputs.sets.items()
         # Gates never see a test set, so its size cannot be too small for them.
         if held_out.kind != "test" and name != hidden
     }
     for gate in plan.gates:
-        for warning in gate.preflight_warnings(words_by_set):
+        for warning in gate.preflight_warnings(sizes):
             log.warning("%s: %s", gate.name, warning)
 
 

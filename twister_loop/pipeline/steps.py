@@ -71,6 +71,9 @@ def evaluate_or_reuse(
         "sets": sets,
         "normalizer": plan.normalizer,
         "full_window": plan.full_window,
+        # The plan's seed and not the round's, so that rounds share the report of the untouched
+        # model. Where nothing is drawn, reports of other seeds can be reused.
+        "seed": 0 if isinstance(plan.full_window, bool) else plan.seed,
     }
     reuse_result(evaluate, out, run_folder.path.glob("round-*/**/report.json"), **arguments)
     return run_stage(evaluate)(**arguments, out=out)  # type: ignore[arg-type]
@@ -192,7 +195,7 @@ class RoundSteps:
         plan, options = self.plan, self.plan.labeler.options
         weights = self.champion.checkpoint
         candidates = plan.labeler.recognizer.faster_variants(weights)
-        reference = plan.asr.full_window() or plan.asr
+        reference = plan.asr.full_context()
         small = len(pool) < POOL_SIZE_WORTH_A_TRIAL * options.clips
         if plan.labeler.recognizer == plan.asr and small:
             return plan.asr

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ...core import schema
+from ...core.types import UNITS, Measure
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +26,14 @@ class Evaluation:
     step: int
     epoch: int
     errors: int
-    """Word errors; character errors for languages written without spaces."""
+    """Errors by the measure of the set."""
     of: int
     """Words, or characters, of all references."""
+    measure: Measure = "words"
 
     @property
     def error_rate(self) -> float:
-        """Return errors per word (or character); an empty set counts as one word."""
+        """Return errors per token of the references; an empty set counts as one token."""
         return self.errors / max(self.of, 1)
 
 
@@ -48,7 +50,9 @@ class EarlyStopping:
     total_steps: int
     count_errors: Callable[[], tuple[int, int]]
     """Function that transcribes the development set with the current weights; it returns the
-    number of errors and the length of the references, in words."""
+    number of errors and the length of the references."""
+    measure: Measure = "words"
+    """Measure of the set, for the log."""
     evaluations: list[Evaluation] = field(default_factory=list)
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     """Trainable weights at the best evaluation, on the CPU; empty before the first."""
@@ -68,7 +72,7 @@ class EarlyStopping:
 
     def evaluate(self, step: int, epoch: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Count errors on the development set, and copy the weights if they are the best so far."""
-        evaluation = Evaluation(step, epoch, *self.count_errors())
+        evaluation = Evaluation(step, epoch, *self.count_errors(), self.measure)
         self.evaluations.append(evaluation)
         best = self.evaluations[self._best_index()]
         if evaluation is best:
@@ -76,8 +80,8 @@ class EarlyStopping:
             self.best_weights = {name: weight.clone().cpu() for name, weight in weights.items()}
         verdict = "best so far" if evaluation is best else f"step {best.step} is still the best"
         log.info(
-            "step %d: %d errors in %d words of %s (%.2f %%), %s",
-            step, evaluation.errors, evaluation.of, self.set_name,
+            "step %d: %d errors in %d %s of %s (%.2f %%), %s",
+            step, evaluation.errors, evaluation.of, UNITS[self.measure], self.set_name,
             100 * evaluation.error_rate, verdict,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from ...core.errors import EngineError
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, ErrorCount, Utterance
 from ...evaluation import metrics
+from ...evaluation.measures import choose_measure
 from .._precision import resolve_dtype
 from .._training import distributed
 from .._training.averaging import RunningMean
@@ -155,6 +156,7 @@ def build_early_stopping(
         every=options.stop.every,
         total_steps=total_steps,
         count_errors=lambda: count_errors(options, whisper, speech),
+        measure=choose_measure(speech),
     )
 
 
@@ -187,15 +189,16 @@ def token_weights(batch: Batch) -> torch.Tensor:
 
 
 def count_errors(options: WhisperOptions, whisper: Whisper, speech: Manifest) -> tuple[int, int]:
-    """Return the errors on a development set with the current weights, and its length in words.
+    """Return the errors on a development set with the current weights, and its length.
 
-    With several processes each transcribes its share, and all return the sum.
+    Both are counted by the measure of the set. With several processes each transcribes its share,
+    and all return the sum.
     """
     own_share: list[Utterance] = list(distributed.shard(list(speech)))
     saved = _as_if_saved(options, whisper)
-    total = ErrorCount()
+    total, measure = ErrorCount(), choose_measure(speech)
     for utterance in transcription.transcribe(options, saved, own_share):
-        total += metrics.count_utterance_errors(utterance, "words")
+        total += metrics.count_utterance_errors(utterance, measure)
     errors = distributed.all_reduce_sum(total.errors, whisper.device)
     length = distributed.all_reduce_sum(total.length, whisper.device)
     return round(errors), round(length)

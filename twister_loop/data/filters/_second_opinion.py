@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from ...core.types import Share, Utterance
 from ...evaluation import metrics
+from ...evaluation.measures import RATE_NAMES, Unit, choose_filter_measure
 from ._base import Filter, FilterContext
 
 QUOTED_CHARACTERS = 80
@@ -29,9 +30,9 @@ class SecondOpinion(Filter):
     """Highest error rate of the second transcript against the first, from 0. Distil-Whisper keeps
     what is within 10 % of a human reference, 20 % where speech is scarce; where there is no human
     transcript, the agreement of two transcripts does as well (arXiv 2407.01257)."""
-    unit: metrics.Unit = "words"
-    """The unit of the error rate: `words` or `characters`. The words of languages written without
-    spaces are their characters."""
+    unit: Unit = "words"
+    """The unit of the error rate: `words` or `characters`. The words of Korean, and of languages
+    written without spaces, are their characters."""
 
     @abstractmethod
     def transcribe_again(
@@ -60,14 +61,13 @@ class SecondOpinion(Filter):
         if second.error:
             return f"no second transcript: {second.error}"
         # Human speech may have a text that no recognizer has transcribed yet.
-        reference = utterance.text if utterance.pred_text is None else utterance.pred_text
-        hypothesis = second.pred_text or ""
-        error_rate = metrics.count_normalized_errors(
-            reference or "", hypothesis, lang=utterance.lang, unit=self.unit
-        ).rate
+        text = utterance.text if utterance.pred_text is None else utterance.pred_text
+        reference, hypothesis, lang = text or "", second.pred_text or "", utterance.lang
+        measure = choose_filter_measure(self.unit, reference, lang)
+        error_rate = metrics.count_normalized_errors(reference, hypothesis, lang, measure).rate
         if error_rate <= self.at_most:
             return None
         return (
             f"also transcribed as {hypothesis[:QUOTED_CHARACTERS]!r}: "
-            f"{self.unit.removesuffix('s')} error rate {error_rate:.2f} > {self.at_most:g}"
+            f"{RATE_NAMES[measure]} {error_rate:.2f} > {self.at_most:g}"
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...core.types import Share, Utterance
 from ...evaluation import metrics
+from ...evaluation.measures import RATE_NAMES, Unit, choose_filter_measure
 from ._base import Filter
 
 
@@ -22,12 +23,14 @@ class Agreement(Filter):
     at_most: Share = 0.35
     """Highest error rate of `pred_text` against `text`, from 0. For synthetic speech it should
     catch gross errors only, or the sentences that teach the champion something are dropped."""
-    unit: metrics.Unit = "characters"
-    """The unit of the error rate: `words` or `characters`."""
+    unit: Unit = "characters"
+    """The unit of the error rate: `words` or `characters`. The words of Korean, and of languages
+    written without spaces, are their characters."""
 
     def objection(self, utterance: Utterance) -> str | None:
         # Both texts are normalized: case and punctuation are no errors.
-        error_rate = metrics.count_utterance_errors(utterance, self.unit).rate
+        measure = choose_filter_measure(self.unit, utterance.text or "", utterance.lang)
+        error_rate = metrics.count_utterance_errors(utterance, measure).rate
         if error_rate <= self.at_most:
             return None
-        return f"{self.unit.removesuffix('s')} error rate {error_rate:.2f} > {self.at_most:g}"
+        return f"{RATE_NAMES[measure]} {error_rate:.2f} > {self.at_most:g}"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ...core.registry import Part
-from ...core.types import Objection, SetKind
-from ..evidence import Evidence
+from ...core.types import Objection
+from ..evidence import Evidence, SetSize
 
 
 class Gate(Part):
@@ -25,11 +25,11 @@ class Gate(Part):
     def objection(self, evidence: Evidence) -> Objection | None:
         """Return the reason for rejecting the candidate, or None to accept it."""
 
-    def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+    def preflight_warnings(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
         """Yield a warning for every set that is too small for this gate to decide.
 
         Args:
-            sets: By name, the kind of each set and the number of its reference words.
+            sizes: Size of each set by name.
         """
         # Most gates compare counts directly and need no minimum size.
         yield from ()

@@ -18,13 +18,13 @@ import numpy as np
 
 from ...core.types import UNITS, Measure, Objection, SetKind, Share
 from .. import metrics
-from ..evidence import Decoding, Evidence, Outcome
+from ..evidence import Decoding, Evidence, Outcome, SetSize
 from ._base import Gate
 
-ERROR_VARIANCE_PER_WORD = 0.05
+ERROR_VARIANCE_PER_TOKEN = 0.05
 """Variance of the difference in errors per reference word, for preflight warnings only. Measured
 with Whisper base before and after a round (2026-11-21): 0.01 to 0.02 on English telephone prompts,
-0.05 to 0.13 on Italian ones."""
+0.05 to 0.13 on Italian ones. XXX"""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class InconclusiveChange:
         return self.change < self.limit
 
     def __str__(self) -> str:
+        unit = UNITS[self.measure]
         sentence = (
-            f"{self.name}: error rate {100 * self.change:+.2f} points on {self.tokens} "
-            f"{UNITS[self.measure]}, "
+            f"{self.name}: error rate {100 * self.change:+.2f} points on {self.tokens} {unit}, "
             f"upper bound {100 * self.upper:+.2f}, limit {100 * self.limit:+.2f}"
         )
         if not self.undecided:
@@ -60,7 +60,7 @@ class InconclusiveChange:
         # It has to shrink until the upper bound meets the limit.
         width_ratio = (self.upper - self.change) / (self.limit - self.change)
         missing = max(1.0, self.tokens * (width_ratio**2 - 1))
-        return f"{sentence}, undecided: about {_round_up(missing)} more would decide"
+        return f"{sentence}, undecided: about {_round_up(missing)} more {unit} would decide"
 
 
 def check_level(level: float) -> None:
@@ -113,29 +113,32 @@ class NonInferiority(Gate):
         undecided = all(change.undecided for change in changes)
         return Objection(self.name, "; ".join(map(str, changes)), undecided)
 
-    def preflight_warnings(self, sets: Mapping[str, tuple[SetKind, int]]) -> Iterator[str]:
+    def preflight_warnings(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
         """Yield a warning for every set on which even an equally good candidate is undecided."""
         # A relative limit depends on the baseline's error rate, which is not measured yet.
         if self.relative:
             return
         sizes = {
-            name: words
-            for name, (kind, words) in sets.items()
-            if kind in (self.kinds or (kind,)) and name in (self.sets or (name,))
+            name: size
+            for name, size in sizes.items()
+            if size.kind in (self.kinds or (size.kind,)) and name in (self.sets or (name,))
         }
         # Bonferroni's level, which is the strictest of Holm's.
         # The bootstrap's upper bound is approximated by a normal one, with no change expected.
         level = 1 - (1 - self.level) / max(1, len(sizes))
         quantile = NormalDist().inv_cdf(level)
         needed = (
-            ERROR_VARIANCE_PER_WORD * (quantile / self.at_most) ** 2 if self.at_most else math.inf
+            ERROR_VARIANCE_PER_TOKEN * (quantile / self.at_most) ** 2 if self.at_most else math.inf
         )
-        for name, words in sizes.items():
-            if words < needed:
+        for name, size in sizes.items():
+            measure = self.measure or size.measure
+            tokens = size.tokens[self.decoding][measure]
+            if tokens < needed:
                 yield (
-                    f"{name} has {words} words: a candidate that is just as good stays undecided "
-                    f"at the limit of {100 * self.at_most:+.2f} points; about {_round_up(needed)} "
-                    "words of held-out speech would decide, or a larger limit `at_most`"
+                    f"{name} has {tokens} {UNITS[measure]}: a candidate that is just as good stays "
+                    f"undecided at the limit of {100 * self.at_most:+.2f} points; about "
+                    f"{_round_up(needed)} {UNITS[measure]} of held-out speech would decide, or a "
+                    "larger limit `at_most`"
                 )
 
     def _inconclusive_changes(self, evidence: Evidence) -> Iterator[InconclusiveChange]:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,30 +16,41 @@ from ...core.errors import AudioError, StaleError
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
-from ...core.types import Checkpoint, Language, Proportion, Report, Score, SetKind, Verdict
+from ...core.types import (
+    Checkpoint,
+    Language,
+    Measure,
+    Proportion,
+    Report,
+    Score,
+    SetKind,
+    Utterance,
+    Verdict,
+)
 from ...evaluation import metrics
-from ...evaluation.evidence import Evidence, Outcome
+from ...evaluation.evidence import Decoding, Evidence, Outcome
 from ...evaluation.gates._base import Gate
+from ...evaluation.measures import choose_measure
 from ...evaluation.outcomes import (
+    FULL_WINDOW_SUFFIX,
     HeldOutSet,
     check_same_normalizer,
     find_set_hidden_from_gates,
     load_outcomes,
     normalize_pair,
 )
+from ...evaluation.timestamps import count_correct_timestamps
 from ...text.normalizers._base import Normalizer
 
-FULL_WINDOW_SUFFIX = "-full-window"
-"""Ends the folder name of a set that was decoded in the standard 30 s window."""
 
-
-@stage(version=2)
+@stage(version=3)
 def evaluate(
     recognizer: Recognizer,
     checkpoint: Checkpoint,
     sets: Mapping[str, HeldOutSet],
     normalizer: Normalizer,
     full_window: bool | int = True,
+    seed: int = 0,
     *,
     out: Path,
 ) -> Report:
@@ -49,8 +61,11 @@ def evaluate(
         checkpoint: The weights to evaluate.
         sets: Held-out sets by name.
         normalizer: Brings references and transcripts to one form before they are compared.
-        full_window: Number of utterances of each set that are also decoded in the standard 30 s
-            window, so that figures can be compared with those of others; True for all of them.
+        full_window: Number of utterances of each set that are also transcribed in standard
+            decoding (30 s windows with timestamps), so that figures can be compared with those of
+            others; True for all of them.
+        seed: Seed that draws the part of a set with more utterances than `full_window`. With equal
+            seeds all models are measured on the same part.
         out: Folder of the report, with the transcripts of each set beside it.
 
     Raises:
@@ -58,16 +73,18 @@ def evaluate(
         AudioError: An utterance could not be transcribed. Its words would count as deletions.
     """
 
-    def scores(decoder: Recognizer, suffix: str, most: bool | int) -> Iterator[Score]:
+    def scores(decoder: Recognizer, decoding: Decoding) -> Iterator[Score]:
+        standard = decoding == "standard"
+        suffix = FULL_WINDOW_SUFFIX if standard else ""
         for name, held_out in sets.items():
             check_held_out_files({name: held_out})
             folder = out / held_out.kind / f"{name}{suffix}"
-            is_subset = most is not True and most < len(held_out.speech)
-            # The seed is fixed, so that all models are measured on the same utterances.
-            speech = held_out.speech.draw(most, seed=0) if is_subset else list(held_out.speech)
+            most = full_window if standard else True
+            speech = draw_part(held_out.speech, most, seed)
+            label = f"transcribing {name}" + (" in 30 s windows" if standard else "")
             # A transcription that was interrupted is not timed: its time lies in two processes.
             with _timed(out, f"{name}{suffix}", complete=not folder.exists()):
-                utterances = show_progress(speech, f"transcribing {name}{suffix}", len(speech))
+                utterances = show_progress(speech, label, len(speech))
                 transcribed = Manifest.resume(
                     partial(decoder.transcribe, checkpoint), utterances, folder
                 )
@@ -82,17 +99,37 @@ def evaluate(
                 transcribed=transcribed,
                 forced_language=languages.pop() if len(languages) == 1 else None,
                 normalizer=normalizer,
+                # Of the whole set, so that it is read by the same measure in both decodings.
+                measure=choose_measure(held_out.speech),
+                timestamps=count_correct_timestamps(transcribed) if standard else Proportion(),
             )
 
     standard = recognizer.full_window() if full_window else None
     return Report(
-        scores=tuple(scores(recognizer, "", True)),
-        full_window=tuple(scores(standard, FULL_WINDOW_SUFFIX, full_window)) if standard else (),
+        scores=tuple(scores(recognizer, "clip")),
+        full_window=tuple(scores(standard, "standard")) if standard else (),
         normalizer=cache_key(normalizer),
     ).save(out)
 
 
-@stage(version=2)
+def draw_part(speech: Manifest, most: bool | int, seed: int) -> list[Utterance]:
+    """Return the utterances of a set that are transcribed in standard decoding.
+
+    Args:
+        speech: The set.
+        most: Largest number of utterances; True for all, False for none.
+        seed: Seed of the draw. A smaller set is returned as it is.
+
+    Returns:
+        The utterances, in the order of the set.
+    """
+    if most is True or most >= len(speech):
+        return list(speech)
+    drawn = {utterance.id for utterance in speech.draw(most, seed)}
+    return [utterance for utterance in speech if utterance.id in drawn]
+
+
+@stage(version=3)
 def judge(
     gates: Sequence[Gate],
     untouched: Report,
@@ -116,23 +153,33 @@ def judge(
     """
     others = (*references.values(), *([labeler] if labeler else []))
     for report in (untouched, champion, candidate, *others):
-        for score in report.scores:
+        for score in (*report.scores, *report.full_window):
             check_same_normalizer(score, normalizer)
     kinds = {score.name: score.kind for score in candidate.scores}
     hidden = find_set_hidden_from_gates(kinds, early_stopping_set)
 
-    def visible(report: Report) -> dict[str, Outcome]:
-        outcomes = load_outcomes(report, normalizer)
+    def visible(report: Report, decoding: Decoding) -> dict[str, Outcome]:
+        if decoding == "clip" or report.full_window:
+            outcomes = load_outcomes(report, normalizer, decoding=decoding)
+        else:
+            # A recognizer without another decoding is read in its own one, on the same part.
+            outcomes = load_outcomes(report, normalizer, part_of=candidate)
         return {name: outcome for name, outcome in outcomes.items() if name != hidden}
 
-    evidence = Evidence(
-        untouched=visible(untouched),
-        champion=visible(champion),
-        candidate=visible(candidate),
-        references={name: visible(report) for name, report in references.items()},
-        labeler=visible(labeler) if labeler else {},
-        seed=seed,
-    )
+    def collect(decoding: Decoding, labeler: Report | None = None) -> Evidence:
+        load = partial(visible, decoding=decoding)
+        return Evidence(
+            untouched=load(untouched),
+            champion=load(champion),
+            candidate=load(candidate),
+            references={name: load(report) for name, report in references.items()},
+            labeler=load(labeler) if labeler else {},
+            seed=seed,
+        )
+
+    evidence = collect("clip", labeler)
+    if candidate.full_window:
+        evidence = replace(evidence, standard=collect("standard"))
     objections = (gate.objection(evidence) for gate in gates)
     return Verdict(tuple(objection for objection in objections if objection)).save(out)
 
@@ -188,6 +235,8 @@ def _score(
     transcribed: Manifest,
     forced_language: Language | None,
     normalizer: Normalizer,
+    measure: Measure,
+    timestamps: Proportion,
 ) -> Score:
     """Count the errors of a whole set."""
     spelled = normalizer.keeping_numbers()
@@ -206,6 +255,7 @@ def _score(
         words=metrics.sum_counts([metrics.count_word_errors(*pair) for pair in pairs]),
         characters=metrics.sum_counts([metrics.count_character_errors(*pair) for pair in pairs]),
         mixed=metrics.sum_counts([metrics.count_mixed_errors(*pair) for pair in pairs]),
+        measure=measure,
         raw_words=metrics.sum_counts([metrics.count_word_errors(*pair) for pair in spelled_pairs]),
         repeated_ngrams=sum(
             (metrics.count_repeated_ngrams(hypothesis) for _, hypothesis in pairs), Proportion()
@@ -220,4 +270,5 @@ def _score(
         empty=sum(1 for reference, hypothesis in pairs if reference and not hypothesis),
         hit_limit=sum(utterance.hit_limit for utterance in utterances),
         fallback=sum(utterance.fallback for utterance in utterances),
+        timestamps=timestamps,
     )
