@@ -18,8 +18,9 @@ Share = float
 """Part of a whole, from 0 to 1."""
 Language = str
 """ISO 639-1 code as Whisper spells it: `it`, `en`, `ko`, `zh`."""
-UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
-"""Languages that are written without spaces between words."""
+UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "km", "my"})
+"""Languages that are written without spaces between words. Tibetan is not one of them: its
+syllables are separated by a mark (tsheg), and count as words."""
 Origin = Literal["human", "pseudo", "synthetic"]
 # A path and not None, so that every reader of audio has a path to name in its error.
 TEXT_ONLY = Path()
@@ -106,8 +107,8 @@ class Utterance:
     confidence: float | None = None
     """Mean natural log-probability of the tokens of `pred_text`; 0 is certain."""
     compression_ratio: float | None = None
-    """Bytes of `pred_text` over its bytes when compressed. OpenAI Whisper takes a text above 2.4
-    for one that repeats itself."""
+    """Letters of `pred_text` over its bytes when compressed, alike in all scripts; see
+    `text.script_neutral`. OpenAI Whisper takes a text above 2.4 for one that repeats itself."""
     no_speech: Share | None = None
     """Probability that the recognizer gives to silence."""
     hit_limit: bool = False

@@ -7,9 +7,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from ..core.types import Share, Utterance
+from ..core.types import UNSPACED, Share, Utterance
 from .normalizers.basic import Basic
-from .scripts import UNSPACED
 
 NEAR_DUPLICATE_SHARE: Share = 0.8
 """Share of words in common at which two texts count as nearly the same."""

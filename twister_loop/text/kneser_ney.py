@@ -10,9 +10,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ..core.types import Language
+from ..core.types import UNSPACED, Language
 from .normalizers.basic import Basic
-from .scripts import UNSPACED, split_units
+from .scripts import split_units
 
 NGram = tuple[str, ...]
 

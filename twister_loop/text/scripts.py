@@ -9,13 +9,18 @@ from collections.abc import Iterable, Set
 from functools import lru_cache
 from typing import Literal
 
-from ..core.types import Language
+from ..core.types import UNSPACED, Language
 
 HangulUnit = Literal["word", "syllable"]
 
 _SINGLE = (
     r"\u3005\u3007\u3040-\u30ff\u31f0-\u31ff"  # repetition, zero, kana
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    # Thai and Lao; Myanmar with its extensions; Khmer; Tai Le and New Tai Lue; Tai Tham; Balinese;
+    # Javanese; Tai Viet (Unicode, chapters 16 and 17). Digits stay together like all numbers.
+    r"\u0e01-\u0e4e\u0e80-\u0ecf\u0edc-\u0eff\u1000-\u103f\u104c-\u108f\u109a-\u109f\ua9e0-\ua9ef"
+    r"\uaa60-\uaa7f\u1780-\u17dd\u1950-\u197f\u1980-\u19cf\u1a20-\u1a7f\u1aa0-\u1aad"
+    r"\u1b00-\u1b4f\ua980-\ua9cf\uaa80-\uaadf"
 )
 # Jamo and composed syllables.
 _SYLLABLES = r"\u1100-\u11ff\uac00-\ud7ff"
@@ -23,9 +28,6 @@ _UNIT = {
     "word": re.compile(rf"[{_SINGLE}]|[^\s{_SINGLE}]+"),
     "syllable": re.compile(rf"[{_SINGLE}{_SYLLABLES}]|[^\s{_SINGLE}{_SYLLABLES}]+"),
 }
-
-UNSPACED = frozenset("zh yue ja th lo km my".split())
-"""Languages that are written without spaces between words."""
 
 SCRIPTS: dict[Language, str] = {
     **dict.fromkeys(["zh", "yue"], "CJK"),
@@ -58,10 +60,13 @@ SCRIPTS: dict[Language, str] = {
 
 
 def split_units(text: str, hangul: HangulUnit = "word") -> list[str]:
-    """Return the units of the mixed error rate: Han characters and kana singly, all else by word.
+    """Return the units of the mixed error rate: characters of unspaced scripts, all else by word.
 
-    >>> split_units("我買 iPhone 了")
-    ['我', '買', 'iPhone', '了']
+    Unspaced are Han, kana, Thai, Lao, Khmer, Myanmar and their relatives. A character is a code
+    point, as in the character error rate.
+
+    >>> split_units("我買 iPhone 了"), split_units("ไป Bangkok")
+    (['我', '買', 'iPhone', '了'], ['ไ', 'ป', 'Bangkok'])
 
     Args:
         text: Normalized text.

@@ -48,6 +48,13 @@ def number(utterance: Utterance) -> int:
         ("\u1112\u1161\u11ab글 b/", "한글", "한글"),
         ("(내가)/(내) 짖지 마/", "내가 짖지 마", "내 짖지 마"),
         ("b/ n/ l/ o/ u/", "", ""),
+        # Slashes of the spelling are no marks.
+        ("(3/4)/(사분의 삼) 정도", "3/4 정도", "사분의 삼 정도"),
+        ("( 1/2 ) / ( 이분의 일 )/", "1/2", "이분의 일"),
+        ("(100km/h)/(시속 백 킬로미터)로 b/", "100km/h로", "시속 백 킬로미터로"),
+        ("(A/S)/(에이에스) 센터/", "A/S 센터", "에이에스 센터"),
+        ("(n/a)/(엔에이) 그/ 그", "n/a 그 그", "엔에이 그 그"),
+        ("n/(3/4)/(사분의 삼)b/", "3/4", "사분의 삼"),
     ],
 )
 def test_a_transcript_is_read_as_spelling_or_pronunciation(
@@ -66,6 +73,8 @@ def test_a_transcript_is_read_as_spelling_or_pronunciation(
         ("(한 쪽만) 있다", "( )"),
         ("아/ 네+ 그* n/ 3.5%", ""),
         ("USB/ 라고", ""),
+        ("(3/4)/(사분의 삼)", ""),
+        ("(a/s)/(에이에스) 센터", ""),
     ],
 )
 def test_marks_that_no_rule_explains_are_found(raw: str, marks: str) -> None:

@@ -21,6 +21,10 @@ _NOISE = re.compile(r"(?<![A-Za-z])[bnlou]/")
 """Tags of breath, noise, laughter, other voices and unintelligible speech."""
 _MARKS = re.compile(r"[/+*]")
 """Marks behind a word: a filler, a repeated start of a word, a word that is hard to make out."""
+_SPELLED_SLASH = re.compile(r"(?<=\w)/(?=\w)")
+"""Slash within one form of a dual transcription, which is no mark: 3/4, km/h, A/S."""
+_SLASH = "\u2044"
+"""Character that stands for such a slash until marks are removed (fraction slash)."""
 _NO_SPEECH = re.compile(r"[@$^&\[\]=:;]")
 """Stray signs that stand for nothing spoken; KoSpeech removes them too."""
 _UNKNOWN_TAG = re.compile(r"(?<!\S)[a-z]/")
@@ -30,6 +34,8 @@ _PUNCTUATION = frozenset(".,?!'\"%#~-·…‘’“”")
 
 def choose_reading(text: str, reading: Reading, *, spelling_first: bool = True) -> str:
     """Return a transcript with one form of every dual transcription.
+
+    A slash within a form becomes U+2044, so that it is not taken for a mark.
 
     Args:
         text: A raw transcript.
@@ -46,7 +52,8 @@ def choose_reading(text: str, reading: Reading, *, spelling_first: bool = True) 
         in_order = _has_digits_or_latin(spelling) and not _has_digits_or_latin(pronunciation)
         if not spelling_first and not in_order:
             spelling, pronunciation = pronunciation, spelling
-        return spelling if reading == "spelling" else pronunciation
+        chosen = spelling if reading == "spelling" else pronunciation
+        return _SPELLED_SLASH.sub(_SLASH, chosen)
 
     return _DUAL.sub(choose, text)
 
@@ -63,7 +70,7 @@ def remove_marks(text: str, reading: Reading, *, percent: str = "퍼센트") -> 
     if reading == "phonetic":
         plain = plain.replace("%", percent).replace("#", "샾")
     # Some files have decomposed Hangul, which a model would learn as other letters.
-    return " ".join(unicodedata.normalize("NFC", plain).split())
+    return " ".join(unicodedata.normalize("NFC", plain).replace(_SLASH, "/").split())
 
 
 def find_unknown_marks(text: str) -> str:
@@ -72,7 +79,7 @@ def find_unknown_marks(text: str) -> str:
     `text` is a transcript after `choose_reading`.
     """
     tags = _UNKNOWN_TAG.findall(_NOISE.sub(" ", text))
-    plain = _NO_SPEECH.sub("", _MARKS.sub("", text))
+    plain = _NO_SPEECH.sub("", _MARKS.sub("", text.replace(_SLASH, "/")))
     unknown_signs = {
         sign
         for sign in unicodedata.normalize("NFC", plain)

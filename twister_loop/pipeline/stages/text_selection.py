@@ -18,9 +18,8 @@ import numpy as np
 from ...core import schema
 from ...core.artifacts import stage
 from ...core.manifest import Manifest
-from ...core.types import Utterance
+from ...core.types import UNSPACED, Utterance
 from ...data.filters._base import Filter
-from ...text import scripts
 from ...text.contamination import HeldOutTexts
 from ...text.normalizers.basic import Basic
 from .filtering import first_objection, write_kept_and_rejected
@@ -169,7 +168,7 @@ def _draw(
 def _words(utterance: Utterance) -> list[str]:
     """Return normalized words, or characters for unspaced scripts."""
     form = Basic().normalize(utterance.text or "", utterance.lang)
-    return list(form.replace(" ", "")) if utterance.lang in scripts.UNSPACED else form.split()
+    return list(form.replace(" ", "")) if utterance.lang in UNSPACED else form.split()
 
 
 def _cross_entropy(words: Sequence[str], counts: Counter[str], vocabulary: int) -> float:

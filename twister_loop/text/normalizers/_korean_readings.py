@@ -43,8 +43,16 @@ NO_COUNTER = {
 }  # fmt: skip
 """Next syllables with which a counter is part of another word: 3개월, 5달러, 7시즌."""
 
-# ASCII digits only: NFKC has folded full width, and digits of other scripts stay as they are.
+MONTH = {"6": "유", "10": "시"}
+"""Months whose numeral loses its last consonant: 유월, 시월, not 육월, 십월 (National Institute of
+Korean Language, Hangul Orthography, article 52)."""
+
 _PHONE = re.compile(r"(?<![\d-])(0\d{1,3})[- ](\d{3,4})[- ](\d{4})(?!\d)", re.ASCII)
+# As many parts as there are below, or fewer: 3/4, but neither 24/7 nor a date with a year.
+_FRACTION = re.compile(r"(?<![\d/.,])([1-9]\d?)\s?[/\u2044]\s?([1-9]\d?)(?![\d/]|[.,]\d)", re.ASCII)
+# Two digits of a date or a time, where the zero is not read: 05월 09일, 08시 05분.
+_PADDED = re.compile(r"(?<![\d.,:/-])0(\d)(?=\s?(?:월|일|시|분|초))", re.ASCII)
+_MONTH = re.compile(r"(?<![\d.,:])(6|10)(\s?)월(?![요드급세남계])", re.ASCII)
 _NUMBER = re.compile(
     r"(?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<rest>\d+))?"
     r"(?:\s?(?P<sign>%|℃|°c|°)|\s?(?P<unit>"
@@ -70,6 +78,9 @@ def read_aloud(text: str) -> str:
         text: Text in lower case and NFKC form.
     """
     text = _PHONE.sub(lambda match: " ".join(map(_read_digits, match.groups())), text)
+    text = _PADDED.sub(r"\1", text)
+    text = _FRACTION.sub(_read_fraction, text)
+    text = _MONTH.sub(lambda match: f"{MONTH[match[1]]}{match[2]}월", text)
     text = _NUMBER.sub(_read_number, text)
     # Signs without a number before them.
     for sign, reading in SIGN.items():
@@ -110,6 +121,14 @@ def _read_number(match: re.Match[str]) -> str:
     if counter:
         return f"{reading}{match['gap']}{counter}"
     return reading + (SIGN.get(match["sign"] or "") or UNIT.get(match["unit"] or "", ""))
+
+
+def _read_fraction(match: re.Match[str]) -> str:
+    """Return a proper fraction as it is read, denominator first; anything else as it was."""
+    numerator, denominator = match.groups()
+    if int(numerator) >= int(denominator):
+        return match[0]
+    return f"{read_sino_korean(denominator)}분의 {read_sino_korean(numerator)}"
 
 
 def _read_digits(digits: str) -> str:

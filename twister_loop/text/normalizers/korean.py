@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from ...core.types import Language
 from ..normalizer_probes import PROBES
 from ._base import Normalizer
+from ._folding import fold_characters
 from ._korean_readings import read_aloud
 from .basic import Basic
 
@@ -53,9 +54,8 @@ class Korean(Normalizer):
         # NFC first, so that only jamo outside syllables are left for the table.
         text = unicodedata.normalize("NFC", text).translate(LONE_JAMO)
         if self.readings:
-            # Readings are looked up in lower case and half width; casefold can undo NFKC.
-            folded = unicodedata.normalize("NFKC", text).casefold()
-            text = read_aloud(unicodedata.normalize("NFKC", folded))
+            # Readings are looked up in lower case, half width and ASCII digits.
+            text = read_aloud(fold_characters(text, lang))
         # NFKC in `Basic` makes conjoining jamo of the lone ones again.
         normal = Basic(numbers=False).normalize(text, lang).translate(LONE_JAMO)
         return unicodedata.normalize("NFD", normal) if self.jamo else normal
