@@ -1,4 +1,4 @@
-"""Toy rounds in both ways of decoding, on a set of words, one of characters and a long recording."""
+"""Toy rounds in both ways of decoding, on sets of words, of characters and a long recording."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

@@ -221,6 +221,7 @@ def test_a_name_with_markup_or_escape_sequences_is_printed_as_plain_text(
     renamed = replace(
         last,
         scores={name: last.scores["dev"]},
+        intervals={name: last.intervals["dev"]},
         changes={name: last.changes["dev"]},
         verdict=Verdict((Objection(name, name),)),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
+from tests.windowed import run_rounds
 from twister_loop import load, next_round
 from twister_loop.reporting import dashboard
 
@@ -35,6 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         next_round(load(world, changes), runs / "three")
         dashboard.write_page(runs / "three")
     return runs
+
+
+@pytest.fixture(scope="session")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one run, of two rounds in both decodings."""
+    run = run_rounds(tmp_path_factory.mktemp("windowed"))
+    dashboard.write_page(run)
+    return run.parent
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from twister_loop.reporting.details import Details
 from twister_loop.reporting.round_diff import RoundDiff
 from twister_loop.reporting.summary import RoundSummary
 
-from .conftest import CHINESE, HOSTILE, KOREAN, RIGHT_TO_LEFT
+from .conftest import CHINESE, HOSTILE, KOREAN, RIGHT_TO_LEFT, serving
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or next(
@@ -92,7 +92,14 @@ def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
     page.set_default_timeout(240_000)  # for a busy machine; nothing waits longer than it has to
     records = (RoundSummary, Details, StageProgress, RoundDiff, Utterance)
     fields = {*FIELDS_OF_THE_PAGE, *(name for kind in records for name in record_fields(kind))}
-    sets = ["dev", "test", "vowels", *(f"all {kind} sets" for kind in ("test", "development"))]
+    sets = [
+        "dev",
+        "test",
+        "vowels",
+        "japanese",
+        "talks-long",
+        *(f"all {kind} sets" for kind in ("test", "development")),
+    ]
     known = json.dumps([*sorted(fields), *sets, "all retention sets"])
     page.add_init_script(f"const FIELDS = {known};{REPORT_UNKNOWN_FIELDS}")
     errors: list[str] = []
@@ -152,9 +159,6 @@ def test_optional_parts_of_a_round_are_shown(
     Approval(approved=False, by="Ada", when="2026-11-24T20:00:00+00:00", note="<b>no</b>").save(
         newest / "approval"
     )
-    report = read_json(newest / "report" / "report.json")
-    report["full_window"] = report["scores"]
-    write_json(report, newest / "report" / "report.json")
     shutil.rmtree(run / ".summaries")
     open_page(page, dashboard.write_page(run).as_uri())
     text = page.inner_text("#round")
@@ -163,7 +167,6 @@ def test_optional_parts_of_a_round_are_shown(
     assert "7 speakers in the pool: calls-1" in text and "of no known speaker" in text
     assert "Rescoring changed 1 pseudo-label." in text
     assert "Early stopping: error rate on ivr-dev" in text
-    assert "WER % in 30 s" in text
     plan["approval"] = True
     write_json(plan, newest / "plan.json")
     shutil.rmtree(newest / "verdict")
@@ -178,7 +181,9 @@ def test_optional_parts_of_a_round_are_shown(
 def test_the_measure_is_switched_everywhere_and_kept_in_the_address(
     opened: playwright.Page,
 ) -> None:
+    assert opened.is_checked("input[name=measure][value=own]")
     before = opened.inner_text(".tile .big")
+    assert before.startswith("WER")
     opened.get_by_text("CER", exact=True).click()
     assert "CER" in opened.inner_text(".tile .big") != before
     assert "CER by set" in opened.inner_text("#round")
@@ -196,8 +201,8 @@ def test_the_keyboard_alone_reaches_measure_and_round(opened: playwright.Page) -
         if opened.evaluate("document.activeElement.name") == "measure":
             break
     opened.keyboard.press("ArrowRight")
-    assert opened.is_checked("input[name=measure][value=characters]")
-    assert opened.evaluate("document.activeElement.value") == "characters"
+    assert opened.is_checked("input[name=measure][value=words]")
+    assert opened.evaluate("document.activeElement.value") == "words"
     opened.keyboard.press("Tab")
     opened.keyboard.press("Tab")
     opened.keyboard.press("ArrowDown")
@@ -246,6 +251,58 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_in_light_and_dark(
         opened.wait_for_function("document.documentElement.scrollWidth <= 400")
         backgrounds.add(opened.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(backgrounds) == 2
+
+
+def test_both_decodings_stand_side_by_side_and_every_set_has_its_own_measure(
+    page: playwright.Page, windowed: Path
+) -> None:
+    open_page(page, (windowed / "run" / "index.html").as_uri())
+    tile = page.locator(".tile").filter(has_text="all test sets").inner_text()
+    assert "30 s windows with timestamps" in tile and "of 3 utterances" in tile
+    assert "right timestamps: 66.7" in tile
+    table = page.get_by_role("region", name="error rates by set")
+    assert table.locator("thead tr").first.inner_text().split("\t")[-2:] == [
+        "own context",
+        "30 s windows with timestamps",
+    ]
+    row = table.locator("tr", has=page.get_by_text("japanese", exact=True))
+    assert row.locator("td.start").all_inner_texts() == ["CER 100.00\n100.0 – 100.0"] * 2
+    head = table.locator("th", has_text="talks-long").inner_text()
+    assert "long recordings" in head
+    assert (
+        "30 s windows: 2 utterances"
+        in table.locator("th", has_text="3 utterances").first.inner_text()
+    )
+    candidates = table.locator("tr.candidate")
+    # Set and model apart, nine cells: a rate, two changes and the errors, then the same with times.
+    assert candidates.last.locator("td").count() == 9
+    shares = table.locator("tr td:last-child").all_inner_texts()
+    assert all(text.endswith("\u00a0%") for text in shares)
+    figures = page.locator("figcaption").all_inner_texts()
+    assert "Error rate by round: own context" in figures
+    assert "Error rate by round: 30 s windows with timestamps" in figures
+    page.get_by_text("WER", exact=True).click()
+    assert row.locator("td.start").first.inner_text().startswith("100.00")
+    assert "WER by set" in page.inner_text("#round")
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+    assert table.evaluate("table => table.scrollWidth > table.clientWidth"), "a phone scrolls it"
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
+
+
+def test_the_server_shows_both_decodings_of_a_run_and_of_two_rounds(
+    page: playwright.Page, windowed: Path
+) -> None:
+    with serving(windowed) as address:
+        open_page(page, address)
+        text = page.inner_text("article")
+        assert "WER" in text and "30 s windows with timestamps: " in text
+        open_page(page, f"{address}/compare?first=run/round-01&second=run/round-02")
+        regions = page.get_by_role("region").evaluate_all("all => all.map(one => one.ariaLabel)")
+        assert regions == ["comparison, own context", "comparison, 30 s windows with timestamps"]
+        assert page.locator("tbody tr", has_text="japanese").count() == 2
 
 
 def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(

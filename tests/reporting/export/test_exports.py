@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests import world as toy
+from tests.windowed import run_rounds
 from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.cli.main import main
@@ -92,7 +93,52 @@ def test_a_set_with_more_errors_is_named_in_the_card(
     changes = {**first.changes, "dev": {**first.changes["dev"], "words": worse}}
     monkeypatch.setitem(first.__dict__, "changes", changes)
     text = card.render_card(run / "round-01", summary, None)
-    assert "dev (development), words: +2.00 points (-1.00 to +5.00; may be chance)" in text
+    line = "dev (development), WER in own context: +2.00 points (-1.00 to +5.00; may be chance)"
+    assert line in text
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in both decodings."""
+    return run_rounds(tmp_path_factory.mktemp("windowed"), rounds=1)
+
+
+def test_the_card_has_both_decodings_of_every_set_with_intervals(windowed: Path) -> None:
+    text = card.render_card(windowed / "round-01", summarize(windowed), None)
+    lines = text.splitlines()
+    [own, standard] = [line for line in lines if line.startswith("| test (test) |")]
+    assert own == (
+        "| test (test) | own context | 3 | WER 105.88 (75.0-116.7) | WER 0.00 (0.0-0.0) "
+        "| -105.88 (-116.67 to -75.00) |  |"
+    )
+    assert standard.startswith("| test (test) | 30 s windows with timestamps | 2 | WER 100.00 (")
+    assert standard.endswith("| 50.0 % -> 50.0 % |")
+    assert any(line.startswith("| talks-long (test, long recordings) | own") for line in lines)
+    assert any(line.startswith("| japanese (retention) | own context | 2 | CER") for line in lines)
+    header = lines[lines.index(next(line for line in lines if line.startswith("| set |")))]
+    assert {line.count("|") for line in (header, own, standard)} == {header.count("|")}
+    assert "as other tools decode" in text
+    assert yaml.safe_load(text.split("---")[1])["metrics"] == ["cer", "wer"]
+
+
+def test_the_table_and_the_curves_have_both_decodings(windowed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    list(export(windowed, tmp_path / "out"))
+    with (tmp_path / "out" / "metrics.csv").open(newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["model"] == "candidate"]
+    own = {line["set"]: line["measure"] for line in lines if line["own_measure"] == "True"}
+    assert own["test"] == "WER" and own["japanese"] == "CER" and own["all retention sets"] == "MER"
+    by_decoding = {
+        line["decoding"]: (line["utterances"], line["right_timestamps"], line["judged_timestamps"])
+        for line in lines
+        if (line["set"], line["measure"]) == ("test", "WER")
+    }
+    assert by_decoding == {"clip": ("3", "0", "0"), "standard": ("2", "1", "2")}
+    board = tmp_path / "out" / "tensorboard" / "rounds" / "candidate"
+    tags = EventAccumulator(str(board)).Reload().Tags()["scalars"]
+    assert {"CER/japanese", "CER in 30 s windows/japanese"} <= set(tags)
 
 
 def test_without_an_accepted_candidate_only_the_scores_are_exported(
@@ -115,7 +161,7 @@ def test_a_folder_that_is_not_empty_is_refused(
 def test_names_in_the_card_never_become_markup(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = summarize(run)
     first = summary.rounds[0]
-    for field in ("scores", "changes"):
+    for field in ("scores", "intervals", "changes"):
         renamed = {f"<b>|{name}": content for name, content in getattr(first, field).items()}
         monkeypatch.setitem(first.__dict__, field, renamed)
     monkeypatch.setitem(first.__dict__, "languages", {"pseudo": {"no": Tally(1, 60.0)}})
