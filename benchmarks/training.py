@@ -219,7 +219,7 @@ def _transcribe_test(
     ours: Any, checkpoint: Checkpoint, test: Sequence[Utterance]
 ) -> list[tuple[str, str]]:
     basic = Basic()
-    full_window = ours.full_window() or ours
+    full_window = ours.full_context()
     return [
         (
             basic.normalize(utterance.text or "", "it"),

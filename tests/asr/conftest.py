@@ -24,15 +24,15 @@ TIMESTAMPS = [f"<|{step * 0.02:.2f}|>" for step in range(1501)]
 
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """Whisper with two layers of width 32 and single bytes as tokens, without timestamps."""
-    return write_tiny_whisper(tmp_path_factory.mktemp("tiny-whisper"), SPECIAL_TOKENS)
+    """Whisper with two layers of width 32, and single bytes and timestamps as tokens."""
+    folder = tmp_path_factory.mktemp("tiny-whisper")
+    return write_tiny_whisper(folder, [*SPECIAL_TOKENS, *TIMESTAMPS])
 
 
 @pytest.fixture(scope="session")
-def timed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    """The same with timestamps."""
-    folder = tmp_path_factory.mktemp("timed-whisper")
-    return write_tiny_whisper(folder, [*SPECIAL_TOKENS, *TIMESTAMPS])
+def untimed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The same without timestamps."""
+    return write_tiny_whisper(tmp_path_factory.mktemp("untimed-whisper"), SPECIAL_TOKENS)
 
 
 def write_tiny_whisper(folder: Path, special_tokens: list[str]) -> Checkpoint:

@@ -42,7 +42,7 @@ def test_blocks_of_a_long_recording_do_not_cut_through_speech(
             yield start / 16_000, (stop - start) / 16_000
 
     monkeypatch.setattr(vad, "split_at_pauses", split_at_silence)
-    monkeypatch.setattr(scanning, "BLOCK_SECONDS", 10.0)
+    monkeypatch.setattr(vad, "BLOCK_SECONDS", 10.0)
     segments = [(2.0, 3.0), (8.0, 6.0), (26.0, 4.0)]
     samples = np.zeros(31 * 16_000, np.float32)
     for start, length in segments:

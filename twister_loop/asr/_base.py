@@ -92,13 +92,13 @@ class Recognizer(Part):
 
         Args:
             checkpoint: the weights.
-            speech: utterances with audio, at most 30 s each. If `lang` is set, that language is
-                decoded; otherwise it is detected.
+            speech: utterances with audio. If `lang` is set, that language is decoded; otherwise
+                it is detected.
 
         Yields:
             Every utterance with `pred_text`, `lang`, and those of the decoder's statistics that
             the engine has: `confidence`, `compression_ratio`, `no_speech`, `hit_limit`,
-            `fallback`, `lang_probability`, `alternatives`. Filters use them.
+            `fallback`, `lang_probability`, `alternatives`, `segments`. Filters use them.
 
         Raises:
             EngineError: the checkpoint cannot be loaded.
@@ -195,14 +195,21 @@ class Recognizer(Part):
     def full_window(self) -> Self | None:
         """Return this recognizer with the standard decoding that others report scores with.
 
-        For Whisper that is a window of 30 s. None if it is no different.
+        For Whisper those are 30 s windows with timestamps. None if it is no different.
         """
         return None
+
+    def full_context(self) -> Self:
+        """Return this recognizer without the shortcuts that `faster_variants` take.
+
+        For Whisper each clip is padded to 30 s. The default is for a recognizer without any.
+        """
+        return self
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         """Return variants of this recognizer that decode these weights, the fastest first.
 
-        Before labeling, each is compared with `full_window` on a sample of the pool, and the
+        Before labeling, each is compared with `full_context` on a sample of the pool, and the
         first whose transcripts agree is used.
         """
         return (self,)

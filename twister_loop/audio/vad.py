@@ -5,7 +5,9 @@ Import this module only when a long recording has to be cut: it imports torch.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -25,6 +27,16 @@ BLOCK_SECONDS: Seconds = 600.0
 """Length of a block, in which long recordings are read: 38 MB of samples in memory."""
 BLOCK_END_SECONDS: Seconds = 1.0
 """Distance from the end of a block within which speech counts as cut off by it."""
+
+_of_thread = threading.local()
+
+
+def load_model() -> Any:
+    """Return the model, loaded once a thread: loading takes longer than a clip."""
+    # It holds the state of the clip that it is reading, so threads cannot share it.
+    if not hasattr(_of_thread, "model"):
+        _of_thread.model = silero_vad.load_silero_vad()
+    return _of_thread.model
 
 
 def find_segments(recording: Utterance, limit: Seconds) -> Iterator[tuple[Seconds, Seconds]]:
@@ -67,10 +79,9 @@ def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds,
         samples: float32, (n_samples,), at 16 kHz.
         limit: the longest segment, more than 1 s.
     """
-    model = silero_vad.load_silero_vad()
     regions = silero_vad.get_speech_timestamps(
         torch.from_numpy(samples),
-        model,
+        load_model(),
         sampling_rate=SAMPLE_RATE,
         # A second less, so that a region still fits with its padding.
         max_speech_duration_s=limit - 1,
@@ -101,7 +112,6 @@ def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
     Raises:
         AudioError: the audio cannot be read.
     """
-    model = silero_vad.load_silero_vad()
     times: list[Seconds] = []
     begin = 0.0
     while begin < recording.duration:
@@ -112,11 +122,20 @@ def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
             duration=length,
             channel=recording.channel,
         )
-        regions = silero_vad.get_speech_timestamps(
-            torch.from_numpy(block), model, sampling_rate=SAMPLE_RATE, speech_pad_ms=0
-        )
-        times += [
-            begin + region[side] / SAMPLE_RATE for region in regions for side in ("start", "end")
-        ]
+        times += [begin + time for time in find_bounds(block) or ()]
         begin += length
     return (times[0], times[-1]) if times else None
+
+
+def find_bounds(samples: Samples) -> tuple[Seconds, Seconds] | None:
+    """Return where speech begins first and ends last, without padding; None without speech.
+
+    Args:
+        samples: float32, (n_samples,), at 16 kHz.
+    """
+    regions = silero_vad.get_speech_timestamps(
+        torch.from_numpy(samples), load_model(), sampling_rate=SAMPLE_RATE, speech_pad_ms=0
+    )
+    if not regions:
+        return None
+    return regions[0]["start"] / SAMPLE_RATE, regions[-1]["end"] / SAMPLE_RATE

@@ -16,12 +16,6 @@ from ..core.artifacts import used_by
 from ..core.errors import AudioError
 from ..core.types import Seconds, Utterance
 
-BLOCK_SECONDS: Seconds = 600.0
-"""Length of a block, in which long recordings are read: 38 MB of samples in memory."""
-BLOCK_END_SECONDS: Seconds = 1.0
-"""Distance from the end of a block within which speech counts as cut off by it."""
-
-
 EstimatedColumn = Literal["bandwidth", "dnsmos", "embedding"]
 """Column of a manifest that is estimated from the audio if a plan asks for it."""
 
@@ -130,8 +124,10 @@ def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utter
         else:
             yield channel
         return
+    # Imported here, because it loads torch, and short recordings do not need it.
+    vad = import_module("twister_loop.audio.vad")
     segment_count = 0
-    for offset, duration in _find_segments(options, channel):
+    for offset, duration in vad.find_segments(channel, options.at_most):
         yield replace(
             channel,
             id=f"{channel.id}-{segment_count:04d}",  # counted over blocks, so unique
@@ -142,27 +138,3 @@ def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utter
     if not segment_count:
         # Rejected and not dropped, so that every file of the pool is counted.
         yield replace(channel, rejected_by="no_speech", objection="no speech found in it")
-
-
-def _find_segments(options: ScanOptions, channel: Utterance) -> Iterator[tuple[Seconds, Seconds]]:
-    """Yield offset and duration of the speech in a long channel, reading it block by block."""
-    # Imported here, because it loads torch, and short recordings do not need it.
-    vad = import_module("twister_loop.audio.vad")
-    begin = 0.0
-    while begin < channel.duration:
-        length = min(BLOCK_SECONDS, channel.duration - begin)
-        block = audio.read(
-            channel.audio_filepath,
-            offset=channel.offset + begin,
-            duration=length,
-            channel=channel.channel,
-        )
-        segments = list(vad.split_at_pauses(block, options.at_most))
-        next_begin = begin + length
-        is_last = next_begin >= channel.duration
-        if not is_last and segments and sum(segments[-1]) > length - BLOCK_END_SECONDS:
-            # The block may end within a sentence: its last segment is found again, whole, in a
-            # block that begins with it.
-            next_begin = begin + segments.pop()[0]
-        yield from ((begin + offset, duration) for offset, duration in segments)
-        begin = next_begin

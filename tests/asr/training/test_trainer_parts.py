@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop.core.types import Utterance
+from twister_loop.core.types import Measure, Utterance
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.model
@@ -86,6 +86,19 @@ def test_early_stopping_keeps_the_first_of_the_best_weights_and_ends_on_a_platea
     restarted.load_state_dict(stopping.state_dict())
     assert restarted.is_over
     assert len((tmp_path / "stopping.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("measure", ["words", "characters"])
+def test_the_log_of_early_stopping_names_what_is_counted(
+    measure: Measure, caplog: pytest.LogCaptureFixture
+) -> None:
+    from twister_loop.asr._training.early_stopping import EarlyStopping
+
+    caplog.set_level("INFO")
+    stopping = EarlyStopping("dev", 2, None, 9, count_errors=lambda: (2, 8), measure=measure)
+    stopping.evaluate(1, 1, {})
+    assert f"step 1: 2 errors in 8 {measure} of dev (25.00 %)" in caplog.text
+    assert stopping.state_dict()["evaluations"][0]["measure"] == measure
 
 
 def test_batches_hold_every_example_once_and_clips_of_similar_length() -> None:

@@ -30,9 +30,9 @@ def example(whisper: Any, **fields: Any) -> Any:
 @pytest.mark.parametrize("token", SPELLED)
 @pytest.mark.parametrize("lang", ["it", "zh"])
 def test_a_spelled_token_is_tokenized_as_letters(
-    timed_whisper: Checkpoint, token: str, lang: str
+    tiny_whisper: Checkpoint, token: str, lang: str
 ) -> None:
-    whisper = load_model(timed_whisper)
+    whisper = load_model(tiny_whisper)
     tokens = whisper.tokenize(f"uno {token}due{token}", lang)
     assert max(tokens) < whisper.end_token  # all control tokens come after the letters
     spelled = "".join(whisper.tokenizer.convert_ids_to_tokens(tokens)).replace("\u0120", " ")
@@ -41,9 +41,9 @@ def test_a_spelled_token_is_tokenized_as_letters(
 
 @pytest.mark.parametrize("token", SPELLED)
 def test_labels_and_previous_texts_hold_no_control_token_of_the_text(
-    timed_whisper: Checkpoint, token: str
+    tiny_whisper: Checkpoint, token: str
 ) -> None:
-    whisper = load_model(timed_whisper)
+    whisper = load_model(tiny_whisper)
     piece = Piece(id="p", origin="human", lang="it", text=f"{token} tre", start=0.0, end=1.0)
     built = example(whisper, text=f"uno {token}", previous_text=f"due {token}", pieces=(piece,))
     [sentence] = built.sentence_tokens
@@ -55,9 +55,9 @@ def test_labels_and_previous_texts_hold_no_control_token_of_the_text(
 
 @pytest.mark.parametrize("token", ["<|endoftext|>", "<|it|>", "<|0.00|>"])
 def test_forced_decoding_scores_a_spelled_token_letter_by_letter(
-    timed_whisper: Checkpoint, clips: list[Utterance], token: str
+    tiny_whisper: Checkpoint, clips: list[Utterance], token: str
 ) -> None:
-    recognizer = BoundRecognizer(build_whisper(), timed_whisper)
+    recognizer = BoundRecognizer(build_whisper(), tiny_whisper)
     [aligned] = recognizer.align([replace(clips[0], text=f"uno {token}")])
     assert [word.word for word in aligned.words] == ["uno", token]
     # One letter less, one term of the sum less: a control token would be one term for all.
@@ -67,8 +67,8 @@ def test_forced_decoding_scores_a_spelled_token_letter_by_letter(
     assert short is not None and long is not None and short != long
 
 
-def test_plain_texts_have_the_tokens_of_the_tokenizer(timed_whisper: Checkpoint) -> None:
-    whisper = load_model(timed_whisper)
+def test_plain_texts_have_the_tokens_of_the_tokenizer(tiny_whisper: Checkpoint) -> None:
+    whisper = load_model(tiny_whisper)
     for text in ("l'università è così", "你好 world", "안녕하세요", "1,000.50 €  <b> a|b", "नमस्ते"):
         words = text.split()
         expected = [

@@ -63,19 +63,19 @@ def collate_one(whisper: Any, loaded: Any) -> Any:
     return batch
 
 
-def test_sentences_are_between_timestamps_in_steps_of_20_ms(timed_whisper: Checkpoint) -> None:
-    prompt, label, whisper = tokenize_label(timed_whisper, PACKED, with_timestamps=True)
+def test_sentences_are_between_timestamps_in_steps_of_20_ms(tiny_whisper: Checkpoint) -> None:
+    prompt, label, whisper = tokenize_label(tiny_whisper, PACKED, with_timestamps=True)
     assert to_text(whisper, prompt) == "<|startoftranscript|><|it|><|transcribe|>"
     assert to_text(whisper, label) == "<|0.00|> due<|1.20|><|1.70|> three<|3.10|>"
 
 
 def test_previous_text_opens_the_prompt_and_has_no_loss(
-    timed_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
     from twister_loop.asr.whisper.dataset import IGNORE_INDEX, load_examples
     from twister_loop.asr.whisper.labels import build_examples
 
-    prompt, label, whisper = tokenize_label(timed_whisper, PACKED, with_previous_text=True)
+    prompt, label, whisper = tokenize_label(tiny_whisper, PACKED, with_previous_text=True)
     start = "<|startoftranscript|><|it|><|transcribe|><|notimestamps|>"
     assert to_text(whisper, prompt) == f"<|startofprev|> uno{start}"
     assert to_text(whisper, label) == " due three"
@@ -91,51 +91,51 @@ def test_previous_text_opens_the_prompt_and_has_no_loss(
     assert labels[-len(learned) :] == learned
 
 
-def test_previous_text_takes_at_most_half_of_the_decoder(timed_whisper: Checkpoint) -> None:
+def test_previous_text_takes_at_most_half_of_the_decoder(tiny_whisper: Checkpoint) -> None:
     long = replace(PACKED, previous_text="uno due tre " * 200)
     forms = {"with_previous_text": True, "with_timestamps": True}
-    prompt, label, whisper = tokenize_label(timed_whisper, long, **forms)
+    prompt, label, whisper = tokenize_label(tiny_whisper, long, **forms)
     previous_text = prompt[: prompt.index(whisper.start_token)]
     assert len(previous_text) == whisper.max_tokens // 2
     long_label = replace(long, text="due " * 100, pieces=())
-    prompt, label, whisper = tokenize_label(timed_whisper, long_label, **forms)
+    prompt, label, whisper = tokenize_label(tiny_whisper, long_label, **forms)
     assert len(prompt) + len(label) == whisper.max_tokens
 
 
 def test_one_sentence_has_the_times_of_its_words_if_they_are_known(
-    timed_whisper: Checkpoint,
+    tiny_whisper: Checkpoint,
 ) -> None:
     one_sentence = replace(PACKED, pieces=(), text="due", previous_text=None)
-    _, label, whisper = tokenize_label(timed_whisper, one_sentence, with_timestamps=True)
+    _, label, whisper = tokenize_label(tiny_whisper, one_sentence, with_timestamps=True)
     assert to_text(whisper, label) == "<|0.00|> due<|3.10|>"
     words = (Word(word="due", start=0.5, end=0.931, logprob=-1.0),)
     aligned = replace(one_sentence, words=words)
-    _, label, whisper = tokenize_label(timed_whisper, aligned, with_timestamps=True)
+    _, label, whisper = tokenize_label(tiny_whisper, aligned, with_timestamps=True)
     assert to_text(whisper, label) == "<|0.50|> due<|0.94|>"
 
 
 @pytest.mark.parametrize("lang", ["it", "zh"])
-def test_a_packed_label_always_fits(timed_whisper: Checkpoint, lang: str) -> None:
+def test_a_packed_label_always_fits(tiny_whisper: Checkpoint, lang: str) -> None:
     """It fits in every form, timestamps included; too long, it would be left out of training."""
     from twister_loop.asr.whisper.labels import build_examples
 
     text = {"it": "premi due e poi cancelletto", "zh": "\u6211\u4eca\u5929\u958b\u6703"}[lang]
     speech = [Utterance(id=str(n), duration=0.5, text=text, lang=lang) for n in range(60)]
     asr = Recognizer.build({"use": "whisper"})
-    packer = Packer(PackOptions(gap=0.0), asr.label_length_ratio(timed_whisper), 1)
+    packer = Packer(PackOptions(gap=0.0), asr.label_length_ratio(tiny_whisper), 1)
     groups = list(packer.pack(speech))
     assert 1 < len(groups) < 20
     packed = [
         Utterance(id="p", duration=group.end, text=group.text, lang=group.lang, pieces=group.pieces)
         for group in groups
     ]
-    examples = build_examples(load_model(timed_whisper), packed, 5.0, 8)
+    examples = build_examples(load_model(tiny_whisper), packed, 5.0, 8)
     assert len(examples) == len(packed)
     assert all(example.sentence_tokens for example in examples)
     assert max(len(example.tokens) for example in examples) > 300
 
 
-def test_the_form_of_a_label_is_drawn_anew_in_every_epoch(timed_whisper: Checkpoint) -> None:
+def test_the_form_of_a_label_is_drawn_anew_in_every_epoch(tiny_whisper: Checkpoint) -> None:
     from twister_loop.asr.whisper.dataset import plan_steps
     from twister_loop.asr.whisper.labels import Example
 
@@ -159,7 +159,7 @@ def test_the_form_of_a_label_is_drawn_anew_in_every_epoch(timed_whisper: Checkpo
         assert 8 < sum(form[index] for form in first.values()) < 32
 
 
-def test_timestamps_follow_the_augmented_audio(timed_whisper: Checkpoint, tmp_path: Path) -> None:
+def test_timestamps_follow_the_augmented_audio(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
     """Speech that augmentation slows down has its sentences later."""
     from twister_loop.asr.whisper.dataset import load_examples
     from twister_loop.asr.whisper.labels import build_examples
@@ -168,7 +168,7 @@ def test_timestamps_follow_the_augmented_audio(timed_whisper: Checkpoint, tmp_pa
 
     path = tmp_path / "a.wav"
     audio.write(np.full(round(3.1 * 16_000), 0.1, np.float32), path)
-    whisper = load_model(timed_whisper)
+    whisper = load_model(tiny_whisper)
     [example] = build_examples(whisper, [replace(PACKED, audio_filepath=path)], 5.0, 8)
     half_speed = Effect.build({"use": "speed", "factors": [0.5]})
     augmentation = Augmentation((RandomEffect(half_speed, 1.0),), "reading")
@@ -179,24 +179,24 @@ def test_timestamps_follow_the_augmented_audio(timed_whisper: Checkpoint, tmp_pa
 
 
 def test_training_accepts_timestamps_and_previous_text(
-    timed_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
     asr = build_whisper(
         batch=2, margins=[0.2, 0.6], learning_rate=1e-3, epochs=1, timestamps=1.0, previous_text=1.0
     )
     speech = [replace(clip, previous_text="uno", speaker="ada") for clip in clips[:4]]
     training_set = Manifest.write(speech, tmp_path / "filtered_labels")
-    asr.train(timed_whisper, training_set, tmp_path / "out", 1)
+    asr.train(tiny_whisper, training_set, tmp_path / "out", 1)
     assert (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_a_whisper_without_timestamps_refuses_to_train_on_them(
-    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+    untimed_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:
     asr = Recognizer.build({"use": "whisper", "timestamps": 0.5, "epochs": 1})
     training_set = Manifest.write(clips[:2], tmp_path / "filtered_labels")
     with pytest.raises(EngineError, match="has no timestamps"):
-        asr.train(tiny_whisper, training_set, tmp_path / "out", 1)
+        asr.train(untimed_whisper, training_set, tmp_path / "out", 1)
 
 
 def test_shares_above_1_are_refused() -> None:

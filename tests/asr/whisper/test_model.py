@@ -29,6 +29,29 @@ def test_a_text_without_spaces_is_split_into_characters(tiny_whisper: Checkpoint
     assert whisper.detokenize(whisper.tokenize("你好吗", "zh")) == "你好吗"
 
 
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("ja", "東京タワー"),
+        ("th", "สวัสดีครับ"),
+        ("lo", "ສະບາຍດີ"),
+        ("km", "ជំរាបសួរ"),
+        ("my", "မင်္ဂလာပါ"),
+    ],
+)
+def test_every_unspaced_language_is_split_into_characters_that_make_the_text(
+    tiny_whisper: Checkpoint, lang: str, text: str
+) -> None:
+    whisper = load_model(tiny_whisper)
+    characters = [character for character, _ in whisper.tokenize_words(text, lang)]
+    # A token of several characters stays whole.
+    assert "".join(characters) == text and len(characters) > len(text) / 2
+    assert whisper.detokenize(whisper.tokenize(text, lang)) == text
+    # The first token holds no space, with which Whisper begins texts in other languages.
+    assert not whisper.tokenizer.decode(whisper.tokenize(text, lang)).startswith(" ")
+    assert whisper.tokenizer.decode(whisper.tokenize(text, "it")).startswith(" ")
+
+
 def test_the_encoder_for_any_length_computes_what_that_of_transformers_does(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:

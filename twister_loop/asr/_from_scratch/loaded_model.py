@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from ...core import schema
 from ...core.artifacts import read_json
 from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Checkpoint, Seconds, Utterance, Word
+from ...text.script_neutral import compression_ratio
 from . import ctc
 from .architecture import CONFIG, WEIGHTS, ScratchArchitecture, unpad_logprobs
 from .features import FRAMES_PER_SECOND, extract_features, load_samples, pad_features
@@ -89,14 +89,13 @@ class LoadedModel:
 
     def _with_transcript(self, utterance: Utterance, hypothesis: ctc.Hypothesis) -> Utterance:
         text = self.tokenizer.decode(hypothesis.tokens)
-        encoded = text.encode()
         # Per token, so that long texts can be compared with short ones, as with Whisper.
         confidence = hypothesis.logprob / max(len(hypothesis.tokens), 1)
         return replace(
             utterance,
             pred_text=text,
             confidence=round(confidence, 4),
-            compression_ratio=round(len(encoded) / len(zlib.compress(encoded)), 4),
+            compression_ratio=round(compression_ratio(text), 4),
         )
 
     def _with_words(

@@ -16,7 +16,7 @@ from ...core.types import Checkpoint, Seconds, Utterance
 from .._base import Recognizer
 from ..whisper import weights
 from ..whisper.decoding import FALLBACK_NGRAM
-from ..whisper.long_form import AnyLengthDecoder, describe_algorithm
+from ..whisper.long_form import AnyLengthDecoder, describe_algorithm, explain_unsupported
 from ..whisper.model import WINDOW_LENGTH, WhisperProcessing, supported_margins, weights_folder
 from ..whisper.options import Decoding, LongForm
 from ..whisper.sequential import Attempt
@@ -76,7 +76,8 @@ class CTranslate2Recognizer(Recognizer):
         raise EngineError("ctranslate2 cannot align text; use `whisper`")
 
     def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
-        return WhisperProcessing.from_folder(weights_folder(checkpoint)).explain_unsupported
+        whisper = WhisperProcessing.from_folder(weights_folder(checkpoint))
+        return partial(explain_unsupported, whisper, self.decoding, self.long_form)
 
     def train(
         self,

@@ -15,6 +15,7 @@ from ...core.types import Alternative, Language
 from .decoder import CachedDecoder, detect_speech, repeating_tokens, suppression_bias
 from .decoding import Hypothesis
 from .model import Whisper, round_statistic
+from .timestamps import TimestampRules
 
 ScoredTokens = tuple[list[int], float]
 """Tokens of a hypothesis and the sum of their log-probabilities, in nats."""
@@ -84,6 +85,8 @@ def decode_beams(
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
+    timestamps: bool = False,
+    previous_tokens: Sequence[Sequence[int]] = (),
 ) -> list[list[Hypothesis]]:
     """Decode a batch by beam search.
 
@@ -94,22 +97,27 @@ def decode_beams(
         langs: language of each clip; None is detected.
         limits: maximum tokens of each transcript, the end included.
         ngram: length of token n-grams that must not occur twice; 0 allows all.
+        timestamps: whether to decode timestamps too.
+        previous_tokens: tokens of the text before each clip, equally many for all; () for none.
 
     Returns:
         For each clip at most `beam_size` hypotheses, the best first.
     """
     decoder = CachedDecoder(whisper, whisper.encode(features))
-    detection = detect_speech(whisper, decoder, langs)
-    logits = decoder.step([whisper.prompt_tokens(lang) for lang in detection.langs])
-    first_bias = suppression_bias(whisper, begin=True)
-    later_bias = suppression_bias(whisper, begin=False)
+    detection = detect_speech(whisper, decoder, langs, previous_tokens)
+    logits = decoder.step([whisper.prompt_tokens(lang, timestamps) for lang in detection.langs])
+    first_bias = suppression_bias(whisper, begin=True, timestamps=timestamps)
+    later_bias = suppression_bias(whisper, begin=False, timestamps=timestamps)
+    rules = TimestampRules.of(whisper) if timestamps else None
     beams = [BeamState(beam_size, limit) for limit in limits]
     unfinished = list(range(len(beams)))
     # The active hypotheses of all clips are the rows of one batch, clip after clip.
     while unfinished:
         logits = logits + (later_bias if beams[unfinished[0]].active[0][0] else first_bias)
+        hypotheses = [tokens for index in unfinished for tokens, _ in beams[index].active]
+        if rules:
+            logits = rules.constrain(logits, hypotheses)
         if ngram:
-            hypotheses = [tokens for index in unfinished for tokens, _ in beams[index].active]
             for row, tokens in enumerate(hypotheses):
                 logits[row, repeating_tokens(tokens, ngram)] = -torch.inf
         logprobs = logits.log_softmax(-1)
@@ -151,13 +159,22 @@ def decode_with_beam(
     langs: Sequence[Language | None],
     limits: Sequence[int],
     ngram: int = 0,
+    timestamps: bool = False,
+    previous_tokens: Sequence[Sequence[int]] = (),
 ) -> list[Hypothesis]:
     """Return the best hypothesis of each clip, with `nbest` alternatives: a `BatchDecoder`.
 
     The other arguments are those of `decode_beams`.
     """
     beams = decode_beams(
-        whisper, beam_size, features=features, langs=langs, limits=limits, ngram=ngram
+        whisper,
+        beam_size,
+        features=features,
+        langs=langs,
+        limits=limits,
+        ngram=ngram,
+        timestamps=timestamps,
+        previous_tokens=previous_tokens,
     )
     return [
         replace(hypotheses[0], alternatives=list_alternatives(hypotheses)[:nbest])

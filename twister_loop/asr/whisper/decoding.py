@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -11,6 +10,7 @@ import torch
 
 from ...audio.io import SAMPLE_RATE
 from ...core.types import Alternative, Language, Seconds, Utterance
+from ...text.script_neutral import compression_ratio
 from .batching import (
     ClipBatch,
     answer_unprocessable,
@@ -20,8 +20,10 @@ from .batching import (
 )
 from .model import WINDOW_LENGTH, WhisperProcessing, round_statistic
 
-MAX_TOKENS_PER_SECOND = 20
-"""Limit of a transcript's length; nobody speaks faster, in any script."""
+MAX_TOKENS_PER_SECOND = 90
+"""Limit of a transcript's length: 30 characters a second, above which the filter `char_rate` drops
+it, of 3 tokens each, since Whisper spells many scripts byte by byte (Tibetan has the most, 78
+tokens a second; BENCHMARKS.md)."""
 EXTRA_TOKENS = 32
 """Tokens allowed beside those per second, so that the text of a short clip is not cut."""
 MAX_COMPRESSION_RATIO = 2.4
@@ -51,10 +53,8 @@ class Hypothesis:
 
     @property
     def compression_ratio(self) -> float:
-        """Return the bytes of the text divided by its compressed bytes; a loop has a high one."""
-        # zlib and bytes, as in OpenAI's decoder: its threshold is for this ratio.
-        encoded = self.text.encode()
-        return len(encoded) / len(zlib.compress(encoded))
+        """Return how well the text compresses; a loop has a high ratio, in any script."""
+        return compression_ratio(self.text)
 
     @property
     def failure_signs(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ from ...core.types import Checkpoint, Share, Utterance
 from .._base import Recognizer
 from .._precision import resolve_dtype
 from . import alignment, labels, memory, training, transcription, weights
-from .long_form import describe_algorithm
+from .long_form import describe_algorithm, explain_unsupported
 from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, supported_margins, weights_folder
 from .options import WhisperOptions
 
@@ -46,7 +47,8 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         return labels.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
 
     def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
-        return WhisperProcessing.from_folder(weights_folder(checkpoint)).explain_unsupported
+        whisper = WhisperProcessing.from_folder(weights_folder(checkpoint))
+        return partial(explain_unsupported, whisper, self.decoding, self.long_form)
 
     def train(
         self,

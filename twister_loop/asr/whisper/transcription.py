@@ -7,9 +7,12 @@ from functools import partial
 
 from ...core.manifest import iter_windows
 from ...core.types import Utterance
-from . import beam_search, decoding, greedy_search
+from . import beam_search, greedy_search
+from .decoding import BatchDecoder
+from .long_form import AnyLengthDecoder
 from .model import Whisper
 from .options import WhisperOptions
+from .sequential import TEMPERATURES, Attempt
 
 
 def transcribe(
@@ -19,11 +22,27 @@ def transcribe(
 
     Early stopping calls it with the model that is being trained.
     """
-    decode = partial(greedy_search.decode_greedily, whisper, temperature=options.temperature)
+    sample = partial(greedy_search.decode_greedily, whisper)
+    decode: BatchDecoder = partial(sample, temperature=options.temperature)
     # A beam of 1 would give the same texts as greedy decoding, only slower.
     if options.beam > 1:
         decode = partial(beam_search.decode_with_beam, whisper, options.beam, options.nbest or 0)
+    decoder = AnyLengthDecoder(
+        whisper=whisper,
+        decode=decode,
+        attempts=[
+            Attempt(decode, options.temperature),
+            *(
+                Attempt(partial(sample, temperature=temperature), temperature)
+                for temperature in TEMPERATURES
+                if temperature > options.temperature
+            ),
+        ],
+        margin=options.margin,
+        batch_size=options.decode_batch,
+        decoding=options.decoding,
+        long_form=options.long_form,
+        with_previous_text=options.condition_on_previous_text,
+    )
     for window in iter_windows(speech):
-        yield from decoding.transcribe_window(
-            whisper, decode, window, margin=options.margin, batch_size=options.decode_batch
-        )
+        yield from decoder.transcribe(window)

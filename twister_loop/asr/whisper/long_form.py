@@ -1,0 +1,107 @@
+"""Transcription of speech of any length: clips in their own contexts, and longer recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ...core.types import Seconds, Utterance
+from .batching import describe_margin
+from .by_segments import transcribe_by_segments
+from .decoding import BatchDecoder, transcribe_window
+from .model import NO_TIMESTAMPS, WhisperProcessing, explain_too_long
+from .options import Decoding, LongForm
+from .sequential import Attempt, transcribe_sequentially
+
+
+def explain_unsupported(
+    whisper: WhisperProcessing, decoding: Decoding, long_form: LongForm, utterance: Utterance
+) -> str | None:
+    """Return why an utterance cannot be transcribed with these options, or None if it can."""
+    if reason := whisper.explain_unsupported(utterance):
+        return reason
+    is_sequential = decoding == "sequential" or (
+        long_form == "sequential" and explain_too_long(utterance) is not None
+    )
+    if is_sequential and not whisper.has_timestamps:
+        return f"{NO_TIMESTAMPS}, which the sequential algorithm needs"
+    return None
+
+
+def describe_algorithm(
+    *,
+    margin: Seconds,
+    decoding: Decoding,
+    long_form: LongForm,
+    with_previous_text: bool,
+    fallback: str,
+) -> str:
+    """Describe how clips and longer recordings are decoded, as far as it changes error rates.
+
+    The arguments are options of the recognizer, and the name of what is tried on failed windows.
+    """
+    previous = " after the previous text" if with_previous_text else ""
+    if decoding == "sequential":
+        return f"30 s windows with timestamps, sequential{previous}, {fallback}"
+    longer = f"sequential{previous}" if long_form == "sequential" else "by segments"
+    return f"{describe_margin(margin)}, repetition guard, over 30 s {longer}"
+
+
+@dataclass(frozen=True)
+class AnyLengthDecoder:
+    """Decoder of an engine for clips and for longer recordings, with the options of a plan."""
+
+    whisper: WhisperProcessing
+    decode: BatchDecoder
+    """Decodes clips of at most 30 s."""
+    attempts: Sequence[Attempt]
+    """Ways to decode a window of the sequential algorithm, tried in turn."""
+    margin: Seconds
+    batch_size: int
+    decoding: Decoding
+    long_form: LongForm
+    with_previous_text: bool
+
+    def transcribe(self, window: Sequence[Utterance]) -> list[Utterance]:
+        """Transcribe utterances of any length, and return them in their order."""
+        if self.decoding == "sequential":
+            return self._transcribe_sequentially(window)
+        is_long = [explain_too_long(utterance) is not None for utterance in window]
+        clips = _skip(window, is_long)
+        transcribed = transcribe_window(
+            self.whisper, self.decode, clips, margin=self.margin, batch_size=self.batch_size
+        )
+        if not any(is_long):
+            return transcribed
+        recordings = _skip(window, [not long for long in is_long])
+        in_long_form = (
+            self._transcribe_sequentially(recordings)
+            if self.long_form == "sequential"
+            else self._transcribe_by_segments(recordings)
+        )
+        return [
+            recording if long else clip
+            for recording, clip, long in zip(in_long_form, transcribed, is_long, strict=True)
+        ]
+
+    def _transcribe_sequentially(self, window: Sequence[Utterance]) -> list[Utterance]:
+        return transcribe_sequentially(
+            self.whisper,
+            self.attempts,
+            window,
+            batch_size=self.batch_size,
+            with_previous_text=self.with_previous_text,
+        )
+
+    def _transcribe_by_segments(self, window: Sequence[Utterance]) -> list[Utterance]:
+        return transcribe_by_segments(
+            self.whisper, self.decode, window, margin=self.margin, batch_size=self.batch_size
+        )
+
+
+def _skip(window: Sequence[Utterance], marks: Sequence[bool]) -> list[Utterance]:
+    """Return the window with the marked utterances to be skipped."""
+    return [
+        replace(utterance, skip=True) if mark else utterance
+        for utterance, mark in zip(window, marks, strict=True)
+    ]
