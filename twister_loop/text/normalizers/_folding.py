@@ -125,6 +125,9 @@ _FOLDED = _Folded(
         **dict.fromkeys(
             (*range(0x0951, 0x0955), *range(0x1CD0, 0x1CD3), *range(0x1CD4, 0x1CE9)), ""
         ),
+        # Malayalam, chapter 12.9: the vowel sign au of older orthography.
+        0x0D4C: "\u0d57",
+        # French, and Latin words in English.
         0x0153: "oe",
     }
 )
@@ -149,10 +152,19 @@ def fold_characters(text: str, lang: Language | None) -> str:
     if language in DOTLESS_I_LANGUAGES:
         text = text.replace("I", "ı").replace("İ", "i")
     # NFKC again after casefold, which decomposes some letters; among them İ, to i and a dot.
-    text = re.sub("(?<=[ijį])\u0307", "", text.casefold())
-    text = unicodedata.normalize("NFKC", text).translate(_FOLDED)
+    text = unicodedata.normalize("NFKC", text.casefold()).translate(_FOLDED)
+    text = re.sub("(?<=[ijį])\u0307+", "", text)
     text = text.translate(LETTERS.get(language, {}))
     for pattern, replacement in (*LATE.get(language, ()), *LATE[""]):
         text = pattern.sub(replacement, text)
     # Removed marks may have stood between letters and marks that compose.
-    return _STRAY_MARK.sub("", unicodedata.normalize("NFKC", fold_apostrophes(text, language)))
+    return unicodedata.normalize("NFKC", fold_apostrophes(text, language))
+
+
+def join_words(text: str) -> str:
+    r"""Return the words of a text with single spaces, without marks that have no letter below them.
+
+    >>> join_words(" one  \u0301 two ")
+    'one two'
+    """
+    return " ".join(_STRAY_MARK.sub("", text).split())

@@ -70,14 +70,12 @@ _SEQUENCES = _read_sequences(
     # Tamil (and shri, 12.6), Telugu, Kannada, Malayalam (and nta, 12.9):
     "0B86=0B85+0BC2 0BB8+0BCD+0BB0+0BC0=0BB6+0BCD+0BB0+0BC0 0C13=0C12+0C55 0C14=0C12+0C4C",
     "0C94=0C92+0CCC 0D08=0D07+0D57 0D0A=0D09+0D57 0D10=0D0E+0D46 0D13=0D12+0D3E 0D14=0D12+0D57",
-    "0D57=0D4C 0D7B+0D4D+0D31=0D28+0D4D+0D31,0D7B+0D31",
+    "0D7B+0D4D+0D31=0D28+0D4D+0D31,0D7B+0D31",
     # Sinhala (13.2):
     "0D86=0D85+0DCF 0D87=0D85+0DD0 0D88=0D85+0DD1 0D8C=0D8B+0DDF 0D92=0D91+0DCA 0D95=0D94+0DCA",
     "0D96=0D94+0DDF",
-    # Thai and Lao (16.1, 16.2): a double e, and tone marks that are typed after nikhahit.
-    "0E41=0E40+0E40 0E48+0E4D=0E4D+0E48 0E49+0E4D=0E4D+0E49 0E4A+0E4D=0E4D+0E4A",
-    "0E4B+0E4D=0E4D+0E4B 0EC1=0EC0+0EC0 0EC8+0ECD=0ECD+0EC8 0EC9+0ECD=0ECD+0EC9",
-    "0ECA+0ECD=0ECD+0ECA 0ECB+0ECD=0ECD+0ECB",
+    # Thai and Lao (16.1, 16.2): ae typed as e twice.
+    "0E41=0E40+0E40 0EC1=0EC0+0EC0",
     # Myanmar (16.3): vowel signs in the wrong order, nya for u.
     "102D+102F=102F+102D 102F+1036=1036+102F 1009+103A=1025+103A",
     # Khmer (16.4): split vowels, signs in the wrong order, subscript da that looks like ta.
@@ -113,6 +111,8 @@ EARLY: Mapping[str, tuple[Replacement, ...]] = {
 LATE: Mapping[str, tuple[Replacement, ...]] = {
     "": (
         _compile(_SEQUENCES),
+        # Tone marks of Thai and Lao come before nikhahit, whichever was typed first (16.1).
+        (re.compile("(\u0e4d)([\u0e48-\u0e4b]+)|(\u0ecd)([\u0ec8-\u0ecb]+)"), r"\2\1\4\3"),
         # Medial consonants of Myanmar in the order of their codes (16.3).
         (re.compile("[\u103b-\u103e]{2,}"), lambda match: "".join(sorted(match[0]))),
         # Stress and pitch marks, which Cyrillic texts have in dictionaries only. NFKC has composed
@@ -140,7 +140,7 @@ LATE: Mapping[str, tuple[Replacement, ...]] = {
 
 _ARABIC_SCRIPT_PERSIAN = str.maketrans("كڪيىہە", "ککییهه")
 _SORANI = str.maketrans("كيىھ", "کییه")
-LETTERS: Mapping[str, dict[int, int]] = {
+LETTERS: Mapping[str, Mapping[int, int | str]] = {
     "ar": str.maketrans("کڪیہھە", "ككيههه"),
     "az": str.maketrans("ǝș", "əş"),
     "be": str.maketrans("ѐѝ", "еи"),
@@ -157,7 +157,7 @@ LETTERS: Mapping[str, dict[int, int]] = {
     "uk": str.maketrans("ѐѝ", "еи"),
     "ur": str.maketrans("كيىهةە", "کییہۃہ"),
     "vi": str.maketrans("ðɖ", "đđ"),
-    **dict.fromkeys(("en", "fr", "it", "la"), str.maketrans({"æ": "ae"})),
+    **{language: {ord("æ"): "ae"} for language in ("en", "fr", "it", "la")},
 }
 """Letters that stand for others in a language, in lower case and NFKC form."""
 

@@ -1,7 +1,7 @@
 """Code-switching normalizer: the units of the mixed error rate, separated by spaces.
 
-Han characters and kana become single units, as in the mixed error rate of SEAME and ASCEND; Hangul
-and all else stays in words. Characters are simplified (see `mandarin`). Digits stay digits, because
+Characters of scripts without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) become single units, as in
+the mixed error rate of SEAME and ASCEND; Hangul and all else stays in words. Characters are simplified (see `mandarin`). Digits stay digits, because
 the language in which they were spoken is unknown.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ...core.types import Language
 from .. import scripts
 from ._base import Normalizer
+from ._folding import join_words
 from .mandarin import Mandarin
 
 
@@ -23,4 +24,5 @@ class Mixed(Normalizer):
     """Count Korean by `word` or by `syllable`."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        return " ".join(scripts.split_units(Mandarin().normalize(text, lang), self.hangul))
+        units = scripts.split_units(Mandarin().normalize(text, lang), self.hangul)
+        return join_words(" ".join(units))
