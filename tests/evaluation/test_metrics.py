@@ -100,6 +100,8 @@ def test_repeated_ngrams_are_five_units_that_occurred_before() -> None:
     assert metrics.count_repeated_ngrams("a b c d e f g") == Proportion(0, 3)
     assert metrics.count_repeated_ngrams(" ".join(10 * ["ja"])) == Proportion(5, 6)
     assert metrics.count_repeated_ngrams("谢谢谢谢谢谢") == Proportion(1, 2)
+    assert metrics.count_repeated_ngrams("네네네네네네") == Proportion(1, 2), "without spaces"
+    assert metrics.count_repeated_ngrams("กกกกกก") == Proportion(1, 2)
     assert metrics.count_repeated_ngrams("too short") == Proportion(0, 0)
 
 

@@ -65,6 +65,14 @@ def changed(world: Path, **changes: Any) -> Path:
         ({"gates": [{"use": "no_regression", "level": 0}]}, "level: from 0.5 to below 1"),
         ({"gates": [{"use": "retention", "level": 1}]}, "level: from 0.5 to below 1"),
         ({"gates": [{"use": "no_regression", "at_most": -0.1}]}, "at_most: from 0 to 1"),
+        ({"gates": [{"use": "significant", "decoding": "30s"}]}, "should be 'clip' or 'standard'"),
+        ({"full_window": 0}, "full_window: at least 200 utterances of each set, or true"),
+        ({"full_window": 199}, "or false for none, not 199"),
+        ({"full_window": "many"}, "full_window"),
+        (
+            {"full_window": False, "gates": [{"use": "sane_output", "decoding": "standard"}]},
+            "gates: sane_output reads standard decoding, which `full_window: false` leaves out",
+        ),
     ],
 )
 def test_an_invalid_plan_is_refused_with_key_and_reason(
@@ -126,6 +134,21 @@ def test_a_name_that_is_not_a_plain_folder_name_is_refused(
     part = "toy" if place in {"voices", "references"} else "data/test"
     with pytest.raises(ConfigError, match=rf"{place}\..*the name becomes a folder"):
         load(changed(world, **{place: {name: part}}))
+
+
+@pytest.mark.parametrize("full_window", [True, False, 200, 5000])
+def test_a_set_is_also_decoded_in_windows_as_a_whole_in_part_or_not(
+    world: Path, full_window: bool | int
+) -> None:
+    assert load(world).full_window == 200
+    plan = load(changed(world, full_window=full_window))
+    assert plan.full_window is full_window or plan.full_window == full_window
+
+
+def test_a_gate_may_read_standard_decoding(world: Path) -> None:
+    gates = [{"use": "no_regression", "decoding": "standard"}]
+    [gate] = load(changed(world, gates=gates)).gates
+    assert gate.decoding == "standard"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["calls-2", "전화", "it_dev.v2", "0"])

@@ -99,6 +99,28 @@ def objection_to(name: str, utterance: Utterance, **options: Any) -> str | None:
             make_utterance("press one now", pred_text="a one b"),
             "word error rate 0.67 > 0.5",
         ),
+        # Where words are not separated by spaces, or by style only, characters are counted.
+        (
+            "agreement",
+            {"unit": "words", "at_most": 0.5},
+            make_utterance("今日はいい天気", pred_text="今日もいい天気", lang="ja"),
+            make_utterance("今日はいい天気", pred_text="明日", lang=None),
+            "character error rate 0.86 > 0.5",
+        ),
+        (
+            "agreement",
+            {"unit": "words", "at_most": 0.2},
+            make_utterance("날씨가 좋네요", pred_text="날 씨가 좋네 요", lang="ko"),
+            make_utterance("날씨가 좋네요", pred_text="날씨는 좋아", lang="ko"),
+            "character error rate 0.50 > 0.2",
+        ),
+        (
+            "agreement",
+            {"unit": "words", "at_most": 0.3},
+            make_utterance("我買 iPhone 了", pred_text="我買 iPhone", lang=None),
+            make_utterance("我買 iPhone 了", pred_text="我買", lang=None),
+            "mixed error rate 0.50 > 0.3",
+        ),
         (
             "language",
             {},
