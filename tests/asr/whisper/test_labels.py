@@ -114,6 +114,30 @@ def test_one_sentence_has_the_times_of_its_words_if_they_are_known(
     assert to_text(whisper, label) == "<|0.50|> due<|0.94|>"
 
 
+def test_timestamps_of_a_clip_without_word_times_are_those_of_its_speech(
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from twister_loop.asr.whisper.dataset import load_examples
+    from twister_loop.asr.whisper.labels import build_examples, decoder_tokens
+    from twister_loop.audio import vad
+
+    whisper: Any = load_model(tiny_whisper)
+    [example] = build_examples(whisper, [replace(clips[0], text="due", lang="it")], 5.0, 8)
+    training_set = Manifest.write(clips[:1], tmp_path)
+    end = clips[0].duration
+    # The clips of the tests are noise, in which no speech is found.
+    for bounds, expected in (
+        ((0.1, 0.3), "<|0.10|> due<|0.30|>"),
+        (None, f"<|0.00|> due<|{round(end / 0.02) * 0.02:.2f}|>"),
+    ):
+        monkeypatch.setattr(vad, "find_bounds", lambda samples, bounds=bounds: bounds)
+        [(loaded, _)] = load_examples(training_set, 1, [replace(example, with_timestamps=True)])
+        assert to_text(whisper, decoder_tokens(whisper, loaded)[1]) == expected
+
+
 @pytest.mark.parametrize("lang", ["it", "zh"])
 def test_a_packed_label_always_fits(tiny_whisper: Checkpoint, lang: str) -> None:
     """It fits in every form, timestamps included; too long, it would be left out of training."""

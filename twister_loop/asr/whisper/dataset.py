@@ -150,11 +150,24 @@ def load_examples(
     for example in examples:
         try:
             utterance, samples = load_audio(training_set, example.utterance, epoch, example.copy)
-            loaded.append((replace(example, utterance=utterance), samples))
+            bounds = _find_speech_bounds(example, samples)
+            example = replace(example, utterance=utterance, speech_bounds=bounds)
+            loaded.append((example, samples))
         except AudioError as error:
             # A training of hours does not end because one file was deleted or damaged meanwhile.
             log.warning("skipping %s in training: %s", example.utterance.id, error)
     return loaded
+
+
+def _find_speech_bounds(example: Example, samples: Samples) -> tuple[Seconds, Seconds] | None:
+    """Return where the speech of a clip begins and ends, if its label wants that and lacks it."""
+    utterance = example.utterance
+    if not example.with_timestamps or utterance.pieces or utterance.words:
+        return None
+    # Imported here, because most trainings need no voice activity detection.
+    from ...audio.vad import find_bounds
+
+    return find_bounds(samples)
 
 
 def collate(

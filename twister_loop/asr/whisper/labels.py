@@ -37,6 +37,8 @@ class Example:
     """Whether the label has timestamps in this epoch."""
     with_previous_text: bool = False
     """Whether the prompt begins with the previous text in this epoch."""
+    speech_bounds: tuple[Seconds, Seconds] | None = None
+    """Where speech begins and ends in the audio of this epoch; None if it was not looked for."""
 
 
 def build_examples(
@@ -123,7 +125,7 @@ def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[i
     prompt, label = example.prompt, example.tokens
     if example.with_timestamps:
         prompt, label = prompt[:-1], []  # the last token of the prompt is <|notimestamps|>
-        times = sentence_times(example.utterance)
+        times = sentence_times(example)
         for (start, end), sentence in zip(times, example.sentence_tokens, strict=True):
             zero = whisper.first_timestamp_token
             label += [zero + timestamp_index(start), *sentence, zero + timestamp_index(end)]
@@ -133,17 +135,18 @@ def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[i
     return prompt, label
 
 
-def sentence_times(utterance: Utterance) -> list[tuple[Seconds, Seconds]]:
+def sentence_times(example: Example) -> list[tuple[Seconds, Seconds]]:
     """Return start and end of each sentence, in seconds.
 
     Sentences are the pieces of a packed utterance. An utterance of one sentence begins and ends
-    with its words; without word times it takes the whole clip.
+    with its words; without word times with its speech, and if none is found with the clip.
     """
+    utterance = example.utterance
     if utterance.pieces:
         return [(piece.start, piece.end) for piece in utterance.pieces]
     if utterance.words:
         return [(utterance.words[0].start, utterance.words[-1].end)]
-    return [(0.0, utterance.duration)]
+    return [example.speech_bounds or (0.0, utterance.duration)]
 
 
 def _add_context(whisper: Whisper, example: Example) -> Example:
