@@ -69,7 +69,7 @@ _SEQUENCES = _read_sequences(
     "0A93=0A85+0ACB,0A86+0AC7 0A94=0A85+0ACC,0A86+0AC8",
     # Tamil (and shri, 12.6), Telugu, Kannada, Malayalam (and nta, 12.9):
     "0B86=0B85+0BC2 0BB8+0BCD+0BB0+0BC0=0BB6+0BCD+0BB0+0BC0 0C13=0C12+0C55 0C14=0C12+0C4C",
-    "0C94=0C92+0CCC 0D08=0D07+0D57 0D0A=0D09+0D57 0D10=0D0E+0D46 0D13=0D12+0D3E 0D14=0D12+0D57",
+    "0C94=0C92+0CCC 0D08=0D07+0D4C 0D0A=0D09+0D4C 0D10=0D0E+0D46 0D13=0D12+0D3E 0D14=0D12+0D4C",
     "0D7B+0D4D+0D31=0D28+0D4D+0D31,0D7B+0D31",
     # Sinhala (13.2):
     "0D86=0D85+0DCF 0D87=0D85+0DD0 0D88=0D85+0DD1 0D8C=0D8B+0DDF 0D92=0D91+0DCA 0D95=0D94+0DCA",
@@ -92,16 +92,36 @@ _VIETNAMESE_TONES = {
 }
 """Old to new place of the tone in open syllables: hòa to hoà (Wikipedia, Vietnamese alphabet)."""
 
+
+def read_ethiopic_number(numerals: str) -> int:
+    r"""Return the value of an Ethiopic number; 100 and 10,000 multiply what is before them.
+
+    >>> read_ethiopic_number("\u1372\u1371\u137b\u137a\u136f")  # 10 + 9, hundreds, 90 + 7
+    1997
+    """
+    total = hundreds = units = 0
+    for numeral in numerals:
+        value = int(unicodedata.numeric(numeral))
+        if value == 100:
+            hundreds, units = hundreds + 100 * (units or 1), 0
+        elif value == 10_000:
+            total, hundreds, units = 10_000 * (total + hundreds + units or 1), 0, 0
+        else:
+            units += value
+    return total + hundreds + units
+
+
 EARLY: Mapping[str, tuple[Replacement, ...]] = {
     "": (
         _compile(_JOINER_SEQUENCES),
         # Myanmar digits zero and seven are typed for the letters wa and ra, and wa for zero.
-        (re.compile("(?<![၀-၉])\u1040(?=[\u102b-\u103e]|[\u1000-\u1021]\u103a)"), "\u101d"),
+        (re.compile("\u1040(?<![၀-၉].)(?=[\u102b-\u103e]|[\u1000-\u1021]\u103a)"), "\u101d"),
         (re.compile("\u1047(?=[\u102b-\u103e])"), "\u101b"),
         (
-            re.compile("(?<=[၀-၉])\u101d+(?![\u102b-\u103e]|[\u1000-\u1021]\u103a)"),
-            lambda match: "0" * len(match[0]),
+            re.compile("([၀-၉])(\u101d+)(?![\u102b-\u103e]|[\u1000-\u1021]\u103a)"),
+            lambda match: match[1] + "0" * len(match[2]),
         ),
+        (re.compile("[\u1369-\u137c]+"), lambda match: str(read_ethiopic_number(match[0]))),
     ),
     # Sorani Kurdish writes the vowel ae (U+06D5) also as heh that does not join.
     **dict.fromkeys(("ckb", "ku"), ((re.compile("ه\u200c"), "ە"),)),
@@ -112,12 +132,12 @@ LATE: Mapping[str, tuple[Replacement, ...]] = {
     "": (
         _compile(_SEQUENCES),
         # Tone marks of Thai and Lao come before nikhahit, whichever was typed first (16.1).
-        (re.compile("(\u0e4d)([\u0e48-\u0e4b]+)|(\u0ecd)([\u0ec8-\u0ecb]+)"), r"\2\1\4\3"),
+        (re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb]+)"), r"\2\1"),
         # Medial consonants of Myanmar in the order of their codes (16.3).
         (re.compile("[\u103b-\u103e]{2,}"), lambda match: "".join(sorted(match[0]))),
         # Stress and pitch marks, which Cyrillic texts have in dictionaries only. NFKC has composed
         # those that belong to letters, as in Macedonian ѓ.
-        (re.compile("(?<=[\u0400-\u052f])[\u0300\u0301\u030f\u0311]+"), ""),
+        (re.compile("([\u0400-\u052f])[\u0300\u0301\u030f\u0311]+"), r"\1"),
     ),
     # Catalan l·l, which is also typed with other dots; Occitan n·h and s·h.
     "ca": ((re.compile("(?<=l)[·•‧∙⋅.](?=l)"), ""),),
@@ -162,20 +182,21 @@ LETTERS: Mapping[str, Mapping[int, int | str]] = {
 """Letters that stand for others in a language, in lower case and NFKC form."""
 
 _LETTER = r"[^\W\d_]"
-_BETWEEN_LETTERS = re.compile(rf"(?<={_LETTER})'(?={_LETTER})")
+_LATIN = "[a-zß-ɏ]"
+_BETWEEN_LETTERS = re.compile(rf"'(?<={_LETTER}')(?={_LETTER})")
 APOSTROPHE_SPLITS = frozenset(
     "br ca co cy en eo fr frp fur ga gd gl ht it lb lij lld lmo lv mg mt nap oc pms pt rm sc scn sq"
     " vec wa".split()
 )
 """Languages in which the apostrophe stands between two words, one of which is shortened."""
 APOSTROPHE_LETTERS = {
-    # Glottal stops; that of Hawaiian stands before vowels.
+    # Glottal stops, those of Hawaiian and its relatives before vowels.
     **dict.fromkeys("haw rar sm to ty".split(), re.compile("'(?=[aeiouāēīōū])")),
-    **dict.fromkeys("gn so".split(), _BETWEEN_LETTERS),
+    **dict.fromkeys("gn so".split(), re.compile(f"(?<={_LATIN})'(?={_LATIN})")),
     # Uzbek o' and g', Swahili ng', Shona n', Hausa 'y, Breton c'h are letters of their own.
-    **dict.fromkeys("kaa uz".split(), re.compile(rf"(?<=[og])'|(?<={_LETTER})'(?={_LETTER})")),
+    **dict.fromkeys("kaa uz".split(), re.compile(f"(?<=[og])'|(?<={_LATIN})'(?={_LATIN})")),
     **dict.fromkeys("ny sw".split(), re.compile("(?<=ng)'")),
-    "sn": re.compile(rf"(?<=n)'(?={_LETTER})"),
+    "sn": re.compile(f"(?<=n)'(?={_LATIN})"),
     "ha": re.compile("'(?=y)"),
     "br": re.compile("(?<=c)'(?=h)"),
 }
