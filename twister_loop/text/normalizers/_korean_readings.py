@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .basic import spell_out_number
+from ._spelling import spell_out_number
 
 LETTER = dict(
     zip(

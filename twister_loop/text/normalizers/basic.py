@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Self
-
-from num2words import CONVERTER_CLASSES, num2words
 
 from ...core.types import Language
 from ._base import Normalizer
-from ._folding import fold_characters
+from ._folding import fold_characters, join_words
+from ._numbers import read_numbers
 from ._orthography import WORD_SIGNS, join_affixes
+from ._spoken_numbers import unify_number_words
 
 
 class _Punctuation(dict[int, str]):
@@ -26,10 +24,6 @@ class _Punctuation(dict[int, str]):
 
 
 PUNCTUATION = _Punctuation()
-NUMBER = re.compile(r"\d+")
-BROKEN_LANGUAGES = frozenset({"am"})
-"""Languages whose digits stay, because num2words 0.5.14 does not end for some numbers: Amharic from
-seven digits on ("1234567"), and it fails below. The tests try all of its 56 languages."""
 
 
 @dataclass(frozen=True)
@@ -44,33 +38,18 @@ class Basic(Normalizer):
     """
 
     numbers: bool = True
-    """Spell out digits in the language of the text, so that "2" and "due" are equal."""
+    """Read numbers aloud in the language of the text, so that "1.000 €" and "mille euro" are equal
+    in Italian. Digits stay in languages that num2words has no words for."""
 
     def normalize(self, text: str, lang: Language | None) -> str:
-        text = fold_characters(text, lang).translate(PUNCTUATION)
+        text = fold_characters(text, lang)
         if self.numbers and lang:
-            text = NUMBER.sub(lambda digits: f" {spell_out_number(digits[0], lang)} ", text)
-        # Again, because num2words writes hyphens: "twenty-one".
-        return join_affixes(" ".join(text.translate(PUNCTUATION).split()), lang)
+            # Before punctuation is removed, which tells how numbers are read.
+            text = read_numbers(text, lang)
+        text = join_words(text.translate(PUNCTUATION))
+        if self.numbers and lang:
+            text = unify_number_words(text, lang)
+        return join_affixes(text, lang)
 
     def keeping_numbers(self) -> Self:
         return replace(self, numbers=False)
-
-
-@lru_cache(maxsize=1 << 14)
-def spell_out_number(digits: str, lang: Language) -> str:
-    """Return a number in words; its digits if num2words lacks the language or it is too long.
-
-    >>> spell_out_number("21", "en"), spell_out_number("21", "am")
-    ('twenty-one', '21')
-    """
-    converter = lang if lang in CONVERTER_CLASSES else re.split("[-_]", lang)[0]
-    # Sixteen digits and more are no quantities but identifiers such as card numbers.
-    if len(digits) >= 16 or converter not in CONVERTER_CLASSES or converter in BROKEN_LANGUAGES:
-        return digits
-    try:
-        return str(num2words(int(digits), lang=converter))
-    # Mostly OverflowError; but a converter may fail in any way on a number that it was never
-    # tried on, and digits that stay are the same on both sides of a comparison.
-    except Exception:
-        return digits
