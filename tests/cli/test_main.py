@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pages import rounds_of_page
+from tests.windowed import run_rounds
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.types import Objection, Verdict
@@ -47,6 +48,35 @@ def test_a_run_prints_its_tables_its_verdicts_and_the_path_of_its_page(
         "accepted",
         "refused",
     ]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_tables_show_both_decodings_and_fit_the_terminal(
+    tmp_path: Path,
+    columns: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["report", str(run_rounds(tmp_path, rounds=1))]) == 0
+    printed = capsys.readouterr().out
+    table = printed[: printed.index("stage")]
+    assert "…" not in table and max(map(len, table.splitlines())) <= columns
+    words = " ".join(table.replace("│", " ").split())
+    for part in ("own context,", "CER 100.00", "50.0 %", "recordings", "tools decode."):
+        assert part in words
+    # Both decodings of the same candidate, side by side in one row.
+    row = next(line for line in table.splitlines() if "candidate" in line and "18.18" in line)
+    assert "WER  0.00" in row and "50.0 %" in row
+
+
+def test_the_champion_is_evaluated_with_intervals(
+    world: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["evaluate", str(world), str(run)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("WER  0.00 (0.0-0.0)") == 3 and "change" not in printed
 
 
 def test_a_finished_run_says_so_and_reads_no_data(

@@ -12,9 +12,11 @@ from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import stage
 from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Report
 from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import Comparison, compare, share_stages
 from twister_loop.pipeline.experiments.reproduce import reproduce
+from twister_loop.reporting.dashboard import print_comparison
 
 
 @pytest.fixture
@@ -51,6 +53,27 @@ def test_every_arm_is_compared_with_the_untouched_model(comparison: Comparison) 
         assert len(row.rate_by_seed) == 2
         for difference in filter(None, (row.change, row.full_loop_difference)):
             assert difference.low <= difference.rate <= difference.high
+
+
+def test_arms_and_labels_are_read_by_the_measure_of_the_set(
+    plan_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    japanese = {"use": "audiofolder", "folder": "data/test", "lang": "ja"}
+    changes = {"test": {"test": japanese}, "pool_references": "data/said", "human": []}
+    options = CompareOptions(seeds=1, rounds=2)
+    comparison = compare(load(plan_path, changes), tmp_path / "arms", options)
+    arm = next(row for row in comparison.rows if row.arm == "full loop")
+    report = Report.load(tmp_path / "arms" / "full-loop-1" / "round-01" / "report")
+    assert arm.measure == "characters"
+    assert arm.errors == report.score(arm.set_name).characters
+    assert comparison.rounds[0].label_measure == "words", "the pool is English"
+    print_comparison(comparison)
+    printed = capsys.readouterr().out
+    assert "CER %" in printed and "test CER" in printed and "WER %" not in printed
 
 
 def test_a_gap_that_is_not_significant_has_no_share(comparison: Comparison) -> None:

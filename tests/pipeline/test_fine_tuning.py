@@ -33,6 +33,16 @@ def test_every_model_is_evaluated_on_every_set(world: Path, tmp_path: Path) -> N
     assert Study.load(tmp_path / "study") == study
     tables = (tmp_path / "study/study.md").read_text()
     assert tables == study.markdown() and tables.count("| zero-shot |") == len(plan.sets)
+    assert tables.count("| change of WER (95 %) |") == len(plan.sets)
+
+
+def test_a_set_of_characters_is_compared_by_characters(world: Path, tmp_path: Path) -> None:
+    study = run_study(load(world, {"language": "ja"}), tmp_path / "study", ())
+    zero_shot, tuned = study.rows[:2]
+    assert tuned.change
+    difference = tuned.score.characters.rate - zero_shot.score.characters.rate
+    assert tuned.change.rate == pytest.approx(difference)
+    assert "| change of CER (95 %) |" in study.markdown()
 
 
 def test_a_finished_study_transcribes_nothing_again_and_refuses_other_data(

@@ -100,7 +100,7 @@ def _format_rates(decoded: DecodedScores, set_name: str) -> str:
     models = [model for model in ("untouched", "champion", "candidate") if model in scores]
     text = ", ".join(f"{model} {100 * scores[model].count().rate:.2f}" for model in models)
     if change := decoded.own_change(set_name):
-        text += f" ({dashboard.format_change(change)} against untouched)"
+        text += f"; against untouched {dashboard.format_change(change)}"
     if timestamps := format_timestamp_change(scores):
         text += f"; right timestamps {timestamps}"
     return text

@@ -210,13 +210,17 @@ def _headline_score(summary: RoundSummary, name: str, accepted: bool) -> dict[st
     champion = "candidate" if accepted else "untouched"
     score = summary.scores[name][champion]
     standard = summary.full_window.get(name, {}).get(champion)
+    changes = (summary.changes, summary.full_window_changes if standard else {})
+    change, full_window_change = (
+        schema.to_json_data(by_set[name][score.measure]) if accepted and by_set else None
+        for by_set in changes
+    )
     return {
         "set": name,
-        "kind": score.kind,
-        "measure": score.measure,
-        "champion": schema.to_json_data(score.count()),
-        "change": schema.to_json_data(summary.changes[name][score.measure]) if accepted else None,
-        "full_window": schema.to_json_data(standard.count()) if standard else None,
+        "champion": schema.to_json_data(score),
+        "change": change,
+        "full_window": schema.to_json_data(standard) if standard else None,
+        "full_window_change": full_window_change,
     }
 
 

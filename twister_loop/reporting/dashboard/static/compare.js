@@ -22,7 +22,7 @@ function roundPicker(name, runs) {
   });
 }
 
-function setRow(scoreboard, set) {
+function setRow(scoreboard, set, judged) {
   // The first round's candidate stands in the place of the champion.
   const {champion: first, candidate: second} = scoreboard.scores[set];
   const intervals = scoreboard.intervals[set];
@@ -34,16 +34,18 @@ function setRow(scoreboard, set) {
       el("small.dim", {}, `${first.kind}, ${plural(first.utterances, "utterance")}`)),
     cell("champion", first), cell("candidate", second),
     el("td.n", {}, changePill(scoreboard.steps[set][measure])),
-    el("td", {}, errorBar(first[measure])), el("td", {}, errorBar(second[measure])));
+    el("td", {}, errorBar(first[measure])), el("td", {}, errorBar(second[measure])),
+    judged ? el("td.n", {}, [first, second].map(timestampShare).filter(Boolean).join(" → ")) : null);
 }
 
 /** The second round against the first in one way of decoding. */
-function rateSection(scoreboard, decoding) {
+function rateSection(scoreboard, decoding, judged = false) {
   const sets = setNames([scoreboard]);
   const name = measureName(sets.map((set) => scoreboard.scores[set]), view.measure);
   return section(`${capitalized(name)}, ${decoding}: second against first`,
-    table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second"],
-      sets.map((set) => setRow(scoreboard, set)), {numbers: [1, 2, 3], label: `comparison, ${decoding}`}));
+    table(["set", "first, %", "second, %", "change", "S / D / I of the first", "of the second",
+      ...(judged ? ["right timestamps"] : [])],
+      sets.map((set) => setRow(scoreboard, set, judged)), {numbers: [1, 2, 3, 6], label: `comparison, ${decoding}`}));
 }
 
 function comparisonSections() {
@@ -53,13 +55,15 @@ function comparisonSections() {
   const moved = {worsened: "More errors in the second round", improved: "Fewer errors in the second round"};
   return [
     rateSection(scoreboard, OWN_CONTEXT),
-    both ? rateSection(inWindows(scoreboard), STANDARD) : null,
-    both ? el("p.dim", {}, DECODINGS_EXPLAINED) : null,
+    both ? rateSection(inWindows(scoreboard), STANDARD, true) : null,
+    both ? el("p.dim", {}, `${DECODINGS_EXPLAINED} ${TIMESTAMPS_EXPLAINED}`) : null,
     ...Object.entries(skipped).map(([set, why]) => el("p.dim", {}, `${set} is left out: ${why}.`)),
     section("Differences in plan, data and machine", changes.length ? changeList(changes)
       : el("p.dim", {}, "Plan, data and machine are the same.")),
-    ...Object.entries(moved).map(([sort, title]) =>
-      section(title, el(".utterances", {}, transcriptCards(round, {...view, sort})))),
+    ...Object.entries(moved).map(([sort, title]) => {
+      const cards = transcriptCards(round, {...view, sort});
+      return section(title, cards.length ? el(".utterances", {}, cards) : el("p.dim", {}, "None."));
+    }),
   ].filter(Boolean);
 }
 

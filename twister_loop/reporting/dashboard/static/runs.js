@@ -6,11 +6,15 @@ const RELOAD_MILLISECONDS = 5000;
 let query = new URLSearchParams(location.hash.slice(1)).get("query") ?? "";
 let runs = [];
 
-function setLine({set, kind, measure, champion, change, full_window: windows}) {
+function setLine({set, champion, change, full_window: windows, full_window_change: windowChange}) {
+  const {kind, measure} = champion;
+  const part = windows && windows.utterances < champion.utterances;
   return el("li", {}, el("span.dim", {}, `${kind} `), quoted("span", set), " ",
-    el("strong", {}, `${MEASURES[measure]} ${percent(rate(champion))} %`), " ",
+    el("strong", {}, `${MEASURES[measure]} ${percent(rate(champion[measure]))}\u00a0%`), " ",
     change ? changePill(change, 1) : el("span.dim", {}, "untouched"),
-    windows ? el("small.dim", {}, `${STANDARD}: ${percent(rate(windows))} %`) : null);
+    windows ? el(".windowed", {}, el("span.dim", {}, `${STANDARD}: ${percent(rate(windows[measure]))}\u00a0% `),
+      windowChange ? changePill(windowChange, 1) : null,
+      part ? el("span.dim", {}, ` of ${plural(windows.utterances, "utterance")}`) : null) : null);
 }
 
 function runCard(run) {
