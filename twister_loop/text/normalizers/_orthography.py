@@ -76,19 +76,17 @@ _SEQUENCES = _read_sequences(
     "0D96=0D94+0DDF",
     # Thai and Lao (16.1, 16.2): ae typed as e twice.
     "0E41=0E40+0E40 0EC1=0EC0+0EC0",
-    # Myanmar (16.3): vowel signs in the wrong order, nya for u.
-    "102D+102F=102F+102D 102F+1036=1036+102F 1009+103A=1025+103A",
-    # Khmer (16.4): split vowels, signs in the wrong order, subscript da that looks like ta.
-    "17BE=17C1+17B8 17C4=17C1+17B6 17BB+17C6=17C6+17BB 17B6+17C6=17C6+17B6 17D2+178F=17D2+178A",
+    # Myanmar (16.3): nya for u. Khmer (16.4): split vowels, subscript da that looks like ta.
+    "1009+103A=1025+103A 17BE=17C1+17B8 17C4=17C1+17B6 17D2+178F=17D2+178A",
     # Arabic: yeh with hamza above.
     "0626=06CC+0654,0649+0654",
 )
 _VIETNAMESE_TONES = {
-    first + second: old + new
-    for old, new in ("oa", "oe", "uy")
+    unicodedata.normalize("NFC", f"{first}{tone}{second}"): unicodedata.normalize(
+        "NFC", f"{first}{second}{tone}"
+    )
+    for first, second in ("oa", "oe", "uy")
     for tone in "\u0300\u0301\u0303\u0309\u0323"
-    for first, second in [(unicodedata.normalize("NFC", old + tone), new)]
-    for new in [unicodedata.normalize("NFC", new + tone)]
 }
 """Old to new place of the tone in open syllables: hòa to hoà (Wikipedia, Vietnamese alphabet)."""
 
@@ -130,11 +128,15 @@ EARLY: Mapping[str, tuple[Replacement, ...]] = {
 
 LATE: Mapping[str, tuple[Replacement, ...]] = {
     "": (
-        _compile(_SEQUENCES),
-        # Tone marks of Thai and Lao come before nikhahit, whichever was typed first (16.1).
+        # Signs that keyboards put in any order: medial consonants and vowels of Myanmar (16.3) and
+        # vowels of Khmer (16.4) in the order of their codes; in Thai and Lao (16.1) tone marks
+        # before nikhahit.
+        (
+            re.compile("[\u103b-\u103e]{2,}|[\u102d\u102f\u1036]{2,}|[\u17b6\u17bb\u17c6]{2,}"),
+            lambda match: "".join(sorted(match[0])),
+        ),
         (re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb]+)"), r"\2\1"),
-        # Medial consonants of Myanmar in the order of their codes (16.3).
-        (re.compile("[\u103b-\u103e]{2,}"), lambda match: "".join(sorted(match[0]))),
+        _compile(_SEQUENCES),
         # Stress and pitch marks, which Cyrillic texts have in dictionaries only. NFKC has composed
         # those that belong to letters, as in Macedonian ѓ.
         (re.compile("([\u0400-\u052f])[\u0300\u0301\u030f\u0311]+"), r"\1"),
@@ -185,10 +187,11 @@ _LETTER = r"[^\W\d_]"
 _LATIN = "[a-zß-ɏ]"
 _BETWEEN_LETTERS = re.compile(rf"'(?<={_LETTER}')(?={_LETTER})")
 APOSTROPHE_SPLITS = frozenset(
-    "br ca co cy en eo fr frp fur ga gd gl ht it lb lij lld lmo lv mg mt nap oc pms pt rm sc scn sq"
+    "br ca co cy en eo fr frp fur ga gd gl ht it lb lij lld lmo mg mt nap oc pms pt rm sc scn sq"
     " vec wa".split()
-)
-"""Languages in which the apostrophe stands between two words, one of which is shortened."""
+) | {""}
+"""Languages in which the apostrophe stands between two words, one of which is shortened; and the
+unknown language."""
 APOSTROPHE_LETTERS = {
     # Glottal stops, those of Hawaiian and its relatives before vowels.
     **dict.fromkeys("haw rar sm to ty".split(), re.compile("'(?=[aeiouāēīōū])")),
