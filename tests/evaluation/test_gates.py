@@ -228,7 +228,7 @@ def test_the_size_of_a_set_is_counted_by_its_measure_in_the_decoding_that_is_rea
     assert warning.startswith("ja has 600 characters") and "1,400 characters" in warning
     assert not list(gate("no_regression").preflight_warnings({"dev": size(2000)}))
     [warning] = gate("no_regression", decoding="standard").preflight_warnings({"dev": size(2000)})
-    assert warning.startswith("dev has 1000 words")
+    assert warning.startswith("dev in standard decoding has 1000 words")
     [warning] = gate("no_regression", measure="mixed").preflight_warnings({"dev": size(700)})
     assert warning.startswith("dev has 700 words and characters")
 
@@ -317,6 +317,7 @@ def test_a_gate_reads_the_decoding_that_it_names(use: str) -> None:
     assert gate(use).objection(both) is None
     objection = gate(use, decoding="standard").objection(both)
     assert objection and not objection.undecided
+    assert " in standard decoding" in objection.reason
     # A recognizer without another decoding is read in its own one.
     assert gate(use, decoding="standard").objection(better_in_clips) is None
 

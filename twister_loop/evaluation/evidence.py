@@ -14,6 +14,10 @@ Decoding = Literal["clip", "standard"]
 decodes; `standard` is 30 s windows with timestamps, as other tools decode."""
 
 
+IN_DECODING: dict[Decoding, str] = {"clip": "", "standard": " in standard decoding"}
+"""Added to a place in sentences, where it is not our own decoding."""
+
+
 @dataclass(frozen=True)
 class SetSize:
     """Amount of reference text in a held-out set."""

@@ -79,8 +79,8 @@ def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
     >>> count_repeated_ngrams("ja ja ja ja ja ja ja")
     Proportion(count=2, total=3)
     """
-    # Hallucination loops are of characters in Chinese and of words in English. Korean may be written
-    # without spaces, and is counted by syllable.
+    # Hallucination loops are of characters in Chinese and of words in English. Korean may be
+    # written without spaces, so it is counted by syllable.
     units = scripts.split_units(hypothesis, "syllable")
     ngrams = [tuple(units[start : start + size]) for start in range(len(units) - size + 1)]
     return Proportion(len(ngrams) - len(set(ngrams)), len(ngrams))

@@ -19,6 +19,10 @@ FULL_WINDOW_SUFFIX = "-full-window"
 """Ends the folder name of a set that was transcribed in standard decoding."""
 
 
+LONG_SUFFIX = "-long"
+"""Ends the name of the set with the long recordings of another set; see `Recognizer`."""
+
+
 @dataclass(frozen=True)
 class HeldOutSet:
     """Labeled speech that is never trained on."""
@@ -91,8 +95,11 @@ def find_set_hidden_from_gates(
     Its error rate is optimistic, because it chose the weights. Gates see it only if it is the only
     development set.
     """
+    # The long recordings of the same set have not chosen the weights, but are few: gates that see
+    # nothing else would decide on them alone.
+    same_source = (early_stopping_set, f"{early_stopping_set}{LONG_SUFFIX}")
     others = [
-        name for name, kind in sets.items() if kind == "development" and name != early_stopping_set
+        name for name, kind in sets.items() if kind == "development" and name not in same_source
     ]
     return early_stopping_set if others else None
 
@@ -128,7 +135,8 @@ def find_invalid_sets(
     for gate in gates:
         # Gates without the option `sets` look at all sets that they may see.
         for name in getattr(gate, "sets", ()):
-            if name in visible:
+            # Whether a set has long recordings shows only when it is listed.
+            if name in visible or name.removesuffix(LONG_SUFFIX) in visible:
                 continue
             problem = "is a test set, which gates never see" if name in sets else "does not exist"
             if name == hidden:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...core.types import UNITS, Measure, Objection, SetKind, Share
 from .. import metrics
-from ..evidence import Decoding, Evidence, Outcome, SetSize
+from ..evidence import IN_DECODING, Decoding, Evidence, Outcome, SetSize
 from ._base import Gate
 
 ERROR_VARIANCE_PER_TOKEN = 0.05
@@ -32,7 +32,7 @@ class InconclusiveChange:
     """Set whose change of error rate is not shown to be below the limit."""
 
     name: str
-    """Name of the set."""
+    """Name of the set, and its decoding if that is not our own."""
     change: float
     """Error rate of the candidate minus that of the baseline."""
     upper: float
@@ -132,13 +132,13 @@ class NonInferiority(Gate):
         )
         for name, size in sizes.items():
             measure = self.measure or size.measure
-            tokens = size.tokens[self.decoding][measure]
+            tokens, unit = size.tokens[self.decoding][measure], UNITS[measure]
             if tokens < needed:
                 yield (
-                    f"{name} has {tokens} {UNITS[measure]}: a candidate that is just as good stays "
-                    f"undecided at the limit of {100 * self.at_most:+.2f} points; about "
-                    f"{_round_up(needed)} {UNITS[measure]} of held-out speech would decide, or a "
-                    "larger limit `at_most`"
+                    f"{name}{IN_DECODING[self.decoding]} has {tokens} {unit}: a candidate that is "
+                    "just as good stays undecided at the limit of "
+                    f"{100 * self.at_most:+.2f} points; about {_round_up(needed)} {unit} of "
+                    "held-out speech would decide, or a larger limit `at_most`"
                 )
 
     def _inconclusive_changes(self, evidence: Evidence) -> Iterator[InconclusiveChange]:
@@ -164,7 +164,7 @@ class NonInferiority(Gate):
             # One is added to both, since a p-value of exactly 0 cannot come of finite draws.
             p_value = (1 + int((differences >= limit).sum())) / (1 + len(differences))
             change = InconclusiveChange(
-                name=name,
+                name=f"{name}{IN_DECODING[self.decoding]}",
                 change=metrics.sum_counts(new_counts).rate - old.rate,
                 upper=0.0,
                 limit=limit,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.types import UNITS, Measure, Objection, Share
 from .. import metrics
-from ..evidence import Decoding, Evidence
+from ..evidence import IN_DECODING, Decoding, Evidence
 from ._base import Gate
 
 
@@ -36,6 +36,7 @@ class MinimumGain(Gate):
             return None
         return Objection(
             self.name,
-            f"{before} -> {after} errors in {UNITS[pooled.measure]} of the development sets, a "
-            f"gain of {gain:.1%}; at least {self.at_least:.1%} is required",
+            f"{before} -> {after} errors in {UNITS[pooled.measure]} of the development "
+            f"sets{IN_DECODING[self.decoding]}, a gain of {gain:.1%}; at least "
+            f"{self.at_least:.1%} is required",
         )

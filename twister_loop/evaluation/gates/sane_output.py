@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...core.types import UNITS, Objection, Proportion, Score, Share
-from ..evidence import Decoding, Evidence
+from ..evidence import IN_DECODING, Decoding, Evidence
 from ._base import Gate
 
 
@@ -32,7 +32,8 @@ class SaneOutput(Gate):
     def objection(self, evidence: Evidence) -> Objection | None:
         evidence = evidence.decoded(self.decoding)
         reasons = [
-            f"{name}: {symptom} {before:.1%} -> {after:.1%}, limit {100 * self.at_most:+.1f} points"
+            f"{name}{IN_DECODING[self.decoding]}: {symptom} {before:.1%} -> {after:.1%}, limit "
+            f"{100 * self.at_most:+.1f} points"
             for name in evidence.set_names(only=self.sets)
             for (symptom, before), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),

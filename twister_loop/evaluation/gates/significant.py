@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core.types import UNITS, Measure, Objection, Share
 from .. import metrics
-from ..evidence import Decoding, Evidence
+from ..evidence import IN_DECODING, Decoding, Evidence
 from ._base import Gate
 from ._noninferiority import InconclusiveChange, check_level
 
@@ -45,11 +45,11 @@ class Significant(Gate):
             return Objection(
                 self.name,
                 f"no gain: error rate {100 * change:+.2f} points on {before.length} "
-                f"{UNITS[pooled.measure]} of the development sets",
+                f"{UNITS[pooled.measure]} of the development sets{IN_DECODING[self.decoding]}",
             )
         # A limit of 0: how many more tokens would put the upper bound below no change at all.
         inconclusive = InconclusiveChange(
-            name="development sets",
+            name=f"development sets{IN_DECODING[self.decoding]}",
             change=change,
             upper=upper,
             limit=0.0,
