@@ -63,12 +63,7 @@ def pipeline(weights: Path, lang: str, batch: int, dtype: torch.dtype) -> Transc
 
 def openai(weights: Path, lang: str) -> Transcriber:
     """Return openai-whisper, a clip at a time; on a CPU it computes in float32."""
-    import whisper
-
-    config, state = _named_as_openai(weights)
-    model = whisper.model.Whisper(whisper.model.ModelDimensions(**config))
-    model.load_state_dict(state, strict=False)
-    model.eval()
+    model = openai_model(weights)
     options = {"language": lang, "fp16": False, "condition_on_previous_text": False}
 
     def transcribe(clips: Clips) -> list[str]:
@@ -77,9 +72,19 @@ def openai(weights: Path, lang: str) -> Transcriber:
     return transcribe
 
 
+def openai_model(weights: Path) -> Any:
+    """Return openai-whisper with these weights."""
+    import whisper
+
+    config, state = _named_as_openai(weights)
+    model = whisper.model.Whisper(whisper.model.ModelDimensions(**config))
+    model.load_state_dict(state, strict=False)
+    return model.eval()
+
+
 def faster(weights: Path, scratch: Path, lang: str, threads: int, **options: Any) -> Transcriber:
     """Return faster-whisper, a clip at a time."""
-    model = _faster(weights, scratch, threads)
+    model = faster_model(weights, scratch, threads, "int8")
     options = {"beam_size": 1, "condition_on_previous_text": False, **options}
 
     def transcribe(clips: Clips) -> list[str]:
@@ -94,7 +99,7 @@ def faster_batched(
     """Return faster-whisper's batched pipeline, over all clips as one timed recording."""
     from faster_whisper import BatchedInferencePipeline
 
-    batched = BatchedInferencePipeline(_faster(weights, scratch, threads))
+    batched = BatchedInferencePipeline(faster_model(weights, scratch, threads, "int8"))
 
     def transcribe(clips: Clips) -> list[str]:
         ends = np.cumsum([len(clip) for clip in clips]) / RATE
@@ -161,17 +166,18 @@ def join_clips(clips: Clips) -> np.ndarray:
     return np.concatenate([part for clip in clips for part in (clip, GAP)][:-1])
 
 
-def _faster(weights: Path, scratch: Path, threads: int) -> Any:
+def faster_model(weights: Path, scratch: Path, threads: int, compute_type: str = "float32") -> Any:
+    """Return faster-whisper with these weights, converted in the folder `scratch`."""
     from ctranslate2.converters import TransformersConverter
     from faster_whisper import WhisperModel
 
-    folder = scratch / "ct2-int8"
+    folder = scratch / f"ct2-{compute_type}"
     if not folder.exists():
         WhisperProcessor.from_pretrained(weights).save_pretrained(scratch / "processor")
-        TransformersConverter(str(weights)).convert(str(folder), quantization="int8")
+        TransformersConverter(str(weights)).convert(str(folder), quantization=compute_type)
         fast = scratch / "processor" / "tokenizer.json"
         (folder / "tokenizer.json").write_bytes(fast.read_bytes())
-    return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+    return WhisperModel(str(folder), device="cpu", compute_type=compute_type, cpu_threads=threads)
 
 
 def _named_as_openai(weights: Path) -> tuple[dict[str, int], dict[str, torch.Tensor]]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import numpy as np
 import pytest
 
 from tests.asr.from_scratch.tiny_models import tiny_recognizer
-from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
+from twister_loop import Checkpoint, Utterance
 from twister_loop.asr._base import Recognizer
-from twister_loop.audio import io as audio
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -41,15 +36,3 @@ def test_a_model_from_scratch_supports_all_but_the_shortest_clips() -> None:
     reason = recognizer.unsupported_reason(recognizer.initial_checkpoint())
     assert reason(Utterance(id="a", lang="ko", duration=60.0)) is None
     assert "25 ms" in reason(Utterance(id="a", duration=0.02))
-
-
-def test_a_recording_over_thirty_seconds_is_no_set_of_deletions(
-    world: Path, tmp_path: Path, tiny_whisper: Checkpoint
-) -> None:
-    path = tmp_path / "data" / "test" / "long.wav"
-    audio.write(np.random.default_rng(0).normal(0, 0.1, 31 * 16000).astype("f4"), path)
-    with (tmp_path / "data" / "test" / "metadata.jsonl").open("a") as lines:
-        lines.write(json.dumps({"file_name": "long.wav", "text": "a long story"}) + "\n")
-    plan = load(world, {"asr": {"use": "whisper", "model": str(tiny_whisper.location)}})
-    with pytest.raises(ConfigError, match=r"test\.test: .*long\.wav .*longer than the 30 s"):
-        next_round(plan, tmp_path / "run")

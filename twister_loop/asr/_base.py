@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from ..core.manifest import Manifest
 from ..core.registry import Part
-from ..core.types import Checkpoint, Share, Utterance
+from ..core.types import Checkpoint, Seconds, Share, Utterance
 
 
 class Recognizer(Part):
@@ -73,6 +73,10 @@ class Recognizer(Part):
     trainable: ClassVar[bool] = True
     """False for an engine that can neither train nor align. It can still be the `labeler` of a
     plan, and transcribe with weights that another engine trained."""
+
+    longest_clip: ClassVar[Seconds | None] = None
+    """Longest audio that is decoded at once; None for any length. Longer recordings of a held-out
+    set are a set of their own, since they are decoded in another way."""
 
     @abstractmethod
     def initial_checkpoint(self) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from ..audio import io as audio
@@ -11,10 +12,12 @@ from ..core.types import Utterance
 from ..evaluation import metrics
 from ..evaluation.evidence import Decoding, SetSize
 from ..evaluation.measures import choose_measure
-from ..evaluation.outcomes import HeldOutSet
+from ..evaluation.outcomes import LONG_SUFFIX, HeldOutSet
 from ..evaluation.scoreboard import MEASURES
 from .plan import Plan
 from .stages.evaluation import draw_part
+
+log = logging.getLogger(__name__)
 
 
 def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
@@ -35,7 +38,7 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
                 f"{place}: {without_text} of {count} utterances have no reference; a held-out set "
                 "needs human transcripts"
             )
-        if count < plan.minimum_utterances:
+        if _count_with_other_part(name, sets) < plan.minimum_utterances:
             raise ConfigError(
                 f"{place}: {count} utterances are fewer than "
                 f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
@@ -46,6 +49,7 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
                 "there would be nothing to count"
             )
 
+    _warn_of_digits(plan, sets)
     recognizers = {"asr": plan.asr} | {
         f"references.{name}": recognizer for name, recognizer in plan.references.items()
     }
@@ -66,6 +70,25 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
                 audio.load_utterance(utterance)
             except AudioError as error:
                 raise _unusable(place, utterance, str(error)) from error
+
+
+def _warn_of_digits(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
+    """Warn of languages whose numbers the normalizer cannot read aloud."""
+    languages = {utterance.lang for held_out in sets.values() for utterance in held_out.speech}
+    if digits := plan.normalizer.languages_keeping_digits(languages):
+        log.warning(
+            "normalizer %s: there are no number words for %s, so digits stay digits and differ from "
+            "numbers in words; write numbers in references as the recognizer does, mostly in digits",
+            plan.normalizer.name,
+            ", ".join(digits),
+        )
+
+
+def _count_with_other_part(name: str, sets: Mapping[str, HeldOutSet]) -> int:
+    """Count the utterances of a set, with those of its long or short recordings."""
+    short_name = name.removesuffix(LONG_SUFFIX)
+    parts = {name, short_name, f"{short_name}{LONG_SUFFIX}"} & sets.keys()
+    return sum(len(sets[part].speech) for part in parts)
 
 
 def _unusable(place: str, utterance: Utterance, reason: str) -> ConfigError:

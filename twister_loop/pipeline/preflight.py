@@ -23,6 +23,7 @@ from ..core.manifest import Manifest
 from ..core.progress import show_progress
 from ..core.tallies import Tally
 from ..evaluation.outcomes import (
+    LONG_SUFFIX,
     HeldOutSet,
     find_set_hidden_from_gates,
     get_early_stopping_speech,
@@ -33,7 +34,13 @@ from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
 from .stage_table import INPUTS
 from .stages import annotation
-from .stages.listing import gather, list_corpora
+from .stages.listing import (
+    LONG_RECORDINGS,
+    gather,
+    gather_held_out,
+    list_corpora,
+    take_long_recordings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -138,13 +145,34 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
 
 
 def list_held_out_sets(plan: Plan, folder: Path) -> dict[str, HeldOutSet]:
-    """List the held-out sets below `folder`, or read the lists that are there."""
+    """List the held-out sets below `folder`, or read the lists that are there.
+
+    A set with clips and with recordings that are too long to be one becomes two sets, NAME and
+    NAME-long, with a score each: they are decoded in different ways.
+
+    Raises:
+        ConfigError: The plan has another set with the name of a set of long recordings.
+    """
     # A retention set guards everything that is not the plan's language, so it gets no default.
     language = {"development": plan.language, "test": plan.language, "retention": None}
-    return {
-        name: HeldOutSet(kind, gather((corpus,), language[kind], out=folder / INPUTS / kind / name))
-        for name, (kind, corpus) in plan.sets.items()
-    }
+    longest = plan.asr.longest_clip
+    sets: dict[str, HeldOutSet] = {}
+    for name, (kind, corpus) in plan.sets.items():
+        out = folder / INPUTS / kind / name
+        if longest is None:
+            sets[name] = HeldOutSet(kind, gather((corpus,), language[kind], out=out))
+            continue
+        listing = gather_held_out(corpus, language[kind], longest, out=out)
+        sets[name] = HeldOutSet(kind, listing)
+        if (out / LONG_RECORDINGS).is_dir():
+            if (long_name := f"{name}{LONG_SUFFIX}") in plan.sets:
+                raise ConfigError(
+                    f"{kind}.{name}: its recordings over {longest:.0f} s become the set "
+                    f"{long_name}, and the plan has another set of that name; rename one of them"
+                )
+            long = take_long_recordings(listing, out=out.with_name(long_name))
+            sets[long_name] = HeldOutSet(kind, long)
+    return sets
 
 
 def check_awaiting_approval(run_folder: RunFolder) -> None:

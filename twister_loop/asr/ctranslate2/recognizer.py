@@ -17,7 +17,13 @@ from .._base import Recognizer
 from ..whisper import weights
 from ..whisper.decoding import FALLBACK_NGRAM
 from ..whisper.long_form import AnyLengthDecoder, describe_algorithm, explain_unsupported
-from ..whisper.model import WINDOW_LENGTH, WhisperProcessing, supported_margins, weights_folder
+from ..whisper.model import (
+    LONGEST_CLIP,
+    WINDOW_LENGTH,
+    WhisperProcessing,
+    supported_margins,
+    weights_folder,
+)
 from ..whisper.options import Decoding, LongForm
 from ..whisper.sequential import Attempt
 from .model import ComputeType, CTranslate2Whisper, resolve_compute_type
@@ -28,6 +34,7 @@ class CTranslate2Recognizer(Recognizer):
     """Whisper in CTranslate2, as the `labeler` of a plan, with the weights that `asr` trained."""
 
     trainable: ClassVar[bool] = False
+    longest_clip = LONGEST_CLIP
     model: str = "openai/whisper-base"
     """Folder, or name on the Hugging Face hub; used only where no checkpoint is given."""
     margin: Seconds = 5.0

@@ -46,13 +46,13 @@ CANDIDATE_MARGINS: tuple[Seconds, ...] = (1.0, 2.0, 3.0, 5.0, 10.0)
 NO_TIMESTAMPS = "this Whisper has no timestamps in its vocabulary"
 POSITION_SECONDS: Seconds = 0.02
 """Audio per position of the encoder: two frames of 10 ms."""
+LONGEST_CLIP: Seconds = WINDOW_LENGTH + POSITION_SECONDS  # durations in manifests are rounded
 
 
 def load_clip(utterance: Utterance) -> Samples:
-    """Return the samples of an utterance, float32 (samples,) at 16 kHz.
+    """Return the samples of an utterance of at most 30 s, float32 (samples,) at 16 kHz.
 
-    Raises:
-        AudioError: the audio cannot be read, or lasts over 30 s.
+    Raises AudioError.
     """
     if reason := explain_too_long(utterance):
         raise AudioError(reason)
@@ -61,13 +61,9 @@ def load_clip(utterance: Utterance) -> Samples:
 
 def explain_too_long(utterance: Utterance) -> str | None:
     """Return why an utterance is too long to be one clip, or None if it is not."""
-    # One position of tolerance: durations in manifests are rounded.
-    if utterance.duration <= WINDOW_LENGTH + POSITION_SECONDS:
+    if utterance.duration <= LONGEST_CLIP:
         return None
-    return (
-        f"{utterance.duration:.1f} s is longer than the 30 s that Whisper can take; cut it at "
-        "pauses first"
-    )
+    return f"{utterance.duration:.1f} s is longer than the 30 s of a clip; cut it at pauses first"
 
 
 @dataclass(frozen=True)

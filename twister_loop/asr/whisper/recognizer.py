@@ -15,7 +15,14 @@ from .._base import Recognizer
 from .._precision import resolve_dtype
 from . import alignment, labels, memory, training, transcription, weights
 from .long_form import describe_algorithm, explain_unsupported
-from .model import WINDOW_LENGTH, Whisper, WhisperProcessing, supported_margins, weights_folder
+from .model import (
+    LONGEST_CLIP,
+    WINDOW_LENGTH,
+    Whisper,
+    WhisperProcessing,
+    supported_margins,
+    weights_folder,
+)
 from .options import WhisperOptions
 
 
@@ -26,6 +33,8 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
     >>> WhisperRecognizer(precision="float32", beam=5).full_window().decoding_description()
     'beam of 5, 30 s windows with timestamps, sequential, temperature fallback, float32'
     """
+
+    longest_clip = LONGEST_CLIP
 
     def initial_checkpoint(self) -> Checkpoint:
         return weights.locate_weights(self.model)

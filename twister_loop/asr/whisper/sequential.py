@@ -16,7 +16,13 @@ from ...core.errors import AudioError
 from ...core.segments import join_texts
 from ...core.types import Language, Seconds, Segment, Utterance
 from .batching import MIN_BATCHES, ClipBatch, answer_unprocessable, map_batches
-from .decoding import MAX_COMPRESSION_RATIO, BatchDecoder, Hypothesis, round_optional
+from .decoding import (
+    MAX_COMPRESSION_RATIO,
+    BatchDecoder,
+    Hypothesis,
+    max_text_tokens,
+    round_optional,
+)
 from .model import NO_TIMESTAMPS, WINDOW_LENGTH, WhisperProcessing, round_statistic
 from .timestamps import split_at_timestamps
 
@@ -28,6 +34,7 @@ MAX_NO_SPEECH = 0.6
 """Probability of no speech above which a window without confidence counts as silent."""
 MAX_PROMPT_TEMPERATURE = 0.5
 """Temperature above which a window's text is no previous text for the next one."""
+TIMESTAMPS_OF_A_SEGMENT = 2
 WINDOW_SAMPLES = round(WINDOW_LENGTH * SAMPLE_RATE)
 MIN_SAMPLES = SAMPLE_RATE // 100
 """Least samples of a window: one frame of features."""
@@ -106,19 +113,20 @@ class RecordingState:
             # As in OpenAI's transcription, an empty or momentary segment is nothing.
             if not text or part.start == part.end:
                 continue
-            self.segments.append(self._segment(start + part.start, start + part.end, text))
+            times = start + part.start, start + part.end
+            self.segments.append(self._segment(*times, text, part.has_end))
             self.prompt += part.tokens
         if temperature > MAX_PROMPT_TEMPERATURE:
             self.prompt = []
         # In whole samples: a sum of floats would drift.
         self.next_sample += min(round(split.next_start * SAMPLE_RATE), samples)
 
-    def _segment(self, start: Seconds, end: Seconds, text: str) -> Segment:
+    def _segment(self, start: Seconds, end: Seconds, text: str, has_end: bool) -> Segment:
         """Return a segment whose times lie in the recording and not before the last segment."""
         earliest = self.segments[-1].end if self.segments else 0.0
         start = min(max(start, earliest), self.utterance.duration)
         end = min(max(end, start), self.utterance.duration)
-        return Segment(start=round(start, 3), end=round(end, 3), text=text)
+        return Segment(start=round(start, 3), end=round(end, 3), text=text, has_end=has_end)
 
     def transcribed(self) -> Utterance:
         """Return the utterance with its transcript, or with its error."""
@@ -209,15 +217,19 @@ def _decode_next_windows(
     }
 
     def decode(attempt: Attempt, batch: ClipBatch) -> list[Hypothesis]:
-        lengths = {len(prompts[index]) for index in batch.indices}
-        prompt_tokens = max(lengths) + 1 if max(lengths) else 0
-        limit = whisper.max_tokens - prompt_tokens - 3
+        previous = len(prompts[batch.indices[0]])  # equally many for the whole batch
+        # The previous text and its token, and the start, language and task.
+        room = whisper.max_tokens - (previous + 1 if previous else 0) - 3
+        limits = [
+            min(room, max_text_tokens(whisper, len(windows[index])) + TIMESTAMPS_OF_A_SEGMENT)
+            for index in batch.indices
+        ]
         return attempt.decode(
             features=whisper.extract_features(
                 [windows[index] for index in batch.indices], batch.context
             ),
             langs=[states[index].lang for index in batch.indices],
-            limits=[limit] * len(batch.indices),
+            limits=limits,
             timestamps=True,
             previous_tokens=[prompts[index] for index in batch.indices],
         )

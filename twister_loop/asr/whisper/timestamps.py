@@ -86,6 +86,8 @@ class WindowSegment(NamedTuple):
     end: Seconds
     tokens: list[int]
     """Tokens with their timestamps."""
+    has_end: bool = True
+    """False if no end was predicted."""
 
 
 class SplitWindow(NamedTuple):
@@ -120,7 +122,7 @@ def split_at_timestamps(
     if not ends:
         start = seconds(tokens[0]) if any(is_timestamp[:1]) else 0.0
         end = seconds(tokens[-1]) if is_complete else max(start, duration)
-        return SplitWindow([WindowSegment(start, end, tokens)], duration)
+        return SplitWindow([WindowSegment(start, end, tokens, has_end=is_complete)], duration)
     if is_complete:
         ends.append(len(tokens))
     parts = [tokens[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -137,11 +137,22 @@ def try_decoders(
 def _transcribe(
     recognizer: Recognizer, checkpoint: Checkpoint, speech: Iterable[Utterance], _: Path
 ) -> Iterator[Utterance]:
-    for utterance in recognizer.transcribe(checkpoint, speech):
+    for utterance in recognizer.transcribe(checkpoint, _refuse_long(recognizer, speech)):
         if utterance.text is None:
             yield replace(utterance, text=utterance.pred_text, origin="pseudo")
         else:
             yield utterance
+
+
+def _refuse_long(recognizer: Recognizer, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+    """Mark what is too long to be trained on with an error; a scan cuts it if `at_most` says so."""
+    longest = recognizer.longest_clip
+    for utterance in speech:
+        if longest is None or utterance.duration <= longest or utterance.error:
+            yield utterance
+        else:
+            reason = f"{utterance.duration:.1f} s is longer than a label of at most {longest:.0f} s"
+            yield replace(utterance, error=f"{reason}; set scan.at_most to that or less")
 
 
 def _transcribe_new(

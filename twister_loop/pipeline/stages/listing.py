@@ -12,11 +12,14 @@ from ...core.artifacts import stage
 from ...core.file_hashes import FileHashCache, VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
 from ...core.progress import show_progress
-from ...core.types import TEXT_ONLY, Language, Utterance
+from ...core.types import TEXT_ONLY, Language, Seconds, Utterance
 from ...data.corpora._base import Corpus
 from ...data.deduplication import drop_duplicates, find_near_duplicates
 from ...data.scanning import ScanOptions, scan_recording
 from .filtering import write_kept_and_rejected
+
+LONG_RECORDINGS = "long"
+"""Folder in that of a held-out set with its long recordings, if it has short ones too."""
 
 
 @stage(version=1)
@@ -31,6 +34,44 @@ def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Ma
     with FileHashCache(out) as hashes:
         utterances = list_corpora(corpora, lang, hashes)
         return write_kept_and_rejected(show_progress(utterances, "listing"), out)
+
+
+@stage(version=1)
+def gather_held_out(
+    corpus: Corpus, lang: Language | None, longest_clip: Seconds, *, out: Path
+) -> Manifest:
+    """List the utterances of a held-out set; long ones apart if it has short ones too.
+
+    Args:
+        corpus: What to list.
+        lang: Language of utterances whose corpus names none.
+        longest_clip: Duration above which an utterance is long.
+        out: Folder of the manifest; `long/` in it holds the long utterances.
+    """
+    with FileHashCache(out) as hashes:
+        utterances = list(show_progress(list_corpora((corpus,), lang, hashes), "listing"))
+    long = [
+        utterance
+        for utterance in utterances
+        if utterance.duration > longest_clip and not utterance.rejected_by
+    ]
+    usable = sum(1 for utterance in utterances if not utterance.rejected_by)
+    if not long or len(long) == usable:
+        return write_kept_and_rejected(utterances, out)
+    Manifest.write(long, out / LONG_RECORDINGS)
+    long_ids = {utterance.id for utterance in long}
+    short = (
+        utterance
+        for utterance in utterances
+        if utterance.rejected_by or utterance.id not in long_ids
+    )
+    return write_kept_and_rejected(short, out)
+
+
+@stage(version=1)
+def take_long_recordings(listing: Manifest, *, out: Path) -> Manifest:
+    """List the long recordings that `gather_held_out` set apart, as a set of their own."""
+    return Manifest.write(Manifest.load(listing.folder / LONG_RECORDINGS), out)
 
 
 @stage(version=3)
