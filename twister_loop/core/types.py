@@ -56,6 +56,8 @@ class Segment:
     """Counted from the start of the utterance, not of the file."""
     end: Seconds
     text: str
+    has_end: bool = True
+    """False if the recognizer predicted no end, so that `end` is where its window ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

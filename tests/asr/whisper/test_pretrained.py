@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.asr.whisper.builders import build_whisper
+from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.evaluation import metrics
+from twister_loop.evaluation.timestamps import count_correct_timestamps
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -57,6 +60,26 @@ def test_real_weights_transcribe_real_speech(
         for utterance in transcribed
         if not utterance.fallback
     )
+
+
+def test_real_weights_time_the_speech_in_standard_decoding_only(
+    whisper_base: Checkpoint, prompts: list[Utterance], tmp_path: Path
+) -> None:
+    quiet = np.random.default_rng(1)
+    padded = []
+    for prompt in [prompt for prompt in prompts if prompt.duration > 1.0]:
+        speech = audio.load_utterance(prompt)
+        with_silence = np.pad(speech, (round(0.7 * 16_000), 2 * 16_000))
+        with_silence += quiet.normal(0, 1e-3, len(with_silence)).astype(np.float32)
+        path = tmp_path / f"{prompt.id}.wav"
+        seconds = audio.write(with_silence, path)
+        padded.append(replace(prompt, audio_filepath=path, offset=0.0, duration=seconds))
+    own = build_whisper()
+    standard = own.full_window()
+    assert standard
+    in_windows = count_correct_timestamps(standard.transcribe(whisper_base, padded))
+    assert in_windows.share > 0.8 and in_windows.total == len(padded)
+    assert count_correct_timestamps(own.transcribe(whisper_base, padded)).count == 0
 
 
 def test_real_weights_detect_the_language(

@@ -13,6 +13,7 @@ from itertools import groupby
 from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.errors import AudioError
+from ...core.progress import note_processed
 from ...core.segments import join_texts
 from ...core.types import Language, Seconds, Segment, Utterance
 from .batching import MIN_BATCHES, ClipBatch, answer_unprocessable, map_batches
@@ -101,8 +102,15 @@ class RecordingState:
         is_fallback: bool,
     ) -> None:
         """Add the transcript of the next window, of so many samples, and move on."""
-        self.lang = self.lang or hypothesis.lang
+        first_sample = self.next_sample
+        self._move_on(whisper, hypothesis, samples, temperature)
         self.windows.append((hypothesis, is_fallback))
+        note_processed((self.next_sample - first_sample) / SAMPLE_RATE)
+
+    def _move_on(
+        self, whisper: WhisperProcessing, hypothesis: Hypothesis, samples: int, temperature: float
+    ) -> None:
+        self.lang = self.lang or hypothesis.lang
         start = self.next_sample / SAMPLE_RATE
         if is_silent(hypothesis):
             self.next_sample += samples
