@@ -24,7 +24,7 @@ from ...text.control_tokens import find_control_token
 from ..execution.shards import Cluster, run_in_shards
 
 
-@stage(version=1)
+@stage(version=2)
 def filter_utterances(
     filters: Sequence[Filter],
     speech: Manifest,

@@ -15,7 +15,7 @@ from ...evaluation.outcomes import HeldOutSet
 from .evaluation import check_held_out_files
 
 
-@stage(version=1)
+@stage(version=2)
 def fine_tune(
     recognizer: Recognizer,
     start: Checkpoint,
