@@ -75,5 +75,4 @@ def _read_phrases(also: Path | None) -> list[str]:
 
 def _normalize(text: str) -> str:
     """Return the basic form of a text."""
-    # Case folding turns the Turkish capital I with a dot into "i" and a combining dot (U+0307).
-    return Basic(numbers=False).normalize(text, None).replace("\u0307", "")
+    return Basic(numbers=False).normalize(text, None)
