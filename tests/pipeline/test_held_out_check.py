@@ -19,6 +19,7 @@ from twister_loop.pipeline.held_out_check import check_held_out_sets
 from twister_loop.pipeline.loop import measure_champion
 from twister_loop.pipeline.stages.evaluation import evaluate
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.text.normalizers.whisper_basic import WhisperBasic
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,19 @@ def test_what_the_recognizer_does_not_support_refuses_the_set(
     check_held_out_sets(strict, held_out(tmp_path))
     with pytest.raises(ConfigError, match=rf"development\.dev: .*tone\.wav .*{reason}"):
         check_held_out_sets(strict, held_out(tmp_path, **fields))
+
+
+def test_a_language_without_number_words_is_named_once(
+    plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    basic = replace(plan, normalizer=Basic())
+    check_held_out_sets(basic, held_out(tmp_path))
+    assert "number words" not in caplog.text
+    check_held_out_sets(basic, held_out(tmp_path / "greek", lang="el"))
+    check_held_out_sets(
+        replace(plan, normalizer=WhisperBasic()), held_out(tmp_path / "g", lang="el")
+    )
+    assert caplog.text.count("there are no number words for el, so digits stay digits") == 1
 
 
 def test_the_models_of_references_are_asked_too(plan: Plan, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from num2words import CONVERTER_CLASSES
 
 from twister_loop.evaluation import metrics
 from twister_loop.text import scripts
-from twister_loop.text.normalizers import basic
+from twister_loop.text.normalizers import _spelling
 from twister_loop.text.normalizers._base import Normalizer
 
 ROOT = Path(__file__).parents[2]
@@ -117,10 +117,10 @@ def test_a_package_that_spells_differently_changes_the_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = normalizer(use="basic").digest()
-    monkeypatch.setattr("twister_loop.text.normalizers.basic.num2words", lambda *_, **__: "many")
-    basic.spell_out_number.cache_clear()
+    monkeypatch.setattr(_spelling, "num2words", lambda *_, **__: "many")
+    _spelling.spell_out_number.cache_clear()
     assert normalizer(use="basic").digest() != before
-    basic.spell_out_number.cache_clear()
+    _spelling.spell_out_number.cache_clear()
 
 
 def test_whisper_english_is_the_normalizer_of_transformers() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from ...core.artifacts import cache_key
@@ -24,6 +24,10 @@ class Normalizer(Part):
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:
         """Return the normalized text, its words separated by single spaces."""
+
+    def languages_keeping_digits(self, langs: Iterable[Language | None]) -> list[Language]:
+        """Return those languages in which numbers should be read aloud but stay digits."""
+        return []
 
     def keeping_numbers(self) -> Self:
         """Return the same normalizer with numbers left as they were written."""

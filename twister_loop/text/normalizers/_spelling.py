@@ -28,12 +28,16 @@ _THOUSAND = {"az": "min"}
 _FULL_FORM = {"ar": {200: "مائتان", 2000: "ألفان", 2_000_000: "مليونان"}}
 """Numbers that num2words 0.5.14 gives in the form before a noun."""
 _WRONG_WORDS = {
+    # Written "treds", and not only in "halvtreds" (50).
+    "da": (("(?<!halv)treds", "tres"),),
+    # 118 is "centodicotto".
+    "it": (("dicotto", "diciotto"),),
     # A billion is named by the short scale, in a language of the long one.
-    "sr": (("bilion", "milijard"), ("jedan milijard", "jedna milijarda")),
+    "sr": (("bilion", "milijard"), ("jedan milijard$", "jedna milijarda")),
     # "Ten one hundred-thousands".
     "kn": (("ಒಂದು ಲಕ್ಷ", "ಲಕ್ಷ"),),
 }
-"""Words that num2words 0.5.14 gives, and the right ones."""
+"""Patterns of words that num2words 0.5.14 spells wrong, and the right ones."""
 
 
 def has_number_words(lang: Language) -> bool:
@@ -70,7 +74,7 @@ def spell_out_number(digits: str, lang: Language) -> str:
     except Exception:
         return digits
     for wrong, right in _WRONG_WORDS.get(converter, ()):
-        words = words.replace(wrong, right)
+        words = re.sub(wrong, right, words)
     return fold_characters(words, lang)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,6 +12,7 @@ from ._base import Normalizer
 from ._folding import fold_characters, join_words
 from ._numbers import read_numbers
 from ._orthography import WORD_SIGNS, join_affixes
+from ._spelling import has_number_words
 from ._spoken_numbers import unify_number_words
 
 
@@ -50,6 +52,15 @@ class Basic(Normalizer):
         if self.numbers and lang:
             text = unify_number_words(text, lang)
         return join_affixes(text, lang)
+
+    def languages_keeping_digits(self, langs: Iterable[Language | None]) -> list[Language]:
+        """Return those languages in which numbers should be read aloud but stay digits.
+
+        >>> Basic().languages_keeping_digits(["it", "el", None])
+        ['el']
+        """
+        languages = {lang for lang in langs if lang and self.numbers}
+        return sorted(lang for lang in languages if not has_number_words(lang))
 
     def keeping_numbers(self) -> Self:
         return replace(self, numbers=False)
