@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
+from tests.windowed import PART, run_rounds
 from twister_loop import load, next_round
 from twister_loop.reporting.summary import RoundSummary, summarize
 
@@ -61,3 +62,51 @@ def test_improved_and_worsened_utterances_show_the_untouched_transcript(
                 == utterance.text
             )
             assert utterance.untouched_chunks != utterance.chunks
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> RoundSummary:
+    """Return a round whose sets are decoded in both ways, one of them in Japanese."""
+    return summarize(run_rounds(tmp_path_factory.mktemp("windowed"), rounds=1)).rounds[0]
+
+
+def test_standard_decoding_has_scores_intervals_and_changes_of_its_own(
+    windowed: RoundSummary,
+) -> None:
+    assert windowed.full_window.keys() == windowed.scores.keys()
+    assert windowed.full_window["test"]["candidate"].utterances == PART
+    for name, row in windowed.full_window.items():
+        for measure in ("words", "characters", "mixed"):
+            for model, score in row.items():
+                interval = windowed.full_window_intervals[name][model][measure]
+                assert interval.low <= getattr(score, measure).rate <= interval.high
+            rates = {model: getattr(score, measure).rate for model, score in row.items()}
+            change = windowed.full_window_changes[name][measure]
+            step = windowed.full_window_steps[name][measure]
+            assert change.rate == pytest.approx(rates["candidate"] - rates["untouched"])
+            assert step.rate == pytest.approx(rates["candidate"] - rates["champion"])
+            assert change.low <= change.rate <= change.high
+    own, standard = (
+        scores["dev"]["candidate"].count() for scores in (windowed.scores, windowed.full_window)
+    )
+    assert standard.errors > own.errors, "windows lose the last letter"
+
+
+def test_pooled_sets_of_different_measures_are_read_by_mixed_errors(
+    windowed: RoundSummary,
+) -> None:
+    for scores in (windowed.scores, windowed.full_window):
+        measures = {name: row["candidate"].measure for name, row in scores.items()}
+        assert measures["japanese"] == "characters" and measures["vowels"] == "words"
+        assert measures["all retention sets"] == "mixed" and measures["all test sets"] == "words"
+        pooled = scores["all retention sets"]["candidate"]
+        parts = [scores[name]["candidate"] for name in ("japanese", "vowels")]
+        assert pooled.count() == parts[0].mixed + parts[1].mixed
+        assert pooled.timestamps == parts[0].timestamps + parts[1].timestamps
+
+
+def test_the_worst_utterances_are_counted_by_the_measure_of_their_set(
+    windowed: RoundSummary,
+) -> None:
+    characters = windowed.scores["japanese"]["candidate"].characters.errors
+    assert sum(utterance.candidate for utterance in windowed.worst["japanese"]) == characters > 2
