@@ -60,7 +60,7 @@ from .round_folders import (
     voice_folders,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""

@@ -41,7 +41,11 @@ def test_the_list_names_every_run_with_its_rounds_and_scores(served: str) -> Non
     runs = {run["name"]: run for run in Answer(served, "/api/runs").json}
     assert set(runs) == {"one", "three"}
     assert runs["three"]["outcomes"][0] == "accepted" and len(runs["three"]["outcomes"]) == 3
-    assert {entry["kind"] for entry in runs["one"]["sets"]} == {"development", "test", "retention"}
+    assert {line["champion"]["kind"] for line in runs["one"]["sets"]} == {
+        "development",
+        "test",
+        "retention",
+    }
 
 
 def test_a_run_comes_with_its_manifests_and_compressed_if_the_client_accepts_that(
