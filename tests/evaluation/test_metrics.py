@@ -87,10 +87,14 @@ def test_counts_of_parts_add_up_to_the_count_of_the_whole(
         ("我去apple", "我来 apple 了", ErrorCount(substitutions=1, insertions=1, hits=2)),
         ("안녕 하세요", "안녕 하새요", ErrorCount(substitutions=1, hits=1)),
         ("カナ", "カ", ErrorCount(deletions=1, hits=1)),
+        ("ไป apple", "ไม apple", ErrorCount(substitutions=1, hits=2)),
+        ("ສະບາຍ", "ສະ ບາຍ", ErrorCount(hits=5)),
+        ("ទៅ", "ទ", ErrorCount(deletions=1, hits=1)),
+        ("မြန်မာ", "", ErrorCount(deletions=6)),
         ("one two", "one two", ErrorCount(hits=2)),
     ],
 )
-def test_mixed_errors_count_han_and_kana_singly_and_all_else_by_word(
+def test_mixed_errors_count_unspaced_scripts_by_character_and_all_else_by_word(
     reference: str, hypothesis: str, counted: ErrorCount
 ) -> None:
     assert metrics.count_mixed_errors(reference, hypothesis) == counted

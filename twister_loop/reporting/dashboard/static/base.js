@@ -135,10 +135,11 @@ function changePill(change, digits = 2) {
 /** Text of any language, in its own direction: Arabic and Hebrew run from right to left. */
 const quoted = (tag, text, attributes = {}) => el(tag, {dir: "auto", ...attributes}, text);
 
-// Alignment puts a space between all units, also between characters of Chinese and Japanese.
-const CJK = "[\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}]";
-const SPACE_IN_CJK = new RegExp(`(?<=${CJK}) (?=${CJK})`, "gu");
-const joinUnits = (text) => text.replace(SPACE_IN_CJK, "");
+// Alignment puts a space between all units, also between characters of scripts without spaces.
+const UNSPACED = `[${["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"]
+  .map((script) => `\\p{Script=${script}}`).join("")}]`;
+const SPACE_IN_UNSPACED = new RegExp(`(?<=${UNSPACED}) (?=${UNSPACED})`, "gu");
+const joinUnits = (text) => text.replace(SPACE_IN_UNSPACED, "");
 
 /** Reference and hypothesis side by side: deleted is reference only, inserted hypothesis only. */
 function diff(chunks) {
