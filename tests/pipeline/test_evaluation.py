@@ -19,6 +19,7 @@ from twister_loop.pipeline.stages import evaluation
 from twister_loop.pipeline.stages.evaluation import draw_part, evaluate, judge
 from twister_loop.text.normalizers._base import Normalizer
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.text.normalizers.mixed import Mixed
 
 UNTOUCHED = Checkpoint("toy", source="the toy language")
 TEXT = "a e i o"
@@ -121,6 +122,12 @@ def test_a_set_is_read_by_its_measure_in_both_decodings(
     assert own.measure == standard.measure == measure
     assert own.count().length == standard.count().length == length
     assert own.count().errors == 0 and standard.count().errors == len(texts)
+
+
+def test_the_normalizer_for_code_switching_reads_all_sets_by_mixed_errors(tmp_path: Path) -> None:
+    sets = held_out(tmp_path, ["我買 iPhone 了"], "zh")
+    report = evaluate(Windowed(), UNTOUCHED, sets, Mixed(), False, out=tmp_path / "report")
+    assert report.scores[0].measure == "mixed" and report.scores[0].count().length == 4
 
 
 @pytest.mark.parametrize("reference", [Windowed, OwnDecodingOnly])

@@ -110,7 +110,7 @@ def measure_set_size(plan: Plan, held_out: HeldOutSet) -> SetSize:
     parts: dict[Decoding, list[Utterance]] = {"clip": speech, "standard": part}
     return SetSize(
         kind=held_out.kind,
-        measure=choose_measure(speech),
+        measure=plan.normalizer.measure or choose_measure(speech),
         tokens={
             decoding: {
                 measure: sum(

@@ -100,7 +100,7 @@ def evaluate(
                 forced_language=languages.pop() if len(languages) == 1 else None,
                 normalizer=normalizer,
                 # Of the whole set, so that it is read by the same measure in both decodings.
-                measure=choose_measure(held_out.speech),
+                measure=normalizer.measure or choose_measure(held_out.speech),
                 timestamps=count_correct_timestamps(transcribed) if standard else Proportion(),
             )
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from ...core.artifacts import cache_key
 from ...core.registry import Part
-from ...core.types import Language
+from ...core.types import Language, Measure
 from ..normalizer_probes import PROBES
 
 
@@ -20,6 +20,8 @@ class Normalizer(Part):
     package = "twister_loop.text.normalizers"
     probes: ClassVar[Sequence[tuple[Language | None, str]]] = PROBES
     """(language, text) pairs that the digest is computed on; a normalizer may add its own."""
+    measure: ClassVar[Measure | None] = None
+    """Measure that all sets are read by; None lets the languages of each set decide."""
 
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:

@@ -1,8 +1,9 @@
 """Code-switching normalizer: the units of the mixed error rate, separated by spaces.
 
-Characters of scripts without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) become single units, as in
-the mixed error rate of SEAME and ASCEND; Hangul and all else stays in words. Characters are simplified (see `mandarin`). Digits stay digits, because
-the language in which they were spoken is unknown.
+Characters of scripts without spaces (Han, kana, Thai, Lao, Khmer, Myanmar) become single units, as
+in the mixed error rate of SEAME and ASCEND; Hangul and all else stays in words. Characters are
+simplified (see `mandarin`). Digits stay digits, because the language in which they were spoken is
+unknown. Sets are read by the mixed error rate.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .mandarin import Mandarin
 class Mixed(Normalizer):
     """Normalizer for several languages in one sentence."""
 
+    # A sentence in Chinese may hold English words, which characters would weigh by their length.
+    measure = "mixed"
     hangul: scripts.HangulUnit = "word"
     """Count Korean by `word` or by `syllable`."""
 
