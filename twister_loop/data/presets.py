@@ -40,7 +40,8 @@ class MixPreset(NamedTuple):
 FILTERS = {
     "default": Preset(
         "Default for pseudo-labels: OpenAI Whisper's own thresholds on its decoder, Granary's on "
-        "words, Emilia's on the rate of characters.",
+        "words (35 letters in every language), Emilia's on the rate of letters with a stricter "
+        "lower limit, and two against labels in another language.",
         (
             {"use": "duration", "at_least": 0.4, "at_most": 30.0},
             {"use": "confidence", "at_least": -1.0},
@@ -49,10 +50,13 @@ FILTERS = {
             # No threshold: any label that was cut off is wrong.
             {"use": "length_limit"},
             {"use": "repetition", "unique_at_least": 0.4},
-            {"use": "longest_word", "at_most": 25},
-            # Last, as it learns its limits from the corpus; order only decides which reason is
+            {"use": "longest_word", "at_most": 35},
+            # Nearly all letters, since people who switch languages mix scripts within a sentence.
+            {"use": "script", "at_most": 0.9},
+            # Last, as they learn their limits from the corpus; order only decides which reason is
             # counted.
             {"use": "char_rate"},
+            {"use": "perplexity"},
         ),
     ),
     "round_trip": Preset(

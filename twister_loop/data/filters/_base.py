@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ...asr._base import BoundRecognizer, Recognizer
 from ...core.manifest import Manifest
@@ -95,6 +96,13 @@ class Filter(Part):
             A filter of the same class; this one itself if it adapts nothing.
         """
         return self
+
+    def _with_fitted(self, **thresholds: Any) -> Self:
+        """Return a copy with attributes that were learned from a corpus; they are no options."""
+        fitted = copy(self)
+        for name, threshold in thresholds.items():
+            object.__setattr__(fitted, name, threshold)  # part of making it, though it is frozen
+        return fitted
 
     def check(self, asr: Recognizer) -> None:
         """Check before a round begins that the filter can run with this recognizer.

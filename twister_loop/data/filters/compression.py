@@ -16,8 +16,8 @@ class Compression(Filter):
     """
 
     at_most: float = 2.4
-    """Highest compression ratio: bytes of the text over bytes of the zlib-compressed text. 2.4 is
-    OpenAI Whisper's own threshold."""
+    """Highest compression ratio: letters of the text over bytes of the zlib-compressed text, the
+    same in every script. 2.4 is OpenAI Whisper's own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:
         ratio = utterance.compression_ratio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Utterance
-from ...text.scripts import UNSPACED
+from ...text.script_neutral import is_unspaced
 from ._base import Filter
 
 
@@ -13,22 +13,23 @@ from ._base import Filter
 class LongestWord(Filter):
     """Drops texts with an implausibly long word, such as a URL or a decoding error.
 
-    Texts in scripts without spaces are kept, since their words are not separated.
+    Signs that belong to a letter do not count, so that no script has longer words than others.
+    Runs of letters of scripts without spaces are kept, since their words are not separated.
     """
 
-    at_most: int = 25
-    """Most letters of a word. 25 is Granary's limit, 35 its limit for agglutinative languages."""
+    at_most: int = 35
+    """Most letters of a word. 35 is Granary's limit for agglutinative languages, 25 its limit for
+    others, which a Danish or German compound exceeds."""
 
     def __post_init__(self) -> None:
         if self.at_most < 1:
             raise ValueError("at_most: 1 letter at least")
 
     def objection(self, utterance: Utterance) -> str | None:
-        words = (utterance.text or "").split()
-        # Where the language is unknown, a single run of letters beyond ASCII may be a whole
-        # sentence of a script without spaces.
-        unspaced = utterance.lang in UNSPACED or (len(words) == 1 and not words[0].isascii())
-        longest = max(words, key=len, default="")
-        if unspaced or len(longest) <= self.at_most:
-            return None
-        return f"a word of {len(longest)} letters: {longest[:40]!r}"  # cut: it may be a kilobyte
+        for word in (utterance.text or "").split():
+            # Neither marks and vowel signs nor hyphens, but the digits of an endless number.
+            letters = sum(map(str.isalnum, word))
+            # By the letters of the word, since the language may be unknown or switch.
+            if letters > self.at_most and not is_unspaced(word):
+                return f"a word of {letters} letters: {word[:40]!r}"  # cut: it may be a kilobyte
+        return None

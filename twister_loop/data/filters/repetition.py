@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Share, Utterance
-from ...text.scripts import UNSPACED
+from ...text.script_neutral import is_unspaced
 from ._base import Filter
+
+NGRAM = 3
+"""Characters of an n-gram in scripts without spaces."""
 
 
 @dataclass(frozen=True)
@@ -14,20 +17,21 @@ class Repetition(Filter):
     """Drops texts that repeat the same few words, and empty texts."""
 
     unique_at_least: Share = 0.4
-    """Smallest share of distinct words among all words, from 0 to 1; distinct characters in
-    scripts without spaces. 0.4 is Granary's threshold."""
+    """Smallest share of distinct words among all words, from 0 to 1; in scripts without spaces, of
+    distinct character trigrams among all trigrams. 0.4 is Granary's threshold."""
     # "No, no, no" is an answer that people give; only long texts are unlikely to repeat that much.
     min_length: int = 10
     """Words (or characters) that a text must have for its repetitions to be counted."""
 
     def objection(self, utterance: Utterance) -> str | None:
-        text = (utterance.text or "").casefold()
-        words = text.split()
-        if not words:
+        units = (utterance.text or "").casefold().split()
+        if not units:
             return "no text"
-        # The language may be unknown: a single run of letters beyond ASCII has no spaces either.
-        unspaced = utterance.lang in UNSPACED or (len(words) == 1 and not text.isascii())
-        units = list("".join(words)) if unspaced else words
+        if is_unspaced("".join(units)):
+            # By the letters, as the language may be unknown. Trigrams, since few characters make
+            # up all words: in 30 s of speech over half of the trigrams are distinct, as are words.
+            characters = "".join(units)
+            units = [characters[start : start + NGRAM] for start in range(len(characters))]
         distinct_share = len(set(units)) / len(units)
         if len(units) >= self.min_length and distinct_share < self.unique_at_least:
             return f"only {distinct_share:.0%} of it is not repetition"

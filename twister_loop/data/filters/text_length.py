@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Utterance
+from ...text.script_neutral import count_letters
 from ._base import Filter
 
 
@@ -13,18 +14,18 @@ class TextLength(Filter):
     """Drops texts that are too short or too long for one utterance."""
 
     at_least: int = 1
-    """Fewest characters."""
+    """Fewest letters, spaces not counted. A Han character, kana or Hangul syllable counts as three
+    letters, since it takes as long to say."""
     at_most: int = 400
-    """Most characters. At a slow 15 characters a second, 400 take about the 30 s of Whisper's
-    window."""
+    """Most letters. At 13 letters a second, 400 take about the 30 s of Whisper's window."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.at_least <= self.at_most:
-            raise ValueError("at_least, at_most: characters, the smaller number first")
+            raise ValueError("at_least, at_most: letters, the smaller number first")
 
     def objection(self, utterance: Utterance) -> str | None:
-        # Characters and not words, which some scripts do not separate.
-        length = len(utterance.text or "")
+        # Letters and not words, which some scripts do not separate.
+        length = count_letters(utterance.text or "")
         if self.at_least <= length <= self.at_most:
             return None
-        return f"{length} characters, not {self.at_least} to {self.at_most}"
+        return f"{length} letters, not {self.at_least} to {self.at_most}"
