@@ -197,11 +197,13 @@ function voiceSeries(rounds) {
 /** Share of right timestamps by round: of the untouched model in round 0, then of candidates. */
 function timestampFigure(rounds) {
   const share = (score) => score?.timestamps.total ? 100 * score.timestamps.count / score.timestamps.total : null;
-  const first = rounds.find(hasWindows);
+  const judged = ({full_window: sets}) => Object.values(sets).some((scores) => timestampShare(anyScore(scores)));
+  const first = rounds.find(judged);
+  if (!first) return null;
   const start = {number: 0, full_window: Object.fromEntries(Object.entries(first.full_window)
     .map(([set, {untouched}]) => [set, {candidate: untouched}]))};
   const series = headlineSets().map((set) => [set, ({full_window: scores}) => share(scores[set]?.candidate)]);
-  return lineFigure("Right timestamps in 30 s windows: untouched (0), candidates", [start, ...rounds],
+  return lineFigure("Right timestamps by round (0: untouched)", [start, ...rounds],
     Object.fromEntries(series), "utterances, %");
 }
 
@@ -212,7 +214,7 @@ function overviewSection() {
   return el("section.plots", {},
     stackedFigure("Filtered labels", rounds, filterSeconds),
     stackedFigure("Mixture", rounds, languages.size > 1 ? languageSeconds : originSeconds),
-    rounds.some(hasWindows) ? timestampFigure(rounds) : null,
+    timestampFigure(rounds),
     Object.keys(voices).length
       ? lineFigure("Voices: CER of the champion's transcripts", rounds, voices, "CER %") : null,
     stackedFigure("Time", rounds, stageSeconds));
