@@ -11,6 +11,7 @@ Examples:
   twister status runs/demo                          show all rounds; --json for programs
   twister report runs/demo                          write the page and print the tables
   twister dashboard runs                            show all runs of a folder in a browser
+  twister transcribe call.wav --run runs/demo       transcribe with the champion of a run
   twister export runs/demo exported                 write the champion for transformers
   twister compare configs/ivr.yaml runs/arms --seeds 3   compare the loop with its parts
   twister study configs/ivr.yaml runs/study         zero-shot against fine-tuned, on every set
@@ -29,7 +30,7 @@ from typing import Any
 
 from .. import __version__
 from ..pipeline.plan_reader import parse_value
-from . import commands, prefect_bridge
+from . import commands, prefect_bridge, transcribe
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -82,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_dashboard(add("dashboard", commands.serve_dashboard))
     _add_compare(add("compare", commands.compare_with_parts))
     _add_study(add("study", commands.study))
+    _add_transcribe(add("transcribe", transcribe.transcribe))
     _add_export(add("export", commands.export_champion))
     _add_reproduce(add("reproduce", commands.reproduce_run))
     _add_corpus(add("corpus", commands.check_corpus))
@@ -250,6 +252,32 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "{use: conformer, epochs: 35})",
     )
     _add_changes(parser)
+
+
+def _add_transcribe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "audio", type=Path, nargs="+", metavar="AUDIO", help="audio files, or folders of them"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="RUN", help="use the champion of this run, as its plan decodes"
+    )
+    parser.add_argument(
+        "--asr",
+        default="{}",
+        metavar="SPEC",
+        help="recognizer or its options, such as {model: openai/whisper-small, beam: 5} or "
+        "{long_form: segments} (default: whisper with openai/whisper-base)",
+    )
+    parser.add_argument("--lang", help="language, such as it (default: detected)")
+    parser.add_argument(
+        "--format",
+        choices=["text", "jsonl", "srt", "vtt"],
+        default="text",
+        help="text, lines of a manifest, or subtitles (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write a file for each recording in this folder"
+    )
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

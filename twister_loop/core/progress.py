@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from .types import Seconds
+
 T = TypeVar("T")
+_audio_listener: ContextVar[Callable[[Seconds], object] | None] = ContextVar(
+    "audio_listener", default=None
+)
 
 
 def show_progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
@@ -34,3 +41,34 @@ def show_progress(items: Iterable[T], description: str, total: int | None = None
         mininterval=0.2 if is_terminal else 30,
         maxinterval=3 if is_terminal else 60,
     )
+
+
+@contextmanager
+def show_audio_progress(description: str, total: Seconds) -> Iterator[None]:
+    """Show a progress bar in seconds of audio, which `note_processed` moves on.
+
+    Within one recording of hours, a bar of recordings would stand still.
+    """
+    is_terminal = sys.stderr.isatty()
+    with tqdm(
+        total=round(total, 1),
+        desc=f"  {description}",
+        unit="s",
+        delay=2,
+        leave=False,
+        dynamic_ncols=True,
+        smoothing=0,
+        mininterval=0.2 if is_terminal else 30,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
+    ) as bar:
+        token = _audio_listener.set(bar.update)
+        try:
+            yield
+        finally:
+            _audio_listener.reset(token)
+
+
+def note_processed(seconds: Seconds) -> None:
+    """Move the bar of `show_audio_progress` on, if there is one."""
+    if listener := _audio_listener.get():
+        listener(seconds)

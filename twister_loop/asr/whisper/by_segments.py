@@ -8,10 +8,10 @@ from dataclasses import replace
 from importlib import import_module
 
 from ...core.errors import AudioError
-from ...core.manifest import iter_windows
+from ...core.progress import note_processed
 from ...core.segments import join_texts
 from ...core.types import Seconds, Segment, Utterance
-from .batching import answer_unprocessable
+from .batching import MIN_BATCHES, answer_unprocessable
 from .decoding import BatchDecoder, transcribe_window
 from .model import WINDOW_LENGTH, WhisperProcessing, round_statistic
 
@@ -45,13 +45,13 @@ def transcribe_by_segments(
         except AudioError as error:
             answers[index] = replace(recording, error=str(error))
             continue
-        transcribed = [
-            clip
-            for window in iter_windows(clips)
-            for clip in transcribe_window(
-                whisper, decode, window, margin=margin, batch_size=batch_size
+        transcribed: list[Utterance] = []
+        size = MIN_BATCHES * batch_size
+        for first in range(0, len(clips), size):
+            transcribed += transcribe_window(
+                whisper, decode, clips[first : first + size], margin=margin, batch_size=batch_size
             )
-        ]
+            note_processed(sum(clip.duration for clip in clips[first : first + size]))
         answers[index] = join_clips(recording, transcribed)
     return [answers[index] for index in range(len(recordings))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ...core.progress import note_processed
 from ...core.types import Seconds, Utterance
 from .batching import describe_margin
 from .by_segments import transcribe_by_segments
@@ -71,6 +72,7 @@ class AnyLengthDecoder:
         transcribed = transcribe_window(
             self.whisper, self.decode, clips, margin=self.margin, batch_size=self.batch_size
         )
+        note_processed(sum(clip.duration for clip in clips if not clip.should_skip))
         if not any(is_long):
             return transcribed
         recordings = _skip(window, [not long for long in is_long])
