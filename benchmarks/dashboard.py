@@ -289,15 +289,17 @@ def _plan(folder: Path, sets: int) -> Plan:
     audio.write(_noise("a", "a"), folder / "data" / "0.wav")
     (folder / "data" / "metadata.jsonl").write_text('{"file_name": "0.wav", "text": "a i e"}\n')
     (folder / "texts.txt").write_text("a\n")
-    base |= {"pool": "data", "texts": "texts.txt", "development": {"dev": "data"}}
+    # Replaced below by simulated sets; a plan with these gates is not read without the kinds.
+    held_out = {"development": {"dev": "data"}, "retention": {"old": "data"}}
+    base |= {"pool": "data", "texts": "texts.txt", **held_out}
     (folder / "plan.yaml").write_text(yaml.safe_dump(base))
     plan = load(folder / "plan.yaml")
     kinds, langs = ("development", "test", "retention"), list(WORDS)
-    held_out = {}
+    simulated_sets = {}
     for number in range(sets):
         kind, lang = kinds[number % 3], langs[number % len(langs)]
         name = f"{lang}-{kind[:4].rstrip('e')}-{number + 1:02d}"
-        held_out[name] = (kind, Sentences(str(folder / "sets" / name), lang, UTTERANCES))
+        simulated_sets[name] = (kind, Sentences(str(folder / "sets" / name), lang, UTTERANCES))
     pool = tuple(Unlabeled(str(folder / "pool" / lang), lang, 24) for lang in langs)
     texts = tuple(Texts(str(folder / "texts" / lang), lang, 8) for lang in langs)
     voices = (VoicePlan("splice", Speaking(), samples_per_text=2),)
@@ -307,7 +309,7 @@ def _plan(folder: Path, sets: int) -> Plan:
         labeler=Labeler(Simulated()),
         pool=pool,
         texts=texts,
-        sets=held_out,
+        sets=simulated_sets,
         voices=voices,
         language=None,
     )

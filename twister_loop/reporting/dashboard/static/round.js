@@ -85,7 +85,7 @@ function scoreSection(round, {measure, kind, query}) {
   const both = hasWindows(round);
   const rows = sets.flatMap((set) => scoreRows(round, set, measure, {both, isNamed: !Object.values(MEASURES).includes(name)}));
   const scores = [round.scores, round.full_window].flatMap(Object.values).flatMap(Object.values);
-  const distinct = (textOf) => [...new Set(scores.map(textOf))].join(", ");
+  const distinct = (textOf) => [...new Set(scores.map(textOf))].join("; ");
   const rates = [`${name}, %`, "against untouched", "against champion"];
   const heads = ["set", "model", ...rates, "S / D / I", ...(both ? [...rates, "right timestamps"] : [])];
   const groups = both ? [["", 2], [OWN_CONTEXT, 4], [STANDARD, 4]] : null;
