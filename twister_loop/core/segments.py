@@ -30,15 +30,17 @@ def join_texts(parts: Iterable[tuple[Language | None, str | None]]) -> str:
 
     >>> join_texts([("zh", "你好"), ("ja", "東京"), ("en", "hello")])
     '你好東京 hello'
+    >>> join_texts([])
+    ''
     """
     pairs = [(lang, text) for lang, text in parts if text]
     separators = [
         "" if {lang_before, lang} <= UNSPACED else " "
         for (lang_before, _), (lang, _) in pairwise(pairs)
     ]
-    # The first text has no separator before it.
+    # The first text has no separator before it. Not strict, because there may be no text at all.
     return "".join(
-        f"{separator}{text}" for separator, (_, text) in zip(["", *separators], pairs, strict=True)
+        f"{separator}{text}" for separator, (_, text) in zip(["", *separators], pairs, strict=False)
     )
 
 
