@@ -16,10 +16,11 @@ from ._folding import fold_characters
 TABLE = Path(__file__).with_name("number_words.toml")
 SIGNS = {
     "eur": "€ eur", "usd": "$ us$ usd", "gbp": "£ gbp", "jpy": "¥ jpy", "inr": "₹ inr",
-    "rub": "₽ rub", "uah": "₴ uah", "pln": "zł pln", "czk": "kč czk", "huf": "ft huf",
+    "rub": "₽ rub руб", "uah": "₴ uah грн", "pln": "zł pln", "czk": "kč czk", "huf": "ft huf",
     "kr": "kr sek nok dkk isk", "brl": "r$ brl", "try": "₺ tl try", "ils": "₪ ils", "bdt": "৳ bdt",
     "krw": "₩ krw", "vnd": "₫ vnd", "thb": "฿ thb", "idr": "rp idr", "kzt": "₸ kzt",
     "azn": "₼ azn", "ron": "lei ron", "chf": "chf", "ghs": "₵ ghs", "ngn": "₦ ngn", "php": "₱ php",
+    "cent": "¢",
 }  # fmt: skip
 """Signs, abbreviations and codes of currencies, in lower case."""
 CURRENCIES_OF_SECOND_CENTS = frozenset("gbp rub uah pln czk huf kr try ils ron brl".split())
@@ -50,6 +51,8 @@ class NumberWords:
     """Whether "nineteen hundred" is said for 1900."""
     paired_years: bool = False
     """Whether "nineteen eighty-four" is said for 1984."""
+    decades: bool = False
+    """Whether "the nineteen nineties" are written 1990s."""
     same: str = ""
     """Forms of one number word that are equal, as "canonical:variant,variant"."""
     parts: str = ""
@@ -72,6 +75,14 @@ class NumberWords:
     """1/2 | 1/3 | 2/3 | 1/4 | 3/4."""
     mixed: str = ""
     """Conjunction before the fraction of a mixed number: three and a half."""
+    ordinal_endings: str = ""
+    """Endings by which an ordinal number is inflected: they are left out."""
+    regional: str = ""
+    """Names of num2words for varieties of the language that say 70 to 99 otherwise."""
+    zeros: str = ""
+    """Other words for zero between digits: "five oh five"."""
+    abbreviations: Mapping[str, str] = field(default_factory=dict)
+    """Plural forms of abbreviated scales; those of one letter only after a currency: "$5k"."""
     ordinal: str = ""
     """Pattern of what is written after the digits of an ordinal number; MONTH is any month."""
     ordinal_before: str = ""
@@ -101,7 +112,11 @@ def _fold(key: str, words: Any, lang: Language) -> Any:
             fold_characters(name, lang): fold_characters(phrase, lang)
             for name, phrase in words.items()
         }
-    return fold_characters(words, lang) if isinstance(words, str) and key != "ordinal" else words
+    return (
+        fold_characters(words, lang)
+        if isinstance(words, str) and key not in ("ordinal", "regional")
+        else words
+    )
 
 
 @cache

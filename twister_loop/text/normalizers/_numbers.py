@@ -75,6 +75,7 @@ class NumberReader:
         self.money = self.words.money if self.words else {"eur": ""}
         self.signs = {sign: name for name in self.money for sign in SIGNS[name].split()}
         self.names = {form: name for name in self.money for form in self._forms(name)}
+        self.abbreviations = self.words.abbreviations if self.words else {}
         self.patterns: list[tuple[re.Pattern[str], Reading]] = [(_CLOCK, self._read_clock)]
         if self.words:
             self._add_patterns(self.words)
@@ -128,7 +129,12 @@ class NumberReader:
         ordinal = self.words.ordinal if self.words else ""
         months = "|".join(re.escape(name) for name in list_months(self.lang))
         ordinal = ordinal.replace("MONTH", f"(?:{months})")
-        scales = "|".join(map(re.escape, self._list_scales()))
+        scales = "|".join(
+            [
+                *map(re.escape, self._list_scales()),
+                *(rf"{short}\.?" for short in self.abbreviations),
+            ]
+        )
         return re.compile(
             r"(?:(?<![^\s(\[{'\"])(?P<sign>[-+]))?"
             rf"(?:(?P<before>{'|'.join(before)}) ?)?"
@@ -149,15 +155,20 @@ class NumberReader:
     def _read_amount(self, match: re.Match[str]) -> str:
         """Read a number with what stands around it; digits in other groups one after another."""
         unit = match["after"] or match["before"] or ""
+        scale = (match["scale"] or "").removesuffix(".")
+        # "5m" may be a length; "$5m" is none.
+        is_letter = len(scale) == 1 and scale in self.abbreviations and not match["before"]
         *leading, number = split_numbers(match["digits"], self.decimal, self.group, bool(unit))
         words = []
         if match["ordinal"] is None:
-            words.append(self._read_with_unit(number, unit, match["scale"] or ""))
+            if scale in self.abbreviations and not is_letter:
+                scale = self._choose(self.abbreviations[scale].split(), number.quantity)
+            words.append(self._read_with_unit(number, unit, scale))
         else:
             ending = match["ordinal"].strip(".-:'")
             word = None if number.decimals else read_ordinal(number.whole, ending, self.primary)
             words += [word] if word else [self._read_number(number), ending]
-            words += [match["scale"] or "", match["after"] or ""]
+            words += [scale, match["after"] or ""]
         sign = match["sign"] if self.words and not leading else None
         if self.words and sign:
             names = self.words.minus if sign == "-" else self.words.plus

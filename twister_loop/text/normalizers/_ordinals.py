@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...core.types import Language
-from ._spelling import spell_out_ordinal
+from ._spelling import make_plural, spell_out_number, spell_out_ordinal
 
 _FEMININE = frozenset("a as".split())
 _RUSSIAN_FORM: Mapping[str, Mapping[str, str | bool]] = {
@@ -35,10 +35,15 @@ def read_ordinal(digits: str, ending: str, lang: Language) -> str | None:
         ending: What is written after the digits, without hyphen and full stop.
         lang: Language of the text.
     """
+    if lang == "en" and ending.endswith("s"):
+        return make_plural(spell_out_number(digits, lang))
     form = _RUSSIAN_FORM.get(ending, {}) if lang == "ru" else {}
     word = spell_out_ordinal(digits, lang, **form)
     if word is None:
         return None
+    if lang == "ro":
+        # Written "al 3-lea".
+        return word.removeprefix("al ")
     if lang in ("it", "es", "pt") and ending in _FEMININE:
         return " ".join(f"{part[:-1]}a" if part.endswith("o") else part for part in word.split())
     if lang == "es" and ending == "er":

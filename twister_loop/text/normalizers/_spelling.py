@@ -158,6 +158,15 @@ def find_euro_name(number: str, lang: Language) -> str:
     return "" if name == "EUR" else fold_characters(name, lang)
 
 
+def make_plural(number: str) -> str:
+    """Return the plural of an English number, as in "the nineteen nineties".
+
+    >>> make_plural("ninety"), make_plural("two thousand")
+    ('nineties', 'two thousands')
+    """
+    return f"{number.removesuffix('y')}ies" if number.endswith("y") else f"{number}s"
+
+
 def split_words(text: str, lang: Language) -> list[str]:
     """Return words as they are in a normalized text: folded, without hyphens and commas."""
     folded = fold_characters(text.replace("_", " "), lang)

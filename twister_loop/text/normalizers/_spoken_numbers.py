@@ -7,23 +7,24 @@ number words themselves are those of `spell_out_number`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import product
 
 from ...core.types import Language
 from ._number_parsing import parse_number
 from ._number_words import NumberWords, find_number_words
+from ._phrases import Phrase, PhraseTable, attach, read_variants, split_parts
 from ._spelling import (
     find_percent_phrase,
     find_separators,
     has_number_words,
+    make_plural,
     spell_out_number,
     spell_out_ordinal,
     split_words,
 )
 
-Phrase = tuple[str, ...]
 MAX_PASSES = 8
 _DIGIT_GROUPS = re.compile(r"(?<!\S)\d+(?: \d+)+(?!\S)")
 
@@ -56,13 +57,15 @@ class NumberVocabulary:
 
     def __init__(self, lang: Language, words: NumberWords) -> None:
         self.lang = lang
-        self.same = _read_variants(words.same)
+        self.same = read_variants(words.same)
         self.parts = frozenset(words.parts.split())
         self.prefix = words.prefixed_joiner
         self.joiners = frozenset(words.joiner.split())
         self.articles = frozenset(words.article.split())
         self.of = frozenset(words.of.split())
         self.bare = words.bare
+        self.decades = words.decades
+        self.zeros = frozenset(words.zeros.split())
         self.minus, *self.other_minus = words.minus.split()
         self.point, *other_points = words.point.split()
         self.points = frozenset((self.point, *other_points))
@@ -73,6 +76,7 @@ class NumberVocabulary:
         }
         half = words.fractions.split("|")[0].split()
         self.half = half[0] if len(half) == 1 else None
+        self.zero = " ".join(self._spell(0))
         self._classify_words(words)
         self.cents = frozenset(words.cents.replace("|", " ").split()) - self.numbers
         self.before_cents = self.joiners.union(words.before_cents.split())
@@ -80,6 +84,10 @@ class NumberVocabulary:
             tuple(variant.split()): tuple(canonical.split())
             for variant, canonical in words.phrases.items()
         }
+        for region in words.regional.split():
+            for number in range(70, 100):
+                regional = self._canonical(spell_out_number(str(number), region))
+                phrases[regional] = self._spell(number)
         if words.teen_hundreds:
             phrases |= self._list_teen_hundreds()
         self.phrases = PhraseTable(phrases)
@@ -98,8 +106,16 @@ class NumberVocabulary:
         self.scales = {word for number in above for word in self._spell(number)}
         self.scales -= below_hundred | self.joiners | self.ones
         self.numbers = (below_hundred | self.scales) - self.joiners
-        ordinals = (spell_out_ordinal(str(number), self.lang) for number in (*range(1, 32), 100))
-        self.after_joiner = self.numbers.union(*(self._canonical(word or "") for word in ordinals))
+        ordinals = {
+            word
+            for number in (*range(1, 32), 100)
+            for word in self._canonical(spell_out_ordinal(str(number), self.lang) or "")
+        }
+        self.after_joiner = self.numbers | ordinals
+        if self.decades:
+            self.after_joiner |= {make_plural(*self._spell(tens)) for tens in range(20, 100, 10)}
+        for ending in words.ordinal_endings.split():
+            self.same |= {f"{word}{ending}": word for word in ordinals - self.numbers}
         money = {word for forms in words.money.values() for word in split_words(forms, self.lang)}
         self.money = money - self.numbers
         percent = words.percent or " ".join(
@@ -131,6 +147,9 @@ class NumberVocabulary:
             words = tuple(self._unify_whole(self._spell(100 * century + year)))
             for zero in ((),) if year >= 10 else (("oh",), ("o",), self._spell(0)):
                 years[self._spell(century) + zero + self._spell(year)] = words
+            if self.decades and year % 10 == 0 and year > 10:
+                decade = (make_plural(*self._spell(year)),)
+                years[self._spell(century) + decade] = (*words[:-1], *decade)
         return years
 
     def _list_teen_hundreds(self) -> dict[Phrase, Phrase]:
@@ -142,7 +161,7 @@ class NumberVocabulary:
         """Return words with those of numbers in canonical form."""
         canonical = [part for word in words for part in self._split(word)]
         if self.prefix:
-            canonical = _attach(self.prefix, canonical)
+            canonical = attach(self.prefix, canonical)
         # A rule may make way for another; most texts are the same after the first time.
         for _ in range(MAX_PASSES):
             before = canonical
@@ -166,11 +185,19 @@ class NumberVocabulary:
             following = words[index + 1] if index + 1 < len(words) else ""
             is_article = word in self.articles
             is_one = word in self.ones and self._is_in_number(unified)
+            is_one |= (
+                word in self.ones
+                and following in self.points
+                and words[index + 2 : index + 3] != []
+                and words[index + 2] in self.numbers
+            )
             if is_one or (following in self.counted and (is_article or word in self.ones)):
                 unified += self.one
                 continue
-            if word in self.other_minus and following in self.numbers:
+            if following in self.numbers and word in self.other_minus:
                 word = self.minus
+            if following in self.numbers and word in self.zeros and self._is_in_number(unified):
+                word = self.zero
             while word == self.half and unified and unified[-1] in self.ones | self.articles:
                 unified.pop()
             unified.append(word)
@@ -220,32 +247,33 @@ class NumberVocabulary:
         while index < len(words):
             word = words[index]
             index += 1
-            is_point = (
-                word in self.points
-                and bool(unified)
-                and unified[-1] in self.numbers
-                and index < len(words)
-                and words[index] in self.numbers
-            )
-            if not is_point:
-                unified.append(word)
-                continue
-            unified.append(self.point)
-            while index < len(words) and [words[index]] == self.digits[0]:
-                unified += self.digits[0]
-                index += 1
-            length = max(
-                (n for n in range(1, 9) if tuple(words[index : index + n]) in self.decimals),
-                default=0,
-            )
-            if length:
-                digits = self.decimals[tuple(words[index : index + length])]
-                index += length
-                if index < len(words) and words[index] in self.places:
-                    digits = digits.zfill(self.places[words[index]])
-                    index += 1
-                unified += (word for digit in digits for word in self.digits[int(digit)])
+            if not self.numbers.isdisjoint(unified[-1:]) and word in self.points | self.joiners:
+                # Before tenths and the like also "and" without a point, or after it.
+                has_joiner = word in self.points and not self.joiners.isdisjoint(
+                    words[index : index + 1]
+                )
+                start = index + has_joiner
+                digits, end, has_place = self._find_decimals(words, start)
+                if digits and (has_place or (word in self.points and not has_joiner)):
+                    spoken = [part for digit in digits for part in self.digits[int(digit)]]
+                    unified += [self.point, *spoken]
+                    index = end
+                    continue
+            unified.append(word)
         return unified
+
+    def _find_decimals(self, words: Sequence[str], start: int) -> tuple[str, int, bool]:
+        """Return decimals that begin at a word, their end, and whether it names their place."""
+        end = start
+        while words[end : end + 1] == self.digits[0]:
+            end += 1
+        zeros = "0" * (end - start)
+        lengths = (n for n in range(8, 0, -1) if tuple(words[end : end + n]) in self.decimals)
+        length = next(lengths, 0)
+        digits = self.decimals[tuple(words[end : end + length])] if length else ""
+        end += length
+        place = self.places.get(words[end], 0) if digits and end < len(words) else 0
+        return (zeros + digits).zfill(place), end + bool(place), bool(place)
 
     def _drop_cents(self, words: Sequence[str]) -> list[str]:
         """Leave out the name of hundredths after a currency: "two dollars and fifty cents"."""
@@ -273,81 +301,15 @@ class NumberVocabulary:
     def _canonical(self, words: str) -> Phrase:
         """Return words in parts and in canonical form, before any rule for phrases."""
         split = [part for word in split_words(words, self.lang) for part in self._split(word)]
-        return tuple(_attach(self.prefix, split) if self.prefix else split)
+        return tuple(attach(self.prefix, split) if self.prefix else split)
 
     def _split(self, word: str) -> Phrase:
         """Return the parts of a number that is written as one word, in canonical form."""
-        parts = _split(word, self.parts) if self.parts else ()
+        parts = split_parts(word, self.parts) if self.parts else ()
         return tuple(self.same.get(part, part) for part in parts or (word,))
-
-
-class PhraseTable:
-    """Phrases and what replaces them."""
-
-    def __init__(self, replacements: Mapping[Phrase, Phrase]) -> None:
-        self.replacements = replacements
-        self.first_words = frozenset(phrase[0] for phrase in replacements)
-        self.lengths = sorted({len(phrase) for phrase in replacements}, reverse=True)
-
-    def replace(self, words: Sequence[str], unless_after: Set[str] = frozenset()) -> list[str]:
-        """Replace phrases, the longest that begins at a word, except after some words."""
-        if self.first_words.isdisjoint(words):
-            return list(words)
-        replaced: list[str] = []
-        index = 0
-        while index < len(words):
-            length = 0
-            if words[index] in self.first_words and unless_after.isdisjoint(replaced[-1:]):
-                length = self._find_length(words[index : index + self.lengths[0]])
-            replaced += self.replacements[tuple(words[index : index + length])] if length else ()
-            replaced += () if length else words[index : index + 1]
-            index += length or 1
-        return replaced
-
-    def _find_length(self, words: Sequence[str]) -> int:
-        return next((n for n in self.lengths if tuple(words[:n]) in self.replacements), 0)
 
 
 def _join_groups(digits: str, lang: Language) -> str:
     """Return digits without the spaces between their groups, if they are one number."""
     number = parse_number(digits, *find_separators(lang))
     return number.whole if number else digits
-
-
-def _read_variants(pairs: str) -> dict[str, str]:
-    """Read "canonical:variant,variant ..." by variant."""
-    return {
-        variant: canonical
-        for pair in pairs.split()
-        for canonical, _, variants in [pair.partition(":")]
-        for variant in variants.split(",")
-    }
-
-
-@lru_cache(maxsize=1 << 14)
-def _split(word: str, parts: frozenset[str]) -> Phrase:
-    """Return a word as a sequence of parts, longer ones first; empty if it has others.
-
-    >>> _split("duemila", frozenset(("due", "mila")))
-    ('due', 'mila')
-    """
-    # Longer words are no numbers, and each step may call itself several times.
-    if len(word) > 100:
-        return ()
-    if word in parts:
-        return (word,)
-    for end in range(len(word) - 1, 0, -1):
-        if word[:end] in parts and (rest := _split(word[end:], parts)):
-            return (word[:end], *rest)
-    return ()
-
-
-def _attach(prefix: str, words: Sequence[str]) -> list[str]:
-    """Write a conjunction together with the word after it."""
-    attached: list[str] = []
-    for word in words:
-        if attached and attached[-1] == prefix:
-            attached[-1] += word
-        else:
-            attached.append(word)
-    return attached
