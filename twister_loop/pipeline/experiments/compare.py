@@ -269,7 +269,7 @@ def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
     references, label_measure = None, None
     if plan.pool_references:
         references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
-        label_measure = choose_measure(references)
+        label_measure = plan.normalizer.measure or choose_measure(references)
     finished = RunFolder.read(_run_folder(folder, arm, 0)).finished_rounds
     for number, round_folder in enumerate(finished, 1):
         report = Report.load(round_folder / "report")
