@@ -21,10 +21,11 @@ from .. import metrics
 from ..evidence import IN_DECODING, Decoding, Evidence, Outcome, SetSize
 from ._base import Gate
 
-ERROR_VARIANCE_PER_TOKEN = 0.05
-"""Variance of the difference in errors per reference word, for preflight warnings only. Measured
-with Whisper base before and after a round (2026-11-21): 0.01 to 0.02 on English telephone prompts,
-0.05 to 0.13 on Italian ones. XXX"""
+ERROR_VARIANCE: dict[Measure, float] = {"words": 0.05, "characters": 0.025, "mixed": 0.05}
+"""Variance of the difference in errors per token of the references, for preflight warnings only.
+Measured with Whisper base before and after a round (2026-11-21), per word: 0.01 to 0.02 on English
+telephone prompts, 0.05 to 0.13 on Italian ones; and between its two decodings (2026-11-28), per
+word 0.006, 0.035 and 0.052 on three sets of such prompts, per character 0.005, 0.018 and 0.026."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,11 @@ class NonInferiority(Gate):
         # The bootstrap's upper bound is approximated by a normal one, with no change expected.
         level = 1 - (1 - self.level) / max(1, len(sizes))
         quantile = NormalDist().inv_cdf(level)
-        needed = (
-            ERROR_VARIANCE_PER_TOKEN * (quantile / self.at_most) ** 2 if self.at_most else math.inf
-        )
         for name, size in sizes.items():
             measure = self.measure or size.measure
             tokens, unit = size.tokens[self.decoding][measure], UNITS[measure]
+            variance = ERROR_VARIANCE[measure]
+            needed = variance * (quantile / self.at_most) ** 2 if self.at_most else math.inf
             if tokens < needed:
                 yield (
                     f"{name}{IN_DECODING[self.decoding]} has {tokens} {unit}: a candidate that is "
