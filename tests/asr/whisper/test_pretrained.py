@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from twister_loop.evaluation.timestamps import count_correct_timestamps
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.pretrained
+
+DECLARATION = Path(__file__).parents[2] / "data" / "filters" / "declaration.json"
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,23 @@ def test_real_weights_prefer_the_spoken_text(
     starts = [word.start for word in right.words]
     assert starts == sorted(set(starts))
     assert right.words[-1].end > 0.7 * spoken.duration
+
+
+def test_no_right_text_of_five_seconds_exceeds_the_token_limit_in_any_script(
+    whisper_base: Checkpoint,
+) -> None:
+    """Whisper spells many scripts byte by byte: a second of Tibetan takes over 50 tokens."""
+    from twister_loop.asr.whisper.decoding import max_text_tokens
+    from twister_loop.asr.whisper.model import WhisperProcessing
+
+    declaration = json.loads(DECLARATION.read_text(encoding="utf-8"))
+    whisper = WhisperProcessing.from_folder(Path(whisper_base.location))
+    most_tokens = 0.0
+    for lang, (text, seconds) in declaration.items():
+        quarter = text[: len(text) // 4]
+        duration = 0.8 * seconds / 4
+        tokens = len(whisper.tokenizer(quarter, add_special_tokens=False).input_ids) + 1
+        limit = max_text_tokens(whisper, int(duration * audio.SAMPLE_RATE))
+        assert tokens <= limit, lang
+        most_tokens = max(most_tokens, tokens / duration)
+    assert most_tokens > 50

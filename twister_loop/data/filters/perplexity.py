@@ -62,7 +62,7 @@ class Perplexity(Filter):
     perplexity too (CCNet, arXiv 1911.00359).
     """
 
-    margin: float = 2.0
+    margin: float = 2.5
     """Limit in interquartile ranges above the third quartile of the texts. A smaller margin drops
     more; 1.5 would be Tukey's outliers."""
 
