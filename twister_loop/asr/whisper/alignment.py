@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from transformers.models.whisper.generation_whisper import _dynamic_time_warping, _median_filter
+from transformers.models.whisper.generation_whisper import _median_filter
 
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.types import Language, Seconds, Utterance, Word
+from .attention import Head, recording_attention
 from .batching import (
     ClipBatch,
     answer_unprocessable,
@@ -24,7 +24,11 @@ from .batching import (
 )
 from .decoder import detect_languages
 from .model import POSITION_SECONDS, Whisper, round_statistic
+from .time_warping import warp
 
+MAX_SECONDS_PER_PASS: Seconds = 60.0
+"""Contexts in one pass, two of 30 s. It bounds the memory, whatever the batch size. All tokens of a
+text are computed at once, so that larger batches are hardly faster."""
 MEDIAN_WIDTH = 7
 """Positions of the median filter over the attention, as in OpenAI's whisper."""
 
@@ -52,7 +56,7 @@ def align_window(
     """Align the texts of one window.
 
     Args:
-        whisper: the model, loaded with eager attention.
+        whisper: the model.
         window: utterances with `text`, in any order of length.
         margin: least silence after each clip, in seconds.
         batch_size: maximum clips per batch; it does not change the words.
@@ -89,7 +93,7 @@ def align_window(
         return aligned
 
     indices = set(range(len(window))) - answers.keys()
-    batches = batch_by_context(window, indices, margin, batch_size)
+    batches = batch_by_context(window, indices, margin, batch_size, MAX_SECONDS_PER_PASS)
     for aligned in map_batches(whisper, align_clips, batches):
         answers |= aligned
     return [answers[index] for index in range(len(window))]
@@ -113,7 +117,7 @@ def align_batch(
     """Return the words of each text with their times and log-probabilities.
 
     Args:
-        whisper: the model, loaded with eager attention.
+        whisper: the model.
         texts: one batch.
         context: length to which every clip is padded, in seconds.
     """
@@ -124,16 +128,14 @@ def align_batch(
     longest = max(map(len, rows))
     # What pads a row comes after its text, so that attention, which looks back only, ignores it.
     padded = [row + [whisper.end_token] * (longest - len(row)) for row in rows]
-    output = whisper.model.model.decoder(
-        input_ids=torch.tensor(padded, device=whisper.device),
-        encoder_hidden_states=encoded,
-        output_attentions=True,
-    )
+    with recording_attention(list_alignment_heads(whisper)) as recorder:
+        output = whisper.model.model.decoder(
+            input_ids=torch.tensor(padded, device=whisper.device),
+            encoder_hidden_states=encoded,
+            use_cache=False,
+        )
+    attention = recorder.stack()
     embeddings = whisper.model.proj_out.weight.float()  # (vocabulary, width)
-    attention = torch.stack(
-        [output.cross_attentions[layer][:, head] for layer, head in list_alignment_heads(whisper)],
-        dim=1,
-    ).float()  # (batch, heads, tokens, positions)
     aligned = []
     for row, text in enumerate(texts):
         prompt_length, tokens = len(text.prompt), [*text.tokens, whisper.end_token]
@@ -144,13 +146,13 @@ def align_batch(
         logits = output.last_hidden_state[row, predictions].float() @ embeddings.T
         logprobs = logits.log_softmax(-1)[range(len(tokens)), tokens].tolist()
         positions = max(1, round(len(text.clip) / SAMPLE_RATE / POSITION_SECONDS))
-        weights = attention[row, :, : prompt_length + len(tokens) - 1, :positions]
+        weights = attention[row, :, : prompt_length + len(tokens) - 1, :positions].float()
         token_times = compute_token_times(weights, prompt_length - 1)
         aligned.append(_to_words(text, logprobs, token_times))
     return aligned
 
 
-def list_alignment_heads(whisper: Whisper) -> list[tuple[int, int]]:
+def list_alignment_heads(whisper: Whisper) -> list[Head]:
     """Return layer and index of the attention heads that follow the speech.
 
     They are noted in the checkpoint; without a note they are all heads of the upper half of the
@@ -183,9 +185,8 @@ def compute_token_times(attention: torch.Tensor, first_row: int) -> list[Seconds
     deviation, mean = torch.std_mean(attention, dim=-2, keepdim=True, unbiased=False)
     smooth = _median_filter((attention - mean) / deviation.clamp_min(1e-9), MEDIAN_WIDTH)
     path_scores = smooth.mean(0)[first_row:].cpu().double().numpy()
-    tokens, positions = _dynamic_time_warping(-path_scores)  # it minimizes costs
-    starts = np.diff(tokens, prepend=-1) > 0
-    return [float(position) * POSITION_SECONDS for position in positions[starts]]
+    starts = warp(-path_scores)  # it minimizes costs
+    return [float(position) * POSITION_SECONDS for position in starts]
 
 
 def _to_words(

@@ -75,9 +75,16 @@ def answer_unprocessable(
 
 
 def batch_by_context(
-    window: Sequence[Utterance], indices: Iterable[int], margin: Seconds, batch_size: int
+    window: Sequence[Utterance],
+    indices: Iterable[int],
+    margin: Seconds,
+    batch_size: int,
+    max_seconds: Seconds = math.inf,
 ) -> list[ClipBatch]:
     """Group indices of a window into batches with one context each, the longest clips first.
+
+    A batch has at most `batch_size` clips, and contexts of at most `max_seconds` together if it has
+    more than one.
 
     >>> clips = [Utterance(id=str(n), duration=n) for n in range(1, 9)]
     >>> for context, indices in batch_by_context(clips, range(8), margin=1.0, batch_size=8):
@@ -97,9 +104,10 @@ def batch_by_context(
         by_length, key=lambda index: clip_context(window[index].duration, margin)
     ):
         members = list(group)
+        size = max(1, int(min(batch_size, max_seconds / context)))
         # Evenly: nine clips take as long in batches of 5 and 4 as of 8 and 1 on one core, and less
         # on two.
-        size = math.ceil(len(members) / math.ceil(len(members) / batch_size))
+        size = math.ceil(len(members) / math.ceil(len(members) / size))
         batches += [
             ClipBatch(context, members[first : first + size])
             for first in range(0, len(members), size)

@@ -69,6 +69,11 @@ class BeamState:
         self.active = [] if is_done else active
         return [] if is_done else rows
 
+    def texts(self, width: int) -> list[list[int]]:
+        """Return the tokens of the active hypotheses; the first fills up the width."""
+        texts = [tokens for tokens, _ in self.active]
+        return texts + texts[:1] * (width - len(texts))
+
     @property
     def best(self) -> list[ScoredTokens]:
         """Return at most `size` finished hypotheses, the best first."""
@@ -111,28 +116,29 @@ def decode_beams(
     rules = TimestampRules.of(whisper) if timestamps else None
     beams = [BeamState(beam_size, limit) for limit in limits]
     unfinished = list(range(len(beams)))
-    # The active hypotheses of all clips are the rows of one batch, clip after clip.
+    # The active hypotheses of all clips are the rows of one batch, clip after clip. A clip with
+    # fewer than the others repeats its first, since all clips must have equally many rows.
+    width = 1
     while unfinished:
         logits = logits + (later_bias if beams[unfinished[0]].active[0][0] else first_bias)
-        hypotheses = [tokens for index in unfinished for tokens, _ in beams[index].active]
+        hypotheses = [tokens for index in unfinished for tokens in beams[index].texts(width)]
         if rules:
             logits = rules.constrain(logits, hypotheses)
         if ngram:
             for row, tokens in enumerate(hypotheses):
                 logits[row, repeating_tokens(tokens, ngram)] = -torch.inf
         logprobs = logits.log_softmax(-1)
-        first_row, selected_rows = 0, list[int]()
-        for index in unfinished:
-            width = len(beams[index].active)
-            clip_logprobs = logprobs[first_row : first_row + width]
+        selected_rows: list[list[int]] = []
+        for first_row, index in zip(range(0, len(logprobs), width), unfinished, strict=True):
+            clip_logprobs = logprobs[first_row : first_row + len(beams[index].active)]
             rows = beams[index].advance(clip_logprobs, whisper.end_token)
-            selected_rows += [first_row + row for row in rows]
-            first_row += width
+            selected_rows.append([first_row + row for row in rows])
         unfinished = [index for index in unfinished if beams[index].active]
         if unfinished:
-            decoder.select_rows(selected_rows)
+            width = max(map(len, selected_rows))
+            decoder.select_rows([rows + rows[:1] * (width - len(rows)) for rows in selected_rows])
             logits = decoder.step(
-                [tokens[-1:] for index in unfinished for tokens, _ in beams[index].active]
+                [tokens[-1:] for index in unfinished for tokens in beams[index].texts(width)]
             )
     return [
         [

@@ -83,10 +83,12 @@ class CachedDecoder:
 
     def __init__(self, whisper: Whisper, encoded: torch.Tensor) -> None:
         self._whisper, self._encoded = whisper, encoded
-        # The first cache grows by a token each step; the second holds keys and values of the audio,
-        # which are computed once.
-        config = whisper.config
-        self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+        # The first cache has the text of every row, and grows by a token each step. The second has
+        # keys and values of the audio, computed once per clip; `shared_attention` lets all rows of
+        # a clip use them. Without a configuration, since that would prepare both for as many layers
+        # as the encoder has, and a distilled decoder has fewer.
+        self._texts, self._audio = DynamicCache(), DynamicCache()
+        self._cache = EncoderDecoderCache(self._texts, self._audio)
 
     def step(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         """Append tokens to every row, equally many, and return the logits of the next token.
@@ -104,12 +106,20 @@ class CachedDecoder:
         logits: torch.Tensor = whisper.model.proj_out(hidden)
         return logits.float()  # a sum of bfloat16 log-probabilities would lose digits
 
-    def select_rows(self, rows: Sequence[int]) -> None:
-        """Keep only these rows of the batch, in this order; a row may be kept twice."""
-        indices = torch.tensor(rows, device=self._whisper.device)
-        self._cache.batch_select_indices(indices)
-        # The rows of the audio must stay those of the cache.
-        self._encoded = self._encoded[indices]
+    def select_rows(self, rows: Sequence[Sequence[int]]) -> None:
+        """Keep only these rows of the batch.
+
+        Args:
+            rows: those that each clip keeps, in their new order; a row may be kept twice. A clip
+                without rows leaves the batch. The others have equally many.
+        """
+        clips = [clip for clip, clip_rows in enumerate(rows) if clip_rows]
+        selected = [row for clip_rows in rows for row in clip_rows]
+        device = self._whisper.device
+        self._texts.batch_select_indices(torch.tensor(selected, device=device))
+        # Copied only when clips leave, not at every token: the audio takes far more than the texts.
+        if len(clips) < len(rows):
+            self._audio.batch_select_indices(torch.tensor(clips, device=device))
 
 
 def suppression_bias(whisper: Whisper, begin: bool, timestamps: bool = False) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import compress
 
 import torch
 
@@ -61,14 +62,15 @@ def decode_greedily(
             texts[index].append(token)
             logprobs[index] += logprob
         unfinished = [
-            row
+            tokens[row] != whisper.end_token and len(texts[index]) < limits[index]
             for row, index in enumerate(active)
-            if tokens[row] != whisper.end_token and len(texts[index]) < limits[index]
         ]
         # Finished clips leave the batch, so that a short one costs nothing while a long one ends.
-        if unfinished and len(unfinished) < len(active):
-            decoder.select_rows(unfinished)
-        active = [active[row] for row in unfinished]
+        if any(unfinished) and not all(unfinished):
+            decoder.select_rows(
+                [[row] if goes_on else [] for row, goes_on in enumerate(unfinished)]
+            )
+        active = list(compress(active, unfinished))
         if active:
             logits = decoder.step([texts[index][-1:] for index in active])
     return [

@@ -32,6 +32,7 @@ from ...core.artifacts import read_json
 from ...core.errors import AudioError, EngineError, TwisterError
 from ...core.segments import MAX_WINDOW, timestamp_index
 from ...core.types import UNSPACED, Checkpoint, Language, Seconds, Utterance
+from . import attention
 
 # Weights load in seconds, many times in a run: these bars would break up the run's own progress.
 transformers_logging.disable_progress_bar()
@@ -266,20 +267,19 @@ class Whisper(WhisperProcessing):
     model: WhisperForConditionalGeneration
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype, attention: str = "sdpa") -> Self:
+    def load(cls, folder: Path, dtype: torch.dtype) -> Self:
         """Load from a transformers folder, onto the GPU if there is one.
 
         Args:
             folder: holds config, weights and tokenizer.
             dtype: precision of the weights.
-            attention: implementation in transformers; only "eager" gives attention weights.
 
         Raises:
             EngineError: the folder holds no Whisper model.
         """
         with load_errors_explained(folder):
             model = WhisperForConditionalGeneration.from_pretrained(
-                folder, dtype=dtype, attn_implementation=attention, local_files_only=True
+                folder, dtype=dtype, attn_implementation=attention.NAME, local_files_only=True
             )
             processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         model.model.encoder.embed_positions.requires_grad_(False)  # sinusoids, never learned

@@ -47,8 +47,7 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
         folder, dtype = weights_folder(checkpoint), resolve_dtype(self.precision)
-        # Other implementations of attention compute its weights without ever storing them.
-        whisper = Whisper.load(folder, dtype, attention="eager")
+        whisper = Whisper.load(folder, dtype)
         for window in iter_windows(speech):
             yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
