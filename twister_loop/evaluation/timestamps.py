@@ -1,4 +1,9 @@
-"""Accuracy of the timestamps that standard decoding predicts."""
+"""Accuracy of the timestamps that standard decoding predicts.
+
+Untouched Whisper base (2026-11-28, telephone prompts): right on 94 of 94 Italian and 16 of 16
+English prompts, which are cut to the speech, and on 10 of 22 Italian ones with a silence of up to
+1 s before and up to 4 s after. It mostly gives a start of 0.00 and ends in whole seconds.
+"""
 
 from __future__ import annotations
 

@@ -71,9 +71,7 @@ def evaluate_or_reuse(
         "sets": sets,
         "normalizer": plan.normalizer,
         "full_window": plan.full_window,
-        # The plan's seed and not the round's, so that rounds share the report of the untouched
-        # model. Where nothing is drawn, reports of other seeds can be reused.
-        "seed": 0 if isinstance(plan.full_window, bool) else plan.seed,
+        "seed": 0 if isinstance(plan.full_window, bool) else plan.seed,  # equal in all rounds
     }
     reuse_result(evaluate, out, run_folder.path.glob("round-*/**/report.json"), **arguments)
     return run_stage(evaluate)(**arguments, out=out)  # type: ignore[arg-type]
