@@ -170,9 +170,9 @@ def test_an_artifact_from_other_inputs_is_refused_and_not_changed(
     done = next_round(plan, tmp_path / "run")
     shutil.rmtree(done.folder / "verdict")
     provenance = done.folder / "filtered_labels" / "made.json"
-    provenance.write_text(provenance.read_text().replace('"version": 1', '"version": 0'))
+    provenance.write_text(provenance.read_text().replace('"version": 2', '"version": 0'))
     with pytest.raises(
-        StaleError, match="filtered_labels was made from other inputs: version: 0 -> 1"
+        StaleError, match="filtered_labels was made from other inputs: version: 0 -> 2"
     ):
         next_round(plan, tmp_path / "run")
     assert '"version": 0' in provenance.read_text()
