@@ -88,6 +88,19 @@ def test_real_weights_time_the_speech_in_standard_decoding_only(
     assert count_correct_timestamps(own.transcribe(whisper_base, padded)).count == 0
 
 
+def test_the_batch_size_does_not_change_transcripts_of_real_speech(
+    whisper_base: Checkpoint, prompts: list[Utterance]
+) -> None:
+    alone, batched = (
+        [
+            utterance.pred_text
+            for utterance in build_whisper(decode_batch=size).transcribe(whisper_base, prompts)
+        ]
+        for size in (1, 4)
+    )
+    assert alone == batched
+
+
 def test_real_weights_detect_the_language(
     whisper_base: Checkpoint, prompts: list[Utterance]
 ) -> None:
