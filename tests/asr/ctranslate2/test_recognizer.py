@@ -58,15 +58,42 @@ def test_transcripts_and_statistics_are_those_of_transformers(
 
 
 @model
+@pytest.mark.parametrize("previous", [False, True])
+def test_the_sequential_algorithm_gives_what_transformers_gives(
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    monkeypatch: pytest.MonkeyPatch,
+    previous: bool,
+) -> None:
+    from twister_loop.asr.whisper import sequential
+
+    # Random weights are never sure, and the two engines have different fallbacks.
+    monkeypatch.setattr(sequential, "MIN_CONFIDENCE", -99.0)
+    monkeypatch.setattr(sequential, "MAX_COMPRESSION_RATIO", 99.0)
+    options = {"decoding": "sequential", "condition_on_previous_text": previous}
+    for actual, expected in zip(
+        build_ctranslate2(**options).transcribe(tiny_whisper, clips[:4]),
+        build_whisper(**options).transcribe(tiny_whisper, clips[:4]),
+        strict=True,
+    ):
+        assert actual.segments and actual.segments == expected.segments
+        assert actual.pred_text == expected.pred_text
+        assert actual.confidence == pytest.approx(expected.confidence, abs=0.02)
+
+
+@model
 def test_no_text_is_longer_than_its_own_clip_allows(
     tiny_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
     """Random weights never end a text: short clips must not use the limit of a long one."""
+    from twister_loop.asr.whisper.decoding import EXTRA_TOKENS, MAX_TOKENS_PER_SECOND
+
     longer = replace(clips[0], duration=max(clip.duration for clip in clips))
     recognizer = build_ctranslate2(decode_batch=12)
     transcribed = list(recognizer.transcribe(tiny_whisper, [longer, *clips[1:]]))
     for utterance in transcribed:
-        assert len(utterance.pred_text or "") <= 32 + 20 * (utterance.duration + 0.1)
+        limit = EXTRA_TOKENS + MAX_TOKENS_PER_SECOND * (utterance.duration + 0.1)
+        assert len(utterance.pred_text or "") <= limit
     assert any(utterance.hit_limit for utterance in transcribed)
 
 
