@@ -110,9 +110,10 @@ def _ctranslate2_of(plan: Plan) -> tuple[Recognizer, LabelOptions]:
     """Return the plan's own CTranslate2 decoder, or one that decodes like its recognizer."""
     if plan.labeler.recognizer.name == "ctranslate2":
         return plan.labeler.recognizer, plan.labeler.options
-    # With the same padding, or the trial would measure the padding; 5 s is the default of Whisper.
-    options = {"use": "ctranslate2", "margin": getattr(plan.asr, "margin", 5.0)}
-    return Recognizer.build(options), LabelOptions()
+    # With the same padding and algorithm, or the trial would measure these.
+    names = "margin decoding long_form condition_on_previous_text".split()
+    options = {name: getattr(plan.asr, name) for name in names if hasattr(plan.asr, name)}
+    return Recognizer.build({"use": "ctranslate2", **options}), LabelOptions()
 
 
 def _development_speech(round_folder: Path) -> Iterator[Utterance]:
