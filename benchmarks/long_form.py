@@ -131,8 +131,8 @@ def build_systems(scratch: Path, only: Sequence[str] | None) -> Iterator[tuple[s
     greedy = {"beam_size": 1, "best_of": 1}
     systems: dict[str, Callable[[], Transcribe]] = {
         "ours, sequential": lambda: ours({"use": "whisper"}),
-        "ours, sequential after the previous text": lambda: ours(
-            {"use": "whisper", "condition_on_previous_text": True}
+        "ours, sequential without the previous text": lambda: ours(
+            {"use": "whisper", "condition_on_previous_text": False}
         ),
         "ours, by segments": lambda: ours({"use": "whisper", "long_form": "segments"}),
         "ours, sequential in ctranslate2": lambda: ours(

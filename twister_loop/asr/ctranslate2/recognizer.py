@@ -43,7 +43,7 @@ class CTranslate2Recognizer(Recognizer):
     """Algorithm of decoding, as for `whisper`."""
     long_form: LongForm = "sequential"
     """Algorithm for recordings over 30 s, as for `whisper`."""
-    condition_on_previous_text: bool = False
+    condition_on_previous_text: bool = True
     """Whether a window of `sequential` is decoded after the text of the one before."""
     compute_type: ComputeType = "auto"
     """Precision of computing. auto is float16 on a GPU, and int8 on a processor."""

@@ -170,7 +170,7 @@ class WhisperProcessing:
         """
         first = int(self.generation_config.no_timestamps_token_id) + 1
         if not self.has_timestamps:
-            raise EngineError(f"{NO_TIMESTAMPS}: set timestamps: 0")
+            raise EngineError(NO_TIMESTAMPS)
         return first
 
     @property

@@ -62,7 +62,7 @@ class WhisperOptions:
     """Algorithm for recordings over 30 s where `decoding` is `clip`. `sequential` is that of
     OpenAI's Whisper, in which a window begins where the last timestamp of the one before lies.
     `segments` cuts at pauses, and decodes each segment as a clip."""
-    condition_on_previous_text: bool = False
+    condition_on_previous_text: bool = True
     """Whether a window of `sequential` is decoded after the text of the one before."""
     # Chosen for the memory of a machine; another machine may read the same results.
     decode_batch: int = not_in_cache_key(8)
@@ -114,8 +114,9 @@ class WhisperOptions:
     full_windows: Share = used_by("fine_tune", 0.1)
     """Share of batches that are trained in the full 30 s window, 0 to 1. Without them the model
     slowly forgets it."""
-    timestamps: Share = used_by("fine_tune", 0.0)
-    """Share of labels with timestamps of each sentence, 0 to 1, drawn anew in every epoch."""
+    timestamps: Share = used_by("fine_tune", 0.5)
+    """Share of labels with timestamps of each sentence, 0 to 1, drawn anew in every epoch, so that
+    the model keeps them. The default cost no accuracy without timestamps (BENCHMARKS.md)."""
     previous_text: Share = used_by("fine_tune", 0.0)
     """Share of labels after the previous text of the same speaker, 0 to 1, if packing provides it.
     The previous text takes at most half of the decoder's context."""

@@ -33,7 +33,7 @@ from .dataset import IGNORE_INDEX, Batch, Step, plan_steps, prefetch_batches
 from .labels import build_examples
 from .learning_rate import peak_learning_rate
 from .lora import add_lora_adapters
-from .model import UNTRAINED_MARGIN, Whisper, weights_folder
+from .model import NO_TIMESTAMPS, UNTRAINED_MARGIN, Whisper, weights_folder
 from .options import WhisperOptions
 from .weights import list_weight_files
 
@@ -74,8 +74,9 @@ def train(
         dtype = resolve_dtype(options.precision) if options.lora else torch.float32
         whisper = Whisper.load(weights_folder(start), dtype)
         margin = whisper.effective_margin(UNTRAINED_MARGIN)
-        if options.timestamps:
-            _ = whisper.first_timestamp_token  # raises an error if the model has none
+        if options.timestamps and not whisper.has_timestamps:
+            log.warning("%s: the labels of this training have none", NO_TIMESTAMPS)
+            options = replace(options, timestamps=0.0)
         labeled = build_examples(whisper, training_set, margin, options.batch)
         epoch_steps = steps_per_epoch(len(labeled), options.batch, options.accumulate)
         total_steps = options.epochs * epoch_steps
