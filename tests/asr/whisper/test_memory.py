@@ -39,15 +39,15 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
 
 
 def test_a_training_that_does_not_fit_is_warned_of_with_methods_that_would(
-    tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    untimed_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twister_loop.asr.whisper import memory
 
-    assert list(build_trainable().preflight_warnings(tiny_whisper)) == []
+    assert list(build_trainable().preflight_warnings(untimed_whisper)) == []
     monkeypatch.setattr(memory, "available_bytes", lambda: 20_000_000)
-    [warning] = build_trainable().preflight_warnings(tiny_whisper)
+    [warning] = build_trainable().preflight_warnings(untimed_whisper)
     assert "are free; what would fit: checkpointing" in warning
-    assert list(build_trainable(checkpointing=True).preflight_warnings(tiny_whisper)) == []
+    assert list(build_trainable(checkpointing=True).preflight_warnings(untimed_whisper)) == []
     monkeypatch.setattr(memory, "available_bytes", lambda: 1_000)
-    [warning] = build_trainable().preflight_warnings(tiny_whisper)
+    [warning] = build_trainable().preflight_warnings(untimed_whisper)
     assert "none of the methods" in warning

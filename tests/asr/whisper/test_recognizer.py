@@ -45,8 +45,10 @@ def test_standard_decoding_is_in_the_full_window() -> None:
     standard = build_whisper(epochs=5).full_window()
     assert standard is not None
     assert standard.decoding_description() == (
-        "greedy, 30 s windows with timestamps, sequential, temperature fallback, float32"
+        "greedy, 30 s windows with timestamps, sequential after the previous text, "
+        "temperature fallback, float32"
     )
     assert standard.full_context().decoding_description() == (
-        "greedy, margin 30 s, repetition guard, over 30 s sequential, float32"
+        "greedy, margin 30 s, repetition guard, over 30 s sequential after the previous text, "
+        "float32"
     )

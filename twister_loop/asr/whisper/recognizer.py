@@ -30,8 +30,8 @@ from .options import WhisperOptions
 class WhisperRecognizer(WhisperOptions, Recognizer):
     """OpenAI's Whisper; see `Recognizer` for its methods and `WhisperOptions` for its options.
 
-    >>> WhisperRecognizer(precision="float32", beam=5).full_window().decoding_description()
-    'beam of 5, 30 s windows with timestamps, sequential, temperature fallback, float32'
+    >>> WhisperRecognizer(beam=5).full_window().decoding
+    'sequential'
     """
 
     longest_clip = LONGEST_CLIP
