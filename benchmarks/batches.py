@@ -33,7 +33,7 @@ MAX_SECONDS = 15.0
 def load_prompts(count: int) -> list[Utterance]:
     """Return equally many prompts of each language, in an order that the seed 0 decides."""
     prompts: list[Utterance] = []
-    for lang, split in (("it", "development"), ("en", "retention"), ("fr", "development")):
+    for lang, split in (("it", "pool"), ("en", "retention"), ("fr", "pool")):
         spec = {"use": "ivr", "split": split, "lang": "fr" if lang == "fr" else "it"}
         usable = [
             replace(prompt, id=f"{lang}-{prompt.id}", lang=lang)
