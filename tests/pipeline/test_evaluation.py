@@ -89,9 +89,7 @@ def test_the_requested_number_of_utterances_is_also_decoded_in_the_full_window(
 def test_the_seed_draws_the_part_and_all_models_get_the_same(tmp_path: Path) -> None:
     sets = held_out(tmp_path, [f"{TEXT} {number}" for number in range(50)])
     speech = sets["dev"].speech
-    parts = {
-        seed: [utterance.id for utterance in draw_part(speech, 10, seed)] for seed in (1, 2)
-    }
+    parts = {seed: [utterance.id for utterance in draw_part(speech, 10, seed)] for seed in (1, 2)}
     assert parts[1] != parts[2] and all(len(set(part)) == 10 for part in parts.values())
     assert all(part == sorted(part, key=int) for part in parts.values()), "in the order of the set"
     for model, lost in (("untouched", 0), ("candidate", 3)):

@@ -77,8 +77,9 @@ def _warn_of_digits(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
     languages = {utterance.lang for held_out in sets.values() for utterance in held_out.speech}
     if digits := plan.normalizer.languages_keeping_digits(languages):
         log.warning(
-            "normalizer %s: there are no number words for %s, so digits stay digits and differ from "
-            "numbers in words; write numbers in references as the recognizer does, mostly in digits",
+            "normalizer %s: there are no number words for %s, so digits stay digits and differ "
+            "from numbers in words; write numbers in references as the recognizer does, mostly in "
+            "digits",
             plan.normalizer.name,
             ", ".join(digits),
         )
