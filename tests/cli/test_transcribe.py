@@ -81,6 +81,7 @@ def test_the_champion_of_a_run_transcribes(world: Path, capsys: pytest.CaptureFi
     ("arguments", "message"),
     [
         (["{empty}", "--asr", "toy"], "no audio in"),
+        (["{empty}/none.wav", "--asr", "toy"], "no such file or folder"),
         (["{twice}", "--asr", "toy", "--out", "{empty}"], "several recordings are called a"),
         (["{twice}", "--run", "{empty}"], "no run here"),
         (["{twice}", "--asr", "whisprr"], "whisprr"),

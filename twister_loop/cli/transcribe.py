@@ -87,8 +87,12 @@ def load_recognizer(run: Path | None, spec: dict[str, Any]) -> BoundRecognizer:
 def list_recordings(paths: Sequence[Path], lang: Language | None) -> list[Utterance]:
     """Return an utterance for every file, and for every audio file in a folder.
 
-    A file that cannot be read has an `error`. Raises ConfigError if there is no audio.
+    A file that cannot be read has an `error`. Raises ConfigError if a path does not exist, or if
+    there is no audio.
     """
+    # A mistyped name is found before the model is loaded.
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise ConfigError(f"no such file or folder: {', '.join(missing)}")
     files: list[Path] = []
     for path in paths:
         files += (
