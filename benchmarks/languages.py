@@ -141,14 +141,14 @@ class Speech:
         import espeakng_loader  # GPL; only this benchmark needs it
 
         self.samples = 0
-        self.library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self.espeak = ctypes.CDLL(espeakng_loader.get_library_path())
         data = str(Path(espeakng_loader.get_data_path()).parent)
-        self.rate: int = self.library.espeak_Initialize(2, 200, data.encode(), 0)  # synchronous
+        self.rate: int = self.espeak.espeak_Initialize(2, 200, data.encode(), 0)  # synchronous
         self.callback = ctypes.CFUNCTYPE(
             ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
         )(self.count)
-        self.library.espeak_SetSynthCallback(self.callback)
-        if self.library.espeak_SetVoiceByName(voice.encode()):
+        self.espeak.espeak_SetSynthCallback(self.callback)
+        if self.espeak.espeak_SetVoiceByName(voice.encode()):
             raise ValueError(f"espeak-ng has no voice {voice!r}")
 
     def count(self, samples: int, number: int, events: int) -> int:
@@ -160,7 +160,7 @@ class Speech:
         """Return how long a text takes."""
         self.samples = 0
         encoded = text.encode() + b"\0"
-        self.library.espeak_Synth(encoded, len(encoded), 0, 1, 0, 1, None, None)  # 1: UTF-8
+        self.espeak.espeak_Synth(encoded, len(encoded), 0, 1, 0, 1, None, None)  # 1: UTF-8
         return self.samples / self.rate
 
 

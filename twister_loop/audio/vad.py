@@ -52,12 +52,7 @@ def find_segments(recording: Utterance, limit: Seconds) -> Iterator[tuple[Second
     begin = 0.0
     while begin < recording.duration:
         length = min(BLOCK_SECONDS, recording.duration - begin)
-        block = audio.read(
-            recording.audio_filepath,
-            offset=recording.offset + begin,
-            duration=length,
-            channel=recording.channel,
-        )
+        block = _read_block(recording, begin, length)
         segments = list(split_at_pauses(block, limit))
         next_begin = begin + length
         is_last = next_begin >= recording.duration
@@ -116,12 +111,7 @@ def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
     begin = 0.0
     while begin < recording.duration:
         length = min(BLOCK_SECONDS, recording.duration - begin)
-        block = audio.read(
-            recording.audio_filepath,
-            offset=recording.offset + begin,
-            duration=length,
-            channel=recording.channel,
-        )
+        block = _read_block(recording, begin, length)
         times += [begin + time for time in find_bounds(block) or ()]
         begin += length
     return (times[0], times[-1]) if times else None
@@ -139,3 +129,13 @@ def find_bounds(samples: Samples) -> tuple[Seconds, Seconds] | None:
     if not regions:
         return None
     return regions[0]["start"] / SAMPLE_RATE, regions[-1]["end"] / SAMPLE_RATE
+
+
+def _read_block(recording: Utterance, begin: Seconds, length: Seconds) -> Samples:
+    """Return the samples from `begin` on, counted from the start of the recording."""
+    return audio.read(
+        recording.audio_filepath,
+        offset=recording.offset + begin,
+        duration=length,
+        channel=recording.channel,
+    )

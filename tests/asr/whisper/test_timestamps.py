@@ -106,21 +106,23 @@ def test_tokens_are_split_where_one_segment_ends_and_the_next_begins(
     from twister_loop.asr.whisper.timestamps import split_at_timestamps
 
     whisper = load_model(tiny_whisper)
-    at = lambda seconds: whisper.first_timestamp_token + round(seconds / 0.02)  # noqa: E731
     end = whisper.end_token
+
+    def stamp(seconds: float) -> int:
+        return whisper.first_timestamp_token + round(seconds / 0.02)
 
     def times(tokens: list[int]) -> tuple[list[tuple[float, float]], float]:
         segments, next_start = split_at_timestamps(whisper, tokens, 20.0)
         return [(segment.start, segment.end) for segment in segments], next_start
 
     # One segment, complete: the next window begins after this one.
-    assert times([at(0.2), 5, at(3.0), end]) == ([(0.2, 3.0)], 20.0)
+    assert times([stamp(0.2), 5, stamp(3.0), end]) == ([(0.2, 3.0)], 20.0)
     # A second one that the window cuts off: it is decoded again, whole.
-    assert times([at(0), 5, at(3.0), at(3.5), 6, end]) == ([(0.0, 3.0)], 3.0)
+    assert times([stamp(0), 5, stamp(3.0), stamp(3.5), 6, end]) == ([(0.0, 3.0)], 3.0)
     # Two, both complete.
-    two = [at(0), 5, at(3.0), at(3.5), 6, at(9.0), end]
+    two = [stamp(0), 5, stamp(3.0), stamp(3.5), 6, stamp(9.0), end]
     assert times(two) == ([(0.0, 3.0), (3.5, 9.0)], 20.0)
     # Another segment would follow, in the next window.
-    assert times([at(0), 5, at(3.0), at(3.0), end]) == ([(0.0, 3.0)], 3.0)
+    assert times([stamp(0), 5, stamp(3.0), stamp(3.0), end]) == ([(0.0, 3.0)], 3.0)
     # No end was decoded.
-    assert times([at(0), 5, end]) == ([(0.0, 20.0)], 20.0)
+    assert times([stamp(0), 5, end]) == ([(0.0, 20.0)], 20.0)
