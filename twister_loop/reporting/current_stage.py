@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core.artifacts import PROVENANCE, read_json
 from ..core.types import Seconds
+from ..evaluation.outcomes import FULL_WINDOW_SUFFIX
 from ..pipeline.run_folder import RunFolder, round_number
 from ..pipeline.stage_table import EVALUATIONS, INPUTS, SYNTHESIZED, stage_of
 from .round_folders import MANIFEST, TRAINING_LOG, stages_in_progress
@@ -24,8 +25,6 @@ BLOCK_SIZE = 1 << 20
 """Bytes that are read at once to count lines."""
 TAIL_SIZE = 4096
 """Bytes at the end of a training log that are searched for its last line; a line has about 100."""
-FULL_WINDOW_SUFFIX = "-full-window"
-"""Ends the name of a held-out set's folder if the set was decoded in a window of 30 s."""
 SHARD_FOLDERS = ("windows", "shards")
 """Folders inside a stage that works on parts of its input, each with a manifest of its own."""
 

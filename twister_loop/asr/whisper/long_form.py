@@ -6,46 +6,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...core.progress import note_processed
-from ...core.types import Seconds, Utterance
+from ...core.types import Utterance
 from .batching import describe_margin
 from .by_segments import transcribe_by_segments
 from .decoding import BatchDecoder, transcribe_window
 from .model import NO_TIMESTAMPS, WhisperProcessing, explain_too_long
-from .options import Decoding, LongForm
+from .options import DecodingOptions
 from .sequential import Attempt, transcribe_sequentially
 
 
 def explain_unsupported(
-    whisper: WhisperProcessing, decoding: Decoding, long_form: LongForm, utterance: Utterance
+    whisper: WhisperProcessing, options: DecodingOptions, utterance: Utterance
 ) -> str | None:
     """Return why an utterance cannot be transcribed with these options, or None if it can."""
     if reason := whisper.explain_unsupported(utterance):
         return reason
-    is_sequential = decoding == "sequential" or (
-        long_form == "sequential" and explain_too_long(utterance) is not None
+    is_sequential = options.decoding == "sequential" or (
+        options.long_form == "sequential" and explain_too_long(utterance) is not None
     )
     if is_sequential and not whisper.has_timestamps:
         return f"{NO_TIMESTAMPS}, which the sequential algorithm needs"
     return None
 
 
-def describe_algorithm(
-    *,
-    margin: Seconds,
-    decoding: Decoding,
-    long_form: LongForm,
-    with_previous_text: bool,
-    fallback: str,
-) -> str:
+def describe_algorithm(options: DecodingOptions, fallback: str) -> str:
     """Describe how clips and longer recordings are decoded, as far as it changes error rates.
 
-    The arguments are options of the recognizer, and the name of what is tried on failed windows.
+    Args:
+        options: those of the recognizer.
+        fallback: name of what is tried on windows that failed.
+
+    >>> describe_algorithm(DecodingOptions(decoding="sequential"), "temperature fallback")
+    '30 s windows with timestamps, sequential after the previous text, temperature fallback'
     """
-    previous = " after the previous text" if with_previous_text else ""
-    if decoding == "sequential":
+    previous = " after the previous text" if options.condition_on_previous_text else ""
+    if options.decoding == "sequential":
         return f"30 s windows with timestamps, sequential{previous}, {fallback}"
-    longer = f"sequential{previous}" if long_form == "sequential" else "by segments"
-    return f"{describe_margin(margin)}, repetition guard, over 30 s {longer}"
+    longer = f"sequential{previous}" if options.long_form == "sequential" else "by segments"
+    return f"{describe_margin(options.margin)}, repetition guard, over 30 s {longer}"
 
 
 @dataclass(frozen=True)
@@ -57,20 +55,17 @@ class AnyLengthDecoder:
     """Decodes clips of at most 30 s."""
     attempts: Sequence[Attempt]
     """Ways to decode a window of the sequential algorithm, tried in turn."""
-    margin: Seconds
+    options: DecodingOptions
     batch_size: int
-    decoding: Decoding
-    long_form: LongForm
-    with_previous_text: bool
 
     def transcribe(self, window: Sequence[Utterance]) -> list[Utterance]:
         """Transcribe utterances of any length, and return them in their order."""
-        if self.decoding == "sequential":
+        if self.options.decoding == "sequential":
             return self._transcribe_sequentially(window)
         is_long = [explain_too_long(utterance) is not None for utterance in window]
         clips = _skip(window, is_long)
         transcribed = transcribe_window(
-            self.whisper, self.decode, clips, margin=self.margin, batch_size=self.batch_size
+            self.whisper, self.decode, clips, margin=self.options.margin, batch_size=self.batch_size
         )
         note_processed(sum(clip.duration for clip in clips if not clip.should_skip))
         if not any(is_long):
@@ -78,7 +73,7 @@ class AnyLengthDecoder:
         recordings = _skip(window, [not long for long in is_long])
         in_long_form = (
             self._transcribe_sequentially(recordings)
-            if self.long_form == "sequential"
+            if self.options.long_form == "sequential"
             else self._transcribe_by_segments(recordings)
         )
         return [
@@ -92,12 +87,16 @@ class AnyLengthDecoder:
             self.attempts,
             window,
             batch_size=self.batch_size,
-            with_previous_text=self.with_previous_text,
+            with_previous_text=self.options.condition_on_previous_text,
         )
 
     def _transcribe_by_segments(self, window: Sequence[Utterance]) -> list[Utterance]:
         return transcribe_by_segments(
-            self.whisper, self.decode, window, margin=self.margin, batch_size=self.batch_size
+            self.whisper,
+            self.decode,
+            window,
+            margin=self.options.margin,
+            batch_size=self.batch_size,
         )
 
 

@@ -35,8 +35,8 @@ class EarlyStoppingOptions:
 
 
 @dataclass(frozen=True)
-class WhisperOptions:
-    """Options of decoding, and of fine-tuning, which begin at `epochs`."""
+class DecodingOptions:
+    """Options of decoding that every engine for Whisper's weights has."""
 
     model: str = "openai/whisper-base"
     """Folder, or name on the Hugging Face hub. openai/whisper-base is also found in packages."""
@@ -45,15 +45,6 @@ class WhisperOptions:
     Clip and margin are rounded up to a multiple of 2.5 s, at most 30 s. A model that was not
     trained with less gets at least 5. For pseudo-labels the smallest margin is used that does not
     change the transcripts."""
-    precision: Precision = "auto"
-    """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
-    processor supports it, else float32."""
-    beam: int = 1
-    """Number of hypotheses in beam search; 1 is greedy decoding."""
-    nbest: int | None = None
-    """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
-    temperature: float = 0.0
-    """Temperature of sampling; 0 takes the most probable token."""
     decoding: Decoding = "clip"
     """Algorithm of decoding. `clip` decodes each clip in its own context, without timestamps.
     `sequential` decodes everything as other tools do: 30 s windows one after the other, with
@@ -64,6 +55,25 @@ class WhisperOptions:
     `segments` cuts at pauses, and decodes each segment as a clip."""
     condition_on_previous_text: bool = True
     """Whether a window of `sequential` is decoded after the text of the one before."""
+
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise ValueError(f"margin must be 0 seconds or more, not {self.margin:g}")
+
+
+@dataclass(frozen=True)
+class WhisperOptions(DecodingOptions):
+    """Options of decoding, and of fine-tuning, which begin at `epochs`."""
+
+    precision: Precision = "auto"
+    """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
+    processor supports it, else float32."""
+    beam: int = 1
+    """Number of hypotheses in beam search; 1 is greedy decoding."""
+    nbest: int | None = None
+    """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
+    temperature: float = 0.0
+    """Temperature of sampling; 0 takes the most probable token."""
     # Chosen for the memory of a machine; another machine may read the same results.
     decode_batch: int = not_in_cache_key(8)
     """Maximum clips per batch in decoding; it does not change the transcripts."""
@@ -134,6 +144,7 @@ class WhisperOptions:
     """Updates between the states that a killed training resumes from."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         counts = "beam decode_batch epochs batch accumulate save_every processes".split()
         for name in counts:
             if getattr(self, name) < 1:
@@ -144,8 +155,6 @@ class WhisperOptions:
         weights.check_folder(self.model)
 
     def _check_decoding(self) -> None:
-        if self.margin < 0:
-            raise ValueError(f"margin must be 0 seconds or more, not {self.margin:g}")
         # Sampling from a beam is not implemented: both are ways to get other texts.
         if self.temperature < 0 or (self.temperature and self.beam > 1):
             raise ValueError("temperature must be 0 or more, and above 0 needs `beam: 1`")

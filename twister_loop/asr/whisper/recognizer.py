@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Self
 
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Share, Utterance
-from .._base import Recognizer
 from .._precision import resolve_dtype
-from . import alignment, labels, memory, training, transcription, weights
-from .long_form import describe_algorithm, explain_unsupported
-from .model import (
-    LONGEST_CLIP,
-    WINDOW_LENGTH,
-    Whisper,
-    WhisperProcessing,
-    supported_margins,
-    weights_folder,
-)
+from . import alignment, labels, memory, training, transcription
+from .base import WhisperWeightsRecognizer
+from .long_form import describe_algorithm
+from .model import Whisper, WhisperProcessing, weights_folder
 from .options import WhisperOptions
 
 
 @dataclass(frozen=True)
-class WhisperRecognizer(WhisperOptions, Recognizer):
+class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
     """OpenAI's Whisper; see `Recognizer` for its methods and `WhisperOptions` for its options.
 
     >>> WhisperRecognizer(beam=5).full_window().decoding
     'sequential'
     """
-
-    longest_clip = LONGEST_CLIP
-
-    def initial_checkpoint(self) -> Checkpoint:
-        return weights.locate_weights(self.model)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -53,10 +40,6 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
         return labels.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
-
-    def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
-        whisper = WhisperProcessing.from_folder(weights_folder(checkpoint))
-        return partial(explain_unsupported, whisper, self.decoding, self.long_form)
 
     def train(
         self,
@@ -83,24 +66,8 @@ class WhisperRecognizer(WhisperOptions, Recognizer):
         precision = str(resolve_dtype(self.precision)).removeprefix("torch.")
         method = f"beam of {self.beam}" if self.beam > 1 else "greedy"
         method = f"sampled at temperature {self.temperature:g}" if self.temperature else method
-        algorithm = describe_algorithm(
-            margin=self.margin,
-            decoding=self.decoding,
-            long_form=self.long_form,
-            with_previous_text=self.condition_on_previous_text,
-            fallback="temperature fallback",
-        )
+        algorithm = describe_algorithm(self, fallback="temperature fallback")
         return f"{method}, {algorithm}, {precision}"
-
-    def full_window(self) -> Self | None:
-        return dataclasses.replace(self, decoding="sequential")
-
-    def full_context(self) -> Self:
-        return dataclasses.replace(self, margin=WINDOW_LENGTH, decoding="clip")
-
-    def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        margins = supported_margins(checkpoint)
-        return [dataclasses.replace(self, margin=margin) for margin in margins]
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         return dataclasses.replace(self, beam=beam, temperature=temperature, nbest=nbest or None)

@@ -38,11 +38,8 @@ def transcribe(
                 if temperature > options.temperature
             ),
         ],
-        margin=options.margin,
+        options=options,
         batch_size=options.decode_batch,
-        decoding=options.decoding,
-        long_form=options.long_form,
-        with_previous_text=options.condition_on_previous_text,
     )
     for window in iter_windows(speech):
         yield from decoder.transcribe(window)

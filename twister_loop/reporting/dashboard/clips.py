@@ -15,9 +15,9 @@ from ...audio import io as audio
 from ...core.errors import AudioError, describe_fault
 from ...core.manifest import Manifest
 from ...core.types import TEXT_ONLY, Utterance
+from ...evaluation.outcomes import FULL_WINDOW_SUFFIX
 from ...pipeline.run_folder import RunFolder
 from ...pipeline.stage_table import REPORT
-from ..current_stage import FULL_WINDOW_SUFFIX
 from ..details import listening_samples
 from ..round_folders import MANIFEST
 from ..summary import RoundSummary, round_summary
