@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from rapidfuzz import fuzz, process
 
 T = TypeVar("T")
@@ -63,15 +63,43 @@ def to_json_line(instance: object, **replacements: str) -> str:
         instance: the dataclass.
         replacements: texts to write instead of the values of these fields; they come first.
     """
-    rest: bytes = _adapters[type(instance)].dump_json(
-        instance, exclude_none=True, exclude_defaults=True, exclude=set(replacements)
-    )
+    rest = _dump_line(instance, set(replacements)).decode()
     if not replacements:
-        return rest.decode()
+        return rest
     first = to_json(replacements).decode()
     # Two JSON objects are joined as text: manifests have millions of lines, and a copy of the
     # dataclass with other values takes longer than all the rest.
-    return f"{first[:-1]},{rest.decode()[1:]}" if rest != b"{}" else first
+    return f"{first[:-1]},{rest[1:]}" if rest != "{}" else first
+
+
+def _dump_line(instance: object, exclude: set[str]) -> bytes:
+    adapter = _adapters[type(instance)]
+    try:
+        line: bytes = adapter.dump_json(
+            instance, exclude_none=True, exclude_defaults=True, exclude=exclude
+        )
+    except PydanticSerializationError:
+        # A message that quotes the bytes of a file name: they are no text, and JSON holds text.
+        content = adapter.dump_python(
+            instance, mode="json", exclude_none=True, exclude_defaults=True, exclude=exclude
+        )
+        line = to_json(escape_surrogates(content), inf_nan_mode="null")
+    return line
+
+
+def escape_surrogates(content: Any) -> Any:
+    r"""Return JSON data whose texts can be encoded: lone surrogates become `\udce9`.
+
+    >>> escape_surrogates({"caf\udce9": ["a"]})
+    {'caf\\udce9': ['a']}
+    """
+    if isinstance(content, str):
+        return content.encode("utf-8", "backslashreplace").decode()
+    if isinstance(content, list):
+        return [escape_surrogates(member) for member in content]
+    if isinstance(content, dict):
+        return {escape_surrogates(key): escape_surrogates(content[key]) for key in content}
+    return content
 
 
 def suggest_name(name: str, names: Iterable[str]) -> str:
@@ -82,12 +110,22 @@ def suggest_name(name: str, names: Iterable[str]) -> str:
     >>> suggest_name("xyzzy", ["toy", "whisper"])
     'choose one of: toy, whisper'
     """
-    # Sorted, so that the message does not depend on the order of a set.
     choices = sorted(names)
-    # `ratio` compares whole names; rapidfuzz's default scorer also counts parts, so that a short
-    # name matches any long one that contains its letters.
-    match = process.extractOne(name, choices, scorer=fuzz.ratio, score_cutoff=MIN_SIMILARITY)
-    return f"did you mean {match[0]!r}?" if match else f"choose one of: {', '.join(choices)}"
+    nearest = find_nearest_name(name, choices)
+    return f"did you mean {nearest!r}?" if nearest else f"choose one of: {', '.join(choices)}"
+
+
+def find_nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the most similar of the names; None if none is similar.
+
+    >>> find_nearest_name("trancript", ["text", "transcript"])
+    'transcript'
+    """
+    # Sorted, so that the choice does not depend on the order of a set. `ratio` compares whole
+    # names; rapidfuzz's default scorer also counts parts, so that a short name matches any long one
+    # that contains its letters.
+    match = process.extractOne(name, sorted(names), scorer=fuzz.ratio, score_cutoff=MIN_SIMILARITY)
+    return match[0] if match else None
 
 
 class _Adapters(dict[type, TypeAdapter[Any]]):

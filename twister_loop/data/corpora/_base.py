@@ -62,6 +62,12 @@ class Corpus(Part):
         )
         return next(filter(None, titles), None) or self.name
 
+    def explain_missing_text(self) -> str:
+        """Return one sentence for an error: why this corpus gave no transcript, and what to do."""
+        if getattr(self, "labeled", True):
+            return f"{self.title} lists no transcripts"
+        return f"{self.title} is named with `labeled: false`, which leaves its transcripts out"
+
     def excluding_recent_files(self, min_age: Seconds) -> Self:
         """Return this corpus without files that changed less than `min_age` seconds ago.
 
