@@ -1,41 +1,28 @@
-"""Reading and writing audio as mono float32 at 16 kHz: the only door to soundfile and soxr.
-
-Samples are in [-1, 1].
-
-A file named `.pcm` without a header is read as Korean corpora store it: 16-bit little-endian
-samples, mono, 16 kHz. If its number of bytes is odd, the last one is half a sample and is dropped.
-"""
+"""Reading and writing audio as mono float32 at 16 kHz. Samples are in [-1, 1]."""
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
-from numpy.typing import NDArray
 
 from ..core.errors import AudioError
 from ..core.types import Hertz, Seconds, Utterance
+from . import decoding, libsndfile
+from .libsndfile import is_headerless as is_headerless
+from .resampling import SAMPLE_RATE as SAMPLE_RATE
+from .resampling import Samples as Samples
+from .resampling import resample as resample
 
-SAMPLE_RATE = 16_000
-"""Sample rate in hertz, everywhere in this library."""
-
-Samples = NDArray[np.float32]
-"""Samples of shape (n_samples,), in [-1, 1]."""
-HEADERLESS_SUFFIX = ".pcm"
-HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
-"""First bytes of files that have a header although they are named `.pcm`."""
 SUFFIXES = frozenset(
     (
-        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm"
+        ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .w64 .caf .rf64 .sph .gsm .pcm "
+        ".m4a .m4b .mp4 .m4v .mov .3gp .3g2 .aac .webm .mka .mkv .wma .asf .wmv .amr .awb .spx "
+        ".mp2 .mpga .mpg .mpeg .ts .m2ts .avi .flv .ac3 .eac3 .ape .wv .tta .dts .voc .ra .rm"
     ).split()
 )
-"""File name endings of audio: formats that libsndfile reads and that are in use."""
-SAMPLE_BYTES = 2
-"""Bytes of a sample in a file without a header."""
+"""File name endings of audio, and of video with an audio track."""
 FRAME, HOP = 512, 160
 """Frame length and step in samples, for `estimate_bandwidth`."""
 MAX_PEAK = 4.0
@@ -54,7 +41,9 @@ def read(
     duration: Seconds | None = None,
     channel: int | None = None,
 ) -> Samples:
-    """Read a segment of an audio file in any format that libsndfile reads.
+    """Read a segment of an audio file, or of the first audio track of a video file.
+
+    A segment is the same as that slice of the whole file, in every format.
 
     Args:
         path: the file.
@@ -70,30 +59,23 @@ def read(
         AudioError: the file is missing, unreadable or empty, has no such channel, or has samples
             that are not finite or far beyond full scale.
     """
-    try:
-        with _open(path) as file:
-            rate = file.samplerate
-            # libsndfile fails if it has to seek beyond the end.
-            start = min(round(offset * rate), file.frames)
-            frames = file.frames - start if duration is None else round(duration * rate)
-            if file.seekable():
-                file.seek(start)
-            else:  # GSM 06.10 in a wav file
-                file.read(start, dtype="float32")
-            samples = file.read(frames, dtype="float32", always_2d=True)  # (n_samples, channels)
-    except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
+    source = decoding.identify(path)
+    start = round(offset * SAMPLE_RATE)
+    count = None if duration is None else round(duration * SAMPLE_RATE)
+    samples = decoding.read_segment(source, start, count)
     if not len(samples):
         raise AudioError(f"{path}: no audio from {offset:g} s on; the file or the segment is empty")
     if channel is None:
         _check_samples(path, samples)
-        return resample(_mix_channels(samples), rate)
+        return _mix_channels(samples)
     if channel >= samples.shape[1]:
         raise AudioError(
             f"{path}: there is no channel {channel}; it has {samples.shape[1]}, counted from 0"
         )
-    _check_samples(path, samples[:, channel])
-    return resample(samples[:, channel], rate)
+    # A channel of a stereo file is every second sample; engines want contiguous memory.
+    selected = np.ascontiguousarray(samples[:, channel])
+    _check_samples(path, selected)
+    return selected
 
 
 def _check_samples(path: Path, samples: Samples) -> None:
@@ -124,7 +106,7 @@ def _mix_channels(samples: Samples) -> Samples:
     levels = samples.std(axis=0, dtype=np.float64)
     loudest = int(levels.argmax())
     if mixed.std(dtype=np.float64) < MIN_SHARE_OF_LOUDEST * levels[loudest] / channels:
-        return samples[:, loudest]
+        return np.ascontiguousarray(samples[:, loudest])
     return mixed
 
 
@@ -136,19 +118,6 @@ def load_utterance(utterance: Utterance) -> Samples:
         duration=utterance.duration,
         channel=utterance.channel,
     )
-
-
-def resample(samples: Samples, from_rate: Hertz, to_rate: Hertz = SAMPLE_RATE) -> Samples:
-    """Return mono samples at another sample rate.
-
-    >>> resample(np.zeros(8_000, np.float32), from_rate=8_000).shape
-    (16000,)
-    """
-    if from_rate == to_rate:
-        # A channel of a stereo file is every second sample; engines want contiguous memory.
-        return np.ascontiguousarray(samples, dtype=np.float32)
-    resampled: Samples = soxr.resample(samples, from_rate, to_rate).astype(np.float32)
-    return resampled
 
 
 def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Seconds:
@@ -163,48 +132,36 @@ def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Secon
         raise AudioError(f"{path}: not written, because some samples are NaN or infinite")
     # 16 bits: half the space of float32, and recordings of speech rarely have more.
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.clip(samples, -1.0, 1.0), sample_rate, subtype="PCM_16")
+    libsndfile.write(np.clip(samples, -1.0, 1.0), path, sample_rate)
     return len(samples) / sample_rate
 
 
 def read_duration(path: Path) -> Seconds:
-    """Return the duration of an audio file. Raises AudioError if it cannot be read."""
-    try:
-        with _open(path) as file:
-            return float(file.frames / file.samplerate)
-    except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
+    """Return the duration that the header of a file has: quick, and wrong for some lossy files.
+
+    Raises AudioError if the file cannot be read.
+    """
+    source = decoding.identify(path)
+    # Streams that were written as they were recorded have none.
+    return source.duration or decoding.measure_duration(source)
+
+
+def measure_duration(path: Path) -> Seconds:
+    """Return the duration of what can be decoded, within 0.1 s. Raises AudioError.
+
+    Uncompressed formats have it in their header; others are searched for all their packets.
+    """
+    return decoding.measure_duration(decoding.identify(path))
 
 
 def count_channels(path: Path) -> int:
     """Return the number of channels of an audio file. Raises AudioError if it cannot be read."""
-    try:
-        with _open(path) as file:
-            return int(file.channels)
-    except (soundfile.LibsndfileError, OSError) as cause:
-        raise AudioError(f"{path}: cannot read audio ({cause})") from cause
+    return decoding.identify(path).channels
 
 
 def ends_in_half_sample(path: Path) -> bool:
     """Return whether a file without a header has an odd number of bytes. Raises OSError."""
-    return is_headerless(path) and path.stat().st_size % SAMPLE_BYTES != 0
-
-
-def is_headerless(path: Path) -> bool:
-    """Return whether a file holds samples only, without format or rate. Raises OSError."""
-    if path.suffix.lower() != HEADERLESS_SUFFIX:
-        return False
-    # Some corpora rename wav files to .pcm: these still have their header.
-    with path.open("rb") as file:
-        return not file.read(4).startswith(HEADERS)
-
-
-def _open(path: Path) -> soundfile.SoundFile:
-    if not is_headerless(path):
-        return soundfile.SoundFile(path)
-    return soundfile.SoundFile(
-        path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
-    )
+    return is_headerless(path) and path.stat().st_size % libsndfile.SAMPLE_BYTES != 0
 
 
 def encode_and_decode(samples: Samples, format_name: str, subtype: str, rate: Hertz) -> Samples:
@@ -219,11 +176,8 @@ def encode_and_decode(samples: Samples, format_name: str, subtype: str, rate: He
     Returns:
         float32 of the same shape, at 16 kHz.
     """
-    file = io.BytesIO()
     encoded = np.clip(resample(samples, SAMPLE_RATE, rate), -1.0, 1.0)
-    soundfile.write(file, encoded, round(rate), format=format_name, subtype=subtype)
-    file.seek(0)
-    decoded, _ = soundfile.read(file, dtype="float32")
+    decoded = libsndfile.encode_and_decode(encoded, format_name, subtype, round(rate))
     # Codecs pad to whole frames, and resampling rounds: the length must stay what it was.
     restored = resample(decoded[: len(encoded)], rate, SAMPLE_RATE)[: len(samples)]
     return np.pad(restored, (0, len(samples) - len(restored)))
