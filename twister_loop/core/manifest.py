@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote_to_bytes
 
 from . import schema
 from .artifacts import find_run_root
@@ -29,6 +30,9 @@ T = TypeVar("T")
 # repeats a few minutes of work at most.
 WINDOW = 256
 """Lines that are processed, appended and repeated together. Engines read no further ahead."""
+URI_SCHEME = "file:"
+"""First part of a path that is written as a URI, because its name is not UTF-8: JSON cannot hold
+its bytes, and `file:///caf%E9.wav` can."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,10 @@ class Manifest:
             path = utterance.audio_filepath
             if path != TEXT_ONLY and not path.is_absolute():
                 # Frozen, but not shared yet. `replace` would take as long as all the rest.
-                absolute_path = Path(absolute_folders.convert(path))
+                if path.parts[0] == URI_SCHEME:
+                    absolute_path = _path_of_uri(path)
+                else:
+                    absolute_path = Path(absolute_folders.convert(path))
                 object.__setattr__(utterance, "audio_filepath", absolute_path)
             return utterance
 
@@ -251,6 +258,11 @@ class _FolderCache(dict[str, str]):
         return os.path.join(self[folder], name)  # noqa: PTH118  (faster than Path, per line)
 
 
+def _path_of_uri(uri: Path) -> Path:
+    """Return the path that a file URI names; `Path` has joined the slashes at its beginning."""
+    return Path(os.fsdecode(unquote_to_bytes(str(uri).removeprefix(URI_SCHEME))))
+
+
 def _to_line(utterance: Utterance, relative_folders: _FolderCache) -> str:
     """Return one line of JSON; a path inside the run is written relative to the manifest."""
     assert not utterance.skip, "`skip` is a mark for engines and is never stored"
@@ -258,4 +270,7 @@ def _to_line(utterance: Utterance, relative_folders: _FolderCache) -> str:
     if path == TEXT_ONLY:
         return schema.to_json_line(utterance)
     relative_path = relative_folders.convert(path.absolute())
-    return schema.to_json_line(utterance, audio_filepath=relative_path)
+    try:
+        return schema.to_json_line(utterance, audio_filepath=relative_path)
+    except ValueError:  # a name that is not UTF-8, and so no text
+        return schema.to_json_line(utterance, audio_filepath=path.absolute().as_uri())

@@ -53,7 +53,8 @@ def parse_json(record_class: type[T], text: str | bytes) -> T:
 def to_json_data(instance: object) -> Any:
     """Return a dataclass as data that `json` can write, without the fields that are None."""
     # None is left out, so that a new optional field does not change older files.
-    return _adapters[type(instance)].dump_python(instance, mode="json", exclude_none=True)
+    content = _adapters[type(instance)].dump_python(instance, mode="json", exclude_none=True)
+    return escape_surrogates(content)
 
 
 def to_json_line(instance: object, **replacements: str) -> str:

@@ -18,7 +18,10 @@ class Tally:
     def add(self, duration: Seconds) -> Tally:
         """Return the tally with one more utterance."""
         # Rounded at every step: sums of floats would differ in their last digits.
-        return Tally(self.utterances + 1, round(self.duration + duration, 3))
+        return self + Tally(1, duration)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.utterances + other.utterances, round(self.duration + other.duration, 3))
 
 
 @dataclass(frozen=True)

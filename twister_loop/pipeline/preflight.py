@@ -19,9 +19,10 @@ from ..core.digests import digest_path
 from ..core.environment import describe_environment
 from ..core.errors import AwaitingApproval, ConfigError, NothingNew, SpaceError, StaleError
 from ..core.file_hashes import FileHashCache
+from ..core.forgotten import check_nothing_half_removed
 from ..core.manifest import Manifest
 from ..core.progress import show_progress
-from ..core.tallies import Tally
+from ..core.tallies import Funnel, Tally
 from ..evaluation.outcomes import (
     LONG_SUFFIX,
     HeldOutSet,
@@ -83,6 +84,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         SpaceError: The disk has not enough room for the round.
         ConfigError: Some other input cannot be used.
     """
+    check_nothing_half_removed(run_folder.path)
     if folder := run_folder.in_progress:
         _check_same_plan(plan, folder)
         return _list_inputs(plan, folder)
@@ -246,7 +248,12 @@ def _check_filters(plan: Plan) -> None:
 
 def _check_inputs_not_empty(plan: Plan, inputs: RoundInputs) -> None:
     if not len(inputs.pool):
-        raise ConfigError("pool: no audio found; name a folder with audio that libsndfile reads")
+        rejected = Funnel.load(inputs.pool.folder).rejected
+        counts = ", ".join(f"{tally.utterances} {reason}" for reason, tally in rejected.items())
+        raise ConfigError(
+            "pool: no audio found; name a folder with recordings"
+            + (f" (rejected: {counts}; the lines above name the first of them)" if counts else "")
+        )
     if without_text := sum(1 for utterance in inputs.replay if not utterance.text):
         raise ConfigError(f"replay: {without_text} of {len(inputs.replay)} utterances have no text")
     if plan.replay and not len(inputs.replay):

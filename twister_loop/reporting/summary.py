@@ -60,7 +60,7 @@ from .round_folders import (
     voice_folders,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""
@@ -215,6 +215,14 @@ def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
         stage.folder: load_if_written(Funnel, stage.path(round_folder))
         for stage in (POOL, FILTERED_LABELS, TEXTS, FILTERED_REPLAY, PACKED)
     }
+    listed, scanned = load_if_written(Funnel, round_folder / INPUTS / "pool"), funnels[POOL.folder]
+    if listed and scanned:
+        # What was rejected when the pool was listed, such as files of unknown formats.
+        rejected = {
+            reason: listed.rejected.get(reason, Tally()) + scanned.rejected.get(reason, Tally())
+            for reason in sorted({*listed.rejected, *scanned.rejected})
+        }
+        funnels[POOL.folder] = Funnel(scanned.kept, rejected)
     # A round in progress has only some of them.
     return {folder: funnel for folder, funnel in funnels.items() if funnel}
 

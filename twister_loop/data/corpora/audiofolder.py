@@ -1,29 +1,29 @@
-"""Folder of audio files, with the transcripts of its `metadata.jsonl` or `metadata.csv`.
+"""Folder of audio files, with the transcripts of its `metadata.csv`, `.tsv` or `.jsonl`.
 
 The layout is that of the audiofolder of Hugging Face datasets: `file_name` relative to the
-metadata file, `text` (or `transcription`, `sentence`), optionally `lang` and `speaker`.
+metadata file, `text`, optionally `lang` and `speaker`. Other usual names of these columns are in
+`_tables.py`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from ...audio import io as audio
 from ...core.artifacts import NOT_IN_CACHE_KEY, not_in_cache_key
-from ...core.errors import AudioError, ConfigError, ManifestError
+from ...core.errors import AudioError
 from ...core.types import Language, Seconds, Utterance
 from ._base import Corpus
+from ._listed import reject
+from ._metadata import Metadata, explain_missing_text
+from ._walk import FolderWalk, FoundFile, show_name
 
 log = logging.getLogger(__name__)
-
-TEXT_COLUMNS = ("text", "transcription", "sentence")
 
 
 @dataclass(frozen=True)
@@ -45,64 +45,67 @@ class AudioFolder(Corpus):
     def utterances(self) -> Iterator[Utterance]:
         """Yield every audio file, sorted by path; one that cannot be read has an `error`.
 
+        What may hold speech and is not read, such as a file of an unknown format or a broken link,
+        is yielded with `rejected_by`.
+
         Raises:
-            ConfigError: The folder is missing.
-            ManifestError: A row of the metadata is malformed.
+            ConfigError: The folder is missing, or cannot be listed.
+            ManifestError: A metadata file is no table, names no files, or has no usable row.
         """
-        metadata = dict(self._read_metadata())
-        for path in self.files():
-            row = metadata.get(path.resolve(), {})
-            # The first column that is filled; data sets name it differently.
-            text = next((row[column] for column in TEXT_COLUMNS if row.get(column)), None)
+        walk = FolderWalk(self.folder)
+        files = list(self._settled_files(walk))
+        metadata = Metadata(walk.tables)
+        for found in files:
+            # Printable, since an id is text; the path keeps the bytes of the name.
+            name = show_name(found.path.relative_to(self.folder).as_posix())
+            utterance = Utterance(id=name, audio_filepath=found.path.absolute(), lang=self.lang)
+            if found.rejected_by:
+                yield reject(utterance, found.rejected_by, found.objection or "")
+                continue
+            description = metadata.describe(found.path)
             try:
-                duration, error = audio.read_duration(path), None
+                duration, error = audio.read_duration(found.path), None
             except AudioError as cause:
                 # Listed with the error, so that the scan rejects it and counts it.
                 duration, error = 0.0, str(cause)
-            yield Utterance(
-                id=path.relative_to(self.folder).as_posix(),
-                audio_filepath=path.absolute(),
+            yield replace(
+                utterance,
                 duration=duration,
-                text=text,
-                lang=row.get("lang") or self.lang,
-                speaker=row.get("speaker"),
+                text=description.text,
+                lang=description.lang or self.lang,
+                speaker=description.speaker,
                 error=error,
             )
+        yield from metadata.rejected_rows(all_files_listed=not self.settled)
+        walk.log_counts()
+
+    def explain_missing_text(self) -> str:
+        return explain_missing_text(self.folder)
 
     def files(self) -> Iterator[Path]:
         """Yield all audio files that are not being written, sorted by path.
 
         Raises:
-            ConfigError: The folder is missing.
+            ConfigError: The folder is missing, or cannot be listed.
         """
-        if not self.folder.is_dir():
-            raise ConfigError(f"{self.folder}: no such folder of audio")
+        for found in self._settled_files(FolderWalk(self.folder)):
+            if not found.rejected_by:
+                yield found.path
+
+    def _settled_files(self, walk: FolderWalk) -> Iterator[FoundFile]:
+        """Yield what the walk finds, without files that may still be being written."""
         recent = 0
-        # Sorted, because file systems list folders in different orders.
-        for path in sorted(self.folder.rglob("*")):
-            if path.suffix.lower() in audio.SUFFIXES and path.is_file():
-                if not self.settled or _seconds_since_change(path) >= self.settled:
-                    yield path
-                else:
-                    recent += 1
+        for found in walk:
+            is_recording = not found.rejected_by
+            if is_recording and self.settled > _seconds_since_change(found.path) > 0:
+                recent += 1
+            else:
+                yield found
         if recent:
             log.info(
                 "%s: ignoring %d files modified within the last %g s",
                 self.folder, recent, self.settled,
             )  # fmt: skip
-
-    def _read_metadata(self) -> Iterator[tuple[Path, Mapping[str, str]]]:
-        """Yield every row of all metadata files by the path of its audio file."""
-        for path in sorted(self.folder.rglob("metadata.*")):
-            if path.suffix not in {".jsonl", ".csv"}:
-                continue
-            with path.open(encoding="utf-8", newline="") as lines:  # newline="" as csv wants it
-                rows = csv.DictReader(lines) if path.suffix == ".csv" else map(json.loads, lines)
-                try:
-                    for row in rows:
-                        yield (path.parent / row["file_name"]).resolve(), row
-                except (ValueError, KeyError) as cause:
-                    raise ManifestError(f"{path}: a row without file_name ({cause})") from cause
 
 
 def _seconds_since_change(path: Path) -> Seconds:
