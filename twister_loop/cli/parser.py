@@ -17,6 +17,7 @@ Examples:
   twister study configs/ivr.yaml runs/study         zero-shot against fine-tuned, on every set
   twister reproduce runs/demo                       run it again and compare every file
   twister corpus check ksponspeech /data/kspon      compare a copy with the published counts
+  twister forget runs/demo --recording call.wav     remove a recording that somebody wants removed
   twister doctor                                    show what this machine can run
 """
 
@@ -30,7 +31,7 @@ from typing import Any
 
 from .. import __version__
 from ..pipeline.plan_reader import parse_value
-from . import commands, prefect_bridge, transcribe
+from . import commands, forget, prefect_bridge, transcribe
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -86,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_transcribe(add("transcribe", transcribe.transcribe))
     _add_export(add("export", commands.export_champion))
     _add_reproduce(add("reproduce", commands.reproduce_run))
+    _add_run(forget_parser := add("forget", forget.forget))
+    forget.add_arguments(forget_parser)
     _add_corpus(add("corpus", commands.check_corpus))
     _add_doctor(add("doctor", commands.diagnose))
     return parser

@@ -1,11 +1,11 @@
 """Stage outputs in folders: written atomically, cached by content, and safe to interrupt.
 
-Every artifact is a folder. A stage works under a hidden name and renames it when it is
-finished, so a visible folder is complete. Its `made.json` records its provenance: the inputs
-(the stage and its version, the options that change results, the digests of the files that were
-read) and the digests of the output. The next stage hashes that file, which makes a chain like
-git's. If the inputs are the same, a stage reads its artifact back; if they are others, it
-refuses to run and leaves the artifact as it is.
+Every artifact is a folder. A stage works under a hidden name and renames it when it is finished, so
+a visible folder is complete. Its `made.json` records its provenance: the inputs (the stage and its
+version, the options that change results, the digests of the files that were read) and the digests
+of the output. The next stage hashes that file, which makes a chain like git's. If the inputs are
+the same, a stage reads its artifact back; if they are others, it refuses to run and leaves the
+artifact as it is.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ TIMING, SPEED = "timing.json", "speed.json"
 PRUNED = "thinned"
 """Name of an empty file. It marks an artifact whose weights or audio were deleted: it documents a
 past round, and no stage may read it back."""
+REDACTED = "redacted"
+"""Key in the record of an artifact that lost speech on request: digests of its earlier records."""
 MIN_SECONDS_TO_FREE_MEMORY = 5.0
 """Seconds. Memory is freed only after stages that took longer than this: a shorter one held no
 model, and a garbage collection takes a while itself."""
@@ -248,10 +250,10 @@ def read_json(path: Path) -> Any:
 
 def write_json(content: Any, path: Path) -> None:
     """Write a small JSON file atomically: readers see the old file or the new one."""
-    # In the same folder, because a rename is atomic only within a file system.
-    scratch = path.with_name(f".{path.name}")
+    scratch = path.with_name(f".{path.name}")  # a rename is atomic only within a file system
     scratch.unlink(missing_ok=True)  # in somebody else's run it may be a link to anywhere
-    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    scratch.write_text(f"{text}\n", "utf-8", "backslashreplace")  # of names that are not UTF-8
     scratch.replace(path)
 
 
@@ -340,20 +342,18 @@ def _free_memory() -> None:
 
 def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the differences between the inputs of two artifacts, as `place: before -> after`."""
-    differences = find_differences(before, after)
-    return [f"{place}: {old!r} -> {new!r}" for place, old, new in differences]
+    return [f"{place}: {old!r} -> {new!r}" for place, old, new in find_differences(before, after)]
 
 
 def find_differences(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield the place, the old and the new member wherever two pieces of JSON data differ.
 
-    The digests of an artifact's output (`content`) are not compared.
-
+    The digests of an artifact's output (`content`, `redacted`) are not compared:
     >>> list(find_differences({"gate": {"cer": 0.1}}, {"gate": {"cer": 0.2}}))
     [('gate.cer', 0.1, 0.2)]
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new} - {"content"}):
+        for key in sorted({*old, *new} - {"content", REDACTED}):
             inner_place = f"{place}.{key}" if place else str(key)
             yield from find_differences(old.get(key), new.get(key), inner_place)
     elif old != new:

@@ -6,7 +6,7 @@ They are computed when a file is listed, and tell later whether it is still the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,8 @@ class FileHashCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = find_run_root(folder) / "hashes.json"
+        self.run = find_run_root(folder)
+        self._path = self.run / "hashes.json"
         self._digests: dict[str, tuple[int, int, str]] = (
             schema.parse_data(dict[str, tuple[int, int, str]], read_json(self._path))
             if self._path.is_file()
@@ -63,6 +64,15 @@ class FileHashCache:
             return not utterance.id.startswith(self.digest(path))
         except OSError:
             return False
+
+    def listed_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the absolute path of every listed file, and the digest of its content."""
+        return ((path, digest) for path, (*_, digest) in self._digests.items())
+
+    def forget(self, digests: Container[str]) -> None:
+        """Remove the files with these digests, whose names must not stay in the run."""
+        for path in [path for path, digest in self.listed_files() if digest in digests]:
+            del self._digests[path]
 
     def __enter__(self) -> Self:
         return self

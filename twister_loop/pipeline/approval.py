@@ -153,10 +153,11 @@ def _awaiting_approval(run_folder: RunFolder) -> Path:
 
 def _decision(*, approved: bool, note: str, by: str | None) -> Approval:
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return Approval(approved=approved, by=by or _user(), when=now, note=note)
+    return Approval(approved=approved, by=by or current_user(), when=now, note=note)
 
 
-def _user() -> str:
+def current_user() -> str:
+    """Return the name of the user of this process, for the record of a decision."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # in a container the user may have a number and no name

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from ..core.errors import AwaitingApproval, NothingNew
+from ..core.forgotten import check_nothing_half_removed
 from ..core.types import Report
 from .held_out_check import check_held_out_sets
 from .plan import Plan
@@ -150,6 +151,7 @@ def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_proc
     """
     run_folder = RunFolder.open(run)
     with run_folder.locked():
+        check_nothing_half_removed(run_folder.path)
         folder = run_folder.next_evaluation()
         sets = list_held_out_sets(plan, folder)
         check_held_out_sets(plan, sets)

@@ -17,6 +17,7 @@ from ..core import schema
 from ..core.artifacts import PROVENANCE, read_json
 from ..core.digests import digest_path
 from ..core.errors import ConfigError
+from ..core.forgotten import RECORD
 from ..pipeline.run_folder import is_finished
 from ..pipeline.stage_table import VERDICT
 
@@ -48,14 +49,17 @@ def cached_record(
         return compute(round_folder)
     # The digest of the verdict covers all stages before it, because each stage's provenance
     # contains the digests of its inputs. Stages that run after the verdict (an approval, say) are
-    # not covered, but each of them adds a folder.
+    # not covered, but each of them adds a folder. Speech that is removed on request changes what
+    # the stages made, and adds to the record of removals.
     folders = sorted(
         path.name
         for path in os.scandir(round_folder)
         if path.is_dir() and not path.name.startswith(".")
     )
     digest = digest_path(VERDICT.path(round_folder) / PROVENANCE)
-    key = f"{schema_version} {digest} {' '.join(folders)}"
+    record_of_removals = round_folder.parent / RECORD
+    removals = digest_path(record_of_removals) if record_of_removals.is_file() else ""
+    key = f"{schema_version} {digest} {removals} {' '.join(folders)}"
     # lru_cache erases the type variable, so mypy needs the annotation and the cast.
     record: T = _read_or_compute(compute, cast(Any, kind), name, key, round_folder)
     return record

@@ -115,7 +115,7 @@ class ConcatenativeSynthesizer(Synthesizer):
             if not clip.error:
                 clips[clip.text or ""].append(clip)
         for text in texts:
-            words = _split_words(text.text, text.lang)
+            words = split_words(text.text, text.lang)
             candidates = [
                 [clip for clip in clips[word] if _same_language(clip, text)] for word in words
             ]
@@ -145,7 +145,7 @@ class ConcatenativeSynthesizer(Synthesizer):
             )
 
 
-def _split_words(text: str | None, lang: Language | None) -> list[str]:
+def split_words(text: str | None, lang: Language | None) -> list[str]:
     """Return the words between spaces in normalized form: `L'Utente,` becomes `l'utente`."""
     # The normalizer turns an apostrophe into a space. It is put back, or one word between spaces,
     # with one time in the alignment, would become two.
@@ -167,7 +167,7 @@ def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utteranc
     The id is `SENTENCE:POSITION`, so that `_is_next_word` recognizes neighbors later.
     """
     for position, word in enumerate(utterance.words):
-        normalized = _split_words(word.word, utterance.lang)
+        normalized = split_words(word.word, utterance.lang)
         # A lone punctuation mark has no word in it.
         if len(normalized) != 1 or word.logprob < min_confidence:
             continue
@@ -283,7 +283,7 @@ def _take_inventory(clips: Sequence[Utterance], word_count: int, texts: Manifest
     missing = Counter[str]()
     text_count = unspeakable_count = 0
     for text in texts:
-        missing_words = set(_split_words(text.text, text.lang)) - available
+        missing_words = set(split_words(text.text, text.lang)) - available
         missing.update(missing_words)
         text_count += 1
         unspeakable_count += bool(missing_words)

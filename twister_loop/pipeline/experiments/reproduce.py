@@ -15,12 +15,13 @@ from pathlib import Path
 from ...core.artifacts import PROVENANCE, cache_key, find_differences, read_json
 from ...core.environment import Environment
 from ...core.errors import ConfigError
+from ...core.forgotten import read_requests, write_requests
 from ...core.schema import to_json_data
 from ...core.scratch import is_hidden
 from ..loop import next_round
 from ..plan import Plan
 from ..plan_reader import load
-from ..run_folder import RunFolder, awaits_approval
+from ..run_folder import RunFolder, awaits_approval, round_number
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,15 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
     if into.resolve() == run.resolve():
         raise ConfigError(f"{into}: a run cannot be repeated into itself")
     repetition = RunFolder.open(into)
+    requests = read_requests(run)
+    if requests:  # what people asked to have removed must not come back with the repetition
+        write_requests(requests, into)
     for index, before in enumerate(original.finished_rounds):
+        if any(round_number(before) in request.rounds for request in requests):
+            raise ConfigError(
+                f"{before}: speech was removed from this round on request (`twister forget`), so "
+                "neither this round nor a later one can be repeated as it was"
+            )
         # Rounds of an interrupted repetition are compared, not run again.
         if index >= len(repetition.finished_rounds):
             plan = load(before / "plan.yaml")

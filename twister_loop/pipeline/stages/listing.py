@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from ...core.artifacts import stage
 from ...core.file_hashes import FileHashCache, VerifiedManifest
+from ...core.forgotten import DIGEST_LENGTH, ForgottenSpeech, reject_forgotten
 from ...core.manifest import Manifest, iter_windows
 from ...core.progress import show_progress
 from ...core.types import TEXT_ONLY, Language, Seconds, Utterance
@@ -18,11 +21,13 @@ from ...data.deduplication import drop_duplicates, find_near_duplicates
 from ...data.scanning import ScanOptions, scan_recording
 from .filtering import write_kept_and_rejected
 
+log = logging.getLogger(__name__)
+
 LONG_RECORDINGS = "long"
 """Folder in that of a held-out set with its long recordings, if it has short ones too."""
 
 
-@stage(version=1)
+@stage(version=2)
 def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
     """List the utterances of corpora, each once.
 
@@ -36,7 +41,7 @@ def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Ma
         return write_kept_and_rejected(show_progress(utterances, "listing"), out)
 
 
-@stage(version=1)
+@stage(version=2)
 def gather_held_out(
     corpus: Corpus, lang: Language | None, longest_clip: Seconds, *, out: Path
 ) -> Manifest:
@@ -85,7 +90,7 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
     duplicates = (
         find_near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
     )
-    verified = VerifiedManifest(listing.folder)
+    verified, forgotten = VerifiedManifest(listing.folder), ForgottenSpeech.of_run(out)
     files = show_progress(drop_duplicates(verified, duplicates), "scanning", len(listing))
     for number, window in enumerate(iter_windows(files)):
         window_folders.append(folder := out / "windows" / f"{number:06d}")
@@ -93,7 +98,11 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
         if not Manifest(folder).path.is_file():
             # A window appears under its name when it is whole, so a kill costs one window at most.
             scratch = folder.with_name(f".{folder.name}")
-            cuts = (cut for file in window for cut in scan_recording(options, file))
+            cuts = (
+                reject_forgotten(cut) if forgotten.covers_part(cut) else cut
+                for file in window
+                for cut in scan_recording(options, file)
+            )
             Manifest.write(cuts, scratch)
             scratch.rename(folder)
     cuts = (cut for folder in window_folders for cut in Manifest(folder))
@@ -109,9 +118,11 @@ def list_corpora(
     """Yield the utterances of corpora under ids that come from their content.
 
     An utterance whose content was listed before is marked as rejected. Ids come from the content
-    and not from the name, so a renamed file is the same and a replaced file is another.
+    and not from the name, so a renamed file is the same and a replaced file is another. Speech
+    whose removal was requested (`twister forget`) is rejected without its name and text.
     """
-    listed_ids = set[str]()
+    listed_ids, forgotten = set[str](), ForgottenSpeech.of_run(hashes.run)
+    forgotten_paths = list[Path]()
     for corpus in corpora:
         for utterance in corpus.utterances():
             content_id = _content_id(utterance, hashes)
@@ -121,12 +132,30 @@ def list_corpora(
                 lang=utterance.lang or lang,
                 corpus=utterance.corpus or corpus.title,
             )
+            if forgotten and _is_forgotten(listed, forgotten):
+                forgotten_paths.append(utterance.audio_filepath)
+                hashes.forget({content_id[:DIGEST_LENGTH]})
+                yield reject_forgotten(listed)
+                continue
             if listed.rejected_by is None:  # else the corpus itself found it unusable
                 if content_id in listed_ids:
                     reason = f"{utterance.id} again"
                     listed = replace(listed, rejected_by="duplicate", objection=reason)
                 listed_ids.add(content_id)
             yield listed
+    if forgotten_paths:
+        log.warning(
+            "%d listed recordings or utterances are rejected, because their removal was requested; "
+            "delete or mend their files, such as %s",
+            len(forgotten_paths),
+            forgotten_paths[0],
+        )
+
+
+def _is_forgotten(listed: Utterance, forgotten: ForgottenSpeech) -> bool:
+    # A recording without a text is cut by the scan, which drops the forgotten part alone.
+    has_text = listed.text is not None
+    return forgotten.covers(listed) or (has_text and forgotten.covers_part(listed))
 
 
 def _content_id(utterance: Utterance, hashes: FileHashCache) -> str:
@@ -135,7 +164,10 @@ def _content_id(utterance: Utterance, hashes: FileHashCache) -> str:
         text = f"{utterance.lang} {utterance.text}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
     try:
-        digest = hashes.digest(utterance.audio_filepath)
+        # Not of what was rejected: a pipe has no end, a folder many files, an archive many bytes.
+        digest = None if utterance.rejected_by else hashes.digest(utterance.audio_filepath)
     except OSError:  # an unreadable file still needs an id; it is rejected when it is read
-        digest = hashlib.sha256(str(utterance.audio_filepath).encode()).hexdigest()[:16]
+        digest = None
+    # The bytes of the name, which may be no text.
+    digest = digest or hashlib.sha256(os.fsencode(utterance.audio_filepath)).hexdigest()[:16]
     return f"{digest}-{utterance.offset:g}" if utterance.offset else digest
