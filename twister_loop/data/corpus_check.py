@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..audio import io as audio
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, ManifestError
 from ..core.progress import show_progress
 from ..core.types import Seconds
 from .corpora._base import Corpus
@@ -104,7 +104,7 @@ def _check_split(corpus: Corpus, split: str) -> SplitCheck:
     """Return the counts of a split, or why it is missing."""
     try:
         return _count(corpus, split)
-    except ConfigError as cause:
+    except (ConfigError, ManifestError) as cause:
         return SplitCheck(split, corpus.published.get(split), missing=str(cause))
 
 
@@ -115,7 +115,7 @@ def _count(corpus: Corpus, split: str) -> SplitCheck:
     published = corpus.published.get(split)
     for utterance in show_progress(corpus.utterances(), f"reading {split}", published):
         # Published counts are counts of recordings.
-        utterance_count += utterance.rejected_by not in {"no_audio", "bad_line"}
+        utterance_count += utterance.rejected_by not in {"no_audio", "bad_line", "bad_row"}
         reason = utterance.rejected_by or ("unreadable" if utterance.error else None)
         if reason:
             reasons[reason] += 1

@@ -57,13 +57,16 @@ class Line:
     """Reason why the line cannot be read; None if it can."""
 
 
-def read_lines(path: Path, encodings: Sequence[str] = ("utf-8",)) -> Iterator[Line]:
+def read_lines(
+    path: Path, encodings: Sequence[str] = ("utf-8",), *, any_damage: bool = False
+) -> Iterator[Line]:
     """Yield every line of a text file, blank ones too.
 
     Args:
         path: The file.
         encodings: Encodings to try on each line, in this order. Files that begin with a mark of
             UTF-16 or UTF-32 are in that, whatever is named here.
+        any_damage: Yield a file in which most lines are damaged too, as one of many small files.
 
     Raises:
         ConfigError: The file cannot be read, is no text, or is in another encoding.
@@ -82,7 +85,7 @@ def read_lines(path: Path, encodings: Sequence[str] = ("utf-8",)) -> Iterator[Li
         content = content.replace(b"\r", b"\n")
     if unicode_name:
         encodings = ("utf-8",)
-    else:
+    elif not any_damage:
         _check_encoding(path, content, encodings)
     # BytesIO ends lines at \n alone, and copies one line at a time.
     for number, line in enumerate(io.BytesIO(content), 1):
@@ -92,6 +95,18 @@ def read_lines(path: Path, encodings: Sequence[str] = ("utf-8",)) -> Iterator[Li
             yield Line(number, problem=problem)
         else:
             yield Line(number, text.replace(_BYTE_ORDER_MARK, ""))
+
+
+def read_text(path: Path, encodings: Sequence[str] = ("utf-8",)) -> str | None:
+    """Return the content of a small text file; None if some of its bytes are in no encoding.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no text.
+    """
+    lines = list(read_lines(path, encodings, any_damage=True))
+    if any(line.problem for line in lines):
+        return None
+    return "\n".join(line.text for line in lines)
 
 
 def join_spaces(text: str) -> str:

@@ -7,6 +7,7 @@ still yielded, with the reason, and counted. A corpus that is missing altogether
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -44,14 +45,17 @@ def check_utterance(utterance: Utterance, *, labeled: bool) -> Utterance:
         utterance = replace(utterance, text=None)
     if utterance.rejected_by:
         return utterance
-    if not utterance.audio_filepath.is_file():
+    # Not `Path.is_file`, which raises for names that are too long or hold NUL.
+    if not os.path.isfile(utterance.audio_filepath):  # noqa: PTH113
         return reject(utterance, "no_audio", f"{utterance.audio_filepath}: no such file")
     if labeled and not (utterance.text or "").strip():
         return reject(utterance, "no_text", "there is no transcript, or nothing is left of it")
     if utterance.duration:  # the list has it already, and opening a million files takes hours
         return utterance
     try:
-        return replace(utterance, duration=round(audio.read_duration(utterance.audio_filepath), 6))
+        return replace(
+            utterance, duration=round(audio.measure_duration(utterance.audio_filepath), 6)
+        )
     except AudioError as cause:
         return reject(utterance, "unreadable", str(cause))
 
@@ -93,14 +97,4 @@ def find_below(folder: Path, name: str, max_depth: int = 2) -> Path | None:
     for depth in range(max_depth + 1):
         if paths := sorted(folder.glob("*/" * depth + name)):
             return paths[0]
-    return None
-
-
-def decode_text(content: bytes, *encodings: str) -> str | None:
-    """Return the text by the first encoding that fits; None if none does."""
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
     return None

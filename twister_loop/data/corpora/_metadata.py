@@ -55,8 +55,8 @@ class Metadata:
             tables: Metadata files; names of audio in them are relative to their own folder.
 
         Raises:
-            ConfigError: A table cannot be read, or is in another encoding.
-            ManifestError: It is no table, names no files, or has no usable row.
+            ConfigError: A table cannot be read, is in another encoding, or names no files.
+            ManifestError: It is no table, or has no usable row.
         """
         self._tables = list(tables)
         self._descriptions: dict[str, Description] = {}

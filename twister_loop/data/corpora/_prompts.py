@@ -16,7 +16,7 @@ from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Literal
 
-from ...audio.io import read_duration
+from ...audio.io import measure_duration
 from ...core.types import Seconds, Share
 
 TextProblem = Literal[
@@ -90,7 +90,7 @@ def read_recordings(folder: Path) -> list[PromptRecording]:
             PromptRecording(
                 name=name,
                 audio=audio[name],
-                duration=read_duration(audio[name]),
+                duration=measure_duration(audio[name]),
                 text=prompt.text,
                 problem=prompt.problem,
             )
@@ -105,8 +105,8 @@ def parse_prompts(content: str) -> Iterator[Prompt]:
     [Prompt(name='one', text='Press one', problem=None)]
     """
     prompts: list[tuple[str, list[str]]] = []
-    # Some lists begin with a byte order mark.
-    for line in content.removeprefix("\ufeff").splitlines():
+    # Some lists begin with a byte order mark. Lines end at \n alone: a text may hold U+2028.
+    for line in content.removeprefix("\ufeff").split("\n"):
         if not line.strip() or line.startswith(";"):  # ";" begins a comment
             continue
         if match := _PROMPT_LINE.fullmatch(line):

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import ManifestError
+from ...core.errors import ConfigError, ManifestError
 from ...core.schema import find_nearest_name
 from ._lines import Line, join_spaces, read_lines
 
@@ -92,10 +92,10 @@ class Table:
             content: Phrase for what the column holds.
 
         Raises:
-            ManifestError: It has none; names the columns that it has, and the nearest one.
+            ConfigError: It has none; names the columns that it has, and the nearest one.
         """
         if not any(plain_name(name) in columns for name in self.columns):
-            raise ManifestError(f"{self.path}:1: {explain_missing(columns, content, self.columns)}")
+            raise ConfigError(f"{self.path}: {explain_missing(columns, content, self.columns)}")
 
 
 def explain_missing(accepted: Sequence[str], content: str, columns: Iterable[str]) -> str:
@@ -122,7 +122,7 @@ def plain_name(name: str) -> str:
 
 
 def read_table(path: Path, separators: str = SEPARATORS, *, quoted: bool = True) -> Table:
-    """Open a table: JSON lines if the name ends in `.jsonl` or `.json`, else separated fields.
+    """Open a table: JSON lines if the name ends in `.jsonl`, else separated fields.
 
     Args:
         path: The file.
@@ -134,14 +134,21 @@ def read_table(path: Path, separators: str = SEPARATORS, *, quoted: bool = True)
         ConfigError: The file cannot be read, or is in another encoding.
         ManifestError: It is no table.
     """
-    lines = (line for line in read_lines(path))
-    is_json = path.suffix.lower() in {".jsonl", ".json"}
-    return _read_json(path, lines) if is_json else _read_fields(path, lines, separators, quoted)
+    if path.suffix.lower() == ".jsonl":
+        return read_json_lines(path)
+    return _read_fields(path, read_lines(path), separators, quoted)
 
 
-def _read_json(path: Path, lines: Iterator[Line]) -> Table:
-    """Open a table of JSON lines; its columns are the keys of the first row that can be read."""
-    rows = _parse_objects(path, lines)
+def read_json_lines(path: Path) -> Table:
+    """Open a table of JSON lines; its columns are the keys of the first row that can be read.
+
+    Numbers are texts, as they are spelled.
+
+    Raises:
+        ConfigError: The file cannot be read, or is in another encoding.
+        ManifestError: No line is a JSON object.
+    """
+    rows = _parse_objects(path, read_lines(path))
     first_rows, columns = list[Row](), tuple[str, ...]()
     for row in rows:
         first_rows.append(row)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.types import Utterance
-from ._listed import decode_text, reject
+from ._lines import join_spaces, read_lines
+from ._listed import reject
 
 
 def read_trans_files(folder: Path) -> Iterator[Utterance]:
@@ -19,17 +20,18 @@ def read_trans_files(folder: Path) -> Iterator[Utterance]:
     """
     for listing in sorted(folder.rglob("*.trans.txt")):
         chapter, listed_ids = listing.parent, set()
-        for number, line in enumerate(listing.read_bytes().splitlines(), 1):
-            # Line by line, so that one broken line costs no more than itself.
-            text = decode_text(line, "utf-8-sig")
-            id_, _, transcript = (text or "").partition(" ")
+        for line in read_lines(listing, any_damage=True):
+            if not line.problem and not line.text.strip():
+                continue
+            id_, _, transcript = join_spaces(line.text).partition(" ")
             if not id_:
-                bad_line = Utterance(id=f"{listing.name}:{number}")
-                yield reject(bad_line, "bad_line", f"{listing}:{number}: not `ID TEXT` in UTF-8")
+                bad_line = Utterance(id=f"{listing.name}:{line.number}")
+                objection = f"{listing}:{line.number}: not `ID TEXT` in UTF-8"
+                yield reject(bad_line, "bad_line", objection)
                 continue
             listed_ids.add(id_)
             audio = (chapter / f"{id_}.flac").absolute()
-            yield Utterance(id=id_, audio_filepath=audio, text=" ".join(transcript.split()))
+            yield Utterance(id=id_, audio_filepath=audio, text=transcript)
         # Audio without a line must not vanish: as a pool it is as good as the rest.
         for audio in sorted(chapter.glob("*.flac")):
             if audio.stem not in listed_ids:

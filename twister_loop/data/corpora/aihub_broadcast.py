@@ -7,8 +7,11 @@ Every program is one file `NAME.wav` below `원천데이터`, and its label one 
 from __future__ import annotations
 
 import json
+import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +20,7 @@ from ...core.errors import ConfigError
 from ...core.types import Seconds, Utterance
 from ._base import Corpus
 from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
+from ._lines import read_text
 from ._listed import check_utterance, log_counts, reject, require_folder
 
 FOLDER_PATTERNS = {"train": "*Training*", "validation": "*Validation*"}
@@ -55,22 +59,36 @@ class AihubBroadcast(Corpus):
         labels = sorted({path for folder in folders for path in folder.rglob("*.json")})
         if not labels:
             raise ConfigError(f"{self.folder}: no label of {self.split} (NAME.json) in it or below")
-        audio = {path.stem: path for folder in folders for path in folder.rglob("*.wav")}
-        utterances = (utterance for label in labels for utterance in self._read(label, audio))
-        yield from log_counts(f"aihub_broadcast {self.split}", utterances)
+        recordings = {
+            _compose(path.stem): path
+            for folder in folders
+            for path in folder.rglob("*")
+            if path.suffix.lower() == ".wav"
+        }
+        utterances = (utterance for label in labels for utterance in self._read(label, recordings))
+        labeled_names = {_compose(label.stem) for label in labels}
+        unlabeled = (
+            reject(
+                Utterance(id=name, audio_filepath=path.absolute()), "no_label", f"{path}: no label"
+            )
+            for name, path in sorted(recordings.items())
+            if name not in labeled_names
+        )
+        yield from log_counts(f"aihub_broadcast {self.split}", chain(utterances, unlabeled))
 
     def _find_split_folders(self) -> list[Path]:
         pattern = FOLDER_PATTERNS[self.split]
         return [path for path in self.folder.rglob(pattern) if path.is_dir()]
 
-    def _read(self, label: Path, audio: Mapping[str, Path]) -> Iterator[Utterance]:
-        """Yield the utterances of a label. `audio` is the recordings by name of the program."""
-        path = audio.get(label.stem, label.with_suffix(".wav"))
+    def _read(self, label: Path, recordings: Mapping[str, Path]) -> Iterator[Utterance]:
+        """Yield the utterances of a label. `recordings` are by name of the program."""
+        path = recordings.get(_compose(label.stem), label.with_suffix(".wav"))
         try:
-            document = json.loads(label.read_text(encoding="utf-8-sig"))
-            # The files come with and without a byte order mark, hence utf-8-sig.
+            document = json.loads(read_text(label, ("utf-8", "cp949")) or "")
             parts = document["utterance"]
-        except (ValueError, KeyError, TypeError) as cause:
+            if not isinstance(parts, list):
+                raise TypeError("`utterance` is no list")
+        except (ValueError, KeyError, TypeError, RecursionError, ConfigError) as cause:
             program = Utterance(id=label.stem, audio_filepath=path)
             yield reject(program, "bad_label", f"{label}: not a label of utterances ({cause!r})")
             return
@@ -86,6 +104,9 @@ class AihubBroadcast(Corpus):
             start, end = float(part["start"]), float(part["end"])
             transcript = str(part.get("form") or part["original_form"])
             speaker = part.get("speaker_id")
+            transcript.encode()  # JSON can spell half a character, which no file can hold
+            if not (math.isfinite(start) and math.isfinite(end)):
+                raise ValueError("a time that is no number")
         except (ValueError, KeyError, TypeError) as cause:
             objection = f"{utterance.id}: no start, end and form ({cause!r})"
             return reject(utterance, "bad_label", objection)
@@ -96,7 +117,7 @@ class AihubBroadcast(Corpus):
             duration=round(max(end - start, 0.0), 3),  # 0 if reversed: then rejected below
             text=remove_marks(text, self.reading),
             # Speakers are numbered anew in every program.
-            speaker=f"{program}-{speaker}" if speaker else None,
+            speaker=f"{program}-{speaker}" if speaker not in (None, "") else None,
         )
         # On the raw transcript: the cleaned text has lost these signs.
         if masked := "".join(sign for sign in self.special if sign in transcript):
@@ -106,3 +127,8 @@ class AihubBroadcast(Corpus):
         elif self.labeled and (marks := find_unknown_marks(text)):
             utterance = reject(utterance, "unknown_mark", f"{marks} in {transcript!r}")
         return check_utterance(utterance, labeled=self.labeled)
+
+
+def _compose(name: str) -> str:
+    """Return a name as it is compared: Macs write Hangul decomposed."""
+    return unicodedata.normalize("NFC", name)

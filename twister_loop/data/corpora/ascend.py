@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
 from ...core.types import Language, Utterance
 from ._base import Corpus
-from ._listed import check_utterance, log_counts, require_folder
+from ._listed import check_utterance, log_counts, reject, require_folder
+from ._tables import Row, read_table
+
+_FILE, _TEXT, _LANG = ("file_name", "path"), ("transcription",), ("language",)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Ascend(Corpus):
         """Yield the split in the order of its list.
 
         Raises:
-            ConfigError: The list is missing, or lacks columns.
+            ConfigError: The list is missing, in another encoding, or lacks a column.
         """
         listing = require_folder(self.folder, "ASCEND") / f"{self.split}_metadata.csv"
         if not listing.is_file():
@@ -44,26 +46,34 @@ class Ascend(Corpus):
                 f"{listing}: no such list; take the repository's first form, with CSV files and "
                 "waves (for its Parquet form there is {use: huggingface, dataset: CAiRE/ASCEND})"
             )
-        # newline="" because csv finds line ends inside quoted fields itself.
-        with listing.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines)
-            columns = set(rows.fieldnames or ())
-            if not {"transcription", "language"} <= columns or not columns & {"path", "file_name"}:
-                raise ConfigError(f"{listing}: not a list of ASCEND (its columns: {columns})")
-            selected = (row for row in rows if self.language in ("all", row["language"]))
-            yield from log_counts(f"ascend {self.split}", map(self._to_utterance, selected))
+        table = read_table(listing, ",")
+        for columns, content in (
+            (_FILE, "the clips"),
+            (_TEXT, "the transcripts"),
+            (_LANG, "zh, en or mixed"),
+        ):
+            table.require(columns, content)
+        selected = (
+            row
+            for row in table.rows
+            if row.problem or self.language in ("all", row.fields.get("language"))
+        )
+        utterances = (self._to_utterance(row, listing) for row in selected)
+        yield from log_counts(f"ascend {self.split}", utterances)
 
-    def _to_utterance(self, row: Mapping[str, str]) -> Utterance:
+    def _to_utterance(self, row: Row, listing: Path) -> Utterance:
+        place = f"{listing}:{row.line}"
+        if row.problem or (file := row.get(_FILE)) is None:
+            objection = f"{place}: {row.problem or 'no name of a clip'}"
+            return reject(Utterance(id=f"{listing.name}:{row.line}"), "bad_row", objection)
         # Versions of the list differ in the name of the column and in the folder.
-        name = Path(row.get("file_name") or row.get("path") or "").name
-        lang = row["language"] if row["language"] in ("zh", "en") else self.mixed_lang
+        name = PurePosixPath(file.replace("\\", "/")).name
+        speaker = row.get(("original_speaker_id",))
         utterance = Utterance(
             id=name,
             audio_filepath=(self.folder / "waves" / name).absolute(),
-            text=" ".join((row["transcription"] or "").split()),
-            lang=lang,
-            speaker=f"ascend-{row['original_speaker_id']}"
-            if "original_speaker_id" in row
-            else None,
+            text=row.get(_TEXT),
+            lang=lang if (lang := row.get(_LANG)) in ("zh", "en") else self.mixed_lang,
+            speaker=f"ascend-{speaker}" if speaker else None,
         )
         return check_utterance(utterance, labeled=self.labeled)

@@ -8,6 +8,7 @@ Sciences 10(19), 2020.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from ...core.errors import ConfigError
 from ...core.types import Utterance
 from ._base import Corpus
 from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
-from ._listed import check_utterance, decode_text, find_below, log_counts, reject, require_folder
+from ._lines import read_lines, read_text
+from ._listed import check_utterance, find_below, log_counts, reject, require_folder
 
 Split = Literal["train", "dev", "eval_clean", "eval_other", "all"]
 
@@ -73,15 +75,16 @@ class KsponSpeech(Corpus):
                 "KsponSpeech_scripts.zip there, or take {split: all}, which needs no list"
             )
         parents: dict[str, Path] = {}
-        for number, line in enumerate(listing.read_bytes().splitlines(), 1):
-            # Line by line, so that one broken line costs no more than itself.
-            text = decode_text(line, "utf-8-sig", "cp949")
-            path, _, transcript = (text or "").partition(" :: ")
-            if text is None or not transcript.strip() or not path.strip().endswith(".pcm"):
-                objection = f"{listing.name}:{number}: not `path :: transcript`"
-                yield reject(Utterance(id=f"{listing.name}:{number}"), "bad_line", objection)
+        for line in read_lines(listing, ("utf-8", "cp949")):
+            if not line.problem and not line.text.strip():
+                continue
+            path, _, transcript = line.text.partition("::")
+            path = path.strip().replace("\\", "/")
+            if not transcript.strip() or not path.endswith(".pcm"):
+                objection = f"{listing}:{line.number}: not `path :: transcript`"
+                yield reject(Utterance(id=f"{listing.name}:{line.number}"), "bad_line", objection)
             else:
-                yield self._to_utterance(self._locate(path.strip(), parents), transcript)
+                yield self._to_utterance(self._locate(path, parents), transcript)
 
     def _read_folders(self) -> Iterator[Utterance]:
         """Yield the utterances of the five folders, also those without audio or text."""
@@ -104,7 +107,7 @@ class KsponSpeech(Corpus):
         if not text_file.is_file():
             return check_utterance(utterance, labeled=self.labeled)
         # UTF-8 first, as some copies have it: other text is hardly ever valid UTF-8 by chance.
-        text = decode_text(text_file.read_bytes(), "utf-8-sig", "cp949")
+        text = read_text(text_file, ("utf-8", "cp949"))
         if text is None:
             return reject(utterance, "not_cp949", f"{text_file}: neither cp949 nor UTF-8")
         return self._to_utterance(audio, text)
@@ -129,7 +132,11 @@ class KsponSpeech(Corpus):
         The first folder of the path may lie deeper than the list has it. `parents` keeps where it
         was found, since a list has 620,000 lines and searching a folder for each takes hours.
         """
+        path = path.lstrip("/").removeprefix("./")
         first_folder = Path(path).parts[0]
+        # Folders of the archives have plain names; others would be patterns of a search.
+        if not re.fullmatch(r"\w[\w-]*", first_folder):
+            return self.folder / path
         if first_folder not in parents:
             location = find_below(self.folder, first_folder)
             parents[first_folder] = location.parent if location else self.folder

@@ -5,15 +5,38 @@ Unknown fields, such as `pnc` or `taskname`, are ignored.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
+from ...audio import io as audio
 from ...core import schema
 from ...core.artifacts import NOT_IN_CACHE_KEY
-from ...core.errors import ConfigError, ManifestError
+from ...core.errors import AudioError, ManifestError
 from ...core.types import TEXT_ONLY, Language, Utterance
 from ._base import Corpus
+from ._listed import log_counts, reject
+from ._locales import language_of_locale
+from ._names import FileFinder
+from ._tables import (
+    FILE_COLUMNS,
+    LANG_COLUMNS,
+    SPEAKER_COLUMNS,
+    TEXT_COLUMNS,
+    Row,
+    explain_missing,
+    read_json_lines,
+)
+
+log = logging.getLogger(__name__)
+
+_OTHER_FIELDS = frozenset(option.name for option in fields(Utterance)) - {
+    "audio_filepath", "text", "lang", "speaker", "id", "offset", "duration", "channel", "skip",
+}  # fmt: skip
+"""Fields of this package's manifests, which other tools may use for something else."""
 
 
 @dataclass(frozen=True)
@@ -28,36 +51,90 @@ class ManifestFile(Corpus):
     def utterances(self) -> Iterator[Utterance]:
         """Yield the utterances in the order of lines, with absolute audio paths.
 
-        Raises:
-            ConfigError: The file cannot be read.
-            ManifestError: A line is not JSON, or a field has the wrong type.
-        """
-        try:
-            # As bytes: a line with broken UTF-8 is then reported with its number.
-            lines = self.file.read_bytes().splitlines()
-        except OSError as cause:
-            raise ConfigError(f"{self.file}: cannot read the manifest ({cause})") from cause
-        for number, line in enumerate(lines, 1):
-            try:
-                utterance = self._parse_line(number, line)
-            except ValueError as cause:
-                raise ManifestError(f"{self.file}:{number}: {cause}") from cause
-            # A text without audio has the empty path, which must not become the file's folder.
-            path = utterance.audio_filepath
-            yield replace(
-                utterance,
-                audio_filepath=path if path == TEXT_ONLY else (self.file.parent / path).absolute(),
-                lang=utterance.lang or self.lang,
-            )
+        A line without `duration` gets that of its audio. A line that cannot be used is rejected as
+        `bad_line`, `no_audio` or `unreadable`.
 
-    def _parse_line(self, number: int, line: bytes) -> Utterance:
-        """Parse line `number`, counted from 1. Raises ValueError."""
-        row = schema.parse_json(dict[str, object], line)
-        # NeMo writes null for fields that an utterance does not have.
-        row = {name: content for name, content in row.items() if content is not None}
-        row.setdefault("id", f"{self.file.name}:{number}")
-        if "source_lang" in row:  # NeMo's name for it in manifests for speech translation
-            row.setdefault("lang", row["source_lang"])
-        if isinstance(row.get("speaker"), int):
-            row["speaker"] = str(row["speaker"])
-        return schema.parse_data(Utterance, row)
+        Raises:
+            ConfigError: The file cannot be read, or is in another encoding.
+            ManifestError: No line can be used.
+        """
+        yield from log_counts(f"manifest {self.file.name}", self._read_lines())
+
+    def _read_lines(self) -> Iterator[Utterance]:
+        finder = FileFinder(self.file.parent, audio.SUFFIXES)
+        usable, bad_lines = False, list[Utterance]()
+        ignored = set[str]()
+        for row in read_json_lines(self.file).rows:
+            try:
+                utterance = self._parse_row(row, ignored)
+            except ValueError as cause:
+                bad_line = Utterance(id=f"{self.file.name}:{row.line}")
+                bad_line = reject(bad_line, "bad_line", f"{self.file}:{row.line}: {cause}")
+                # Held back until one line is good: a file without any is no manifest.
+                if not usable:
+                    bad_lines.append(bad_line)
+                else:
+                    yield bad_line
+                continue
+            yield from bad_lines if not usable else ()
+            usable = True
+            yield self._locate(utterance, row, finder)
+        if bad_lines and not usable:
+            raise ManifestError(f"{bad_lines[0].objection}; no line of the manifest can be used")
+        if ignored:
+            names = ", ".join(sorted(ignored))
+            log.warning("%s: fields of another form than here are ignored: %s", self.file, names)
+
+    def _parse_row(self, row: Row, ignored: set[str]) -> Utterance:
+        """Return the utterance of a line. Raises ValueError.
+
+        Names of fields that have another form here and are left out are added to `ignored`.
+        """
+        if row.problem:
+            raise ValueError(row.problem)
+        parsed: dict[str, Any] = {
+            "id": row.get(("id",)) or f"{self.file.name}:{row.line}",
+            "text": row.get(TEXT_COLUMNS),
+            # `source_lang` is NeMo's name for it in manifests for speech translation.
+            "lang": language_of_locale(row.get((*LANG_COLUMNS, "source_lang"))) or self.lang,
+            "speaker": row.get(SPEAKER_COLUMNS),
+            **{name: row.fields.get(name) or 0.0 for name in ("offset", "duration")},
+        }
+        if name := row.get(("audio_filepath", *FILE_COLUMNS)):
+            parsed["audio_filepath"] = name
+        elif parsed["text"] is None:
+            raise ValueError(explain_missing(FILE_COLUMNS[6:], "the audio file", row.fields))
+        if (channel := row.fields.get("channel")) is not None:
+            parsed["channel"] = channel
+        others = {name: row.fields[name] for name in _OTHER_FIELDS & row.fields.keys()}
+        try:
+            utterance = schema.parse_data(Utterance, parsed | others)
+        except ValueError:
+            utterance = schema.parse_data(Utterance, parsed)
+            ignored |= others.keys()
+        for name in ("offset", "duration"):
+            if not 0 <= (seconds := getattr(utterance, name)) < math.inf:
+                raise ValueError(f"{name}: {seconds} is no number of seconds from 0 on")
+        return utterance
+
+    def _locate(self, utterance: Utterance, row: Row, finder: FileFinder) -> Utterance:
+        """Return the utterance with its file, and with the duration if the line has none."""
+        # A text without audio has the empty path, which must not become the file's folder.
+        if utterance.audio_filepath == TEXT_ONLY or utterance.rejected_by:
+            return utterance
+        name = str(utterance.audio_filepath)
+        place = f"{self.file}:{row.line}"
+        if (path := finder.find(name)) is None:
+            return reject(utterance, "no_audio", f"{place}: no file {name!r}")
+        utterance = replace(utterance, audio_filepath=path.absolute())
+        if utterance.duration or utterance.error:
+            return utterance
+        try:
+            duration = audio.measure_duration(path) - utterance.offset
+        except AudioError as cause:
+            return reject(utterance, "unreadable", f"{place}: {cause}")
+        if duration <= 0:
+            return reject(
+                utterance, "bad_line", f"{place}: its offset is after the end of {name!r}"
+            )
+        return replace(utterance, duration=round(duration, 6))

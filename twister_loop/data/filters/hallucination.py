@@ -67,7 +67,7 @@ def _read_phrases(also: Path | None) -> list[str]:
     if also is None:
         return []
     try:
-        lines = also.read_text(encoding="utf-8").splitlines()
+        lines = also.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as cause:
         raise ValueError(f"also: {also} cannot be read ({cause})") from cause
     return [phrase for line in lines if (phrase := _normalize(line))]
