@@ -16,6 +16,7 @@ import av
 import numpy as np
 
 from ..core.types import Seconds
+from ._padding import Padding
 from .resampling import Samples
 
 log = logging.getLogger(__name__)
@@ -26,13 +27,17 @@ DEMUXERS = (
     "qcp rm shn tak truehd tta voc w64 wav webm wtv wv xwma"
 ).split()
 """Containers that are read. Others, such as playlists, would open further files."""
+SELF_FRAMED = ("aac", "ac3", "eac3", "flac", "mp3", "mpegts", "ogg")
+"""Containers whose header estimates the duration, or may. Their packets have their lengths."""
+MAX_DISAGREEMENT: Seconds = 0.05
+"""Difference between the header and the packets of other containers up to which both are right."""
 MAX_FAILURES = 1000
 """Failures to read on after damage, one after another, at which a file counts as ended."""
 FRAMES_PER_BLOCK = 100
 """Decoded frames that are handed on together: 2 to 3 s of audio."""
 LEAST_GAP, LONGEST_GAP = 0.05, 60.0
-"""Seconds between the end of a frame and the time of the next one that are filled with silence.
-Less is rounding of the times, and more is a damaged time."""
+"""Seconds between the end of a packet and the time of the next one that are taken for missing
+audio. Less is rounding of the times, and more is a damaged time or that of a joined file."""
 
 
 @dataclass(frozen=True)
@@ -52,77 +57,49 @@ class DecodeError(Exception):
 
 def read_header(path: Path) -> Header:
     """Return what the container tells. Raises DecodeError or OSError."""
-    with _open(path) as (container, stream):
-        duration = None
-        if stream.duration is not None and stream.time_base is not None:
-            duration = float(stream.duration * stream.time_base)
-        elif container.duration is not None and container.duration > 0:
-            duration = container.duration / av.time_base
-        tracks = len(container.streams.audio)
-        return Header(stream.sample_rate, stream.channels, duration, tracks)
+    with _open(path) as track:
+        tracks = len(track.container.streams.audio)
+        context = track.stream.codec_context
+        return Header(context.sample_rate, context.channels, track.header_duration(), tracks)
 
 
 def decode(path: Path) -> Iterator[tuple[int, Samples]]:
     """Yield sample rate and samples, float32 (n_samples, channels), of consecutive blocks.
 
-    Damaged frames are passed over, and logged with their number; where the times of a file show
+    Damaged packets are passed over, and logged with their number. Where the times of packets show
     that some are missing, there is silence.
 
     Raises:
         DecodeError: there is no audio in the file.
         OSError: the file cannot be opened.
     """
-    damaged, rate, frames = 0, 0, list[Samples]()
-    with _open(path) as (container, stream):
-        timeline = _Timeline()
-        for packet in _demux(container, stream):
-            if packet is None:
-                damaged += 1
-                continue
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                damaged += 1
-                continue
-            for frame in decoded:
-                samples = _to_samples(frame)
-                if frames and (
-                    frame.sample_rate != rate
-                    or samples.shape[1] != frames[0].shape[1]
-                    or len(frames) >= FRAMES_PER_BLOCK
-                ):
-                    yield rate, np.concatenate(frames)
-                    frames = []
-                rate = frame.sample_rate
-                gap = timeline.advance(frame.pts, frame.time_base, frame.samples / rate)
-                if gap:
-                    frames.append(np.zeros((round(gap * rate), samples.shape[1]), np.float32))
-                frames.append(samples)
+    with _open(path) as track:
+        frames, form = list[Samples](), (0, 0)
+        for rate, samples in track.frames():
+            if frames and (form != (rate, samples.shape[1]) or len(frames) >= FRAMES_PER_BLOCK):
+                yield form[0], np.concatenate(frames)
+                frames = []
+            form = rate, samples.shape[1]
+            frames.append(samples)
         if frames:
-            yield rate, np.concatenate(frames)
-    if damaged:
-        log.warning("%s: passed over %d damaged pieces", path, damaged)
+            yield form[0], np.concatenate(frames)
+        if track.damage_count:
+            log.warning("%s: passed over %d damaged places", path, track.damage_count)
 
 
 def measure_duration(path: Path) -> Seconds:
-    """Return the duration that a decoding gives, from the lengths of all packets.
+    """Return the duration that a decoding gives, from the times and lengths of all packets.
 
     Raises:
         DecodeError: there is no audio in the file.
         OSError: the file cannot be opened.
     """
-    with _open(path) as (container, stream):
-        timeline, seconds = _Timeline(), 0.0
-        for packet in _demux(container, stream):
-            if packet is None or not packet.size:
-                continue
-            if not packet.duration:
-                break  # some containers leave it to the decoder
-            length = float(packet.duration * packet.time_base)
-            seconds += timeline.advance(packet.pts, packet.time_base, length)
-            if not packet.is_discard:
-                seconds += length - _skipped_samples(packet) / stream.sample_rate
-        else:
+    with _open(path) as track:
+        seconds, header = track.sum_packets(), track.header_duration()
+        if seconds is not None and (
+            track.container.format.name in SELF_FRAMED
+            or (header is not None and abs(seconds - header) <= MAX_DISAGREEMENT)
+        ):
             return seconds
     return sum(len(block) / rate for rate, block in decode(path))
 
@@ -132,39 +109,23 @@ def find_end(path: Path) -> Seconds | None:
 
     Exact where every frame has its number, as in FLAC. Raises DecodeError or OSError.
     """
-    with _open(path) as (container, stream):
-        end = None
+    with _open(path) as track:
         try:
-            container.seek(2**40, stream=stream)
+            track.container.seek(2**40, stream=track.stream)
         except av.FFmpegError:
             return None
-        for packet in _demux(container, stream):
-            if packet is not None and packet.size and packet.pts is not None:
-                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        return end
-
-
-class _Timeline:
-    """Times of consecutive frames, by which missing ones are noticed."""
-
-    def __init__(self) -> None:
-        self._end: Seconds | None = None
-
-    def advance(self, pts: int | None, time_base: Any, length: Seconds) -> Seconds:
-        """Return the seconds that are missing before a frame, and go on to its end."""
-        if pts is None or time_base is None:
-            self._end = None
-            return 0.0
-        start = float(pts * time_base)
-        gap = 0.0 if self._end is None else start - self._end
-        self._end = start + length
-        # Times that go back are those of the next of several joined files.
-        return gap if LEAST_GAP <= gap <= LONGEST_GAP else 0.0
+        end, last = None, None
+        for packet in track.packets():
+            if packet.size and packet.pts is not None:
+                end, last = float(packet.pts * packet.time_base), packet
+        if end is None or _is_broken(last):
+            return end
+        return end + _length(last)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its first audio stream. Raises DecodeError or OSError."""
+def _open(path: Path) -> Iterator[_Track]:
+    """Open the first audio track of a file. Raises DecodeError or OSError."""
     # An open file and not its name, which FFmpeg might take for an address or a list of files.
     with path.open("rb") as file:
         try:
@@ -174,28 +135,117 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
                     raise DecodeError("there is no audio track in it")
                 if stream.codec_context is None:
                     raise DecodeError("the codec of its audio track is unknown")
-                stream.codec_context.thread_count = 1
-                yield container, stream
+                yield _Track(container, stream)
         except av.FFmpegError as cause:
             raise DecodeError(cause.strerror or str(cause)) from cause
 
 
-def _demux(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the packets of a stream, and None for a place at which it is damaged."""
-    failures = 0
-    while failures < MAX_FAILURES:
-        try:
-            for packet in container.demux(stream):
-                failures = 0
-                yield packet
-            return
-        except av.FFmpegError:
-            failures += 1
-            yield None
+class _Track:
+    """Audio track of an open file, which can be gone through once."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self.container, self.stream = container, stream
+        # Threads of FFmpeg would not survive a fork, and gain nothing with audio.
+        stream.codec_context.thread_count = 1
+        self.damage_count = 0
+        self._padding = Padding("", is_told=True)
+        self._end: Seconds | None = None
+
+    def header_duration(self) -> Seconds | None:
+        """Return the duration that the container tells, if it tells one."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.stream.time_base)
+        return self.container.duration / av.time_base if self.container.duration else None
+
+    def packets(self) -> Iterator[Any]:
+        """Yield all packets with audio, then an empty one. Damage is passed over and counted."""
+        is_first, failures = True, 0
+        while failures < MAX_FAILURES:
+            try:
+                for packet in self.container.demux(self.stream):
+                    failures = 0
+                    if is_first:
+                        is_told = packet.is_discard or _skipped_samples(packet) > 0
+                        self._padding = Padding(self.stream.codec_context.name, is_told=is_told)
+                        is_first = False
+                    if not (packet.size and self._padding.is_tag(bytes(packet))):
+                        yield packet
+                return
+            except av.FFmpegError:
+                failures += 1
+                self.damage_count += failures == 1
+
+    def frames(self) -> Iterator[tuple[int, Samples]]:
+        """Yield sample rate and samples, (n_samples, channels), of every frame."""
+        last, length = None, 0.0
+        for packet in self.packets():
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                self.damage_count += 1
+                continue
+            length = _length(packet) or length
+            for frame in decoded:
+                if last:
+                    yield last
+                rate, samples = frame.sample_rate, _to_samples(frame)
+                gap = self._go_on(frame.pts, frame.time_base, len(samples) / rate)
+                if gap >= LEAST_GAP:
+                    yield rate, np.zeros((round(gap * rate), samples.shape[1]), np.float32)
+                start, end = self._padding.keep(len(samples))
+                last = rate, samples[start:end]
+        if last:
+            # The container tells how much of the last frame belongs to the recording.
+            rate, samples = last
+            yield rate, samples[: round(length * rate)] if length else samples
+
+    def sum_packets(self) -> Seconds | None:
+        """Return the duration of all packets; None if it takes a decoder to know it."""
+        seconds, rate, last = 0.0, self.stream.codec_context.sample_rate, None
+        for packet in self.packets():
+            if not packet.size:
+                continue
+            if not (length := _length(packet)):
+                return None
+            seconds += self._go_on(packet.pts, packet.time_base, length)
+            if not packet.is_discard:
+                start, end = self._padding.keep(round(length * rate))
+                seconds += max(0, end - start - _skipped_samples(packet)) / rate
+            last = packet
+        return seconds - _length(last) if _is_broken(last) else seconds
+
+    def _go_on(self, pts: int | None, time_base: Any, length: Seconds) -> Seconds:
+        """Return the seconds between the last packet or frame and this one, and go on to its end.
+
+        It is 0 where the time jumps, as between joined files.
+        """
+        if pts is None or time_base is None:
+            self._end = None
+            return 0.0
+        start = float(pts * time_base)
+        gap = 0.0 if self._end is None else start - self._end
+        self._end = start + length
+        return gap if -LEAST_GAP <= gap <= LONGEST_GAP else 0.0
+
+
+def _length(packet: Any) -> Seconds:
+    """Return the duration of a packet, 0 if it has none."""
+    return float(packet.duration * packet.time_base) if packet.duration else 0.0
+
+
+def _is_broken(packet: Any) -> bool:
+    """Return whether the last frame of a FLAC file is cut off: it may last longer than 0.1 s."""
+    if packet is None or packet.stream.codec_context.name != "flac":
+        return False
+    try:
+        packet.decode()
+    except av.FFmpegError:
+        return True
+    return False
 
 
 def _skipped_samples(packet: Any) -> int:
-    """Return the number of samples of a packet that a decoder drops at its start and its end."""
+    """Return the number of samples of a packet that FFmpeg drops at its start and its end."""
     if not packet.has_sidedata("skip_samples"):
         return 0
     skipped = bytes(packet.get_sidedata("skip_samples"))

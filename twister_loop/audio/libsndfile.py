@@ -7,6 +7,7 @@ samples, mono, 16 kHz. If its number of bytes is odd, the last one is half a sam
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def read_header(path: Path) -> tuple[int, int, int]:
     """Return sample rate, channels and samples of each channel. Raises DecodeError or OSError."""
     try:
         with _open(path) as file:
+            if file.subtype.startswith("MPEG"):
+                raise DecodeError("libsndfile cuts some MP3 short")
             return file.samplerate, file.channels, file.frames
     except soundfile.LibsndfileError as cause:
         raise DecodeError(_reason(cause)) from cause
@@ -92,10 +95,12 @@ def is_headerless(path: Path) -> bool:
 
 
 def _open(path: Path) -> soundfile.SoundFile:
+    # As bytes, since the name of a file need not be text in any encoding.
+    name = os.fsencode(path)
     if not is_headerless(path):
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(name)
     return soundfile.SoundFile(
-        path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
+        name, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16", endian="LITTLE"
     )
 
 

@@ -1,0 +1,69 @@
+"""Samples that lossy encoders add to a recording, where FFmpeg does not drop them itself.
+
+FFmpeg drops what a container tells. Raw AAC tells nothing, and of joined MP3 files FFmpeg reads
+what the first one tells.
+"""
+
+from __future__ import annotations
+
+MP3_DECODER_DELAY = 529
+"""Samples by which MP3 decoders are late, which LAME's tag does not count."""
+TAG_OFFSETS = (13, 21, 36)
+"""Bytes of the header and of the empty side information before the tag of an MP3 file."""
+TAG_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))
+"""Flag and bytes of the optional fields of the tag; the first is the number of frames."""
+DELAYS_OFFSET = 21
+"""Bytes in LAME's part of the tag before 12 bits for samples at the start, and 12 at the end."""
+
+
+class Padding:
+    """Samples to keep of consecutive frames.
+
+    >>> padding = Padding("aac", is_told=False)
+    >>> padding.keep(1024), padding.keep(1024)
+    ((1024, 1024), (0, 1024))
+    """
+
+    def __init__(self, codec: str, *, is_told: bool) -> None:
+        """Begin before the first frame of a file.
+
+        Args:
+            codec: its name in FFmpeg.
+            is_told: FFmpeg knows how many samples to drop at the start, and drops them.
+        """
+        self._is_mp3 = codec.startswith("mp3")
+        # The first frame of AAC only prepares the second, which overlaps with it.
+        self._drops_frame = codec == "aac" and not is_told
+        self._skip, self._position, self._frames, self._end_padding = 0, 0, 0, 0
+
+    def is_tag(self, packet: bytes) -> bool:
+        """Return whether a packet has no sound, but tells about the MP3 file that it begins."""
+        if not self._is_mp3:
+            return False
+        starts = (start for start in TAG_OFFSETS if packet[start : start + 4] in (b"Xing", b"Info"))
+        if (start := next(starts, None)) is None:
+            return False
+        flags = packet[start + 7]
+        lame = start + 8 + sum(size for flag, size in TAG_FIELDS if flags & flag)
+        delays = int.from_bytes(packet[lame + DELAYS_OFFSET : lame + DELAYS_OFFSET + 3], "big")
+        has_frames = flags & 1
+        self._frames = int.from_bytes(packet[start + 8 : start + 12], "big") if has_frames else 0
+        self._skip = (delays >> 12) + MP3_DECODER_DELAY if delays else 0
+        self._end_padding = max(0, (delays & 0xFFF) - MP3_DECODER_DELAY)
+        self._position = 0
+        return True
+
+    def keep(self, length: int) -> tuple[int, int]:
+        """Return the first sample to keep of the next frame, and the one behind the last."""
+        if self._drops_frame:
+            self._drops_frame = False
+            return length, length
+        start = min(length, self._skip)
+        self._skip -= start
+        end = length
+        # All frames of an MP3 file have the same length.
+        if self._position < self._frames * length:
+            last = self._frames * length - self._end_padding
+            end = max(start, min(length, last - self._position))
+            self._position += length
+        return start, end
