@@ -41,7 +41,7 @@ FILTERS = {
     "default": Preset(
         "Default for pseudo-labels: OpenAI Whisper's own thresholds on its decoder, Granary's on "
         "words (35 letters in every language), Emilia's on the rate of letters with a stricter "
-        "lower limit, and two against labels in another language.",
+        "lower limit, two against labels in another language, and one against labels that recur.",
         (
             {"use": "duration", "at_least": 0.4, "at_most": 30.0},
             {"use": "confidence", "at_least": -1.0},
@@ -55,6 +55,7 @@ FILTERS = {
             {"use": "script", "at_most": 0.9},
             # Last, as they learn their limits from the corpus; order only decides which reason is
             # counted.
+            {"use": "recurrence"},
             {"use": "char_rate"},
             {"use": "perplexity"},
         ),
