@@ -60,8 +60,10 @@ def _is_mpeg_frame(header: bytes) -> bool:
         return header[2] >> 2 & 0b1111 < 13  # a sample rate that exists
     version, layer = header[1] >> 3 & 0b11, header[1] >> 1 & 0b11
     bit_rate, sample_rate = header[2] >> 4, header[2] >> 2 & 0b11
+    # Version 2.5 has layer III only.
+    is_known_layer = layer == 1 or (layer == 2 and version > 1)
     has_sync = header[1] & 0xE0 == 0xE0
-    return has_sync and version != 1 and layer in {1, 2} and bit_rate < 15 and sample_rate < 3
+    return has_sync and version != 1 and is_known_layer and bit_rate < 15 and sample_rate < 3
 
 
 def looks_like_text(first_bytes: bytes) -> bool:

@@ -115,7 +115,9 @@ def _find_utterances(options: ScanOptions, channel: Utterance) -> Iterator[Utter
     if channel.duration <= options.at_most:
         samples = audio.load_utterance(channel)
         # Measured, since the header of a truncated file tells more than there is.
-        duration, level = len(samples) / audio.SAMPLE_RATE, audio.measure_loudness(samples)
+        duration = len(samples) / audio.SAMPLE_RATE
+        # Without the offset of a cheap sound card, which is no sound.
+        level = audio.measure_loudness(samples - samples.mean())
         if duration < options.at_least:
             yield replace(channel, rejected_by="too_short", objection=f"{duration:.2f} s")
         # Whole recordings only; in long ones the voice activity detector finds the silence.
