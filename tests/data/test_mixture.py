@@ -36,6 +36,25 @@ def wanted(mix: MixOptions, hours: GroupDurations) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        ({}, 0),
+        ({"speechless": 0.1}, 1),
+        # No more than there is, and no weight of an origin multiplies it.
+        ({"speechless": 0.9}, 4),
+        ({"speechless": 0.1, "pseudo": 2}, 2),
+        # Limits by language or corpus hold for it too.
+        ({"speechless": 0.1, "hours": {"calls": 0}}, 0),
+    ],
+)
+def test_clips_without_speech_are_a_share_of_all_hours(
+    options: dict[str, Any], expected: float
+) -> None:
+    hours = at_hand(pseudo_it_talks=9, speechless_it_calls=4)
+    assert wanted(MixOptions(**options), hours)["speechless_it_calls"] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
         ({}, [2, 1, 6]),
         ({"pseudo": 0.5, "synthetic": 2}, [1, 0.5, 12]),
         ({"languages": {"it": 0.5}}, [1, 1, 3]),
@@ -50,6 +69,7 @@ def wanted(mix: MixOptions, hours: GroupDurations) -> dict[str, float]:
         ({"shares": {"synthetic": 0.8}}, [2, 1, 12]),
         ({"shares": {"en": 0.5}}, [2, 8, 6]),
         ({"shares": {"synthetic": 0.5, "en": 0.25}}, [2, 2, 4]),
+        ({"speechless": 0.5}, [2, 1, 6]),  # there is none
         ({"temperature": {"language": 1}}, [2, 1, 6]),
         ({"temperature": {"language": 3}}, [1.5, 3, 4.5]),
         ({"temperature": {"corpus": 1e9}}, [3, 3, 3]),
@@ -177,5 +197,7 @@ def test_replayed_speech_must_not_be_held_out(world: Path, tmp_path: Path) -> No
 def test_replayed_speech_must_have_texts(world: Path, tmp_path: Path) -> None:
     toy.speak(["aia"], tmp_path / "data" / "silent", labeled=False)
     plan = load(changed(world, replay="data/silent"))
-    with pytest.raises(ConfigError, match="replay: 1 of 1 utterances have no text"):
+    with pytest.raises(
+        ConfigError, match=r"replay: none of 1 recordings has a transcript; .*needs a metadata.csv"
+    ):
         next_round(plan, tmp_path / "run")

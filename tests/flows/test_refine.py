@@ -58,4 +58,4 @@ def test_an_error_of_the_user_is_one_sentence_through_prefect_too(
     (world.parent / "data" / "texts.txt").unlink()
     process = twister("run", world, tmp_path / "run", "--prefect", home=tmp_path / "prefect")
     assert process.returncode == 2
-    assert "texts.txt: no UTF-8 text" in process.stderr.splitlines()[-1]
+    assert "texts.txt: cannot read the file" in process.stderr.splitlines()[-1]

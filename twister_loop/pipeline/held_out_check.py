@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..audio import io as audio
 from ..core.errors import AudioError, ConfigError
@@ -14,6 +14,7 @@ from ..evaluation.evidence import Decoding, SetSize
 from ..evaluation.measures import choose_measure
 from ..evaluation.outcomes import LONG_SUFFIX, HeldOutSet
 from ..evaluation.scoreboard import MEASURES
+from .input_check import describe_rejected
 from .plan import Plan
 from .stages.evaluation import draw_part
 
@@ -30,13 +31,17 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
     for name, held_out in sets.items():
         place = f"{held_out.kind}.{name}"
         count = len(held_out.speech)
-        without_text = sum(1 for utterance in held_out.speech if not utterance.text)
+        without_text = [
+            utterance
+            for utterance in held_out.speech
+            if not (utterance.text or utterance.speechless)
+        ]
         if not count:
-            raise ConfigError(f"{place}: no speech found")
+            raise ConfigError(f"{place}: no speech found{describe_rejected(held_out.speech)}")
         if without_text:
             raise ConfigError(
-                f"{place}: {without_text} of {count} utterances have no reference; a held-out set "
-                "needs human transcripts"
+                f"{place}: {len(without_text)} of {count} utterances have no reference; a held-out "
+                f"set needs human transcripts: {_explain_missing(plan, name, without_text, count)}"
             )
         if _count_with_other_part(name, sets) < plan.minimum_utterances:
             raise ConfigError(
@@ -70,6 +75,15 @@ def check_held_out_sets(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:
                 audio.load_utterance(utterance)
             except AudioError as error:
                 raise _unusable(place, utterance, str(error)) from error
+
+
+def _explain_missing(plan: Plan, name: str, without_text: Sequence[Utterance], count: int) -> str:
+    """Return which utterances of a set have no reference, or why none has."""
+    set_name = name if name in plan.sets else name.removesuffix(LONG_SUFFIX)
+    if len(without_text) == count and set_name in plan.sets:
+        return plan.sets[set_name][1].explain_missing_text()
+    files = ", ".join(utterance.audio_filepath.name for utterance in without_text[:3])
+    return f"add those of {files}" + (", ..." if len(without_text) > 3 else "")
 
 
 def _warn_of_digits(plan: Plan, sets: Mapping[str, HeldOutSet]) -> None:

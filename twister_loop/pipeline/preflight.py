@@ -22,7 +22,7 @@ from ..core.file_hashes import FileHashCache
 from ..core.forgotten import check_nothing_half_removed
 from ..core.manifest import Manifest
 from ..core.progress import show_progress
-from ..core.tallies import Funnel, Tally
+from ..core.tallies import Tally
 from ..evaluation.outcomes import (
     LONG_SUFFIX,
     HeldOutSet,
@@ -30,6 +30,7 @@ from ..evaluation.outcomes import (
     get_early_stopping_speech,
 )
 from .held_out_check import check_held_out_sets, measure_set_size
+from .input_check import check_not_empty
 from .leak_check import check_leaks
 from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
@@ -110,7 +111,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     describe_environment().save(scratch)
     try:
         # In the order of their cost: what takes a moment first, what reads all audio late.
-        _check_inputs_not_empty(plan, inputs)
+        check_not_empty(plan, inputs.pool, inputs.texts, inputs.human, inputs.replay)
         _check_languages(plan, inputs)
         _check_voices(plan, run_folder, inputs)
         check_held_out_sets(plan, inputs.sets)
@@ -136,11 +137,11 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
     return RoundInputs(
         folder=folder,
         seed=int(hashlib.sha256(f"{plan.seed} {number}".encode()).hexdigest()[:8], 16),
-        pool=gather(plan.pool, plan.language, out=folder / INPUTS / "pool"),
-        texts=gather(plan.texts, plan.language, out=folder / INPUTS / "texts"),
-        human=gather(plan.human, plan.language, out=folder / INPUTS / "human"),
+        pool=gather(plan.pool, plan.language, "pool", out=folder / INPUTS / "pool"),
+        texts=gather(plan.texts, plan.language, "texts", out=folder / INPUTS / "texts"),
+        human=gather(plan.human, plan.language, "human", out=folder / INPUTS / "human"),
         # Replayed speech is there to keep other languages, so the plan's language is not its own.
-        replay=gather(plan.replay, None, out=folder / INPUTS / "replay"),
+        replay=gather(plan.replay, None, "replay", out=folder / INPUTS / "replay"),
         sets=sets,
         early_stopping_speech=get_early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
@@ -244,22 +245,6 @@ def _check_filters(plan: Plan) -> None:
     for filter_ in (*plan_filters, *voice_filters):
         filter_.check(plan.asr)
     annotation.check_columns(plan.scan.columns_to_estimate)
-
-
-def _check_inputs_not_empty(plan: Plan, inputs: RoundInputs) -> None:
-    if not len(inputs.pool):
-        rejected = Funnel.load(inputs.pool.folder).rejected
-        counts = ", ".join(f"{tally.utterances} {reason}" for reason, tally in rejected.items())
-        raise ConfigError(
-            "pool: no audio found; name a folder with recordings"
-            + (f" (rejected: {counts}; the lines above name the first of them)" if counts else "")
-        )
-    if without_text := sum(1 for utterance in inputs.replay if not utterance.text):
-        raise ConfigError(f"replay: {without_text} of {len(inputs.replay)} utterances have no text")
-    if plan.replay and not len(inputs.replay):
-        raise ConfigError("replay: no speech found")
-    if plan.voices and not len(inputs.texts):
-        raise ConfigError("texts: no text found; a voice needs texts to synthesize")
 
 
 def _check_languages(plan: Plan, inputs: RoundInputs) -> None:

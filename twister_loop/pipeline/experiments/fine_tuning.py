@@ -115,7 +115,7 @@ def _list_inputs(plan: Plan, folder: Path) -> _StudyInputs:
         raise StaleError(
             f"{folder} is a study of other data ({', '.join(changed)}); name another folder"
         )
-    human = gather(plan.human, plan.language, out=folder / "inputs" / "human")
+    human = gather(plan.human, plan.language, "human", out=folder / "inputs" / "human")
     sets = list_held_out_sets(plan, folder)
     check_held_out_sets(plan, sets)
     check_leaks(training={"human": human}, sets=sets)

@@ -6,11 +6,13 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from ...core.artifacts import stage
+from ...core.errors import ConfigError
 from ...core.file_hashes import FileHashCache, VerifiedManifest
 from ...core.forgotten import DIGEST_LENGTH, ForgottenSpeech, reject_forgotten
 from ...core.manifest import Manifest, iter_windows
@@ -27,17 +29,27 @@ LONG_RECORDINGS = "long"
 """Folder in that of a held-out set with its long recordings, if it has short ones too."""
 
 
-@stage(version=2)
-def gather(corpora: Sequence[Corpus], lang: Language | None, *, out: Path) -> Manifest:
+PlanKey = Literal["pool", "texts", "human", "replay"]
+"""Key of a plan that names corpora; it decides whether they must have audio and texts."""
+
+
+@stage(version=3)
+def gather(
+    corpora: Sequence[Corpus], lang: Language | None, key: PlanKey | None = None, *, out: Path
+) -> Manifest:
     """List the utterances of corpora, each once.
 
     Args:
         corpora: What to list, in this order.
         lang: Language of utterances whose corpus names none.
+        key: Key of the plan that names them; None takes utterances with or without audio and text.
         out: Folder of the manifest; `rejected/` in it holds what cannot be used.
+
+    Raises:
+        ConfigError: The key needs texts, and one of the corpora has none.
     """
     with FileHashCache(out) as hashes:
-        utterances = list_corpora(corpora, lang, hashes)
+        utterances = list_corpora(corpora, lang, hashes, key)
         return write_kept_and_rejected(show_progress(utterances, "listing"), out)
 
 
@@ -79,7 +91,7 @@ def take_long_recordings(listing: Manifest, *, out: Path) -> Manifest:
     return Manifest.write(Manifest.load(listing.folder / LONG_RECORDINGS), out)
 
 
-@stage(version=3)
+@stage(version=5)
 def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
     """Read every file of the pool once: cut long recordings, set aside what is not speech.
 
@@ -113,7 +125,10 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
 
 
 def list_corpora(
-    corpora: Sequence[Corpus], lang: Language | None, hashes: FileHashCache
+    corpora: Sequence[Corpus],
+    lang: Language | None,
+    hashes: FileHashCache,
+    key: PlanKey | None = None,
 ) -> Iterator[Utterance]:
     """Yield the utterances of corpora under ids that come from their content.
 
@@ -124,7 +139,8 @@ def list_corpora(
     listed_ids, forgotten = set[str](), ForgottenSpeech.of_run(hashes.run)
     forgotten_paths = list[Path]()
     for corpus in corpora:
-        for utterance in corpus.utterances():
+        utterances = corpus.utterances()
+        for utterance in _check_content(corpus, utterances, key) if key else utterances:
             content_id = _content_id(utterance, hashes)
             listed = replace(
                 utterance,
@@ -150,6 +166,55 @@ def list_corpora(
             len(forgotten_paths),
             forgotten_paths[0],
         )
+
+
+def _check_content(
+    corpus: Corpus, utterances: Iterable[Utterance], key: PlanKey
+) -> Iterator[Utterance]:
+    """Yield the utterances of a corpus, rejected where they lack audio or text that a key needs.
+
+    Texts of the pool are left out: its labels are the champion's.
+
+    Raises:
+        ConfigError: The key needs texts, and no utterance has one.
+    """
+    with_text, without_text = 0, list[str]()
+    for utterance in utterances:
+        if utterance.rejected_by:
+            yield utterance
+            continue
+        if key != "texts" and utterance.audio_filepath == TEXT_ONLY:
+            objection = f"{key} needs speech, and this is a text without audio"
+            yield replace(utterance, rejected_by="no_audio", objection=objection)
+            continue
+        if (utterance.text or "").strip():
+            with_text += 1
+            # Else a recording that is cut would keep the whole text for every part.
+            yield replace(utterance, text=None) if key == "pool" else utterance
+            continue
+        without_text.append(utterance.id)
+        if key == "pool" or utterance.error:
+            yield utterance
+        else:
+            yield replace(utterance, rejected_by="no_text", objection="there is no transcript")
+    if key == "pool":
+        if with_text:
+            log.warning(
+                "pool: %d transcripts of %s are not used, since the pool is pseudo-labeled; to "
+                "train on them, name it under `human`",
+                with_text, corpus.title,
+            )  # fmt: skip
+    elif without_text and not with_text:
+        raise ConfigError(
+            f"{key}: none of {len(without_text)} recordings has a transcript; "
+            f"{corpus.explain_missing_text()}"
+        )
+    elif without_text:
+        log.warning(
+            "%s: %d of %d recordings of %s have no transcript and are rejected: %s",
+            key, len(without_text), len(without_text) + with_text, corpus.title,
+            ", ".join(without_text[:3]),
+        )  # fmt: skip
 
 
 def _is_forgotten(listed: Utterance, forgotten: ForgottenSpeech) -> bool:
