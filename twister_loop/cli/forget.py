@@ -49,6 +49,8 @@ def forget(options: argparse.Namespace) -> int:
         for line in _describe(run_folder, removal):
             _print(line)
         if options.dry_run:
+            for line in _describe_own_files(removal):
+                _print(line)
             _print("Nothing was removed (--dry-run).")
             return 0
         if not options.yes and not _is_confirmed(options):
@@ -154,19 +156,21 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
             status.append("accepted" if model.accepted else "not accepted")
         if champion and model.folder == f"{champion.name}/{CANDIDATE.folder}":
             status.append("the champion")
+        if (waiting := run_folder.awaiting_approval) and model.folder.startswith(waiting.name):
+            status.append("awaits approval")
         if (run_folder.path / model.folder / PRUNED).exists():
             status.append("its weights were deleted since")
         yield f"  {model.folder} ({', '.join(status)}): {'; '.join(model.reasons)}"
-    yield "To get a model without it, delete its files (listed at the end), and run the plan in a new folder:"
+    yield "To get a model without it, delete your own files, and run the plan in a new folder:"
     yield "  twister run PLAN NEW_RUN"
-    clean = find_clean_champion(run_folder, models)
-    if clean:
+    if clean := find_clean_champion(run_folder, models):
         yield (
-            f"  or go on from round {round_number(clean)}, the last champion that never used it: "
-            f"set the model of `asr` in PLAN to {CANDIDATE.path(clean)}"
+            f"or begin the new run from round {round_number(clean)}, the last champion that never "
+            "used it, with this `model` of `asr` in PLAN:"
         )
+        yield f"  {CANDIDATE.path(clean)}"
     else:
-        yield "  No accepted round is without it, so begin with the untouched model."
+        yield "No champion is without it, so PLAN must begin with the untouched model."
     yield (
         "Exports of these models (`twister export`) and copies of their weights are not recorded "
         "in the run: delete them yourself."
@@ -182,15 +186,8 @@ def _print_after(run_folder: RunFolder, removal: Removal, run: Path) -> None:
 
 
 def _describe_rest(run_folder: RunFolder, removal: Removal) -> Iterator[str]:
+    yield from _describe_own_files(removal)
     selection, losses = removal.targets.selection, removal.losses
-    own = [name for name in selection.files if not is_cached_copy(Path(name))]
-    if existing := [name for name in own if Path(name).exists()]:
-        yield "Your own files are not deleted. Delete them yourself, or cut the speech out of them:"
-        yield from (f"  {name}" for name in existing[:SHOWN_FILES])
-        if len(existing) > SHOWN_FILES:
-            yield f"  and {len(existing) - SHOWN_FILES} more"
-    if any(is_cached_copy(Path(name)) for name in selection.files):
-        yield "The data set that it came from still holds it: only the copy in the cache is deleted."
     if sets := sorted({name for loss in losses for name in loss.held_out_sets}):
         yield (
             f"Held-out sets that lost speech: {', '.join(sets)}. Their scores of past rounds stay, "
@@ -210,6 +207,18 @@ def _describe_rest(run_folder: RunFolder, removal: Removal) -> Iterator[str]:
         "runs, backups, exports elsewhere, pages open in a browser, and the logs and the database "
         "of Prefect, which may hold file names."
     )
+
+
+def _describe_own_files(removal: Removal) -> Iterator[str]:
+    files = [Path(name) for name in removal.targets.selection.files]
+    existing = [path for path in files if path.exists() and not is_cached_copy(path)]
+    if existing:
+        yield "Your own files are not deleted. Delete them yourself, or cut the speech out of them:"
+        yield from (f"  {path}" for path in existing[:SHOWN_FILES])
+        if len(existing) > SHOWN_FILES:
+            yield f"  and {len(existing) - SHOWN_FILES} more"
+    if any(map(is_cached_copy, files)):
+        yield "The data set that it came from still holds it; the copy in your cache is deleted."
 
 
 def _is_hidden(name: str) -> bool:

@@ -8,6 +8,7 @@ whether it is meant, and nobody can be found from the record alone.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ REJECTED_BY = "forgotten"
 """Reason of rejection of a recording that is listed again."""
 DIGEST_LENGTH = 16
 """Hexadecimal digits of a content's digest, with which the id of every recording begins."""
-MIN_OVERLAP: Seconds = 0.05
+MIN_OVERLAP: Seconds = 0.01
 """Seconds that two cuts of a recording may share without one being a part of the other."""
 
 
@@ -146,6 +147,14 @@ def read_requests(run: Path) -> tuple[ForgettingRequest, ...]:
         ) from cause
 
 
+def removal_dates(run: Path, round_number: int) -> tuple[str, ...]:
+    """Return the dates on which speech was removed from a round."""
+    requests = read_requests(run)
+    return tuple(
+        dict.fromkeys(request.when[:10] for request in requests if round_number in request.rounds)
+    )
+
+
 def write_requests(requests: Sequence[ForgettingRequest], run: Path) -> None:
     """Write the record atomically."""
     lines = "".join(f"{schema.to_json_line(request)}\n" for request in requests)
@@ -163,7 +172,7 @@ def check_nothing_half_removed(run: Path) -> None:
     if (run / UNFINISHED).exists():
         raise ConfigError(
             f"{run}: removing speech from this run was interrupted; finish it with "
-            f"`twister forget {run}`"
+            f"`twister forget {shlex.quote(str(run))}`"
         )
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.artifacts import TIMING, read_json
+from ..core.forgotten import removal_dates
 from ..core.manifest import Manifest
 from ..core.scratch import is_hidden
 from ..core.tallies import Funnel, MixtureContents, MixtureSource, Tally
 from ..core.types import ErrorCount, Report, Seconds, Share, Verdict
+from ..data.mixture import SPEECHLESS as SPEECHLESS_ORIGIN
 from ..evaluation.metrics import count_utterance_errors, sum_counts
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial, VoiceTrial
@@ -42,6 +44,7 @@ from ..pipeline.stage_table import (
     REPORT,
     RESCORED,
     SPEAKERS,
+    SPEECHLESS,
     SYNTHESIZED,
     SYNTHETIC,
     TEXTS,
@@ -110,7 +113,7 @@ class RoundSummary(Scoreboard):
     """Kept and rejected amounts of `pool`, `filtered_labels` and `texts`, of `filtered_replay` if
     the plan replays speech, and of `packed` if some of the mixture could not be read."""
     mixture: dict[str, Tally]
-    """Origin -> amount in the mixture."""
+    """Origin, or `speechless` -> amount in the mixture."""
     languages: dict[str, dict[str, Tally]]
     """Origin -> language -> amount in the mixture; `unknown` for lines without a language."""
     mixture_sources: tuple[MixtureSource, ...]
@@ -124,6 +127,9 @@ class RoundSummary(Scoreboard):
     """Pseudo-labels whose text rescoring changed; None unless the plan rescores."""
     approval: Approval | None = None
     """A person's decision on the candidate; None if there is none."""
+    removals: tuple[str, ...] = ()
+    """Dates on which speech was removed on request. Scores and amounts that were counted before
+    still count it; intervals and transcripts are of what is left."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         mixture_sources=_load_mixture_sources(mixture),
         voices=tuple(_summarize_voice(folder) for folder in voice_folders(round_folder)),
         approval=approval_of(round_folder),
+        removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),
         rescored_labels=memoize_on_folders(_count_rescored, RESCORED.path(round_folder)),
         decoder_trial=load_if_written(DecoderTrial, LABELER.path(round_folder)),
@@ -213,7 +220,7 @@ def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Pat
 def _load_funnels(round_folder: Path) -> dict[str, Funnel]:
     funnels = {
         stage.folder: load_if_written(Funnel, stage.path(round_folder))
-        for stage in (POOL, FILTERED_LABELS, TEXTS, FILTERED_REPLAY, PACKED)
+        for stage in (POOL, FILTERED_LABELS, TEXTS, FILTERED_REPLAY, SPEECHLESS, PACKED)
     }
     listed, scanned = load_if_written(Funnel, round_folder / INPUTS / "pool"), funnels[POOL.folder]
     if listed and scanned:
@@ -252,7 +259,8 @@ def _count_languages(mixture: Path) -> dict[str, dict[str, Tally]]:
         return {}
     tallies: dict[str, dict[str, Tally]] = {}
     for utterance in Manifest(mixture):
-        by_language = tallies.setdefault(utterance.origin, {})
+        origin = SPEECHLESS_ORIGIN if utterance.speechless else utterance.origin
+        by_language = tallies.setdefault(origin, {})
         language = utterance.lang or UNKNOWN_LANGUAGE
         by_language[language] = by_language.get(language, Tally()).add(utterance.duration)
     # Sorted, because a mixture is shuffled: the order of the rows should not change by round.

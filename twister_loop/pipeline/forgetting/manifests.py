@@ -70,8 +70,9 @@ def written_audio(fields: Line, manifest: Path, run: Path) -> Path | None:
     path = fields.get("audio_filepath") or fields.get("file_name")
     if not isinstance(path, str) or path in ("", ".") or is_inputs_list(manifest, run):
         return None
-    absolute = Path(os.path.normpath(manifest.parent / path))
-    return absolute if absolute.is_relative_to(run.absolute()) else None
+    # Resolved: in somebody else's run a folder may be a link to anywhere.
+    absolute = (manifest.parent / path).resolve()
+    return absolute if absolute.is_relative_to(run.resolve()) else None
 
 
 def rewrite(manifest: Path, change: Callable[[Line], Line | None]) -> list[Line]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...audio import io as audio
 from ...core import schema
 from ...core.artifacts import PROVENANCE, PRUNED, REDACTED, read_json, write_json
 from ...core.cache import cache_folder
 from ...core.digests import digest_path
+from ...core.errors import ConfigError
 from ...core.file_hashes import FileHashCache
 from ...core.forgotten import RECORD, UNFINISHED, read_requests, write_requests
 from ...core.manifest import Manifest
@@ -62,7 +63,9 @@ def remove(run_folder: RunFolder, removal: Removal) -> None:
     with FileHashCache(run) as hashes:
         hashes.forget(targets.selection.digests)
     shutil.rmtree(run / PAGE_CACHE, ignore_errors=True)
-    (run / PAGE).unlink(missing_ok=True)
+    # What a kill left of a file that was being written may name it too.
+    for name in (PAGE, f".{PAGE}", ".hashes.json"):
+        (run / name).unlink(missing_ok=True)
     _remove_from_logs(run, targets)
     for named in sorted(run.glob(f"*/{SPEAKERS.folder}/manifest.jsonl")):
         count_speakers(Manifest(named.parent)).save(named.parent)
@@ -73,9 +76,26 @@ def remove(run_folder: RunFolder, removal: Removal) -> None:
 
 
 def load_unfinished(run: Path) -> Removal | None:
-    """Return the removal that was interrupted, if one was."""
+    """Return the removal that was interrupted, if one was.
+
+    Raises:
+        ConfigError: Its file is damaged, or would delete something that is not of the run.
+    """
     path = run / UNFINISHED
-    return schema.parse_data(Removal, read_json(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        removal = schema.parse_data(Removal, read_json(path))
+    except ValueError as cause:
+        raise ConfigError(
+            f"{path}: cannot be read ({cause}); delete it, and name the speech again"
+        ) from cause
+    voices = (speech.folder for speech in removal.targets.synthetic)
+    folders = [PurePosixPath(name) for name in (*removal.unfinished_stages, *voices)]
+    # Somebody else may have made the run, and whole folders are deleted by this file.
+    if any(folder.is_absolute() or ".." in folder.parts for folder in folders):
+        raise ConfigError(f"{path}: names folders outside of the run; delete it")
+    return removal
 
 
 def find_mentions(run: Path, targets: Targets) -> list[str]:

@@ -81,11 +81,7 @@ def survey(run_folder: RunFolder, selection: Selection, when: str, by: str) -> R
         # Words that a voice was cut into are no utterances of their own.
         elif ":" not in fields["id"]:
             ids.utterances.add(fields["id"])
-        if (
-            is_inputs_list(manifest, run)
-            and relative.parts[-3:-2]
-            and "rejected" not in relative.parts
-        ):
+        if is_inputs_list(manifest, run) and "rejected" not in relative.parts:
             kind, name = relative.parts[-3:-1]
             ids.held_out_sets |= {f"{kind}/{name}"} if kind in INPUT_KINDS else set()
         if artifact := artifact_of(manifest, run):
@@ -107,6 +103,7 @@ def survey(run_folder: RunFolder, selection: Selection, when: str, by: str) -> R
                 held_out_sets=tuple(sorted(ids.held_out_sets)),
             )
             for name, ids in sorted(ids_by_folder.items())
+            if not name.startswith(".")  # half-prepared, and deleted as a whole
         ),
         request=ForgettingRequest(
             when,
@@ -136,10 +133,10 @@ def _find_unfinished_stages(
     """
     run = run_folder.path
     # Half-prepared, or set aside: nothing goes on from what they have not finished.
-    yield from run.glob(".round-*")
-    for folder in run.glob("*.aside-*"):
+    for folder in (*run.glob(".round-*"), *run.glob("*.aside-*")):
         if any(artifact.is_relative_to(folder) for artifact in artifacts):
-            yield from (path for path in folder.rglob(".*") if path.is_dir())
+            is_hidden = folder.name.startswith(".")
+            yield from [folder] if is_hidden else filter(Path.is_dir, folder.rglob(".*"))
     affected_digests, remaining = set(traces), [*_unfinished_artifacts(run_folder)]
     while True:
         affected = [

@@ -105,6 +105,11 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     for objection in summary.verdict.objections if summary.verdict else ():
         console.print(_format_objection(objection))
     console.print(Text.assemble(f"round {summary.number}: ", (round_outcome(summary), "bold")))
+    if summary.removals:
+        console.print(
+            f"speech was removed from this round on request ({', '.join(summary.removals)}): its "
+            "scores still count that speech, intervals and transcripts are of what is left"
+        )
     if summary.approval:
         console.print(str(summary.approval))
     if summary.awaits_approval:

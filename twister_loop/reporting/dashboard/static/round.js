@@ -35,7 +35,7 @@ function gateSection(round) {
   const {gates, changes} = round.details;
   const unchanged = round.number === 1 ? "This is the first round." : "Nothing: plan, data and machine are the same.";
   return el("section.two", {},
-    el("div", {}, el("h3", {}, "Gates"), approvalLine(round), gates.length
+    el("div", {}, el("h3", {}, "Gates"), removalLine(round), approvalLine(round), gates.length
       ? el("ul.plain", {}, gates.map((gate) => gateItem(round, gate)))
       : el("p.dim", {}, "The plan has no gates.")),
     el("div", {}, el("h3", {}, "Changed since the previous round"),
@@ -65,6 +65,12 @@ function approvalLine({awaits_approval: awaiting, approval}) {
   if (!approval) return null;
   const {approved, by, when, note} = approval;
   return el("p", {}, `${approved ? "Approved" : "Refused"} by `, quoted("span", by), ` on ${when}. `, quoted("span", note));
+}
+
+function removalLine({removals}) {
+  if (!removals?.length) return null;
+  return el("p", {}, `Speech was removed from this round on request (${removals.join(", ")}). Its scores still `
+    + "count that speech; intervals, transcripts and audio are of what is left.");
 }
 
 /** The reason of an objection, one line for each set if it names sets ("dev: ...; test: ..."). */
