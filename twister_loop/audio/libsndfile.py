@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
 """First bytes of files that have a header although they are named `.pcm`."""
 SAMPLE_BYTES = 2
 """Bytes of a sample in a file without a header."""
-BLOCK_FRAMES = 1 << 18
+MAX_FLAC_CHANNELS = 8
+BLOCK_FRAMES = 1 << 16
 """Samples of each channel that are read at once: what a header claims is never allocated."""
 
 
@@ -68,12 +70,22 @@ def decode(path: Path, start: int = 0) -> Iterator[tuple[int, Samples]]:
 
 def write(samples: Samples, path: Path, sample_rate: int) -> None:
     """Write samples as 16-bit PCM; the format is that of the file name's ending."""
-    soundfile.write(path, samples, sample_rate, subtype="PCM_16")
+    soundfile.write(os.fsencode(path), samples, sample_rate, subtype="PCM_16")
 
 
-def open_for_writing(path: Path, channels: int) -> soundfile.SoundFile:
-    """Open a FLAC file of 24-bit samples at 16 kHz for writing it block by block."""
-    return soundfile.SoundFile(path, "w", SAMPLE_RATE, channels, "PCM_24", format="FLAC")
+@contextmanager
+def open_for_writing(path: Path, channels: int) -> Iterator[Callable[[Samples], None]]:
+    """Open a FLAC file of 24-bit samples at 16 kHz, and give the function that adds a block.
+
+    Raises OSError if it cannot be written.
+    """
+    try:
+        with soundfile.SoundFile(
+            os.fsencode(path), "w", SAMPLE_RATE, channels, "PCM_24", format="FLAC"
+        ) as file:
+            yield file.write
+    except soundfile.LibsndfileError as cause:
+        raise OSError(_reason(cause)) from cause
 
 
 def encode_and_decode(samples: Samples, format_name: str, subtype: str, rate: int) -> Samples:
