@@ -56,3 +56,12 @@ def test_without_any_extra_the_exit_code_is_0_and_nothing_is_a_traceback(
     printed = capsys.readouterr().out
     assert "optional extra whisper" in printed and "PROBLEM" not in printed
     assert "ok       core packages" in printed
+
+
+def test_a_torchcodec_that_cannot_be_imported_is_no_problem_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: object())
+    monkeypatch.setattr(doctor, "_can_import", lambda module: False)
+    broken = doctor._check_torchcodec()
+    assert broken.status == "optional" and "the build of torchcodec" in broken.detail

@@ -52,6 +52,7 @@ def run_checks(server: bool = False) -> Iterator[Finding]:
     yield from check_packages()
     yield _check_torch()
     yield _check_torchaudio()
+    yield _check_torchcodec()
     # Of the working directory, where run folders are usually created.
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding("disk", f"{free / 1e9:.1f} GB free here", "ok" if free > MIN_DISK else "PROBLEM")
@@ -159,6 +160,17 @@ def _check_torchaudio() -> Finding:
     if _can_import("torchaudio"):
         return Finding("torchaudio import", "works")
     return Finding("torchaudio import", "fails: run `twister doctor --fix`", "PROBLEM")
+
+
+def _check_torchcodec() -> Finding:
+    # Nothing here needs it: audio is decoded by libsndfile and PyAV.
+    name, user = "torchcodec import", "`datasets.load_dataset` of audio in programs of your own"
+    if find_spec("torchcodec") is None:
+        return Finding(name, f"not installed; only {user} needs it", "optional")
+    if _can_import("torchcodec.decoders"):
+        return Finding(name, "works")
+    remedy = "install the build of torchcodec that matches that of torch (CPU or CUDA)"
+    return Finding(name, f"fails; only {user} needs it: {remedy}", "optional")
 
 
 def _check_weights() -> Finding:

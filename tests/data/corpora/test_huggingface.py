@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,9 @@ def test_audio_inside_a_table_is_written_to_the_cache_once(
 
 
 def test_a_missing_column_is_refused_with_the_nearest_name(parquet: Path) -> None:
-    with pytest.raises(ConfigError, match="no column 'sentense'; did you mean 'sentence'"):
+    with pytest.raises(
+        ConfigError, match=r"no column 'sentense'; .*: audio, .*did you mean 'sentence'"
+    ):
         read(parquet, text="sentense")
 
 
@@ -80,6 +84,67 @@ def test_a_data_set_saved_to_disk_is_read(parquet: Path, tmp_path: Path) -> None
         "하나",
         "둘",
     ]
+
+
+@pytest.fixture
+def audio_folder(tmp_path: Path) -> Path:
+    """A folder of files with a table, as `twister export --data` writes it."""
+    home = tmp_path / "folder" / "train"
+    for number in range(3):
+        write_tone(home / f"audio/{number}.flac", number)
+    rows = [
+        {"file_name": f"audio/{number}.flac", "text": text, "speaker": speaker, "lang": "it"}
+        for number, (text, speaker) in enumerate([("uno", "a"), (None, None), ("tre", "b")])
+    ]
+    lines = (json.dumps(row) + "\n" for row in rows)
+    (home / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
+    return home.parent
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_folder_of_audio_is_read_without_torchcodec(
+    audio_folder: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("torchcodec.encoders", "torchcodec.decoders"):
+        monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    utterances = read(audio_folder, speaker="speaker", lang_column="lang", streaming=streaming)
+    assert [
+        (utterance.text, utterance.speaker, utterance.lang, utterance.rejected_by)
+        for utterance in utterances
+    ] == [("uno", "a", "it", None), ("", None, "it", "no_text"), ("tre", "b", "it", None)]
+    for number, utterance in enumerate(utterances):
+        samples = audio.read(utterance.audio_filepath)
+        np.testing.assert_allclose(samples, make_tone(number), atol=1e-4)
+
+
+def test_classes_are_read_by_name_and_tables_in_cells_are_rejected(tmp_path: Path) -> None:
+    paths = [write_tone(tmp_path / f"wav/{n}.wav", n) for n in range(2)]
+    features = datasets.Features(
+        audio=datasets.Audio(decode=False),
+        word=datasets.ClassLabel(names=["down", "up"]),
+        parts=datasets.List(datasets.Value("string")),
+    )
+    table = {
+        "audio": [str(path) for path in paths], "word": [1, -1], "parts": [["a"], ["b"]],
+    }  # fmt: skip
+    datasets.Dataset.from_dict(table, features=features).save_to_disk(str(tmp_path / "saved"))
+    utterances = read(tmp_path / "saved", text="word")
+    assert [(utterance.text, utterance.rejected_by) for utterance in utterances] == [
+        ("up", None),
+        ("", "no_text"),
+    ]
+    assert {utterance.rejected_by for utterance in read(tmp_path / "saved", text="parts")} == {
+        "bad_row"
+    }
+
+
+def test_a_table_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.parquet").write_bytes(b"PAR1 and nothing more")
+    for streaming in (True, False):
+        with pytest.raises(ConfigError, match="cannot read") as raised:
+            read(tmp_path / "set", streaming=streaming)
+        assert "\n" not in str(raised.value)
 
 
 def test_an_unreadable_data_set_is_refused_with_the_remedies(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from twister_loop.audio import io as audio
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.tallies import Tally
+from twister_loop.data.corpora._base import Corpus
 from twister_loop.reporting.export import card, export
 from twister_loop.reporting.summary import Summary, summarize
 
@@ -70,6 +71,29 @@ def test_the_training_data_becomes_an_audiofolder(run: Path, tmp_path: Path) -> 
         seconds = audio.read_duration(split / line["file_name"])
         assert seconds == pytest.approx(line["duration"], abs=0.01)
     assert len({tuple(line) for line in lines}) == 1  # the same columns in every line
+    read = list(Corpus.build({"use": "audiofolder", "folder": str(split)}).utterances())
+    texts = {Path(line["file_name"]).name: line["text"] for line in lines}
+    assert {line.audio_filepath.name: line.text for line in read if not line.rejected_by} == texts
+    # A mixture repeats some utterances, whose audio is written once.
+    assert {line.rejected_by for line in read} <= {None, "duplicate_row"}
+
+
+@pytest.mark.model
+def test_the_exported_data_is_read_by_the_library_datasets(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    [line] = [
+        line for line in export(run, tmp_path / "out", with_data=True) if line.startswith("data:")
+    ]
+    folder = tmp_path / "out" / "data"
+    assert f"{{use: audiofolder, folder: {folder / 'train'}}}" in line
+    lines = (folder / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    corpus = Corpus.build({"use": "huggingface", "folder": str(folder), "speaker": "speaker"})
+    assert [utterance.text for utterance in corpus.utterances()] == [
+        json.loads(line)["text"] for line in lines
+    ]
 
 
 def test_the_card_names_regressions_and_a_missing_license(run: Path) -> None:

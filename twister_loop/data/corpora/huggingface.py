@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,21 @@ from ...core.errors import ConfigError
 from ...core.schema import suggest_name
 from ...core.types import Language, Utterance
 from ._base import Corpus
+from ._lines import join_spaces
 from ._listed import check_utterance, log_counts, reject
+from ._locales import language_of_locale
+
+_LOAD_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    ImportError,
+    datasets.exceptions.DatasetsError,
+)
+"""What `datasets` raises for a set, network or split that is missing, or files that it cannot
+read; errors of pyarrow are among them."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +86,23 @@ class HuggingFace(Corpus):
         for column in filter(None, (self.audio, self.text, self.speaker, self.lang_column)):
             if column not in columns:
                 raise ConfigError(
-                    f"{self._name_and_split}: no column {column!r}; {suggest_name(column, columns)}"
+                    f"{self._name_and_split}: no column {column!r}; the columns are: "
+                    f"{', '.join(columns)}; {suggest_name(column, columns)}"
                 )
-        if isinstance((rows.features or {}).get(self.audio), datasets.Audio):
+        features = dict(rows.features or {})
+        if isinstance(features.get(self.audio), datasets.Audio):
             # Else `datasets` decodes every row, and needs FFmpeg for it.
             rows = rows.cast_column(self.audio, datasets.Audio(decode=False))
         utterances = (
-            self._to_utterance(number, row) for number, row in enumerate(islice(rows, self.at_most))
+            self._to_utterance(number, row, features)
+            for number, row in enumerate(self._iterate(islice(rows, self.at_most)))
         )
         yield from log_counts(f"huggingface {self._name_and_split}", utterances)
+
+    def explain_missing_text(self) -> str:
+        if self.text is None:
+            return f"{self._name_and_split} is named with `text: null`; name the column with texts"
+        return f"the column {self.text!r} of {self._name_and_split} is empty"
 
     @property
     def _name_and_split(self) -> str:
@@ -98,27 +121,41 @@ class HuggingFace(Corpus):
                 revision=self.revision,
                 streaming=self.streaming,
             )
-        # `datasets` raises any of these for a missing set, network or split.
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            RuntimeError,
-            datasets.exceptions.DatasetsError,
-        ) as cause:
-            reason = (str(cause).strip() or repr(cause)).splitlines()[0]
+        except _LOAD_ERRORS as cause:
             raise ConfigError(
-                f"{self._name_and_split}: cannot read the data set ({reason}). The hub needs a "
-                "network (HF_ENDPOINT, HF_TOKEN, HF_HOME are respected); without a network, copy "
-                "the data set to this machine and set `folder`"
+                f"{self._name_and_split}: cannot read the data set ({_first_line(cause)}). The hub "
+                "needs a network (HF_ENDPOINT, HF_TOKEN, HF_HOME are respected); without a "
+                "network, copy the data set to this machine and set `folder`"
             ) from cause
 
-    def _to_utterance(self, number: int, row: Mapping[str, Any]) -> Utterance:
-        utterance = Utterance(
-            id=f"{self.split}/{number:07d}",
-            text=" ".join(str(row[self.text] or "").split()) if self.text else None,
-            lang=(row[self.lang_column] if self.lang_column else None) or self.lang,
-            speaker=str(row[self.speaker]) if self.speaker else None,
+    def _iterate(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows. Raises ConfigError with the number of the row that cannot be read."""
+        read = 0
+        try:
+            for row in rows:
+                yield row
+                read += 1
+        except _LOAD_ERRORS as cause:
+            raise ConfigError(
+                f"{self._name_and_split}: cannot read row {read} ({_first_line(cause)})"
+            ) from cause
+
+    def _to_utterance(
+        self, number: int, row: Mapping[str, Any], features: Mapping[str, Any]
+    ) -> Utterance:
+        utterance = Utterance(id=f"{self.split}/{number:07d}")
+        try:
+            text, lang, speaker = (
+                _read_cell(column, row, features)
+                for column in (self.text, self.lang_column, self.speaker)
+            )
+        except ValueError as cause:
+            return reject(utterance, "bad_row", f"row {number} of {self._name_and_split}: {cause}")
+        utterance = replace(
+            utterance,
+            text=(text or "") if self.text else None,
+            lang=language_of_locale(lang) or self.lang,
+            speaker=speaker,
         )
         path = self._find_file(row[self.audio])
         if path is None:
@@ -137,6 +174,59 @@ class HuggingFace(Corpus):
         if content is None:
             return Path(path).absolute() if path else None
         return _write_to_cache(content, Path(path or "").suffix)
+
+
+def _read_cell(
+    column: str | None, row: Mapping[str, Any], features: Mapping[str, Any]
+) -> str | None:
+    """Return a cell as one line of text; None if it is empty. Raises ValueError for a table."""
+    if column is None:
+        return None
+    content = row[column]
+    if isinstance(content, Mapping | list | tuple | bytes):
+        raise ValueError(f"{column} is no text")
+    # Classes are stored as numbers, and their names with the features.
+    if isinstance(feature := features.get(column), datasets.ClassLabel) and content is not None:
+        content = feature.int2str(content) if content >= 0 else None
+    # A missing cell of a column of numbers is NaN.
+    if content is None or content != content:
+        return None
+    return join_spaces(str(content)) or None
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of an error, or of the one that it comes from if that says more."""
+    cause = error.__cause__ or error
+    return (str(cause).strip() or repr(cause)).splitlines()[0]
+
+
+def _name_audio_without_torchcodec(
+    encode: Callable[[datasets.Audio, Any], dict[str, Any]],
+) -> Callable[[datasets.Audio, Any], dict[str, Any]]:
+    """Return `datasets.Audio.encode_example` that imports torchcodec only to encode samples.
+
+    `datasets` imports it also for audio that is only named or copied, as the files of an audio
+    folder. Beside a CPU build of torch the import fails if torchcodec was built for CUDA.
+    """
+
+    @wraps(encode)
+    def encode_example(self: datasets.Audio, content: Any) -> dict[str, Any]:
+        if isinstance(content, str | Path):
+            return {"bytes": None, "path": str(content)}
+        if isinstance(content, bytes | bytearray):
+            return {"bytes": bytes(content), "path": None}
+        if isinstance(content, Mapping) and "array" not in content:
+            path, sound = content.get("path"), content.get("bytes")
+            if path or sound:
+                # As there: what lies in a file is not copied into the table.
+                in_file = path is not None and Path(path).is_file()
+                return {"bytes": None if in_file else sound, "path": path}
+        return encode(self, content)
+
+    return encode_example
+
+
+datasets.Audio.encode_example = _name_audio_without_torchcodec(datasets.Audio.encode_example)
 
 
 def _is_saved_dataset(folder: Path) -> bool:

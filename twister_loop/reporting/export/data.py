@@ -1,4 +1,4 @@
-"""The training data of a champion as an audiofolder, which Hugging Face `datasets` loads."""
+"""The training data of a champion as a folder of audio with a table, for any other program."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from ...core.progress import show_progress
 from ...core.types import Utterance
 from ...pipeline.stage_table import MIXTURE
 
-FIELDS = "id text origin lang speaker duration confidence made_by".split()
+FIELDS = "id text speechless origin lang speaker duration confidence made_by".split()
 """Fields of an utterance that become columns."""
 
 
 def export_training_data(round_folder: Path, folder: Path) -> str:
     """Copy every utterance of a round's mixture as FLAC, 16 kHz, with its metadata.
 
-    `datasets.load_dataset("audiofolder", data_dir=folder)` loads it.
+    A plan reads it with `{use: audiofolder, folder: FOLDER/train}` or with
+    `{use: huggingface, folder: FOLDER}`. `datasets.load_dataset("audiofolder", data_dir=FOLDER)`
+    does where torchcodec can be imported, which `twister doctor` checks.
 
     Returns:
-        A line that says what was written.
+        A line that says what was written, and how it is read.
 
     Raises:
         ConfigError: None of the recordings exists any more.
@@ -52,7 +54,10 @@ def export_training_data(round_folder: Path, folder: Path) -> str:
             "is nothing to export; were they moved or deleted?"
         )
     missing = f", {unreadable} could not be read" if unreadable else ""
-    return f"data: {len(written)} utterances in {folder}{missing}"
+    return (
+        f"data: {len(written)} utterances in {folder}{missing}; a plan reads them with "
+        f"{{use: audiofolder, folder: {split}}}"
+    )
 
 
 def _metadata(utterance: Utterance, file_name: str) -> dict[str, Any]:
