@@ -187,6 +187,22 @@ def test_groups_join_languages_origins_and_speakers_only_as_the_options_say(
             assert group.speaker in {"ada", "ben"}
 
 
+def test_a_clip_without_speech_is_packed_by_itself() -> None:
+    speech = [
+        Utterance(id=str(number), duration=3.0, text=text, lang="it", speaker="ada")
+        for number, text in enumerate(["uno", "", "due", "", "tre"])
+    ]
+    # Of the two without a text only one is known to hold no speech.
+    speech[3] = replace(speech[3], speechless=True)
+    groups = packed(PackOptions(speakers="same", trim=0.1), speech)
+    by_ids = {tuple(piece.id for piece in group.pieces): group for group in groups}
+    assert by_ids.keys() == {("0", "2", "4"), ("3",)}
+    assert by_ids["0", "2", "4"].text == "uno due tre"
+    alone = by_ids[("3",)]
+    assert alone.speechless and not alone.text and alone.previous_text is None
+    assert not by_ids["0", "2", "4"].speechless
+
+
 def test_previous_text_stays_with_its_speaker() -> None:
     speech = [
         Utterance(id=str(n), duration=20.0, text=f"text {n}", lang="it", speaker=speaker)

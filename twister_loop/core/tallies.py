@@ -39,7 +39,7 @@ class MixtureSource:
     """Speech of one origin, language and corpus, which a mixture draws from."""
 
     origin: str
-    """Origin of the texts, or `replay`."""
+    """Origin of the texts, or `replay`, or `speechless`."""
     lang: Language | None = None
     corpus: str | None = None
     available: Tally = Tally()

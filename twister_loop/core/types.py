@@ -102,10 +102,16 @@ class Utterance:
     """Overall quality from 1 to 5, if it was estimated; see `audio.dnsmos.estimate_dnsmos`."""
     embedding: str | None = None
     """Speaker embedding in base64, until speakers are clustered; see `audio.speaker_embedding`."""
+    voice: int | None = None
+    """Number of its voice within its recording, until speakers are clustered."""
+    voices: int | None = None
+    """Estimated number of voices in it, if its recording was cut at speaker changes."""
     corpus: str | None = None
     """Source that listed it: a folder, a file, or the name of a data set."""
     origin: Origin = "human"
     """Source of `text`: a person, the recognizer, or the text corpus."""
+    speechless: bool = False
+    """True if nobody speaks in it: an empty `text` is then no missing one, and can be learned."""
     confidence: float | None = None
     """Mean natural log-probability of the tokens of `pred_text`; 0 is certain."""
     compression_ratio: float | None = None

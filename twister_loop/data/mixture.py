@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 REPLAY = "replay"
 """Origin of replayed speech, in this arithmetic only."""
+SPEECHLESS = "speechless"
+"""Origin of clips without speech, in this arithmetic only."""
 MAX_ITERATIONS = 100
 """Times that shares are computed anew: they are shares of a total that changes with them, so they
 converge step by step."""
@@ -60,6 +62,10 @@ class MixOptions:
     """Weight of synthetic speech, from 0."""
     replay: Share = 0.1
     """Largest share of replayed speech, from 0 to 1. No replayed speech is taken twice."""
+    speechless: Share = 0.0
+    """Largest share of clips without speech, from 0 to 1, whose empty text is trained on so that
+    the recognizer stays silent there: those of the pool in which neither the champion nor voice
+    activity detection finds any, and those declared by their corpus. None is taken twice."""
     languages: Mapping[Language, float] = field(default_factory=dict)
     """Weights of languages, from 0; 1 for those not listed."""
     corpora: Mapping[str, float] = field(default_factory=dict)
@@ -89,9 +95,9 @@ class MixOptions:
                     raise ValueError(f"{option}: {name}: not below 0 and finite")
         if not all(0 < temperature < math.inf for temperature in self.temperature.values()):
             raise ValueError("temperature: above 0 and finite; 1 changes nothing")
-        shares = {**self.shares, **self.at_most, REPLAY: self.replay}
+        shares = {**self.shares, **self.at_most, REPLAY: self.replay, SPEECHLESS: self.speechless}
         if any(not 0 <= share <= 1 for share in shares.values()):
-            raise ValueError("replay, shares, at_most: parts of a whole, from 0 to 1")
+            raise ValueError("replay, speechless, shares, at_most: parts of a whole, from 0 to 1")
         # A share of 1 is reached by no factor, however large.
         if any(share == 1 for share in self.shares.values()) or sum(self.shares.values()) >= 1:
             raise ValueError("shares: must leave something for the rest")
@@ -130,7 +136,7 @@ class MixOptions:
 
     def _apply_shares(self, durations: GroupDurations) -> GroupDurations:
         """Scale groups to their shares and below their largest shares, until nothing changes."""
-        limits = {**self.at_most, REPLAY: self.replay}
+        limits = {**self.at_most, REPLAY: self.replay, SPEECHLESS: self.speechless}
         for _ in range(MAX_ITERATIONS):
             before = durations
             for name, share in self.shares.items():
@@ -150,7 +156,8 @@ class MixOptions:
                 log.warning("mix: no data matches %r", name)
 
     def _weight(self, group: MixtureGroup) -> float:
-        origin = 1.0 if group.origin == REPLAY else float(getattr(self, group.origin))
+        has_no_weight = group.origin in (REPLAY, SPEECHLESS)
+        origin = 1.0 if has_no_weight else float(getattr(self, group.origin))
         language = self.languages.get(group.lang or "", 1.0)
         return origin * language * self.corpora.get(group.corpus or "", 1.0)
 

@@ -112,6 +112,11 @@ class PackedGroup:
         return max(durations, key=lambda origin: durations[origin])
 
     @property
+    def speechless(self) -> bool:
+        """Return True if nobody speaks in it: such a clip is a group by itself."""
+        return self.last.speechless
+
+    @property
     def text(self) -> str:
         return join_texts((utterance.lang, utterance.text) for _, utterance in self.placed)
 
@@ -177,7 +182,8 @@ class Packer:
 
         An utterance that is too long by itself becomes a group by itself, which training refuses.
         One with an error or without a text is left out: in a group it would be speech without
-        words in the label.
+        words in the label. A clip without speech is a group by itself: among others it would only
+        be a long pause, and the label would not be empty.
 
         Args:
             utterances: Any number of utterances, with word times if the options need them.
@@ -186,6 +192,10 @@ class Packer:
             Groups in the order in which they are complete; the open ones at the end.
         """
         for utterance in utterances:
+            if utterance.speechless and not utterance.error:
+                self.group_count += 1
+                yield PackedGroup([(0.0, utterance)])
+                continue
             if utterance.error or not (utterance.text or "").strip():
                 self.left_out_count += 1
                 continue

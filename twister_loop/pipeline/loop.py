@@ -25,6 +25,7 @@ from .preflight import (
     prepare_round,
 )
 from .run_folder import Round, RunFolder, load_round, round_number
+from .speechless_steps import find_speechless_clips
 from .stage_table import CHAMPION, REPORT, UNTOUCHED
 from .steps import RoundSteps, StageRunner, evaluate_or_reuse
 from .voice_steps import train_and_synthesize
@@ -59,9 +60,10 @@ def run_round(
     ]
     synthetic = [speech for speech in voiced if speech]  # a voice that failed its trial gave None
 
-    # Filtered labels, synthetic and replayed speech -> a candidate.
+    # Filtered labels, synthetic and replayed speech, clips without speech -> a candidate.
     start = steps.champion.checkpoint if plan.start == "champion" else steps.base
-    mixture = steps.mix(filtered_labels, synthetic)
+    speechless = find_speechless_clips(steps, filtered_labels)
+    mixture = steps.mix(filtered_labels, [*synthetic, *speechless])
     training_set, augmentation = steps.pack_and_augment(mixture, start)
     candidate = steps.fine_tune(start, training_set, augmentation)
 

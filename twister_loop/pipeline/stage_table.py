@@ -113,6 +113,9 @@ ALIGNED_REPLAY = StageEntry(
 FILTERED_REPLAY = StageEntry(
     "filtered_replay", "replayed speech without held-out texts, if the plan replays some"
 )
+SPEECHLESS = StageEntry(
+    "speechless", "clips of the pool without speech, if the plan trains on some"
+)
 MIXTURE = StageEntry("mixture", "filtered labels, synthetic and replayed speech, drawn by hours")
 PACKED = StageEntry("packed", "the mixture joined to at most 30 s, if the plan packs")
 AUGMENTED = StageEntry(
@@ -149,6 +152,7 @@ STAGES = (
     SYNTHETIC,
     ALIGNED_REPLAY,
     FILTERED_REPLAY,
+    SPEECHLESS,
     MIXTURE,
     PACKED,
     AUGMENTED,

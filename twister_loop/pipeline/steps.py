@@ -275,7 +275,7 @@ class RoundSteps:
 
     # --- Training data to a candidate
 
-    def mix(self, filtered_labels: Manifest, synthetic: Sequence[Manifest]) -> Manifest:
+    def mix(self, filtered_labels: Manifest, others: Sequence[Manifest]) -> Manifest:
         """Draw the training data by hours and weights; replayed speech guards what was known."""
         replay = self.align(
             self.inputs.replay, filters=(), out=stage_table.ALIGNED_REPLAY.path(self.folder)
@@ -286,7 +286,7 @@ class RoundSteps:
             )
         return self.run_stage(mix)(
             options=self.plan.mix,
-            sources=[filtered_labels, *synthetic],
+            sources=[filtered_labels, *others],
             seed=self.seed,
             replay=replay,
             out=stage_table.MIXTURE.path(self.folder),

@@ -57,6 +57,32 @@ def test_padding_changes_neither_the_loss_nor_its_gradient(name: str) -> None:
 
 
 @every_model
+def test_a_clip_without_speech_is_learned_as_an_empty_text(name: str) -> None:
+    from twister_loop.asr._from_scratch.dataset import read_labeled_speech
+    from twister_loop.asr._from_scratch.features import pad_features
+
+    recognizer = tiny_recognizer(name, dropout=0.0)
+    torch.manual_seed(0)
+    network = recognizer.build_network(20).train()
+    features, lengths = pad_features([torch.randn(97, 80), torch.randn(60, 80)])
+    empty = torch.tensor([], dtype=torch.long)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    losses = []
+    for _ in range(5):
+        for texts in ([torch.tensor([1, 2, 3]), empty], [empty, empty]):
+            loss = recognizer.compute_loss(network, features, lengths, texts)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] < float("inf")
+    silence = Utterance(id="s", duration=1.0, text="", speechless=True)
+    assert read_labeled_speech(recognizer, [silence, replace(silence, speechless=False)]) == [
+        silence
+    ]
+
+
+@every_model
 def test_training_continues_from_a_checkpoint_with_its_vocabulary(
     name: str,
     trained: dict[str, Checkpoint],

@@ -230,3 +230,39 @@ def test_a_whisper_without_timestamps_is_trained_without_them(
 def test_shares_above_1_are_refused() -> None:
     with pytest.raises(Exception, match="timestamps and previous_text must be from 0 to 1"):
         Recognizer.build({"use": "whisper", "timestamps": 2})
+
+
+def test_the_label_of_a_clip_without_speech_is_empty(tiny_whisper: Checkpoint) -> None:
+    silence = Utterance(id="s", duration=4.0, text="", lang="it", speechless=True)
+    packed = replace(
+        silence, pieces=(Piece(id="s", origin="pseudo", lang="it", text="", start=0.0, end=4.0),)
+    )
+    for utterance in (silence, packed):
+        prompt, label, loaded = tokenize_label(tiny_whisper, utterance)
+        assert to_text(loaded, prompt).endswith("<|transcribe|><|notimestamps|>") and label == []
+        prompt, label, loaded = tokenize_label(tiny_whisper, utterance, with_timestamps=True)
+        assert to_text(loaded, prompt).endswith("<|transcribe|>")
+        assert to_text(loaded, label) == "<|0.00|>"
+
+
+def test_only_the_end_is_learned_of_a_clip_without_speech(tiny_whisper: Checkpoint) -> None:
+    from twister_loop.asr.whisper.dataset import IGNORE_INDEX
+    from twister_loop.asr.whisper.labels import build_examples
+
+    loaded = load_model(tiny_whisper)
+    silence = Utterance(id="s", duration=1.0, text="", lang="it", speechless=True)
+    [example] = build_examples(loaded, [silence], 5.0, 8)
+    batch = collate_one(loaded, (example, np.zeros(16_000, np.float32)))
+    learned = batch.labels[batch.labels != IGNORE_INDEX].tolist()
+    # Not `<|nospeech|>` in the place of the language, which no clip with speech would outweigh.
+    assert learned == [loaded.end_token]
+
+
+def test_a_missing_text_is_no_clip_without_speech(tiny_whisper: Checkpoint) -> None:
+    from twister_loop.asr.whisper.labels import build_examples
+    from twister_loop.core.errors import EngineError
+
+    with pytest.raises(EngineError, match="each needs a text"):
+        build_examples(
+            load_model(tiny_whisper), [Utterance(id="s", duration=1.0, text="", lang="it")], 5.0, 8
+        )

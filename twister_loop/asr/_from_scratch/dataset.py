@@ -64,11 +64,11 @@ class Batch:
 
 
 def read_labeled_speech(options: ScratchArchitecture, training_set: Manifest) -> list[Utterance]:
-    """Return the utterances that have a text and are short enough; the rest is logged."""
+    """Return the utterances that have a text, or no speech, and are short enough; log the rest."""
     labeled, left_out = [], 0
     for utterance in training_set:
-        has_text = bool((utterance.text or "").strip()) and not utterance.error
-        if has_text and utterance.duration <= options.longest:
+        has_label = utterance.speechless or bool((utterance.text or "").strip())
+        if has_label and not utterance.error and utterance.duration <= options.longest:
             labeled.append(utterance)
         else:
             left_out += 1
@@ -95,7 +95,7 @@ def build_examples(model: LoadedModel, speech: Iterable[Utterance]) -> list[Exam
         tokens = model.tokenizer.encode(text)
         # From the duration in the manifest: audio is first read when training comes to it.
         frames = utterance.duration * SAMPLE_RATE / HOP
-        if not tokens:
+        if not tokens and not utterance.speechless:
             left_out["the text is empty after normalization"] += 1
         # CTC needs a frame for every token, or the loss of the clip is infinite.
         elif MAX_SUBSAMPLING * frames_needed(tokens) > frames:
@@ -164,7 +164,8 @@ def _load_batch(
             log.warning("skipping %s in training: %s", example.utterance.id, error)
             continue
         clips.append(extract_features(samples, options.features, options.mels))
-        texts.append(torch.tensor(example.tokens, device=device()))
+        # Named, since the label of a clip without speech is an empty list, which has no type.
+        texts.append(torch.tensor(example.tokens, dtype=torch.long, device=device()))
     if not clips:
         return None
     features, lengths = pad_features(clips)

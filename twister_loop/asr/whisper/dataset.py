@@ -162,7 +162,8 @@ def load_examples(
 def _find_speech_bounds(example: Example, samples: Samples) -> tuple[Seconds, Seconds] | None:
     """Return where the speech of a clip begins and ends, if its label wants that and lacks it."""
     utterance = example.utterance
-    if not example.with_timestamps or utterance.pieces or utterance.words:
+    has_times = utterance.pieces or utterance.words or utterance.speechless
+    if not example.with_timestamps or has_times:
         return None
     # Imported here, because most trainings need no voice activity detection.
     from ...audio.vad import find_bounds

@@ -73,7 +73,7 @@ def build_examples(
             if utterance.error:
                 log.warning("skipping %s in training: %s", utterance.id, utterance.error)
                 left_out["with an error"] += 1
-            elif not text:
+            elif not text and not utterance.speechless:
                 left_out["without a text"] += 1
             elif utterance.duration > WINDOW_LENGTH:
                 left_out["longer than 30 s"] += 1
@@ -119,12 +119,20 @@ def label_length_ratio(whisper: WhisperProcessing) -> Callable[[Utterance], Shar
 def decoder_tokens(whisper: WhisperProcessing, example: Example) -> tuple[list[int], list[int]]:
     """Return the prompt and the label of an example in the form that this epoch wants.
 
+    The label of a clip without speech is empty after the usual prompt, with timestamps `<|0.00|>`
+    alone: the rules of decoding begin with a timestamp, and allow no second one without a text.
+    Whisper itself was trained to write `<|nospeech|>` instead of the language (arXiv 2212.04356,
+    2.3). That place has no loss here in clips with speech, so with clips without speech alone the
+    model would learn to write it everywhere; and all decoding here begins after the language.
+
     Raises:
         EngineError: timestamps are wanted and the model has none.
     """
     prompt, label = example.prompt, example.tokens
     if example.with_timestamps:
         prompt, label = prompt[:-1], []  # the last token of the prompt is <|notimestamps|>
+        if example.utterance.speechless:
+            return prompt, [whisper.first_timestamp_token]
         times = sentence_times(example)
         for (start, end), sentence in zip(times, example.sentence_tokens, strict=True):
             zero = whisper.first_timestamp_token

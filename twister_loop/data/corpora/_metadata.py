@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".txt", ".xlsx", ".parquet"})
 """Endings of files that may hold transcripts under another name, for errors."""
+YES = frozenset({"true", "1", "yes"})
+"""Spellings of a column that is true, in any case."""
 MAX_NAMES = 3
 """Names that a log line or an error gives as examples."""
 
@@ -43,6 +45,7 @@ class Description:
     text: str | None = None
     lang: Language | None = None
     speaker: str | None = None
+    speechless: bool = False
 
 
 class Metadata:
@@ -128,10 +131,15 @@ class Metadata:
             raise ValueError(
                 explain_missing(FILE_COLUMNS, "the name of the audio file", row.fields)
             )
+        text = row.get(TEXT_COLUMNS)
+        speechless = (row.get(("speechless",)) or "").casefold() in YES
+        if speechless and text:
+            raise ValueError(f"speechless is true, but the text is {text!r}")
         description = Description(
-            text=row.get(TEXT_COLUMNS),
+            text="" if speechless else text,
             lang=language_of_locale(row.get(LANG_COLUMNS)),
             speaker=row.get(SPEAKER_COLUMNS),
+            speechless=speechless,
         )
         file = finder.find(name)
         if file is None:

@@ -64,7 +64,7 @@ class AudioFolder(Corpus):
                 continue
             description = metadata.describe(found.path)
             try:
-                duration, error = audio.read_duration(found.path), None
+                duration, error = audio.measure_duration(found.path), None
             except AudioError as cause:
                 # Listed with the error, so that the scan rejects it and counts it.
                 duration, error = 0.0, str(cause)
@@ -74,6 +74,7 @@ class AudioFolder(Corpus):
                 text=description.text,
                 lang=description.lang or self.lang,
                 speaker=description.speaker,
+                speechless=description.speechless,
                 error=error,
             )
         yield from metadata.rejected_rows(all_files_listed=not self.settled)
@@ -96,8 +97,8 @@ class AudioFolder(Corpus):
         """Yield what the walk finds, without files that may still be being written."""
         recent = 0
         for found in walk:
-            is_recording = not found.rejected_by
-            if is_recording and self.settled > _seconds_since_change(found.path) > 0:
+            may_change = self.settled and not found.rejected_by
+            if may_change and _seconds_since_change(found.path) < self.settled:
                 recent += 1
             else:
                 yield found

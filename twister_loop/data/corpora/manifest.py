@@ -112,6 +112,10 @@ class ManifestFile(Corpus):
         except ValueError:
             utterance = schema.parse_data(Utterance, parsed)
             ignored |= others.keys()
+        if utterance.speechless:
+            if utterance.text:
+                raise ValueError(f"speechless is true, but the text is {utterance.text!r}")
+            utterance = replace(utterance, text="")
         for name in ("offset", "duration"):
             if not 0 <= (seconds := getattr(utterance, name)) < math.inf:
                 raise ValueError(f"{name}: {seconds} is no number of seconds from 0 on")

@@ -23,6 +23,9 @@ from ...text.contamination import HeldOutTexts
 from ...text.control_tokens import find_control_token
 from ..execution.shards import Cluster, run_in_shards
 
+REJECTED = "rejected"
+"""Folder, in that of kept utterances, of what was rejected."""
+
 
 @stage(version=2)
 def filter_utterances(
@@ -103,7 +106,7 @@ def _filter_transcribed(speech: Manifest, held_out_texts: HeldOutTexts) -> Itera
 def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manifest:
     """Write kept utterances to `out`, rejected ones to `rejected/`, and the counts of both."""
     kept, rejected = Tally(), defaultdict[str, Tally](Tally)
-    kept_manifest, rejected_manifest = Manifest(out), Manifest(out / "rejected")
+    kept_manifest, rejected_manifest = Manifest(out), Manifest(out / REJECTED)
     with kept_manifest.open_for_append() as keep, rejected_manifest.open_for_append() as reject:
         for window in iter_windows(utterances):
             keep(utterance for utterance in window if not utterance.rejected_by)

@@ -137,7 +137,7 @@ def list_corpora(
     whose removal was requested (`twister forget`) is rejected without its name and text.
     """
     listed_ids, forgotten = set[str](), ForgottenSpeech.of_run(hashes.run)
-    forgotten_paths = list[Path]()
+    forgotten_paths: dict[str, Path] = {}
     for corpus in corpora:
         utterances = corpus.utterances()
         for utterance in _check_content(corpus, utterances, key) if key else utterances:
@@ -149,8 +149,7 @@ def list_corpora(
                 corpus=utterance.corpus or corpus.title,
             )
             if forgotten and _is_forgotten(listed, forgotten):
-                forgotten_paths.append(utterance.audio_filepath)
-                hashes.forget({content_id[:DIGEST_LENGTH]})
+                forgotten_paths[content_id] = utterance.audio_filepath
                 yield reject_forgotten(listed)
                 continue
             if listed.rejected_by is None:  # else the corpus itself found it unusable
@@ -160,11 +159,14 @@ def list_corpora(
                 listed_ids.add(content_id)
             yield listed
     if forgotten_paths:
+        # A file that also holds other speech stays, so that a change of it is noticed.
+        listed_digests = {name[:DIGEST_LENGTH] for name in listed_ids}
+        hashes.forget({name[:DIGEST_LENGTH] for name in forgotten_paths} - listed_digests)
         log.warning(
             "%d listed recordings or utterances are rejected, because their removal was requested; "
-            "delete or mend their files, such as %s",
+            "delete their files, or cut the speech out of them: %s ...",
             len(forgotten_paths),
-            forgotten_paths[0],
+            next(iter(forgotten_paths.values())),
         )
 
 
@@ -191,6 +193,10 @@ def _check_content(
             with_text += 1
             # Else a recording that is cut would keep the whole text for every part.
             yield replace(utterance, text=None) if key == "pool" else utterance
+            continue
+        if utterance.speechless:
+            # In a pool, where both the champion and voice activity detection have to agree.
+            yield replace(utterance, text=None, speechless=False) if key == "pool" else utterance
             continue
         without_text.append(utterance.id)
         if key == "pool" or utterance.error:

@@ -25,7 +25,7 @@ from ...core.progress import show_progress
 from ...core.tallies import Funnel, MixtureContents, MixtureSource, Tally
 from ...core.types import Checkpoint, Seconds, Utterance
 from ...data import packing
-from ...data.mixture import REPLAY, MixOptions, MixtureGroup
+from ...data.mixture import REPLAY, SPEECHLESS, MixOptions, MixtureGroup
 from ...data.packing import PackOptions
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ FADE_SAMPLES = 80
 """Length of the fade where two clips meet without silence: 5 ms at 16 kHz."""
 
 
-@stage(version=2)
+@stage(version=3)
 def mix(
     options: MixOptions,
     sources: Sequence[Manifest],
@@ -50,7 +50,7 @@ def mix(
 
     Args:
         options: Weights, shares and caps in hours.
-        sources: Filtered labels and the synthetic speech of each voice.
+        sources: Filtered labels, the synthetic speech of each voice, and clips without speech.
         seed: Decides what is drawn, and the order.
         replay: Speech of other languages or domains that must not be forgotten.
         out: Folder of the mixture.
@@ -66,6 +66,8 @@ def mix(
         first_lines.append(len(offsets))
         for offset, utterance in source.iter_with_offsets():
             origin = REPLAY if source is replay else utterance.origin
+            if utterance.speechless:  # wherever it comes from
+                origin = SPEECHLESS
             group = MixtureGroup(origin, utterance.lang, utterance.corpus)
             lines_by_group[group].append(len(offsets))
             offsets.append(offset)
@@ -101,7 +103,7 @@ def mix(
     return Manifest.write(utterances(), out)
 
 
-@stage(version=2)
+@stage(version=3)
 def pack(
     options: PackOptions,
     mixture: Manifest,
@@ -148,6 +150,7 @@ def pack(
                 origin=group.origin,
                 pieces=group.pieces,
                 previous_text=group.previous_text,
+                speechless=group.speechless,
             )
 
     manifest = Manifest.write(packed(), out)
