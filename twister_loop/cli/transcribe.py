@@ -17,6 +17,7 @@ from ..core.errors import AudioError, ConfigError
 from ..core.progress import show_audio_progress
 from ..core.terminal import printable
 from ..core.types import Language, Seconds, Segment, Utterance
+from ..data.corpora._walk import FolderWalk
 from ..pipeline.plan_reader import load, parse_value
 from ..pipeline.run_folder import RunFolder
 
@@ -95,11 +96,12 @@ def list_recordings(paths: Sequence[Path], lang: Language | None) -> list[Uttera
         raise ConfigError(f"no such file or folder: {', '.join(missing)}")
     files: list[Path] = []
     for path in paths:
-        files += (
-            sorted(file for file in path.rglob("*") if file.suffix.lower() in audio.SUFFIXES)
-            if path.is_dir()
-            else [path]
-        )
+        if not path.is_dir():
+            files.append(path)
+            continue
+        walk = FolderWalk(path)
+        files += [found.path for found in walk if not found.rejected_by]
+        walk.log_counts()
     if not files:
         raise ConfigError(f"no audio in {', '.join(map(str, paths))}")
     return [_describe_recording(file, lang) for file in files]
@@ -108,7 +110,7 @@ def list_recordings(paths: Sequence[Path], lang: Language | None) -> list[Uttera
 def _describe_recording(file: Path, lang: Language | None) -> Utterance:
     utterance = Utterance(id=str(file), audio_filepath=file, lang=lang)
     try:
-        return replace(utterance, duration=audio.read_duration(file))
+        return replace(utterance, duration=audio.measure_duration(file))
     except AudioError as error:
         return replace(utterance, error=str(error))
 

@@ -161,17 +161,11 @@ class FolderWalk:
     def log_counts(self) -> None:
         """Log what the walk met besides recordings, one line a kind."""
         if self.rejected.total:
-            log.warning("%s: %d not read: %s", self.folder, self.rejected.total, self.rejected)
+            log.warning("%s: not read: %s", self.folder, self.rejected)
         if self.unknown.total:
-            log.warning(
-                "%s: %d files of unknown kinds were not read: %s",
-                self.folder, self.unknown.total, self.unknown,
-            )  # fmt: skip
+            log.warning("%s: files of unknown kinds were not read: %s", self.folder, self.unknown)
         if self.no_speech.total:
-            log.info(
-                "%s: %d files without sound were passed over: %s",
-                self.folder, self.no_speech.total, self.no_speech,
-            )  # fmt: skip
+            log.info("%s: files without sound were passed over: %s", self.folder, self.no_speech)
         if self.hidden.total:
             log.info("%s: hidden, and passed over: %s", self.folder, self.hidden)
         if self.runs.total:

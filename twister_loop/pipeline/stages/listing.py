@@ -17,6 +17,7 @@ from ...core.file_hashes import FileHashCache, VerifiedManifest
 from ...core.forgotten import DIGEST_LENGTH, ForgottenSpeech, reject_forgotten
 from ...core.manifest import Manifest, iter_windows
 from ...core.progress import show_progress
+from ...core.tallies import Funnel, Tally
 from ...core.types import TEXT_ONLY, Language, Seconds, Utterance
 from ...data.corpora._base import Corpus
 from ...data.deduplication import drop_duplicates, find_near_duplicates
@@ -121,6 +122,14 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
     manifest = write_kept_and_rejected(cuts, out)
     for scratch_name in ("windows", "prints"):
         shutil.rmtree(out / scratch_name, ignore_errors=True)
+    if options.speakers:
+        rejected = Funnel.load(out).rejected
+        log.info(
+            "%d cuts at pauses and speaker changes, %.1f min; outside of them: music %.1f min, "
+            "no speech %.1f min",
+            len(manifest), manifest.duration / 60,
+            *(rejected.get(reason, Tally()).duration / 60 for reason in ("music", "no_speech")),
+        )  # fmt: skip
     return manifest
 
 

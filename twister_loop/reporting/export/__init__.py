@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...core.errors import ConfigError
+from ...core.terminal import printable
 from ...pipeline.run_folder import RunFolder
 from ..summary import summarize
 from . import data, metrics, model
@@ -61,9 +62,11 @@ def export(
         if with_data:
             yield data.export_training_data(champion, folder / "data")
     yield metrics.export_metrics(summary, folder)
-    if find_spec("tensorboard"):
+    if not find_spec("tensorboard"):
+        yield "tensorboard: not written, because it needs pip install 'twister-loop[export]'"
+    elif printable(str(folder)) != str(folder):
+        yield "tensorboard: not written, because it needs a folder whose name is UTF-8"
+    else:
         from . import curves  # tensorboard takes seconds to import
 
         yield curves.export_curves(run, summary, folder / "tensorboard")
-    else:
-        yield "tensorboard: not written, because it needs pip install 'twister-loop[export]'"
