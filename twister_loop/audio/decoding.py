@@ -196,15 +196,12 @@ def measure_duration(source: Source) -> Seconds:
     return seconds
 
 
-def read_segment(source: Source, start: int, count: int | None) -> Samples:
-    """Return `count` samples from `start` on, or all to the end, or fewer if the file ends before.
-
-    They are float32, (n_samples, channels), at 16 kHz. Raises AudioError.
-    """
-    blocks, total = [], 0
-    for block in decode(source, start):
-        blocks.append(block if count is None else block[: count - total])
-        total += len(blocks[-1])
+def join_blocks(blocks: Iterator[Samples], count: int | None, channels: int) -> Samples:
+    """Return the first `count` samples of all blocks, or all, as (n_samples, channels)."""
+    parts, total = [], 0
+    for block in blocks:
+        parts.append(block if count is None else block[: count - total])
+        total += len(parts[-1])
         if count is not None and total >= count:
             break
-    return np.concatenate(blocks) if blocks else np.zeros((0, source.channels), np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, channels), np.float32)

@@ -191,6 +191,7 @@ class _Track:
                 rate, samples = frame.sample_rate, _to_samples(frame)
                 gap = self._go_on(frame.pts, frame.time_base, len(samples) / rate)
                 if gap >= LEAST_GAP:
+                    self.damage_count += 1
                     yield rate, np.zeros((round(gap * rate), samples.shape[1]), np.float32)
                 start, end = self._padding.keep(len(samples))
                 last = rate, samples[start:end]
@@ -220,7 +221,7 @@ class _Track:
         It is 0 where the time jumps, as between joined files.
         """
         if pts is None or time_base is None:
-            self._end = None
+            self._end = None if self._end is None else self._end + length
             return 0.0
         start = float(pts * time_base)
         gap = 0.0 if self._end is None else start - self._end

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import AudioError
 from ..core.types import Hertz, Seconds, Utterance
-from . import decoding, libsndfile
+from . import decoded_files, decoding, libsndfile
 from .libsndfile import is_headerless as is_headerless
 from .resampling import SAMPLE_RATE as SAMPLE_RATE
 from .resampling import Samples as Samples
@@ -58,11 +58,11 @@ def read(
     Raises:
         AudioError: the file is missing, unreadable or empty, has no such channel, or has samples
             that are not finite or far beyond full scale.
+        SpaceError: the disk of the cache is too full to decode a long compressed file.
     """
-    source = decoding.identify(path)
     start = round(offset * SAMPLE_RATE)
     count = None if duration is None else round(duration * SAMPLE_RATE)
-    samples = decoding.read_segment(source, start, count)
+    samples = decoded_files.read_segment(path, start, count)
     if not len(samples):
         raise AudioError(f"{path}: no audio from {offset:g} s on; the file or the segment is empty")
     if channel is None:
@@ -152,6 +152,11 @@ def measure_duration(path: Path) -> Seconds:
     Uncompressed formats have it in their header; others are searched for all their packets.
     """
     return decoding.measure_duration(decoding.identify(path))
+
+
+def forget_decoded(path: Path) -> None:
+    """Delete what the cache keeps of the sound of a file, which need not exist any more."""
+    decoded_files.forget(path)
 
 
 def count_channels(path: Path) -> int:
