@@ -18,7 +18,7 @@ from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
     "demo run round retrain up deploy watch evaluate approve refuse status report dashboard "
-    "compare study transcribe export reproduce corpus doctor"
+    "compare study transcribe export reproduce forget corpus doctor"
 ).split()
 
 

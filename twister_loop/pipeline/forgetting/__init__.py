@@ -29,7 +29,9 @@ def open_run(path: Path) -> RunFolder:
     """
     # Absolute, so that paths in manifests can be compared with it.
     folder = path.absolute()
-    runs = sorted(marker.parent for marker in folder.glob("*/**/run.json"))
+    # Not at any depth: the folder may be somebody's home.
+    markers = (*folder.glob("*/run.json"), *folder.glob("*/*/run.json"))
+    runs = sorted(marker.parent for marker in markers)
     if runs and not (folder / "run.json").is_file():
         listed = ", ".join(run.relative_to(folder).as_posix() for run in runs)
         raise ConfigError(f"{path}: a folder of several runs; name one after another: {listed}")

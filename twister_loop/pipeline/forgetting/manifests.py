@@ -46,7 +46,8 @@ def parse_line(line: bytes) -> Line | None:
 
 def is_inputs_list(manifest: Path, run: Path) -> bool:
     """Return True for a list of what a round, or an evaluation, begins with."""
-    return INPUTS in manifest.relative_to(run).parts
+    # As text and not as paths: this is asked for every line, of which there may be millions.
+    return f"/{INPUTS}/" in manifest.as_posix()[len(run.as_posix()) :]
 
 
 def recording_path(fields: Line, manifest: Path, run: Path) -> str | None:

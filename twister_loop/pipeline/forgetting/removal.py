@@ -208,9 +208,9 @@ def _remove_from_logs(run: Path, targets: Targets) -> None:
         if path.is_symlink() or not path.is_file():
             continue
         lines = path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if not any(needle in line for needle in needles)]
-        if kept != lines:
-            path.write_bytes(b"".join(kept))
+        others = [line for line in lines if not any(needle in line for needle in needles)]
+        if others != lines:
+            path.write_bytes(b"".join(others))
 
 
 def _delete_from_caches(targets: Targets) -> None:

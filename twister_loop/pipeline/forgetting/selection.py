@@ -108,15 +108,15 @@ class RunIndex:
         Raises:
             ConfigError: The run has no such recording, or several files of that name.
         """
-        known = self.digests | {
+        listed_or_removed = self.digests | {
             digest for request in read_requests(self.run) for digest in request.recordings
         }
         if digests := self._find_by_path(name):
             return digests
         # By its content: the file may have been moved, or named otherwise, since it was listed.
-        if Path(name).is_file() and (digest := digest_path(Path(name))) in known:
+        if Path(name).is_file() and (digest := digest_path(Path(name))) in listed_or_removed:
             return {digest}
-        if name[:DIGEST_LENGTH] in known and (name[DIGEST_LENGTH:] or "-")[0] in "-:~":
+        if name[:DIGEST_LENGTH] in listed_or_removed and (name[DIGEST_LENGTH:] or "-")[0] in "-:~":
             return {name[:DIGEST_LENGTH]}
         same_name = [
             path

@@ -42,7 +42,7 @@ class FolderLosses:
 
 @dataclass(frozen=True)
 class Removal:
-    """All that a request removes from a run."""
+    """Plan of a removal: all that a request removes from a run."""
 
     targets: Targets
     unfinished_stages: tuple[str, ...]

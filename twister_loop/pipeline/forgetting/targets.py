@@ -50,9 +50,11 @@ class Targets:
 
     def covers_synthetic(self, fields: Line, folder: str) -> bool:
         """Return True if a line is, or was joined from, synthetic speech that has to go."""
+        if not self.synthetic:
+            return False
         path = fields.get("audio_filepath") or ""
         # In a mixture only the path tells the voices apart, which speak texts under equal ids.
-        from_voice = VOICES in PurePosixPath(path).parts
+        from_voice = VOICES in path.split("/")
         place = f"{folder.partition('/')[0]}/{path.lstrip('./')}" if from_voice else folder
         ids = self.synthetic_ids(place)
         pieces = (piece.get("id") for piece in fields.get("pieces", ()))
@@ -65,8 +67,8 @@ class Targets:
             place: File or folder, relative to the run. In the folder of a voice these are its own
                 ids, elsewhere in a round those of all its voices, and elsewhere all ids.
         """
-        parts = PurePosixPath(place).parts
-        if parts[1:2] == (VOICES,):
+        parts = place.split("/")
+        if parts[1:2] == [VOICES]:
             return self._ids_by_folder["/".join(parts[:3])]
         # Pages and exports hold copies of what several rounds made.
         is_shared = not parts[0].lstrip(".").startswith(("round-", "evaluation-"))
