@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
     ).split()
 )
 """File name endings of audio, and of video with an audio track."""
+MAX_DURATION_ERROR: Seconds = 0.1
+"""Seconds by which `measure_duration` may differ from what is decoded."""
 FRAME, HOP = 512, 160
 """Frame length and step in samples, for `estimate_bandwidth`."""
 MAX_PEAK = 4.0
