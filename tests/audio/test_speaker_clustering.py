@@ -29,8 +29,8 @@ def embed_speakers(speakers: Sequence[int], seed: int = 0, noise: float = 0.35) 
     return np.asarray(noisy / np.linalg.norm(noisy, axis=1, keepdims=True))
 
 
-def all_reliable(embeddings: Sums) -> tuple[Sums, Mask]:
-    return embeddings, np.ones(len(embeddings), bool)
+def all_reliable(embeddings: Sums) -> tuple[Sums, Mask, None]:
+    return embeddings, np.ones(len(embeddings), bool), None
 
 
 def number_by_appearance(labels: Sequence[int]) -> list[int]:
@@ -59,13 +59,29 @@ def test_the_block_size_does_not_change_the_clusters(
 
 def test_unreliable_embeddings_get_the_nearest_speaker_of_their_recording() -> None:
     recordings = [
-        (embed_speakers([0, 1, 1]), np.array([True, True, False])),
-        (embed_speakers([2, 2], noise=3.0), np.array([False, False])),  # no speaker to be nearest
-        (embed_speakers([1, 1], seed=2, noise=3.0), np.array([True, False])),
+        (embed_speakers([0, 1, 1]), np.array([True, True, False]), None),
+        (
+            embed_speakers([2, 2], noise=3.0),
+            np.array([False, False]),
+            None,
+        ),  # no speaker to be nearest
+        (embed_speakers([1, 1], seed=2, noise=3.0), np.array([True, False]), None),
     ]
     labels = cluster_speakers(recordings, LIMITS).tolist()
     assert labels[:5] == [0, 1, 1, -1, -1]
     assert labels[5] == labels[6]
+
+
+def test_voices_of_a_recording_are_groups_however_noisy_their_utterances() -> None:
+    first = embed_speakers([0, 1, 0, 1, 0], noise=1.0)
+    second = embed_speakers([1, 1, 1, 0], seed=1)
+    everything, only_some = np.ones(5, bool), np.array([True, True, True, False])
+    recordings = [
+        (first, everything, np.array([4, 7, 4, 7, 4])),
+        (second, only_some, np.array([0, 0, 0, 1])),  # voice 1 has no reliable utterance
+    ]
+    labels = cluster_speakers(recordings, DistanceLimits(0.02, 0.2)).tolist()
+    assert labels == [0, 1, 0, 1, 0, 1, 1, 1, 0]
 
 
 def test_means_of_many_short_utterances_are_still_told_apart() -> None:
@@ -94,4 +110,6 @@ def test_the_mean_distance_of_groups_follows_from_their_sums() -> None:
 
 def test_without_reliable_embeddings_there_are_no_speakers() -> None:
     assert cluster_speakers([], LIMITS).tolist() == []
-    assert cluster_speakers([(embed_speakers([0]), np.array([False]))], LIMITS).tolist() == [-1]
+    assert cluster_speakers([(embed_speakers([0]), np.array([False]), None)], LIMITS).tolist() == [
+        -1
+    ]

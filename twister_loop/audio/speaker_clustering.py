@@ -100,12 +100,15 @@ class OnlineClustering:
         return labels
 
 
-def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: DistanceLimits) -> Labels:
+def cluster_speakers(
+    recordings: Iterable[tuple[Sums, Mask, Labels | None]], limits: DistanceLimits
+) -> Labels:
     """Return the speaker of every utterance, -1 where it cannot be decided.
 
     Args:
-        recordings: for each recording its embeddings, (utterances, 256), and a mask (utterances,)
-            of those that are reliable. An unreliable one gets the nearest speaker of its
+        recordings: for each recording its embeddings, (utterances, 256), a mask (utterances,) of
+            those that are reliable, and their voices within the recording, (utterances,), if they
+            are known. Without voices an unreliable utterance gets the nearest speaker of its
             recording, and -1 if the recording has no reliable ones.
         limits: the distances below which groups are one speaker.
 
@@ -118,14 +121,19 @@ def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: DistanceLi
     # Recordings are compared in blocks: `pending` ones have `pending_groups` groups, and
     # `done_groups` groups are before them.
     pending, pending_groups, done_groups = list[OnlineClustering](), 0, 0
-    for embeddings, is_reliable in recordings:
+    for embeddings, is_reliable, voices in recordings:
         # First within the recording: there speakers are few, and so are the chances of confusion.
         recording = OnlineClustering(limits)
         groups = np.full(len(embeddings), -1)
-        if is_reliable.any():
+        if voices is not None:
+            groups, recording.sums, recording.counts = _group_voices(
+                embeddings, is_reliable, voices
+            )
+        elif is_reliable.any():
             assigned = recording.assign(embeddings[is_reliable])
             groups[is_reliable] = recording.merge()[assigned]
             groups[~is_reliable] = recording.find_nearest(embeddings[~is_reliable])
+        if len(recording.sums):
             groups += done_groups + pending_groups
             pending.append(recording)
             pending_groups += len(recording.sums)
@@ -140,6 +148,17 @@ def cluster_speakers(recordings: Iterable[tuple[Sums, Mask]], limits: DistanceLi
     all_groups = np.asarray(group_of_utterance)
     labels = speakers.merge()[np.concatenate(speaker_of_group)]
     return np.where(all_groups < 0, -1, labels[all_groups])
+
+
+def _group_voices(
+    embeddings: Sums, is_reliable: Mask, voices: Labels
+) -> tuple[Labels, Sums, Counts]:
+    """Return the group of each utterance of a recording, and the sums and counts of the groups."""
+    _, groups = np.unique(voices, return_inverse=True)
+    # A voice that only says little is heard in all that it says.
+    is_heard = np.bincount(groups, is_reliable) > 0
+    is_used = is_reliable | ~is_heard[groups]
+    return groups, *_add_up(groups[is_used], embeddings[is_used], np.ones(is_used.sum(), np.int64))
 
 
 def _assign_recordings(recordings: list[OnlineClustering], speakers: OnlineClustering) -> Labels:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +37,8 @@ WINDOW = 160
 """Frames that the encoder reads at once, 1.6 s; shorter speech is mostly padding."""
 STEP = 77
 """Frames between the starts of windows: 1.3 windows a second."""
+BATCH = 64
+"""Windows that are embedded at once; the matrices of one layer take 40 MB."""
 MIN_COVERAGE = 0.75
 """Share of the last window that must be speech, unless it is the only one."""
 MIN_LOUDNESS = -30.0
@@ -83,6 +86,47 @@ def embed(samples: Samples) -> Embedding:
         mean = _load_encoder()(torch.from_numpy(mels)).numpy().mean(axis=0)
     # The mean of unit vectors is shorter than 1.
     return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+
+def embed_windows(
+    samples: Samples, spans: Sequence[tuple[Seconds, Seconds]]
+) -> NDArray[np.float32]:
+    """Return the embedding of each of many short spans, without a mean over windows.
+
+    A span shorter than `MIN_DURATION` is repeated until it fills a window: with silence behind it
+    the embedding would be that of the silence in part.
+
+    Args:
+        samples: float32, (n_samples,), at 16 kHz, with all spans in it.
+        spans: (start, end) of each span in seconds, at most `MIN_DURATION` apart.
+
+    Returns:
+        Shape (spans, 256), each of length 1.
+
+    Raises:
+        ConfigError: the weights are not installed.
+    """
+    embeddings = [np.empty((0, SIZE), np.float32)]
+    for first in range(0, len(spans), BATCH):
+        windows = np.stack(
+            [
+                _fill_window(samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)])
+                for start, end in spans[first : first + BATCH]
+            ]
+        )
+        mels = librosa.feature.melspectrogram(
+            y=windows, sr=SAMPLE_RATE, n_fft=FRAME, hop_length=HOP, n_mels=MELS
+        ).transpose(0, 2, 1)[:, :WINDOW]
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.ascontiguousarray(mels, np.float32))
+            embeddings.append(_load_encoder()(batch).numpy())
+    return np.concatenate(embeddings)
+
+
+def _fill_window(samples: Samples) -> Samples:
+    """Return at most a window of speech as a full window, quiet speech louder."""
+    gain = 10 ** (max(0.0, MIN_LOUDNESS - measure_loudness(samples)) / 20)
+    return np.resize(samples * np.float32(gain), WINDOW * HOP)
 
 
 def _window_starts(sample_count: int) -> list[int]:

@@ -50,9 +50,10 @@ def find_segments(recording: Utterance, limit: Seconds) -> Iterator[tuple[Second
         AudioError: the audio cannot be read.
     """
     begin = 0.0
-    while begin < recording.duration:
+    # What is left may be an error of the duration: there need not be a sample.
+    while recording.duration - begin > audio.MAX_DURATION_ERROR:
         length = min(BLOCK_SECONDS, recording.duration - begin)
-        block = _read_block(recording, begin, length)
+        block = read_block(recording, begin, length)
         segments = list(split_at_pauses(block, limit))
         next_begin = begin + length
         is_last = next_begin >= recording.duration
@@ -74,6 +75,25 @@ def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds,
         samples: float32, (n_samples,), at 16 kHz.
         limit: the longest segment, more than 1 s.
     """
+    segment_start: float | None = None
+    segment_end = 0.0
+    for start, end in find_regions(samples, limit):
+        if segment_start is not None and end - segment_start > limit:
+            yield segment_start, segment_end - segment_start
+            segment_start = None
+        segment_start = start if segment_start is None else segment_start
+        segment_end = end
+    if segment_start is not None:
+        yield segment_start, segment_end - segment_start
+
+
+def find_regions(samples: Samples, limit: Seconds) -> list[tuple[Seconds, Seconds]]:
+    """Return (start, end) of speech without a pause, padded, each shorter than `limit`.
+
+    Args:
+        samples: float32, (n_samples,), at 16 kHz.
+        limit: the longest region, more than 1 s.
+    """
     regions = silero_vad.get_speech_timestamps(
         torch.from_numpy(samples),
         load_model(),
@@ -82,17 +102,7 @@ def split_at_pauses(samples: Samples, limit: Seconds) -> Iterator[tuple[Seconds,
         max_speech_duration_s=limit - 1,
         speech_pad_ms=PADDING_MS,
     )
-    segment_start: float | None = None
-    segment_end = 0.0
-    for region in regions:
-        start, end = region["start"] / SAMPLE_RATE, region["end"] / SAMPLE_RATE
-        if segment_start is not None and end - segment_start > limit:
-            yield segment_start, segment_end - segment_start
-            segment_start = None
-        segment_start = start if segment_start is None else segment_start
-        segment_end = end
-    if segment_start is not None:
-        yield segment_start, segment_end - segment_start
+    return [(region["start"] / SAMPLE_RATE, region["end"] / SAMPLE_RATE) for region in regions]
 
 
 def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
@@ -109,9 +119,9 @@ def find_speech_bounds(recording: Utterance) -> tuple[Seconds, Seconds] | None:
     """
     times: list[Seconds] = []
     begin = 0.0
-    while begin < recording.duration:
+    while recording.duration - begin > audio.MAX_DURATION_ERROR:
         length = min(BLOCK_SECONDS, recording.duration - begin)
-        block = _read_block(recording, begin, length)
+        block = read_block(recording, begin, length)
         times += [begin + time for time in find_bounds(block) or ()]
         begin += length
     return (times[0], times[-1]) if times else None
@@ -131,7 +141,7 @@ def find_bounds(samples: Samples) -> tuple[Seconds, Seconds] | None:
     return regions[0]["start"] / SAMPLE_RATE, regions[-1]["end"] / SAMPLE_RATE
 
 
-def _read_block(recording: Utterance, begin: Seconds, length: Seconds) -> Samples:
+def read_block(recording: Utterance, begin: Seconds, length: Seconds) -> Samples:
     """Return the samples from `begin` on, counted from the start of the recording."""
     return audio.read(
         recording.audio_filepath,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from ...core.types import Utterance
 from ...data.scanning import EstimatedColumn, SpeakerClustering
 from ..execution.shards import Cluster, run_in_shards
 
+log = logging.getLogger(__name__)
+
 LISTED_SPEAKERS = 20
 """Number of speakers that are counted by name; those who speak most."""
 UNKNOWN = -1
@@ -42,6 +45,10 @@ class SpeakerCounts(JsonRecord):
     """Speech of those who speak most, by name."""
     unknown: Tally
     """Speech without a speaker."""
+    mixed: Tally = Tally()
+    """Speech in cuts that probably hold several voices."""
+    total: Tally = Tally()
+    """All speech."""
 
 
 @stage(version=1)
@@ -60,7 +67,7 @@ def estimate_columns(
     return run_in_shards(engine, VerifiedManifest(speech.folder), "estimating", cluster, out)
 
 
-@stage(version=2)
+@stage(version=3)
 def cluster_speakers(
     options: SpeakerClustering,
     speech: Manifest,
@@ -83,7 +90,15 @@ def cluster_speakers(
     recordings = _recordings(utterances, options.at_least)
     numbers = clustering.cluster_speakers(recordings, limits).tolist()
     named = Manifest.write(_with_names(speech, numbers, earlier_speakers), out)
-    count_speakers(named).save(out)
+    counts = count_speakers(named)
+    counts.save(out)
+    if counts.mixed.utterances:
+        log.warning(
+            "%.1f %% of the speech, in %d of %d utterances, probably has several voices under one "
+            "name; these have `voices` above 1 in %s",
+            100 * counts.mixed.duration / counts.total.duration,
+            counts.mixed.utterances, counts.total.utterances, named.path,
+        )  # fmt: skip
     return named
 
 
@@ -97,7 +112,8 @@ def check_columns(columns: Sequence[EstimatedColumn]) -> None:
         try:
             _estimator(column)
             if column == "embedding":
-                import_module("twister_loop.audio.speaker_clustering")
+                # What cuts at speaker changes needs, too.
+                import_module("twister_loop.audio.speaker_changes")
         except ModuleNotFoundError as cause:
             raise ConfigError(
                 f"scan: {column} needs the package {cause.name!r}: "
@@ -107,8 +123,11 @@ def check_columns(columns: Sequence[EstimatedColumn]) -> None:
 
 def count_speakers(speech: Manifest) -> SpeakerCounts:
     """Count utterances and seconds by speaker."""
-    tallies = dict[str | None, Tally]()
+    tallies, mixed, total = dict[str | None, Tally](), Tally(), Tally()
     for utterance in speech:
+        total = total.add(utterance.duration)
+        if (utterance.voices or 1) > 1:
+            mixed = mixed.add(utterance.duration)
         speaker = utterance.speaker
         tallies[speaker] = tallies.get(speaker, Tally()).add(utterance.duration)
     unknown = tallies.pop(None, Tally())
@@ -116,7 +135,8 @@ def count_speakers(speech: Manifest) -> SpeakerCounts:
         ((name or "", tally) for name, tally in tallies.items()),
         key=lambda speaker: (-speaker[1].duration, speaker[0]),
     )
-    return SpeakerCounts(len(by_duration), dict(by_duration[:LISTED_SPEAKERS]), unknown)
+    most = dict(by_duration[:LISTED_SPEAKERS])
+    return SpeakerCounts(len(by_duration), most, unknown, mixed, total)
 
 
 def _estimator(column: EstimatedColumn) -> Callable[[Samples], Any]:
@@ -159,12 +179,13 @@ def _estimate(
 
 def _recordings(
     speech: Iterable[Utterance], at_least: float
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """Yield, for each recording, its embeddings and which come from enough speech.
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64] | None]]:
+    """Yield, for each recording, its embeddings, which come from enough speech, and the voices.
 
     Yields:
-        Embeddings of shape (utterances, 256), and a mask of shape (utterances,) that is true where
-        an utterance lasts at least `at_least` seconds.
+        Embeddings of shape (utterances, 256), a mask of shape (utterances,) that is true where an
+        utterance lasts at least `at_least` seconds, and the voices within the recording of shape
+        (utterances,), None if it was not cut at speaker changes.
     """
     parse = import_module("twister_loop.audio.speaker_embedding").decode_embedding
     by_recording = groupby(
@@ -173,9 +194,11 @@ def _recordings(
     for _, recording in by_recording:
         embedded = [utterance for utterance in recording if utterance.embedding]
         if embedded:
+            voices = [utterance.voice for utterance in embedded if utterance.voice is not None]
             yield (
                 np.stack([parse(utterance.embedding) for utterance in embedded]),
                 np.array([utterance.duration >= at_least for utterance in embedded]),
+                np.array(voices) if len(voices) == len(embedded) else None,
             )
 
 
@@ -202,7 +225,7 @@ def _with_names(
                 count[source] += 1
             names[number] = f"{source}-{count[source]}"
         speaker = utterance.speaker or names.get(number)
-        yield replace(utterance, speaker=speaker, embedding=None)
+        yield replace(utterance, speaker=speaker, embedding=None, voice=None)
 
 
 def _earlier_names(

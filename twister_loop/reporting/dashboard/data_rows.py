@@ -61,7 +61,7 @@ def _mixture_rows(summary: RoundSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def format_speakers(speakers: SpeakerCounts, named: int = NAMED_SPEAKERS) -> tuple[str, str]:
-    """Return the number of speakers with those who speak most, and the amount of the rest.
+    """Return the number of speakers with those who speak most, and what is known of the rest.
 
     Args:
         speakers: Speakers of the pool.
@@ -70,10 +70,13 @@ def format_speakers(speakers: SpeakerCounts, named: int = NAMED_SPEAKERS) -> tup
     most = list(speakers.most.items())[:named]
     names = ", ".join(f"{name} {tally.duration / 60:.1f} min" for name, tally in most)
     more = ", ..." if speakers.count > named else ""
-    unknown = ""
+    notes = list[str]()
     if speakers.unknown.utterances:
-        unknown = f"{format_tally(speakers.unknown)} of no known speaker"
-    return f"{speakers.count}: {names}{more}", unknown
+        notes.append(f"{format_tally(speakers.unknown)} of no known speaker")
+    if speakers.mixed.utterances:
+        share = speakers.mixed.duration / speakers.total.duration
+        notes.append(f"{share:.1%} of the speech probably in cuts of several voices")
+    return f"{speakers.count}: {names}{more}", "; ".join(notes)
 
 
 def format_rejections(rejected: dict[str, Tally]) -> str:

@@ -203,11 +203,13 @@ function mixtureTable(sources) {
     {numbers: [3, 4, 5, 6], label: "mixture"}) : null;
 }
 
-function speakerText({count, most, unknown}) {
+function speakerText({count, most, unknown, mixed, total}) {
   const named = Object.entries(most).map(([name, tally]) => `${name} ${duration(tally.duration)}`);
   const fewer = count > named.length ? `, and ${grouped(count - named.length)} with less speech` : "";
   const rest = unknown.utterances ? `; ${amount(unknown)} of no known speaker` : "";
-  return `${plural(count, "speaker")} in the pool: ${named.join(", ")}${fewer}${rest}.`;
+  const shared = mixed?.utterances
+    ? ` Cuts that probably hold several voices: ${percent(mixed.duration / total.duration)} % of the speech.` : "";
+  return `${plural(count, "speaker")} in the pool: ${named.join(", ")}${fewer}${rest}.${shared}`;
 }
 
 function decoderTrialText({reference, clips, attempts, limit}) {
