@@ -41,6 +41,13 @@ _OTHER_FORMATS = (
     (b"%PDF", "a PDF file"),
 )
 """First bytes of files that are often saved under the name of a text file."""
+_LIKELY_ENCODINGS = (
+    ("SHIFT_JIS", "cp932", re.compile("[ぁ-んァ-ヶー]"), 0.3),
+    ("CP949", "cp949", re.compile("[가-힣]"), 0.8),
+    ("WINDOWS-1251", "cp1251", re.compile("[а-яё]"), 0.8),
+    ("GB18030", "gb18030", re.compile("[一-龥]"), 0.8),
+)
+"""Encodings by iconv's and Python's names, with letters that make up this share beyond ASCII."""
 _BYTE_ORDER_MARK = "\ufeff"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -197,20 +204,13 @@ def _first_bad_byte(line: bytes) -> int:
 
 def _guess_encoding(content: bytes) -> str:
     """Return the likeliest encoding of text that is not UTF-8, by iconv's name."""
-    scripts = {
-        "CP949": ("cp949", re.compile("[가-힣]")),
-        "SHIFT_JIS": ("cp932", re.compile("[ぁ-んァ-ン一-龥]")),
-        "GB18030": ("gb18030", re.compile("[一-龥]")),
-        "WINDOWS-1251": ("cp1251", re.compile("[а-яё]{3}")),
-    }
-    for name, (codec, letters) in scripts.items():
+    for name, codec, letters, least in _LIKELY_ENCODINGS:
         try:
             text = content.decode(codec)
         except UnicodeDecodeError:
             continue
-        foreign = sum(1 for letter in text if not letter.isascii())
         # Other encodings decode as well, but to letters that nobody writes.
-        in_script = sum(map(len, letters.findall(text)))
-        if foreign and in_script >= 0.8 * foreign:
+        foreign = sum(1 for letter in text if not letter.isascii())
+        if len(letters.findall(text)) >= least * foreign:
             return name
     return "WINDOWS-1252"
