@@ -22,8 +22,11 @@ from ..core.types import Seconds
 from . import libsndfile
 from .resampling import SAMPLE_RATE, Samples, resample_blocks
 
-SEEKABLE_HEADERS = (b"RIFF", b"RF64", b"RIFX", b"FORM", b".snd", b"fLaC", b"riff", b"NIST", b"caff")
-"""First bytes of files that libsndfile reads exactly; of some it turns out that it does not."""
+SEEKABLE_HEADERS = (
+    *(b"RIFF", b"RF64", b"RIFX", b"FORM", b".snd", b"fLaC", b"riff", b"NIST", b"caff"),
+    *(b"Crea", b"PVF1", b"2BIT", b"MATL", b"\x64\xa3\x01\0", b"ajkg"),
+)
+"""First bytes of files that libsndfile reads exactly, unless it turns out that it does not."""
 HEADERLESS_SUFFIXES = frozenset({".pcm", ".gsm", ".vox"})
 """Endings of files whose first bytes say nothing."""
 MIN_RATE, MAX_RATE = 4_000, 768_000
@@ -63,7 +66,7 @@ def identify(path: Path) -> Source:
         if not stat.S_ISREG(status.st_mode):
             raise AudioError(f"{path}: not a file of audio but a folder, a pipe or a device")
         if not status.st_size:
-            raise AudioError(f"{path}: cannot read audio (the file is empty)")
+            raise AudioError(f"{path}: the file is empty")
         with path.open("rb") as file:
             first_bytes = file.read(4)
         reasons = []
@@ -71,7 +74,7 @@ def identify(path: Path) -> Source:
             try:
                 return _check_source(identify_with(path))
             except (libsndfile.DecodeError, ffmpeg().DecodeError) as cause:
-                reasons.append(f"{identify_with.__name__.rpartition('_')[2]}: {cause}")
+                reasons.append(str(cause))
     except (OSError, ValueError) as cause:
         raise AudioError(f"{path}: cannot read audio ({cause})") from cause
     raise AudioError(f"{path}: cannot read audio ({'; '.join(reasons)})")
@@ -79,16 +82,16 @@ def identify(path: Path) -> Source:
 
 def _order(path: Path, first_bytes: bytes) -> list[Any]:
     """Return the functions that identify a file, the one that is probably right first."""
-    is_seekable = first_bytes.startswith(SEEKABLE_HEADERS)
-    if is_seekable or path.suffix.lower() in HEADERLESS_SUFFIXES:
+    if first_bytes.startswith(SEEKABLE_HEADERS) or path.suffix.lower() in HEADERLESS_SUFFIXES:
         return [_identify_with_libsndfile, _identify_with_ffmpeg]
-    return [_identify_with_ffmpeg, _identify_with_libsndfile]
+    # libsndfile takes anything else for MP3.
+    return [_identify_with_ffmpeg]
 
 
 def _identify_with_libsndfile(path: Path) -> Source:
     rate, channels, frames = libsndfile.read_header(path)
     if not frames:
-        raise libsndfile.DecodeError("its header says that there are no samples")
+        raise libsndfile.DecodeError("libsndfile: its header says that there are no samples")
     duration = frames / max(rate, 1)
     with path.open("rb") as file:
         is_flac = file.read(4) == b"fLaC"

@@ -5,7 +5,6 @@ Import this module only when a file has to be decoded: that takes a tenth of a s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ import av
 import numpy as np
 
 from ..core.types import Seconds
+from ._damage import warn_of_damage
 from ._padding import Padding
 from .resampling import Samples
-
-log = logging.getLogger(__name__)
 
 DEMUXERS = (
     "aa aac aax ac3 act aiff amr amrnb amrwb ape asf au avi caf dsf dss dts dtshd eac3 flac flv "
@@ -74,8 +72,9 @@ def decode(path: Path) -> Iterator[tuple[int, Samples]]:
         OSError: the file cannot be opened.
     """
     with _open(path) as track:
-        frames, form = list[Samples](), (0, 0)
+        frames, form, is_empty = list[Samples](), (0, 0), True
         for rate, samples in track.frames():
+            is_empty = False
             if frames and (form != (rate, samples.shape[1]) or len(frames) >= FRAMES_PER_BLOCK):
                 yield form[0], np.concatenate(frames)
                 frames = []
@@ -83,8 +82,13 @@ def decode(path: Path) -> Iterator[tuple[int, Samples]]:
             frames.append(samples)
         if frames:
             yield form[0], np.concatenate(frames)
+        if is_empty and track.damage_count:
+            raise DecodeError(
+                f"FFmpeg decodes none of its {track.damage_count} packets; they are damaged or "
+                "encrypted"
+            )
         if track.damage_count:
-            log.warning("%s: passed over %d damaged places", path, track.damage_count)
+            warn_of_damage(path, f"damaged in {track.damage_count} place(s)")
 
 
 def measure_duration(path: Path) -> Seconds:
@@ -132,12 +136,14 @@ def _open(path: Path) -> Iterator[_Track]:
             with av.open(file, options={"format_whitelist": ",".join(DEMUXERS)}) as container:
                 stream = next(iter(container.streams.audio), None)
                 if stream is None:
-                    raise DecodeError("there is no audio track in it")
+                    raise DecodeError("FFmpeg: there is no audio track in it")
                 if stream.codec_context is None:
-                    raise DecodeError("the codec of its audio track is unknown")
+                    raise DecodeError("FFmpeg: the codec of its audio track is unknown")
                 yield _Track(container, stream)
+        except av.InvalidDataError as cause:
+            raise DecodeError("FFmpeg knows no audio format like it") from cause
         except av.FFmpegError as cause:
-            raise DecodeError(cause.strerror or str(cause)) from cause
+            raise DecodeError(f"FFmpeg: {cause.strerror or cause}") from cause
 
 
 class _Track:
@@ -153,6 +159,8 @@ class _Track:
 
     def header_duration(self) -> Seconds | None:
         """Return the duration that the container tells, if it tells one."""
+        if self.container.format.name == "flac":
+            return None  # only asked about FLAC files whose header is wrong
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         return self.container.duration / av.time_base if self.container.duration else None

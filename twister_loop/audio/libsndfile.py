@@ -6,15 +6,17 @@ samples, mono, 16 kHz. If its number of bytes is odd, the last one is half a sam
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from . import _riff
+from ._damage import warn_of_damage
 from .resampling import SAMPLE_RATE, Samples
 
 HEADERLESS_SUFFIX = ".pcm"
@@ -22,6 +24,8 @@ HEADERS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b".snd")
 """First bytes of files that have a header although they are named `.pcm`."""
 SAMPLE_BYTES = 2
 """Bytes of a sample in a file without a header."""
+MAX_BLOCK_FRAMES = 1 << 16
+"""Samples of each channel in the longest block of a codec in a WAV file."""
 MAX_FLAC_CHANNELS = 8
 BLOCK_FRAMES = 1 << 16
 """Samples of each channel that are read at once: what a header claims is never allocated."""
@@ -33,13 +37,11 @@ class DecodeError(Exception):
 
 def read_header(path: Path) -> tuple[int, int, int]:
     """Return sample rate, channels and samples of each channel. Raises DecodeError or OSError."""
-    try:
-        with _open(path) as file:
-            if file.subtype.startswith("MPEG"):
-                raise DecodeError("libsndfile cuts some MP3 short")
-            return file.samplerate, file.channels, file.frames
-    except soundfile.LibsndfileError as cause:
-        raise DecodeError(_reason(cause)) from cause
+    rate = channels = frames = 0
+    for file, part_frames in _open_parts(path):
+        rate, channels = file.samplerate, file.channels
+        frames += part_frames
+    return rate, channels, frames
 
 
 def decode(path: Path, start: int = 0) -> Iterator[tuple[int, Samples]]:
@@ -53,19 +55,65 @@ def decode(path: Path, start: int = 0) -> Iterator[tuple[int, Samples]]:
         DecodeError: the file is damaged at or after the samples that were yielded.
         OSError: the file cannot be opened.
     """
-    try:
-        with _open(path) as file:
-            # libsndfile fails if it has to seek beyond the end.
-            start = min(start, file.frames)
-            if file.seekable():
-                file.seek(start)
-            else:  # GSM 06.10 in a wav file
-                while start > 0:
-                    start -= len(file.read(min(start, BLOCK_FRAMES), "float32")) or start
-            while len(block := file.read(BLOCK_FRAMES, "float32", always_2d=True)):
+    for file, frames in _open_parts(path):
+        try:
+            rest = frames - start
+            start = max(0, -rest)
+            if rest <= 0:  # libsndfile fails if it has to seek beyond the end
+                continue
+            _seek(file, frames - rest)
+            while rest > 0:
+                block = file.read(min(rest, BLOCK_FRAMES), "float32", always_2d=True)
+                if not len(block):
+                    break
+                rest -= len(block)
                 yield file.samplerate, block
-    except soundfile.LibsndfileError as cause:
-        raise DecodeError(_reason(cause)) from cause
+        except soundfile.LibsndfileError as cause:
+            raise DecodeError(_reason(cause)) from cause
+
+
+def _open_parts(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
+    """Yield every recording in a file, open, with the samples of each channel in it.
+
+    A WAV file has several if files were joined; they count while they are alike.
+
+    Raises:
+        DecodeError: libsndfile cannot read the first of them.
+        OSError: the file cannot be opened.
+    """
+    found = _riff.find_parts(path)
+    needs_no_help = not found or (len(found) == 1 and found[0].is_regular)
+    parts: list[_riff.Part | None] = [None] if needs_no_help else [*found]
+    if found and (missing := sum(part.missing for part in found)):
+        warn_of_damage(path, f"its header promises {missing} bytes more than there are")
+    form = None
+    for part in parts:
+        try:
+            with contextlib.ExitStack() as stack:
+                part_file = stack.enter_context(_riff.PartFile(path, part)) if part else None
+                file = stack.enter_context(_open(path, part_file))
+                if file.subtype.startswith("MPEG"):
+                    raise DecodeError("libsndfile: it cuts some MP3 short")
+                form = form or (file.samplerate, file.channels)
+                if form != (file.samplerate, file.channels):
+                    raise DecodeError(
+                        "libsndfile: files of different rates or channels are joined in it"
+                    )
+                told = part.samples if part and part.samples else file.frames
+                # A codec of blocks fills up the last one; anything else is an error of the header.
+                is_filled_up = 0 < file.frames - told < MAX_BLOCK_FRAMES
+                yield file, told if is_filled_up else file.frames
+        except soundfile.LibsndfileError as cause:
+            raise DecodeError(_reason(cause)) from cause
+
+
+def _seek(file: soundfile.SoundFile, start: int) -> None:
+    """Go to a sample."""
+    if file.seekable():
+        file.seek(start)
+        return
+    while start > 0:  # GSM 06.10 in a wav file
+        start -= len(file.read(min(start, BLOCK_FRAMES), "float32")) or start
 
 
 def write(samples: Samples, path: Path, sample_rate: int) -> None:
@@ -73,7 +121,7 @@ def write(samples: Samples, path: Path, sample_rate: int) -> None:
     soundfile.write(os.fsencode(path), samples, sample_rate, subtype="PCM_16")
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_for_writing(path: Path, channels: int) -> Iterator[Callable[[Samples], None]]:
     """Open a FLAC file of 24-bit samples at 16 kHz, and give the function that adds a block.
 
@@ -106,7 +154,10 @@ def is_headerless(path: Path) -> bool:
         return not file.read(4).startswith(HEADERS)
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(path: Path, part: _riff.PartFile | None = None) -> soundfile.SoundFile:
+    """Open a file, or a part of it. Raises LibsndfileError or OSError."""
+    if part is not None:
+        return soundfile.SoundFile(part)
     # As bytes, since the name of a file need not be text in any encoding.
     name = os.fsencode(path)
     if not is_headerless(path):
@@ -118,4 +169,4 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 def _reason(cause: soundfile.LibsndfileError) -> str:
     """Return libsndfile's own sentence, without the path."""
-    return str(cause.error_string).strip().rstrip(".")
+    return "libsndfile: " + str(cause.error_string).strip().rstrip(".")
