@@ -94,6 +94,14 @@ def test_a_folder_may_be_a_link_and_must_be_a_folder(tmp_path: Path) -> None:
         list(AudioFolder(tmp_path / "gone").utterances())
 
 
+def test_transcripts_may_be_a_link_to_a_table_of_another_name(tmp_path: Path) -> None:
+    fill(tmp_path, "a/b.wav")
+    (tmp_path / "texts.csv").write_text("file_name,text\nb.wav,hello\n")
+    (tmp_path / "a" / "metadata.csv").symlink_to("../texts.csv")
+    [utterance] = AudioFolder(tmp_path).utterances()
+    assert utterance.text == "hello"
+
+
 def test_folders_that_cannot_be_listed_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

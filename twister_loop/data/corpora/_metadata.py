@@ -66,7 +66,7 @@ class Metadata:
         self._origins: dict[str, str] = {}
         """Table and line of every row whose file was not asked for yet, by the file."""
         self._rejected: list[Utterance] = []
-        self._files_without_row: list[str] = []
+        self._files_without_row, self._first_without_row = 0, list[str]()
         for path in self._tables:
             self._read(path)
 
@@ -76,7 +76,10 @@ class Metadata:
         key = os.path.realpath(path)
         self._origins.pop(key, None)
         if key not in self._descriptions:
-            self._files_without_row.append(show_name(path.name))
+            self._files_without_row += 1
+            # Not all of them: a pool of a million files has no rows.
+            if len(self._first_without_row) < MAX_NAMES:
+                self._first_without_row.append(show_name(path.name))
             return Description()
         return self._descriptions[key]
 
@@ -95,7 +98,7 @@ class Metadata:
         if self._tables and self._files_without_row:
             log.warning(
                 "%s: %d audio files have no row: %s",
-                self._tables[0], len(self._files_without_row), _shorten(self._files_without_row),
+                self._tables[0], self._files_without_row, ", ".join(self._first_without_row),
             )  # fmt: skip
         reasons = Counter(utterance.rejected_by for utterance in rejected)
         for reason, count in sorted(reasons.items()):

@@ -124,8 +124,6 @@ class FolderWalk:
             ) from cause
         self.folder = folder
         self.recordings = 0
-        self.tables = list[Path]()
-        """Tables with transcripts, in the order of the walk."""
         self.rejected = NamedCounts()
         """What may hold speech and was not read, by reason."""
         self.unknown = NamedCounts()
@@ -139,6 +137,8 @@ class FolderWalk:
         self._root = Path(os.path.realpath(folder))
         self._visited = set(filter(None, [_identity(folder.stat())]))  # folders
         self._linked = set[Identity]()  # files that were reached through a link
+        self._tables: list[Path] = []
+        self._finds_tables_only = False
 
     def __iter__(self) -> Iterator[FoundFile]:
         # A list of iterators and not recursion: folders may be nested deeper than Python calls.
@@ -157,6 +157,16 @@ class FolderWalk:
                 yield entry
             else:
                 open_folders.append(self._list(entry))
+
+    def find_tables(self) -> list[Path]:
+        """Walk, and return the tables with transcripts; no file is opened.
+
+        They are needed before the first recording, and a million recordings fit into no list.
+        """
+        self._finds_tables_only = True
+        for _ in self:
+            pass
+        return self._tables
 
     def log_counts(self) -> None:
         """Log what the walk met besides recordings, one line a kind."""
@@ -223,6 +233,10 @@ class FolderWalk:
                 objection = f"{path}: {words}, which has no end, and is not opened"
                 yield FoundFile(path, "special_file", objection)
                 return
+        # Also if it is a link to a table of another name, which nobody would read.
+        if path.name.lower() in METADATA_NAMES:
+            self._tables.append(path)
+            return
         if is_link and self._is_walked_anyway(target := Path(os.path.realpath(path))):
             yield _duplicate(path, target)
             return
@@ -233,9 +247,7 @@ class FolderWalk:
                 return
             if is_link:
                 self._linked.add(identity)
-        if path.name.lower() in METADATA_NAMES:
-            self.tables.append(path)
-        else:
+        if not self._finds_tables_only:
             yield from self._judge_content(path)
 
     def _judge_content(self, path: Path) -> Iterator[FoundFile]:

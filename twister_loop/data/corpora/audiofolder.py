@@ -52,10 +52,9 @@ class AudioFolder(Corpus):
             ConfigError: The folder is missing, or cannot be listed.
             ManifestError: A metadata file is no table, names no files, or has no usable row.
         """
+        metadata = Metadata(FolderWalk(self.folder).find_tables())
         walk = FolderWalk(self.folder)
-        files = list(self._settled_files(walk))
-        metadata = Metadata(walk.tables)
-        for found in files:
+        for found in self._settled_files(walk):
             # Printable, since an id is text; the path keeps the bytes of the name.
             name = show_name(found.path.relative_to(self.folder).as_posix())
             utterance = Utterance(id=name, audio_filepath=found.path.absolute(), lang=self.lang)
