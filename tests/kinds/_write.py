@@ -41,7 +41,7 @@ def add_track(container: Any, samples: Samples, codec: str, rate: int, layout: s
 
 
 def encode(
-    path: Path,
+    path: Path | Pipe,
     samples: Samples,
     codec: str,
     container: str,
@@ -66,7 +66,7 @@ def encode(
         codec_options: options of the encoder.
         muxer_options: options of the muxer.
     """
-    with av.open(str(path), "w", format=container, options=muxer_options) as file:
+    with _open(path, container, muxer_options) as file:
         streams = []
         for number in range(tracks):
             stream, frame = add_track(
@@ -80,7 +80,24 @@ def encode(
         for stream, frame in streams:
             for packet in [*stream.encode(frame), *stream.encode(None)]:
                 file.mux(packet)
-    return path
+    return path.path if isinstance(path, Pipe) else path
+
+
+def _open(path: Path | Pipe, container: str, muxer_options: dict[str, str]) -> Any:
+    target = str(path) if isinstance(path, Path) else path
+    return av.open(target, "w", format=container, options=muxer_options)
+
+
+class Pipe:
+    """Output that cannot be sought in, so that no header is corrected at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.write_bytes(b"")
+
+    def write(self, content: bytes) -> int:
+        with self.path.open("ab") as file:
+            return file.write(content)
 
 
 def encode_video(

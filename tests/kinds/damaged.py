@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from . import RATE, Kind, Samples
-from ._write import encode, sndfile, to_pcm16, wav_bytes, wav_header
+from ._write import Pipe, encode, sndfile, to_pcm16, wav_bytes, wav_header
 
 Writer = Callable[[Path, Samples], object]
 STREAMINFO = 8
@@ -219,4 +219,63 @@ JOINED = [
         lambda path, speech: path.write_bytes(wav_bytes(speech)),
     ),
 ]
-KINDS = [*HEADERS, *TRUNCATED, *JOINED]
+
+
+def _piped(
+    name: str, codec: str, container: str, rate: int = RATE, padding: float = 0.0, **options: str
+) -> Kind:
+    """Return a file that was written to a pipe: its header could not be corrected at the end."""
+    return Kind(
+        name,
+        lambda folder, speech: encode(
+            Pipe(folder / name), speech, codec, container, rate, **options
+        ),
+        padding=padding,
+    )
+
+
+PIPED = [
+    _piped("piped.wav", "pcm_s16le", "wav"),
+    _piped("piped.flac", "flac", "flac"),
+    _piped("piped.mp3", "libmp3lame", "mp3", padding=0.1),
+    _piped("piped.au", "pcm_s16be", "au"),
+    _piped("piped.caf", "pcm_s16le", "caf"),
+    _piped("piped.mkv", "aac", "matroska", 44_100),
+    _piped("from a browser.webm", "libopus", "webm", 48_000, live="1"),
+    _piped("piped.ogg", "libopus", "ogg", 48_000),
+    _piped("piped.wv", "wavpack", "wv"),
+    _piped("piped.tta", "tta", "tta"),
+    _piped("fragments.mp4", "aac", "mp4", 44_100, movflags="frag_keyframe+empty_moov"),
+    _piped("fragments.m4a", "aac", "mp4", 44_100, movflags="dash+frag_every_frame+empty_moov"),
+]
+
+
+def _tag(size: int) -> bytes:
+    """Return an ID3 tag of some size, as of a large picture."""
+    places = bytes(size >> 7 * place & 127 for place in (3, 2, 1, 0))
+    return b"ID3\x03\0\0" + places + bytes(size)
+
+
+def _tagged(name: str, write: Writer, before: bytes = b"", behind: bytes = b"") -> Kind:
+    def write_tagged(folder: Path, speech: Samples) -> None:
+        write(folder / name, speech)
+        (folder / name).write_bytes(before + (folder / name).read_bytes() + behind)
+
+    return Kind(name, write_tagged, padding=0.1)
+
+
+TAGGED = [
+    _tagged("large tag.mp3", _MP3, _tag(300_000)),
+    _tagged("tag before.flac", _by_sndfile("FLAC", "PCM_16"), _tag(2_000)),
+    _tagged("tag before.aac", _by("aac", "adts", 44_100), _tag(2_000)),
+    _tagged(
+        "tag behind.wav",
+        lambda path, speech: path.write_bytes(wav_bytes(speech)),
+        behind=b"id3 " + struct.pack("<I", 100) + bytes(100),
+    ),
+    _tagged("zeros behind.mp3", _MP3, behind=bytes(20_000)),
+    _tagged("zeros behind.flac", _by_sndfile("FLAC", "PCM_16"), behind=bytes(20_000)),
+    _tagged("zeros behind.m4a", _by("aac", "ipod", 44_100), behind=bytes(20_000)),
+    _tagged("zeros behind.opus", _OPUS, behind=bytes(20_000)),
+]
+KINDS = [*HEADERS, *TRUNCATED, *JOINED, *PIPED, *TAGGED]
