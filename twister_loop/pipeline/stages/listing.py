@@ -195,7 +195,7 @@ def _check_content(
             yield utterance
             continue
         if key != "texts" and utterance.audio_filepath == TEXT_ONLY:
-            objection = f"{key} needs speech, and this is a text without audio"
+            objection = f"{utterance.id}: {key} needs speech, and this is a text without audio"
             yield replace(utterance, rejected_by="no_audio", objection=objection)
             continue
         if (utterance.text or "").strip():
