@@ -1,13 +1,15 @@
 """Samples that lossy encoders add to a recording, where FFmpeg does not drop them itself.
 
-FFmpeg drops what a container tells. Raw AAC tells nothing, and of joined MP3 files FFmpeg reads
-what the first one tells.
+FFmpeg drops what a container tells. Raw AAC and MP3 without a tag tell nothing, and of joined MP3
+files FFmpeg reads what the first one tells.
 """
 
 from __future__ import annotations
 
 MP3_DECODER_DELAY = 529
 """Samples by which MP3 decoders are late, which LAME's tag does not count."""
+MP3_ENCODER_DELAY = 576
+"""Samples that LAME, and encoders like it, put before a recording."""
 TAG_OFFSETS = (13, 21, 36)
 """Bytes of the header and of the empty side information before the tag of an MP3 file."""
 TAG_FIELDS = ((1, 4), (2, 4), (4, 100), (8, 4))
@@ -34,7 +36,9 @@ class Padding:
         self._is_mp3 = codec.startswith("mp3")
         # The first frame of AAC only prepares the second, which overlaps with it.
         self._drops_frame = codec == "aac" and not is_told
-        self._skip, self._position, self._frames, self._end_padding = 0, 0, 0, 0
+        untold = self._is_mp3 and not is_told
+        self._skip = MP3_ENCODER_DELAY + MP3_DECODER_DELAY if untold else 0
+        self._position, self._frames, self._end_padding = 0, 0, 0
 
     def is_tag(self, packet: bytes) -> bool:
         """Return whether a packet has no sound, but tells about the MP3 file that it begins."""
