@@ -86,7 +86,9 @@ def test_without_a_terminal_it_is_refused_with_the_command_that_does_it(
     assert (run / "index.html").is_file() and "Page: " in printed
     # Once more there is nothing to do, and nothing to ask.
     assert main(["forget", str(run), "--recording", recording]) == 0
-    assert "this was removed already, and nothing of it is left" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "this was removed already, and nothing of it is left" in printed
+    assert "round-01/candidate (round 1, accepted, the champion): trained on 1 utt" in printed
 
 
 def test_an_interrupted_removal_is_finished_without_naming_it_again(

@@ -148,6 +148,15 @@ def test_a_run_works_on_after_a_removal_and_rejects_the_recording_under_another_
     assert files_with(run, "another name.wav") == []
     assert files_that_play(run, pool / "another name.wav") == []
     assert dashboard.write_page(run).is_file() and len(summarize(run).rounds) == 3
+    # Asked again, it names what was removed, and the models that inherited it since.
+    models = {
+        model.folder: model for model in plan_removal(open_run(run), [content], []).request.models
+    }
+    assert models["round-01/candidate"].reasons[0] == "trained on 1 utterance of it"
+    assert "trained further from the candidate of round 1" in models["round-03/candidate"].reasons
+    assert models["round-03/voices/toy/voice"].reasons == (
+        "trained further from the voice of round 2",
+    )
     # The untouched model was not measured again: the held-out sets are the same.
     assert read_json(run / "round-03/untouched/timing.json")["seconds"] == 0
     list(export(run, tmp_path / "exported", with_data=True))
@@ -324,8 +333,10 @@ def test_copies_in_the_cache_of_the_user_are_deleted(
     shutil.copy(original, copy)
     for manifest in run.rglob("manifest.jsonl"):
         manifest.write_text(manifest.read_text().replace(str(original), str(copy)))
+    decoded = list[Path]()
+    monkeypatch.setattr(audio, "forget_decoded", decoded.append)
     forget(run, str(copy))
-    assert not copy.exists() and original.exists()
+    assert decoded == [copy] and not copy.exists() and original.exists()
 
 
 def test_a_round_that_lost_speech_is_not_reproduced(
@@ -398,6 +409,10 @@ def test_a_clustered_speaker_goes_by_the_recordings_and_parts_of_recordings(
     assert [line.id for line in Manifest(clustered / "round-01/pool")] == [f"{first}-0000"]
     assert files_with(clustered, second, f"{first}-0001", '"pool-2"') == []
     assert "pool-2" not in (clustered / "round-01/speakers/speaker_counts.json").read_text()
+
+    # The same name again is not taken for a misspelled one.
+    assert plan_removal(open_run(clustered), [], ["pool-2"]).is_empty
+    assert not ForgottenSpeech(read_requests(clustered)).covers(Utterance(id="a", speaker="pool-2"))
 
     def scan_into_halves(_: object, recording: Utterance) -> Iterator[Utterance]:
         half = round(recording.duration / 2, 3)

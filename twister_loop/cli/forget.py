@@ -45,6 +45,8 @@ def forget(options: argparse.Namespace) -> int:
         removal = plan_removal(run_folder, options.recording, options.speaker)
         if removal.is_empty and _is_recorded(run_folder, removal):
             _print(f"{options.run}: this was removed already, and nothing of it is left in the run")
+            for line in _describe_models(run_folder, removal.request.models):
+                _print(line)
             return 0
         for line in _describe(run_folder, removal):
             _print(line)
@@ -104,10 +106,9 @@ def _is_confirmed(options: argparse.Namespace) -> bool:
 def _is_recorded(run_folder: RunFolder, removal: Removal) -> bool:
     requests = read_requests(run_folder.path)
     recordings = {digest for request in requests for digest in request.recordings}
-    speakers = {digest for request in requests for digest in request.speakers}
-    return set(removal.request.recordings) <= recordings and (
-        set(removal.request.speakers) <= speakers
-    )
+    speakers = {digest for request in requests for digest in (*request.speakers, *request.clusters)}
+    wanted = removal.request
+    return set(wanted.recordings) <= recordings and {*wanted.speakers, *wanted.clusters} <= speakers
 
 
 def _describe(run_folder: RunFolder, removal: Removal) -> Iterator[str]:
@@ -161,7 +162,7 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
         if (run_folder.path / model.folder / PRUNED).exists():
             status.append("its weights were deleted since")
         yield f"  {model.folder} ({', '.join(status)}): {'; '.join(model.reasons)}"
-    yield "To get a model without it, delete your own files, and run the plan in a new folder:"
+    yield "To get a model without it, take it out of your data, and run the plan in a new folder:"
     yield "  twister run PLAN NEW_RUN"
     if clean := find_clean_champion(run_folder, models):
         yield (
@@ -171,6 +172,7 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
         yield f"  {CANDIDATE.path(clean)}"
     else:
         yield "No champion is without it, so PLAN must begin with the untouched model."
+    yield "Later rounds of this run go on from its champion and its voices, so they inherit it."
     yield (
         "Exports of these models (`twister export`) and copies of their weights are not recorded "
         "in the run: delete them yourself."

@@ -78,6 +78,9 @@ class ForgettingRequest:
     """Removed parts of recordings that also hold other speakers, by the digest of the content."""
     speakers: tuple[str, ...] = ()
     """Digests of the names of speakers whom a corpus names; see `digest_name`."""
+    clusters: tuple[str, ...] = ()
+    """The same of speakers who were found by clustering. Nothing is rejected by such a name: it
+    may be given to another person later."""
     utterances: int = 0
     """Utterances that were removed."""
     rounds: tuple[int, ...] = ()

@@ -27,7 +27,10 @@ SPLICING = "concatenative"
 
 
 def find_models(
-    run_folder: RunFolder, targets: Targets, traces: Collection[str]
+    run_folder: RunFolder,
+    targets: Targets,
+    traces: Collection[str],
+    recorded: Collection[AffectedModel] = (),
 ) -> Iterator[AffectedModel]:
     """Yield the models of all finished rounds that used the speech, in the order of the rounds.
 
@@ -35,23 +38,26 @@ def find_models(
         run_folder: The run.
         targets: Speech to remove, which is still there.
         traces: Digests of the records of all artifacts that hold it.
+        recorded: Models that used it according to an earlier request, when it was still there.
     """
-    # Digests of the records of affected candidates, by which later stages name them.
+    run, recorded_folders = run_folder.path, {model.folder: model for model in recorded}
+    # Digests of the records of affected models, by which later stages name them.
     affected_rounds = dict[str, int]()
     for folder in run_folder.finished_rounds:
-        voices = list(_find_voices(folder, run_folder.path, targets))
-        yield from voices
-        reasons = list(_reasons(folder, run_folder.path, targets, traces, affected_rounds, voices))
+        models = list(_find_voices(folder, run, targets, affected_rounds))
+        reasons = tuple(_reasons(folder, run, targets, traces, affected_rounds, models))
+        candidate = CANDIDATE.path(folder).relative_to(run).as_posix()
+        number = round_number(folder)
         if reasons:
-            candidate = CANDIDATE.path(folder)
-            number = round_number(folder)
-            affected_rounds |= dict.fromkeys(record_digests(candidate), number)
-            yield AffectedModel(
-                round=number,
-                folder=candidate.relative_to(run_folder.path).as_posix(),
-                reasons=tuple(reasons),
-                accepted=is_approved(folder),
-            )
+            models.append(AffectedModel(number, candidate, reasons, is_approved(folder)))
+        new_folders = {model.folder for model in models} - set(recorded_folders)
+        models = [
+            *(model for model in recorded if model.round == number),
+            *(model for model in models if model.folder in new_folders),
+        ]
+        for model in models:
+            affected_rounds |= dict.fromkeys(record_digests(run / model.folder), number)
+        yield from models
 
 
 def find_clean_champion(run_folder: RunFolder, models: Collection[AffectedModel]) -> Path | None:
@@ -97,8 +103,10 @@ def find_strings(content: Any) -> Iterator[str]:
             yield from find_strings(member)
 
 
-def _find_voices(folder: Path, run: Path, targets: Targets) -> Iterator[AffectedModel]:
-    """Yield the trained voices of a round whose training speech holds some to remove."""
+def _find_voices(
+    folder: Path, run: Path, targets: Targets, affected_rounds: Mapping[str, int]
+) -> Iterator[AffectedModel]:
+    """Yield the trained voices of a round that learned from the speech, or from such a voice."""
     for voice_folder in sorted(folder.glob(f"{VOICES}/[!.]*")):
         voice = VOICE.path(folder, voice=voice_folder.name)
         engine = _read_engine(voice)
@@ -108,11 +116,17 @@ def _find_voices(folder: Path, run: Path, targets: Targets) -> Iterator[Affected
             continue
         own_labels = VOICE_LABELS.path(folder, voice=voice_folder.name)
         labels = own_labels if own_labels.is_dir() else FILTERED_LABELS.path(folder)
+        reasons = list[str]()
         if utterances := _count(labels, run, targets, synthetic=False):
+            reasons.append(f"trained on {_amount(utterances, 'utterance')} of it")
+        start = _find_round(read_inputs(voice).get("start"), affected_rounds)
+        if start is not None:
+            reasons.append(f"trained further from the voice of round {start}")
+        if reasons:
             yield AffectedModel(
                 round=round_number(folder),
                 folder=voice.relative_to(run).as_posix(),
-                reasons=(f"trained on {_amount(utterances, 'utterance')} of it",),
+                reasons=tuple(reasons),
             )
 
 

@@ -217,8 +217,7 @@ def _delete_from_caches(targets: Targets) -> None:
     """Delete copies of the recordings in the user's cache."""
     for name in targets.selection.files:
         path = Path(name)
-        if forget_decoded := getattr(audio, "forget_decoded", None):
-            forget_decoded(path)
+        audio.forget_decoded(path)
         if is_cached_copy(path) and normalize_name(name) in targets.selection.paths:
             path.unlink(missing_ok=True)
 

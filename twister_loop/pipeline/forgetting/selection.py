@@ -152,7 +152,8 @@ class RunIndex:
         spellings = {speaker for speaker in self.speakers if normalize_name(speaker) == wanted}
         if spellings:
             return spellings
-        if any(digest_name(name) in request.speakers for request in read_requests(self.run)):
+        requests = read_requests(self.run)
+        if any(digest_name(name) in (*request.speakers, *request.clusters) for request in requests):
             return {name}
         if not self.speakers:
             raise ConfigError(
@@ -204,7 +205,8 @@ def select(run: Path, recordings: Sequence[str], speakers: Sequence[str]) -> Sel
     digests = index.with_near_duplicates(digests | of_speakers)
     paths = index.paths_of(digests)
     # A name that was removed already is no longer in any list of inputs.
-    named = {name for name in names if name in index.named_speakers or name not in index.speakers}
+    removed = {digest for request in read_requests(run) for digest in request.speakers}
+    named = {name for name in names if name in index.named_speakers or digest_name(name) in removed}
     return Selection(
         digests=frozenset(digests),
         ids=frozenset(ids),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...core.artifacts import PROVENANCE
-from ...core.forgotten import ForgettingRequest, digest_name
+from ...core.forgotten import AffectedModel, ForgettingRequest, digest_name, read_requests
 from ..run_folder import ROUND_NAME, RunFolder, is_finished
 from ..stage_table import INPUTS, REPORT, position_of
 from .manifests import is_inputs_list
@@ -111,11 +111,27 @@ def survey(run_folder: RunFolder, selection: Selection, when: str, by: str) -> R
             recordings=tuple(sorted(selection.digests)),
             spans=selection.spans,
             speakers=tuple(sorted(map(digest_name, selection.named_speakers))),
+            clusters=tuple(sorted(map(digest_name, selection.speakers - selection.named_speakers))),
             utterances=len({name for ids in ids_by_folder.values() for name in ids.utterances}),
             rounds=tuple(int(name.removeprefix("round-")) for name in rounds),
-            models=tuple(find_models(run_folder, targets, traces)),
+            models=tuple(
+                find_models(run_folder, targets, traces, _recorded_models(run, selection))
+            ),
         ),
     )
+
+
+def _recorded_models(run: Path, selection: Selection) -> list[AffectedModel]:
+    """Return the models of earlier requests for some of the same speech, each once."""
+    speakers = set(map(digest_name, selection.speakers))
+    models = {
+        model.folder: model
+        for request in read_requests(run)
+        if selection.digests & {*request.recordings, *request.spans}
+        or speakers & {*request.speakers, *request.clusters}
+        for model in request.models
+    }
+    return list(models.values())
 
 
 def artifact_of(path: Path, run: Path) -> Path | None:
