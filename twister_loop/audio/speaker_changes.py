@@ -28,6 +28,8 @@ SNAP: Seconds = 0.4
 """Greatest distance from a change to the quietest place nearby, where the cut falls."""
 MIN_GAP: Seconds = 1.0
 """Shortest stretch outside of cuts that is told; less is a pause."""
+MIN_BLOCK: Seconds = 0.1
+"""Shortest block that is searched for speech."""
 FRAMES_PER_SECOND = sound_events.FRAMES_PER_SECOND
 FRAME = SAMPLE_RATE // FRAMES_PER_SECOND
 
@@ -192,7 +194,7 @@ def _read_speech(
             length = _frame(regions.pop()[0]) / FRAMES_PER_SECOND
             block = block[: round(length * SAMPLE_RATE)]
         yield begin, block, regions
-        begin = round(begin + length, 3)
+        begin += length
 
 
 def _analyze_block(block: tuple[Seconds, Samples, list[tuple[Seconds, Seconds]]]) -> _Block:

