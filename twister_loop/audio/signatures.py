@@ -37,14 +37,16 @@ def looks_like_sound(first_bytes: bytes) -> bool:
     """
     if first_bytes.startswith(CONTAINERS):
         return True
+    # The size of the file comes between.
     if first_bytes.startswith((b"RIFF", b"RF64", b"RIFX", b"BW64")):
         return first_bytes[8:12] in RIFF_KINDS
     if first_bytes.startswith(b"FORM"):
         return first_bytes[8:12] in {b"AIFF", b"AIFC", b"8SVX"}
+    # ISO media files begin with the size of their first box, and QuickTime's with any box.
     if first_bytes[4:8] in {b"ftyp", b"moov", b"mdat", b"wide"}:
         return first_bytes[8:12] not in IMAGE_BRANDS
     # Packets of 188 bytes, each with the same first byte.
-    is_transport_stream = first_bytes[:1] == b"G" and first_bytes[188:189] == b"G"
+    is_transport_stream = first_bytes[0:377:188] == b"GGG"
     return is_transport_stream or _is_mpeg_frame(first_bytes)
 
 
@@ -72,4 +74,14 @@ def looks_like_text(first_bytes: bytes) -> bool:
     >>> looks_like_text("파일 목록".encode("cp949")), looks_like_text(bytes(16))
     (True, False)
     """
-    return first_bytes.startswith(TEXT_MARKS) or not CONTROL_BYTES.search(first_bytes)
+    if first_bytes.startswith(TEXT_MARKS):
+        return True
+    if not first_bytes or CONTROL_BYTES.search(first_bytes):
+        return False
+    try:
+        # The last character may be cut off.
+        codecs.getincrementaldecoder("utf-8")().decode(first_bytes)
+    except UnicodeDecodeError:
+        # In an older encoding. Silence in mu-law has no control bytes either, but no spaces.
+        return bool(re.search(rb"[ \n]", first_bytes))
+    return True

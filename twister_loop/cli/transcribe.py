@@ -100,7 +100,7 @@ def list_recordings(paths: Sequence[Path], lang: Language | None) -> list[Uttera
             files.append(path)
             continue
         walk = FolderWalk(path)
-        files += [found.path for found in walk if not found.rejected_by]
+        files += [file.path for file in walk if not file.rejected_by]
         walk.log_counts()
     if not files:
         raise ConfigError(f"no audio in {', '.join(map(str, paths))}")

@@ -41,7 +41,7 @@ def odd_path(folder: Path, name: bytes) -> Path:
 def test_recordings_are_sorted_by_path_whatever_lies_between_them(tmp_path: Path) -> None:
     fill(tmp_path, "b.wav", "a/z.wav", "a/B.WAV", "a.wav", "c", "a-b/x.flac")
     fill(tmp_path, "a.txt", "list.scp", content=b"text\n")
-    names = [found.path.relative_to(tmp_path).as_posix() for found in FolderWalk(tmp_path)]
+    names = [file.path.relative_to(tmp_path).as_posix() for file in FolderWalk(tmp_path)]
     assert names == ["a/B.WAV", "a/z.wav", "a-b/x.flac", "a.wav", "b.wav", "c"]
 
 
@@ -132,7 +132,7 @@ def test_files_that_vanish_during_the_walk_are_counted(tmp_path: Path) -> None:
     for name in ("b.wav", "c/d.wav", "e"):
         (tmp_path / name).unlink()
     (tmp_path / "c").rmdir()
-    reasons = {found.path.name: found.rejected_by for found in walk}
+    reasons = {file.path.name: file.rejected_by for file in walk}
     assert reasons == {"b.wav": "unreadable", "c": "unreadable", "e": "unreadable"}
 
 
@@ -161,7 +161,7 @@ def test_pictures_and_arrays_are_no_lost_speech(tmp_path: Path, suffix: str) -> 
     [
         "plain",
         "한국어 전사\n".encode("cp949"),
-        "日本語の書き起こし".encode("shift-jis"),
+        "日本語の書き起こし\n".encode("shift-jis"),
         "dé".encode("latin-1"),
         "UTF-16 with a mark".encode("utf-16"),
         '{"a": 1}',
@@ -171,6 +171,13 @@ def test_pictures_and_arrays_are_no_lost_speech(tmp_path: Path, suffix: str) -> 
 def test_text_is_known_by_its_first_bytes(text: str | bytes) -> None:
     content = text.encode() if isinstance(text, str) else text
     assert signatures.looks_like_text(content) and not signatures.looks_like_sound(content)
+
+
+@pytest.mark.parametrize("silence", [b"\xff", b"\x7f\xff", b"\xd5", b"\x80", b"\0\0"])
+def test_silence_without_a_header_is_no_text(tmp_path: Path, silence: bytes) -> None:
+    fill(tmp_path, "call", "call.ulaw", content=silence * 4000)
+    reasons = [utterance.rejected_by for utterance in AudioFolder(tmp_path).utterances()]
+    assert reasons == ["unknown_format", "unknown_format"]
 
 
 def test_a_recording_that_is_still_written_waits(tmp_path: Path) -> None:

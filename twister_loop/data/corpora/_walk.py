@@ -38,8 +38,8 @@ LITTER = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
 LITTER_FOLDERS = frozenset(
     ("__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information")
 )
-APPLE_DOUBLE = b"\x00\x05\x16\x07"
-"""First bytes of `._a.wav`, which holds what macOS knows about `a.wav`."""
+RAW = frozenset(".raw .ulaw .ul .alaw .al .sln .sln16 .g729 .g722 .g726 .vox .adpcm .ima".split())
+"""Endings of samples without a header, as telephone switches write them."""
 METADATA_NAMES = frozenset({"metadata.csv", "metadata.tsv", "metadata.jsonl"})
 """Names, in lower case, of tables with transcripts, which whoever reads them reports on."""
 EXAMPLES = 3
@@ -117,6 +117,7 @@ class FolderWalk:
             hint = "is a file; name the folder that holds it" if folder.exists() else ""
             raise ConfigError(f"{folder}: {hint or 'no such folder of audio'}")
         try:
+            # Now, because a pool that cannot be listed at all is a mistake of the plan.
             os.scandir(folder).close()
         except OSError as cause:
             raise ConfigError(
@@ -144,19 +145,17 @@ class FolderWalk:
         # A list of iterators and not recursion: folders may be nested deeper than Python calls.
         open_folders = [self._list(self.folder)]
         while open_folders:
-            entry = next(open_folders[-1], None)
-            if entry is None:
+            file = next(open_folders[-1], None)
+            if file is None:
                 open_folders.pop()
-            elif isinstance(entry, FoundFile):
-                if entry.rejected_by == "unknown_format":  # counted by ending
-                    pass
-                elif entry.rejected_by:
-                    self.rejected.add(entry.rejected_by, entry.path.name)
-                else:
-                    self.recordings += 1
-                yield entry
+            elif isinstance(file, Path):
+                open_folders.append(self._list(file))
             else:
-                open_folders.append(self._list(entry))
+                if not file.rejected_by:
+                    self.recordings += 1
+                elif file.rejected_by != "unknown_format":  # which is counted by ending
+                    self.rejected.add(file.rejected_by, file.path.name)
+                yield file
 
     def find_tables(self) -> list[Path]:
         """Walk, and return the tables with transcripts; no file is opened.
@@ -193,6 +192,7 @@ class FolderWalk:
             objection = f"{folder}: this folder cannot be listed ({cause.strerror})"
             yield FoundFile(folder, "unreadable_folder", objection)
             return
+        # The folder of the plan itself may be a part of a run: somebody wants it.
         if folder != self.folder and (RUN_MARKER, False) in entries:
             self.runs.add("run folders", folder.name)
             return
@@ -201,6 +201,7 @@ class FolderWalk:
             try:
                 status = path.stat()
             except OSError as cause:
+                # Editors mark open files by hidden links that lead nowhere.
                 if name.startswith("."):
                     self.hidden.add("files", name)
                 else:
@@ -215,8 +216,10 @@ class FolderWalk:
         self, path: Path, is_link: bool, status: os.stat_result
     ) -> Iterator[FoundFile | Path]:
         """Yield the folder if it is to be walked into."""
+        # Of version control, trash, or previews: many files that nobody means.
         if path.name.startswith(".") or path.name.lower() in LITTER_FOLDERS:
             self.hidden.add("folders", path.name)
+        # Under its own name, which its transcripts use, and not under that of the link.
         elif is_link and self._is_walked_anyway(target := Path(os.path.realpath(path))):
             yield _duplicate(path, target)
         elif (identity := _identity(status)) and identity in self._visited:
@@ -228,6 +231,7 @@ class FolderWalk:
 
     def _judge_file(self, path: Path, is_link: bool, status: os.stat_result) -> Iterator[FoundFile]:
         """Yield the file if it is a recording, or may be one; else count it."""
+        # First of all: to open a pipe is to wait for whoever writes into it, perhaps for ever.
         for is_kind, words in SPECIAL_FILES:
             if is_kind(status.st_mode):
                 objection = f"{path}: {words}, which has no end, and is not opened"
@@ -254,6 +258,7 @@ class FolderWalk:
         """Yield a regular file if it is a recording, or may be one; else count it."""
         suffix = path.suffix.lower()
         is_hidden = path.name.startswith(".")
+        # By name alone: the decoder looks into the file anyway, and may find that the name lies.
         if suffix in audio.SUFFIXES and not is_hidden:
             yield FoundFile(path)
             return
@@ -261,10 +266,8 @@ class FolderWalk:
             with path.open("rb") as file:
                 first_bytes = file.read(signatures.SNIFFED_BYTES)
         except OSError as cause:
-            if suffix in NO_SPEECH:
-                self.no_speech.add(suffix, path.name)
-            else:
-                yield FoundFile(path, "unreadable", f"{path}: cannot be read ({cause.strerror})")
+            # Nobody knows whether it was a recording.
+            yield FoundFile(path, "unreadable", f"{path}: cannot be read ({cause.strerror})")
             return
         if is_hidden or path.name.lower() in LITTER:
             if signatures.looks_like_sound(first_bytes):
@@ -276,9 +279,10 @@ class FolderWalk:
                 )
             else:
                 self.hidden.add("files", path.name)
-        elif signatures.looks_like_sound(first_bytes) and suffix not in NO_SPEECH:
+        # Whatever its ending: people rename files, and mail programs do.
+        elif signatures.looks_like_sound(first_bytes):
             yield FoundFile(path)
-        elif suffix in NO_SPEECH or (first_bytes and signatures.looks_like_text(first_bytes)):
+        elif suffix in NO_SPEECH or (suffix not in RAW and signatures.looks_like_text(first_bytes)):
             self.no_speech.add(suffix, path.name)
         else:
             self.unknown.add(suffix, path.name)
@@ -345,6 +349,8 @@ def _link_target(path: Path) -> str:
 def _describe_unknown(path: Path, suffix: str, first_bytes: bytes) -> str:
     if not first_bytes:
         return f"{path}: empty"
+    if suffix in RAW:
+        return f"{path}: samples without a header, which would tell their rate; convert it to WAV"
     if suffix in ARCHIVES:
         return f"{path}: an archive; unpack it if it holds recordings"
     return f"{path}: neither its ending nor its first bytes are those of a known format of audio"

@@ -54,16 +54,16 @@ class AudioFolder(Corpus):
         """
         metadata = Metadata(FolderWalk(self.folder).find_tables())
         walk = FolderWalk(self.folder)
-        for found in self._settled_files(walk):
+        for file in self._settled_files(walk):
             # Printable, since an id is text; the path keeps the bytes of the name.
-            name = show_name(found.path.relative_to(self.folder).as_posix())
-            utterance = Utterance(id=name, audio_filepath=found.path.absolute(), lang=self.lang)
-            if found.rejected_by:
-                yield reject(utterance, found.rejected_by, found.objection or "")
+            name = show_name(file.path.relative_to(self.folder).as_posix())
+            utterance = Utterance(id=name, audio_filepath=file.path.absolute(), lang=self.lang)
+            if file.rejected_by:
+                yield reject(utterance, file.rejected_by, file.objection or "")
                 continue
-            description = metadata.describe(found.path)
+            description = metadata.describe(file.path)
             try:
-                duration, error = audio.measure_duration(found.path), None
+                duration, error = audio.measure_duration(file.path), None
             except AudioError as cause:
                 # Listed with the error, so that the scan rejects it and counts it.
                 duration, error = 0.0, str(cause)
@@ -88,19 +88,19 @@ class AudioFolder(Corpus):
         Raises:
             ConfigError: The folder is missing, or cannot be listed.
         """
-        for found in self._settled_files(FolderWalk(self.folder)):
-            if not found.rejected_by:
-                yield found.path
+        for file in self._settled_files(FolderWalk(self.folder)):
+            if not file.rejected_by:
+                yield file.path
 
     def _settled_files(self, walk: FolderWalk) -> Iterator[FoundFile]:
         """Yield what the walk finds, without files that may still be being written."""
         recent = 0
-        for found in walk:
-            may_change = self.settled and not found.rejected_by
-            if may_change and _seconds_since_change(found.path) < self.settled:
+        for file in walk:
+            may_change = self.settled and not file.rejected_by
+            if may_change and _seconds_since_change(file.path) < self.settled:
                 recent += 1
             else:
-                yield found
+                yield file
         if recent:
             log.info(
                 "%s: ignoring %d files modified within the last %g s",
