@@ -128,6 +128,8 @@ def test_nothing_of_a_recording_is_left_and_the_models_that_used_it_are_named(
     [request] = read_requests(run)
     assert request == removal.request and request.rounds == (1, 2)
     assert find_mentions(run, removal.targets) == [] and not (run / UNFINISHED).exists()
+    (run / "notes.txt").write_text(f"listened to {recording}")
+    assert find_mentions(run, removal.targets) == ["notes.txt"]
 
 
 def test_a_run_works_on_after_a_removal_and_rejects_the_recording_under_another_name(
@@ -336,7 +338,7 @@ def test_copies_in_the_cache_of_the_user_are_deleted(
     decoded = list[Path]()
     monkeypatch.setattr(audio, "forget_decoded", decoded.append)
     forget(run, str(copy))
-    assert decoded == [copy] and not copy.exists() and original.exists()
+    assert copy in decoded and not copy.exists() and original.exists()
 
 
 def test_a_round_that_lost_speech_is_not_reproduced(

@@ -32,6 +32,7 @@ def forget(options: argparse.Namespace) -> int:
     removal that was interrupted is finished.
     """
     run_folder = open_run(options.run)
+    # Held while the user is asked, too: what is shown must be what is removed.
     with run_folder.locked():
         if finished := finish_removal(run_folder):
             _print("finished the removal that was interrupted")
@@ -92,6 +93,7 @@ def _is_confirmed(options: argparse.Namespace) -> bool:
     Raises:
         ConfigError: There is no terminal to ask at.
     """
+    # A script must not remove what nobody has seen: it says so with --yes.
     if not sys.stdin.isatty():
         arguments = [str(options.run)]
         arguments += [word for name in options.recording for word in ("--recording", name)]
@@ -159,6 +161,7 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
             status.append("the champion")
         if (waiting := run_folder.awaiting_approval) and model.folder.startswith(waiting.name):
             status.append("awaits approval")
+        # By `keep` of the plan, or because the voice spoke as a person who was removed.
         if (run_folder.path / model.folder / PRUNED).exists():
             status.append("its weights were deleted since")
         yield f"  {model.folder} ({', '.join(status)}): {'; '.join(model.reasons)}"
@@ -201,6 +204,7 @@ def _describe_rest(run_folder: RunFolder, removal: Removal) -> Iterator[str]:
             "with: the same recordings stay rejected, but new recordings of this person cannot "
             "be recognized."
         )
+    # Such as a plan with the name of a speaker, which is the user's to change.
     if mentions := find_mentions(run_folder.path, removal.targets):
         yield "These files of the run still name it; look at them yourself:"
         yield from (f"  {name}" for name in mentions[:SHOWN_FILES])

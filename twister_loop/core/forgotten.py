@@ -110,6 +110,7 @@ class ForgottenSpeech:
 
     def covers(self, utterance: Utterance) -> bool:
         """Return True if all of a listed utterance, or of its speaker, was removed."""
+        # Every id that a run gives to speech begins with the digest of the file.
         if utterance.id[:DIGEST_LENGTH] in self._recordings:
             return True
         return bool(utterance.speaker) and digest_name(utterance.speaker or "") in self._speakers
@@ -123,6 +124,7 @@ class ForgottenSpeech:
 
 def reject_forgotten(utterance: Utterance) -> Utterance:
     """Return an utterance that only counts speech that was removed: without name, path or text."""
+    # Built anew and not with `replace`: a field that is added later must not slip through.
     return Utterance(
         id=utterance.id,
         duration=utterance.duration,
@@ -161,6 +163,7 @@ def removal_dates(run: Path, round_number: int) -> tuple[str, ...]:
 def write_requests(requests: Sequence[ForgettingRequest], run: Path) -> None:
     """Write the record atomically."""
     lines = "".join(f"{schema.to_json_line(request)}\n" for request in requests)
+    # Renamed when whole: half a record would let speech come back.
     scratch = run / f".{RECORD}"
     scratch.write_text(lines, encoding="utf-8")
     scratch.replace(run / RECORD)
@@ -185,5 +188,6 @@ def digest_name(name: str) -> str:
     >>> digest_name("Zoe\u0308") == digest_name("Zo\u00eb")
     True
     """
+    # Names from file systems may be decomposed, and those of a table composed.
     composed = unicodedata.normalize("NFC", name)
     return hashlib.sha256(composed.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LENGTH]

@@ -50,6 +50,7 @@ def find_models(
         number = round_number(folder)
         if reasons:
             models.append(AffectedModel(number, candidate, reasons, is_approved(folder)))
+        # What an earlier request found out stays: the speech that showed it is gone.
         new_folders = {model.folder for model in models} - set(recorded_folders)
         models = [
             *(model for model in recorded if model.round == number),
@@ -114,6 +115,7 @@ def _find_voices(
         only_references = engine == "xtts" and not (voice / "model.pth").exists()
         if engine is None or engine == SPLICING or only_references:
             continue
+        # A voice without filters of its own learns from the labels of the round.
         own_labels = VOICE_LABELS.path(folder, voice=voice_folder.name)
         labels = own_labels if own_labels.is_dir() else FILTERED_LABELS.path(folder)
         reasons = list[str]()
@@ -146,6 +148,7 @@ def _reasons(
         yield f"trained on {_amount(clips, 'synthetic clip')} made from it"
     for voice in voices:
         name = Path(voice.folder).parent.name
+        # A voice that failed its trial has synthesized nothing to train on.
         if (folder / VOICES / name / "synthetic").is_dir():
             yield f"trained on speech of the voice {name}, which was trained on it"
     candidate = read_inputs(CANDIDATE.path(folder))
@@ -155,6 +158,7 @@ def _reasons(
         yield "its training was stopped by a set that holds it"
     labels = read_inputs(PSEUDO_LABELS.path(folder))
     labeler = _find_round(labels.get("checkpoint"), affected_rounds)
+    # Named once: a champion usually is both where training begins and what labels.
     if labeler is not None and labeler != start:
         yield f"trained on labels by the candidate of round {labeler}"
 

@@ -7,6 +7,7 @@ killed is finished by running it again.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -103,11 +104,11 @@ def find_mentions(run: Path, targets: Targets) -> list[str]:
 
     Only a person can decide what to do about them, such as a plan with the name of a speaker.
     """
-    needles = _needles(targets)
+    pattern = _pattern(targets)
     return sorted(
         path.relative_to(run).as_posix()
         for path in run.rglob("*")
-        if _is_free_text(path) and any(needle in path.read_bytes() for needle in needles)
+        if _is_free_text(path) and pattern.search(path.read_bytes())
     )
 
 
@@ -203,12 +204,12 @@ def _delete_audio_by_id(run: Path, targets: Targets) -> None:
 
 def _remove_from_logs(run: Path, targets: Targets) -> None:
     """Remove the lines of logs that name what is removed."""
-    needles = _needles(targets)
+    pattern = _pattern(targets)
     for path in run.rglob("*.log"):
         if path.is_symlink() or not path.is_file():
             continue
         lines = path.read_bytes().splitlines(keepends=True)
-        others = [line for line in lines if not any(needle in line for needle in needles)]
+        others = [line for line in lines if not pattern.search(line)]
         if others != lines:
             path.write_bytes(b"".join(others))
 
@@ -235,17 +236,19 @@ def _is_free_text(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not is_binary and not is_record
 
 
-def _needles(targets: Targets) -> set[bytes]:
-    """Return the ids, paths and names to search files for, in every way that they are written."""
+def _pattern(targets: Targets) -> re.Pattern[bytes]:
+    """Return a pattern of the ids, paths and names that are removed, as whole words."""
     selection = targets.selection
     names = {
         *selection.digests,
-        *selection.ids,
         *(path for path in selection.files if normalize_name(path) in selection.paths),
         *selection.paths,
+        # A shorter name, such as a number, would be found in every file.
         *(name for name in selection.named_speakers if len(name) >= MIN_NAME_LENGTH),
     }
-    return {needle for name in names for needle in _spellings(name)}
+    spellings = sorted({re.escape(spelling) for name in names for spelling in _spellings(name)})
+    # Without names, as of a speaker found by clustering, nothing must match: not the empty text.
+    return re.compile(rb"(?<!\w)(?:%b)(?!\w)" % b"|".join(spellings) if spellings else rb"(?!)")
 
 
 def _spellings(name: str) -> Iterator[bytes]:

@@ -84,6 +84,7 @@ def survey(run_folder: RunFolder, selection: Selection, when: str, by: str) -> R
         if is_inputs_list(manifest, run) and "rejected" not in relative.parts:
             kind, name = relative.parts[-3:-1]
             ids.held_out_sets |= {f"{kind}/{name}"} if kind in INPUT_KINDS else set()
+        # Exports and other copies in the run are no artifacts.
         if artifact := artifact_of(manifest, run):
             artifacts.add(artifact)
     traces = {digest for artifact in artifacts for digest in record_digests(artifact)}
@@ -153,6 +154,8 @@ def _find_unfinished_stages(
         if any(artifact.is_relative_to(folder) for artifact in artifacts):
             is_hidden = folder.name.startswith(".")
             yield from [folder] if is_hidden else filter(Path.is_dir, folder.rglob(".*"))
+    # A stage names its inputs by the digests of their records, so what depends on what is followed
+    # stage by stage until nothing is added.
     affected_digests, remaining = set(traces), [*_unfinished_artifacts(run_folder)]
     while True:
         affected = [

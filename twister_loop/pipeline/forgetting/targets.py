@@ -120,8 +120,10 @@ def _find_in_voice(folder: Path, run: Path, selection: Selection) -> SyntheticSp
         for fields in read_lines(manifest):
             if not (made_by := fields.get("made_by")):
                 continue
+            # The name may be followed by those of effects.
             is_spliced = made_by.startswith("concatenative")
             sounds_alike = bool(selection.speakers & set(split_speakers(fields.get("speaker"))))
+            # Spliced and imitating voices lose the words and clips, and have learned nothing else.
             is_likeness |= sounds_alike and not is_spliced and not has_references
             if (
                 sounds_alike
