@@ -110,6 +110,7 @@ def test_texts_are_spoken_in_the_voices_of_clips_that_are_long_enough(
         Utterance(id="four", text=" ", lang="it"),
         Utterance(id="five", text="ciao"),
         Utterance(id="six", text="a" * 300, lang="it"),
+        Utterance(id="seven", text="ciao [EN] hello", lang="it"),
     ]
     spoken = list(synthesizer.synthesize(voice, texts, tmp_path / "a"))
     assert [utterance.id for utterance in spoken] == [text.id for text in texts]
@@ -118,6 +119,7 @@ def test_texts_are_spoken_in_the_voices_of_clips_that_are_long_enough(
         "there is nothing to speak",
         "XTTS needs the language of a text (`lang`)",
         "300 characters are more than the 213 that XTTS speaks in 'it'",
+        "[EN] would become a mark of the language, which is not spoken",
     ]
     for utterance in spoken[:2]:
         assert utterance.error is None and utterance.made_by == "xtts"

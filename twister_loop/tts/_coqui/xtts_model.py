@@ -6,6 +6,7 @@ cannot run code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -31,6 +32,8 @@ CONFIG, WEIGHTS, VOCABULARY = MODEL_FILES = ("config.json", "model.pth", "vocab.
 FINE_TUNING_FILES = ("mel_stats.pth", "dvae.pth")
 """Further files that fine-tuning needs, under the names they have on the hub: the autoencoder that
 turns audio into tokens, and the statistics of its input."""
+LANGUAGE_MARK = re.compile(r"\[[a-z]{2}(?:-[a-z]{2})?\]", re.IGNORECASE)
+"""Spelling of the marks of languages in XTTS' vocabulary: `[it]`, `[zh-cn]`."""
 DEFAULT_CHARACTER_LIMIT = 250
 """Most characters of a text in a language without a limit of its own; Coqui's own default."""
 
@@ -112,6 +115,9 @@ def explain_unspeakable(model: Model, text: str, lang: Language | None) -> str |
         return "there is nothing to speak"
     if reason := _explain_unknown_language(model.config, lang):
         return reason
+    # Its tokenizer takes the name of a language in brackets for a mark, wherever it stands.
+    if mark := LANGUAGE_MARK.search(text):
+        return f"{mark[0]} would become a mark of the language, which is not spoken"
     # Coqui only warns about longer texts, and may cut off their speech.
     limit = model.tokenizer.char_limits.get(lang, DEFAULT_CHARACTER_LIMIT)
     if len(text) > limit:
