@@ -11,6 +11,8 @@ RATES = (8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 CHANNELS = (1, 2, 6, 8)
 BIT_RATES = {"wmav1": 32_000, "wmav2": 48_000}
 """Bits per second of encoders whose own choice fits 44.1 kHz in stereo only."""
+PADDING = {"ima adpcm 8k.wav": 0.25}
+"""Seconds by which the last block of an encoder is too long, and no header tells."""
 OPTIONS = {"vorbis": {"strict": "experimental"}}
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
@@ -147,6 +149,7 @@ def _encoded(name: str, codec: str, container: str, rate: int, channels: int) ->
             bit_rate=BIT_RATES.get(codec),
             codec_options=OPTIONS.get(codec),
         ),
+        padding=PADDING.get(name, 0.0),
     )
 
 
