@@ -4,12 +4,16 @@ The labels are the texts of telephone prompts in Italian (two speakers), French 
 of them are right; many recur. Faults are made: some of the clips get one sentence, a stock phrase
 of Whisper in any language or a sentence of the corpus.
 
-python benchmarks/recurrence.py      (fetches the prompts; two minutes)
+python benchmarks/recurrence.py [FILLETS]      (fetches the prompts; three minutes)
+
+FILLETS is a folder with the unpacked Debian packages fillets-ng-data and fillets-ng-data-cs, for
+the Czech dialogues of a game beside the prompts.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +37,6 @@ ANSWERS = 40
 """Clips of each short answer, in recordings with more or less around them."""
 MAX_PADDING = 8.0
 """Most seconds around a short answer."""
-FIXED_SECONDS = 10.0
-"""Length of the clips that are all equally long."""
 
 
 def write(line: str) -> None:
@@ -59,13 +61,26 @@ def read_prompts() -> Iterator[Utterance]:
             )
 
 
+def read_dialogues(folder: Path) -> Iterator[Utterance]:
+    """Yield the Czech dialogues of Fish Fillets, whose scripts hold their texts."""
+    recordings = {path.stem: path for path in folder.rglob("sound/*/cs/*.ogg")}
+    for script in sorted(folder.rglob("dialogs_cs.lua")):
+        lines = script.read_text(encoding="utf-8")
+        for name, text in re.findall(r'dialogId\("(.+?)".*\n\s*dialogStr\("(.+?)"\)', lines):
+            if path := recordings.pop(name, None):
+                duration = audio.measure_duration(path)
+                yield Utterance(
+                    id=name, audio_filepath=path, duration=duration, text=text, lang="cs"
+                )
+
+
 def count_dropped(labels: Sequence[Utterance], ids: set[str], folder: Path) -> int:
     """Return how many of the utterances with these ids are dropped from a corpus."""
     fitted = Recurrence().fit(Manifest.write(labels, folder))
     return sum(1 for label in labels if label.id in ids and fitted.objection(label))
 
 
-def measure_faults(prompts: Sequence[Utterance], folder: Path) -> None:
+def measure_faults(prompts: Sequence[Utterance], langs: Sequence[str], folder: Path) -> None:
     """Give one sentence to many clips, and print the shares of the faults that are found."""
     phrases = [phrase for by_language in CLOSING_PHRASES.values() for phrase in by_language]
     sources: dict[str, Callable[[random.Random], str]] = {
@@ -76,7 +91,7 @@ def measure_faults(prompts: Sequence[Utterance], folder: Path) -> None:
         for count in FAULTS:
             rng, found, lost, right = random.Random(count), 0, 0, 0
             for _ in range(TRIALS):
-                lang = rng.choice(["it", "fr", "en"])
+                lang = rng.choice(langs)
                 pool = [prompt for prompt in prompts if prompt.lang == lang]
                 sentence, wrong = draw(rng), {p.id for p in rng.sample(pool, count)}
                 labels = [replace(p, text=sentence) if p.id in wrong else p for p in pool]
@@ -85,7 +100,7 @@ def measure_faults(prompts: Sequence[Utterance], folder: Path) -> None:
                 lost += count_dropped(labels, right_ids, folder)
                 right += len(right_ids)
             write(
-                f"{source}, {count} clips: {found / TRIALS / count:.1%} found, "
+                f"{', '.join(langs)}: {source}, {count} clips: {found / TRIALS / count:.1%} found, "
                 f"{lost / right:.3%} of the right labels dropped"
             )
 
@@ -131,28 +146,19 @@ def measure_short_answers(prompts: Sequence[Utterance], folder: Path) -> None:
         )
 
 
-def measure_fixed_length(prompts: Sequence[Utterance], folder: Path) -> None:
-    """Give one sentence to clips that are all equally long, which say nothing by their time."""
-    rng, found = random.Random(4), 0
-    for _ in range(TRIALS):
-        labels = [replace(prompt, duration=FIXED_SECONDS) for prompt in rng.sample(prompts, 300)]
-        sentence = rng.choice(prompts).text
-        wrong = {label.id for label in labels[:60]}
-        labels = [replace(p, text=sentence) if p.id in wrong else p for p in labels]
-        found += count_dropped(labels, wrong, folder)
-    write(f"60 of 300 clips of {FIXED_SECONDS:g} s each: {found / TRIALS / 60:.1%} found")
-
-
 def main() -> None:
     prompts = list(read_prompts())
+    dialogues = list(read_dialogues(Path(sys.argv[1]))) if len(sys.argv) > 1 else []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        dropped = count_dropped(prompts, {prompt.id for prompt in prompts}, folder)
-        write(f"right labels: {dropped} of {len(prompts)} dropped")
-        measure_faults(prompts, folder)
+        for labels in (prompts, dialogues):
+            dropped = count_dropped(labels, {label.id for label in labels}, folder)
+            write(f"right labels: {dropped} of {len(labels)} dropped")
+        measure_faults(prompts, ["it", "fr", "en"], folder)
+        if dialogues:
+            measure_faults(dialogues, ["cs"], folder)
         measure_whole_pool(prompts, folder)
         measure_short_answers(prompts, folder)
-        measure_fixed_length(prompts, folder)
 
 
 if __name__ == "__main__":

@@ -115,11 +115,9 @@ def test_other_labels_of_the_corpus_are_kept(tmp_path: Path) -> None:
     fitted = Recurrence().fit(manifest)
     assert all(map(fitted.objection, stock))
     assert not any(map(fitted.objection, [*labels, *broken]))
-    # A strict ratio takes no more evidence, only less difference.
-    assert all(map(Recurrence(ratio=3).fit(manifest).objection, stock))
 
 
-@pytest.mark.parametrize("ratio", [1.0, 0.5, float("inf"), float("nan")])
-def test_a_ratio_that_means_nothing_is_refused(ratio: float) -> None:
-    with pytest.raises(ValueError, match="ratio: above 1 and finite"):
-        Recurrence(ratio=ratio)
+@pytest.mark.parametrize("spread", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_spread_that_means_nothing_is_refused(spread: float) -> None:
+    with pytest.raises(ValueError, match="spread: above 0 and finite"):
+        Recurrence(spread=spread)
