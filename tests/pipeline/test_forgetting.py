@@ -281,6 +281,24 @@ def test_an_interrupted_removal_is_finished_by_the_next_call(
     assert all((run / path).read_bytes() == (complete / path).read_bytes() for path in manifests)
 
 
+def test_exports_logs_and_rounds_set_aside_inside_the_run_are_cleaned_too(
+    finished: Path, run: Path
+) -> None:
+    recording = finished / "data/pool/0.wav"
+    content = digest(run, recording)
+    list(export(run, run / "exported", with_data=True))
+    aside = Path(shutil.copytree(run / "round-02", run / "round-02.aside-1"))
+    (aside / "candidate").rename(aside / ".candidate")
+    shutil.copy(recording, aside / ".candidate" / "000001.wav")
+    training_log = run / "round-01/voices/toy/voice/training.log"
+    training_log.write_text(f"step 1\nskipping {recording}: too short\nstep 2\n")
+    assert files_with(run / "exported", content) and files_that_play(run / "exported", recording)
+    forget(run, content)
+    assert files_with(run, content, str(recording), toy.POOL[0]) == []
+    assert files_that_play(run, recording) == [] and not (aside / ".candidate").exists()
+    assert training_log.read_text() == "step 1\nstep 2\n"
+
+
 def test_a_round_in_progress_repeats_the_stages_that_read_the_recording(
     finished: Path, run: Path
 ) -> None:

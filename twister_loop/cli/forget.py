@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..core.artifacts import PRUNED
@@ -236,5 +237,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{printable(line)}\n")
-    sys.stdout.flush()  # before a question, and before what goes to standard error
+    # Whoever reads may have gone, as `head` does; what was begun is finished all the same.
+    with suppress(BrokenPipeError):
+        sys.stdout.write(f"{printable(line)}\n")
+        sys.stdout.flush()  # before a question, and before what goes to standard error
