@@ -21,6 +21,12 @@ def check_not_empty(
         raise ConfigError(
             f"pool: no audio found; name a folder with recordings{describe_rejected(pool)}"
         )
+    # Stops at the first that can be read.
+    if all(utterance.error for utterance in pool):
+        first = next(iter(pool))
+        raise ConfigError(
+            f"pool: none of {len(pool)} recordings can be read; the first: {first.error}"
+        )
     for key, corpora, speech in (("human", plan.human, human), ("replay", plan.replay, replay)):
         if corpora and not len(speech):
             raise ConfigError(

@@ -88,7 +88,7 @@ def test_a_folder_may_be_a_link_and_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     [utterance] = AudioFolder(tmp_path / "link").utterances()
     assert utterance.id == "a.wav" and utterance.duration == pytest.approx(0.5)
-    with pytest.raises(ConfigError, match=r"a\.wav: is a file; name the folder that holds it"):
+    with pytest.raises(ConfigError, match=r"a\.wav: no folder; name the one that holds the audio"):
         list(AudioFolder(tmp_path / "real" / "a.wav").utterances())
     with pytest.raises(ConfigError, match="gone: no such folder of audio"):
         list(AudioFolder(tmp_path / "gone").utterances())
@@ -245,6 +245,16 @@ def test_a_summary_counts_what_the_listing_rejected(plan: Plan, tmp_path: Path) 
         "broken_link": 1,
         "unknown_format": 1,
     }
+
+
+def test_a_pool_in_which_nothing_can_be_read_is_refused(plan: Plan, tmp_path: Path) -> None:
+    for path in (tmp_path / "data" / "pool").iterdir():
+        path.write_text(f"no audio, {path.name}\n")
+    with pytest.raises(
+        ConfigError, match=r"pool: none of 3 recordings can be read.*0\.wav: cannot"
+    ):
+        next_round(plan, tmp_path / "run")
+    assert not (tmp_path / "run" / "round-01").exists()
 
 
 def test_retraining_passes_over_what_cannot_be_read(plan: Plan, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class FolderWalk:
             ConfigError: The folder is missing, is a file, or cannot be listed.
         """
         if not folder.is_dir():
-            hint = "is a file; name the folder that holds it" if folder.exists() else ""
+            hint = "no folder; name the one that holds the audio" if folder.exists() else ""
             raise ConfigError(f"{folder}: {hint or 'no such folder of audio'}")
         try:
             # Now, because a pool that cannot be listed at all is a mistake of the plan.
