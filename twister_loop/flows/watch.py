@@ -49,7 +49,10 @@ class Watcher:
         for folder in self.folders:
             try:
                 for path in AudioFolder(Path(folder), settled=self.settled).files():
-                    stat = path.stat()
+                    try:
+                        stat = path.stat()
+                    except FileNotFoundError:  # moved or deleted since it was listed
+                        continue
                     present.add((str(path), stat.st_size, stat.st_mtime_ns))
             except (ConfigError, OSError) as error:
                 # A network share that is away usually comes back: warn once, and go on polling.
