@@ -40,22 +40,29 @@ class Padding:
         self._skip = MP3_ENCODER_DELAY + MP3_DECODER_DELAY if untold else 0
         self._position, self._frames, self._end_padding = 0, 0, 0
 
-    def is_tag(self, packet: bytes) -> bool:
-        """Return whether a packet has no sound, but tells about the MP3 file that it begins."""
+    def is_sound(self, packet: bytes) -> bool:
+        """Return whether a packet is a frame of sound, and not the tags between two MP3 files."""
         if not self._is_mp3:
+            return True
+        name = max(packet.find(b"Info"), packet.find(b"Xing"))
+        # A tag may lie in the packet before the frame that tells about the next file.
+        starts = (name - offset for offset in TAG_OFFSETS if name >= offset)
+        if any(packet[start] == 0xFF and packet[start + 1] >= 0xE0 for start in starts):
+            self._begin_file(packet[name:])
             return False
-        starts = (start for start in TAG_OFFSETS if packet[start : start + 4] in (b"Xing", b"Info"))
-        if (start := next(starts, None)) is None:
-            return False
-        flags = packet[start + 7]
-        lame = start + 8 + sum(size for flag, size in TAG_FIELDS if flags & flag)
-        delays = int.from_bytes(packet[lame + DELAYS_OFFSET : lame + DELAYS_OFFSET + 3], "big")
-        has_frames = flags & 1
-        self._frames = int.from_bytes(packet[start + 8 : start + 12], "big") if has_frames else 0
-        self._skip = (delays >> 12) + MP3_DECODER_DELAY if delays else 0
+        if packet[0] != 0xFF and (b"ID3" in packet or b"TAG" in packet):
+            self._skip, self._frames = MP3_ENCODER_DELAY + MP3_DECODER_DELAY, 0
+        return packet[0] == 0xFF
+
+    def _begin_file(self, tag: bytes) -> None:
+        """Take over what the tag in the first frame of an MP3 file tells about it."""
+        flags = tag[7]
+        lame = 8 + sum(size for flag, size in TAG_FIELDS if flags & flag) + DELAYS_OFFSET
+        delays = int.from_bytes(tag[lame : lame + 3], "big")
+        self._frames = int.from_bytes(tag[8:12], "big") if flags & 1 else 0
+        self._skip = (delays >> 12 if delays else MP3_ENCODER_DELAY) + MP3_DECODER_DELAY
         self._end_padding = max(0, (delays & 0xFFF) - MP3_DECODER_DELAY)
         self._position = 0
-        return True
 
     def keep(self, length: int) -> tuple[int, int]:
         """Return the first sample to keep of the next frame, and the one behind the last."""

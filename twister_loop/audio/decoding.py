@@ -123,6 +123,11 @@ def _check_source(source: Source) -> Source:
         raise AudioError(
             f"{source.path}: it has {source.channels} channels, not 1 to {MAX_CHANNELS}"
         )
+    if source.is_seekable and source.duration and source.duration > MAX_HOURS * 3600:
+        raise AudioError(
+            f"{source.path}: {source.duration / 3600:.0f} hours; a recording has at most "
+            f"{MAX_HOURS:g}: cut it"
+        )
     return source
 
 

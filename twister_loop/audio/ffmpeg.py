@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -27,10 +27,14 @@ DEMUXERS = (
 """Containers that are read. Others, such as playlists, would open further files."""
 SELF_FRAMED = ("aac", "ac3", "eac3", "flac", "mp3", "mpegts", "ogg")
 """Containers whose header estimates the duration, or may. Their packets have their lengths."""
+WITHOUT_TIMES = ("aac", "ac3", "eac3", "mp3")
+"""Containers in which FFmpeg counts the time of a packet, also over what is no audio."""
 MAX_DISAGREEMENT: Seconds = 0.05
 """Difference between the header and the packets of other containers up to which both are right."""
 MAX_FAILURES = 1000
 """Failures to read on after damage, one after another, at which a file counts as ended."""
+MAX_SEARCH = 1 << 26
+"""Bytes that are searched for the first or the next packet of audio: a few seconds of video."""
 FRAMES_PER_BLOCK = 100
 """Decoded frames that are handed on together: 2 to 3 s of audio."""
 LEAST_GAP, LONGEST_GAP = 0.05, 60.0
@@ -132,25 +136,49 @@ def _open(path: Path) -> Iterator[_Track]:
     """Open the first audio track of a file. Raises DecodeError or OSError."""
     # An open file and not its name, which FFmpeg might take for an address or a list of files.
     with path.open("rb") as file:
+        bounded = _BoundedFile(file, path.name)
         try:
-            with av.open(file, options={"format_whitelist": ",".join(DEMUXERS)}) as container:
+            options = {"format_whitelist": ",".join(DEMUXERS)}
+            with av.open(bounded, options=options) as container:
                 stream = next(iter(container.streams.audio), None)
                 if stream is None:
                     raise DecodeError("FFmpeg: there is no audio track in it")
-                if stream.codec_context is None:
-                    raise DecodeError("FFmpeg: the codec of its audio track is unknown")
-                yield _Track(container, stream)
+                if stream.codec_context is None or not stream.codec_context.sample_rate:
+                    raise DecodeError("FFmpeg does not know the codec of its audio track")
+                bounded.go_on()
+                yield _Track(container, stream, bounded)
         except av.InvalidDataError as cause:
             raise DecodeError("FFmpeg knows no audio format like it") from cause
         except av.FFmpegError as cause:
             raise DecodeError(f"FFmpeg: {cause.strerror or cause}") from cause
 
 
+class _BoundedFile:
+    """File of which only so much is read at a stretch without finding audio.
+
+    FFmpeg would search a terabyte of zeros to its end.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self.name = file, name
+        self.seek, self.tell = file.seek, file.tell
+        self._rest = MAX_SEARCH
+
+    def go_on(self) -> None:
+        """Allow the next stretch, since audio was found."""
+        self._rest = MAX_SEARCH
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(min(size, self._rest))
+        self._rest -= len(content)
+        return content
+
+
 class _Track:
     """Audio track of an open file, which can be gone through once."""
 
-    def __init__(self, container: Any, stream: Any) -> None:
-        self.container, self.stream = container, stream
+    def __init__(self, container: Any, stream: Any, file: _BoundedFile) -> None:
+        self.container, self.stream, self._file = container, stream, file
         # Threads of FFmpeg would not survive a fork, and gain nothing with audio.
         stream.codec_context.thread_count = 1
         self.damage_count = 0
@@ -172,11 +200,12 @@ class _Track:
             try:
                 for packet in self.container.demux(self.stream):
                     failures = 0
+                    self._file.go_on()
                     if is_first:
                         is_told = packet.is_discard or _skipped_samples(packet) > 0
                         self._padding = Padding(self.stream.codec_context.name, is_told=is_told)
                         is_first = False
-                    if not (packet.size and self._padding.is_tag(bytes(packet))):
+                    if not packet.size or self._padding.is_sound(bytes(packet)):
                         yield packet
                 return
             except av.FFmpegError:
@@ -228,6 +257,8 @@ class _Track:
 
         It is 0 where the time jumps, as between joined files.
         """
+        if self.container.format.name in WITHOUT_TIMES:
+            return 0.0
         if pts is None or time_base is None:
             self._end = None if self._end is None else self._end + length
             return 0.0
