@@ -76,12 +76,15 @@ MANIFESTS = [
 
 
 def texts(
-    name: str, content: str | bytes, wanted: Any, message: str = "", **rejected: int
+    name: str,
+    content: str | bytes,
+    wanted: Any,
+    message: str = "",
+    file: str = "t.txt",
+    **rejected: int,
 ) -> TableKind:
     encoded = content.encode() if isinstance(content, str) else content
-    return TableKind(
-        f"texts: {name}", {"t.txt": encoded}, wanted, rejected, "textfile", {}, message
-    )
+    return TableKind(f"texts: {name}", {file: encoded}, wanted, rejected, "textfile", {}, message)
 
 
 TEXT_FILES = [
@@ -98,6 +101,12 @@ TEXT_FILES = [
           bad_line=1),
     texts("Latin-1", "perché\n".encode("latin-1"), REFUSED, "byte 6 of the line (0xE9)"),
     texts("Windows-1251", "доброе утро\n".encode("cp1251"), REFUSED, "iconv -f WINDOWS-1251"),
+    texts("table", "n;sentence;locale\n1;uno; it\n2;due;it-IT\n", {"2": "uno", "3": "due"},
+          file="t.csv"),
+    texts("table of JSON lines", json_lines({"text": "# uno"}, {"text": ["due"]}), {"1": "# uno"},
+          file="t.jsonl", bad_line=1),
+    texts("table without texts", "n,txet\n1,uno\n", REFUSED, "Rename 'txet' to 'text'",
+          file="t.csv"),
     texts("workbook of Excel", b"PK\x03\x04" + bytes(50), REFUSED, "Excel"),
 ]  # fmt: skip
 

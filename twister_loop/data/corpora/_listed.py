@@ -49,7 +49,8 @@ def check_utterance(utterance: Utterance, *, labeled: bool) -> Utterance:
     if not os.path.isfile(utterance.audio_filepath):  # noqa: PTH113
         return reject(utterance, "no_audio", f"{utterance.audio_filepath}: no such file")
     if labeled and not (utterance.text or "").strip():
-        return reject(utterance, "no_text", "there is no transcript, or nothing is left of it")
+        objection = f"{utterance.id}: there is no transcript, or nothing is left of it"
+        return reject(utterance, "no_text", objection)
     if utterance.duration:  # the list has it already, and opening a million files takes hours
         return utterance
     try:

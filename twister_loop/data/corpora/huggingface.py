@@ -167,7 +167,7 @@ class HuggingFace(Corpus):
         """Return the audio file of a row, after writing bytes to the cache; None without audio."""
         # A path, where a data set has no Audio feature.
         if isinstance(audio, str):
-            return Path(audio).absolute()
+            return ((self.folder or Path()) / audio).absolute()
         if not isinstance(audio, Mapping):
             return None
         path, content = audio.get("path"), audio.get("bytes")

@@ -28,6 +28,7 @@ from ._tables import (
     TEXT_COLUMNS,
     Row,
     explain_missing,
+    plain_name,
     read_json_lines,
 )
 
@@ -59,6 +60,12 @@ class ManifestFile(Corpus):
             ManifestError: No line can be used.
         """
         yield from log_counts(f"manifest {self.file.name}", self._read_lines())
+
+    def explain_missing_text(self) -> str:
+        columns = read_json_lines(self.file).columns
+        if any(name in TEXT_COLUMNS for name in map(plain_name, columns)):
+            return f"{self.file}: no line has a transcript"
+        return f"{self.file}: {explain_missing(TEXT_COLUMNS, 'the transcripts', columns)}"
 
     def _read_lines(self) -> Iterator[Utterance]:
         finder = FileFinder(self.file.parent, audio.SUFFIXES)
