@@ -107,12 +107,12 @@ def test_joined_mp3_files_are_read_without_the_padding_of_each(tmp_path: Path, m
     joined = tmp_path / "joined.mp3"
     joined.write_bytes(mp3.read_bytes() * 4)
     samples = check_duration(joined, 4 * SECONDS)
-    assert len(samples) == pytest.approx(4 * SECONDS * RATE, abs=20)
-    # The third is where it has to be, and is not mixed with the end of the second.
-    np.testing.assert_allclose(
-        samples[round(2.1 * SECONDS * RATE) :][:RATE], SPEECH[round(0.1 * SECONDS * RATE) :][:RATE],
-        atol=0.1,
-    )  # fmt: skip
+    # FFmpeg keeps the padding at the end of the first one, less than a frame.
+    padding = len(samples) - round(4 * SECONDS * RATE)
+    assert 0 <= padding < 576
+    third = round(2 * SECONDS * RATE) + padding
+    alone = audio.read(mp3)
+    np.testing.assert_allclose(samples[third:][:RATE], alone[:RATE], atol=1e-3)
 
 
 def test_an_mp3_without_a_tag_is_whole(tmp_path: Path) -> None:
