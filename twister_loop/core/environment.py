@@ -14,7 +14,7 @@ from pathlib import Path
 from .artifacts import JsonRecord
 
 PACKAGES = (
-    "twister-loop numpy soundfile soxr rapidfuzz num2words torch torchaudio transformers coqui-tts "
+    "twister-loop numpy av soundfile soxr rapidfuzz num2words torch torchaudio transformers coqui-tts "
     "prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
 ).split()
 """Packages whose version may change a result."""
