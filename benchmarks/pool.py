@@ -39,7 +39,7 @@ TURN_SECONDS = 60.0
 TURNS = 10
 """Turns in a conversation."""
 THRESHOLDS = ((0.15, 0.1), (0.175, 0.08), (0.175, 0.1), (0.175, 0.12), (0.2, 0.1), (0.25, 0.1))
-"""Values of `distance` and `of_means` to compare; the first are the defaults."""
+"""Values of `distance` and `of_means` to compare."""
 COPY_EVERY = 5
 """One prompt in so many is copied by each codec."""
 

