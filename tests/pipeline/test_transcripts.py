@@ -50,6 +50,7 @@ def test_speech_without_any_transcript_is_refused_with_the_remedy(
             "file_name,txet\n0.wav,aia\n",
             "the columns are: file_name, txet. Rename 'txet' to 'text'",
         ),
+        ("", "the table is empty, and needs a column 'text' with the transcripts"),
         ("file_name,text\n0.wav,\n", "no row has a transcript"),
         ("file_name,text\nx/0.wav,aia\n", "the first one names 'x/0.wav', which is looked for in"),
     ],

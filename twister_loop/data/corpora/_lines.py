@@ -44,7 +44,7 @@ _OTHER_FORMATS = (
 _LIKELY_ENCODINGS = (
     ("SHIFT_JIS", "cp932", re.compile("[ぁ-んァ-ヶー]"), 0.3),
     ("CP949", "cp949", re.compile("[가-힣]"), 0.8),
-    ("WINDOWS-1251", "cp1251", re.compile("[а-яё]"), 0.8),
+    ("WINDOWS-1251", "cp1251", re.compile("[а-яё]{3,}"), 0.8),
     ("GB18030", "gb18030", re.compile("[一-龥]"), 0.8),
 )
 """Encodings by iconv's and Python's names, with letters that make up this share beyond ASCII."""
@@ -225,6 +225,6 @@ def _guess_encoding(content: bytes) -> str:
             continue
         # Other encodings decode as well, but to letters that nobody writes.
         foreign = sum(1 for letter in text if not letter.isascii())
-        if len(letters.findall(text)) >= least * foreign:
+        if sum(map(len, letters.findall(text))) >= least * foreign:
             return name
     return "WINDOWS-1252"

@@ -105,6 +105,8 @@ def explain_missing(accepted: Sequence[str], content: str, columns: Iterable[str
     "no column with the transcripts (text); the columns are: path, txet. Rename 'txet' to 'text'"
     """
     names = list(columns)
+    if not names:
+        return f"the table is empty, and needs a column {accepted[0]!r} with {content}"
     near = next((name for name in names if find_nearest_name(plain_name(name), accepted)), None)
     remedy = f"Rename {near!r} to {accepted[0]!r}" if near else f"Name one of them {accepted[0]!r}"
     listed = ", ".join(name if len(name) <= 40 else f"{name[:40]}..." for name in names[:20])
