@@ -181,7 +181,8 @@ def _check_encoding(path: Path, content: bytes, encodings: Sequence[str]) -> Non
         guess = _guess_encoding(content)
         raise ConfigError(
             f"{path}:{number}: byte {position + 1} of the line (0x{line[position]:02X}) is not "
-            f"UTF-8; convert the file, probably with `iconv -f {guess} -t UTF-8 {path.name}`"
+            f"UTF-8; save the file as UTF-8, or convert it from its encoding, perhaps with "
+            f"`iconv -f {guess} -t UTF-8 {path.name}`"
         )
 
 
