@@ -14,8 +14,9 @@ import soundfile
 
 from tests.kinds import Samples, speak
 from tests.kinds._write import encode
-from twister_loop import AudioError
+from twister_loop import AudioError, Utterance
 from twister_loop.audio import io as audio
+from twister_loop.data.scanning import ScanOptions, scan_recording
 
 RATE = audio.SAMPLE_RATE
 SECONDS = 6.3
@@ -269,6 +270,27 @@ def test_channels_of_lossy_files_are_read_one_by_one(tmp_path: Path, channels: i
     assert len(audio.read(path, channel=channels - 1)) == len(audio.read(path))
     with pytest.raises(AudioError, match=f"no channel {channels}; it has {channels}"):
         audio.read(path, channel=channels)
+
+
+def test_the_scan_corrects_a_listed_duration(tmp_path: Path, mp3: Path, wav: Path) -> None:
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(wav.read_bytes()[: 44 + 2 * 3 * RATE])
+    for path, seconds in ((mp3, SECONDS), (cut, 3.0)):
+        listed = Utterance(id="a", audio_filepath=path, duration=29.0)
+        [utterance] = scan_recording(ScanOptions(), listed)
+        assert utterance.duration == pytest.approx(seconds, abs=0.01)
+        assert not utterance.rejected_by
+
+
+@pytest.mark.model
+def test_the_scan_of_a_long_recording_ends_where_the_file_ends(mp3: Path) -> None:
+    listed = Utterance(id="a", audio_filepath=mp3, duration=3000.0)
+    utterances = list(scan_recording(ScanOptions(at_most=5.0), listed))
+    assert all(part.offset + part.duration < SECONDS + 0.1 for part in utterances)
+    assert all(part.rejected_by != "unreadable" for part in utterances)
+    beyond = Utterance(id="a", audio_filepath=mp3, duration=3000.0, offset=100.0)
+    [rejected] = scan_recording(ScanOptions(), beyond)
+    assert "it begins at 100 s, and the file ends at 6.3" in (rejected.objection or "")
 
 
 def _read_length(path: Path) -> int:

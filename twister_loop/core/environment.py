@@ -14,8 +14,8 @@ from pathlib import Path
 from .artifacts import JsonRecord
 
 PACKAGES = (
-    "twister-loop numpy av soundfile soxr rapidfuzz num2words torch torchaudio transformers coqui-tts "
-    "prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
+    "twister-loop numpy av soundfile soxr rapidfuzz num2words torch torchaudio transformers "
+    "coqui-tts prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
 ).split()
 """Packages whose version may change a result."""
 
