@@ -31,12 +31,12 @@ def judge(kind: Kind, truth: float | None, speech: Samples, outcome: Outcome) ->
     has_reason = any(re.search(kind.reason, reason) for reason in reasons)
     if not outcome.kept:
         if not outcome.rejected and not has_reason:
-            return "LOST"
+            return "LOST" if truth is not None else "UNCOUNTED"
         if truth is not None:
             return "REFUSED though it can be read"
         return REJECTED if has_reason else "rejected for ANOTHER reason"
     if truth is None:
-        return "TAKEN though it is no speech"
+        return "TAKEN though it is to be rejected"
     if not -TOLERANCE - kind.slack <= outcome.seconds - truth <= TOLERANCE + kind.padding:
         return f"WRONG length: {outcome.seconds:.2f} s"
     if abs(outcome.listed - outcome.seconds) > TOLERANCE:
