@@ -180,7 +180,8 @@ COUNTED = [
 ]  # fmt: skip
 
 NO_TABLE = [
-    kind("Latin-1", table(rows=ROWS[:2]).encode("latin-1"), REFUSED, message=":3: byte 12 of the line (0xE9)"),
+    kind("Latin-1", table(rows=ROWS[:2]).encode("latin-1"), REFUSED,
+         message=":3: byte 12 of the line (0xE9)"),
     kind("cp949", table().encode("cp949", "replace"), REFUSED, message="iconv -f CP949"),
     kind("Shift JIS", table(rows=[("a.wav", "こんにちは")]).encode("shift_jis"), REFUSED,
          message="iconv -f SHIFT_JIS"),

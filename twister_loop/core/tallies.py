@@ -30,8 +30,9 @@ class Funnel(JsonRecord):
 
     kept: Tally
     rejected: dict[str, Tally]
-    """Amount by the name of the filter, or by `error`, `held_out_text`,
-    `control_token`, `duplicate`."""
+    """Amount by the name of the filter, or by `error`, `held_out_text`, `control_token`,
+    `duplicate`; of the lists of inputs by the reasons that `data/corpora` gives, such as `no_audio`
+    and `no_text`."""
 
 
 @dataclass(frozen=True)
