@@ -304,3 +304,28 @@ def test_threads_and_forked_processes_read_at_once(mp3: Path, flac: Path) -> Non
         assert list(threads.map(_read_length, paths)) == lengths
     with get_context("fork").Pool(2) as processes:
         assert processes.map(_read_length, paths) == lengths
+
+
+def test_the_first_of_several_tracks_is_read_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    path = encode(tmp_path / "film.mkv", SPEECH, "pcm_s16le", "matroska", tracks=2)
+    np.testing.assert_allclose(audio.read(path), SPEECH, atol=1e-4)
+    assert "film.mkv: has 2 audio tracks, of which the first is read" in caplog.text
+
+
+def test_an_encrypted_file_is_refused_for_what_it_is(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.m4a", SPEECH, "aac", "ipod")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + 4
+    end = content.index(b"moov") - 4
+    noise = np.random.default_rng(0).integers(0, 256, end - start, np.uint8)
+    content[start:end] = noise.tobytes()
+    path.write_bytes(content)
+    try:
+        samples = audio.read(path)
+    except AudioError as error:
+        assert "damaged or encrypted" in str(error)
+    else:  # some packets of noise happen to decode
+        assert len(samples) <= (SECONDS + 0.1) * RATE

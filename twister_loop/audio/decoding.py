@@ -7,10 +7,12 @@ is tried first follows from the first bytes of a file and not from its name.
 
 from __future__ import annotations
 
+import logging
 import math
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ import numpy as np
 from ..core.errors import AudioError
 from ..core.types import Seconds
 from . import libsndfile
+from ._damage import warn_of_damage
 from .resampling import SAMPLE_RATE, Samples, resample_blocks
+
+log = logging.getLogger(__name__)
 
 SEEKABLE_HEADERS = (
     *(b"RIFF", b"RF64", b"RIFX", b"FORM", b".snd", b"fLaC", b"riff", b"NIST", b"caff"),
@@ -67,16 +72,26 @@ def identify(path: Path) -> Source:
             raise AudioError(f"{path}: not a file of audio but a folder, a pipe or a device")
         if not status.st_size:
             raise AudioError(f"{path}: the file is empty")
-        with path.open("rb") as file:
-            first_bytes = file.read(4)
-        reasons = []
-        for identify_with in _order(path, first_bytes):
-            try:
-                return _check_source(identify_with(path))
-            except (libsndfile.DecodeError, ffmpeg().DecodeError) as cause:
-                reasons.append(str(cause))
+        return _identify(path, status.st_size, status.st_mtime_ns)
     except (OSError, ValueError) as cause:
         raise AudioError(f"{path}: cannot read audio ({cause})") from cause
+
+
+@lru_cache(maxsize=10_000)  # training reads a file once an epoch
+def _identify(path: Path, size: int, mtime_ns: int) -> Source:
+    """Return how a file of this size and this time of its last change is read."""
+    with path.open("rb") as file:
+        first_bytes = file.read(4)
+    reasons = []
+    for identify_with in _order(path, first_bytes):
+        try:
+            source = _check_source(identify_with(path))
+        except (libsndfile.DecodeError, ffmpeg().DecodeError) as cause:
+            reasons.append(str(cause))
+            continue
+        if source.tracks > 1:
+            log.info("%s: has %d audio tracks, of which the first is read", path, source.tracks)
+        return source
     raise AudioError(f"{path}: cannot read audio ({'; '.join(reasons)})")
 
 
@@ -157,12 +172,23 @@ def decode(source: Source, start: int = 0) -> Iterator[Samples]:
     except OSError as cause:
         raise AudioError(f"{source.path}: cannot read audio ({cause})") from cause
     except (libsndfile.DecodeError, ffmpeg().DecodeError) as cause:
-        if not source.is_seekable:
-            if is_empty:
-                raise AudioError(f"{source.path}: cannot read audio ({cause})") from cause
-            return
-        # libsndfile stops at damage; FFmpeg goes on behind it.
-        yield from decode(_identify_with_ffmpeg(source.path), position)
+        if source.is_seekable:
+            # libsndfile stops at damage; FFmpeg goes on behind it.
+            yield from _decode_rest(source.path, start, position, str(cause))
+        elif is_empty:
+            raise AudioError(f"{source.path}: cannot read audio ({cause})") from cause
+        else:
+            warn_of_damage(source.path, str(cause))
+
+
+def _decode_rest(path: Path, start: int, position: int, damage: str) -> Iterator[Samples]:
+    """Yield with FFmpeg what follows `position`, where libsndfile stopped after `start`."""
+    try:
+        yield from decode(_identify_with_ffmpeg(path), position)
+    except (AudioError, OSError, ffmpeg().DecodeError) as cause:
+        if position == start:
+            raise AudioError(f"{path}: cannot read audio ({damage}; {cause})") from cause
+        warn_of_damage(path, damage)
 
 
 def _decode_from(source: Source, start: int) -> Iterator[Samples]:
