@@ -12,7 +12,9 @@ speakers and the music on which the limits of `audio.speaker_changes` were chose
 
 The packages are fetched with `apt-get download` into FOLDER and never passed on.
 
-python benchmarks/conversations.py dev|report FOLDER      (Debian or Ubuntu; 2 GB of memory)
+python benchmarks/conversations.py dev|report FOLDER [SHARE]     (Debian or Ubuntu; 2 GB of memory)
+
+SHARE of the recordings of each kind, 1 by default, is less to wait for.
 """
 
 from __future__ import annotations
@@ -276,11 +278,11 @@ def mark(
     frames[place // FRAME : place // FRAME + len(mask)] |= mask
 
 
-def write_recordings(condition: str, source: Path, folder: Path) -> dict[str, Truth]:
-    """Write all recordings of a condition; return the truth by the name of the file."""
+def write_recordings(condition: str, source: Path, folder: Path, share: float) -> dict[str, Truth]:
+    """Write the recordings of a condition; return the truth by the name of the file."""
     studio, truths = Studio(condition, source), dict[str, Truth]()
     for name, kind in KINDS.items():
-        for number in range(kind.count):
+        for number in range(max(1, round(share * kind.count))):
             samples, truth = studio.record(kind)
             path = folder / f"{name}-{number}.wav"
             subtype = "ULAW" if kind.rate == 8_000 else "PCM_16"
@@ -362,11 +364,12 @@ def measure(stage: Callable[[], Manifest], seconds: float, name: str) -> Manifes
 
 def main() -> None:
     condition, source = sys.argv[1], Path(sys.argv[2])
+    share = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
     source.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "recordings").mkdir()
-        truths = write_recordings(condition, source.resolve(), folder / "recordings")
+        truths = write_recordings(condition, source.resolve(), folder / "recordings", share)
         recordings = [
             Utterance(id=path.stem, audio_filepath=path, duration=audio.read_duration(path))
             for path in sorted((folder / "recordings").iterdir())

@@ -91,6 +91,7 @@ def find_cuts(recording: Utterance, limit: Seconds) -> tuple[list[Cut], list[Gap
     levels = np.concatenate([block.levels for block in blocks])
     stretches = [stretch for block in blocks for stretch in block.stretches]
     cuts = list[Cut]()
+    # Voices are compared over the whole recording: one block may hold only one of them.
     if stretches:
         windows = _number_windows(blocks)
         similarities = compare_voices(windows)
@@ -124,7 +125,9 @@ def find_turns(
             if voices[window] == voices[window - 1]:
                 continue
             change = (windows.starts[window - 1] + windows.ends[window]) / 2
+            # Windows overlap, so the change is somewhere between their middles.
             change = find_quietest(levels, change - SNAP, change + SNAP)
+            # The quietest place may lie in a pause outside of the stretch.
             change = min(max(change, start), end)
             if change > start:
                 yield start, change, int(voices[window - 1])
