@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.kinds import speak
+from tests.kinds._write import encode
 from twister_loop import ConfigError, Plan, Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, AugmentedDataset, RandomEffect, load_audio
@@ -146,6 +148,7 @@ def test_a_codec_keeps_length_and_timing(codec: str) -> None:
         ({"use": "noise", "recordings": "nowhere"}, "recordings: .*nowhere is not a folder"),
         ({"use": "noise", "recordings": "empty"}, "recordings: .*empty contains no audio"),
         ({"use": "room", "responses": "broken"}, "responses: .*a.wav: cannot read audio"),
+        ({"use": "noise", "recordings": "phone"}, "recordings: .*a.m4a: .*; convert it to WAV"),
         (
             {"use": "noise", "snr": [20, 10]},
             "snr, color: two numbers in decibels, the smaller one first",
@@ -161,6 +164,9 @@ def test_unusable_effects_are_refused_with_the_plan(
     (world.parent / "empty").mkdir()
     (world.parent / "broken").mkdir()
     (world.parent / "broken" / "a.wav").write_text("no audio")
+    # The corpora read it, but audiomentations does not.
+    (world.parent / "phone").mkdir()
+    encode(world.parent / "phone" / "a.m4a", speak(0.5), "aac", "ipod")
     document = yaml.safe_load(world.read_text())
     world.write_text(yaml.safe_dump({**document, "augment": {"effects": [spec]}}))
     with pytest.raises(ConfigError, match=message):
