@@ -195,7 +195,7 @@ NO_TABLE = [
     kind("unknown columns only", table(header="Datei Satz"), REFUSED,
          message="the columns are: Datei, Satz"),
     kind("no header (LJ Speech)", "a|uno due|uno due\nb|perché|perché\n", REFUSED,
-         message="the columns are: a, uno due, uno due"),
+         message="(the first line has to name the columns)"),
     kind("page of HTML", "<!DOCTYPE html>\n<html><body>404</body></html>\n", REFUSED,
          message="no column with"),
     kind("JSON lines under the name csv", json_lines(ROW), REFUSED, message="metadata.jsonl"),

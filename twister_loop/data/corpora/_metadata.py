@@ -30,7 +30,9 @@ from ._walk import METADATA_NAMES, show_name
 
 log = logging.getLogger(__name__)
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".txt", ".xlsx", ".parquet"})
+TABLE_SUFFIXES = frozenset(
+    ".csv .tsv .jsonl .json .txt .xlsx .ods .parquet .srt .vtt .lab .textgrid .stm .trn".split()
+)
 """Endings of files that may hold transcripts under another name, for errors."""
 YES = frozenset({"true", "1", "yes"})
 """Spellings of a column that is true, in any case."""

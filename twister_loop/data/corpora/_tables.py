@@ -94,8 +94,13 @@ class Table:
         Raises:
             ConfigError: It has none; names the columns that it has, and the nearest one.
         """
-        if not any(plain_name(name) in columns for name in self.columns):
-            raise ConfigError(f"{self.path}: {explain_missing(columns, content, self.columns)}")
+        names = {plain_name(name) for name in self.columns}
+        if names.isdisjoint(columns):
+            # Tables without a header, as that of LJ Speech, begin with a row.
+            hint = "" if names & _KNOWN_COLUMNS else " (the first line has to name the columns)"
+            raise ConfigError(
+                f"{self.path}: {explain_missing(columns, content, self.columns)}{hint}"
+            )
 
 
 def explain_missing(accepted: Sequence[str], content: str, columns: Iterable[str]) -> str:
