@@ -2,7 +2,7 @@
 
     python benchmarks/decoding.py [FOLDER]
 
-The files hold the same hour of a voice-like sound and are made first, which takes a minute or two.
+Times are of the processor, so that other work on the machine does not count. The files hold the same hour of a voice-like sound and are made first, which takes a minute or two.
 With another version of the package on PYTHONPATH, what that one cannot read is left out.
 """
 
@@ -58,14 +58,14 @@ def write_hour(folder: Path, suffix: str) -> Path:
 
 
 def measure(name: str, action: Callable[[], float]) -> None:
-    """Run an action, and print the seconds that it took and the seconds of audio that it gave."""
-    begin = time.perf_counter()
+    """Run an action, and write its seconds of CPU time and the seconds of audio that it gave."""
+    begin = time.process_time()
     try:
         seconds = action()
     except (AudioError, AttributeError) as error:
         sys.stdout.write(f"{name:24} cannot be read: {error}\n")
         return
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     sys.stdout.write(
         f"{name:24} {took:8.2f} s, {seconds:8.1f} s of audio, {seconds / took:6.0f} x real time\n"
     )

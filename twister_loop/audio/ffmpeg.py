@@ -128,7 +128,7 @@ def find_end(path: Path) -> Seconds | None:
                 end, last = float(packet.pts * packet.time_base), packet
         if end is None or _is_broken(last):
             return end
-        return end + _length(last)
+        return end + track.length(last)
 
 
 @contextmanager
@@ -181,6 +181,10 @@ class _Track:
         self.container, self.stream, self._file = container, stream, file
         # Threads of FFmpeg would not survive a fork, and gain nothing with audio.
         stream.codec_context.thread_count = 1
+        # Once, since the fractions of PyAV are slow and there are a million packets in ten hours.
+        self._tick = float(stream.time_base)
+        self._frame_tick: float | None = None
+        self._has_times = container.format.name not in WITHOUT_TIMES
         self.damage_count = 0
         self._padding = Padding("", is_told=True)
         self._end: Seconds | None = None
@@ -221,12 +225,14 @@ class _Track:
             except av.FFmpegError:
                 self.damage_count += 1
                 continue
-            length = _length(packet) or length
+            length = self.length(packet) or length
             for frame in decoded:
                 if last:
                     yield last
+                if self._frame_tick is None:
+                    self._frame_tick = float(frame.time_base or self._tick)
                 rate, samples = frame.sample_rate, _to_samples(frame)
-                gap = self._go_on(frame.pts, frame.time_base, len(samples) / rate)
+                gap = self._go_on(frame.pts, self._frame_tick, len(samples) / rate)
                 if gap >= LEAST_GAP:
                     self.damage_count += 1
                     yield rate, np.zeros((round(gap * rate), samples.shape[1]), np.float32)
@@ -243,34 +249,33 @@ class _Track:
         for packet in self.packets():
             if not packet.size:
                 continue
-            if not (length := _length(packet)):
+            if not (length := self.length(packet)):
                 return None
-            seconds += self._go_on(packet.pts, packet.time_base, length)
+            seconds += self._go_on(packet.pts, self._tick, length)
             if not packet.is_discard:
                 start, end = self._padding.keep(round(length * rate))
                 seconds += max(0, end - start - _skipped_samples(packet)) / rate
             last = packet
-        return seconds - _length(last) if _is_broken(last) else seconds
+        return seconds - self.length(last) if _is_broken(last) else seconds
 
-    def _go_on(self, pts: int | None, time_base: Any, length: Seconds) -> Seconds:
+    def length(self, packet: Any) -> Seconds:
+        """Return the duration of a packet, 0 if it has none."""
+        return (packet.duration or 0) * self._tick
+
+    def _go_on(self, pts: int | None, tick: Seconds, length: Seconds) -> Seconds:
         """Return the seconds between the last packet or frame and this one, and go on to its end.
 
         It is 0 where the time jumps, as between joined files.
         """
-        if self.container.format.name in WITHOUT_TIMES:
+        if not self._has_times:
             return 0.0
-        if pts is None or time_base is None:
+        if pts is None:
             self._end = None if self._end is None else self._end + length
             return 0.0
-        start = float(pts * time_base)
+        start = pts * tick
         gap = 0.0 if self._end is None else start - self._end
         self._end = start + length
         return gap if -LEAST_GAP <= gap <= LONGEST_GAP else 0.0
-
-
-def _length(packet: Any) -> Seconds:
-    """Return the duration of a packet, 0 if it has none."""
-    return float(packet.duration * packet.time_base) if packet.duration else 0.0
 
 
 def _is_broken(packet: Any) -> bool:
