@@ -2,8 +2,9 @@
 
     python benchmarks/decoding.py [FOLDER]
 
-Times are of the processor, so that other work on the machine does not count. The files hold the same hour of a voice-like sound and are made first, which takes a minute or two.
-With another version of the package on PYTHONPATH, what that one cannot read is left out.
+Times are of the processor, so that other work on the machine does not count. The files hold the
+same hour of a voice-like sound and are made first, which takes a minute or two. With another
+version of the package on PYTHONPATH, what that one cannot read is named.
 """
 
 from __future__ import annotations
