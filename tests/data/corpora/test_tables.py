@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from tests.miniatures import write_tone
 from tests.table_kinds import ALL_KINDS, TableKind
 from tests.table_kinds._kind import read_outcome
+from twister_loop.core.errors import ConfigError, ManifestError
+from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.data.corpora._lines import join_spaces, read_lines
 
@@ -114,6 +117,29 @@ def test_any_bytes_are_lines_or_one_sentence(tmp_path_factory: Any, content: byt
         outcome = read_outcome(Corpus.build(TableKind("any", {name: content}, {}).write(folder)))
         assert outcome.get("plain", True), outcome
         (folder / name).unlink()
+
+
+@settings(max_examples=200)
+@given(
+    kind=st.sampled_from(ALL_KINDS),
+    place=st.integers(0, 300),
+    deleted=st.integers(0, 5),
+    inserted=st.one_of(
+        st.binary(max_size=3), st.sampled_from([b"1e999", b"null", b"[", b"\\ud800"])
+    ),
+)
+def test_a_table_with_a_few_other_bytes_is_never_a_traceback(
+    tmp_path_factory: Any, kind: TableKind, place: int, deleted: int, inserted: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("changed")
+    spec = kind.write(folder)
+    for name, content in kind.files.items():
+        if content is not None:
+            changed = content[:place] + inserted + content[place + deleted :]
+            (folder / name).write_bytes(changed)
+    assert read_outcome(Corpus.build(spec)).get("plain", True)
+    with suppress(ConfigError, ManifestError):  # refused in one sentence
+        Manifest.write(Corpus.build(spec).utterances(), folder / "manifest")
 
 
 def test_a_log_names_files_without_a_row_and_rows_without_a_file(

@@ -104,7 +104,8 @@ class AihubBroadcast(Corpus):
             start, end = float(part["start"]), float(part["end"])
             transcript = str(part.get("form") or part["original_form"])
             speaker = part.get("speaker_id")
-            transcript.encode()  # JSON can spell half a character, which no file can hold
+            # JSON can spell half a character, which no file can hold.
+            f"{transcript}{speaker}".encode()
             if not (math.isfinite(start) and math.isfinite(end)):
                 raise ValueError("a time that is no number")
         except (ValueError, KeyError, TypeError) as cause:
