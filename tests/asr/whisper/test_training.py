@@ -48,6 +48,25 @@ def test_training_lowers_the_loss_and_writes_a_model_that_transcribes(
     assert [utterance.error for utterance in transcribed] == [None] * len(clips)
 
 
+@pytest.mark.parametrize(("timestamps", "decoding"), [(0.0, "clip"), (1.0, "sequential")])
+def test_training_on_clips_without_speech_teaches_to_stay_silent(
+    timestamps: float,
+    decoding: str,
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    tmp_path: Path,
+) -> None:
+    silent = [replace(clip, text="", speechless=True) for clip in clips[:2]]
+    training_set = Manifest.write(silent, tmp_path / "mixture")
+    recognizer = build_trainable(epochs=40, timestamps=timestamps, learning_rate=0.02)
+    trained = recognizer.train(tiny_whisper, training_set, tmp_path / "out", seed=1)
+    before, after = (
+        [line.pred_text for line in build_whisper(decoding=decoding).transcribe(weights, silent)]
+        for weights in (tiny_whisper, trained)
+    )
+    assert all(before) and not any(after)
+
+
 def test_a_trained_model_stores_its_smallest_margin(
     tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,8 @@ def find_objections(
         Utterance(id=str(number), text=texts[number % len(texts)], duration=duration, lang="it")
         for number, duration in enumerate(durations)
     ]
-    fitted = Recurrence().fit(Manifest.write(labels, folder))
+    # As a shard gets it on another machine.
+    fitted = pickle.loads(pickle.dumps(Recurrence().fit(Manifest.write(labels, folder))))
     return [fitted.objection(label) for label in labels]
 
 

@@ -78,6 +78,8 @@ def train(
             log.warning("%s: the labels of this training have none", NO_TIMESTAMPS)
             options = replace(options, timestamps=0.0)
         labeled = build_examples(whisper, training_set, margin, options.batch)
+        if any(example.utterance.speechless for example in labeled):
+            allow_empty_texts(whisper)
         epoch_steps = steps_per_epoch(len(labeled), options.batch, options.accumulate)
         total_steps = options.epochs * epoch_steps
         total_steps = min(total_steps, options.max_steps or total_steps)
@@ -109,6 +111,20 @@ def train(
             ) from cause
         trainer.finish(lambda: write_final_weights(options, whisper, start, out))
     return Checkpoint("whisper", out)
+
+
+def allow_empty_texts(whisper: Whisper) -> None:
+    """Let decoding write an empty text: take the end from the tokens that may not come first.
+
+    Whisper was not trained to end without a text, so its configuration forbids it, and a clip
+    without speech gets some word. A model that learned it keeps the permission in
+    `generation_config.json`, which other tools read too.
+    """
+    config = whisper.generation_config
+    forbidden = [
+        token for token in config.begin_suppress_tokens or [] if token != whisper.end_token
+    ]
+    config.begin_suppress_tokens = forbidden or None
 
 
 def build_trainer(
@@ -222,6 +238,8 @@ def write_weights(
 ) -> None:
     """Write the model as it is, with its processor, in the format of transformers."""
     model.config.trained_margin = min(options.margins[0], UNTRAINED_MARGIN)
+    # Adapters are merged into a model of its own, which has not learned to write empty texts.
+    model.generation_config = whisper.generation_config
     model.save_pretrained(folder)
     whisper.processor.save_pretrained(folder)
 
