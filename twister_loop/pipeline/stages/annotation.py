@@ -95,9 +95,9 @@ def cluster_speakers(
     if counts.mixed.utterances:
         log.warning(
             "%.1f %% of the speech, in %d of %d utterances, probably has several voices under one "
-            "name; these have `voices` above 1 in %s",
+            "name; these have `voices` above 1 in the manifest",
             100 * counts.mixed.duration / counts.total.duration,
-            counts.mixed.utterances, counts.total.utterances, named.path,
+            counts.mixed.utterances, counts.total.utterances,
         )  # fmt: skip
     return named
 
