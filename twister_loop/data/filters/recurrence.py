@@ -2,8 +2,8 @@
 
 A recognizer writes the same stock sentence for silence, noise and music of any length, in any
 language. People repeat themselves too, but the same words take about the same time: the logarithm
-of the duration of 1,229 prompts that share their text with others, by two people in Italian and
-by several in French, English and Czech, has a standard deviation of 0.12 (BENCHMARKS.md).
+of the duration of 1,118 prompts that share their text with others, by two people in Italian and by
+one each in French and English, has a standard deviation of 0.12 (BENCHMARKS.md).
 """
 
 from __future__ import annotations
