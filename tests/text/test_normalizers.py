@@ -107,6 +107,12 @@ def test_normalizing_twice_changes_nothing_and_words_are_separated_by_single_spa
         assert tested.normalize(once, lang) == once
 
 
+def test_a_jamo_behind_a_number_completes_the_syllable_at_once() -> None:
+    once = normalizer(use="basic").normalize("0%\u11a8", "ko")
+    assert once == "영퍼센특"
+    assert normalizer(use="basic").normalize(once, "ko") == once
+
+
 def test_every_normalizer_has_its_own_digest() -> None:
     digests = [normalizer(**spec).digest() for spec in VARIANTS]
     assert len(set(digests)) == len(digests)

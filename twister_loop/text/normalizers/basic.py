@@ -47,7 +47,8 @@ class Basic(Normalizer):
         text = fold_characters(text, lang)
         if self.numbers and lang:
             # Before punctuation is removed, which tells how numbers are read.
-            text = read_numbers(text, lang)
+            # Composed again: a letter that stood behind a digit may complete the syllable of its word.
+            text = unicodedata.normalize("NFKC", read_numbers(text, lang))
         text = join_words(text.translate(PUNCTUATION))
         if self.numbers and lang:
             text = unify_number_words(text, lang)
