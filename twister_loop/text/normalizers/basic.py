@@ -46,8 +46,8 @@ class Basic(Normalizer):
     def normalize(self, text: str, lang: Language | None) -> str:
         text = fold_characters(text, lang)
         if self.numbers and lang:
-            # Before punctuation is removed, which tells how numbers are read. Composed again, because
-            # a letter that stood behind a digit may complete the last syllable of its word.
+            # Before punctuation is removed, which tells how numbers are read. Composed again, as a
+            # letter that stood behind a digit may complete the last syllable of its word.
             text = unicodedata.normalize("NFKC", read_numbers(text, lang))
         text = join_words(text.translate(PUNCTUATION))
         if self.numbers and lang:
