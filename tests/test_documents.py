@@ -12,6 +12,7 @@ import yaml
 
 from twister_loop import load
 from twister_loop.audio import io as audio
+from twister_loop.cli.options import write_reference
 from twister_loop.cli.parser import build_parser
 from twister_loop.pipeline.stage_table import STAGES
 
@@ -47,6 +48,12 @@ def test_the_readme_lists_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
     for command in build_parser()._subparsers._group_actions[0].choices:  # type: ignore[union-attr]
         assert f"twister {command}" in readme, command
+
+
+@pytest.mark.model  # parts are read from their modules, which import the engines
+def test_the_reference_of_options_is_the_one_that_the_command_writes() -> None:
+    reference = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert reference == write_reference(), "run: twister options > docs/options.md"
 
 
 @pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)

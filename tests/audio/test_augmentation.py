@@ -151,11 +151,14 @@ def test_a_codec_keeps_length_and_timing(codec: str) -> None:
         ({"use": "noise", "recordings": "phone"}, "recordings: .*a.m4a: .*; convert it to WAV"),
         (
             {"use": "noise", "snr": [20, 10]},
-            "snr, color: two numbers in decibels, the smaller one first",
+            "snr: must be two numbers from -100 to 100, the smaller one first",
         ),
         ({"use": "codec", "codecs": ["gms"]}, "'gsm'"),
-        ({"use": "clipping", "percent": [0, 200]}, "percent: two numbers from 0 to 100"),
-        ({"use": "gain", "probability": 2}, "augment.effects.0.probability: from 0 to 1, not 2"),
+        ({"use": "clipping", "percent": [0, 200]}, "percent: must be two numbers from 0 to 100"),
+        (
+            {"use": "gain", "probability": 2},
+            "effects.gain.probability: must be a number from 0",
+        ),
     ],
 )
 def test_unusable_effects_are_refused_with_the_plan(
@@ -187,7 +190,7 @@ def test_an_effect_has_its_own_probability_or_that_of_the_plan(world: Path) -> N
         ("gain", 0.1),
         ("speed", 0.3),
     ]
-    with pytest.raises(ConfigError, match="copies: must be 1 or more, not 0"):
+    with pytest.raises(ConfigError, match="copies: must be a whole number from 1 to 1000, not 0"):
         load(world, {"augment": {"effects": effects, "copies": 0}})
 
 

@@ -17,7 +17,8 @@ from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
-    "demo run round retrain up deploy watch evaluate approve refuse status report dashboard "
+    "demo check options run round retrain up deploy watch evaluate approve refuse status report "
+    "dashboard "
     "compare study transcribe export reproduce forget corpus doctor"
 ).split()
 
@@ -137,7 +138,10 @@ def test_restart_sets_the_round_in_progress_aside(
         (["run", "{world}", "r", "--set", "pool=empty"], "pool: no audio found"),
         (["run", "{world}", "r", "--set", "texts=void.txt"], "texts: no text found"),
         (["run", "{world}", "r", "--set", "development={}"], "at least one set"),
-        (["run", "{world}", "r", "--set", "development={d: data/pool}"], "have no reference"),
+        (
+            ["run", "{world}", "r", "--set", "development={d: data/pool}"],
+            "no utterance has a transcript",
+        ),
         (["run", "{world}", "r", "--set", "rounds=[1"], "not a YAML value"),
     ],
 )

@@ -26,7 +26,7 @@ def test_all_mistakes_are_reported_with_their_places() -> None:
     message = str(mistakes.value)
     assert "inner.sise: unknown; did you mean 'size'?" in message
     assert "name: unknown; did you mean 'names'?" in message
-    assert "names: input should be a valid list, not 3" in message
+    assert "names: must be a list, each element text, not 3" in message
 
 
 @pytest.mark.parametrize(

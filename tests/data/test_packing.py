@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 from twister_loop import Plan, Utterance, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
+from twister_loop.core import schema
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.segments import (
@@ -322,15 +323,15 @@ def test_joined_speakers_are_no_single_speaker() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limit": 31}, "limit: more than 0 and at most 30 s, not 31"),
-        ({"gap": -1}, "gap, trim"),
+        ({"limit": 31}, "limit: must be a number above 0 and at most 30, not 31"),
+        ({"gap": -1}, "gap: must be a number from 0"),
         ({"switched": 1.5}, "from 0 to 1"),
         ({"inside": 0.5}, "inside: a part of `switched`, which is 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        PackOptions(**options)  # type: ignore[arg-type]
+        schema.parse_data(PackOptions, options)
 
 
 def test_switching_with_one_language_is_refused_before_the_round(

@@ -146,9 +146,9 @@ def test_labels_of_an_earlier_round_get_the_columns_estimated_now(
 @pytest.mark.parametrize(
     ("scan", "message"),
     [
-        ({"estimate": ["loudness"]}, "scan.estimate.0: input should be 'bandwidth' or 'dnsmos'"),
-        ({"speakers": {"distance": 1.5}}, "scan.speakers: distance, of_means: between 0 and 1"),
-        ({"duplicates": True}, "scan.duplicates: input should be 'keep' or 'drop'"),
+        ({"estimate": ["loudness"]}, "scan.estimate.0: must be one of: 'bandwidth', 'dnsmos'"),
+        ({"speakers": {"distance": 1.5}}, "scan.speakers.distance: must be a number above 0"),
+        ({"duplicates": True}, "scan.duplicates: must be one of: 'keep', 'drop'"),
     ],
 )
 def test_invalid_scan_options_are_refused(world: Path, scan: dict[str, Any], message: str) -> None:

@@ -15,6 +15,7 @@ from twister_loop.evaluation.outcomes import find_set_hidden_from_gates, load_ou
 from twister_loop.pipeline.held_out_check import check_held_out_sets
 from twister_loop.pipeline.loop import measure_champion
 from twister_loop.pipeline.preflight import list_held_out_sets
+from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.labeling import transcribe
 
 
@@ -61,6 +62,7 @@ def test_long_recordings_have_a_score_of_their_own(split_plan: Plan, tmp_path: P
     # Of the two recordings of the set, one is left in each part.
     strict = replace(split_plan, minimum_utterances=2)
     check_held_out_sets(strict, list_held_out_sets(strict, tmp_path / "sets"))
+    RunFolder.open(tmp_path / "run")
     report = measure_champion(strict, tmp_path / "run")
     utterances = {score.name: score.utterances for score in report.scores}
     assert utterances == {"dev": 1, "dev-long": 1, "test": 2, "vowels": 2}

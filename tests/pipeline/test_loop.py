@@ -139,8 +139,11 @@ def test_a_changed_plan_is_refused_for_the_round_in_progress_with_the_difference
         next_round(plan, tmp_path / "run")
     monkeypatch.undo()
     changed = replace(plan, mix=replace(plan.mix, synthetic=0.5))
-    with pytest.raises(StaleError, match=r"mix.synthetic: 1.0 -> 0.5.*--restart"):
+    with pytest.raises(StaleError, match=r"mix\.synthetic: 1\.0 -> 0\.5\n") as error:
         next_round(changed, tmp_path / "run")
+    # The commands can be copied as they are.
+    assert f"twister round {tmp_path}/run/round-01/plan.yaml {tmp_path}/run\n" in str(error.value)
+    assert f"twister round {plan.path} {tmp_path}/run --restart" in str(error.value)
     assert RunFolder.read(tmp_path / "run").set_aside() == tmp_path / "run" / "round-01.aside-1"
     assert next_round(changed, tmp_path / "run").number == 1
 

@@ -148,8 +148,8 @@ def test_held_out_texts_are_not_in_the_language_model(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rescore": {"texts": 1}}, "rescore: texts: at least 2"),
-        ({"rescore": {"weight": -1}}, "weight: not below 0"),
+        ({"rescore": {"texts": 1}}, "rescore.texts: must be a whole number from 2"),
+        ({"rescore": {"weight": -1}}, "rescore.weight: must be a number from 0"),
         ({"rescore": {}}, "rescore: toy has no beam search with alternatives"),
         (
             {"rescore": {}, "texts": [], "voices": {}},

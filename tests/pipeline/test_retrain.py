@@ -21,7 +21,7 @@ from twister_loop import (
 from twister_loop import retrain as retrain_run
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.audiofolder import AudioFolder
-from twister_loop.pipeline.run_folder import NewAudioOptions
+from twister_loop.pipeline.plan_schema import NewAudioOptions
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_round_in_progress_is_finished_even_without_new_audio(
 
 def test_options_of_new_audio_are_checked(world: Path) -> None:
     assert load(world).new_audio == NewAudioOptions(10.0, 30.0)
-    with pytest.raises(ConfigError, match="new_audio: minutes, settled: not below 0"):
+    with pytest.raises(ConfigError, match=r"new_audio\.minutes: must be a number"):
         load(world, {"new_audio": {"minutes": -1}})
     with pytest.raises(ConfigError, match=r"new_audio.minuets: unknown; did you mean 'minutes'"):
         load(world, {"new_audio": {"minuets": 1}})

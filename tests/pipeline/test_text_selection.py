@@ -130,13 +130,13 @@ def test_the_seed_determines_the_selection(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text_selection": {"texts": 0}}, "text_selection: texts: at least 1"),
+        ({"text_selection": {"texts": 0}}, "text_selection.texts: must be a whole number"),
         (
             {"text_selection": {"rare": 1.0}},
             "text_selection: rare, unlike: say with `texts` how many",
         ),
         (
-            {"filters": {"texts": [{"use": "text_length", "at_most": -1}]}},
+            {"filters": {"texts": [{"use": "text_length", "at_least": 9, "at_most": 5}]}},
             "smaller number first",
         ),
         (

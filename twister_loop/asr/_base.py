@@ -13,6 +13,24 @@ from ..core.registry import Part
 from ..core.types import Checkpoint, Seconds, Share, Utterance
 
 
+@dataclass(frozen=True)
+class WeightsStatus:
+    """Where pretrained weights are, found without downloading or converting them."""
+
+    model: str
+    """Name or folder, as a plan names it; of an engine without pretrained weights, the engine."""
+    source: str
+    """Description for people: `the folder /models/base`, `the hub`, `the packages ...`."""
+    size: int | None = None
+    """Bytes of the weights; None if they are not known."""
+    parameters: int | None = None
+    """Number of parameters; None if it is not known."""
+    folder: Path | None = None
+    """Folder that they can be read from now; None if they must be fetched or converted first."""
+    problem: str | None = None
+    """Reason why they cannot be had, with the remedies; None if they can."""
+
+
 class Recognizer(Part):
     """Automatic speech recognition engine.
 
@@ -246,6 +264,21 @@ class Recognizer(Part):
         The default keeps none.
         """
         return self
+
+    def find_weights(self) -> WeightsStatus:
+        """Find the pretrained weights without downloading or converting them.
+
+        The default is for a recognizer without pretrained weights.
+        """
+        return WeightsStatus(self.name, "needs no pretrained weights")
+
+    def memory_bytes_needed(self, start: Checkpoint) -> int | None:
+        """Estimate the bytes of memory at the peak of training; None if it is not known.
+
+        Args:
+            start: checkpoint of the size that is trained.
+        """
+        return None
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:
         """Estimate the bytes on disk that training needs at its peak, for the check before a run.

@@ -8,8 +8,9 @@ the last 5 averaged).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from ..core.ranges import Range
 from ._from_scratch.attention_decoders import TransformerDecoder
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
 from ._from_scratch.encoders import ConformerEncoder
@@ -21,13 +22,13 @@ class Conformer(JointRecognizer):
     """Conformer encoder, CTC and a Transformer decoder."""
 
     network_options: ClassVar = ("layers", "decoder_layers", "width", "heads", "inner", "kernel")
-    layers: int = 12
-    decoder_layers: int = 8
-    width: int = 256
-    heads: int = 8
-    inner: int = 2048
+    layers: Annotated[int, Range(1, 1000)] = 12
+    decoder_layers: Annotated[int, Range(1, 1000)] = 8
+    width: Annotated[int, Range(1, 65536)] = 256
+    heads: Annotated[int, Range(1, 1024)] = 8
+    inner: Annotated[int, Range(1, 1000000)] = 2048
     """Width of the feed-forward layers."""
-    kernel: int = 31
+    kernel: Annotated[int, Range(1, 1023)] = 31
     """Width of a convolution, in frames of 40 ms."""
 
     def build_network(self, vocabulary_size: int) -> JointModel:

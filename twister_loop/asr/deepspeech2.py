@@ -7,10 +7,11 @@ report tried this on 10,000 clips of KsponSpeech and reached a character error r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 
+from ..core.ranges import Range
 from ._from_scratch.deepspeech2_model import Cell, DeepSpeech2Model
 from ._from_scratch.features import feature_size
 from ._from_scratch.recognizer import ScratchRecognizer
@@ -21,16 +22,16 @@ class DeepSpeech2(ScratchRecognizer):
     """Convolutions, bidirectional recurrent layers and CTC."""
 
     network_options: ClassVar = ("hidden", "layers", "cell", "attention", "heads")
-    hidden: int = 512
+    hidden: Annotated[int, Range(1, 65536)] = 512
     """Width of each direction of a recurrent layer; the default is KoSpeech's."""
-    layers: int = 5
+    layers: Annotated[int, Range(1, 1000)] = 5
     """Number of recurrent layers."""
     cell: Cell = "gru"
     attention: bool = False
     """Add self-attention after every recurrent layer."""
-    heads: int = 4
+    heads: Annotated[int, Range(1, 1024)] = 4
     """Heads of that self-attention."""
-    dropout: float = 0.1
+    dropout: Annotated[float, Range(0, below=1)] = 0.1
 
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
         return DeepSpeech2Model(

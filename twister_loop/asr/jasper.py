@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 
-from ..core.types import Share
+from ..core.ranges import Fraction, Range
 from ._from_scratch.features import feature_size
 from ._from_scratch.jasper_model import JasperModel
 from ._from_scratch.recognizer import ScratchRecognizer
@@ -18,19 +18,14 @@ class Jasper(ScratchRecognizer):
     """Blocks of convolutions over time, and CTC."""
 
     network_options: ClassVar = ("blocks", "repeat", "scale")
-    blocks: int = 10
+    blocks: Annotated[int, Range(1, 1000)] = 10
     """Number of blocks, each with residuals from all before it; 10 x 5 is the paper's largest."""
-    repeat: int = 5
+    repeat: Annotated[int, Range(1, 1000)] = 5
     """Convolutions in a block."""
-    scale: float = 1.0
+    scale: Annotated[float, Range(above=0, high=100)] = 1.0
     """Factor of all widths, which are 256 to 1024 in the paper."""
-    dropout: Share = 1.0
+    dropout: Fraction = 1.0
     """Factor of the paper's dropouts, which are 0.2 to 0.4; from 0 to 1."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.blocks, self.repeat) < 1 or self.scale <= 0:
-            raise ValueError("blocks, repeat: must be at least 1; scale: must be above 0")
 
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
         return JasperModel(

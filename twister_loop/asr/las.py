@@ -7,8 +7,9 @@ CTC weight 0.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from ..core.ranges import Range
 from ._from_scratch.attention_decoders import Speller
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
 from ._from_scratch.encoders import ListenerEncoder
@@ -20,12 +21,12 @@ class ListenAttendSpell(JointRecognizer):
     """Bidirectional LSTM encoder, CTC and an LSTM decoder with attention."""
 
     network_options: ClassVar = ("layers", "decoder_layers", "hidden", "heads")
-    layers: int = 3
-    decoder_layers: int = 2
-    hidden: int = 512
+    layers: Annotated[int, Range(1, 1000)] = 3
+    decoder_layers: Annotated[int, Range(1, 1000)] = 2
+    hidden: Annotated[int, Range(1, 65536)] = 512
     """Width of each direction of the encoder."""
-    heads: int = 4
-    dropout: float = 0.3
+    heads: Annotated[int, Range(1, 1024)] = 4
+    dropout: Annotated[float, Range(0, below=1)] = 0.3
 
     def build_network(self, vocabulary_size: int) -> JointModel:
         size = feature_size(self.features, self.mels)

@@ -8,10 +8,11 @@ of a text x vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 
+from ..core.ranges import Range
 from ._from_scratch import ctc
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
 from ._from_scratch.encoders import ListenerEncoder
@@ -24,11 +25,11 @@ class Transducer(JointRecognizer):
     """Bidirectional LSTM encoder, CTC and a transducer."""
 
     network_options: ClassVar = ("layers", "decoder_layers", "hidden", "width")
-    layers: int = 4
-    decoder_layers: int = 1
-    hidden: int = 320
+    layers: Annotated[int, Range(1, 1000)] = 4
+    decoder_layers: Annotated[int, Range(1, 1000)] = 1
+    hidden: Annotated[int, Range(1, 65536)] = 320
     """Width of each direction of the encoder."""
-    width: int = 512
+    width: Annotated[int, Range(1, 65536)] = 512
     """Width of the prediction network and of the joint network."""
 
     def build_network(self, vocabulary_size: int) -> JointModel:

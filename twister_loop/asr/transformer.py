@@ -7,8 +7,9 @@ feed-forward width 2048, 8 heads, CTC weight 0.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from ..core.ranges import Range
 from ._from_scratch.attention_decoders import TransformerDecoder
 from ._from_scratch.ctc_attention import JointModel, JointRecognizer
 from ._from_scratch.encoders import TransformerEncoder
@@ -20,11 +21,11 @@ class Transformer(JointRecognizer):
     """Transformer encoder, CTC and a Transformer decoder."""
 
     network_options: ClassVar = ("layers", "decoder_layers", "width", "heads", "inner")
-    layers: int = 12
-    decoder_layers: int = 6
-    width: int = 512
-    heads: int = 8
-    inner: int = 2048
+    layers: Annotated[int, Range(1, 1000)] = 12
+    decoder_layers: Annotated[int, Range(1, 1000)] = 6
+    width: Annotated[int, Range(1, 65536)] = 512
+    heads: Annotated[int, Range(1, 1024)] = 8
+    inner: Annotated[int, Range(1, 1000000)] = 2048
     """Width of the feed-forward layers."""
 
     def build_network(self, vocabulary_size: int) -> JointModel:

@@ -8,7 +8,7 @@ depend on the order of work or on the number of processes that share it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..core import schema
 from ..core.errors import AudioError
 from ..core.file_hashes import VerifiedManifest
 from ..core.manifest import Manifest
+from ..core.ranges import Range
 from ..core.segments import MAX_WINDOW
 from ..core.types import Share, Utterance
 from . import io as audio
@@ -42,13 +43,9 @@ class Augmentation:
     """`written` stores augmented copies with the round's other audio, the same for all epochs.
     `reading` augments whenever training reads an utterance: anew in every epoch, and without
     copies on disk."""
-    copies: int = 1
+    copies: Annotated[int, Range(1, 1000)] = 1
     """Number of different augmented copies of every utterance, 1 or more."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ValueError(f"copies: must be 1 or more, not {self.copies}")
 
     def apply(
         self, utterance: Utterance, seed: int, epoch: int, copy: int

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +141,9 @@ def write(samples: Samples, path: Path, sample_rate: int = SAMPLE_RATE) -> Secon
     return len(samples) / sample_rate
 
 
+_trusts_headers: ContextVar[bool] = ContextVar("trusts_headers", default=False)
+
+
 def read_duration(path: Path) -> Seconds:
     """Return the duration that the header of a file has: quick, and wrong for some lossy files.
 
@@ -148,11 +154,24 @@ def read_duration(path: Path) -> Seconds:
     return source.duration or decoding.measure_duration(source)
 
 
+@contextmanager
+def trusting_headers() -> Iterator[None]:
+    """Have `measure_duration` read headers only: for estimates of a large pool within seconds."""
+    token = _trusts_headers.set(True)
+    try:
+        yield
+    finally:
+        _trusts_headers.reset(token)
+
+
 def measure_duration(path: Path) -> Seconds:
     """Return the duration of what can be decoded, within 0.1 s. Raises AudioError.
 
-    Uncompressed formats have it in their header; others are searched for all their packets.
+    Uncompressed formats have it in their header; others are searched for all their packets, unless
+    it is called within `trusting_headers`.
     """
+    if _trusts_headers.get():
+        return read_duration(path)
     return decoding.measure_duration(decoding.identify(path))
 
 

@@ -32,7 +32,8 @@ from ..pipeline.steps import StageRunner
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
-from . import doctor, prefect_bridge, toy_demo
+from . import prefect_bridge, toy_demo
+from .check import load_checked
 from .finished import is_finished
 
 log = logging.getLogger("twister_loop")
@@ -67,21 +68,12 @@ def run(options: argparse.Namespace) -> int:
     if is_finished(options.plan, options.run, options.changes):
         print("nothing to do: all rounds of this plan are finished")
         return _print_run(options.run)
-    if options.prefect:
-        return _run_through_prefect("refine", options)
-    return _run_here(options, refine)
+    return _run_rounds(options, "refine", refine)
 
 
 def run_one_round(options: argparse.Namespace) -> int:
     """Finish the round in progress, or run one more."""
-    if options.restart and (options.run / "run.json").is_file():
-        # Under the lock, so that no round is moved away while another process works on it.
-        with RunFolder.read(options.run).locked():
-            aside = RunFolder.read(options.run).set_aside()
-        print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
-    if options.prefect:
-        return _run_through_prefect("round", options)
-    return _run_here(options, lambda *arguments: [next_round(*arguments)])
+    return _run_rounds(options, "round", lambda *arguments: [next_round(*arguments)])
 
 
 def retrain_on_new_audio(options: argparse.Namespace) -> int:
@@ -90,9 +82,7 @@ def retrain_on_new_audio(options: argparse.Namespace) -> int:
     `new_audio` in the plan says how many minutes are enough. Audio is compared with earlier rounds
     by content. A round in progress is finished first.
     """
-    if options.prefect:
-        return _run_through_prefect("retrain", options)
-    return _run_here(options, lambda *arguments: [retrain(*arguments)])
+    return _run_rounds(options, "retrain", lambda *arguments: [retrain(*arguments)])
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -118,10 +108,10 @@ def up(options: argparse.Namespace) -> int:
     rounds. Set TWISTER_WEBHOOK to a URL that is called with the outcome of every round.
     """
     # All checks come before the server starts, whose log would hide their messages.
-    prefect_bridge.check_host(options.host)
+    prefect_bridge.check_address(options.host, options.port)
     prefect_bridge.check_cron(options.cron)
     paths = prefect_bridge.experiment_paths(options.plan, options.run)
-    plan = load(options.plan) if paths else None
+    plan = load_checked(options, options.run, waits_for_audio=True) if paths else None
     if (options.watch or options.cron) and plan is None:
         raise ConfigError("--watch and --cron need an experiment: twister up PLAN RUN")
     watch_options = prefect_bridge.watch_options(plan, paths) if plan and options.watch else None
@@ -154,7 +144,8 @@ def deploy(options: argparse.Namespace) -> int:
     prefect_bridge.check_cron(options.cron)
     paths = prefect_bridge.experiment_paths(options.plan, options.run)
     if paths:
-        load(options.plan)  # a plan with an error should fail now, not at two in the morning
+        # An error should be seen now, not at two in the morning.
+        load_checked(options, options.run, waits_for_audio=True)
     elif options.cron:
         raise ConfigError("--cron needs an experiment: twister deploy PLAN RUN")
     return prefect_bridge.run_flow("deploy", **paths, cron=options.cron)
@@ -218,7 +209,7 @@ def compare_with_parts(options: argparse.Namespace) -> int:
         rounds=options.rounds,
         ablation=options.ablation,
     )
-    plan = load(options.plan, options.changes)
+    plan = load_checked(options, options.folder)
     dashboard.print_comparison(compare(plan, options.folder, compare_options))
     print(f"The same as numbers: {options.folder / 'comparison.json'}")
     return 0
@@ -288,26 +279,30 @@ def check_corpus(options: argparse.Namespace) -> int:
     return 0 if is_complete else 1
 
 
-def diagnose(options: argparse.Namespace) -> int:
-    """Show what this machine can run, and how to install what is missing.
-
-    Exit code 1 if something is broken; extras that are not installed are no fault.
-    """
-    if options.fix:
-        print(doctor.fix_torchaudio())
-    findings = list(doctor.run_checks(server=options.server))
-    for finding in findings:
-        print(finding)
-    return 1 if any(finding.status == "PROBLEM" for finding in findings) else 0
-
-
-def _run_here(
-    options: argparse.Namespace, run_rounds: Callable[[Plan, Path, StageRunner], Iterable[Round]]
+def _run_rounds(
+    options: argparse.Namespace,
+    flow: str,
+    run_rounds: Callable[[Plan, Path, StageRunner], Iterable[Round]],
 ) -> int:
-    plan = load(options.plan, options.changes)
+    """Run rounds as a Prefect flow, or in this process; the plan is checked first."""
+    # Before a server starts or a round is moved away: an error costs seconds here, not a minute.
+    plan = load_checked(options, options.run, waits_for_audio=flow == "retrain")
+    if getattr(options, "restart", False):
+        _set_round_aside(options.run)
+    if options.prefect:
+        return _run_through_prefect(flow, options)
     stages = dashboard.redraw_after_stages(options.run, run_in_process)
     _print_rounds(options.run, run_rounds(plan, options.run, stages))
     return _print_run(options.run)
+
+
+def _set_round_aside(run: Path) -> None:
+    if not (run / "run.json").is_file():
+        return
+    # Under the lock, so that no round is moved away while another process works on it.
+    with RunFolder.read(run).locked():
+        aside = RunFolder.read(run).set_aside()
+    print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
 
 
 def _print_run(run: Path) -> int:

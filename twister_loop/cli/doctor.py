@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import re
@@ -44,6 +45,19 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.status:<8} {self.name:<26} {self.detail}"
+
+
+def diagnose(options: argparse.Namespace) -> int:
+    """Show what this machine can run, and how to install what is missing.
+
+    Exit code 1 if something is broken; extras that are not installed are no fault.
+    """
+    if options.fix:
+        print(fix_torchaudio())
+    findings = list(run_checks(server=options.server))
+    for finding in findings:
+        print(finding)
+    return 1 if any(finding.status == "PROBLEM" for finding in findings) else 0
 
 
 def run_checks(server: bool = False) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import ConfigError
 from ..pipeline.plan_reader import parse_value
 from ..pipeline.run_folder import RunFolder
 
@@ -25,7 +26,10 @@ def is_finished(plan: Path, run: Path, changes: Mapping[str, Any]) -> bool:
         return False
     run_folder = RunFolder.read(run)
     # Compared as documents, so that comments and the order of keys do not matter.
-    document = parse_value(plan.read_text(encoding="utf-8"))
+    try:
+        document = parse_value(plan.read_text(encoding="utf-8-sig"))
+    except (ConfigError, OSError, UnicodeDecodeError):
+        return False  # whoever loads the plan says what is wrong with it
     if not run_folder.finished_rounds or not isinstance(document, dict):
         return False
     current = {**document, **changes}

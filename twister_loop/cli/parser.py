@@ -2,6 +2,8 @@
 
 Examples:
   twister demo --toy                                the whole loop on a toy language, in seconds
+  twister check configs/ivr.yaml                    what a plan needs, before anything runs
+  twister options whisper                           ranges and defaults of its options
   twister run configs/ivr.yaml runs/demo            run rounds until the plan's number is reached
   twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
   twister round configs/ivr.yaml runs/demo --restart   set it aside and start the round again
@@ -31,7 +33,7 @@ from typing import Any
 
 from .. import __version__
 from ..pipeline.plan_reader import parse_value
-from . import commands, forget, prefect_bridge, transcribe
+from . import check, commands, doctor, forget, options, prefect_bridge, transcribe
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -65,6 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
         return subparser
 
     _add_demo(add("demo", commands.demo))
+    _add_check(add("check", check.check))
+    add("options", options.show_options).add_argument(
+        "name", nargs="?", metavar="NAME", help="a part or a key of a plan"
+    )
     for name, command in (
         ("run", commands.run),
         ("round", commands.run_one_round),
@@ -90,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(forget_parser := add("forget", forget.forget))
     forget.add_arguments(forget_parser)
     _add_corpus(add("corpus", commands.check_corpus))
-    _add_doctor(add("doctor", commands.diagnose))
+    _add_doctor(add("doctor", doctor.diagnose))
     return parser
 
 
@@ -107,6 +113,15 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--toy", action="store_true", help="use the toy language, in which a letter is a pitch"
     )
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument(
+        "run", type=Path, nargs="?", metavar="RUN", help="run directory that it will have"
+    )
+    _add_changes(parser)
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def _add_plan_and_run(parser: argparse.ArgumentParser, optional: bool = False) -> None:

@@ -20,6 +20,7 @@ from ..core.processes import die_with_parent
 from ..data.corpora.audiofolder import AudioFolder
 from ..pipeline.plan import Plan
 
+MAX_PORT = 65_535
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 
@@ -86,8 +87,10 @@ def check_cron(cron: str | None) -> None:
         )
 
 
-def check_host(host: str) -> None:
-    """Raise ConfigError if a server without a password would be reachable from other machines."""
+def check_address(host: str, port: int) -> None:
+    """Raise ConfigError for no port, or for a server that others could reach without a password."""
+    if port > MAX_PORT:
+        raise ConfigError(f"--port {port}: ports end at {MAX_PORT}")
     try:
         is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:  # a host name

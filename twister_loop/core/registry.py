@@ -20,6 +20,14 @@ from . import schema
 from .errors import ConfigError
 
 
+class PartError(ConfigError):
+    """Wrong options of a part; each mistake has its place among the options."""
+
+    def __init__(self, kind: str, name: str, mistakes: list[schema.Mistake]) -> None:
+        super().__init__(f"{kind} {name}: " + "; ".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
 class Part(ABC):
     """Base of everything that a plan can name."""
 
@@ -80,7 +88,8 @@ class Part(ABC):
             folder: the folder that relative paths among the options start from.
 
         Raises:
-            ConfigError: the part or an option is unknown, or an option is wrong.
+            ConfigError: the part is unknown or needs a package; or a `PartError`, if options are
+                unknown or wrong.
         """
         # A copy: the plan is also stored as it was read.
         options = dict(spec)
@@ -99,11 +108,14 @@ class Part(ABC):
             }
             if absolute_paths:
                 part = dataclasses.replace(part, **absolute_paths)  # type: ignore[type-var]
-        except ValueError as cause:
-            raise ConfigError(f"{cls.__name__.lower()} {name}: {cause}") from cause
+        except schema.RecordError as cause:
+            raise PartError(cls.__name__.lower(), name, cause.mistakes) from cause
+        except ValueError as cause:  # of a part's own check, which runs again with absolute paths
+            mistake = schema.Mistake((), str(cause))
+            raise PartError(cls.__name__.lower(), name, [mistake]) from cause
         # Only now, because these look at files, whose paths must be absolute.
-        if errors := "; ".join(part.validation_errors()):
-            raise ConfigError(f"{cls.__name__.lower()} {name}: {errors}")
+        if errors := [schema.Mistake((), error) for error in part.validation_errors()]:
+            raise PartError(cls.__name__.lower(), name, errors)
         return part
 
     def validation_errors(self) -> Iterator[str]:

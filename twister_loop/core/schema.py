@@ -6,34 +6,51 @@ the name that was probably meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
-from rapidfuzz import fuzz, process
+
+from .schema_errors import Mistake, describe_mistakes, find_nearest_name, show_value, suggest_name
+
+__all__ = [
+    "FORBID_UNKNOWN_FIELDS",
+    "Mistake",
+    "RecordError",
+    "find_nearest_name",
+    "parse_data",
+    "parse_json",
+    "show_value",
+    "suggest_name",
+    "to_json_data",
+    "to_json_line",
+]
 
 T = TypeVar("T")
 
-FORBID_UNKNOWN_FIELDS = ConfigDict(extra="forbid")
-"""Set as `__pydantic_config__` on a dataclass whose unknown fields are errors."""
-MIN_SIMILARITY = 60.0
-"""Percent (rapidfuzz's `ratio`, insertions and deletions over both lengths). Below this two names
-are not taken for one, so that nonsense gets the list of names and no suggestion. Two letters
-swapped in a name of three ('dve' for 'dev') are 67."""
+FORBID_UNKNOWN_FIELDS = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Set as `__pydantic_config__` on a dataclass of options: unknown fields are errors, and so are
+numbers that are infinite or NaN, which pass every comparison unnoticed."""
+
+
+class RecordError(ValueError):
+    """Everything that is wrong in a record; the message is one phrase for each mistake."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        super().__init__("; ".join(map(str, mistakes)))
+        self.mistakes = mistakes
 
 
 def parse_data(record_class: type[T], content: Any) -> T:
     """Return an instance of a class, built from parsed YAML or JSON.
 
     Raises:
-        ValueError: names everything that is wrong, not only the first mistake.
+        RecordError: names everything that is wrong, not only the first mistake.
     """
     try:
         instance: T = _adapters[record_class].validate_python(content)
     except ValidationError as cause:
-        raise ValueError("; ".join(_describe_errors(record_class, cause))) from cause
+        raise RecordError(describe_mistakes(record_class, cause.errors())) from cause
     return instance
 
 
@@ -41,12 +58,12 @@ def parse_json(record_class: type[T], text: str | bytes) -> T:
     """Return an instance of a class, built from JSON text.
 
     Raises:
-        ValueError: names everything that is wrong, not only the first mistake.
+        RecordError: names everything that is wrong, not only the first mistake.
     """
     try:
         instance: T = _adapters[record_class].validate_json(text)
     except ValidationError as cause:
-        raise ValueError("; ".join(_describe_errors(record_class, cause))) from cause
+        raise RecordError(describe_mistakes(record_class, cause.errors())) from cause
     return instance
 
 
@@ -103,32 +120,6 @@ def escape_surrogates(content: Any) -> Any:
     return content
 
 
-def suggest_name(name: str, names: Iterable[str]) -> str:
-    """Return a hint for an unknown name: the most similar of the names, or all of them.
-
-    >>> suggest_name("toi", ["toy", "whisper"])
-    "did you mean 'toy'?"
-    >>> suggest_name("xyzzy", ["toy", "whisper"])
-    'choose one of: toy, whisper'
-    """
-    choices = sorted(names)
-    nearest = find_nearest_name(name, choices)
-    return f"did you mean {nearest!r}?" if nearest else f"choose one of: {', '.join(choices)}"
-
-
-def find_nearest_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the most similar of the names; None if none is similar.
-
-    >>> find_nearest_name("trancript", ["text", "transcript"])
-    'transcript'
-    """
-    # Sorted, so that the choice does not depend on the order of a set. `ratio` compares whole
-    # names; rapidfuzz's default scorer also counts parts, so that a short name matches any long one
-    # that contains its letters.
-    match = process.extractOne(name, sorted(names), scorer=fuzz.ratio, score_cutoff=MIN_SIMILARITY)
-    return match[0] if match else None
-
-
 class _Adapters(dict[type, TypeAdapter[Any]]):
     """Cache of pydantic's adapters by class: building one is slow, using it is fast."""
 
@@ -137,41 +128,3 @@ class _Adapters(dict[type, TypeAdapter[Any]]):
 
 
 _adapters = _Adapters()
-
-
-def _describe_errors(record_class: type, cause: ValidationError) -> Iterator[str]:
-    """Yield one phrase for each mistake, `place: what is wrong`."""
-    for error in cause.errors():
-        place = ".".join(map(str, error["loc"]))
-        # pydantic names the same mistake by the kind of class that it occurs in.
-        if error["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-            names = _list_fields(record_class, error["loc"][:-1])
-            hint = f"; {suggest_name(str(error['loc'][-1]), names)}" if names else ""
-            yield f"{place}: unknown{hint}"
-        elif error["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
-            yield f"{place}: missing"
-        elif error["type"] == "value_error":
-            # Raised by one of our own classes: it may concern one option or several together.
-            message = str(error["ctx"]["error"])
-            yield f"{place}: {message}" if place else message
-        else:
-            wrong_input = error.get("input")
-            # A whole table of options would hide the message.
-            is_long = isinstance(wrong_input, dict | list)
-            message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
-            yield f"{place}: {message}" + ("" if is_long else f", not {wrong_input!r}")
-
-
-def _list_fields(record_class: Any, place: Iterable[int | str]) -> list[str]:
-    """Return the field names of the dataclass at a place inside another.
-
-    The list is empty where there is no dataclass.
-    """
-    for step in place:
-        annotation = (
-            get_type_hints(record_class).get(str(step)) if is_dataclass(record_class) else None
-        )
-        # The dataclass itself, or the one inside `X | None`, `tuple[X, ...]`, `dict[str, X]`.
-        inner_types = (annotation, *get_args(annotation))
-        record_class = next(filter(is_dataclass, inner_types), None)
-    return [option.name for option in fields(record_class)] if is_dataclass(record_class) else []

@@ -8,12 +8,12 @@ are scaled to shares, and the time above a limit of hours or a share is left out
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from ..core import schema
+from ..core.ranges import Fraction, NumberFromZero, Range
 from ..core.types import Language, Seconds, Share
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,9 @@ class MixtureGroup(NamedTuple):
 
 GroupDurations = dict[MixtureGroup, Seconds]
 """Seconds of speech in each group."""
+Weight = Annotated[float, Range(0, 100)]
+"""Factor of the hours that are available. A larger one than this is a slip of the keyboard."""
+Temperature = Annotated[float, Range(above=0, high=1000)]
 Level = Literal["origin", "language", "corpus"]
 FIELD_OF_LEVEL: dict[Level, str] = {"origin": "origin", "language": "lang", "corpus": "corpus"}
 
@@ -54,53 +57,46 @@ class MixOptions:
     Weights multiply the available hours: 0.5 takes half of them, 2 takes all of them twice.
     """
 
-    human: float = 1.0
+    human: Weight = 1.0
     """Weight of human speech, from 0."""
-    pseudo: float = 1.0
+    pseudo: Weight = 1.0
     """Weight of pseudo-labeled speech, from 0."""
-    synthetic: float = 1.0
+    synthetic: Weight = 1.0
     """Weight of synthetic speech, from 0."""
-    replay: Share = 0.1
+    replay: Fraction = 0.1
     """Largest share of replayed speech, from 0 to 1. No replayed speech is taken twice."""
-    speechless: Share = 0.0
+    speechless: Fraction = 0.0
     """Largest share of clips without speech, from 0 to 1, whose empty text is trained on so that
     the recognizer stays silent there: those of the pool in which neither the champion nor voice
     activity detection finds any, and those declared by their corpus. None is taken twice."""
-    languages: Mapping[Language, float] = field(default_factory=dict)
+    languages: Mapping[Language, Weight] = field(default_factory=dict)
     """Weights of languages, from 0; 1 for those not listed."""
-    corpora: Mapping[str, float] = field(default_factory=dict)
+    corpora: Mapping[str, Weight] = field(default_factory=dict)
     """Weights of corpora, from 0, by the name of their folder, file or data set; 1 for those not
     listed."""
-    temperature: Mapping[Level, float] = field(default_factory=dict)
+    temperature: Mapping[Level, Temperature] = field(default_factory=dict)
     """Temperature for languages, origins or corpora: their shares of the same total become
     proportional to hours to the power of 1 / temperature. Above 1 gives small ones more."""
-    shares: Mapping[str, Share] = field(default_factory=dict)
+    shares: Mapping[str, Annotated[Share, Range(0, below=1)]] = field(default_factory=dict)
     """Exact share of all hours, from 0 to 1, for an origin, a language or a corpus. Its speech is
     taken as many times as that needs."""
-    at_most: Mapping[str, Share] = field(default_factory=dict)
+    at_most: Mapping[str, Fraction] = field(default_factory=dict)
     """Largest share of all hours, from 0 to 1, for an origin, a language or a corpus; more is left
     out."""
-    hours: Mapping[str, float] = field(default_factory=dict)
+    hours: Mapping[str, NumberFromZero] = field(default_factory=dict)
     """Most hours of an origin, a language or a corpus; more is left out."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
-        # Written so that NaN fails too; an infinite weight would draw copies without end.
-        for option in ("human", "pseudo", "synthetic"):
-            if not 0 <= getattr(self, option) < math.inf:
-                raise ValueError(f"{option}: a weight, not below 0 and finite")
-        for option in ("languages", "corpora", "hours"):
-            for name, amount in getattr(self, option).items():
-                if not 0 <= amount < math.inf:
-                    raise ValueError(f"{option}: {name}: not below 0 and finite")
-        if not all(0 < temperature < math.inf for temperature in self.temperature.values()):
-            raise ValueError("temperature: above 0 and finite; 1 changes nothing")
-        shares = {**self.shares, **self.at_most, REPLAY: self.replay, SPEECHLESS: self.speechless}
-        if any(not 0 <= share <= 1 for share in shares.values()):
-            raise ValueError("replay, speechless, shares, at_most: parts of a whole, from 0 to 1")
         # A share of 1 is reached by no factor, however large.
-        if any(share == 1 for share in self.shares.values()) or sum(self.shares.values()) >= 1:
+        if sum(self.shares.values()) >= 1:
             raise ValueError("shares: must leave something for the rest")
+        for name, share in self.shares.items():
+            if share > self.at_most.get(name, 1.0):
+                raise ValueError(
+                    f"shares, at_most: {name} cannot have a share of {share:g} and be at most "
+                    f"{self.at_most[name]:g}"
+                )
 
     def keeps_any(self, origins: Sequence[str]) -> bool:
         """Return True if any speech of these origins can be left to train on."""

@@ -10,9 +10,10 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from ..core import schema
+from ..core.ranges import Fraction, Range
 from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, join_texts, trim_silence
 from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
 
@@ -28,30 +29,24 @@ MAX_SWITCHING_GROUPS = 64
 class PackOptions:
     """Options of `pack:`, joining utterances for training."""
 
-    limit: Seconds = MAX_WINDOW
+    limit: Annotated[Seconds, Range(above=0, high=MAX_WINDOW)] = MAX_WINDOW
     """Longest group in seconds, 30 at most."""
-    gap: Seconds = 0.5
+    gap: Annotated[Seconds, Range(0, MAX_WINDOW)] = 0.5
     """Silence between neighbors in seconds; there is none at a switch inside a sentence."""
     speakers: Literal["any", "same"] = "any"
     """`same` joins only utterances of one known speaker."""
-    trim: Seconds | None = None
+    trim: Annotated[Seconds, Range(0, MAX_WINDOW)] | None = None
     """Silence in seconds to leave before the first word and after the last. Needs word times. None
     does not trim."""
-    switched: Share = 0.0
+    switched: Fraction = 0.0
     """Share of the groups, from 0 to 1, that switch between two languages, as far as there is
     speech of a second one. All others are of one language."""
-    inside: Share = 0.0
+    inside: Fraction = 0.0
     """Share of those, from 0 to 1, that switch inside a sentence too: with a phrase of one language
     in the middle of a sentence of the other. Needs word times."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
-        if not 0 < self.limit <= MAX_WINDOW:
-            raise ValueError(f"limit: more than 0 and at most {MAX_WINDOW:g} s, not {self.limit:g}")
-        if self.gap < 0 or (self.trim or 0) < 0:
-            raise ValueError("gap, trim: no silence is shorter than 0 s")
-        if not (0 <= self.switched <= 1 and 0 <= self.inside <= 1):
-            raise ValueError("switched, inside: parts of a whole, from 0 to 1")
         if self.inside and not self.switched:
             raise ValueError("inside: a part of `switched`, which is 0")
 

@@ -160,6 +160,13 @@ def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool)
     # Replayed speech does not count: alone it teaches nothing new.
     if not mix.keeps_any(origins):
         raise ValueError(f"weights that sum to zero leave nothing of {', '.join(origins)} speech")
+    # Caps of everything that there is, replayed speech too, have to fill a whole.
+    caps = sum(mix.at_most.get(origin, 1.0) for origin in origins) + mix.replay
+    if caps < 1:
+        raise ValueError(
+            f"at_most: the largest shares of {', '.join(origins)} add up to {caps:g} with replay, "
+            "and the training data needs a whole; raise one of them"
+        )
     return mix
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Literal
+from typing import Annotated, Literal
 
 from ..audio import io as audio
 from ..core import schema
 from ..core.artifacts import used_by
 from ..core.errors import AudioError
+from ..core.ranges import Range
 from ..core.types import Seconds, Utterance
 
 EstimatedColumn = Literal["bandwidth", "dnsmos", "embedding"]
@@ -31,37 +32,33 @@ LEAST_CORRECTION: Seconds = 0.001
 class SpeakerClustering:
     """Thresholds above which two groups of utterances are of two speakers."""
 
-    distance: float = used_by("cluster_speakers", 0.15)
+    distance: Annotated[float, Range(above=0, below=1)] = used_by("cluster_speakers", 0.15)
     """Cosine distance of embeddings, on average over the utterances of two groups, between 0 and
     1. On telephone prompts 0.175 merges two women who take turns, and a lower value than 0.15
     leaves short utterances as speakers of their own."""
-    of_means: float = used_by("cluster_speakers", 0.14)
+    of_means: Annotated[float, Range(above=0, below=1)] = used_by("cluster_speakers", 0.14)
     """Cosine distance of the mean embeddings of two groups, between 0 and 1. Means even out how
     short the utterances were. Of four people cut at speaker changes, 0.1 to 0.15 give the same
     speakers, and 0.16 merges two women. It has to allow for one person on several microphones."""
-    at_least: Seconds = used_by("cluster_speakers", 1.6)
+    at_least: Annotated[Seconds, Range(0, 60)] = used_by("cluster_speakers", 1.6)
     """Shortest utterance, in seconds, that is clustered. A shorter one gets the nearest speaker of
     its recording, since its embedding is too uncertain."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if not (0 < self.distance < 1 and 0 < self.of_means < 1):
-            raise ValueError("distance, of_means: between 0 and 1")
 
 
 @dataclass(frozen=True)
 class ScanOptions:
     """Options of `scan:`, which turns recordings of the pool into utterances."""
 
-    at_least: Seconds = 0.2
+    at_least: Annotated[Seconds, Range(0, 3600)] = 0.2
     """Shortest recording, in seconds; shorter ones are rejected."""
-    at_most: Seconds = 30.0
+    at_most: Annotated[Seconds, Range(above=1, high=3600)] = 30.0
     """Longest utterance, in seconds; longer recordings are cut at pauses, or with `speakers` at
     speaker changes."""
-    channels: Literal["mixed", "split"] | int = "mixed"
+    channels: Literal["mixed", "split"] | Annotated[int, Range(0, 255)] = "mixed"
     """`mixed` averages all channels. `split` makes utterances of every channel, as telephone calls
     with one speaker a channel need it. A number, from 0, takes one channel."""
-    silence: float = -60.0
+    silence: Annotated[float, Range(-200, 0)] = -60.0
     """Level in dB relative to full scale (root mean square) below which a recording is rejected."""
     duplicates: Literal["keep", "drop"] = "keep"
     """`drop` rejects recordings that are in the pool already at another sample rate, level or in
@@ -72,6 +69,11 @@ class ScanOptions:
     """Cut recordings at speaker changes, leave out music and noise, and name the speakers by their
     voices. Recordings whose speaker is named already stay as they are, or are cut at pauses."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
+
+    def __post_init__(self) -> None:
+        # Segments of an hour are allowed, and a pause shorter than the shortest is never cut at.
+        if self.at_least > self.at_most:
+            raise ValueError("at_least must not be above at_most")
 
     @property
     def columns_to_estimate(self) -> tuple[EstimatedColumn, ...]:

@@ -151,7 +151,7 @@ def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_proc
     Raises:
         ConfigError: A held-out set cannot be used.
     """
-    run_folder = RunFolder.open(run)
+    run_folder = RunFolder.read(run)
     with run_folder.locked():
         check_nothing_half_removed(run_folder.path)
         folder = run_folder.next_evaluation()

@@ -20,7 +20,8 @@ from ..evaluation.gates._base import Gate
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from .execution.shards import Cluster
-from .run_folder import NewAudioOptions, PruneOptions
+from .plan_schema import NewAudioOptions
+from .run_folder import PruneOptions
 from .stages.labeling import LabelOptions
 from .stages.rescoring import RescoringOptions
 from .stages.text_selection import TextSelection
@@ -109,3 +110,5 @@ class Plan:
     """The YAML as it was written."""
     folder: Path = not_in_cache_key(Path())
     """Folder that relative paths of the plan start from."""
+    path: Path = not_in_cache_key(Path("PLAN"))
+    """The YAML file, for commands in messages."""

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from ..audio.augmentation import Augmentation
 from ..core import schema
-from ..core.types import Language, Share
+from ..core.ranges import MAX_COUNT, Count, Fraction, MinLen, NumberFromZero, Range, TrueOrFalse
+from ..core.types import Language, Seconds
 from ..data.packing import PackOptions
 from ..data.presets import Spec
 from ..data.scanning import ScanOptions
-from .run_folder import NewAudioOptions, PruneOptions
+from .run_folder import PruneOptions
 from .stages.rescoring import RescoringOptions
 from .stages.text_selection import TextSelection
 from .stages.voices import VoiceTrialOptions
 
+MIN_FULL_WINDOW_UTTERANCES = 200
+"""Fewest utterances that represent a set in standard decoding. With fewer, the interval of the
+error rate is too wide to compare it with anybody's."""
 DEFAULT_GATES = ["no_regression", "retention", "significant", "sane_output"]
 """Gates of a plan that names none; `retention` only where there is a retention set."""
+
+
+@dataclass(frozen=True)
+class NewAudioOptions:
+    """Options that tell `twister retrain` when a round is worth its cost."""
+
+    minutes: NumberFromZero = 10.0
+    """Minutes of new audio that the pool must have: audio that no round has listed yet."""
+    settled: Annotated[Seconds, Range(0)] = 30.0
+    """Seconds that a file must be unchanged, since a newer one may still be written to."""
+    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 
 @dataclass(frozen=True)
@@ -35,8 +50,8 @@ class FilterSpecs:
 class AugmentationSpec(Augmentation):
     """Effects as they are written: each may have a probability of its own."""
 
-    effects: list[Spec | str]  # type: ignore[assignment]
-    probability: Share = 0.5
+    effects: Annotated[list[Spec | str], MinLen(1)]  # type: ignore[assignment]
+    probability: Fraction = 0.5
     """Probability of each effect that names none."""
 
 
@@ -47,8 +62,8 @@ class PlanDocument:
     pool: list[Spec | str] | Spec | str
     asr: Spec | str
     development: dict[str, Spec | str]
-    rounds: int = 1
-    seed: int = 13
+    rounds: Annotated[int, Range(1, 100000)] = 1
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 13
     language: Language | None = None
     texts: list[Spec | str] | Spec | str = field(default_factory=list)
     human: list[Spec | str] | Spec | str = field(default_factory=list)
@@ -56,7 +71,7 @@ class PlanDocument:
     pool_references: Spec | str | None = None
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
-    minimum_utterances: int = 20
+    minimum_utterances: Count = 20
     labeler: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"
@@ -70,7 +85,7 @@ class PlanDocument:
     pack: PackOptions | None = None
     augment: AugmentationSpec | None = None
     normalizer: Spec | str = "basic"
-    full_window: bool | int = 200
+    full_window: TrueOrFalse | Annotated[int, Range(MIN_FULL_WINDOW_UTTERANCES, MAX_COUNT)] = 200
     gates: list[Spec | str] | None = None
     approval: bool = False
     new_audio: NewAudioOptions = field(default_factory=NewAudioOptions)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core import schema
 from ..core.artifacts import cache_key, find_differences, read_json, write_json
 from ..core.digests import digest_path
 from ..core.environment import describe_environment
@@ -87,7 +89,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     """
     check_nothing_half_removed(run_folder.path)
     if folder := run_folder.in_progress:
-        _check_same_plan(plan, folder)
+        _check_same_plan(plan, run_folder.path, folder)
         return _list_inputs(plan, folder)
     check_awaiting_approval(run_folder)
     # Prepared under a hidden name: a kill, or a refusal below, leaves no half-prepared round.
@@ -228,14 +230,23 @@ def _last_event(run_folder: RunFolder) -> str:
     return f"round {round_number(last)}, which was {'accepted' if is_approved(last) else 'refused'}"
 
 
-def _check_same_plan(plan: Plan, folder: Path) -> None:
+def _check_same_plan(plan: Plan, run: Path, folder: Path) -> None:
     before, now = read_json(folder / "plan.json")["plan"], cache_key(plan)
-    changes = [f"{key}: {old!r} -> {new!r}" for key, old, new in find_differences(before, now)]
+    changes = [
+        f"  {key}: {schema.show_value(old)} -> {schema.show_value(new)}"
+        for key, old, new in find_differences(before, now)
+    ]
     if changes:
+        plan_then, plan_now, run_path = (
+            shlex.quote(str(path)) for path in (folder / "plan.yaml", plan.path, run)
+        )
         raise StaleError(
-            f"{folder} was begun with another plan ({'; '.join(changes)}). Run it with the plan "
-            f"in {folder / 'plan.yaml'}, or set the round aside with "
-            "`twister round PLAN RUN --restart`"
+            f"{folder} was begun with another plan:\n"
+            + "\n".join(changes)
+            + "\nTo finish it as it was begun:\n"
+            f"  twister round {plan_then} {run_path}\n"
+            "To set it aside and begin it again with this plan:\n"
+            f"  twister round {plan_now} {run_path} --restart"
         )
 
 

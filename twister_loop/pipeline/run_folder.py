@@ -21,7 +21,8 @@ from ..core import schema
 from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
 from ..core.errors import ConfigError
 from ..core.locks import exclusive_lock
-from ..core.types import Checkpoint, Report, Seconds, Verdict
+from ..core.ranges import CountOrZero
+from ..core.types import Checkpoint, Report, Verdict
 from ..evaluation.trials import VoiceTrial
 from .stage_table import (
     APPROVAL,
@@ -48,7 +49,7 @@ RESULT_SUFFIXES = frozenset(".json .jsonl .yaml .html .log".split())
 class PruneOptions:
     """Options for pruning old rounds to manifests, reports and verdicts."""
 
-    last: int = 2
+    last: CountOrZero = 2
     """Number of rounds that stay whole. The champion's round stays whole too, however old."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
@@ -82,21 +83,6 @@ class Round:
 
 
 @dataclass(frozen=True)
-class NewAudioOptions:
-    """Options that tell `twister retrain` when a round is worth its cost."""
-
-    minutes: float = 10.0
-    """Minutes of new audio that the pool must have: audio that no round has listed yet."""
-    settled: Seconds = 30.0
-    """Seconds that a file must be unchanged, since a newer one may still be written to."""
-    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if min(self.minutes, self.settled) < 0:
-            raise ValueError("minutes, settled: not below 0")
-
-
-@dataclass(frozen=True)
 class RunFolder:
     """A run on disk: its rounds, its champion and its lock."""
 
@@ -109,11 +95,13 @@ class RunFolder:
         Raises:
             ConfigError: The folder holds something else, or a run of another format.
         """
-        is_run = (path / RUN_MARKER).is_file()
-        if path.exists() and not is_run and not _is_empty_folder(path):
+        if path.exists() and not is_run_or_empty(path):
             raise ConfigError(f"{path}: not a run, and not empty; name another folder")
-        path.mkdir(parents=True, exist_ok=True)
-        if not is_run:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise ConfigError(f"{path}: the folder cannot be made ({cause.strerror})") from cause
+        if not (path / RUN_MARKER).is_file():
             write_json({"format": FORMAT}, path / RUN_MARKER)
         return cls.read(path)
 
@@ -322,6 +310,11 @@ def load_round(folder: Path) -> Round:
         verdict=verdict_of(folder),
         trials=tuple(VoiceTrial.load(trial) for trial in trials),
     )
+
+
+def is_run_or_empty(path: Path) -> bool:
+    """Return whether a folder holds a run, or nothing."""
+    return (path / RUN_MARKER).is_file() or _is_empty_folder(path)
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from ..core.artifacts import JsonRecord
 from ..core.errors import AudioError, EngineError
 from ..core.file_hashes import VerifiedManifest
 from ..core.manifest import Manifest
+from ..core.ranges import Range
 from ..core.segments import cut_times
 from ..core.types import Checkpoint, Language, Seconds, Utterance
 from ..text.normalizers.basic import Basic
@@ -67,11 +69,11 @@ class ConcatenativeSynthesizer(Synthesizer):
 
     # The search compares every clip of a word with every clip of the next one, so its time grows
     # with the square of this.
-    clips_per_word: int = 24
+    clips_per_word: Annotated[int, Range(1, 10000)] = 24
     """Most clips of one word in one language; those with the highest confidence are used."""
-    confidence: float = -1.5
+    confidence: Annotated[float, Range(-1000, 0)] = -1.5
     """Lowest natural log-probability of a usable clip of a word, from the forced alignment."""
-    gap: Seconds = 0.0
+    gap: Annotated[Seconds, Range(0, 10)] = 0.0
     """Silence at a join, in seconds."""
 
     def train(

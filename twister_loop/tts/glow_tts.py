@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from ..core.ranges import Range
 from ._coqui import glow_tts_model as glow
 from ._coqui.mel_voice import Mel, MelSynthesizer, SynthesisRequest
 from ._coqui.model_files import Model
@@ -30,17 +31,16 @@ class GlowTtsSynthesizer(MelSynthesizer):
         "after 2,900 steps), and it has not been trained for longer"
     )
 
-    hidden: int = 128
+    hidden: Annotated[int, Range(2, 65536)] = 128
     """Channels of the text encoder, the duration predictor and the flow; an even number."""
-    blocks: int = 8
+    blocks: Annotated[int, Range(1, 1000)] = 8
     """Blocks of the flow."""
-    layers: int = 3
+    layers: Annotated[int, Range(1, 1000)] = 3
     """Layers of every block of the flow, and of the text encoder."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.hidden, self.blocks, self.layers) < 1 or self.hidden % 2:
-            raise ValueError("hidden, blocks and layers must be 1 or more, and hidden even")
+        if self.hidden % 2:
+            raise ValueError(f"hidden must be an even number, not {self.hidden}")
 
     def _explain_unfit(self, config: Any) -> str | None:
         return glow.explain_unfit(config)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from ..core.ranges import Range
 from ._coqui import speedy_speech_model as speedy
 from ._coqui.mel_voice import Mel, MelSynthesizer, SynthesisRequest
 from ._coqui.model_files import Model
-from ._coqui.synthesizer import MAX_SPEECH_SECONDS, Scale
+from ._coqui.synthesizer import MAX_SPEECH_SECONDS, Rate, Scale
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,16 @@ class SpeedySpeechSynthesizer(MelSynthesizer):
     sounds flatter.
     """
 
-    hidden: int = 192
+    hidden: Annotated[int, Range(1, 65536)] = 192
     """Channels of the text encoder and the decoder."""
-    encoder_blocks: int = 7
+    encoder_blocks: Annotated[int, Range(1, 1000)] = 7
     """Blocks of two convolutions over letters."""
-    decoder_blocks: int = 9
+    decoder_blocks: Annotated[int, Range(1, 1000)] = 9
     """Blocks of two convolutions over frames."""
     noise: Scale = (0.0, 0.2)
     """Spread of the durations of letters, as the standard deviation of their logarithm; nothing
     else is random. Of two numbers, one between them is drawn for every text and sample."""
-    speed: Scale = (0.9, 1.1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.hidden, self.encoder_blocks, self.decoder_blocks) < 1:
-            raise ValueError("hidden, encoder_blocks and decoder_blocks must be 1 or more")
+    speed: Rate = (0.9, 1.1)
 
     def _explain_unfit(self, config: Any) -> str | None:
         return speedy.explain_unfit(config)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from ..core.artifacts import not_in_cache_key
+from ..core.ranges import Count, MinLen, Range
 from ..core.types import Utterance
 from ._coqui import model_files, training_clips
 from ._coqui import vits_model as vits
@@ -18,11 +19,11 @@ from ._coqui.synthesizer import (
     MAX_SPEECH_SECONDS,
     TOO_LONG,
     CoquiSynthesizer,
+    Rate,
     Scale,
     SynthesisOutcome,
     check_and_level,
     draw_scale,
-    scale_range,
 )
 
 
@@ -48,36 +49,33 @@ class VitsSynthesizer(CoquiSynthesizer):
     speakers: tuple[str, ...] = ()
     """Speakers to train on and to speak as. Empty: all with enough clips, and those of the voice
     that training continues from."""
-    hidden: int = 192
+    hidden: Annotated[int, Range(2, 65536)] = 192
     """Channels of the text encoder, the posterior encoder and the flow; an even number."""
-    layers: int = 6
+    layers: Annotated[int, Range(1, 1000)] = 6
     """Layers of the text encoder."""
-    channels: int = 512
+    channels: Annotated[int, Range(16, 65536)] = 512
     """Channels at the input of the decoder; a multiple of 16."""
-    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    periods: Annotated[tuple[Annotated[int, Range(2, 1000)], ...], MinLen(1)] = (2, 3, 5, 7, 11)
     """Periods of the discriminator, in samples; fewer take less time."""
-    segment: int = 32
+    segment: Annotated[int, Range(1, 10000)] = 32
     """Frames of every clip that are decoded in a training step."""
-    steps: int = 100_000
-    batch: int = 32
-    learning_rate: float = 2e-4
+    steps: Count = 100_000
+    batch: Annotated[int, Range(1, 10000)] = 32
+    learning_rate: Annotated[float, Range(above=0, high=1)] = 2e-4
     noise: Scale = (0.5, 0.8)
     """Spread of the random latent of a text, its tone and timbre; 0 is flat and even. Of two
     numbers, one between them is drawn for every text and sample; so for `rhythm` and `speed`.
     (Coqui's own scales: 0.667, and 1.0 for rhythm.)"""
     rhythm: Scale = (0.6, 1.0)
     """Spread of the durations of letters."""
-    speed: Scale = (0.9, 1.1)
-    save_every: int = not_in_cache_key(500)
+    speed: Rate = (0.9, 1.1)
+    save_every: Count = not_in_cache_key(500)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.hidden, self.layers, self.segment) < 1 or self.hidden % 2:
-            raise ValueError("hidden, layers and segment must be 1 or more, and hidden even")
-        if self.channels < 16 or self.channels % 16 or min(self.periods, default=2) < 2:
-            raise ValueError("channels must be a multiple of 16, each of periods 2 or more")
-        if not 0 <= scale_range(self.rhythm)[0] <= scale_range(self.rhythm)[1]:
-            raise ValueError("rhythm must be 0 or more; of two numbers, the smaller one first")
+        if self.hidden % 2:
+            raise ValueError(f"hidden must be an even number, not {self.hidden}")
+        if self.channels % 16:
+            raise ValueError(f"channels must be a multiple of 16, not {self.channels}")
 
     def _explain_unfit(self, config: Any) -> str | None:
         return vits.explain_unfit(config)

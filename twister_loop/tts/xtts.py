@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ..audio import io as audio
 from ..core.artifacts import not_in_cache_key
 from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
+from ..core.ranges import Count, CountOrZero, Range, Span
 from ..core.types import Checkpoint, Utterance
 from ._base import Synthesizer
 from ._coqui import model_files
@@ -51,20 +52,20 @@ class XttsSynthesizer(Synthesizer):
     mel_stats.pth; or a name on the Hugging Face hub."""
     non_commercial: bool = not_in_cache_key(False)
     """Set to true if you have read the licence of the weights and comply with it."""
-    references: int = 32
+    references: Annotated[int, Range(1, 100000)] = 32
     """Clips of the filtered labels that serve as reference voices, spread over all speakers."""
-    temperature: float = 0.75
+    temperature: Annotated[float, Range(above=0, high=10)] = 0.75
     """Sampling temperature of the tokens: higher varies more, and fails more often."""
-    speed: tuple[float, float] = (0.9, 1.1)
+    speed: Annotated[tuple[float, float], Span(0.05, 20)] = (0.9, 1.1)
     """Factor of the rate of speech, drawn from this range for every text."""
-    steps: int = 0
+    steps: CountOrZero = 0
     """Steps of fine-tuning its GPT part on the filtered labels, with Coqui's recipe; 0 is
     zero-shot. Fine-tuning needs a GPU. A later round continues from the fine-tuned weights."""
-    batch: int = 4
+    batch: Annotated[int, Range(1, 10000)] = 4
     """Clips in a training step."""
-    learning_rate: float = 5e-6
+    learning_rate: Annotated[float, Range(above=0, high=1)] = 5e-6
     """Learning rate; over the last 30 % of the steps it falls linearly to zero."""
-    save_every: int = not_in_cache_key(500)
+    save_every: Count = not_in_cache_key(500)
     """Steps between checkpoints, which take some 5 GB at the published size."""
 
     def __post_init__(self) -> None:
@@ -72,15 +73,6 @@ class XttsSynthesizer(Synthesizer):
             raise ValueError(
                 "non_commercial: the weights of XTTS are under the Coqui Public Model License "
                 "(https://coqui.ai/cpml); set it to true if you comply with that license"
-            )
-        if self.references < 1 or self.temperature <= 0 or not 0 < self.speed[0] <= self.speed[1]:
-            raise ValueError(
-                "references must be 1 or more, temperature and speed above 0, the smaller speed "
-                "first"
-            )
-        if self.steps < 0 or min(self.batch, self.save_every) < 1 or not self.learning_rate > 0:
-            raise ValueError(
-                "steps must be 0 or more, batch and save_every 1 or more, learning_rate above 0"
             )
 
     @property

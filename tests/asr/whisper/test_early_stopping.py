@@ -156,10 +156,10 @@ def test_a_fixed_number_of_updates_has_no_early_stopping() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"patience": 0}, "stop: patience and every must be at least 1"),
-        ({"every": 0}, "stop: patience and every must be at least 1"),
+        ({"patience": 0}, r"stop\.patience: must be a whole number from 1"),
+        ({"every": 0}, r"stop\.every: must be a whole number from 1"),
         ({"average": 2}, "stop keeps the best weights"),
-        ({"learning_rate": 0}, "learning_rate must be above 0"),
+        ({"learning_rate": 0}, "learning_rate: must be a number above 0"),
     ],
 )
 def test_invalid_options_of_early_stopping_are_refused(

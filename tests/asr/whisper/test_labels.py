@@ -228,7 +228,7 @@ def test_a_whisper_without_timestamps_is_trained_without_them(
 
 
 def test_shares_above_1_are_refused() -> None:
-    with pytest.raises(Exception, match="timestamps and previous_text must be from 0 to 1"):
+    with pytest.raises(Exception, match="timestamps: must be a number from 0 to 1, not 2"):
         Recognizer.build({"use": "whisper", "timestamps": 2})
 
 

@@ -24,9 +24,9 @@ def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beam": 0}, "beam must be at least 1"),
+        ({"beam": 0}, "beam: must be a whole number from 1 to 100, not 0"),
         ({"beam": 3, "temperature": 0.5}, "above 0 needs `beam: 1`"),
-        ({"beam": 3, "nbest": 4}, "nbest must be from 1 to the size of the beam, 3"),
+        ({"beam": 3, "nbest": 4}, "nbest must be at most the size of the beam, 3"),
         ({"model": "/no/such/folder"}, "model: there is no folder /no/such/folder"),
     ],
 )

@@ -200,7 +200,9 @@ def test_processes_that_fail_raise_one_error(tiny_whisper: Checkpoint, tmp_path:
 def test_a_loss_that_is_not_finite_stops_training_with_advice(
     tiny_whisper: Checkpoint, training_set: Manifest, tmp_path: Path
 ) -> None:
-    recognizer = build_trainable(margins=[0.2, 0.3], learning_rate=1e30, clip=1e30, epochs=4)
+    # Beyond what a plan may say, so that the loss overflows at once.
+    stable = build_trainable(margins=[0.2, 0.3], clip=1e30, epochs=4)
+    recognizer = replace(stable, learning_rate=1e30)
     with pytest.raises(EngineError, match=r"at step \d+; lower `learning_rate`"):
         recognizer.train(tiny_whisper, training_set, tmp_path / "out", seed=1)
     assert not (tmp_path / "out/model.safetensors").exists()

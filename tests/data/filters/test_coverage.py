@@ -12,6 +12,7 @@ import pytest
 from twister_loop import Plan, next_round
 from twister_loop.asr._base import Recognizer
 from twister_loop.audio import io as audio
+from twister_loop.core import schema
 from twister_loop.core.cache import cache_folder
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Utterance, Word
@@ -74,8 +75,8 @@ def test_unreadable_audio_is_dropped_with_its_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"max_unspoken_share": 2}, {"max_untranscribed_seconds": -1}])
 def test_limits_out_of_range_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="max_unspoken_share must be from 0 to 1"):
-        Coverage(**options)
+    with pytest.raises(ValueError, match="must be a number from 0"):
+        schema.parse_data(Coverage, options)
 
 
 def test_speech_is_aligned_if_a_filter_needs_word_times(plan: Plan, tmp_path: Path) -> None:

@@ -248,15 +248,18 @@ def test_phrases_are_stored_in_normalized_form() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"use": "longest_word", "at_most": 0}, "at_most: 1 letter at least"),
+        ({"use": "longest_word", "at_most": 0}, "at_most: must be a whole number from 1"),
         ({"use": "script", "also": ["LATN"]}, "unknown script 'LATN'"),
         ({"use": "hallucination", "also": "none.txt"}, "none.txt cannot be read"),
         ({"use": "second_decode", "beam": 1}, "must differ"),
-        ({"use": "second_decode", "temperature": -1}, "not below 0"),
+        ({"use": "second_decode", "temperature": -1}, "must be a number from 0"),
         ({"use": "second_decode", "temperature": 0.4}, "must differ by one of them"),
         ({"use": "second_model"}, "asr: missing"),
         ({"use": "second_model", "asr": "toi"}, "did you mean 'toy'"),
-        ({"use": "agreement", "unit": "letters"}, "unit: input should be 'words' or 'characters'"),
+        (
+            {"use": "agreement", "unit": "letters"},
+            "unit: must be one of: 'words', 'characters'",
+        ),
     ],
 )
 def test_invalid_options_are_refused(tmp_path: Path, spec: dict[str, Any], message: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from twister_loop import Utterance
 from twister_loop.audio import io as audio
+from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters.recurrence import Recurrence
 
@@ -121,5 +122,5 @@ def test_other_labels_of_the_corpus_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spread", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_spread_that_means_nothing_is_refused(spread: float) -> None:
-    with pytest.raises(ValueError, match="spread: above 0 and finite"):
-        Recurrence(spread=spread)
+    with pytest.raises(ConfigError, match="spread: must be a number above 0 and at most 10"):
+        Recurrence.build({"use": "recurrence", "spread": spread})

@@ -6,14 +6,15 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from ...core.artifacts import not_in_cache_key, used_by, write_json
-from ...core.types import Seconds, Share
+from ...core.ranges import Count, Fraction, PositiveNumber, Range
+from ...core.types import Seconds
 from ...text.normalizers.basic import Basic
 from .._base import Recognizer
 from . import ctc
@@ -34,48 +35,49 @@ class ScratchArchitecture(Recognizer):
     network_options: ClassVar[tuple[str, ...]] = ()
     """Names of the options that the weights depend on, besides those of the features and units. A
     trained checkpoint's own values are used, whatever the plan says."""
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     """Seed of the random weights before the first training."""
     features: FeatureKind = "filter_bank"
-    mels: int = 80
+    mels: Annotated[int, Range(1, 256)] = 80
     """Mel bands of the features; not used by `log_spectrogram`."""
     unit: Unit = "character"
     """Unit of the vocabulary; `grapheme` decomposes Korean syllables into jamo."""
-    subwords: int = 5000
+    subwords: Annotated[int, Range(2, 1000000)] = 5000
     """Size of the vocabulary for `unit: subword`; KoSpeech's number for Korean."""
     plain: bool = True
     """Learn to write lower case without punctuation."""
     decode: Literal["greedy", "beam"] = "greedy"
-    beam: int = 10
+    beam: Annotated[int, Range(1, 1000)] = 10
     """Hypotheses that beam search keeps after each frame."""
-    decode_batch: int = not_in_cache_key(8)
+    decode_batch: Annotated[int, Range(1, 10000)] = not_in_cache_key(8)
     """Clips that are decoded at once."""
-    epochs: int = used_by("fine_tune", 20)
-    max_steps: int | None = used_by("fine_tune", None)
+    epochs: Annotated[int, Range(1, 100000)] = used_by("fine_tune", 20)
+    max_steps: Count | None = used_by("fine_tune", None)
     """Largest number of training steps; the learning rate falls to its end within them."""
-    batch: int = used_by("fine_tune", 16)
+    batch: Annotated[int, Range(1, 10000)] = used_by("fine_tune", 16)
     """Clips in a training step."""
-    learning_rate: float = used_by("fine_tune", 1e-3)
+    learning_rate: Annotated[float, Range(above=0, high=1)] = used_by("fine_tune", 1e-3)
     """Learning rate at its peak."""
-    warmup: Share = used_by("fine_tune", 0.1)
+    warmup: Fraction = used_by("fine_tune", 0.1)
     """Share of all steps in which the learning rate rises, from 0 to 1."""
-    weight_decay: float = used_by("fine_tune", 1e-4)
-    clip: float = used_by("fine_tune", 5.0)
+    weight_decay: Fraction = used_by("fine_tune", 1e-4)
+    clip: PositiveNumber = used_by("fine_tune", 5.0)
     """Largest norm of the gradient; a longer one is scaled down to it."""
-    average: int = used_by("fine_tune", 1)
+    average: Annotated[int, Range(1, 1000)] = used_by("fine_tune", 1)
     """Number of last epochs whose weights are averaged; 1 keeps the last weights."""
     keep_epochs: bool = used_by("fine_tune", False)
     """Also write the weights after each epoch, to `epoch-01`, ... in the same folder."""
-    longest: Seconds = used_by("fine_tune", 30.0)
+    longest: Annotated[Seconds, Range(above=0, high=3600)] = used_by("fine_tune", 30.0)
     """Longer clips are left out of training; seconds."""
-    save_every: int = not_in_cache_key(100)
+    save_every: Count = not_in_cache_key(100)
     """Training steps between two resume states; one is also saved after each epoch."""
 
     def __post_init__(self) -> None:
-        counts = ("mels", "beam", "decode_batch", "epochs", "batch", "average", "save_every")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be at least 1, not {getattr(self, name)}")
+        if self.average > self.epochs:
+            raise ValueError(
+                f"average takes the weights of the last {self.average} epochs, and there are only "
+                f"{self.epochs} (`epochs`)"
+            )
 
     @abstractmethod
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from ...core.types import Share
+from ...core.ranges import Range
 from . import ctc
 from .architecture import ctc_loss, unpad_logprobs
 from .loaded_model import device
@@ -72,15 +73,10 @@ class JointModel(nn.Module):
 class JointRecognizer(ScratchRecognizer):
     """Recognizer with an encoder, CTC and a decoder."""
 
-    ctc_weight: Share = 0.3
+    ctc_weight: Annotated[float, Range(above=0, high=1)] = 0.3
     """Weight of CTC in the loss and in the scores of beam search, above 0 and at most 1; the
     decoder has the rest."""
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ctc_weight == 0:
-            raise ValueError("ctc_weight: must be above 0, since CTC decodes and aligns")
+    dropout: Annotated[float, Range(0, below=1)] = 0.1
 
     @abstractmethod
     def build_network(self, vocabulary_size: int) -> JointModel: ...

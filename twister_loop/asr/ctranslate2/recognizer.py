@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from ...core.artifacts import not_in_cache_key
 from ...core.errors import EngineError
 from ...core.manifest import Manifest, iter_windows
+from ...core.ranges import Range
 from ...core.types import Checkpoint, Utterance
 from ..whisper.base import WhisperWeightsRecognizer
 from ..whisper.decoding import FALLBACK_NGRAM
@@ -27,13 +28,8 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
     trainable: ClassVar[bool] = False
     compute_type: ComputeType = "auto"
     """Precision of computing. auto is float16 on a GPU, and int8 on a processor."""
-    decode_batch: int = not_in_cache_key(8)
+    decode_batch: Annotated[int, Range(1, 10000)] = not_in_cache_key(8)
     """Clips per batch, 1 or more."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.decode_batch < 1:
-            raise ValueError(f"decode_batch must be at least 1, not {self.decode_batch}")
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]

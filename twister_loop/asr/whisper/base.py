@@ -8,7 +8,7 @@ from functools import partial
 from typing import Self
 
 from ...core.types import Checkpoint, Utterance
-from .._base import Recognizer
+from .._base import Recognizer, WeightsStatus
 from . import weights
 from .long_form import explain_unsupported
 from .model import (
@@ -29,6 +29,9 @@ class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
 
     def initial_checkpoint(self) -> Checkpoint:
         return weights.locate_weights(self.model)
+
+    def find_weights(self) -> WeightsStatus:
+        return weights.find_weights(self.model)
 
     def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
         whisper = WhisperProcessing.from_folder(weights_folder(checkpoint))

@@ -92,8 +92,10 @@ def estimate_memory(config: WhisperConfig, half: bool) -> dict[TrainingMethod, i
     }
 
 
-def preflight_warnings(options: WhisperOptions, start: Checkpoint) -> Iterator[str]:
-    """Yield a warning with remedies if the training that the options describe may not fit."""
+def estimate_training(
+    options: WhisperOptions, start: Checkpoint
+) -> tuple[TrainingMethod, dict[TrainingMethod, int]]:
+    """Return the method that the options describe, and the bytes that each method needs."""
     folder = weights_folder(start)
     with load_errors_explained(folder):
         config = WhisperConfig.from_pretrained(folder, local_files_only=True)
@@ -103,6 +105,12 @@ def preflight_warnings(options: WhisperOptions, start: Checkpoint) -> Iterator[s
         method = "LoRA and checkpointing" if options.checkpointing else "LoRA"
     else:
         method = "checkpointing" if options.checkpointing else "whole"
+    return method, needed_bytes
+
+
+def preflight_warnings(options: WhisperOptions, start: Checkpoint) -> Iterator[str]:
+    """Yield a warning with remedies if the training that the options describe may not fit."""
+    method, needed_bytes = estimate_training(options, start)
     free_bytes = available_bytes()
     if needed_bytes[method] <= free_bytes:
         return

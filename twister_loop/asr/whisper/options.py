@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal
+from typing import Annotated, Literal
 
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, used_by
-from ...core.types import Origin, Seconds, Share
+from ...core.ranges import Count, Fraction, PositiveNumber, Range, Span
+from ...core.types import Origin, Seconds
 from .._precision import Precision
 from . import weights
 
@@ -23,15 +24,11 @@ class EarlyStoppingOptions:
 
     set: str
     """Name of the development set."""
-    patience: int = 3
+    patience: Annotated[int, Range(1, 10000)] = 3
     """Evaluations without improvement after which training ends, 1 or more."""
-    every: int | None = None
+    every: Count | None = None
     """Steps from one evaluation to the next, 1 or more; null evaluates after each epoch."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if self.patience < 1 or (self.every is not None and self.every < 1):
-            raise ValueError("patience and every must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class DecodingOptions:
 
     model: str = "openai/whisper-base"
     """Folder, or name on the Hugging Face hub. openai/whisper-base is also found in packages."""
-    margin: Seconds = 5.0
+    margin: Annotated[Seconds, Range(0, 30)] = 5.0
     """Least seconds of silence after each clip of a held-out set; 30 is the standard full window.
     Clip and margin are rounded up to a multiple of 2.5 s, at most 30 s. A model that was not
     trained with less gets at least 5. For pseudo-labels the smallest margin is used that does not
@@ -56,10 +53,6 @@ class DecodingOptions:
     condition_on_previous_text: bool = True
     """Whether a window of `sequential` is decoded after the text of the one before."""
 
-    def __post_init__(self) -> None:
-        if self.margin < 0:
-            raise ValueError(f"margin must be 0 seconds or more, not {self.margin:g}")
-
 
 @dataclass(frozen=True)
 class WhisperOptions(DecodingOptions):
@@ -68,37 +61,37 @@ class WhisperOptions(DecodingOptions):
     precision: Precision = "auto"
     """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
     processor supports it, else float32."""
-    beam: int = 1
+    beam: Annotated[int, Range(1, 100)] = 1
     """Number of hypotheses in beam search; 1 is greedy decoding."""
-    nbest: int | None = None
+    nbest: Annotated[int, Range(1, 100)] | None = None
     """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
-    temperature: float = 0.0
+    temperature: Annotated[float, Range(0, 10)] = 0.0
     """Temperature of sampling; 0 takes the most probable token."""
     # Chosen for the memory of a machine; another machine may read the same results.
-    decode_batch: int = not_in_cache_key(8)
+    decode_batch: Annotated[int, Range(1, 10000)] = not_in_cache_key(8)
     """Maximum clips per batch in decoding; it does not change the transcripts."""
-    epochs: int = used_by("fine_tune", 2)
+    epochs: Annotated[int, Range(1, 100000)] = used_by("fine_tune", 2)
     """Passes over the training set."""
-    max_steps: int | None = used_by("fine_tune", None)
+    max_steps: Count | None = used_by("fine_tune", None)
     """Maximum number of updates. The learning rate falls to its end in that time."""
-    batch: int = used_by("fine_tune", 8)
+    batch: Annotated[int, Range(1, 10000)] = used_by("fine_tune", 8)
     """Clips per batch in training."""
-    accumulate: int = used_by("fine_tune", 1)
+    accumulate: Annotated[int, Range(1, 100000)] = used_by("fine_tune", 1)
     """Batches per update, whose gradients are accumulated."""
-    processes: int = not_in_cache_key(1)
+    processes: Annotated[int, Range(1, 1024)] = not_in_cache_key(1)
     """Training processes, one per GPU of this machine. They share the batches of an update, so
     `accumulate` must be a multiple."""
-    learning_rate: float | None = used_by("fine_tune", None)
+    learning_rate: Annotated[float, Range(above=0, high=1)] | None = used_by("fine_tune", None)
     """Peak learning rate. The default depends on the size of the model, a fortieth of the rate that
     it was pretrained with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6;
     with `lora` 1e-3."""
-    warmup: Share = used_by("fine_tune", 0.1)
+    warmup: Fraction = used_by("fine_tune", 0.1)
     """Share of all updates in which the learning rate rises, 0 to 1."""
-    weight_decay: float = used_by("fine_tune", 0.01)
+    weight_decay: Fraction = used_by("fine_tune", 0.01)
     """Weight decay of AdamW."""
-    clip: float = used_by("fine_tune", 1.0)
+    clip: PositiveNumber = used_by("fine_tune", 1.0)
     """Maximum norm of the gradient; a larger one is scaled down."""
-    average: int = used_by("fine_tune", 0)
+    average: Annotated[int, Range(0, 1000)] = used_by("fine_tune", 0)
     """Number of last epochs whose weights are averaged; 0 uses the last weights."""
     keep_epochs: bool = used_by("fine_tune", False)
     """Whether to keep the weights after each epoch, in `epoch-01`, ... in the same folder."""
@@ -106,49 +99,44 @@ class WhisperOptions(DecodingOptions):
     """Early stopping: {set, patience: 3, every: steps}. The model is evaluated on a development set
     after every epoch, and the best weights are kept. The set is hidden from the gates, since the
     weights were selected on it, unless it is the only development set."""
-    interpolate: Share = used_by("fine_tune", 1.0)
+    interpolate: Fraction = used_by("fine_tune", 1.0)
     """Interpolation between the initial weights (0) and the trained ones (1). 0.5 keeps most of the
     gain, and forgets less of what the model could do before (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = used_by("fine_tune", False)
     """Whether to train only the decoder."""
-    lora: int = used_by("fine_tune", 0)
+    lora: Annotated[int, Range(0, 4096)] = used_by("fine_tune", 0)
     """Rank of LoRA adapters to queries and values, which are trained instead of the weights and
     merged at the end, for models that do not fit into memory otherwise. They need a learning rate
     ten times or more that of the whole model. 0 trains the whole model."""
     checkpointing: bool = used_by("fine_tune", False)
     """Whether to compute activations twice instead of storing them: an update takes about a third
     longer, and much less memory."""
-    margins: tuple[Seconds, Seconds] = used_by("fine_tune", (1.0, 6.0))
+    margins: Annotated[tuple[Seconds, Seconds], Span(0, 30)] = used_by("fine_tune", (1.0, 6.0))
     """Range in seconds from which the margin of each batch is drawn in training. The trained model
     can be decoded with the smallest."""
-    full_windows: Share = used_by("fine_tune", 0.1)
+    full_windows: Fraction = used_by("fine_tune", 0.1)
     """Share of batches that are trained in the full 30 s window, 0 to 1. Without them the model
     slowly forgets it."""
-    timestamps: Share = used_by("fine_tune", 0.5)
+    timestamps: Fraction = used_by("fine_tune", 0.5)
     """Share of labels with timestamps of each sentence, 0 to 1, drawn anew in every epoch, so that
     the model keeps them. The default cost no accuracy without timestamps (BENCHMARKS.md)."""
-    previous_text: Share = used_by("fine_tune", 0.0)
+    previous_text: Fraction = used_by("fine_tune", 0.0)
     """Share of labels after the previous text of the same speaker, 0 to 1, if packing provides it.
     The previous text takes at most half of the decoder's context."""
     spec_augment: bool = used_by("fine_tune", False)
     """Whether to mask frequencies and times of the features at random (adaptive SpecAugment,
     arXiv 1912.05533)."""
     # `used_by` has no default factory, which a mapping needs.
-    loss_weights: Mapping[Origin, float] = field(
+    loss_weights: Mapping[Origin, PositiveNumber] = field(
         default_factory=dict, metadata={"used_by": "fine_tune"}
     )
     """Weight of each token in the loss by the origin of its speech: human, pseudo, synthetic.
     The default is 1."""
     # Resuming gives the same weights, so how often it is prepared changes nothing.
-    save_every: int = not_in_cache_key(100)
+    save_every: Count = not_in_cache_key(100)
     """Updates between the states that a killed training resumes from."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        counts = "beam decode_batch epochs batch accumulate save_every processes".split()
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._check_decoding()
         self._check_training()
         # Only folders are checked: the hub cannot be asked whenever a plan is read.
@@ -156,15 +144,16 @@ class WhisperOptions(DecodingOptions):
 
     def _check_decoding(self) -> None:
         # Sampling from a beam is not implemented: both are ways to get other texts.
-        if self.temperature < 0 or (self.temperature and self.beam > 1):
-            raise ValueError("temperature must be 0 or more, and above 0 needs `beam: 1`")
-        if self.nbest is not None and not 1 <= self.nbest <= self.beam:
-            raise ValueError(f"nbest must be from 1 to the size of the beam, {self.beam}")
+        if self.temperature and self.beam > 1:
+            raise ValueError("temperature above 0 needs `beam: 1`")
+        if self.nbest is not None and self.nbest > self.beam:
+            raise ValueError(f"nbest must be at most the size of the beam, {self.beam}")
 
     def _check_training(self) -> None:
-        if self.learning_rate is not None and self.learning_rate <= 0:
+        if self.average > self.epochs:
             raise ValueError(
-                "learning_rate must be above 0; leave it out for the default of the model's size"
+                f"average takes the weights of the last {self.average} epochs, and there are only "
+                f"{self.epochs} (`epochs`)"
             )
         if self.stop and self.average:
             raise ValueError(
@@ -175,20 +164,9 @@ class WhisperOptions(DecodingOptions):
         if self.accumulate % self.processes:
             raise ValueError(f"accumulate must be a multiple of processes, {self.processes}")
         # The package is looked for here: training begins hours into a round.
-        if self.lora < 0 or (self.lora and find_spec("peft") is None):
-            raise ValueError(
-                "lora must be a rank of 1 or more, or 0 for none, and needs "
-                "`pip install 'twister-loop[lora]'`"
-            )
+        if self.lora and find_spec("peft") is None:
+            raise ValueError("lora needs `pip install 'twister-loop[lora]'`")
         if self.lora and self.keep_epochs:
             raise ValueError(
                 "keep_epochs cannot be used with lora, whose adapters are merged at the end"
             )
-        if self.average < 0:
-            raise ValueError(f"average must be 0 or more, not {self.average}")
-        if any(weight <= 0 for weight in self.loss_weights.values()):
-            raise ValueError("loss_weights must be above 0; use `mix` to leave data out")
-        if not (0 <= self.timestamps <= 1 and 0 <= self.previous_text <= 1):
-            raise ValueError("timestamps and previous_text must be from 0 to 1")
-        if not 0 <= self.margins[0] <= self.margins[1]:
-            raise ValueError("margins must be two numbers of seconds, the smaller one first")

@@ -85,5 +85,9 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
     def disk_bytes_needed(self, start: Checkpoint) -> int:
         return training.disk_bytes_needed(self, start)
 
+    def memory_bytes_needed(self, start: Checkpoint) -> int:
+        method, needed_bytes = memory.estimate_training(self, start)
+        return needed_bytes[method]
+
     def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:
         return memory.preflight_warnings(self, start)

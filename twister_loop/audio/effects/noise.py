@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import audiomentations
 import numpy as np
 
+from ...core.ranges import Span
 from ..io import Samples
 from ._audiomentations import apply_transform, draw_recording, find_folder_errors
 from ._base import Effect
@@ -19,15 +21,11 @@ class Noise(Effect):
     recordings: Path | None = None
     """Folder with recordings of noise, such as MUSAN or one's own rooms; without it, noise is
     generated. A recording that is shorter than the speech is repeated."""
-    snr: tuple[float, float] = (10.0, 40.0)
+    snr: Annotated[tuple[float, float], Span(-100, 100)] = (10.0, 40.0)
     """Signal-to-noise ratio in decibels, drawn between these two."""
-    color: tuple[float, float] = (-6.0, 0.0)
+    color: Annotated[tuple[float, float], Span(-30, 30)] = (-6.0, 0.0)
     """Slope of generated noise in decibels an octave, drawn between these two: from brown (-6) over
     pink (-3) to white (0)."""
-
-    def __post_init__(self) -> None:
-        if self.snr[0] > self.snr[1] or self.color[0] > self.color[1]:
-            raise ValueError("snr, color: two numbers in decibels, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         return find_folder_errors("recordings", self.recordings)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import audiomentations
 import numpy as np
 
+from ...core.ranges import Span
 from ..io import Samples
 from ._audiomentations import apply_transform
 from ._base import Effect
@@ -14,12 +16,8 @@ from ._base import Effect
 
 @dataclass(frozen=True)
 class Pitch(Effect):
-    semitones: tuple[float, float] = (-2.0, 2.0)
+    semitones: Annotated[tuple[float, float], Span(-24, 24)] = (-2.0, 2.0)
     """Shift in semitones, drawn between these two."""
-
-    def __post_init__(self) -> None:
-        if self.semitones[0] > self.semitones[1]:
-            raise ValueError("semitones: two numbers, the smaller one first")
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
         low, high = self.semitones

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import audiomentations
 import numpy as np
 
+from ...core.ranges import Span
 from ..io import Samples
 from ._audiomentations import apply_transform, draw_recording, find_folder_errors, match_loudness
 from ._base import Effect
@@ -26,18 +28,12 @@ class Room(Effect):
     responses: Path | None = None
     """Folder with impulse responses as audio; without it, rooms of the size of a small office are
     simulated."""
-    absorption: tuple[float, float] = (0.1, 0.5)
+    absorption: Annotated[tuple[float, float], Span(above=0, high=1)] = (0.1, 0.5)
     """Absorption coefficient of the walls of simulated rooms, drawn between these two: from bare
     concrete to carpets and sofas."""
-    distance: tuple[float, float] = (0.3, 2.0)
+    distance: Annotated[tuple[float, float], Span(above=0, high=100)] = (0.3, 2.0)
     """Distance from the mouth to the microphone in simulated rooms, in meters, drawn between these
     two."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.absorption[0] <= self.absorption[1] <= 1:
-            raise ValueError("absorption: two numbers above 0 and up to 1, the smaller one first")
-        if not 0 < self.distance[0] <= self.distance[1]:
-            raise ValueError("distance: two numbers of meters above 0, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         if self.responses is None and find_spec("pyroomacoustics") is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ...core.ranges import MinLen, Range
 from .. import io as audio
 from ..io import Samples
 from ._base import Effect
@@ -15,7 +17,7 @@ from ._base import Effect
 class Speed(Effect):
     stretches = True
 
-    factors: tuple[float, ...] = (0.9, 1.1)
+    factors: Annotated[tuple[Annotated[float, Range(0.1, 10)], ...], MinLen(1)] = (0.9, 1.1)
     """Factors, one of which is drawn; 1.1 is a tenth faster."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.errors import ConfigError
+from ...core.ranges import Range
 from ...core.types import Seconds, Utterance
 from ._base import Corpus
 from ._etri import Reading, choose_reading, find_unknown_marks, remove_marks
@@ -39,10 +40,10 @@ class AihubBroadcast(Corpus):
     """Form to keep of dual transcriptions such as `(이십)/(20)`, whose order varies."""
     special: str = "*&#@"
     """Signs that mask names and numbers. Utterances with one of them are rejected."""
-    at_least: Seconds = 0.5
+    at_least: Annotated[Seconds, Range(0, 3600)] = 0.5
     """Shortest duration in seconds; shorter utterances are rejected. Our own choice, since no
     threshold has been published."""
-    at_most: Seconds = 30.0
+    at_most: Annotated[Seconds, Range(0, 3600)] = 30.0
     """Longest duration in seconds, Whisper's window; longer utterances are rejected."""
     labeled: bool = True
     """Yield the transcripts; without them the corpus can be a pool."""

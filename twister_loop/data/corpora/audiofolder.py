@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from ...audio import io as audio
 from ...core.artifacts import NOT_IN_CACHE_KEY, not_in_cache_key
 from ...core.errors import AudioError
+from ...core.ranges import Range
 from ...core.types import Language, Seconds, Utterance
 from ._base import Corpus
 from ._listed import reject
@@ -35,7 +36,7 @@ class AudioFolder(Corpus):
     lang: Language | None = None
     """Language of files without `lang` in their metadata (ISO 639-1); with None the recognizer
     detects it utterance by utterance."""
-    settled: Seconds = not_in_cache_key(0.0)
+    settled: Annotated[Seconds, Range(0)] = not_in_cache_key(0.0)
     """Seconds for which a file must not have changed. A file that changed more recently may still
     be being written, and is left out."""
 

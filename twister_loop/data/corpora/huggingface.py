@@ -21,6 +21,7 @@ import datasets
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
+from ...core.ranges import Count
 from ...core.schema import suggest_name
 from ...core.types import Language, Utterance
 from ._base import Corpus
@@ -67,7 +68,7 @@ class HuggingFace(Corpus):
     """Column with the language (ISO 639-1), for data sets of several languages."""
     streaming: bool = True
     """Fetch only the rows that are used, and copy nothing into the cache of the hub."""
-    at_most: int | None = None
+    at_most: Count | None = None
     """Most utterances, from the first on; null for all."""
 
     def __post_init__(self) -> None:

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import tee
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from ...core.types import Share, Utterance
+from ...core.ranges import Range
+from ...core.types import Utterance
 from ...evaluation import metrics
 from ...evaluation.measures import RATE_NAMES, Unit, choose_filter_measure
 from ._base import Filter, FilterContext
@@ -26,7 +27,7 @@ class SecondOpinion(Filter):
     """
 
     needs_context: ClassVar[bool] = True
-    at_most: Share = 0.1
+    at_most: Annotated[float, Range(0, 100)] = 0.1
     """Highest error rate of the second transcript against the first, from 0. Distil-Whisper keeps
     what is within 10 % of a human reference, 20 % where speech is scarce; where there is no human
     transcript, the agreement of two transcripts does as well (arXiv 2407.01257)."""

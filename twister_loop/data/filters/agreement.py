@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ...core.types import Share, Utterance
+from ...core.ranges import Range
+from ...core.types import Utterance
 from ...evaluation import metrics
 from ...evaluation.measures import RATE_NAMES, Unit, choose_filter_measure
 from ._base import Filter
@@ -20,7 +22,7 @@ class Agreement(Filter):
 
     # The default catches gross errors only. A stricter one would drop exactly the sentences that
     # the champion gets wrong, and these are the ones it has to learn.
-    at_most: Share = 0.35
+    at_most: Annotated[float, Range(0, 100)] = 0.35
     """Highest error rate of `pred_text` against `text`, from 0. For synthetic speech it should
     catch gross errors only, or the sentences that teach the champion something are dropped."""
     unit: Unit = "characters"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from ...audio import io as audio
+from ...core.ranges import Range
 from ...core.types import Hertz
 from ._estimate import AudioEstimate
 
@@ -18,7 +20,7 @@ class Bandwidth(AudioEstimate):
     """
 
     # Below what a telephone gives, so that telephone speech passes by default.
-    at_least: Hertz = 3_000.0
+    at_least: Annotated[Hertz, Range(0, 8000)] = 3_000.0
     """Lowest bandwidth, in Hz. A telephone call reaches some 3400 Hz, an undamaged recording at
     16 kHz nearly 8000 Hz. No engine here uses higher frequencies."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
 from ...core.manifest import Manifest
+from ...core.ranges import Range
 from ...core.types import Language, Utterance
 from ...text.script_neutral import count_letters
 from ._base import Filter
@@ -30,9 +31,9 @@ class CharRate(Filter):
     letters, so that the rates of all languages are alike.
     """
 
-    low: float = 2.0
+    low: Annotated[float, Range(0, 1000)] = 2.0
     """Lowest rate, in letters per second."""
-    high: float = 30.0
+    high: Annotated[float, Range(0, 1000)] = 30.0
     """Highest rate, in letters per second."""
     learned: bool = True
     """Narrow the limits, for each language that has at least 100 utterances in the corpus that is
@@ -42,6 +43,10 @@ class CharRate(Filter):
 
     _limits: ClassVar[Mapping[Language | None, tuple[float, float]]] = {}
     """Learned limits by language."""
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low, high: two rates, the smaller one first")
 
     def objection(self, utterance: Utterance) -> str | None:
         rate = _letters_per_second(utterance)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from ...core.ranges import Range
 from ...core.types import Utterance
 from ._base import Filter
 
@@ -15,7 +17,7 @@ class Compression(Filter):
     An utterance without a compression ratio is kept.
     """
 
-    at_most: float = 2.4
+    at_most: Annotated[float, Range(above=0, high=1000)] = 2.4
     """Highest compression ratio: letters of the text over bytes of the zlib-compressed text, the
     same in every script. 2.4 is OpenAI Whisper's own threshold."""
 

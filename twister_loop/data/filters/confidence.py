@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from ...core.ranges import Range
 from ...core.types import Utterance
 from ._base import Filter
 
@@ -12,7 +14,7 @@ from ._base import Filter
 class Confidence(Filter):
     """Drops transcripts that the recognizer gives a low probability, or no probability at all."""
 
-    at_least: float = -1.0
+    at_least: Annotated[float, Range(-1000, 0)] = -1.0
     """Lowest average natural log-probability of a token; 0 is certain. -1.0 is OpenAI Whisper's
     own threshold."""
 

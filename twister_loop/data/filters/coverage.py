@@ -8,12 +8,14 @@ in the middle are often spread over their neighbors and not found here; `agreeme
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from ...audio import io as audio
 from ...core.errors import AudioError
-from ...core.types import Seconds, Share, Utterance, Word
+from ...core.ranges import Fraction, Range
+from ...core.types import Seconds, Utterance, Word
 from ._base import Filter
 
 MIN_WORD_SECONDS: Seconds = 0.04
@@ -35,17 +37,11 @@ class Coverage(Filter):
     Needs word times; an utterance without them is kept. Audio that cannot be read is dropped.
     """
 
-    max_unspoken_share: Share = 0.1
+    max_unspoken_share: Fraction = 0.1
     """Largest share of the words, from 0 to 1, that the alignment leaves 0.04 s or less."""
-    max_untranscribed_seconds: Seconds = 1.0
+    max_untranscribed_seconds: Annotated[Seconds, Range(0, 3600)] = 1.0
     """Most speech, in seconds, that may lie outside all words."""
     needs_word_times = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_unspoken_share <= 1 or self.max_untranscribed_seconds < 0:
-            raise ValueError(
-                "max_unspoken_share must be from 0 to 1, and max_untranscribed_seconds 0 or more"
-            )
 
     def objection(self, utterance: Utterance) -> str | None:
         if not utterance.words:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from ...audio import dnsmos as quality
 from ...audio import io as audio
+from ...core.ranges import Range
 from ._estimate import AudioEstimate
 
 
@@ -17,7 +19,7 @@ class Dnsmos(AudioEstimate):
     the audio.
     """
 
-    at_least: float = 3.0
+    at_least: Annotated[float, Range(1, 5)] = 3.0
     """Lowest overall quality (OVRL) as people would judge it, from 1 to 5, estimated without a
     reference (DNSMOS P.835, arXiv 2110.01763). 3.0 is Emilia's threshold."""
 

@@ -69,7 +69,8 @@ def _read_phrases(also: Path | None) -> list[str]:
     try:
         lines = also.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as cause:
-        raise ValueError(f"also: {also} cannot be read ({cause})") from cause
+        reason = getattr(cause, "strerror", None) or str(cause)
+        raise ValueError(f"also: {also} cannot be read ({reason})") from cause
     return [phrase for line in lines if (phrase := _normalize(line))]
 
 

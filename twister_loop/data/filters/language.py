@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.types import Language, Share, Utterance
+from ...core.ranges import Fraction
+from ...core.types import Language, Utterance
 from ._base import Filter
 
 
@@ -16,7 +17,7 @@ class SpokenLanguage(Filter):
     probability of the language.
     """
 
-    at_least: Share = 0.7
+    at_least: Fraction = 0.7
     """Lowest probability of `Utterance.lang`, from 0 to 1. 0.7 is Granary's threshold, 0.8
     Emilia's."""
     only: tuple[Language, ...] = ()

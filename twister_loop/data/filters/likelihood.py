@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import tee
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from ...core.ranges import Range
 from ...core.types import Utterance
 from ...text.normalizers.basic import Basic
 from ._base import Filter, FilterContext
@@ -28,7 +29,7 @@ class Likelihood(Filter):
     """
 
     needs_context: ClassVar[bool] = True
-    at_most: float = 10.0
+    at_most: Annotated[float, Range(0, 100000)] = 10.0
     """Largest difference of the natural log-probabilities of transcript and text, both in their
     basic form. One word replaced or added costs more than 10, however long the text is; a
     different spelling mostly costs less than 10 (BENCHMARKS.md)."""

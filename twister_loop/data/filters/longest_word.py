@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from ...core.ranges import Range
 from ...core.types import Utterance
 from ...text.script_neutral import is_unspaced
 from ._base import Filter
@@ -17,13 +19,9 @@ class LongestWord(Filter):
     Runs of letters of scripts without spaces are kept, since their words are not separated.
     """
 
-    at_most: int = 35
+    at_most: Annotated[int, Range(1, 10000)] = 35
     """Most letters of a word. 35 is Granary's limit for agglutinative languages, 25 its limit for
     others, which a Danish or German compound exceeds."""
-
-    def __post_init__(self) -> None:
-        if self.at_most < 1:
-            raise ValueError("at_most: 1 letter at least")
 
     def objection(self, utterance: Utterance) -> str | None:
         for word in (utterance.text or "").split():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.types import Share, Utterance
+from ...core.ranges import Fraction
+from ...core.types import Utterance
 from ._base import Filter
 
 
@@ -15,7 +16,7 @@ class NoSpeech(Filter):
     An utterance without such a probability is kept.
     """
 
-    at_most: Share = 0.6
+    at_most: Fraction = 0.6
     """Highest probability of no speech, from 0 to 1. 0.6 is OpenAI Whisper's own threshold."""
 
     def objection(self, utterance: Utterance) -> str | None:

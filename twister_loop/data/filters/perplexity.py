@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from zlib import crc32
 
 import numpy as np
 
 from ...core.manifest import Manifest
+from ...core.ranges import Range
 from ...core.types import Language, Utterance
 from ...text.kneser_ney import KneserNey
 from ._base import Filter
@@ -62,16 +63,12 @@ class Perplexity(Filter):
     perplexity too (CCNet, arXiv 1911.00359).
     """
 
-    margin: float = 2.5
+    margin: Annotated[float, Range(0, 1000)] = 2.5
     """Limit in interquartile ranges above the third quartile of the texts. A smaller margin drops
     more; 1.5 would be Tukey's outliers."""
 
     _models: ClassVar[Mapping[Language | None, CorpusModel]] = {}
     """Models by language, learned from the corpus."""
-
-    def __post_init__(self) -> None:
-        if self.margin < 0:
-            raise ValueError("margin: 0 or more interquartile ranges")
 
     def objection(self, utterance: Utterance) -> str | None:
         model, text = self._models.get(utterance.lang), _letters(utterance.text or "")

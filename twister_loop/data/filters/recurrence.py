@@ -13,13 +13,14 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import ClassVar, NamedTuple, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from ...audio import io as audio
 from ...core.errors import AudioError
 from ...core.manifest import Manifest
+from ...core.ranges import Range
 from ...core.types import Seconds, Share, Utterance
 from ...text.normalizers.basic import Basic
 from ...text.script_neutral import count_letters
@@ -65,16 +66,12 @@ class Recurrence(Filter):
     more or less silence.
     """
 
-    spread: float = 0.15
+    spread: Annotated[float, Range(above=0, high=10)] = 0.15
     """Standard deviation of the logarithm of the time in which people say the same words, above 0.
     A larger one keeps more."""
 
     _objections: ClassVar[Mapping[str, str]] = {}
     """Objections to the normalized texts that recur against the odds, learned from the corpus."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.spread < math.inf:
-            raise ValueError("spread: above 0 and finite")
 
     def objection(self, utterance: Utterance) -> str | None:
         # Most corpora have no such label, and normalizing takes longer than all the rest.

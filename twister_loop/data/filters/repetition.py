@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from ...core.types import Share, Utterance
+from ...core.ranges import Fraction, Range
+from ...core.types import Utterance
 from ...text.script_neutral import is_unspaced
 from ._base import Filter
 
@@ -16,11 +18,11 @@ NGRAM = 3
 class Repetition(Filter):
     """Drops texts that repeat the same few words, and empty texts."""
 
-    unique_at_least: Share = 0.4
+    unique_at_least: Fraction = 0.4
     """Smallest share of distinct words among all words, from 0 to 1; in scripts without spaces, of
     distinct character trigrams among all trigrams. 0.4 is Granary's threshold."""
     # "No, no, no" is an answer that people give; only long texts are unlikely to repeat that much.
-    min_length: int = 10
+    min_length: Annotated[int, Range(1, 10000)] = 10
     """Words (or characters) that a text must have for its repetitions to be counted."""
 
     def objection(self, utterance: Utterance) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.types import Share, Utterance
+from ...core.ranges import Fraction
+from ...core.types import Utterance
 from ...text import scripts
 from ._base import Filter
 
@@ -17,7 +18,7 @@ class Script(Filter):
     unknown language is not checked for its script.
     """
 
-    at_most: Share = 0.0
+    at_most: Fraction = 0.0
     """Largest share of the letters that may be of another script, from 0 to 1. GigaSpeech 2 allows
     none."""
     also: tuple[str, ...] = ()

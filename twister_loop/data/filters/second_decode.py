@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from ...asr._base import Recognizer
 from ...core.errors import ConfigError
+from ...core.ranges import Range
 from ...core.types import Utterance
 from ._base import FilterContext
 from ._second_opinion import SecondOpinion
@@ -19,15 +21,13 @@ class SecondDecode(SecondOpinion):
     The second decoding is a beam search, or sampling at a temperature.
     """
 
-    beam: int = 5
+    beam: Annotated[int, Range(1, 100)] = 5
     """Beam size of the second decoding; 5 is OpenAI Whisper's own. Set it to 1 for sampling."""
-    temperature: float = 0.0
+    temperature: Annotated[float, Range(0, 10)] = 0.0
     """Sampling temperature of the second decoding, with `beam: 1`: uncertain words then change.
     0 does not sample."""
 
     def __post_init__(self) -> None:
-        if self.beam < 1 or self.temperature < 0:
-            raise ValueError("beam: must be 1 at least; temperature: not below 0")
         if (self.beam == 1) == (self.temperature == 0):
             raise ValueError("beam or temperature: the second decode must differ by one of them")
 

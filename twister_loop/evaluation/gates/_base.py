@@ -25,6 +25,15 @@ class Gate(Part):
     def objection(self, evidence: Evidence) -> Objection | None:
         """Return the reason for rejecting the candidate, or None to accept it."""
 
+    def describe_sight(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
+        """Yield, in sentences, what this gate will be able to tell with these sets.
+
+        Args:
+            sizes: Size of each set by name.
+        """
+        # A gate that compares counts directly sees them all.
+        yield from ()
+
     def preflight_warnings(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
         """Yield a warning for every set that is too small for this gate to decide.
 

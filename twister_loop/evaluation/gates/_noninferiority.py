@@ -12,10 +12,11 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from ...core.ranges import Fraction, Range
 from ...core.types import UNITS, Measure, Objection, SetKind, Share
 from .. import metrics
 from ..evidence import IN_DECODING, Decoding, Evidence, Outcome, SetSize
@@ -64,29 +65,18 @@ class InconclusiveChange:
         return f"{sentence}, undecided: about {_round_up(missing)} more {unit} would decide"
 
 
-def check_level(level: float) -> None:
-    """Check a one-sided confidence level.
-
-    Raises:
-        ValueError: It is not from 0.5 to below 1. At 0 every candidate would pass, and 95 is meant
-            to be 0.95.
-    """
-    if not 0.5 <= level < 1:
-        raise ValueError(f"level: from 0.5 to below 1, such as 0.95, not {level:g}")
-
-
 @dataclass(frozen=True)
 class NonInferiority(Gate):
     """Gate that rejects a candidate that is not shown to be as good as a baseline on every set."""
 
     kinds: ClassVar[tuple[SetKind, ...]] = ()
     """Kinds of sets to look at; all kinds if empty."""
-    at_most: Share = 0.01
+    at_most: Fraction = 0.01
     """Largest rise of a set's error rate over the baseline's: 0.01 is one point, or 1 % if
     `relative`."""
     relative: bool = False
     """Take the limit as a share of the baseline's error rate."""
-    level: Share = 0.95
+    level: Annotated[Share, Range(0.5, below=1)] = 0.95
     """Confidence that the rise is below the limit on every set, one-sided, corrected by Holm."""
     measure: Measure | None = None
     """Error rate to compare: `words`, `characters` or `mixed`; null takes that of each set."""
@@ -95,11 +85,6 @@ class NonInferiority(Gate):
     timestamps, as other tools decode)."""
     sets: tuple[str, ...] = ()
     """Names of the sets to look at; all sets if empty."""
-
-    def __post_init__(self) -> None:
-        check_level(self.level)
-        if not 0 <= self.at_most <= 1:
-            raise ValueError("at_most: from 0 to 1; 0.01 is one point of error rate")
 
     @abstractmethod
     def baseline(self, evidence: Evidence) -> Mapping[str, Outcome]:
@@ -114,20 +99,43 @@ class NonInferiority(Gate):
         undecided = all(change.undecided for change in changes)
         return Objection(self.name, "; ".join(map(str, changes)), undecided)
 
+    def describe_sight(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
+        """Yield for every set the smallest rise of its error rate that cannot be chance."""
+        sizes = self._select(sizes)
+        quantile = self._quantile(len(sizes))
+        for name, size in sizes.items():
+            measure = self.measure or size.measure
+            tokens = size.tokens[self.decoding][measure]
+            error = 100 * quantile * math.sqrt(ERROR_VARIANCE[measure] / max(1, tokens))
+            yield (
+                f"{name}{IN_DECODING[self.decoding]}, {tokens} {UNITS[measure]}: a measured change "
+                f"is uncertain by about {error:.1f} points; the limit is "
+                f"{100 * self.at_most:+.1f}{' %' if self.relative else ' points'}"
+            )
+
+    def _select(self, sizes: Mapping[str, SetSize]) -> dict[str, SetSize]:
+        """Return the sets that this gate looks at."""
+        return {
+            name: size
+            for name, size in sizes.items()
+            if size.kind in (self.kinds or (size.kind,)) and name in (self.sets or (name,))
+        }
+
+    def _quantile(self, set_count: int) -> float:
+        """Return how many standard errors the upper bound lies above the change.
+
+        By Bonferroni's level, which is the strictest of Holm's, and a normal distribution in the
+        place of the bootstrap's.
+        """
+        return NormalDist().inv_cdf(1 - (1 - self.level) / max(1, set_count))
+
     def preflight_warnings(self, sizes: Mapping[str, SetSize]) -> Iterator[str]:
         """Yield a warning for every set on which even an equally good candidate is undecided."""
         # A relative limit depends on the baseline's error rate, which is not measured yet.
         if self.relative:
             return
-        sizes = {
-            name: size
-            for name, size in sizes.items()
-            if size.kind in (self.kinds or (size.kind,)) and name in (self.sets or (name,))
-        }
-        # Bonferroni's level, which is the strictest of Holm's.
-        # The bootstrap's upper bound is approximated by a normal one, with no change expected.
-        level = 1 - (1 - self.level) / max(1, len(sizes))
-        quantile = NormalDist().inv_cdf(level)
+        sizes = self._select(sizes)
+        quantile = self._quantile(len(sizes))
         for name, size in sizes.items():
             measure = self.measure or size.measure
             tokens, unit = size.tokens[self.decoding][measure], UNITS[measure]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.types import UNITS, Measure, Objection, Share
+from ...core.ranges import Fraction
+from ...core.types import UNITS, Measure, Objection
 from .. import metrics
 from ..evidence import IN_DECODING, Decoding, Evidence
 from ._base import Gate
@@ -15,7 +16,7 @@ class MinimumGain(Gate):
     """Gate against candidates that remove less than a share of the champion's errors."""
 
     # Relative, since 0.5 points are much at a WER of 5 % and nothing at 50 %.
-    at_least: Share = 0.05
+    at_least: Fraction = 0.05
     """Smallest share of the champion's errors to remove, on all development sets together."""
     measure: Measure | None = None
     """Errors to count: `words`, `characters` or `mixed`; null takes that of the

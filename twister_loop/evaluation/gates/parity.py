@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...core.types import Objection, Share
+from ...core.ranges import Fraction
+from ...core.types import Objection
 from .. import metrics
 from ..evidence import Evidence
 from ._base import Gate
@@ -20,7 +21,7 @@ class EngineParity(Gate):
     """
 
     needs_labeler_report: ClassVar[bool] = True
-    at_most: Share = 0.02
+    at_most: Fraction = 0.02
     """Largest character error rate of the labeler's transcripts, with the recognizer's own
     transcripts as references."""
     sets: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...core.ranges import Fraction
 from ...core.types import UNITS, Objection, Proportion, Score, Share
 from ..evidence import IN_DECODING, Decoding, Evidence
 from ._base import Gate
@@ -19,7 +20,7 @@ class SaneOutput(Gate):
     """Gate against candidates that hallucinate, repeat themselves or return nothing more often."""
 
     # Absolute, since most symptoms are absent in a good champion and any rise would be infinite.
-    at_most: Share = 0.02
+    at_most: Fraction = 0.02
     """Largest rise of a share on any set, absolute (0.02 is 2 points): insertions per reference
     word or character, by the measure of the set; repeated 5-grams; letters of a foreign script;
     empty transcripts; and transcripts cut off at the length limit."""

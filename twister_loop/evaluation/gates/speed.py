@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from ...core.ranges import Range
 from ...core.types import Objection
 from ..evidence import Evidence
 from ._base import Gate
@@ -14,7 +16,7 @@ class Speed(Gate):
     """Gate against candidates that take longer than a multiple of the champion's decoding time."""
 
     # Well above 1, since times of equal models vary on a busy machine.
-    at_most: float = 1.5
+    at_most: Annotated[float, Range(above=0, high=1000)] = 1.5
     """Largest ratio of the candidate's to the champion's decoding time over all sets. Sets whose
     decoding was interrupted do not count."""
 

@@ -89,6 +89,13 @@ class Cluster(Part):
     deadline: Seconds
     """Time after which a process that still works on its shard is killed."""
 
+    def check(self) -> None:
+        """Check that the workers can be reached, before a round is begun.
+
+        Raises:
+            ConfigError: They cannot.
+        """
+
     @abstractmethod
     def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Apply a function to every task, and yield the results in any order.

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from ...asr._base import Recognizer
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest, iter_windows
-from ...core.types import Checkpoint, Share, Utterance
+from ...core.ranges import Range
+from ...core.types import Checkpoint, Utterance
 from ...data.filters._base import Filter
 from ...evaluation import metrics
 from ...evaluation.trials import DecoderAttempt, DecoderTrial
@@ -26,9 +27,9 @@ from ..run_folder import round_number
 class LabelOptions:
     """Options of pseudo-labeling, and of the trial that a faster decoder must pass."""
 
-    clips: int = 48
+    clips: Annotated[int, Range(1, 1000000)] = 48
     """Number of clips in the trial, drawn from the pool by the seed."""
-    at_most: Share = 0.05
+    at_most: Annotated[float, Range(0, 100)] = 0.05
     """Highest character error rate against the reference decoder that passes. Untouched Whisper
     base with 5 s of padding came to 0.036 against 30 s on telephone prompts, and to 0.015 on
     another draw of them."""
@@ -36,10 +37,6 @@ class LabelOptions:
     """`all`: a later round transcribes the whole pool again. `new`: only the utterances whose label
     was rejected before; the others keep their label, with the round that made it."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if self.clips < 1:
-            raise ValueError("clips: at least 1")
 
 
 @stage(version=1)

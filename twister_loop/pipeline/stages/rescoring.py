@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import tee
 from pathlib import Path
+from typing import Annotated
 
 from ...asr._base import BoundRecognizer
 from ...core import schema
 from ...core.artifacts import stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
+from ...core.ranges import Range
 from ...core.types import Alternative, Utterance
 from ...text.kneser_ney import KneserNey, split_language_model_units
 from ..execution.shards import Cluster, run_in_shards
@@ -26,21 +28,17 @@ from ..execution.shards import Cluster, run_in_shards
 class RescoringOptions:
     """Options of n-best rescoring."""
 
-    texts: int = 5
+    texts: Annotated[int, Range(2, 100)] = 5
     """Width of the beam, and number of texts that are rescored; 5 is the beam of OpenAI's
     Whisper."""
-    weight: float = 0.3
+    weight: Annotated[float, Range(0, 100)] = 0.3
     """Weight of the language model's log-probability beside the champion's."""
-    bonus: float = 0.0
+    bonus: Annotated[float, Range(-100, 100)] = 0.0
     """Added for each word of a text (each character in unspaced scripts), because a language model
     prefers short texts."""
-    order: int = 3
+    order: Annotated[int, Range(1, 10)] = 3
     """Order of the n-gram model."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
-
-    def __post_init__(self) -> None:
-        if self.texts < 2 or self.order < 1 or self.weight < 0:
-            raise ValueError("texts: at least 2; order: at least 1; weight: not below 0")
 
 
 @stage(version=1)

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from ...core import schema
 from ...core.artifacts import stage
 from ...core.manifest import Manifest
+from ...core.ranges import Count, Range
 from ...core.types import UNSPACED, Utterance
 from ...data.filters._base import Filter
 from ...text.contamination import HeldOutTexts
@@ -36,19 +38,17 @@ JOINERS = "\u200c\u200d"
 class TextSelection:
     """Options for a text corpus that is larger than what is to be synthesized."""
 
-    texts: int | None = None
+    texts: Count | None = None
     """Number of texts to draw; null takes all."""
-    rare: float = 0.0
+    rare: Annotated[float, Range(-100, 100)] = 0.0
     """Preference for texts of rare words: a text one standard deviation rarer than the mean is e to
     the power of this as likely to be drawn."""
-    unlike: float = 0.0
+    unlike: Annotated[float, Range(-100, 100)] = 0.0
     """The same for texts unlike the pseudo-labels of the pool: cross-entropy under the words of the
     pool less that under the words of the texts (Moore and Lewis, 2010, the other way round)."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
     def __post_init__(self) -> None:
-        if self.texts is not None and self.texts < 1:
-            raise ValueError("texts: at least 1")
         if self.texts is None and (self.rare or self.unlike):
             raise ValueError("rare, unlike: say with `texts` how many are to be drawn")
 

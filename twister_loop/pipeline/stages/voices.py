@@ -6,13 +6,15 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from ...asr._base import BoundRecognizer
 from ...core import schema
 from ...core.artifacts import stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
-from ...core.types import Checkpoint, Share
+from ...core.ranges import Range
+from ...core.types import Checkpoint
 from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
 from ...tts._base import Synthesizer
@@ -25,9 +27,9 @@ log = logging.getLogger(__name__)
 class VoiceTrialOptions:
     """The trial that a voice must pass before it synthesizes the whole text corpus."""
 
-    texts: int = 32
+    texts: Annotated[int, Range(1, 1000000)] = 32
     """Number of texts, drawn by the seed."""
-    at_most: Share = 0.35
+    at_most: Annotated[float, Range(0, 100)] = 0.35
     """Highest character error rate of the champion's transcripts that passes."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 

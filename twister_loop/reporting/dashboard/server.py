@@ -88,7 +88,7 @@ def serve(folder: Path, host: str, port: int, token: str | None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # Opened here and not by uvicorn, so that port 0 can be logged and errors can be caught.
         listening = socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # the latter for a port beyond 65535
         raise ConfigError(f"{host}:{port}: cannot listen on this address: {error}") from error
     address = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import librosa
 import numpy as np
@@ -18,6 +18,7 @@ from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
 from ...asr._precision import Precision, resolve_dtype
 from ...audio import io as audio
+from ...core.ranges import Range
 from ...core.types import Hertz, Utterance
 from . import model_files, training_clips
 from .model_files import Model
@@ -60,7 +61,7 @@ class MelSynthesizer(CoquiSynthesizer):
     speaker: str | None = None
     """Speaker to train on. None continues with the speaker of the earlier voice if that one has
     enough clips, and otherwise takes the one with most speech."""
-    sample_rate: int = 8000
+    sample_rate: Annotated[int, Range(8000, 48000)] = 8000
     precision: Precision = "auto"
     """Number format of training; auto is bfloat16 if the processor computes in it."""
 

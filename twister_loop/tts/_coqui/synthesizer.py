@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ...audio import io as audio
 from ...core.artifacts import not_in_cache_key
 from ...core.errors import ConfigError, EngineError
 from ...core.manifest import Manifest, iter_windows
+from ...core.ranges import Count, NumberFromZero, Range, Span
 from ...core.types import Checkpoint, Language, Seconds, Utterance
 from ...text.scripts import is_mostly_unknown
 from .._base import Synthesizer
@@ -30,8 +31,10 @@ MIN_SPEECH_SECONDS, MAX_SPEECH_SECONDS = 0.2, 30.0
 """Output outside of these durations is not taken for speech; 30 s is the window of Whisper."""
 TOO_LONG = f"the speech would be longer than {MAX_SPEECH_SECONDS:g} s"
 
-Scale: TypeAlias = float | tuple[float, float]
+Scale: TypeAlias = NumberFromZero | Annotated[tuple[float, float], Span(0)]
 """A number, or the bounds between which one is drawn for every text and sample."""
+Rate: TypeAlias = Annotated[float, Range(0.05, 20)] | Annotated[tuple[float, float], Span(0.05, 20)]
+"""A factor of the rate of speech, or the bounds between which one is drawn."""
 
 
 class SynthesisOutcome(NamedTuple):
@@ -53,33 +56,22 @@ class CoquiSynthesizer(Synthesizer):
     """A voice of the same kind to adapt in the first round: a folder with `config.json` and
     `model.pth`, as Coqui's own tools write it, or `model.safetensors`; or the file with the
     weights. Its sizes and sample rate then replace those below. None trains from scratch."""
-    sample_rate: int = 16000
+    sample_rate: Annotated[int, Range(8000, 48000)] = 16000
     """Hertz. The recognizers read 16 kHz, so more is lost. Telephone speech has nothing above
     4 kHz; at 8000 a voice need not learn those empty bands, and trains faster."""
-    steps: int = 1500
+    steps: Count = 1500
     """Training steps."""
-    batch: int = 24
+    batch: Annotated[int, Range(1, 10000)] = 24
     """Clips in a training step."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, Range(above=0, high=1)] = 1e-3
     """Learning rate; over the last 30 % of the steps it falls linearly to zero."""
     noise: Scale = 0.33
     """Spread of the random latent of a text, its tone and timbre; 0 is flat and even. Of two
     numbers, one between them is drawn for every text and sample; so for `speed`."""
-    speed: Scale = 1.0
+    speed: Rate = 1.0
     """Rate of speech; 2 is twice as fast as trained."""
-    save_every: int = not_in_cache_key(50)
+    save_every: Count = not_in_cache_key(50)
     """Steps between checkpoints: the most that a killed training has to repeat."""
-
-    def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.save_every) < 1 or not self.learning_rate > 0:
-            raise ValueError("steps, batch and save_every must be 1 or more, learning_rate above 0")
-        # VITS has layers for these rates only, and speech recognition gains nothing outside.
-        if not 8000 <= self.sample_rate <= 48000:
-            raise ValueError("sample_rate must be 8000 to 48000")
-        if not 0 < scale_range(self.speed)[0] <= scale_range(self.speed)[1]:
-            raise ValueError("speed must be above 0; of two numbers, the smaller one first")
-        if not 0 <= scale_range(self.noise)[0] <= scale_range(self.noise)[1]:
-            raise ValueError("noise must be 0 or more; of two numbers, the smaller one first")
 
     def validation_errors(self) -> Iterator[str]:
         """Yield why `start` cannot be trained further."""

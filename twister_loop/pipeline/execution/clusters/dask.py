@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
 
@@ -29,6 +29,8 @@ WORKER_TIMEOUT: Seconds = 60.0
 @dataclass(frozen=True)
 class Dask(WorkerCluster):
     """Shards on Dask workers."""
+
+    start_command: ClassVar[str] = "dask scheduler"
 
     def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         gpu = {"GPU": 1} if self.gpu else None
@@ -63,7 +65,7 @@ class Dask(WorkerCluster):
             ):
                 yield client
             return
-        self._check_address("dask scheduler")
+        self.check()
         with Client(self.address) as client:
             self._check_workers(client)
             yield client

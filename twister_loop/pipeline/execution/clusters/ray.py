@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 # Ray reads this when it is imported, and would send usage statistics.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -25,6 +25,8 @@ R = TypeVar("R")
 @dataclass(frozen=True)
 class Ray(WorkerCluster):
     """Shards on Ray workers."""
+
+    start_command: ClassVar[str] = "ray start --head"
 
     def map(self, work: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         with self._initialized():
@@ -50,7 +52,7 @@ class Ray(WorkerCluster):
         # client are exempt.
         job = JobConfig(_client_job=True)
         if self.address:
-            self._check_address("ray start --head")
+            self.check()
             ray.init(self.address, log_to_driver=False, job_config=job)
         else:
             with _module_path_in_environment():

@@ -1,0 +1,111 @@
+"""`twister check`: what it tells, what it refuses, and that it leaves nothing behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from twister_loop.cli.main import main
+
+from ..pipeline.test_plan import changed
+
+
+def check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = main(["check", *arguments])
+    return code, capsys.readouterr().out
+
+
+def test_a_sound_plan_is_described_and_nothing_is_written(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(world.parent.rglob("*"))
+    code, printed = check([str(world), str(world.parent / "run")], capsys)
+    assert code == 0 and "The plan can run." in printed
+    for expected in ("pool", "development.dev", "significant", "of cases", "disk", "GB free"):
+        assert expected in printed
+    # A retention set and a test set are there, so nothing is said about missing ones.
+    assert "there is no" not in printed
+    assert sorted(world.parent.rglob("*")) == before
+
+
+def test_the_same_as_json_counts_utterances_words_and_languages(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = check([str(world), "--json"], capsys)
+    data = {amount["place"]: amount for amount in json.loads(printed)["data"]}
+    assert code == 0
+    assert data["pool"]["utterances"] == 3 and data["pool"]["duration"] > 1
+    assert data["development.dev"]["words"] > 0
+    assert sum(data["pool"]["languages"].values()) == 3
+
+
+def test_what_stands_in_the_way_is_listed_with_its_key_and_exit_code_2(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = changed(world, pool="missing", texts="none.txt", minimum_utterances=1000)
+    code, printed = check([str(plan), str(world.parent / "data" / "pool" / "run")], capsys)
+    assert code == 2 and "The plan cannot run like this." in printed
+    problems = printed[printed.index("Problems") :]
+    for key in ("pool:", "texts:", "development.dev:"):
+        assert key in problems
+
+
+def test_a_run_inside_its_pool_is_refused_before_it_is_made(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = world.parent / "data" / "pool" / "run"
+    assert main(["run", str(world), str(run), "--no-prefect"]) == 2
+    assert "lies inside" in capsys.readouterr().err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pool": "x" * 5000}, "pool: File name too long"),
+        ({"cluster": {"use": "dask", "address": "tcp://127.0.0.1:1"}}, "dask does not answer"),
+    ],
+)
+def test_a_run_is_refused_at_the_door_with_the_key(
+    world: Path, changes: dict[str, object], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    run = world.parent / "run"
+    assert main(["run", str(changed(world, **changes)), str(run), "--no-prefect"]) == 2
+    assert message in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_pool_that_is_still_empty_stops_a_run_and_not_a_retraining(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (world.parent / "arriving").mkdir()
+    plan, run = str(changed(world, pool="arriving")), str(world.parent / "run")
+    assert main(["run", plan, run, "--no-prefect"]) == 2
+    assert "pool: no audio found" in capsys.readouterr().err
+    # Nothing is new yet, which is no error where audio is still to arrive.
+    assert main(["retrain", plan, run, "--no-prefect"]) == 0
+    assert "0 new recordings" in capsys.readouterr().err
+
+
+@pytest.mark.model
+def test_a_model_that_cannot_be_had_is_named_with_its_key_before_the_first_stage(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    missing = {"use": "whisper", "model": "nobody/no-such-model"}
+    plan = changed(world, references={"large": missing})
+    assert main(["run", str(plan), str(world.parent / "run"), "--no-prefect"]) == 2
+    assert "references.large: no weights for the model" in capsys.readouterr().err
+
+
+@pytest.mark.model
+def test_options_of_a_part_are_shown_with_range_default_and_meaning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["options", "whisper"]) == 0
+    printed = capsys.readouterr().out
+    assert "**beam**: a whole number from 1 to 100; default 1. Number of hypotheses" in printed
+    assert "**stop.patience**: a whole number from 1" in printed
+    assert main(["options", "whispr"]) == 2
+    assert "did you mean 'whisper'?" in capsys.readouterr().err

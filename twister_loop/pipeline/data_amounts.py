@@ -1,0 +1,96 @@
+"""Amounts of speech and text under the keys of a plan, from lists and headers, within seconds."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..audio import io as audio
+from ..core.errors import TwisterError
+from ..core.types import Seconds, Utterance
+from ..data.corpora._base import Corpus
+from .plan import Plan
+
+LISTING_SECONDS: Seconds = 2.0
+"""Time after which the listing of a corpus ends, so that a forecast of a large pool is quick."""
+
+
+@dataclass(frozen=True)
+class DataAmount:
+    """Amount of speech or text under one key of a plan."""
+
+    place: str
+    """Key of the plan, such as `pool` or `development.calls`."""
+    utterances: int = 0
+    rejected: int = 0
+    """Files and rows that cannot be used."""
+    duration: Seconds = 0.0
+    words: int = 0
+    """Words of the transcripts or texts."""
+    languages: Mapping[str, int] = field(default_factory=dict)
+    """Utterances by language; `detected` for those without one."""
+    is_complete: bool = True
+    """False if the listing took too long and was ended, so that there is more."""
+    problem: str | None = None
+    """Reason why nothing can be listed."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Utterances of the corpora under one key, as far as they were listed."""
+
+    utterances: list[Utterance]
+    is_complete: bool
+    problem: str | None = None
+
+    @property
+    def usable(self) -> list[Utterance]:
+        """Utterances that no corpus rejected."""
+        return [line for line in self.utterances if not (line.rejected_by or line.error)]
+
+
+def list_data(plan: Plan) -> dict[str, tuple[Corpus, ...]]:
+    """Return the corpora of a plan by key."""
+    corpora = {"pool": plan.pool, "texts": plan.texts, "human": plan.human, "replay": plan.replay}
+    return {
+        **{place: listed for place, listed in corpora.items() if listed},
+        **{f"{kind}.{name}": (corpus,) for name, (kind, corpus) in plan.sets.items()},
+    }
+
+
+def list_utterances(corpora: Sequence[Corpus]) -> Listing:
+    """List corpora until the time is up; headers give the durations."""
+    utterances = list[Utterance]()
+    # By the clock and not by a number: a header on a network disk takes a hundred times longer.
+    deadline = time.monotonic() + LISTING_SECONDS
+    try:
+        with audio.trusting_headers():
+            for corpus in corpora:
+                for utterance in corpus.utterances():
+                    utterances.append(utterance)
+                    if time.monotonic() > deadline:
+                        return Listing(utterances, is_complete=False)
+    except TwisterError as error:
+        return Listing(utterances, is_complete=True, problem=str(error))
+    except OSError as error:  # such as a name that is longer than the file system allows
+        reason = f"{error.strerror}: {str(error.filename)[:60]}"
+        return Listing(utterances, is_complete=True, problem=reason)
+    return Listing(utterances, is_complete=True)
+
+
+def count_data(place: str, listing: Listing) -> DataAmount:
+    """Return the sums over a listing."""
+    # What was rejected is counted apart: it has no duration, and trains nothing.
+    usable = listing.usable
+    return DataAmount(
+        place=place,
+        utterances=len(usable),
+        rejected=len(listing.utterances) - len(usable),
+        duration=sum(utterance.duration for utterance in usable),
+        words=sum(len((utterance.text or "").split()) for utterance in usable),
+        languages=Counter(utterance.lang or "detected" for utterance in usable),
+        is_complete=listing.is_complete,
+        problem=listing.problem,
+    )

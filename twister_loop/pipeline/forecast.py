@@ -1,0 +1,306 @@
+"""What a plan will need and what its gates will be able to see, told before anything runs.
+
+Nothing is downloaded, decoded or written. Amounts of audio come from the headers of files, and
+times from rates that were measured with Whisper base on two cores, so both are estimates.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..asr._base import Recognizer, WeightsStatus
+from ..core.artifacts import JsonRecord
+from ..core.errors import TwisterError
+from ..core.types import Checkpoint, Measure, Seconds, SetKind, Utterance
+from ..evaluation import metrics
+from ..evaluation.evidence import Decoding, SetSize
+from ..evaluation.measures import choose_measure
+from ..evaluation.outcomes import find_set_hidden_from_gates
+from ..evaluation.scoreboard import MEASURES
+from .data_amounts import DataAmount, Listing, count_data, list_data, list_utterances
+from .plan import Plan
+from .run_folder import RunFolder, is_run_or_empty
+
+SECONDS_PER_TEXT: Seconds = 4.0
+"""Mean duration of a synthesized text."""
+BYTES_PER_SECOND = 32_000
+"""Size of 16-bit speech at 16 kHz."""
+MEASURED_PARAMETERS = 72_600_000
+"""Parameters of Whisper base, and"""
+MEASURED_CORES = 2
+"""cores of the machine with which these rates were measured (BENCHMARKS.md, 2026-11-25):"""
+DECODING_RATE = 17.0
+"""Seconds of speech that are transcribed in a second,"""
+WINDOW_DECODING_RATE = 3.1
+"""the same in 30 s windows,"""
+TRAINING_SECONDS = 2.7
+"""and seconds of a training step of"""
+MEASURED_BATCH = 8
+"""clips."""
+TIME_FACTOR = 2.0
+"""Factor by which a time may be shorter or longer than its estimate."""
+
+
+@dataclass(frozen=True)
+class Forecast(JsonRecord):
+    """What a plan will need, and what stands in its way."""
+
+    data: tuple[DataAmount, ...]
+    weights: Mapping[str, WeightsStatus]
+    """Pretrained weights by key: `asr`, `references.large`."""
+    disk_needed: int | None
+    """Bytes; None if it is not known before the weights are here."""
+    disk_free: int
+    memory_needed: int | None
+    """Bytes at the peak of training; None if it is not known."""
+    seconds: Mapping[str, Seconds]
+    """Estimated time of a round by kind of work; empty if there are no measured rates for it."""
+    gates: Mapping[str, tuple[str, ...]]
+    """What each gate will be able to tell, in sentences, by its name."""
+    problems: tuple[str, ...]
+    """Reasons why the plan cannot run."""
+    warnings: tuple[str, ...]
+    """Reasons for doubt, the most important first."""
+
+
+def make_forecast(
+    plan: Plan, run: Path | None = None, *, waits_for_audio: bool = False
+) -> Forecast:
+    """Return the forecast of a plan's next round.
+
+    Args:
+        plan: The plan.
+        run: Folder of the run, if it is decided.
+        waits_for_audio: An empty pool is no problem, since audio is still to arrive.
+    """
+    # Only places and headers are read: downloading or hashing weights takes minutes.
+    weights = {key: part.find_weights() for key, part in list_recognizers(plan).items()}
+    start = _starting_checkpoint(plan, run, weights["asr"])
+    listings = {key: list_utterances(corpora) for key, corpora in list_data(plan).items()}
+    data = tuple(count_data(place, listing) for place, listing in listings.items())
+    needed = [amount for amount in data if not (waits_for_audio and amount.place == "pool")]
+    amounts = {amount.place: amount for amount in data}
+    sizes = {
+        name: _measure(plan, kind, listings[f"{kind}.{name}"].usable)
+        for name, (kind, _) in plan.sets.items()
+    }
+    kinds = {name: kind for name, (kind, _) in plan.sets.items()}
+    hidden = find_set_hidden_from_gates(kinds, plan.asr.early_stopping_set)
+    visible = {name: size for name, size in sizes.items() if size.kind != "test" and name != hidden}
+    return Forecast(
+        data=data,
+        weights=weights,
+        disk_needed=_estimate_disk(plan, start, amounts) if start else None,
+        disk_free=shutil.disk_usage(_existing_parent(run or Path.cwd())).free,
+        memory_needed=plan.asr.memory_bytes_needed(start) if start else None,
+        seconds=_estimate_seconds(plan, weights["asr"], amounts),
+        gates={gate.name: tuple(gate.describe_sight(visible)) for gate in plan.gates},
+        problems=(
+            *_find_problems(plan, run, needed, weights),
+            *_find_unknown_languages(plan, start),
+        ),
+        warnings=tuple(_find_warnings(plan, start, listings, amounts, visible)),
+    )
+
+
+def list_recognizers(plan: Plan) -> dict[str, Recognizer]:
+    """Return the recognizers of a plan whose weights a round needs, by key."""
+    return {
+        "asr": plan.asr,
+        **{f"references.{name}": part for name, part in plan.references.items()},
+    }
+
+
+def _measure(plan: Plan, kind: SetKind, utterances: Sequence[Utterance]) -> SetSize:
+    """Return the size of a held-out set; its part in standard decoding is in proportion."""
+    texts = [plan.normalizer.normalize(line.text or "", line.lang) for line in utterances]
+    tokens: dict[Measure, int] = {
+        measure: sum(metrics.count_tokens(text, measure) for text in texts) for measure in MEASURES
+    }
+    share = min(1.0, _count_in_windows(plan, len(utterances)) / max(1, len(utterances)))
+    by_decoding: dict[Decoding, dict[Measure, int]] = {
+        "clip": tokens,
+        "standard": {measure: round(share * count) for measure, count in tokens.items()},
+    }
+    return SetSize(kind, plan.normalizer.measure or choose_measure(utterances), by_decoding)
+
+
+def _count_in_windows(plan: Plan, utterances: int) -> int:
+    """Return how many utterances of a set are also transcribed in 30 s windows."""
+    if isinstance(plan.full_window, bool):
+        return utterances if plan.full_window else 0
+    return min(utterances, plan.full_window)
+
+
+def _starting_checkpoint(plan: Plan, run: Path | None, weights: WeightsStatus) -> Checkpoint | None:
+    """Return the checkpoint that training starts from, if it can be read without fetching it."""
+    # Converting or downloading weights takes longer than the forecast may.
+    champion = RunFolder(run).champion if run and run.is_dir() else None
+    if champion or weights.folder is None:
+        return champion
+    return Checkpoint(plan.asr.name, weights.folder)
+
+
+def _estimate_disk(plan: Plan, start: Checkpoint, amounts: Mapping[str, DataAmount]) -> int:
+    synthetic = SECONDS_PER_TEXT * _count_samples(plan, amounts)
+    augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
+    copies = (plan.pack is not None) + augmented
+    real = sum(amounts[place].duration for place in ("pool", "human") if place in amounts)
+    seconds = synthetic + copies * (synthetic + real)
+    return plan.asr.disk_bytes_needed(start) + round(seconds * BYTES_PER_SECOND)
+
+
+def _count_samples(plan: Plan, amounts: Mapping[str, DataAmount]) -> int:
+    """Return how many texts all voices together will speak."""
+    texts = amounts["texts"].utterances if "texts" in amounts else 0
+    texts = min(texts, plan.text_selection.texts or texts)
+    return texts * sum(voice.samples_per_text for voice in plan.voices)
+
+
+def _estimate_seconds(
+    plan: Plan, weights: WeightsStatus, amounts: Mapping[str, DataAmount]
+) -> dict[str, Seconds]:
+    """Estimate the time of a round; nothing where no rate was measured."""
+    # Only Whisper has measured rates; a model that is trained from scratch has no such options.
+    epochs, batch = getattr(plan.asr, "epochs", None), getattr(plan.asr, "batch", None)
+    if weights.parameters is None or epochs is None or batch is None:
+        return {}
+    # Decoding and training of one architecture take time in proportion to its parameters, and cores
+    # share the work of a batch.
+    slowness = weights.parameters / MEASURED_PARAMETERS * MEASURED_CORES / (os.cpu_count() or 1)
+    samples = _count_samples(plan, amounts)
+    pool = amounts["pool"]
+    human = amounts["human"].utterances if "human" in amounts else 0
+    updates = epochs * (pool.utterances + human + samples) / batch
+    updates = min(updates, getattr(plan.asr, "max_steps", None) or updates)
+    held_out = [amounts[f"{kind}.{name}"] for name, (kind, _) in plan.sets.items()]
+    # Both decodings of every set are measured, and the full window is by far the slower one.
+    clips = sum(amount.duration for amount in held_out)
+    windows = sum(
+        amount.duration * _count_in_windows(plan, amount.utterances) / max(1, amount.utterances)
+        for amount in held_out
+    )
+    seconds = {
+        "labeling": pool.duration / DECODING_RATE,
+        "checking synthetic speech": samples * SECONDS_PER_TEXT / DECODING_RATE,
+        "fine-tuning": updates * TRAINING_SECONDS * batch / MEASURED_BATCH,
+        # The champion and the candidate; the untouched model too, once in a run.
+        "evaluation": 2 * (clips / DECODING_RATE + windows / WINDOW_DECODING_RATE),
+    }
+    return {work: slowness * duration for work, duration in seconds.items()}
+
+
+def _find_problems(
+    plan: Plan,
+    run: Path | None,
+    data: Iterable[DataAmount],
+    weights: Mapping[str, WeightsStatus],
+) -> Iterator[str]:
+    for key, status in weights.items():
+        if status.problem:
+            yield f"{key}: {status.problem}"
+    for amount in data:
+        if amount.problem:
+            yield f"{amount.place}: {amount.problem}"
+        elif not amount.utterances:
+            wanted = "text" if amount.place == "texts" else "audio"
+            rejected = f" that can be used ({amount.rejected} rejected)" if amount.rejected else ""
+            yield f"{amount.place}: no {wanted} found{rejected}"
+        elif amount.place.partition(".")[0] in {"development", "test", "retention"}:
+            if amount.is_complete and amount.utterances < plan.minimum_utterances:
+                yield (
+                    f"{amount.place}: {amount.utterances} utterances are fewer than "
+                    f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
+                )
+            if not amount.words:
+                yield f"{amount.place}: no utterance has a transcript; a held-out set needs them"
+    if run:
+        yield from _find_run_problems(plan, run)
+    if plan.cluster:
+        try:
+            plan.cluster.check()
+        except TwisterError as error:
+            yield str(error)
+
+
+def _find_unknown_languages(plan: Plan, start: Checkpoint | None) -> Iterator[str]:
+    """Yield the languages of a plan that its recognizer does not know, each with its key."""
+    if start is None:
+        return
+    unsupported_reason = plan.asr.unsupported_reason(start)
+    named = {"language": plan.language}
+    for place, corpora in list_data(plan).items():
+        named |= {f"{place}.lang": getattr(corpus, "lang", None) for corpus in corpora}
+    for place, lang in named.items():
+        if lang and (reason := unsupported_reason(Utterance(id="", lang=lang))):
+            yield f"{place}: {reason}"
+
+
+def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
+    """Yield why a run cannot lie in this folder."""
+    # Links are followed, or a run could lie in its pool under another name.
+    inside = run.absolute().resolve()
+    for place, corpora in list_data(plan).items():
+        for corpus in corpora:
+            folder = getattr(corpus, "folder", None)
+            if isinstance(folder, Path) and inside.is_relative_to(folder.resolve()):
+                yield (
+                    f"{place}: the run folder {run} lies inside {folder}, so its own audio would "
+                    "be listed as new recordings; name a folder outside"
+                )
+    if inside.exists() and not inside.is_dir():
+        yield f"{run}: a file, and a run is a folder; name another one"
+    elif not inside.exists() and not os.access(_existing_parent(inside), os.W_OK):
+        yield f"{run}: no folder can be made in {_existing_parent(inside)}"
+    elif inside.is_dir() and not is_run_or_empty(run):
+        yield f"{run}: not a run, and not empty; name another folder"
+
+
+def _find_warnings(
+    plan: Plan,
+    start: Checkpoint | None,
+    listings: Mapping[str, Listing],
+    amounts: Mapping[str, DataAmount],
+    sizes: Mapping[str, SetSize],
+) -> Iterator[str]:
+    # What stops a round comes first, then what leaves it undecided, then what is only missing.
+    if start:
+        yield from plan.asr.preflight_warnings(start)
+        unsupported_reason = plan.asr.unsupported_reason(start)
+        for place, listing in listings.items():
+            reasons = Counter(filter(None, map(unsupported_reason, listing.usable)))
+            for reason, count in reasons.most_common(3):
+                yield f"{place}: {count} utterances cannot be transcribed: {reason}"
+    for gate in plan.gates:
+        for warning in gate.preflight_warnings(sizes):
+            yield f"{gate.name}: {warning}"
+    for amount in amounts.values():
+        if amount.rejected:
+            reasons = Counter(
+                line.rejected_by or "unreadable"
+                for line in listings[amount.place].utterances
+                if line.rejected_by or line.error
+            )
+            listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+            yield f"{amount.place}: {amount.rejected} files or rows cannot be used: {listed}"
+    if not any(kind == "retention" for kind, _ in plan.sets.values()):
+        yield (
+            "there is no retention set, so nothing shows whether other languages get worse; add "
+            "one under `retention`"
+        )
+    if not any(kind == "test" for kind, _ in plan.sets.values()):
+        yield "there is no test set, so the gain is only measured on sets that chose the model"
+    for voice in plan.voices:
+        if reason := voice.synthesizer.experimental:
+            yield f"voices.{voice.name}: {voice.synthesizer.name} is experimental: {reason}"
+
+
+def _existing_parent(path: Path) -> Path:
+    """Return the nearest folder above a path that exists, whose disk it will lie on."""
+    absolute = path.absolute()
+    return next(folder for folder in (absolute, *absolute.parents) if folder.is_dir())

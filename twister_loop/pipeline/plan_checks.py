@@ -1,0 +1,106 @@
+"""Checks of a plan across its keys: what each key allows by itself, but not together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ..asr._base import Recognizer
+from ..data.filters._base import Filter
+from ..evaluation.gates._base import Gate
+from ..evaluation.outcomes import FULL_WINDOW_SUFFIX
+from .plan import Labeler
+from .plan_schema import PlanDocument
+
+SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
+"""A name that is a plain folder name on every system: no separator, no leading dot."""
+
+
+def check_names(document: PlanDocument) -> Iterator[str]:
+    """Yield an error for every name that becomes a folder of the run and cannot safely be one."""
+    for place in ("development", "test", "retention", "voices", "references"):
+        for name in getattr(document, place):
+            if not SAFE_NAME.fullmatch(name) or name.endswith(FULL_WINDOW_SUFFIX):
+                yield (
+                    f"{place}.{name[:40]!r}: the name becomes a folder, so it must begin with a "
+                    "letter or a digit, hold at most 60 letters, digits, `_`, `-` and `.`, and not "
+                    f"end in {FULL_WINDOW_SUFFIX!r}"
+                )
+    sets: dict[str, str] = {}
+    for kind in ("development", "test", "retention"):
+        for name in getattr(document, kind):
+            if name in sets:
+                yield f"{kind}.{name}: another set has this name, in {sets[name]}"
+            sets[name] = kind
+
+
+def check_data(document: PlanDocument) -> Iterator[str]:
+    """Yield an error for data that other keys need and the plan lacks."""
+    if not document.development:
+        yield "development: gates need at least one set"
+    if document.voices and not document.texts:
+        yield "texts: a voice needs texts to synthesize"
+    if document.rescore and not document.texts:
+        yield "rescore: needs `texts` for its language model"
+
+
+def check_recognizers(
+    document: PlanDocument, asr: Recognizer, labeler: Labeler | None
+) -> Iterator[str]:
+    """Yield an error for a recognizer that cannot do what the plan wants of it.
+
+    Args:
+        document: The plan as it was written.
+        asr: The recognizer that is fine-tuned.
+        labeler: The decoder of the pool; None if it could not be built.
+    """
+    if not asr.trainable:
+        yield f"asr: {asr.name} cannot be trained; it can be the `labeler` beside an asr that can"
+    beam = document.rescore.texts if document.rescore else None
+    if beam and asr.with_beam(beam, nbest=beam) is None:
+        yield f"rescore: {asr.name} has no beam search with alternatives"
+    own_model = getattr(asr, "model", None)
+    named_model = getattr(labeler.recognizer, "model", own_model) if labeler else own_model
+    if named_model != own_model and _names_model(document):
+        yield (
+            f"labeler: it decodes with the champion's weights, so `model: {named_model}` would "
+            f"never be used; leave `model` out, or put {own_model!r} there too"
+        )
+
+
+def _names_model(document: PlanDocument) -> bool:
+    """Return whether the plan names a model of the labeler; else it has the part's default."""
+    return isinstance(document.labeler, dict) and "model" in document.labeler
+
+
+def check_filters(text_filters: Sequence[Filter]) -> Iterator[str]:
+    """Yield an error for every filter of texts that needs speech."""
+    for filter_ in text_filters:
+        if filter_.needs_context:
+            yield f"filters.texts: {filter_.name} transcribes speech, and a text has no audio yet"
+
+
+def check_gates(
+    document: PlanDocument,
+    gates: Sequence[Gate],
+    asr: Recognizer | None,
+    labeler: Labeler | None,
+) -> Iterator[str]:
+    """Yield an error for every gate that would have nothing to look at."""
+    for gate in gates:
+        if gate.name == "retention" and not document.retention:
+            yield "gates: retention needs a `retention` set; add one, or leave the gate out"
+        if gate.name == "best_untouched" and not document.references:
+            yield (
+                "gates: best_untouched needs other models under `references`; add one, or leave "
+                "the gate out"
+            )
+        # With the recognizer itself as labeler there are no two engines to compare.
+        has_other_engine = labeler is not None and labeler.recognizer is not asr
+        if gate.needs_labeler_report and not has_other_engine:
+            yield f"gates: {gate.name} needs another engine as `labeler`, such as ctranslate2"
+        if document.full_window is False and getattr(gate, "decoding", "clip") != "clip":
+            yield (
+                f"gates: {gate.name} reads standard decoding, which `full_window: false` leaves "
+                "out; remove one of the two"
+            )
