@@ -109,3 +109,20 @@ def test_options_of_a_part_are_shown_with_range_default_and_meaning(
     assert "**stop.patience**: a whole number from 1" in printed
     assert main(["options", "whispr"]) == 2
     assert "did you mean 'whisper'?" in capsys.readouterr().err
+
+
+@pytest.mark.model
+def test_a_whisper_plan_without_a_pool_is_refused_and_not_a_fault(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = check([str(changed(world, pool=[], asr="whisper"))], capsys)
+    assert code == 2 and "pool: no audio found" in printed
+
+
+def test_two_gates_of_one_name_are_both_described(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates = [{"use": "no_regression", "sets": [name]} for name in ("dev", "vowels")]
+    _, printed = check([str(changed(world, gates=gates)), "--json"], capsys)
+    sentences = json.loads(printed)["gates"]["no_regression"]
+    assert [sentence.partition(",")[0] for sentence in sentences] == ["dev", "vowels"]

@@ -37,9 +37,9 @@ from twister_loop.data.filters.confidence import Confidence
 from twister_loop.evaluation.gates.parity import EngineParity as ParityGate
 from twister_loop.evaluation.gates.significant import Significant
 from twister_loop.evaluation.trials import DecoderTrial
+from twister_loop.pipeline.disk import SECONDS_PER_TEXT
 from twister_loop.pipeline.experiments.compare import share_stages
 from twister_loop.pipeline.plan import Labeler
-from twister_loop.pipeline.preflight import SECONDS_PER_TEXT
 from twister_loop.pipeline.run_folder import verdict_of
 from twister_loop.pipeline.stages.labeling import LabelOptions
 

@@ -55,7 +55,8 @@ def list_data(plan: Plan) -> dict[str, tuple[Corpus, ...]]:
     """Return the corpora of a plan by key."""
     corpora = {"pool": plan.pool, "texts": plan.texts, "human": plan.human, "replay": plan.replay}
     return {
-        **{place: listed for place, listed in corpora.items() if listed},
+        # Without a pool there is no round, so an empty one is listed too.
+        **{place: listed for place, listed in corpora.items() if listed or place == "pool"},
         **{f"{kind}.{name}": (corpus,) for name, (kind, corpus) in plan.sets.items()},
     }
 

@@ -23,13 +23,10 @@ from ..evaluation.measures import choose_measure
 from ..evaluation.outcomes import find_set_hidden_from_gates
 from ..evaluation.scoreboard import MEASURES
 from .data_amounts import DataAmount, Listing, count_data, list_data, list_utterances
+from .disk import SECONDS_PER_TEXT, count_samples, estimate_disk
 from .plan import Plan
 from .run_folder import RunFolder, is_run_or_empty
 
-SECONDS_PER_TEXT: Seconds = 4.0
-"""Mean duration of a synthesized text."""
-BYTES_PER_SECOND = 32_000
-"""Size of 16-bit speech at 16 kHz."""
 MEASURED_PARAMETERS = 72_600_000
 """Parameters of Whisper base, and"""
 MEASURED_CORES = 2
@@ -92,17 +89,23 @@ def make_forecast(
     kinds = {name: kind for name, (kind, _) in plan.sets.items()}
     hidden = find_set_hidden_from_gates(kinds, plan.asr.early_stopping_set)
     visible = {name: size for name, size in sizes.items() if size.kind != "test" and name != hidden}
+    gates: dict[str, tuple[str, ...]] = {}
+    for gate in plan.gates:  # a plan may name one gate twice, for different sets
+        gates[gate.name] = (*gates.get(gate.name, ()), *gate.describe_sight(visible))
+    disk_needed = _estimate_disk(plan, start, amounts) if start else None
+    disk_free = shutil.disk_usage(_existing_parent(run or Path.cwd())).free
     return Forecast(
         data=data,
         weights=weights,
-        disk_needed=_estimate_disk(plan, start, amounts) if start else None,
-        disk_free=shutil.disk_usage(_existing_parent(run or Path.cwd())).free,
+        disk_needed=disk_needed,
+        disk_free=disk_free,
         memory_needed=plan.asr.memory_bytes_needed(start) if start else None,
         seconds=_estimate_seconds(plan, weights["asr"], amounts),
-        gates={gate.name: tuple(gate.describe_sight(visible)) for gate in plan.gates},
+        gates=gates,
         problems=(
             *_find_problems(plan, run, needed, weights),
             *_find_unknown_languages(plan, start),
+            *_find_lack_of_space(disk_needed, disk_free),
         ),
         warnings=tuple(_find_warnings(plan, start, listings, amounts, visible)),
     )
@@ -147,19 +150,17 @@ def _starting_checkpoint(plan: Plan, run: Path | None, weights: WeightsStatus) -
 
 
 def _estimate_disk(plan: Plan, start: Checkpoint, amounts: Mapping[str, DataAmount]) -> int:
-    synthetic = SECONDS_PER_TEXT * _count_samples(plan, amounts)
-    augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
-    copies = (plan.pack is not None) + augmented
-    real = sum(amounts[place].duration for place in ("pool", "human") if place in amounts)
-    seconds = synthetic + copies * (synthetic + real)
-    return plan.asr.disk_bytes_needed(start) + round(seconds * BYTES_PER_SECOND)
-
-
-def _count_samples(plan: Plan, amounts: Mapping[str, DataAmount]) -> int:
-    """Return how many texts all voices together will speak."""
+    recorded = sum(amounts[place].duration for place in ("pool", "human") if place in amounts)
     texts = amounts["texts"].utterances if "texts" in amounts else 0
-    texts = min(texts, plan.text_selection.texts or texts)
-    return texts * sum(voice.samples_per_text for voice in plan.voices)
+    return estimate_disk(plan, start, texts, recorded)
+
+
+def _find_lack_of_space(needed: int | None, free: int) -> Iterator[str]:
+    if needed is not None and needed > free:
+        yield (
+            f"a round needs about {needed / 1e9:.1f} GB of disk and only {free / 1e9:.1f} GB are "
+            "free; make room, or name a run on another disk"
+        )
 
 
 def _estimate_seconds(
@@ -173,7 +174,7 @@ def _estimate_seconds(
     # Decoding and training of one architecture take time in proportion to its parameters, and cores
     # share the work of a batch.
     slowness = weights.parameters / MEASURED_PARAMETERS * MEASURED_CORES / (os.cpu_count() or 1)
-    samples = _count_samples(plan, amounts)
+    samples = count_samples(plan, amounts["texts"].utterances) if "texts" in amounts else 0
     pool = amounts["pool"]
     human = amounts["human"].utterances if "human" in amounts else 0
     updates = epochs * (pool.utterances + human + samples) / batch
@@ -250,8 +251,8 @@ def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
             folder = getattr(corpus, "folder", None)
             if isinstance(folder, Path) and inside.is_relative_to(folder.resolve()):
                 yield (
-                    f"{place}: the run folder {run} lies inside {folder}, so its own audio would "
-                    "be listed as new recordings; name a folder outside"
+                    f"{place}: the run folder {run} lies inside {folder}, which every round lists "
+                    "and `up --watch` watches; name a folder outside"
                 )
     if inside.exists() and not inside.is_dir():
         yield f"{run}: a file, and a run is a folder; name another one"

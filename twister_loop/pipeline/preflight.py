@@ -31,6 +31,7 @@ from ..evaluation.outcomes import (
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
+from .disk import estimate_disk
 from .held_out_check import check_held_out_sets, measure_set_size
 from .input_check import check_not_empty
 from .leak_check import check_leaks
@@ -47,11 +48,6 @@ from .stages.listing import (
 )
 
 log = logging.getLogger(__name__)
-
-SECONDS_PER_TEXT = 4.0
-"""Mean duration of a synthesized text; for the estimate of disk space only."""
-BYTES_PER_SECOND = 32_000
-"""Size of 16-bit speech at 16 kHz."""
 
 
 @dataclass(frozen=True)
@@ -343,12 +339,8 @@ def _starting_voices(plan: Plan, run_folder: RunFolder) -> dict[str, Any]:
 
 def _check_space(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:
     base = run_folder.champion or plan.asr.initial_checkpoint()
-    samples = len(inputs.texts) * sum(voice.samples_per_text for voice in plan.voices)
-    synthetic = samples * SECONDS_PER_TEXT
-    augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
-    copies = (plan.pack is not None) + augmented
-    seconds = synthetic + copies * (synthetic + inputs.pool.duration + inputs.human.duration)
-    needed = plan.asr.disk_bytes_needed(base) + round(seconds * BYTES_PER_SECOND)
+    recorded = inputs.pool.duration + inputs.human.duration
+    needed = estimate_disk(plan, base, len(inputs.texts), recorded)
     free = shutil.disk_usage(run_folder.path).free
     log.info("a round needs about %.1f GB of disk, %.1f GB are free", needed / 1e9, free / 1e9)
     if needed > free:

@@ -1,0 +1,34 @@
+"""Disk space that a round needs, estimated before it begins."""
+
+from __future__ import annotations
+
+from ..core.types import Checkpoint, Seconds
+from .plan import Plan
+
+SECONDS_PER_TEXT: Seconds = 4.0
+"""Mean duration of a synthesized text; for estimates only."""
+BYTES_PER_SECOND = 32_000
+"""Size of 16-bit speech at 16 kHz."""
+
+
+def count_samples(plan: Plan, texts: int) -> int:
+    """Return how many times all voices together will speak a text of a corpus of `texts` texts."""
+    selected = min(texts, plan.text_selection.texts or texts)
+    return selected * sum(voice.samples_per_text for voice in plan.voices)
+
+
+def estimate_disk(plan: Plan, start: Checkpoint, texts: int, recorded: Seconds) -> int:
+    """Return the bytes that a round writes at its peak.
+
+    Args:
+        plan: The plan.
+        start: Checkpoint that training starts from.
+        texts: Number of texts in the corpus.
+        recorded: Duration of the recorded speech to train on, pool and human.
+    """
+    synthetic = count_samples(plan, texts) * SECONDS_PER_TEXT
+    # Packing and written augmentation store everything again.
+    augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
+    copies = (plan.pack is not None) + augmented
+    seconds = synthetic + copies * (synthetic + recorded)
+    return plan.asr.disk_bytes_needed(start) + round(seconds * BYTES_PER_SECOND)
