@@ -296,7 +296,7 @@ class Score:
     """Figures of the cuts of some recordings."""
 
     def __init__(self) -> None:
-        self.cuts = self.recordings = self.marked = self.mixed = self.found = 0
+        self.cuts = self.recordings = self.marked = self.mixed = self.marked_rightly = 0
         self.speech = self.inside = self.pure = self.named = 0.0
         self.by_name: dict[str | None, Counter[str]] = defaultdict(Counter)
         self.sounds: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -317,7 +317,7 @@ class Score:
             is_marked = (getattr(cut, "voices", None) or 1) > 1
             self.marked += is_marked
             self.mixed += share < PURE
-            self.found += is_marked and share < PURE
+            self.marked_rightly += is_marked and share < PURE
             for person, frames in zip(people, spoken, strict=True):
                 self.by_name[cut.speaker][person] += int(frames)
         self.speech += masks.sum()
@@ -337,7 +337,7 @@ class Score:
             f"{self.cuts / self.recordings:5.1f} cuts each | speech in cuts "
             f"{self.inside / self.speech:6.1%} | of one speaker {self.pure / max(1, total):6.1%} | "
             f"names right {right / max(1, total):6.1%} | {self.mixed} mixed, {self.marked} marked, "
-            f"{self.found} both | kept: {sounds or '-'}"
+            f"{self.marked_rightly} both | kept: {sounds or '-'}"
         )
 
 

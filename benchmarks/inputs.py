@@ -1,7 +1,7 @@
 """Kinds of files that people have: which are read whole, rejected with a reason, or lost.
 
 python benchmarks/inputs.py                      a table of all kinds, from one telephone prompt
-python benchmarks/inputs.py --library FOLDER     the same with another version of this library
+python benchmarks/inputs.py --checkout FOLDER    the same with another version of the package
 
 Each kind is read in a process of its own, which is given up after half a minute.
 """
@@ -38,12 +38,12 @@ def load_prompt() -> Samples:
     return audio.load_utterance(prompt)
 
 
-def read_in_process(folder: Path, library: Path) -> Outcome | str:
-    """Return what a version of the library makes of a folder, or how it failed."""
+def read_in_process(folder: Path, checkout: Path) -> Outcome | str:
+    """Return what a version of the package makes of a folder, or how it failed."""
     try:
         finished = subprocess.run(
             [sys.executable, READER, folder],
-            env={**os.environ, "PYTHONPATH": str(library)},
+            env={**os.environ, "PYTHONPATH": str(checkout)},
             capture_output=True,
             timeout=PATIENCE,
         )
@@ -55,7 +55,7 @@ def read_in_process(folder: Path, library: Path) -> Outcome | str:
     return Outcome(**json.loads(finished.stdout))
 
 
-def try_kind(kind: Kind, speech: Samples, library: Path, folder: Path) -> tuple[str, str, str]:
+def try_kind(kind: Kind, speech: Samples, checkout: Path, folder: Path) -> tuple[str, str, str]:
     """Return the truth in seconds, what was read or why not, and the verdict."""
     pool = folder / "pool"
     pool.mkdir(parents=True)
@@ -63,20 +63,20 @@ def try_kind(kind: Kind, speech: Samples, library: Path, folder: Path) -> tuple[
     truth: float | None = None
     if kind.share is not None:
         truth = seconds if isinstance(seconds, float) else kind.share * len(speech) / RATE
-    outcome = read_in_process(pool, library)
+    outcome = read_in_process(pool, checkout)
     wanted = "-" if truth is None else f"{truth:.2f}"
     if isinstance(outcome, str):
         return wanted, "", outcome
     verdict = judge(kind, truth, speech, outcome)
     reasons = [reason.replace(f"{pool}/", "") for reason in (*outcome.rejected, *outcome.logged)]
-    told = "; ".join(reasons) if verdict == REJECTED or not outcome.kept else ""
-    return wanted, f"{outcome.seconds:.2f}" if outcome.kept else told, verdict
+    listed_reasons = "; ".join(reasons) if verdict == REJECTED or not outcome.kept else ""
+    return wanted, f"{outcome.seconds:.2f}" if outcome.kept else listed_reasons, verdict
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--library", type=Path, default=ROOT, help="checkout to try")
-    library = parser.parse_args().library.absolute()
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="checkout to try")
+    checkout = parser.parse_args().checkout.absolute()
     speech, verdicts = load_prompt(), Counter[str]()
     wrong = []
     sys.stdout.write(
@@ -84,7 +84,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         for number, kind in enumerate(all_kinds()):
-            row = try_kind(kind, speech, library, Path(scratch) / str(number))
+            row = try_kind(kind, speech, checkout, Path(scratch) / str(number))
             # One line of printable text: the reasons quote odd names.
             cells = [ascii(cell)[1:-1][:100].replace("|", "/") for cell in (kind.name, *row)]
             sys.stdout.write(f"| {' | '.join(cells)} |\n")

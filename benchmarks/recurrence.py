@@ -30,7 +30,7 @@ from twister_loop.data.filters._phrases import CLOSING_PHRASES
 from twister_loop.data.filters.recurrence import Recurrence
 
 TRIALS = 100
-"""Times that faults are drawn anew for each row."""
+"""Number of draws of the faults in a row."""
 FAULTS = (5, 10, 20, 60)
 """Clips that get the same wrong label."""
 ANSWERS = 40
@@ -89,30 +89,31 @@ def measure_faults(prompts: Sequence[Utterance], langs: Sequence[str], folder: P
     }
     for source, draw in sources.items():
         for count in FAULTS:
-            rng, found, lost, right = random.Random(count), 0, 0, 0
+            rng, dropped_faults, lost, right = random.Random(count), 0, 0, 0
             for _ in range(TRIALS):
                 lang = rng.choice(langs)
                 pool = [prompt for prompt in prompts if prompt.lang == lang]
                 sentence, wrong = draw(rng), {p.id for p in rng.sample(pool, count)}
                 labels = [replace(p, text=sentence) if p.id in wrong else p for p in pool]
-                found += count_dropped(labels, wrong, folder)
+                dropped_faults += count_dropped(labels, wrong, folder)
                 right_ids = {p.id for p in pool} - wrong
                 lost += count_dropped(labels, right_ids, folder)
                 right += len(right_ids)
             write(
-                f"{', '.join(langs)}: {source}, {count} clips: {found / TRIALS / count:.1%} found, "
+                f"{', '.join(langs)}: {source}, {count} clips: "
+                f"{dropped_faults / TRIALS / count:.1%} found, "
                 f"{lost / right:.3%} of the right labels dropped"
             )
 
 
 def measure_whole_pool(prompts: Sequence[Utterance], folder: Path) -> None:
     """Give one sentence to all clips of a pool of 60, which leaves no right label to compare."""
-    rng, found = random.Random(1), 0
+    rng, dropped_faults = random.Random(1), 0
     for _ in range(TRIALS):
         sentence = rng.choice(prompts).text
         labels = [replace(prompt, text=sentence) for prompt in rng.sample(prompts, 60)]
-        found += count_dropped(labels, {label.id for label in labels}, folder)
-    write(f"pool of 60 clips with one sentence: {found / TRIALS / 60:.1%} found")
+        dropped_faults += count_dropped(labels, {label.id for label in labels}, folder)
+    write(f"pool of 60 clips with one sentence: {dropped_faults / TRIALS / 60:.1%} found")
 
 
 def measure_short_answers(prompts: Sequence[Utterance], folder: Path) -> None:

@@ -34,7 +34,7 @@ class Part:
     size: int
     """Bytes of its samples."""
     samples: int | None
-    """Samples of each channel without what fills the last block; None if that is not told."""
+    """Samples of each channel without what fills the last block; None if that is not header."""
     is_regular: bool
     """libsndfile reads all of it without help, unless another recording follows."""
     missing: int = 0
@@ -137,26 +137,26 @@ def _read_part(file: BinaryIO, end: int) -> Part | None:
     return None
 
 
-def _find_end(file: BinaryIO, told: Part, end: int) -> Part | None:
+def _find_end(file: BinaryIO, header: Part, end: int) -> Part | None:
     """Return a part with the size that it has instead of the one that it is told to have."""
-    rest = end - told.start
-    size = told.size
-    if not told.form or rest <= 0:
+    rest = end - header.start
+    size = header.size
+    if not header.form or rest <= 0:
         return None
     if 0 < size <= rest:
-        file.seek(told.start)
+        file.seek(header.start)
         _skip(file, size)
         # What follows a recording is nothing or a chunk; else the size is that of its beginning.
         position = file.tell()
         if end - position < CHUNK_HEADER.size or next(_read_chunks(file), None):
             file.seek(position)
-            is_regular = told.is_regular and told.samples is None
-            return Part(told.form, told.start, size, told.samples, is_regular)
+            is_regular = header.is_regular and header.samples is None
+            return Part(header.form, header.start, size, header.samples, is_regular)
     file.seek(end)
     # libsndfile believes neither no size nor one that is too small.
-    is_regular = told.is_regular and size > rest and told.samples is None
+    is_regular = header.is_regular and size > rest and header.samples is None
     missing = size - rest if rest < size < UNKNOWN_SIZE else 0
-    return Part(told.form, told.start, rest, told.samples, is_regular, missing)
+    return Part(header.form, header.start, rest, header.samples, is_regular, missing)
 
 
 def _read_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:

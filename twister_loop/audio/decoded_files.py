@@ -58,8 +58,8 @@ def read_segment(path: Path, start: int, count: int | None) -> Samples:
     is_late = count is None or start + count > FROM_START * SAMPLE_RATE
     is_whole = count is None and start == 0
     if copy is not None and is_late and not (source.is_seekable or is_whole):
-        made = _make_copy(source, copy)
-        if made and (samples := _read_copy(copy, start, count)) is not None:
+        was_written = _make_copy(source, copy)
+        if was_written and (samples := _read_copy(copy, start, count)) is not None:
             return samples
     return decoding.join_blocks(decoding.decode(source, start), count, source.channels)
 

@@ -81,10 +81,10 @@ def _open_parts(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
         DecodeError: libsndfile cannot read the first of them.
         OSError: the file cannot be opened.
     """
-    found = _riff.find_parts(path)
-    needs_no_help = not found or (len(found) == 1 and found[0].is_regular)
-    parts: list[_riff.Part | None] = [None] if needs_no_help else [*found]
-    if found and (missing := sum(part.missing for part in found)):
+    wav_parts = _riff.find_parts(path)
+    needs_no_help = not wav_parts or (len(wav_parts) == 1 and wav_parts[0].is_regular)
+    parts: list[_riff.Part | None] = [None] if needs_no_help else [*wav_parts]
+    if wav_parts and (missing := sum(part.missing for part in wav_parts)):
         warn_of_damage(path, f"its header promises {missing} bytes more than there are")
     form = None
     for part in parts:
@@ -99,10 +99,10 @@ def _open_parts(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
                     raise DecodeError(
                         "libsndfile: files of different rates or channels are joined in it"
                     )
-                told = part.samples if part and part.samples else file.frames
+                frames = part.samples if part and part.samples else file.frames
                 # A codec of blocks fills up the last one; anything else is an error of the header.
-                is_filled_up = 0 < file.frames - told < MAX_BLOCK_FRAMES
-                yield file, told if is_filled_up else file.frames
+                is_filled_up = 0 < file.frames - frames < MAX_BLOCK_FRAMES
+                yield file, frames if is_filled_up else file.frames
         except soundfile.LibsndfileError as cause:
             raise DecodeError(_reason(cause)) from cause
 

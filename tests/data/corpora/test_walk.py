@@ -53,12 +53,12 @@ def test_every_file_is_kept_rejected_or_counted(tmp_path: Path) -> None:
     (tmp_path / "again.wav").symlink_to("a.wav")
     os.mkfifo(tmp_path / "pipe.wav")
     walk = FolderWalk(tmp_path)
-    found = list(walk)
-    kept = [file for file in found if not file.rejected_by]
+    files = list(walk)
+    recordings = [file for file in files if not file.rejected_by]
     names = [path for path in tmp_path.rglob("*") if not path.is_dir()]
-    assert len(kept) == walk.recordings == 3
-    assert len(found) + walk.no_speech.total + walk.hidden.total == len(names)
-    assert walk.rejected.total + walk.unknown.total == len(found) - len(kept)
+    assert len(recordings) == walk.recordings == 3
+    assert len(files) + walk.no_speech.total + walk.hidden.total == len(names)
+    assert walk.rejected.total + walk.unknown.total == len(files) - len(recordings)
     assert str(walk.unknown) == "2 .xyz (x.xyz, y.xyz), 1 without an ending (z)"
 
 
