@@ -25,8 +25,14 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_type_hints
 
 from . import schema
+from .content_check import PROVENANCE as PROVENANCE
+from .content_check import PRUNED as PRUNED
+from .content_check import REDACTED as REDACTED
+from .content_check import SPEED as SPEED
+from .content_check import TIMING as TIMING
+from .content_check import check_unchanged, digest_files, read_record, remember_as_written
 from .digests import digest_path
-from .errors import ConfigError, StaleError
+from .errors import ConfigError, EditedError, StaleError
 from .scratch import (
     copy_folder,
     delete_hidden,
@@ -38,15 +44,6 @@ from .scratch import (
 
 log = logging.getLogger(__name__)
 
-PROVENANCE = "made.json"
-"""Name of the file that records what an artifact was made from, and the digests of its files."""
-TIMING, SPEED = "timing.json", "speed.json"
-"""Names of the files with seconds: of the whole stage, and of its parts. They are not results."""
-PRUNED = "thinned"
-"""Name of an empty file. It marks an artifact whose weights or audio were deleted: it documents a
-past round, and no stage may read it back."""
-REDACTED = "redacted"
-"""Key in the record of an artifact that lost speech on request: digests of its earlier records."""
 MIN_SECONDS_TO_FREE_MEMORY = 5.0
 """Seconds. Memory is freed only after stages that took longer than this: a shorter one held no
 model, and a garbage collection takes a while itself."""
@@ -116,13 +113,14 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                     _prepare_scratch(scratch, inputs)
                     function(*args, **kwargs)
                     seconds = time.monotonic() - started
-                    _record_provenance(scratch, inputs, seconds)
+                    content = _record_provenance(scratch, inputs, seconds)
                 # The rename comes last and is atomic: a killed stage leaves only hidden folders.
                 scratch.rename(out)
+                remember_as_written(out, content)
                 if seconds > MIN_SECONDS_TO_FREE_MEMORY:
                     _free_memory()
                 log.info("%s/%s: finished in %.1f s", out.parent.name, out.name, seconds)
-            elif changes := _describe_changes(read_json(out / PROVENANCE), inputs):
+            elif changes := _describe_changes(read_record(out), inputs):
                 raise StaleError(
                     f"{out} was made from other inputs: {'; '.join(changes)}. "
                     "Undo these changes, or start a new run in another folder"
@@ -164,6 +162,8 @@ def cache_key(argument: object, stage_name: str | None = None) -> Any:
     # A manifest that no stage wrote, such as one of a corpus, has no record and is hashed itself.
     for file_name in (PROVENANCE, "manifest.jsonl"):
         if isinstance(folder, Path) and (folder / file_name).is_file():
+            if file_name == PROVENANCE:
+                check_unchanged(folder)
             return digest_path(folder / file_name)
     if is_dataclass(argument) and not isinstance(argument, type):
         options = {
@@ -213,6 +213,11 @@ def reuse_result(
         # A pruned result lacks its weights or audio; a hidden folder is unfinished or being copied.
         is_whole = not (folder / PRUNED).exists() and not is_hidden(folder, find_run_root(folder))
         if is_whole and _was_made_from(folder, inputs):
+            try:
+                check_unchanged(folder)
+            except EditedError as edited:
+                log.warning("%s; it is not reused", edited)
+                continue
             copy = copy_folder(out)
             discard(copy, first=PROVENANCE)
             with full_disk_as_space_error(out):
@@ -310,26 +315,19 @@ def _was_made_from(folder: Path, inputs: Mapping[str, Any]) -> bool:
     return isinstance(record, dict) and not _describe_changes(record, inputs)
 
 
-def _record_provenance(scratch: Path, inputs: Mapping[str, Any], seconds: float) -> None:
+def _record_provenance(scratch: Path, inputs: Mapping[str, Any], seconds: float) -> dict[str, str]:
     """Store inputs and digests of the output in one file, and the seconds in another.
 
     Time is kept apart because it differs between runs whose results are the same.
+
+    Returns:
+        The digests of all files by name.
     """
     delete_hidden(scratch)
-    files = sorted(file for file in scratch.rglob("*") if file.is_file() and _is_hashed(file))
-    content = {file.relative_to(scratch).as_posix(): digest_path(file) for file in files}
+    content = digest_files(scratch)
     write_json({**inputs, "content": content}, scratch / PROVENANCE)
     write_json({"seconds": round(seconds, 1)}, scratch / TIMING)
-
-
-def _is_hashed(path: Path) -> bool:
-    """Return whether a file of an artifact is a result whose digest is recorded.
-
-    Audio is not hashed: it is large, and the manifest that lists it depends on the same inputs.
-    Logs and timings are not results.
-    """
-    is_result = path.name not in {PROVENANCE, TIMING, SPEED}
-    return is_result and path.suffix not in {".wav", ".log", ".html"}
+    return content
 
 
 def _free_memory() -> None:

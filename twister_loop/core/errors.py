@@ -7,6 +7,7 @@
   - EngineError       an ASR or TTS engine failed; the cause is chained
   - LeakError         held-out speech was found among the training data
   - StaleError        a folder was made from other inputs than it would be made from now
+    - EditedError     a file of a run is not what its stage wrote
   - SpaceError        the disk is, or would be, full
   - BusyError         another process is working on the same run
   - NothingNew        a round would repeat one that was refused
@@ -54,6 +55,14 @@ class LeakError(TwisterError):
 
 class StaleError(TwisterError):
     """Folder that was made from other inputs than it would be made from now."""
+
+
+class EditedError(StaleError):
+    """File of a run that was edited, damaged or deleted since a stage wrote it."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class SpaceError(TwisterError):
