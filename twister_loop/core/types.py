@@ -341,6 +341,8 @@ class Verdict(JsonRecord):
 
     # No default: a file that lost its content must not read as an acceptance.
     objections: tuple[Objection, ...]
+    looks: dict[str, int] = field(default_factory=dict)
+    """Candidates judged so far on each set that the gates saw, or on some of its recordings."""
 
     @property
     def accepted(self) -> bool:

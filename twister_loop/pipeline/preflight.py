@@ -35,8 +35,10 @@ from .disk import estimate_disk
 from .held_out_check import check_held_out_sets, measure_set_size
 from .input_check import check_not_empty
 from .leak_check import check_leaks
+from .look_count import count_looks
 from .plan import Plan
 from .run_folder import RunFolder, is_approved, round_number
+from .set_changes import check_set_changes
 from .stage_table import INPUTS
 from .stages import annotation
 from .stages.listing import (
@@ -63,6 +65,8 @@ class RoundInputs:
     human: Manifest
     replay: Manifest
     sets: Mapping[str, HeldOutSet]
+    looks: Mapping[str, int]
+    """Candidates that each development and retention set has judged, with that of this round."""
     early_stopping_speech: Manifest | None = None
     """The development set on which training is stopped."""
 
@@ -110,6 +114,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     try:
         # In the order of their cost: what takes a moment first, what reads all audio late.
         check_not_empty(plan, inputs.pool, inputs.texts, inputs.human, inputs.replay)
+        check_set_changes(inputs.sets, run_folder.finished_rounds, plan.normalizer, scratch)
         _check_languages(plan, inputs)
         _check_voices(plan, run_folder, inputs)
         check_held_out_sets(plan, inputs.sets)
@@ -141,6 +146,7 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
         # Replayed speech is there to keep other languages, so the plan's language is not its own.
         replay=gather(plan.replay, None, "replay", out=folder / INPUTS / "replay"),
         sets=sets,
+        looks=count_looks(folder, sets),
         early_stopping_speech=get_early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
 

@@ -126,6 +126,7 @@ class RoundSteps:
             seed=self.seed,
             labeler=self._evaluate_with_labeler(candidate_weights),
             early_stopping_set=self.plan.asr.early_stopping_set,
+            looks=self.inputs.looks,
             out=stage_table.VERDICT.path(self.folder),
         )
 
@@ -171,9 +172,8 @@ class RoundSteps:
         if columns:
             out = stage_table.ANNOTATED.path(self.folder)
             # The columns cost a pass over all audio, and do not change while the pool does not.
-            earlier = self.run_folder.path.glob(
-                f"round-*/{stage_table.ANNOTATED.folder}/{PROVENANCE}"
-            )
+            pattern = f"round-*/{stage_table.ANNOTATED.folder}/{PROVENANCE}"
+            earlier = self.run_folder.path.glob(pattern)
             reuse_result(estimate_columns, out, earlier, columns=columns, speech=pool)
             pool = self.run_stage(estimate_columns)(
                 columns=columns, speech=pool, cluster=self.cluster, out=out

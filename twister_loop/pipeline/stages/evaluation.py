@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,9 @@ from ...evaluation.outcomes import (
 )
 from ...evaluation.timestamps import count_correct_timestamps
 from ...text.normalizers._base import Normalizer
+from ..look_count import describe_looks
+
+log = logging.getLogger(__name__)
 
 
 @stage(version=3)
@@ -140,6 +144,7 @@ def judge(
     seed: int,
     labeler: Report | None = None,
     early_stopping_set: str | None = None,
+    looks: Mapping[str, int] | None = None,
     *,
     out: Path,
 ) -> Verdict:
@@ -147,6 +152,7 @@ def judge(
 
     Gates never see a test set. Nor do they see the development set on which training was stopped,
     if there is another one: it has chosen the weights, so the candidate looks too good on it.
+    `looks` are those of `look_count.count_looks`.
 
     Raises:
         ConfigError: A report was counted with another normalizer.
@@ -180,8 +186,11 @@ def judge(
     evidence = collect("clip", labeler)
     if candidate.full_window:
         evidence = replace(evidence, standard=collect("standard"))
-    objections = (gate.objection(evidence) for gate in gates)
-    return Verdict(tuple(objection for objection in objections if objection)).save(out)
+    objections = tuple(filter(None, (gate.objection(evidence) for gate in gates)))
+    visible_looks = {name: looks[name] for name in evidence.candidate if looks and name in looks}
+    verdict = Verdict(objections, visible_looks)
+    log.info("verdict: %s; %s", verdict.outcome, describe_looks(visible_looks))
+    return verdict.save(out)
 
 
 def check_held_out_files(sets: Mapping[str, HeldOutSet]) -> None:
