@@ -1,0 +1,112 @@
+"""Pooling: counts of several sets add up, and what differs between sets is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twister_loop import ErrorCount
+from twister_loop.core.types import Proportion, Score
+from twister_loop.evaluation.evidence import Outcome
+from twister_loop.evaluation.pooling import add_pooled_sets, pool_scores
+
+FIRST = Score(
+    name="phone",
+    kind="development",
+    decoding="clips",
+    lang="it",
+    normalizer="basic",
+    normalizer_digest="abc",
+    utterances=2,
+    duration=3.5,
+    words=ErrorCount(1, 2, 3, 4),
+    characters=ErrorCount(10, 20, 30, 40),
+    mixed=ErrorCount(5, 6, 7, 8),
+    measure="words",
+    raw_words=ErrorCount(2, 2, 3, 3),
+    repeated_ngrams=Proportion(1, 9),
+    foreign_script=Proportion(2, 50),
+    empty=1,
+    hit_limit=2,
+    fallback=3,
+    timestamps=Proportion(1, 2),
+)
+SECOND = replace(
+    FIRST,
+    name="calls",
+    utterances=5,
+    duration=10.0,
+    words=ErrorCount(100, 0, 0, 100),
+    characters=ErrorCount(hits=1000),
+    mixed=ErrorCount(deletions=7),
+    raw_words=ErrorCount(insertions=9),
+    repeated_ngrams=Proportion(3, 10),
+    foreign_script=Proportion(0, 30),
+    empty=0,
+    hit_limit=10,
+    fallback=20,
+    timestamps=Proportion(4, 5),
+)
+
+
+def test_counts_and_seconds_add_up() -> None:
+    assert pool_scores([FIRST, SECOND], "all") == replace(
+        FIRST,
+        name="all",
+        utterances=7,
+        duration=13.5,
+        words=ErrorCount(101, 2, 3, 104),
+        characters=ErrorCount(10, 20, 30, 1040),
+        mixed=ErrorCount(5, 13, 7, 8),
+        raw_words=ErrorCount(2, 2, 12, 3),
+        repeated_ngrams=Proportion(4, 19),
+        foreign_script=Proportion(2, 80),
+        empty=1,
+        hit_limit=12,
+        fallback=23,
+        timestamps=Proportion(5, 7),
+    )
+    assert pool_scores([FIRST], "alone") == replace(FIRST, name="alone")
+
+
+def test_a_language_and_a_measure_stay_only_if_the_sets_agree() -> None:
+    korean = replace(SECOND, lang="ko", measure="characters")
+    for scores in ([FIRST, korean], [korean, FIRST], [FIRST, SECOND, korean]):
+        pooled = pool_scores(scores, "all")
+        assert (pooled.lang, pooled.measure) == (None, "mixed")
+    same = pool_scores([korean, korean], "all")
+    assert (same.lang, same.measure) == ("ko", "characters")
+
+
+def outcome(score: Score, *groups: str, unit: str = "speakers") -> Outcome:
+    number = int(groups[0][1:])
+    return Outcome(
+        score,
+        words=[ErrorCount(hits=number)] * len(groups),
+        characters=[ErrorCount(hits=10 * number)] * len(groups),
+        mixed=[ErrorCount(hits=100 * number)] * len(groups),
+        groups=groups,
+        resampling_unit=unit,
+    )
+
+
+def test_every_kind_of_several_sets_gets_a_pooled_one() -> None:
+    phone, calls = outcome(FIRST, "s1", "s2"), outcome(SECOND, "s2", unit="recordings")
+    news = outcome(replace(FIRST, name="news", kind="retention"), "s4")
+    tests = [
+        outcome(replace(FIRST, name=name, kind="test"), group) for name, group in
+        (("a", "s5"), ("b", "s6"))
+    ]  # fmt: skip
+    sets = {"phone": phone, "news": news, "calls": calls, "a": tests[0], "b": tests[1]}
+    pooled = add_pooled_sets(sets)
+    assert list(pooled) == [*sets, "all development sets", "all test sets"]
+    assert all(pooled[name] is sets[name] for name in sets), "a retention set alone stays alone"
+    both = pooled["all development sets"]
+    assert both.score == pool_scores([FIRST, SECOND], "all development sets")
+    assert [count.hits for count in both.words] == [1, 1, 2]
+    assert [count.hits for count in both.characters] == [10, 10, 20]
+    assert [count.hits for count in both.mixed] == [100, 100, 200]
+    # Two sets may call different speakers by one name.
+    assert both.groups == ["phone/s1", "phone/s2", "calls/s2"]
+    assert both.resampling_unit == "recordings and speakers"
+    assert pooled["all test sets"].resampling_unit == "speakers"
+    assert [count.hits for count in pooled["all test sets"].words] == [5, 6]
