@@ -13,18 +13,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..core import schema
-from ..core.artifacts import cache_key, find_differences, read_json, write_json
-from ..core.digests import digest_path
+from ..core.artifacts import cache_key, find_differences, write_json
 from ..core.environment import describe_environment
-from ..core.errors import AwaitingApproval, ConfigError, NothingNew, SpaceError, StaleError
-from ..core.file_hashes import FileHashCache
+from ..core.errors import AwaitingApproval, ConfigError, SpaceError, StaleError
 from ..core.forgotten import check_nothing_half_removed
 from ..core.manifest import Manifest
-from ..core.progress import show_progress
-from ..core.tallies import Tally
 from ..evaluation.outcomes import (
     LONG_SUFFIX,
     HeldOutSet,
@@ -32,20 +27,22 @@ from ..evaluation.outcomes import (
     get_early_stopping_speech,
 )
 from .disk import estimate_disk
-from .held_out_check import check_held_out_sets, measure_set_size
+from .held_out_check import check_held_out_sets
 from .input_check import check_not_empty
 from .leak_check import check_leaks
 from .look_count import count_looks
+from .novelty import champion_number, check_something_new
 from .plan import Plan
-from .run_folder import RunFolder, is_approved, round_number
+from .run_check import NOTE, list_strays, read_note
+from .run_folder import RunFolder, round_number
 from .set_changes import check_set_changes
+from .set_sizes import find_untouched_report, measure_set_size
 from .stage_table import INPUTS
 from .stages import annotation
 from .stages.listing import (
     LONG_RECORDINGS,
     gather,
     gather_held_out,
-    list_corpora,
     take_long_recordings,
 )
 
@@ -82,12 +79,16 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     Raises:
         StaleError: The round in progress was begun with another plan.
         LeakError: Held-out speech is in the training data.
-        NothingNew: The last round was refused, and nothing has changed since.
+        NothingNew: An earlier round was begun from the same champion, plan and lists.
         AwaitingApproval: The last candidate awaits a person's approval.
         SpaceError: The disk has not enough room for the round.
         ConfigError: Some other input cannot be used.
     """
     check_nothing_half_removed(run_folder.path)
+    run_folder.check_rounds()
+    for stray in list_strays(run_folder.path):
+        log.warning("%s is no round of this run and is ignored; move it out of the run", stray)
+    champion = champion_number(run_folder)
     if folder := run_folder.in_progress:
         _check_same_plan(plan, run_folder.path, folder)
         return _list_inputs(plan, folder)
@@ -103,12 +104,13 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     write_json(
         {
             "plan": cache_key(plan),
-            "voices": _starting_voices(plan, run_folder),
+            "round": round_number(folder),
+            "champion": champion,
             "seed": inputs.seed,
             "approval": plan.approval,
             "folder": str(plan.folder.absolute()),
         },
-        scratch / "plan.json",
+        scratch / NOTE,
     )
     describe_environment().save(scratch)
     try:
@@ -122,7 +124,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
             training={"pool": inputs.pool, "human": inputs.human, "replay": inputs.replay},
             sets=inputs.sets,
         )
-        _check_something_new(run_folder, inputs)
+        check_something_new(run_folder, scratch)
         _check_space(plan, run_folder, inputs)
         _log_warnings(plan, run_folder, inputs)
     except Exception:
@@ -196,44 +198,8 @@ def check_awaiting_approval(run_folder: RunFolder) -> None:
         )
 
 
-def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
-    """Count the audio of the pool that no round has listed yet, by content.
-
-    Raises:
-        NothingNew: There is less than the plan asks for.
-    """
-    new = Tally()
-    listed_ids = {
-        utterance.id
-        for folder in run_folder.round_folders
-        for utterance in Manifest(folder / INPUTS / "pool")
-    }
-    # Digests are cached by size and time of change: a pool of a million files is not read again.
-    with FileHashCache(run_folder.path) as hashes:
-        pool = list_corpora(plan.pool, plan.language, hashes)
-        for utterance in show_progress(pool, "looking for new audio"):
-            usable = not utterance.rejected_by and not utterance.error
-            if usable and utterance.id not in listed_ids:
-                new = new.add(utterance.duration)
-    if not new.utterances or new.duration < 60 * plan.new_audio.minutes:
-        raise NothingNew(
-            f"{run_folder.path}: {new.utterances} new recordings, {new.duration / 60:.1f} min, "
-            f"since {_last_event(run_folder)}; a round begins at {plan.new_audio.minutes:g} min "
-            "(`new_audio` in the plan), or at once with `twister round`"
-        )
-    log.info("%d new recordings, %.1f min", new.utterances, new.duration / 60)
-    return new
-
-
-def _last_event(run_folder: RunFolder) -> str:
-    if not (finished := run_folder.finished_rounds):
-        return "the run began"
-    last = finished[-1]
-    return f"round {round_number(last)}, which was {'accepted' if is_approved(last) else 'refused'}"
-
-
 def _check_same_plan(plan: Plan, run: Path, folder: Path) -> None:
-    before, now = read_json(folder / "plan.json")["plan"], cache_key(plan)
+    before, now = read_note(folder)["plan"], cache_key(plan)
     changes = [
         f"  {key}: {schema.show_value(old)} -> {schema.show_value(new)}"
         for key, old, new in find_differences(before, now)
@@ -303,8 +269,9 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
         run_folder.champion or plan.asr.initial_checkpoint()
     ):
         log.warning("%s: %s", plan.asr.name, warning)
+    untouched = find_untouched_report(run_folder.path)
     sizes = {
-        name: measure_set_size(plan, held_out)
+        name: measure_set_size(plan, held_out.kind, name, list(held_out.speech), untouched)
         for name, held_out in inputs.sets.items()
         # Gates never see a test set, so its size cannot be too small for them.
         if held_out.kind != "test" and name != hidden
@@ -312,35 +279,6 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
     for gate in plan.gates:
         for warning in gate.preflight_warnings(sizes):
             log.warning("%s: %s", gate.name, warning)
-
-
-def _check_something_new(run_folder: RunFolder, inputs: RoundInputs) -> None:
-    refused = next(iter(run_folder.finished_rounds[-1:]), None)
-    if refused is None or is_approved(refused):
-        return
-    if _fingerprint(refused) == _fingerprint(inputs.folder):
-        raise NothingNew(
-            f"round {round_number(refused)} was refused, and pool, plan and voices have not "
-            "changed since, so there is nothing new to train on. Add audio or texts, or change "
-            "the plan"
-        )
-
-
-def _fingerprint(folder: Path) -> Any:
-    """Return what decides a round's result: its plan, its starting voices and its inputs."""
-    manifests = sorted((folder / INPUTS).rglob("manifest.jsonl"))
-    digests = {path.relative_to(folder).as_posix(): digest_path(path) for path in manifests}
-    note = read_json(folder / "plan.json")
-    return [note["plan"], note["voices"], digests]
-
-
-def _starting_voices(plan: Plan, run_folder: RunFolder) -> dict[str, Any]:
-    """Return the cache keys of the voices that the round will start from."""
-    return {
-        voice.name: cache_key(run_folder.voice(voice.name))
-        for voice in plan.voices
-        if voice.synthesizer.continues_from_last_round
-    }
 
 
 def _check_space(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:

@@ -3,6 +3,7 @@
 run/
 ├── run.json          marks the root and names the format; paths below it are relative
 ├── lock              held by the process that works on the run
+├── rollbacks.jsonl   who went back to an older champion, when and why (see `rollbacks`)
 ├── round-01/         plan.yaml, inputs/, and one folder for each stage (see `stage_table`)
 ├── round-02/         ...
 ├── round-03.aside-1/ a round that was set aside by --restart
@@ -11,19 +12,32 @@ run/
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import schema
-from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
+from ..core.artifacts import PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
+from ..core.content_check import check_unchanged
 from ..core.errors import ConfigError
 from ..core.locks import exclusive_lock
-from ..core.ranges import CountOrZero
 from ..core.types import Checkpoint, Report, Verdict
 from ..evaluation.trials import VoiceTrial
+from .pruning import PruneOptions as PruneOptions
+from .pruning import delete_bulk
+from .rollbacks import Rollback, find_standing, last_rollback_of, read_rollbacks
+from .run_check import (
+    FORMAT,
+    check_champion,
+    check_order,
+    describe_other_format,
+    is_run_or_empty,
+    list_rounds,
+    read_note,
+    round_name,
+)
+from .run_check import ROUND_NAME as ROUND_NAME
+from .run_check import round_number as round_number
 from .stage_table import (
     APPROVAL,
     CANDIDATE,
@@ -35,23 +49,6 @@ from .stage_table import (
     VOICE,
     VOICE_TRIAL,
 )
-
-FORMAT = 3
-"""Format of the run folder. 2: reports name their normalizer. 3: stages, folders and records have
-their present names."""
-ROUND_NAME = re.compile(r"round-\d+")
-"""A round that was set aside or copied by hand has a longer name, and is no round of the run."""
-RESULT_SUFFIXES = frozenset(".json .jsonl .yaml .html .log".split())
-"""Files that `prune` leaves in an old round: the record of what happened, without its bulk."""
-
-
-@dataclass(frozen=True)
-class PruneOptions:
-    """Options for pruning old rounds to manifests, reports and verdicts."""
-
-    last: CountOrZero = 2
-    """Number of rounds that stay whole. The champion's round stays whole too, however old."""
-    __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 
 @dataclass(frozen=True)
@@ -116,18 +113,32 @@ class RunFolder:
             raise ConfigError(f"{path}: no run here; `twister run PLAN {path}` begins one")
         run_format = read_json(path / RUN_MARKER).get("format")
         if run_format != FORMAT:
-            raise ConfigError(_other_format(path, run_format))
+            raise ConfigError(describe_other_format(path, run_format))
         return cls(path)
 
     @property
     def round_folders(self) -> list[Path]:
-        """Folders of all rounds, finished or not, in the order of their numbers."""
-        return _round_folders(self.path)
+        """Folders of all rounds, finished or not, in the order of their numbers.
+
+        Raises:
+            ConfigError: One of them is a copy of another round.
+        """
+        return list_rounds(self.path)
 
     @property
     def finished_rounds(self) -> list[Path]:
         """Folders of the rounds that have a verdict, in order."""
         return [folder for folder in self.round_folders if is_finished(folder)]
+
+    @property
+    def standing_rounds(self) -> list[Path]:
+        """Folders of the finished rounds that no rollback took back, in order."""
+        return self._standing(self.finished_rounds, self.rollbacks)
+
+    @property
+    def rollbacks(self) -> tuple[Rollback, ...]:
+        """Rollbacks of the run, in the order in which they happened."""
+        return read_rollbacks(self.path)
 
     @property
     def in_progress(self) -> Path | None:
@@ -136,31 +147,61 @@ class RunFolder:
 
     @property
     def champion(self) -> Checkpoint | None:
-        """The candidate of the last accepted round; None while the untouched model is in use."""
+        """The champion's weights; None while the untouched model is in use."""
         folder = self.champion_folder
         return Checkpoint.load(CANDIDATE.path(folder)) if folder else None
 
     @property
     def champion_folder(self) -> Path | None:
-        """Folder of the last accepted round."""
-        return next(
-            (folder for folder in reversed(self.finished_rounds) if is_approved(folder)), None
+        """Folder of the last accepted round that no rollback took back.
+
+        Raises:
+            ConfigError: Rounds were deleted or changed by hand, so that it would be another one
+                than the run's records name.
+        """
+        finished, rollbacks = self.finished_rounds, self.rollbacks
+        champion = _last_approved(self._standing(finished, rollbacks))
+        check_champion(
+            self.path,
+            round_number(champion) if champion else 0,
+            finished,
+            rollbacks,
+            last_approved=bool(finished) and is_approved(finished[-1]),
         )
+        return champion
+
+    def champion_before(self, folder: Path) -> Path | None:
+        """Return the round whose candidate was the champion when a round was begun."""
+        number = round_number(folder)
+        finished = [path for path in self.finished_rounds if round_number(path) < number]
+        rollbacks = [rollback for rollback in self.rollbacks if rollback.after < number]
+        return _last_approved(self._standing(finished, rollbacks))
+
+    def rollback_of(self, folder: Path) -> Rollback | None:
+        """Return the rollback that took a finished round back; None if the round stands."""
+        if folder in self.standing_rounds:
+            return None
+        return last_rollback_of(round_number(folder), self.rollbacks)
+
+    @staticmethod
+    def _standing(finished: Sequence[Path], rollbacks: Sequence[Rollback]) -> list[Path]:
+        standing = find_standing([round_number(folder) for folder in finished], rollbacks)
+        return [folder for folder in finished if round_number(folder) in standing]
 
     @property
     def last_labels(self) -> Path | None:
-        """Pseudo-labels of the last finished round, before any filter."""
-        return PSEUDO_LABELS.path(self.finished_rounds[-1]) if self.finished_rounds else None
+        """Pseudo-labels of the last round that stands, before any filter."""
+        return next((PSEUDO_LABELS.path(folder) for folder in self.standing_rounds[-1:]), None)
 
     @property
     def last_filtered_labels(self) -> Path | None:
-        """Labels that the filters of the last finished round kept."""
-        return FILTERED_LABELS.path(self.finished_rounds[-1]) if self.finished_rounds else None
+        """Labels that the filters of the last round that stands kept."""
+        return next((FILTERED_LABELS.path(folder) for folder in self.standing_rounds[-1:]), None)
 
     @property
     def last_speakers(self) -> Path | None:
         """The last pool in which speakers were clustered and named."""
-        folders = (SPEAKERS.path(folder) for folder in reversed(self.finished_rounds))
+        folders = (SPEAKERS.path(folder) for folder in reversed(self.standing_rounds))
         return next((folder for folder in folders if folder.is_dir()), None)
 
     @property
@@ -172,9 +213,29 @@ class RunFolder:
 
     def next_folder(self) -> Path:
         """Return the folder of the round that comes next."""
-        # Not from the count, since a round may have been deleted by hand.
-        last = round_number(self.round_folders[-1]) if self.round_folders else 0
-        return self.path / f"round-{last + 1:02d}"
+        # Not from the count, since a round may have been deleted by hand. No number is used twice:
+        # a rollback counts for the rounds before it.
+        numbers = [round_number(folder) for folder in self.round_folders]
+        numbers += [rollback.after for rollback in self.rollbacks]
+        return self.path / round_name(max(numbers, default=0) + 1)
+
+    def check_rounds(self) -> None:
+        """Check that at most the last round is in progress, before anything goes on from it.
+
+        Raises:
+            ConfigError: An earlier round has no verdict.
+        """
+        finished = self.finished_rounds
+        check_order(
+            self.path, [path for path in self.round_folders if path not in finished], finished
+        )
+
+    def note_last_round(self) -> None:
+        """Note the number of the last finished round, so that it is missed if it is deleted."""
+        finished = self.finished_rounds
+        marker = read_json(self.path / RUN_MARKER)
+        last = round_number(finished[-1]) if finished else 0
+        write_json({**marker, "last_round": last}, self.path / RUN_MARKER)
 
     def next_evaluation(self) -> Path:
         """Return the folder of the next evaluation; an interrupted one is resumed."""
@@ -192,12 +253,13 @@ class RunFolder:
         return folder.rename(folder.with_name(f"{folder.name}.aside-{earlier + 1}"))
 
     def voice(self, name: str) -> Checkpoint | None:
-        """Return the last voice of that name that passed its trial.
+        """Return the last voice of that name that passed its trial, of the rounds that stand.
 
         It does not matter whether the candidate of that round was accepted: the voice is judged by
-        its own trial.
+        its own trial. A round that was taken back lends none: a champion that is no longer trusted
+        wrote the labels that it learned.
         """
-        for folder in reversed(self.finished_rounds):
+        for folder in reversed(self.standing_rounds):
             voice, trial = VOICE.path(folder, voice=name), VOICE_TRIAL.path(folder, voice=name)
             # Pruned rounds keep the note of their voice, but not its weights.
             has_weights = (voice / "checkpoint.json").is_file() and not (voice / PRUNED).exists()
@@ -208,24 +270,13 @@ class RunFolder:
     def prune(self, keep: PruneOptions) -> int:
         """Delete weights and audio of old rounds; return the number of bytes that were freed."""
         # The last round is never pruned, whatever `keep` says: the next round reads its labels.
+        # After a rollback that is the last round that stands.
         finished = self.finished_rounds
-        whole = {*finished[-max(keep.last, 1) :], self.champion_folder}
-        bulk = [
-            (path, folder)
-            for folder in finished
-            if folder not in whole
-            for path in list(folder.rglob("*"))
-            if path.is_file() and _is_bulk(path)
-        ]
-        # Only this file tells the next process that a kill fell into the loop below.
+        recent = {*finished[-max(keep.last, 1) :], *self.standing_rounds[-1:]}
+        whole = {*recent, self.champion_folder}
+        # Only this file tells the next process that a kill fell into the deletion.
         self.unfinished_pruning.touch()
-        freed = 0
-        for path, folder in bulk:
-            artifacts = (parent for parent in path.parents if (parent / PROVENANCE).is_file())
-            # The mark comes first: a pruned artifact must never be reused as if it were whole.
-            (next(artifacts, folder) / PRUNED).touch()
-            freed += path.stat().st_size
-            path.unlink()
+        freed = sum(delete_bulk(folder) for folder in finished if folder not in whole)
         self.unfinished_pruning.unlink(missing_ok=True)
         return freed
 
@@ -245,32 +296,34 @@ class RunFolder:
             yield
 
 
-def _round_folders(path: Path) -> list[Path]:
-    """Return the round folders of a run by number: as text, `round-100` is before `round-11`."""
-    folders = (folder for folder in path.glob("round-*") if ROUND_NAME.fullmatch(folder.name))
-    return sorted(folders, key=round_number)
-
-
 def is_finished(folder: Path) -> bool:
     """Return True if the round has a verdict."""
     return VERDICT.path(folder).is_dir()
 
 
 def verdict_of(folder: Path) -> Verdict:
-    """Return the verdict of a finished round."""
+    """Return the verdict of a finished round.
+
+    Raises:
+        ConfigError: It is missing or damaged.
+        EditedError: It was edited, so it is not that of the gates.
+    """
+    check_unchanged(VERDICT.path(folder))
     return Verdict.load(VERDICT.path(folder))
 
 
 def asks_approval(folder: Path) -> bool:
     """Return True if the plan wanted a person's approval when the round began."""
-    note = folder / "plan.json"
-    return note.is_file() and bool(read_json(note).get("approval"))
+    return bool(read_note(folder).get("approval"))
 
 
 def approval_of(folder: Path) -> Approval | None:
     """Return a person's decision on the round's candidate; None if there is none."""
     decision = APPROVAL.path(folder)
-    return Approval.load(decision) if decision.is_dir() else None
+    if not decision.is_dir():
+        return None
+    check_unchanged(decision)
+    return Approval.load(decision)
 
 
 def awaits_approval(folder: Path) -> bool:
@@ -290,15 +343,6 @@ def is_approved(folder: Path) -> bool:
     return approval is not None and approval.approved
 
 
-def round_number(folder: Path) -> int:
-    """Return the number of a round.
-
-    >>> round_number(Path("runs/mine/round-07"))
-    7
-    """
-    return int(folder.name.removeprefix("round-"))
-
-
 def load_round(folder: Path) -> Round:
     """Read a finished round."""
     trials = sorted(folder.glob(VOICE_TRIAL.folder.format(voice="*")))
@@ -312,40 +356,5 @@ def load_round(folder: Path) -> Round:
     )
 
 
-def is_run_or_empty(path: Path) -> bool:
-    """Return whether a folder holds a run, or nothing."""
-    return (path / RUN_MARKER).is_file() or _is_empty_folder(path)
-
-
-def _is_empty_folder(path: Path) -> bool:
-    """Return True for a folder that holds nothing, or only what a kill left of `RUN_MARKER`."""
-    return path.is_dir() and {file.name for file in path.iterdir()} <= {f".{RUN_MARKER}"}
-
-
-def _is_bulk(path: Path) -> bool:
-    """Return True for weights and audio, which `prune` deletes."""
-    # A tokenizer is JSON, but large and useless without its weights.
-    is_model_file = path.name in {"tokenizer.json", "vocab.json"}
-    is_result = path.suffix in RESULT_SUFFIXES and not is_model_file
-    return not is_result and path.name != PRUNED
-
-
-def _other_format(path: Path, run_format: object) -> str:
-    """Return the refusal of a run of another format, with the way to go on from its champion."""
-    accepted = [
-        folder
-        for folder in _round_folders(path)
-        if (folder / "verdict" / "verdict.json").is_file()
-        and not read_json(folder / "verdict" / "verdict.json").get("objections")
-        and (folder / "candidate").is_dir()
-    ]
-    go_on = (
-        f"begin a new run from its champion: `asr: {{use: whisper, model: "
-        f"{(accepted[-1] / 'candidate').absolute()}}}` in the plan, and a new folder"
-        if accepted
-        else "it has no champion, so begin a new run in another folder"
-    )
-    return (
-        f"{path}: a run of format {run_format}, and this version reads format {FORMAT}; {go_on}. "
-        "To finish the old run, use the version named in its environment.json"
-    )
+def _last_approved(folders: Sequence[Path]) -> Path | None:
+    return next((folder for folder in reversed(folders) if is_approved(folder)), None)
