@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, tee
 from pathlib import Path
 
 import numpy as np
@@ -234,11 +235,21 @@ def _count_errors_on_new_texts(
     # A page may be drawn while the mixture is still being made.
     if not (mixture / "manifest.jsonl").is_file():
         return {}
-    trained_on = HeldOutTexts(Manifest(mixture))
+    utterances_by_set = {
+        name: list(open_transcripts(reports["candidate"], outcome))
+        for name, outcome in outcomes["candidate"].items()
+    }
+    held_out = HeldOutTexts(chain.from_iterable(utterances_by_set.values()))
+    trained_on, again = tee(Manifest(mixture))
+    known = set[int]()
+    for utterance, numbers in zip(again, held_out.find_near_duplicates(trained_on), strict=True):
+        # Labels of few words stay in training, but what they say is not new.
+        known.update(numbers or held_out.find_equal_short_texts(utterance))
     counts: dict[str, dict[str, ErrorCount]] = {}
-    for name, outcome in outcomes["candidate"].items():
-        utterances = open_transcripts(reports["candidate"], outcome)
-        is_new = [not trained_on.is_near_duplicate(utterance) for utterance in utterances]
+    first = 0
+    for name, utterances in utterances_by_set.items():
+        is_new = [first + place not in known for place in range(len(utterances))]
+        first += len(utterances)
         counts[name] = {
             model: sum_counts(
                 [count for count, new in zip(sets[name].counts(), is_new, strict=True) if new]

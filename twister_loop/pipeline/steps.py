@@ -7,9 +7,9 @@ seed, the held-out sets, the folder and the way to run a stage. The order of ste
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ..asr._base import BoundRecognizer, Recognizer
 from ..audio.augmentation import Augmentation
@@ -17,14 +17,15 @@ from ..core.artifacts import PROVENANCE, reuse_result
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Report, Verdict
 from ..data.filters._base import Filter, FilterContext
-from ..evaluation.outcomes import HeldOutSet
 from . import stage_table
 from .plan import Plan
 from .preflight import RoundInputs
+from .report_reuse import evaluate_or_reuse
 from .run_folder import RunFolder
+from .stage_runner import StageRunner as StageRunner
 from .stage_table import StageEntry
 from .stages.annotation import cluster_speakers, estimate_columns
-from .stages.evaluation import check_held_out_files, evaluate, judge
+from .stages.evaluation import evaluate, judge
 from .stages.filtering import filter_transcribed, filter_utterances
 from .stages.labeling import align, transcribe, try_decoders
 from .stages.listing import scan
@@ -43,40 +44,6 @@ POOL_SIZE_WORTH_A_TRIAL = 10
 the trial would then cost as much as it saves."""
 
 
-class StageRunner(Protocol):
-    """Runs a stage: `run_stage(stage)(*args, **kwargs)`.
-
-    Prefect passes one that makes each stage a task; `loop.run_in_process` is the default.
-    """
-
-    def __call__(self, stage: Callable[P, R], /) -> Callable[P, R]: ...
-
-
-def evaluate_or_reuse(
-    *,
-    plan: Plan,
-    run_folder: RunFolder,
-    recognizer: Recognizer,
-    checkpoint: Checkpoint,
-    sets: Mapping[str, HeldOutSet],
-    run_stage: StageRunner,
-    out: Path,
-) -> Report:
-    """Evaluate a checkpoint, or copy the report if an earlier round evaluated exactly the same."""
-    if not out.exists():  # also before a copy, which reads no audio: the next model would read it
-        check_held_out_files(sets)
-    arguments = {
-        "recognizer": recognizer,
-        "checkpoint": checkpoint,
-        "sets": sets,
-        "normalizer": plan.normalizer,
-        "full_window": plan.full_window,
-        "seed": 0 if isinstance(plan.full_window, bool) else plan.seed,  # equal in all rounds
-    }
-    reuse_result(evaluate, out, run_folder.path.glob("round-*/**/report.json"), **arguments)
-    return run_stage(evaluate)(**arguments, out=out)  # type: ignore[arg-type]
-
-
 class RoundSteps:
     """The steps of one round; all of them write below `inputs.folder`."""
 
@@ -88,8 +55,6 @@ class RoundSteps:
         self.folder, self.seed, self.cluster = inputs.folder, inputs.seed, plan.cluster
         self.base = plan.asr.initial_checkpoint()
         self.champion = BoundRecognizer(plan.asr, run_folder.champion or self.base)
-
-    # --- Evaluation
 
     def evaluate(self, checkpoint: Checkpoint, stage: StageEntry) -> Report:
         """Evaluate a checkpoint of the plan's recognizer on every held-out set."""
@@ -123,7 +88,6 @@ class RoundSteps:
             candidate=candidate,
             references=references,
             normalizer=self.plan.normalizer,
-            seed=self.seed,
             labeler=self._evaluate_with_labeler(candidate_weights),
             early_stopping_set=self.plan.asr.early_stopping_set,
             looks=self.inputs.looks,
@@ -158,8 +122,6 @@ class RoundSteps:
             full_window=False,
             out=stage_table.CANDIDATE_BY_LABELER.path(self.folder),
         )
-
-    # --- Unlabeled audio to pseudo-labels
 
     def scan(self) -> Manifest:
         """Cut the pool at pauses, check it, and annotate it as far as the plan wants."""
@@ -237,6 +199,7 @@ class RoundSteps:
             held_out=self.inputs.held_out,
             labels=pseudo_labels if selection.texts else None,
             seed=self.seed if selection.texts else 0,
+            normalizer=self.plan.normalizer,
             out=stage_table.TEXTS.path(self.folder),
         )
 
@@ -269,11 +232,10 @@ class RoundSteps:
             ),
             held_out=self.inputs.held_out,
             context=self.filter_context(plan.pseudo_filters, self.run_folder.last_labels),
+            normalizer=plan.normalizer,
             cluster=self.cluster,
             out=stage_table.FILTERED_LABELS.path(self.folder),
         )
-
-    # --- Training data to a candidate
 
     def mix(self, filtered_labels: Manifest, others: Sequence[Manifest]) -> Manifest:
         """Draw the training data by hours and weights; replayed speech guards what was known."""
@@ -282,7 +244,10 @@ class RoundSteps:
         )
         if len(replay):
             replay = self.run_stage(filter_transcribed)(
-                replay, self.inputs.held_out, out=stage_table.FILTERED_REPLAY.path(self.folder)
+                replay,
+                self.inputs.held_out,
+                self.plan.normalizer,
+                out=stage_table.FILTERED_REPLAY.path(self.folder),
             )
         return self.run_stage(mix)(
             options=self.plan.mix,
@@ -334,8 +299,6 @@ class RoundSteps:
             early_stopping_speech=self.inputs.early_stopping_speech,
             out=stage_table.CANDIDATE.path(self.folder),
         )
-
-    # --- Needed by several steps
 
     def align(self, speech: Manifest, filters: Sequence[Filter], out: Path) -> Manifest:
         """Add word times, if one of these filters or packing needs them; else return `speech`."""

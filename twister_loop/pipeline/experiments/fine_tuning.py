@@ -123,6 +123,7 @@ def _list_inputs(plan: Plan, folder: Path) -> _StudyInputs:
     filtered = filter_transcribed(
         speech=human,
         held_out=[held_out.speech for held_out in sets.values()],
+        normalizer=plan.normalizer,
         out=folder / "filtered_human",
     )
     return _StudyInputs(filtered, sets, stopping_speech)

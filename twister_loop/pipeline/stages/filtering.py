@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
+from textwrap import shorten
 
 from ...audio import io as audio
 from ...core.artifacts import stage
@@ -21,28 +22,33 @@ from ...core.types import Utterance
 from ...data.filters._base import Filter, FilterContext
 from ...text.contamination import HeldOutTexts
 from ...text.control_tokens import find_control_token
+from ...text.normalizers._base import Normalizer
 from ..execution.shards import Cluster, run_in_shards
 
 REJECTED = "rejected"
 """Folder, in that of kept utterances, of what was rejected."""
+HELD_OUT_TEXT = "held_out_text"
+"""Reason why a text that is too near to a held-out one is rejected."""
 
 
-@stage(version=2)
+@stage(version=3)
 def filter_utterances(
     filters: Sequence[Filter],
     speech: Manifest,
     human: Manifest | None,
     held_out: Sequence[Manifest],
     context: FilterContext | None = None,
+    normalizer: Normalizer | None = None,
     *,
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
     """Keep the utterances that no filter objects to, and human speech without any filter.
 
-    Before any filter sees them, these are dropped, human speech too: what has an error, what equals
-    or nearly equals a held-out text, and what holds control tokens of Whisper. Each filter sees
-    what those before it kept.
+    Before any filter sees them, these are dropped, human speech too: what has an error, what is too
+    near to a held-out text, and what holds control tokens of Whisper. Each filter sees what those
+    before it kept. Human speech is also dropped if it equals a held-out text of few words; a label
+    is not, since the recognizer found by itself that somebody says "yes".
 
     Args:
         filters: In the order in which they are applied.
@@ -51,17 +57,19 @@ def filter_utterances(
         held_out: The held-out sets, for their texts.
         context: Models and labels that some filters consult. With it the stage runs in shards and
             resumes after the last whole window; without it, filtering takes seconds.
+        normalizer: The plan's, in whose form texts are compared with held-out ones too.
         cluster: Where shards run; None is this process.
         out: Folder of the kept utterances; `rejected/` in it holds the others with the reason.
     """
     # Some thresholds come from the corpus itself, such as the usual rate of characters.
     fitted_filters = [filter_.fit(speech) for filter_ in filters]
-    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    held_out_texts = HeldOutTexts(chain.from_iterable(held_out), normalizer)
     filtered: Iterable[Utterance]
     if context is None:
+        verified = VerifiedManifest(speech.folder)
         filtered = (
-            first_objection(utterance, fitted_filters, held_out_texts)
-            for utterance in VerifiedManifest(speech.folder)
+            first_objection(utterance, fitted_filters)
+            for utterance in reject_held_out(verified, held_out_texts)
         )
     else:
         engine = partial(_filter_with_context, fitted_filters, held_out_texts, context)
@@ -74,33 +82,73 @@ def filter_utterances(
     return manifest
 
 
-@stage(version=1)
-def filter_transcribed(speech: Manifest, held_out: Sequence[Manifest], *, out: Path) -> Manifest:
+@stage(version=2)
+def filter_transcribed(
+    speech: Manifest,
+    held_out: Sequence[Manifest],
+    normalizer: Normalizer | None = None,
+    *,
+    out: Path,
+) -> Manifest:
     """Keep human transcripts that may be trained on; no filter doubts them.
 
-    Dropped is what cannot be read, what equals or nearly equals a held-out text, and what holds
-    control tokens of Whisper.
+    Dropped is what cannot be read, what equals a held-out text or is too near to one, and what
+    holds control tokens of Whisper.
 
     Args:
         speech: Speech with human transcripts.
         held_out: The held-out sets, for their texts.
+        normalizer: The plan's, in whose form texts are compared with held-out ones too.
         out: Folder of the kept utterances; `rejected/` in it holds the others with the reason.
     """
-    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    held_out_texts = HeldOutTexts(chain.from_iterable(held_out), normalizer)
     return write_kept_and_rejected(_filter_transcribed(speech, held_out_texts), out)
 
 
 def _filter_transcribed(speech: Manifest, held_out_texts: HeldOutTexts) -> Iterator[Utterance]:
     """Yield human transcripts, marked as rejected if they may not be trained on."""
     lines = show_progress(VerifiedManifest(speech.folder), "checking transcripts", len(speech))
-    for utterance in lines:
-        if not utterance.error:
-            # The pool was scanned; here its audio is read for the first time.
-            try:
-                audio.load_utterance(utterance)
-            except AudioError as error:
-                utterance = replace(utterance, error=str(error))
-        yield first_objection(utterance, (), held_out_texts)
+    readable = map(_mark_unreadable, lines)
+    for utterance in reject_held_out(readable, held_out_texts, including_short=True):
+        yield first_objection(utterance, ())
+
+
+def _mark_unreadable(utterance: Utterance) -> Utterance:
+    """Return the utterance, with an error if its audio cannot be read."""
+    # The pool was scanned; the audio of human speech is read here for the first time.
+    if not utterance.error:
+        try:
+            audio.load_utterance(utterance)
+        except AudioError as error:
+            return replace(utterance, error=str(error))
+    return utterance
+
+
+def reject_held_out(
+    utterances: Iterable[Utterance], held_out_texts: HeldOutTexts, *, including_short: bool = False
+) -> Iterator[Utterance]:
+    """Yield all utterances, those whose texts are too near to a held-out text as rejected.
+
+    Args:
+        utterances: Utterances with texts; those with errors or rejected before stay as they are.
+        held_out_texts: What may not be trained on.
+        including_short: Whether texts that equal one of few words are rejected too.
+    """
+    utterances, utterances_again = tee(utterances)
+    # Many texts are looked up at once, so a second iterator runs behind the first.
+    matches = held_out_texts.find_near_duplicates(utterances)
+    for utterance, numbers in zip(utterances_again, matches, strict=True):
+        if utterance.error or utterance.rejected_by:
+            yield utterance
+        elif numbers:
+            text = held_out_texts.texts[min(numbers)]
+            objection = f"too near to the held-out text {shorten(text, 80)!r}"
+            yield replace(utterance, rejected_by=HELD_OUT_TEXT, objection=objection)
+        elif including_short and held_out_texts.find_equal_short_texts(utterance):
+            objection = "equals a held-out text of few words"
+            yield replace(utterance, rejected_by=HELD_OUT_TEXT, objection=objection)
+        else:
+            yield utterance
 
 
 def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manifest:
@@ -120,18 +168,12 @@ def write_kept_and_rejected(utterances: Iterable[Utterance], out: Path) -> Manif
     return kept_manifest
 
 
-def first_objection(
-    utterance: Utterance, filters: Sequence[Filter], held_out_texts: HeldOutTexts
-) -> Utterance:
+def first_objection(utterance: Utterance, filters: Sequence[Filter]) -> Utterance:
     """Return the utterance, marked with the first objection to it if there is one."""
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
-    if held_out_texts.is_near_duplicate(utterance):
-        return replace(
-            utterance,
-            rejected_by="held_out_text",
-            objection="equals or nearly equals the text of a held-out set",
-        )
+    if utterance.rejected_by:
+        return utterance
     if token := find_control_token(utterance.text or ""):
         return replace(
             utterance,
@@ -153,7 +195,7 @@ def _filter_with_context(
 ) -> Iterator[Utterance]:
     """Do as `first_objection` for every utterance, where some filters consult a model."""
     filtered: Iterator[Utterance] = (
-        first_objection(utterance, (), held_out_texts) for utterance in speech
+        first_objection(utterance, ()) for utterance in reject_held_out(speech, held_out_texts)
     )
     for filter_ in filters:
         filtered = _apply_filter(filter_, filtered, context)

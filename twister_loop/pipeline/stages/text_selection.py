@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,9 @@ from ...core.ranges import Count, Range
 from ...core.types import UNSPACED, Utterance
 from ...data.filters._base import Filter
 from ...text.contamination import HeldOutTexts
+from ...text.normalizers._base import Normalizer
 from ...text.normalizers.basic import Basic
-from .filtering import first_objection, write_kept_and_rejected
+from .filtering import first_objection, reject_held_out, write_kept_and_rejected
 
 MARKUP = re.compile(r"<[a-zA-Z/!][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
 """Tags of HTML and of subtitles."""
@@ -53,7 +55,7 @@ class TextSelection:
             raise ValueError("rare, unlike: say with `texts` how many are to be drawn")
 
 
-@stage(version=1)
+@stage(version=2)
 def select_texts(
     filters: Sequence[Filter],
     selection: TextSelection,
@@ -61,10 +63,13 @@ def select_texts(
     held_out: Sequence[Manifest],
     labels: Manifest | None = None,
     seed: int = 0,
+    normalizer: Normalizer | None = None,
     *,
     out: Path,
 ) -> Manifest:
-    """Clean every text, keep it once, reject what is nearly held out, and draw as many as wanted.
+    """Clean every text, keep it once, reject what is held out, and draw as many as wanted.
+
+    Held out is what is too near to a held-out text, or equals one of few words.
 
     Args:
         filters: Filters of texts, in the order in which they are applied.
@@ -73,16 +78,16 @@ def select_texts(
         held_out: The held-out sets, for their texts.
         labels: Pseudo-labels of the pool, for `selection.unlike`.
         seed: Decides which texts are drawn.
+        normalizer: The plan's, in whose form texts are compared with held-out ones too.
         out: Folder of the selected texts; `rejected/` in it holds the others with the reason.
     """
-    held_out_texts = HeldOutTexts(utterance for manifest in held_out for utterance in manifest)
+    held_out_texts = HeldOutTexts(chain.from_iterable(held_out), normalizer)
     fitted_filters = [filter_.fit(texts) for filter_ in filters]
 
     def filtered() -> Iterator[Utterance]:
         cleaned = (replace(text, text=clean(text.text or "")) for text in texts)
-        for text in _distinct(cleaned):
-            rejected = bool(text.rejected_by)
-            yield text if rejected else first_objection(text, fitted_filters, held_out_texts)
+        for text in reject_held_out(_distinct(cleaned), held_out_texts, including_short=True):
+            yield text if text.rejected_by else first_objection(text, fitted_filters)
 
     if selection.texts is None:
         return write_kept_and_rejected(filtered(), out)
