@@ -11,6 +11,7 @@ from prefect.events import emit_event
 
 from ..core.errors import describe_fault
 from ..evaluation.measures import ABBREVIATIONS
+from ..pipeline.look_count import describe_looks
 from ..reporting import dashboard
 from ..reporting.decodings import (
     DECODINGS_EXPLAINED,
@@ -66,7 +67,7 @@ def _publish_round(run: Path) -> str:
 
 
 def format_scores(round_: RoundSummary) -> str:
-    """Return the error rates of every set, by its own measure, and every objection, as a list.
+    """Return error rates by set, objections, looks and changes of sets as a list.
 
     Sets that were decoded in two ways have a line for each.
     """
@@ -89,6 +90,9 @@ def format_scores(round_: RoundSummary) -> str:
         ]
     objections = round_.verdict.objections if round_.verdict else ()
     lines += [f"- {objection}" for objection in objections]
+    if round_.verdict and round_.verdict.looks:
+        lines.append(f"- {describe_looks(round_.verdict.looks)}")
+    lines += [f"- {change}" for change in round_.set_changes]
     if len(decodings) > 1:
         lines += ["", DECODINGS_EXPLAINED]
     return "\n".join(lines)

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from ..audio.augmentation import Augmentation
 from ..core import schema
-from ..core.ranges import MAX_COUNT, Count, Fraction, MinLen, NumberFromZero, Range, TrueOrFalse
+from ..core.ranges import (
+    MAX_COUNT,
+    Count,
+    Fraction,
+    MinLen,
+    NumberFromZero,
+    PositiveNumber,
+    Range,
+    TrueOrFalse,
+)
 from ..core.types import Language, Seconds
 from ..data.packing import PackOptions
 from ..data.presets import Spec
@@ -72,6 +81,7 @@ class PlanDocument:
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
     minimum_utterances: Count = 20
+    highest_untouched_error: PositiveNumber = 0.9
     labeler: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "champion"

@@ -5,7 +5,6 @@ They are read from the run's folders alone: no plan is parsed and no engine is l
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,10 @@ from ..core.forgotten import removal_dates
 from ..core.manifest import Manifest
 from ..core.scratch import is_hidden
 from ..core.tallies import Funnel, MixtureContents, MixtureSource, Tally
-from ..core.types import ErrorCount, Report, Seconds, Share, Verdict
+from ..core.types import Report, Seconds, Verdict
 from ..data.mixture import SPEECHLESS as SPEECHLESS_ORIGIN
-from ..evaluation.metrics import count_utterance_errors, sum_counts
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
-from ..evaluation.trials import DecoderTrial, VoiceTrial
+from ..evaluation.trials import DecoderTrial
 from ..pipeline.run_folder import (
     Approval,
     RunFolder,
@@ -30,6 +28,7 @@ from ..pipeline.run_folder import (
     round_number,
     verdict_of,
 )
+from ..pipeline.set_changes import SetChange, SetChanges
 from ..pipeline.stage_table import (
     CANDIDATE,
     CHAMPION,
@@ -40,57 +39,22 @@ from ..pipeline.stage_table import (
     MIXTURE,
     PACKED,
     POOL,
-    PSEUDO_LABELS,
     REPORT,
     RESCORED,
     SPEAKERS,
     SPEECHLESS,
-    SYNTHESIZED,
-    SYNTHETIC,
     TEXTS,
     UNTOUCHED,
-    VERIFIED,
-    VOICE_TRIAL,
 )
 from ..pipeline.stages.annotation import SpeakerCounts
-from ..text.normalizers.basic import Basic
 from .record_cache import cached_record, memoize_on_folders
-from .round_folders import (
-    MANIFEST,
-    REJECTED,
-    execution_order,
-    load_if_written,
-    voice_folders,
-)
+from .round_folders import MANIFEST, execution_order, load_if_written, voice_folders
+from .voice_summary import VoiceSummary, summarize_voice
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""
-
-
-@dataclass(frozen=True)
-class VoiceSummary:
-    """Contribution of one voice to a round."""
-
-    name: str
-    trial: VoiceTrial | None
-    passed: bool
-    """Whether the voice passed its trial."""
-    synthesized: Tally | None = None
-    """Synthetic speech before its filters; None if the voice did not get that far."""
-    failed_texts: int = 0
-    """Texts that could not be synthesized, counted once for each sample."""
-    kept: Tally | None = None
-    """Synthetic speech that the filters kept."""
-    rejected: dict[str, Tally] | None = None
-    """Name of a filter -> what it rejected."""
-    character_errors: ErrorCount | None = None
-    """Errors of the champion's transcripts of all synthesized speech, in characters."""
-    kept_with_unseen_words: Share | None = None
-    """Kept share, 0..1, of the sentences with a word that occurs in no pseudo-label."""
-    kept_without_unseen_words: Share | None = None
-    """Kept share, 0..1, of the other sentences."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +91,8 @@ class RoundSummary(Scoreboard):
     """Pseudo-labels whose text rescoring changed; None unless the plan rescores."""
     approval: Approval | None = None
     """A person's decision on the candidate; None if there is none."""
+    set_changes: tuple[SetChange, ...] = ()
+    """Differences of the held-out sets from those of earlier rounds."""
     removals: tuple[str, ...] = ()
     """Dates on which speech was removed on request. Scores and amounts that were counted before
     still count it; intervals and transcripts are of what is left."""
@@ -179,6 +145,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
     reports = (stage.path(round_folder) for stage in (UNTOUCHED, CHAMPION, REPORT))
     scoreboard = memoize_on_folders(_load_scoreboard, *reports, mixture)
     languages = memoize_on_folders(_count_languages, mixture)
+    changes = load_if_written(SetChanges, round_folder / INPUTS)
     return RoundSummary(
         **vars(scoreboard),
         number=round_number(round_folder),
@@ -192,8 +159,9 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         mixture={origin: _sum_tallies(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
         mixture_sources=_load_mixture_sources(mixture),
-        voices=tuple(_summarize_voice(folder) for folder in voice_folders(round_folder)),
+        voices=tuple(summarize_voice(folder) for folder in voice_folders(round_folder)),
         approval=approval_of(round_folder),
+        set_changes=changes.changes if changes else (),
         removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),
         rescored_labels=memoize_on_folders(_count_rescored, RESCORED.path(round_folder)),
@@ -285,76 +253,3 @@ def _sum_tallies(tallies: Iterable[Tally]) -> Tally:
         utterances=sum(tally.utterances for tally in tallies),
         duration=round(sum(tally.duration for tally in tallies), 3),
     )
-
-
-def _summarize_voice(voice_folder: Path) -> VoiceSummary:
-    round_folder, name = voice_folder.parents[1], voice_folder.name
-    stages = (VOICE_TRIAL, SYNTHESIZED, VERIFIED, SYNTHETIC)
-    folders = (stage.path(round_folder, voice=name) for stage in stages)
-    return memoize_on_folders(_read_voice, voice_folder, *folders)
-
-
-def _read_voice(
-    voice_folder: Path, trial_folder: Path, synthesized: Path, verified: Path, synthetic: Path
-) -> VoiceSummary:
-    name = voice_folder.name
-    trial = load_if_written(VoiceTrial, trial_folder)
-    passed = bool(trial and trial.passed)
-    # A voice that failed its trial synthesizes nothing, and an unfinished one has no filter yet.
-    if not synthetic.is_dir():
-        return VoiceSummary(name, trial, passed)
-    spoken, failed_texts = Tally(), 0
-    for utterance in Manifest(synthesized):
-        if utterance.error:
-            failed_texts += 1
-        else:
-            spoken = spoken.add(utterance.duration)
-    funnel = Funnel.load(synthetic)
-    # All synthesized speech, and not only what the filters kept: this tells how intelligible the
-    # voice is, and the filters remove exactly what is not.
-    errors = [
-        count_utterance_errors(utterance) for utterance in Manifest(verified) if not utterance.error
-    ]
-    kept_shares = _kept_shares(PSEUDO_LABELS.path(voice_folder.parents[1]), synthetic)
-    return VoiceSummary(
-        name,
-        trial,
-        passed,
-        synthesized=spoken,
-        failed_texts=failed_texts,
-        kept=funnel.kept,
-        rejected=funnel.rejected,
-        character_errors=sum_counts(errors),
-        kept_with_unseen_words=kept_shares[True],
-        kept_without_unseen_words=kept_shares[False],
-    )
-
-
-def _kept_shares(pseudo_labels: Path, synthetic: Path) -> dict[bool, Share | None]:
-    """Return the kept shares of synthetic sentences with (True) and without unseen words.
-
-    A word is unseen if it occurs in no pseudo-label. Sentences with such words are what synthetic
-    speech can add to the pool, so filters that reject mainly those defeat its purpose.
-    """
-    # Transcripts and corpus differ in case and punctuation. The plan's normalizer may be slow or
-    # missing on this machine, and which words are equal need not be exact here.
-    normalize = Basic().normalize
-    seen_words = {
-        word
-        for label in Manifest(pseudo_labels)
-        for word in normalize(label.pred_text or "", label.lang).split()
-    }
-    kept_counts, total_counts = Counter[bool](), Counter[bool]()
-    for folder in (synthetic, synthetic / REJECTED):
-        for utterance in Manifest(folder):
-            # A text that could not be synthesized says nothing about the filters.
-            if not utterance.error:
-                words = normalize(utterance.text or "", utterance.lang).split()
-                has_unseen = bool(set(words) - seen_words)
-                total_counts[has_unseen] += 1
-                kept_counts[has_unseen] += folder == synthetic
-    # None for a kind of sentence that does not occur, because no share of it can be kept.
-    return {
-        unseen: kept_counts[unseen] / total_counts[unseen] if total_counts[unseen] else None
-        for unseen in (True, False)
-    }

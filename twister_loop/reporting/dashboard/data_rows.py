@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ...core.tallies import Tally
 from ...pipeline.stage_table import TEXTS
 from ...pipeline.stages.annotation import SpeakerCounts
-from ..summary import RoundSummary, VoiceSummary
+from ..summary import RoundSummary
+from ..voice_summary import VoiceSummary
 
 NAMED_SPEAKERS = 3
 """Speakers with the most speech that a table names."""

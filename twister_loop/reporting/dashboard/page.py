@@ -23,8 +23,9 @@ from typing import Any, ParamSpec, TypeVar
 from ...core import schema
 from ...core.errors import describe_fault
 from ...core.types import Verdict
+from ...pipeline.look_count import describe_looks
 from ...pipeline.run_folder import RunFolder
-from ...pipeline.steps import StageRunner
+from ...pipeline.stage_runner import StageRunner
 from ..current_stage import find_current_stage
 from ..details import SCHEMA_VERSION as DETAILS_VERSION
 from ..details import round_details
@@ -45,7 +46,7 @@ SCRIPTS = ("base", "plots", "listen", "round", "page")
 UTTERANCE_LISTS = ("worst", "improved", "worsened")
 """Fields of a summary that hold utterances. They are most of the page's size, so they are stored
 apart from the rest and left out for older rounds."""
-SCHEMA_VERSION = (2, SUMMARY_VERSION, DETAILS_VERSION)
+SCHEMA_VERSION = (3, SUMMARY_VERSION, DETAILS_VERSION)
 """Version of the cached JSON of a round; see `record_cache.cached_record`."""
 MIN_SECONDS_BETWEEN_WRITES = 2.0
 """Many stages take less; writing the page after each of them would slow the run down."""
@@ -169,6 +170,8 @@ def _round_json(round_folder: Path) -> str:
         del fields[name]  # `run_data` adds them to the last rounds
     fields["details"] = schema.to_json_data(round_details(round_folder))
     fields["outcome"] = round_outcome(summary)
+    fields["looks"] = describe_looks(summary.verdict.looks) if summary.verdict else ""
+    fields["set_changes"] = [str(change) for change in summary.set_changes]
     return json.dumps(fields, ensure_ascii=False)
 
 

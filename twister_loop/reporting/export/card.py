@@ -10,6 +10,7 @@ from ...core.artifacts import read_json
 from ...core.types import Score
 from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import RateChange
+from ...pipeline.look_count import describe_looks
 from ...pipeline.run_folder import round_number
 from ..decodings import (
     DECODINGS_EXPLAINED,
@@ -72,6 +73,7 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
         normalizers=sorted({f"{score.normalizer} ({score.normalizer_digest})" for score in scores}),
         generate_kwargs={"task": "transcribe"} | ({"language": language} if language else {}),
         points=_points,
+        looks=describe_looks(this_round.verdict.looks) if this_round.verdict else "",
     )
 
 

@@ -37,7 +37,8 @@ def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
 
     Rates are shares: 0.1 is 10 %. `low` and `high` are the bounds of the 95 % interval.
     `decoding` is `clip` (own context) or `standard` (30 s windows with timestamps), and
-    `own_measure` tells whether the measure is the one that the set is read by.
+    `own_measure` tells whether the measure is the one that the set is read by. `look` is the number
+    of candidates that the run has judged on the set.
     """
     for round_summary in summary.rounds:
         verdict = round_summary.verdict
@@ -46,6 +47,8 @@ def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
                 "round": round_summary.number,
                 "verdict": verdict.outcome if verdict else "",
                 **row,
+                # Empty for test sets, which judge nothing, and for sets of all of a kind together.
+                "look": verdict.looks.get(row["set"], "") if verdict else "",
             }
 
 

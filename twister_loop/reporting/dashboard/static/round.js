@@ -37,7 +37,7 @@ function gateSection(round) {
   return el("section.two", {},
     el("div", {}, el("h3", {}, "Gates"), removalLine(round), approvalLine(round), gates.length
       ? el("ul.plain", {}, gates.map((gate) => gateItem(round, gate)))
-      : el("p.dim", {}, "The plan has no gates.")),
+      : el("p.dim", {}, "The plan has no gates."), lookLine(round), setChangeLines(round)),
     el("div", {}, el("h3", {}, "Changed since the previous round"),
       changes.length ? changeList(changes) : el("p.dim", {}, unchanged)));
 }
@@ -55,6 +55,20 @@ function gateItem(round, {gate, options}) {
     badge(outcome, text),
     el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${stated}`),
       objection ? reasonList(objection.reason) : null));
+}
+
+/** How many candidates the sets have judged: the best of many looks better than it is. */
+function lookLine({looks}) {
+  if (!looks) return null;
+  return el("p", {}, quoted("span", capitalized(looks)),
+    el("span.dim", {}, ": candidates that this run has judged on these recordings, this one included."));
+}
+
+/** Held-out sets that are not what they were in earlier rounds. */
+function setChangeLines({set_changes: changes}) {
+  if (!changes?.length) return null;
+  return [el("p", {}, "Changed sets; all models of this round are measured on them as they are now:"),
+    el("ul.plain", {}, changes.map((change) => quoted("li", change)))];
 }
 
 function approvalLine({awaits_approval: awaiting, approval}) {
