@@ -26,7 +26,7 @@ from twister_loop.evaluation import metrics
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.voices import VoiceTrialOptions, try_voice
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import model_files
+from twister_loop.tts._coqui import model_files, voice_files
 from twister_loop.tts._coqui.synthesizer import CoquiSynthesizer
 from twister_loop.tts._coqui.training import CHECKPOINT
 
@@ -97,7 +97,7 @@ def last_checkpoint(folder: Path) -> int:
     state = torch.load(resume / CHECKPOINT, map_location="cpu", weights_only=True)
     (folder / "attempts").mkdir(exist_ok=True)
     torch.save({"model": state["model"]}, folder / "attempts" / model_files.WEIGHTS)
-    shutil.copy(resume / model_files.CONFIG, folder / "attempts" / model_files.CONFIG)
+    shutil.copy(resume / voice_files.CONFIG, folder / "attempts" / voice_files.CONFIG)
     return int(state["step"])
 
 

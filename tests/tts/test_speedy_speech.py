@@ -22,7 +22,7 @@ from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import glow_tts_model as glow
-from twister_loop.tts._coqui import model_files
+from twister_loop.tts._coqui import model_files, voice_files
 from twister_loop.tts._coqui import speedy_speech_model as speedy
 from twister_loop.tts.speedy_speech import SpeedySpeechSynthesizer
 
@@ -199,16 +199,16 @@ def test_convolutions_see_the_first_and_last_frames_as_if_beside_silence(model: 
 
 def test_other_voices_are_refused_with_a_reason(trained: Checkpoint, tmp_path: Path) -> None:
     config = model_files.read_config(weights_of(trained))
-    assert speedy.explain_unfit(config) is None
+    assert voice_files.explain_unfit_speedy_speech(config) is None
     for option, reason in (
         ("use_speaker_embedding", "has several speakers"),
         ("use_pitch", "needs pitch or energy as input"),
     ):
         setattr(config.model_args, option, True)
-        assert speedy.explain_unfit(config) == f"the voice {reason}"
+        assert voice_files.explain_unfit_speedy_speech(config) == f"the voice {reason}"
         setattr(config.model_args, option, False)
     config.model_args.use_aligner = False
-    assert "has no aligner" in (speedy.explain_unfit(config) or "")
+    assert "has no aligner" in (voice_files.explain_unfit_speedy_speech(config) or "")
     glow.create_model(8000, 16, 2, 1, LETTERS).config.save_json(tmp_path / "config.json")
     torch.save({"model": {}}, tmp_path / "model.pth")
     with pytest.raises(ConfigError, match="is a glow_tts, not a speedy_speech"):
@@ -222,7 +222,7 @@ def test_the_shipped_voice_is_small_and_can_speak_all_texts_of_the_demo() -> Non
     synthesizer = SpeedySpeechSynthesizer(start=SHIPPED, noise=0.0, speed=1.0)
     assert not list(synthesizer.validation_errors())
     assert (SHIPPED / "model.safetensors").stat().st_size < 15_000_000
-    model = speedy.load_model(model_files.find_weights(SHIPPED)).eval()
+    model = speedy.load_model(voice_files.find_weights(SHIPPED)).eval()
     spec = {"use": "textfile", "file": ROOT / "configs" / "texts" / "ivr.it.txt"}
     utterances = Corpus.build(spec).utterances()
     texts = [model_files.prepare_text(model, utterance.text or "") for utterance in utterances]

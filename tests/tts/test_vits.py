@@ -19,7 +19,7 @@ from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import model_files, training, training_clips
+from twister_loop.tts._coqui import model_files, training, training_clips, voice_files
 from twister_loop.tts._coqui import vits_model as vits
 from twister_loop.tts.vits import VitsSynthesizer
 
@@ -208,7 +208,7 @@ def test_speakers_are_also_read_from_the_files_of_coqui_s_downloader(
     config.speakers = []
     config.save_json(tmp_path / "config.json")
     (tmp_path / "model_file.pth").symlink_to(weights_of(trained))
-    weights = model_files.find_weights(tmp_path)
+    weights = voice_files.find_weights(tmp_path)
     with pytest.raises(ConfigError, match=r"neither its config\.json nor speaker_ids\.json or"):
         vits.load_model(weights)
     (tmp_path / "speaker_ids.json").write_text("[]]")

@@ -20,7 +20,7 @@ from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
-from twister_loop.tts._coqui import training
+from twister_loop.tts._coqui import training, xtts_files
 from twister_loop.tts._coqui import xtts_model as xtts
 from twister_loop.tts.xtts import XttsSynthesizer, select_reference_clips
 
@@ -165,7 +165,13 @@ def test_fine_tuning_changes_the_gpt_part_alone_and_a_later_round_continues_from
     voice = train("v")
     assert torch.get_num_threads() == threads
     files = {path.name for path in voice.location.iterdir()}
-    assert files == {*xtts.MODEL_FILES, "audio", "manifest.jsonl", "training.jsonl", "train.log"}
+    assert files == {
+        *xtts_files.MODEL_FILES,
+        "audio",
+        "manifest.jsonl",
+        "training.jsonl",
+        "train.log",
+    }
     assert [step for step, _ in read_losses(voice.location)] == [0, 1, 2, 3]
     before, after = (xtts.load_model(path).state_dict() for path in (tunable, voice.location))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
@@ -216,8 +222,8 @@ def test_the_licence_must_be_agreed_to_and_options_must_make_sense(weights: Path
 
 def test_missing_or_broken_weights_are_an_error(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lacks config\.json, model\.pth, vocab\.json"):
-        xtts.find_model_folder(str(tmp_path))
-    for name in xtts.MODEL_FILES:
+        xtts_files.find_model_folder(str(tmp_path))
+    for name in xtts_files.MODEL_FILES:
         (tmp_path / name).write_bytes((weights / name).read_bytes())
     (tmp_path / "model.pth").write_bytes(b"no weights")
     with pytest.raises(EngineError, match="no XTTS model that can be loaded"):
@@ -248,7 +254,7 @@ def test_texts_speech_and_models_that_cannot_work_are_refused_beforehand(
         synthesizer.check(None, write_texts("it"), [short])
     with pytest.raises(ConfigError, match=r"lacks .*model\.pth"):
         build(tmp_path)
-    for name in xtts.MODEL_FILES:
+    for name in xtts_files.MODEL_FILES:
         (tmp_path / name).touch()
     with pytest.raises(ConfigError, match=r"lacks mel_stats\.pth, dvae\.pth"):
         build(tmp_path, steps=1)

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from ..core.environment import installed_version
 from ..core.manifest import Manifest
 from ..core.registry import Part
 from ..core.types import Checkpoint, Seconds, Share, Utterance
+
+AUDIO_PACKAGES = ("numpy", "av", "soundfile", "soxr")
+"""Packages that read and resample audio for every engine; other samples give other transcripts."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Recognizer(Part):
     """False for an engine that can neither train nor align. It can still be the `labeler` of a
     plan, and transcribe with weights that another engine trained."""
 
+    decoder_version: ClassVar[int] = 1
+    """Raise it when the same weights and audio would give another transcript than before."""
     longest_clip: ClassVar[Seconds | None] = None
     """Longest audio that is decoded at once; None for any length. Longer recordings of a held-out
     set are a set of their own, since they are decoded in another way."""
@@ -214,6 +220,27 @@ class Recognizer(Part):
         """
         return self.name
 
+    def decoder_identity(self) -> dict[str, str]:
+        """Return what decides transcripts beside weights, audio and options.
+
+        Reports are compared only if it is equal.
+
+        >>> from twister_loop.asr.toy import ToyRecognizer
+        >>> ToyRecognizer().decoder_identity()["engine"]
+        'toy 1'
+        """
+        packages = (*AUDIO_PACKAGES, *self.requires)
+        return {
+            "engine": f"{self.name} {self.decoder_version}",
+            "decoding": self.decoding_description(),
+            "device": self.find_device(),
+            **{package: installed_version(package) or "missing" for package in packages},
+        }
+
+    def find_device(self) -> str:
+        """Return the kind of device that this engine computes on here: `cpu` or `cuda`."""
+        return "cpu"
+
     def full_window(self) -> Self | None:
         """Return this recognizer with the standard decoding that others report scores with.
 
@@ -271,6 +298,17 @@ class Recognizer(Part):
         The default is for a recognizer without pretrained weights.
         """
         return WeightsStatus(self.name, "needs no pretrained weights")
+
+    def preview_checkpoint(self, status: WeightsStatus) -> Checkpoint | None:
+        """Return a checkpoint whose sizes and languages can be told now, for a check of a plan.
+
+        Its weights need not be here, and it transcribes nothing. None if nothing is known of it.
+        The default is for a recognizer without pretrained weights.
+
+        Args:
+            status: what `find_weights` returned.
+        """
+        return self.initial_checkpoint()
 
     def memory_bytes_needed(self, start: Checkpoint) -> int | None:
         """Estimate the bytes of memory at the peak of training; None if it is not known.

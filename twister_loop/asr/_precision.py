@@ -1,12 +1,24 @@
-"""Precision of the engines that compute with PyTorch."""
+"""Precision of the engines, by the names that plans use."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
+ComputeType = Literal[
+    "auto",
+    "float32",
+    "float16",
+    "bfloat16",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+]
+"""Precision of computing with CTranslate2."""
 
 
 def resolve_dtype(precision: Precision) -> torch.dtype:
@@ -18,6 +30,8 @@ def resolve_dtype(precision: Precision) -> torch.dtype:
     >>> resolve_dtype("bfloat16")
     torch.bfloat16
     """
+    import torch  # takes a second, and options name precisions without computing
+
     if precision == "auto":
         # Emulated bfloat16 is slower than float32, so only hardware support counts. Never float16:
         # its range is too small for training without scaling the loss.
@@ -28,3 +42,10 @@ def resolve_dtype(precision: Precision) -> torch.dtype:
         )
         return torch.bfloat16 if has_bfloat16 else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def find_device() -> Literal["cuda", "cpu"]:
+    """Return the kind of device that engines compute on in this process."""
+    import torch  # takes a second, see above
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

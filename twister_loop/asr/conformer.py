@@ -8,13 +8,14 @@ the last 5 averaged).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.ranges import Range
-from ._from_scratch.attention_decoders import TransformerDecoder
-from ._from_scratch.ctc_attention import JointModel, JointRecognizer
-from ._from_scratch.encoders import ConformerEncoder
-from ._from_scratch.features import feature_size
+from ._from_scratch.ctc_attention import JointRecognizer
+from ._from_scratch.feature_kinds import feature_size
+
+if TYPE_CHECKING:
+    from ._from_scratch.joint_model import JointModel
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Conformer(JointRecognizer):
     """Width of a convolution, in frames of 40 ms."""
 
     def build_network(self, vocabulary_size: int) -> JointModel:
+        from ._from_scratch.attention_decoders import TransformerDecoder
+        from ._from_scratch.encoders import ConformerEncoder
+        from ._from_scratch.joint_model import JointModel
+
         encoder = ConformerEncoder(
             feature_size(self.features, self.mels),
             layers=self.layers,

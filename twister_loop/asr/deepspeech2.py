@@ -7,14 +7,14 @@ report tried this on 10,000 clips of KsponSpeech and reached a character error r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.ranges import Range
-from ._from_scratch.deepspeech2_model import Cell, DeepSpeech2Model
-from ._from_scratch.features import feature_size
+from ._from_scratch.feature_kinds import Cell, feature_size
 from ._from_scratch.recognizer import ScratchRecognizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class DeepSpeech2(ScratchRecognizer):
     dropout: Annotated[float, Range(0, below=1)] = 0.1
 
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
+        from ._from_scratch.deepspeech2_model import DeepSpeech2Model
+
         return DeepSpeech2Model(
             feature_size(self.features, self.mels),
             vocabulary_size,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.ranges import Fraction, Range
-from ._from_scratch.features import feature_size
-from ._from_scratch.jasper_model import JasperModel
+from ._from_scratch.feature_kinds import feature_size
 from ._from_scratch.recognizer import ScratchRecognizer
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Jasper(ScratchRecognizer):
     """Factor of the paper's dropouts, which are 0.2 to 0.4; from 0 to 1."""
 
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
+        from ._from_scratch.jasper_model import JasperModel
+
         return JasperModel(
             feature_size(self.features, self.mels),
             vocabulary_size,

@@ -7,13 +7,14 @@ CTC weight 0.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.ranges import Range
-from ._from_scratch.attention_decoders import Speller
-from ._from_scratch.ctc_attention import JointModel, JointRecognizer
-from ._from_scratch.encoders import ListenerEncoder
-from ._from_scratch.features import feature_size
+from ._from_scratch.ctc_attention import JointRecognizer
+from ._from_scratch.feature_kinds import feature_size
+
+if TYPE_CHECKING:
+    from ._from_scratch.joint_model import JointModel
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class ListenAttendSpell(JointRecognizer):
     dropout: Annotated[float, Range(0, below=1)] = 0.3
 
     def build_network(self, vocabulary_size: int) -> JointModel:
+        from ._from_scratch.attention_decoders import Speller
+        from ._from_scratch.encoders import ListenerEncoder
+        from ._from_scratch.joint_model import JointModel
+
         size = feature_size(self.features, self.mels)
         encoder = ListenerEncoder(
             size, layers=self.layers, hidden=self.hidden, dropout=self.dropout

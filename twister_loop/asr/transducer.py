@@ -8,16 +8,17 @@ of a text x vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-import torch
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ..core.ranges import Range
 from ._from_scratch import ctc
-from ._from_scratch.ctc_attention import JointModel, JointRecognizer
-from ._from_scratch.encoders import ListenerEncoder
-from ._from_scratch.features import feature_size
-from ._from_scratch.transducer_model import TransducerDecoder
+from ._from_scratch.ctc_attention import JointRecognizer
+from ._from_scratch.feature_kinds import feature_size
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._from_scratch.joint_model import JointModel
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Transducer(JointRecognizer):
     """Width of the prediction network and of the joint network."""
 
     def build_network(self, vocabulary_size: int) -> JointModel:
+        from ._from_scratch.encoders import ListenerEncoder
+        from ._from_scratch.joint_model import JointModel
+        from ._from_scratch.transducer_model import TransducerDecoder
+
         size = feature_size(self.features, self.mels)
         encoder = ListenerEncoder(
             size, layers=self.layers, hidden=self.hidden, dropout=self.dropout
@@ -45,6 +50,9 @@ class Transducer(JointRecognizer):
     def transcribe_batch(
         self, network: torch.nn.Module, features: torch.Tensor, lengths: torch.Tensor
     ) -> list[ctc.Hypothesis]:
+        from ._from_scratch.joint_model import JointModel
+        from ._from_scratch.transducer_model import TransducerDecoder
+
         assert isinstance(network, JointModel)
         # Beam search takes its hypotheses from CTC, and the transducer rescores them.
         if self.decode != "greedy":

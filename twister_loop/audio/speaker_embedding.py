@@ -12,8 +12,6 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import librosa
 import numpy as np
@@ -23,9 +21,9 @@ from torch import nn
 
 from ..core.errors import ConfigError
 from ..core.types import Seconds
+from .embedding_weights import PACKAGE, find_weights
 from .io import SAMPLE_RATE, Samples, measure_loudness
 
-PACKAGE = "Resemblyzer==0.1.4"
 SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 """Digest of the package's `pretrained.pt`."""
 SIZE = 256
@@ -149,19 +147,6 @@ def decode_embedding(text: str) -> Embedding:
     """Return the embedding of a line; rounding changed the cosine of two by less than 0.001."""
     quantized = np.frombuffer(base64.b64decode(text), np.uint8).astype(np.float32)
     return np.asarray(quantized / np.linalg.norm(quantized), np.float32)
-
-
-def find_weights() -> Path:
-    """Return the file of the weights. Raises ConfigError if the package is not installed."""
-    # Found without importing the package, which would import webrtcvad.
-    spec = find_spec("resemblyzer")
-    path = Path(spec.origin or "").with_name("pretrained.pt") if spec else Path()
-    if not path.is_file():
-        raise ConfigError(
-            "speaker clustering needs the weights in the package Resemblyzer, without the "
-            f"packages that it depends on: pip install --no-deps {PACKAGE}"
-        )
-    return path
 
 
 @cache

@@ -14,14 +14,10 @@ from ..core.artifacts import RUN_MARKER
 from ..core.errors import ConfigError
 from ..core.terminal import printable
 from ..pipeline.data_amounts import DataAmount
-from ..pipeline.forecast import (
-    MEASURED_CORES,
-    TIME_FACTOR,
-    Forecast,
-    make_forecast,
-)
+from ..pipeline.forecast import Forecast, make_forecast
 from ..pipeline.plan import Plan
 from ..pipeline.plan_reader import load
+from ..pipeline.round_time import MEASURED_CORES, TIME_FACTOR, RoundTime
 from ..pipeline.run_folder import RunFolder
 
 
@@ -84,14 +80,14 @@ def _describe(forecast: Forecast) -> Iterator[str]:
         yield f"  {amount.place:<24} {_describe_amount(amount)}"
     yield "Models"
     for key, status in forecast.weights.items():
-        size = f", {status.size / 1e6:.0f} MB" if status.size else ""
-        state = "cannot be had" if status.problem else f"{status.source}{size}"
-        yield f"  {key:<24} {status.model}: {state}"
+        size = f", {status.size / 1e6:,.0f} MB" if status.size else ""
+        state = "cannot be had" if status.problem else status.source
+        yield f"  {key:<24} {status.model}: {state}{size}"
     yield "Machine"
     free = f"{forecast.disk_free / 1e9:.1f} GB free"
     yield f"  {'disk':<24} {_gigabytes(forecast.disk_needed)} for a round, {free}"
     yield f"  {'memory':<24} {_gigabytes(forecast.memory_needed)} at the peak of training"
-    yield f"  {'time':<24} {_describe_time(forecast)}"
+    yield f"  {'time':<24} {_describe_time(forecast.time)}"
     yield "Gates"
     for name, sentences in forecast.gates.items():
         for sentence in sentences or ("compares counts directly",):
@@ -130,17 +126,19 @@ def _describe_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min"
 
 
-def _describe_time(forecast: Forecast) -> str:
-    if not forecast.seconds:
-        return "no rate was measured for this recognizer"
-    total = sum(forecast.seconds.values())
+def _describe_time(time: RoundTime) -> str:
+    """Describe the time of a round, and what is not in it."""
+    unknown = "; ".join(time.unknown)
+    if not time.seconds:
+        return f"not known: {unknown}"
+    total = sum(time.seconds.values())
     parts = ", ".join(
-        f"{work} {_describe_duration(seconds)}" for work, seconds in forecast.seconds.items()
+        f"{work} {_describe_duration(seconds)}" for work, seconds in time.seconds.items()
     )
     low, high = _describe_duration(total / TIME_FACTOR), _describe_duration(total * TIME_FACTOR)
     return (
         f"about {low} to {high} a round on the processor ({parts}; by rates measured on "
-        f"{MEASURED_CORES} cores, without training of voices; a GPU takes far less)"
+        f"{MEASURED_CORES} cores{f'; not in it: {unknown}' if unknown else ''})"
     )
 
 

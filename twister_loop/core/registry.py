@@ -12,6 +12,7 @@ import dataclasses
 from abc import ABC
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Self
@@ -33,6 +34,9 @@ class Part(ABC):
 
     package: ClassVar[str]
     """The package whose modules are the parts of this kind; set by the base class of the kind."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Modules of optional packages that its methods import. They are looked for when a plan is
+    read, and imported only where they compute: PyTorch alone takes more than a second."""
     name: ClassVar[str]
     """The name of the part's module; set when the class is defined."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
@@ -65,10 +69,7 @@ class Part(ABC):
         try:
             module = import_module(f"{cls.package}.{name}")
         except ModuleNotFoundError as cause:
-            raise ConfigError(
-                f"{kind} {name!r} needs the package {cause.name!r}: "
-                "pip install 'twister-loop[all]', or see the extras in pyproject.toml"
-            ) from cause
+            raise ConfigError(_explain_missing(kind, name, cause.name)) from cause
         # The module also holds classes that it imports, such as the base class of the kind.
         [part_class] = (
             member
@@ -77,6 +78,9 @@ class Part(ABC):
             and issubclass(member, cls)
             and f"{member.__module__}.".startswith(f"{module.__name__}.")
         )
+        for package in part_class.requires:
+            if find_spec(package) is None:
+                raise ConfigError(_explain_missing(kind, name, package))
         return part_class
 
     @classmethod
@@ -121,3 +125,11 @@ class Part(ABC):
     def validation_errors(self) -> Iterator[str]:
         """Yield what is wrong with the options beyond their types, such as an empty folder."""
         yield from ()
+
+
+def _explain_missing(kind: str, name: str, package: str | None) -> str:
+    """Return the error for a part whose package is not installed, with the remedy."""
+    return (
+        f"{kind} {name!r} needs the package {package!r}: "
+        "pip install 'twister-loop[all]', or see the extras in pyproject.toml"
+    )

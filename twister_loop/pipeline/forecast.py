@@ -1,7 +1,7 @@
 """What a plan will need and what its gates will be able to see, told before anything runs.
 
 Nothing is downloaded, decoded or written. Amounts of audio come from the headers of files, and
-times from rates that were measured with Whisper base on two cores, so both are estimates.
+times from measured rates, so both are estimates.
 """
 
 from __future__ import annotations
@@ -9,38 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..asr._base import Recognizer, WeightsStatus
+from ..asr._base import WeightsStatus
 from ..core.artifacts import JsonRecord
 from ..core.errors import TwisterError
-from ..core.types import Checkpoint, Measure, Seconds, SetKind, Utterance
-from ..evaluation import metrics
-from ..evaluation.evidence import Decoding, SetSize
-from ..evaluation.measures import choose_measure
+from ..core.types import Checkpoint, Utterance
+from ..evaluation.evidence import SetSize
 from ..evaluation.outcomes import find_set_hidden_from_gates
-from ..evaluation.scoreboard import MEASURES
 from .data_amounts import DataAmount, Listing, count_data, list_data, list_utterances
-from .disk import SECONDS_PER_TEXT, count_samples, estimate_disk
+from .disk import estimate_disk
+from .model_needs import find_models
 from .plan import Plan
-from .run_folder import RunFolder, is_run_or_empty
-
-MEASURED_PARAMETERS = 72_600_000
-"""Parameters of Whisper base, and"""
-MEASURED_CORES = 2
-"""cores of the machine with which these rates were measured (BENCHMARKS.md, 2026-11-25):"""
-DECODING_RATE = 17.0
-"""Seconds of speech that are transcribed in a second,"""
-WINDOW_DECODING_RATE = 3.1
-"""the same in 30 s windows,"""
-TRAINING_SECONDS = 2.7
-"""and seconds of a training step of"""
-MEASURED_BATCH = 8
-"""clips."""
-TIME_FACTOR = 2.0
-"""Factor by which a time may be shorter or longer than its estimate."""
+from .round_time import RoundTime, estimate_time
+from .run_check import is_run_or_empty
+from .run_folder import RunFolder
+from .set_sizes import find_untouched_report, measure_set_size
 
 
 @dataclass(frozen=True)
@@ -55,8 +41,7 @@ class Forecast(JsonRecord):
     disk_free: int
     memory_needed: int | None
     """Bytes at the peak of training; None if it is not known."""
-    seconds: Mapping[str, Seconds]
-    """Estimated time of a round by kind of work; empty if there are no measured rates for it."""
+    time: RoundTime
     gates: Mapping[str, tuple[str, ...]]
     """What each gate will be able to tell, in sentences, by its name."""
     problems: tuple[str, ...]
@@ -76,14 +61,15 @@ def make_forecast(
         waits_for_audio: An empty pool is no problem, since audio is still to arrive.
     """
     # Only places and headers are read: downloading or hashing weights takes minutes.
-    weights = {key: part.find_weights() for key, part in list_recognizers(plan).items()}
+    weights = find_models(plan)
     start = _starting_checkpoint(plan, run, weights["asr"])
     listings = {key: list_utterances(corpora) for key, corpora in list_data(plan).items()}
     data = tuple(count_data(place, listing) for place, listing in listings.items())
     needed = [amount for amount in data if not (waits_for_audio and amount.place == "pool")]
     amounts = {amount.place: amount for amount in data}
+    untouched = find_untouched_report(run)
     sizes = {
-        name: _measure(plan, kind, listings[f"{kind}.{name}"].usable)
+        name: measure_set_size(plan, kind, name, listings[f"{kind}.{name}"].usable, untouched)
         for name, (kind, _) in plan.sets.items()
     }
     kinds = {name: kind for name, (kind, _) in plan.sets.items()}
@@ -100,7 +86,7 @@ def make_forecast(
         disk_needed=disk_needed,
         disk_free=disk_free,
         memory_needed=plan.asr.memory_bytes_needed(start) if start else None,
-        seconds=_estimate_seconds(plan, weights["asr"], amounts),
+        time=estimate_time(plan, weights["asr"], amounts),
         gates=gates,
         problems=(
             *_find_problems(plan, run, needed, weights),
@@ -111,42 +97,11 @@ def make_forecast(
     )
 
 
-def list_recognizers(plan: Plan) -> dict[str, Recognizer]:
-    """Return the recognizers of a plan whose weights a round needs, by key."""
-    return {
-        "asr": plan.asr,
-        **{f"references.{name}": part for name, part in plan.references.items()},
-    }
-
-
-def _measure(plan: Plan, kind: SetKind, utterances: Sequence[Utterance]) -> SetSize:
-    """Return the size of a held-out set; its part in standard decoding is in proportion."""
-    texts = [plan.normalizer.normalize(line.text or "", line.lang) for line in utterances]
-    tokens: dict[Measure, int] = {
-        measure: sum(metrics.count_tokens(text, measure) for text in texts) for measure in MEASURES
-    }
-    share = min(1.0, _count_in_windows(plan, len(utterances)) / max(1, len(utterances)))
-    by_decoding: dict[Decoding, dict[Measure, int]] = {
-        "clip": tokens,
-        "standard": {measure: round(share * count) for measure, count in tokens.items()},
-    }
-    return SetSize(kind, plan.normalizer.measure or choose_measure(utterances), by_decoding)
-
-
-def _count_in_windows(plan: Plan, utterances: int) -> int:
-    """Return how many utterances of a set are also transcribed in 30 s windows."""
-    if isinstance(plan.full_window, bool):
-        return utterances if plan.full_window else 0
-    return min(utterances, plan.full_window)
-
-
 def _starting_checkpoint(plan: Plan, run: Path | None, weights: WeightsStatus) -> Checkpoint | None:
-    """Return the checkpoint that training starts from, if it can be read without fetching it."""
+    """Return the checkpoint that training starts from, as far as it is known before it is here."""
     # Converting or downloading weights takes longer than the forecast may.
     champion = RunFolder(run).champion if run and run.is_dir() else None
-    if champion or weights.folder is None:
-        return champion
-    return Checkpoint(plan.asr.name, weights.folder)
+    return champion or plan.asr.preview_checkpoint(weights)
 
 
 def _estimate_disk(plan: Plan, start: Checkpoint, amounts: Mapping[str, DataAmount]) -> int:
@@ -161,39 +116,6 @@ def _find_lack_of_space(needed: int | None, free: int) -> Iterator[str]:
             f"a round needs about {needed / 1e9:.1f} GB of disk and only {free / 1e9:.1f} GB are "
             "free; make room, or name a run on another disk"
         )
-
-
-def _estimate_seconds(
-    plan: Plan, weights: WeightsStatus, amounts: Mapping[str, DataAmount]
-) -> dict[str, Seconds]:
-    """Estimate the time of a round; nothing where no rate was measured."""
-    # Only Whisper has measured rates; a model that is trained from scratch has no such options.
-    epochs, batch = getattr(plan.asr, "epochs", None), getattr(plan.asr, "batch", None)
-    if weights.parameters is None or epochs is None or batch is None:
-        return {}
-    # Decoding and training of one architecture take time in proportion to its parameters, and cores
-    # share the work of a batch.
-    slowness = weights.parameters / MEASURED_PARAMETERS * MEASURED_CORES / (os.cpu_count() or 1)
-    samples = count_samples(plan, amounts["texts"].utterances) if "texts" in amounts else 0
-    pool = amounts["pool"]
-    human = amounts["human"].utterances if "human" in amounts else 0
-    updates = epochs * (pool.utterances + human + samples) / batch
-    updates = min(updates, getattr(plan.asr, "max_steps", None) or updates)
-    held_out = [amounts[f"{kind}.{name}"] for name, (kind, _) in plan.sets.items()]
-    # Both decodings of every set are measured, and the full window is by far the slower one.
-    clips = sum(amount.duration for amount in held_out)
-    windows = sum(
-        amount.duration * _count_in_windows(plan, amount.utterances) / max(1, amount.utterances)
-        for amount in held_out
-    )
-    seconds = {
-        "labeling": pool.duration / DECODING_RATE,
-        "checking synthetic speech": samples * SECONDS_PER_TEXT / DECODING_RATE,
-        "fine-tuning": updates * TRAINING_SECONDS * batch / MEASURED_BATCH,
-        # The champion and the candidate; the untouched model too, once in a run.
-        "evaluation": 2 * (clips / DECODING_RATE + windows / WINDOW_DECODING_RATE),
-    }
-    return {work: slowness * duration for work, duration in seconds.items()}
 
 
 def _find_problems(

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from ..asr._base import BoundRecognizer
+from ..asr._base import BoundRecognizer, WeightsStatus
 from ..core.manifest import Manifest
 from ..core.registry import Part
-from ..core.types import Checkpoint, Utterance
+from ..core.types import Checkpoint, Seconds, Utterance
 
 
 class Synthesizer(Part):
@@ -65,6 +65,20 @@ class Synthesizer(Part):
     def continues_from_last_round(self) -> bool:
         """True if a later round starts from this round's voice, provided it passed its trial."""
         return True
+
+    def training_seconds(self) -> Seconds | None:
+        """Estimate the time of training on one core; None if no rate was measured.
+
+        The default is for a voice that is trained within seconds.
+        """
+        return 0.0
+
+    def find_weights(self) -> WeightsStatus | None:
+        """Find the pretrained weights without downloading them; None if the voice has none.
+
+        The default is for a voice that is trained on the labels alone.
+        """
+        return None
 
     @abstractmethod
     def train(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..core.ranges import Range
-from ._coqui import glow_tts_model as glow
-from ._coqui.mel_voice import Mel, MelSynthesizer, SynthesisRequest
-from ._coqui.model_files import Model
+from ..core.types import Seconds
+from ._coqui.mel_voice import MelSynthesizer, SynthesisRequest
 from ._coqui.synthesizer import MAX_SPEECH_SECONDS
+from ._coqui.voice_files import explain_unfit_glow_tts
+
+if TYPE_CHECKING:
+    from ._coqui.griffin_lim import Mel
+    from ._coqui.model_files import Model
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class GlowTtsSynthesizer(MelSynthesizer):
         "after 2,900 steps), and it has not been trained for longer"
     )
 
+    step_seconds: ClassVar[Seconds | None] = 0.64  # 2,900 steps in 31 minutes (BENCHMARKS.md)
+    measured_sizes: ClassVar[tuple[str, ...]] = ("hidden", "blocks", "layers")
     hidden: Annotated[int, Range(2, 65536)] = 128
     """Channels of the text encoder, the duration predictor and the flow; an even number."""
     blocks: Annotated[int, Range(1, 1000)] = 8
@@ -43,12 +49,16 @@ class GlowTtsSynthesizer(MelSynthesizer):
             raise ValueError(f"hidden must be an even number, not {self.hidden}")
 
     def _explain_unfit(self, config: Any) -> str | None:
-        return glow.explain_unfit(config)
+        return explain_unfit_glow_tts(config)
 
     def _load_model(self, weights: Path) -> Model:
+        from ._coqui import glow_tts_model as glow
+
         return glow.load_model(weights)
 
     def _create_model(self, characters: str) -> Model:
+        from ._coqui import glow_tts_model as glow
+
         return glow.create_model(
             sample_rate=self.sample_rate,
             hidden=self.hidden,
@@ -58,6 +68,8 @@ class GlowTtsSynthesizer(MelSynthesizer):
         )
 
     def _extend_model(self, model: Model, characters: str) -> Model:
+        from ._coqui import glow_tts_model as glow
+
         return glow.extend_model(model, characters)
 
     def _prepare_for_inference(self, model: Model) -> None:
@@ -65,4 +77,6 @@ class GlowTtsSynthesizer(MelSynthesizer):
         model.store_inverse()
 
     def _predict_mels(self, model: Model, requests: Sequence[SynthesisRequest]) -> list[Mel | None]:
+        from ._coqui import glow_tts_model as glow
+
         return glow.predict_mels(model, requests, MAX_SPEECH_SECONDS)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from ..core.artifacts import not_in_cache_key
 from ..core.ranges import Count, MinLen, Range
 from ..core.types import Utterance
-from ._coqui import model_files, training_clips
-from ._coqui import vits_model as vits
-from ._coqui.model_files import Model
 from ._coqui.synthesizer import (
     MAX_SPEECH_SECONDS,
     TOO_LONG,
@@ -25,6 +22,11 @@ from ._coqui.synthesizer import (
     check_and_level,
     draw_scale,
 )
+from ._coqui.voice_files import explain_unfit_vits
+
+if TYPE_CHECKING:
+    from ._coqui import training_clips
+    from ._coqui.model_files import Model
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,27 @@ class VitsSynthesizer(CoquiSynthesizer):
             raise ValueError(f"channels must be a multiple of 16, not {self.channels}")
 
     def _explain_unfit(self, config: Any) -> str | None:
-        return vits.explain_unfit(config)
+        return explain_unfit_vits(config)
 
     def _load_model(self, weights: Path) -> Model:
+        from ._coqui import vits_model as vits
+
         return vits.load_model(weights)
 
     def _select_clips(
         self, filtered_labels: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
+        from ._coqui import training_clips
+        from ._coqui import vits_model as vits
+
         clips = training_clips.select_clips_of_speakers(filtered_labels, self.speakers)
         return [replace(clip, speaker=clip.speaker or vits.UNNAMED_SPEAKER) for clip in clips]
 
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
+        from ._coqui import vits_model as vits
+
         # Sorted, so that the rows do not depend on the order of the clips.
         speakers = sorted({clip.speaker or vits.UNNAMED_SPEAKER for clip in clips})
         if model is None:
@@ -113,15 +122,22 @@ class VitsSynthesizer(CoquiSynthesizer):
         return model
 
     def _build_dataset(self, model: Model, samples: list[training_clips.CoquiSample]) -> Any:
+        from ._coqui import vits_model as vits
+
         return vits.build_dataset(model, samples)
 
     def _prepare_for_inference(self, model: Model) -> None:
+        from ._coqui import vits_model as vits
+
         vits.remove_weight_norm(model)
 
     def _synthesize_window(
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterator[SynthesisOutcome]:
         """Synthesize one by one, since Coqui draws the noise of a whole batch together."""
+        from ._coqui import model_files
+        from ._coqui import vits_model as vits
+
         known_speakers = model.config.speakers
         # All speakers if the plan names none, or none that the voice was trained on.
         speakers = [name for name in known_speakers if name in self.speakers] or known_speakers

@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 
-from ..asr._base import BoundRecognizer
+from ..asr._base import BoundRecognizer, WeightsStatus
 from ..audio import io as audio
 from ..core.artifacts import not_in_cache_key
 from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
 from ..core.ranges import Count, CountOrZero, Range, Span
-from ..core.types import Checkpoint, Utterance
+from ..core.types import Checkpoint, Seconds, Utterance
 from ._base import Synthesizer
-from ._coqui import model_files
-from ._coqui import xtts_model as xtts
+from ._coqui import xtts_files
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +40,7 @@ class XttsSynthesizer(Synthesizer):
     non-commercial use only.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("TTS", "torch", "librosa")
     experimental: ClassVar[str] = (
         "it has only been run on tiny random models, and nobody has listened to its speech with "
         "the published weights"
@@ -80,6 +79,12 @@ class XttsSynthesizer(Synthesizer):
         """True if it is fine-tuned; zero-shot has no weights of its own to continue from."""
         return self.steps > 0
 
+    def training_seconds(self) -> Seconds | None:
+        return None if self.steps else 0.0
+
+    def find_weights(self) -> WeightsStatus:
+        return xtts_files.find_model_status(self.model, self._more_files)
+
     def validation_errors(self) -> Iterator[str]:
         """Yield what a local folder of the model lacks; a name on the hub is checked later."""
         # `check` looks a name up on the hub: reading a plan must not need the network.
@@ -96,6 +101,8 @@ class XttsSynthesizer(Synthesizer):
             ConfigError: the weights cannot be had, most texts cannot be spoken, or no recording
                 is long enough for a reference.
         """
+        from ._coqui import xtts_model as xtts
+
         base = self._find_base()
         longest = max(
             (utterance.duration for manifest in speech for utterance in manifest), default=0.0
@@ -147,8 +154,8 @@ class XttsSynthesizer(Synthesizer):
             )
         Manifest.write(references, out)
         # The weights appear last: with them the fine-tuning is done.
-        if self.steps and not (out / xtts.WEIGHTS).exists():
-            is_fine_tuned = start and (start.location / xtts.WEIGHTS).is_file()
+        if self.steps and not (out / xtts_files.WEIGHTS).exists():
+            is_fine_tuned = start and (start.location / xtts_files.WEIGHTS).is_file()
             fine_tuning = _import_fine_tuning()
             fine_tuning.fine_tune(
                 base=base,
@@ -172,7 +179,10 @@ class XttsSynthesizer(Synthesizer):
 
         The reference, the speed and every token are drawn with the id of the text as seed.
         """
-        is_fine_tuned = (checkpoint.location / xtts.WEIGHTS).is_file()
+        from ._coqui import model_files
+        from ._coqui import xtts_model as xtts
+
+        is_fine_tuned = (checkpoint.location / xtts_files.WEIGHTS).is_file()
         # Building a model draws initial weights, although they are overwritten by the loaded ones.
         with model_files.capture_output(), model_files.fork_random_state(0):
             model = xtts.load_model(checkpoint.location if is_fine_tuned else self._find_base())
@@ -212,7 +222,12 @@ class XttsSynthesizer(Synthesizer):
 
     def _find_base(self) -> Path:
         """Return the folder of the published model. Raises ConfigError."""
-        return xtts.find_model_folder(self.model, xtts.FINE_TUNING_FILES if self.steps else ())
+        return xtts_files.find_model_folder(self.model, self._more_files)
+
+    @property
+    def _more_files(self) -> tuple[str, ...]:
+        """Return the files that fine-tuning needs beside those of the model."""
+        return xtts_files.FINE_TUNING_FILES if self.steps else ()
 
 
 def select_reference_clips(
@@ -257,6 +272,8 @@ def _import_fine_tuning() -> Any:
 
     Importing Coqui's trainer of the GPT part sets that number to one for the whole process.
     """
+    import torch
+
     threads = torch.get_num_threads()
     from ._coqui import xtts_training
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.model
 def test_features_have_100_frames_per_second_and_no_loudness(
     kind: str, speech: list[Utterance]
 ) -> None:
-    from twister_loop.asr._from_scratch.features import extract_features, feature_size
+    from twister_loop.asr._from_scratch.feature_kinds import feature_size
+    from twister_loop.asr._from_scratch.features import extract_features
 
     samples = audio.load_utterance(speech[0])
     features = extract_features(samples, kind, 80)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from tests.asr.whisper.builders import build_trainable
@@ -20,7 +22,8 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
     import torch
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    from twister_loop.asr.whisper.memory import count_parameters, estimate_memory
+    from twister_loop.asr.whisper.memory import estimate_memory
+    from twister_loop.asr.whisper.model_folder import ModelSizes
 
     config = WhisperConfig(
         d_model=width, encoder_layers=layers, decoder_layers=layers, vocab_size=51865,
@@ -29,12 +32,12 @@ def test_memory_is_estimated_from_the_size(layers: int, width: int) -> None:
     )  # fmt: skip
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
-    assert count_parameters(config) == sum(
-        parameter.numel() for parameter in model.model.parameters()
-    )
-    half, full = (estimate_memory(config, is_half) for is_half in (True, False))
+    sizes = ModelSizes(**{size.name: getattr(config, size.name) for size in fields(ModelSizes)})
+    parameters = sizes.count_parameters()
+    assert parameters == sum(parameter.numel() for parameter in model.model.parameters())
+    half, full = (estimate_memory(sizes, is_half) for is_half in (True, False))
     assert half["whole"] > half["8-bit optimizer"] > half["LoRA and checkpointing"]
-    assert half["whole"] > half["checkpointing"] > 16 * count_parameters(config)
+    assert half["whole"] > half["checkpointing"] > 16 * parameters
     assert full["whole"] > half["whole"]
 
 

@@ -6,11 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-import numpy as np
-import torch
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ...core.artifacts import not_in_cache_key, used_by, write_json
 from ...core.ranges import Count, Fraction, PositiveNumber, Range
@@ -18,8 +14,14 @@ from ...core.types import Seconds
 from ...text.normalizers.basic import Basic
 from .._base import Recognizer
 from . import ctc
-from .features import FeatureKind
-from .tokenizer import BLANK, Tokenizer, Unit
+from .feature_kinds import FeatureKind
+from .tokenizer import Tokenizer, Unit
+
+if TYPE_CHECKING:
+    import torch
+
+# Here are options, which every command reads; importing PyTorch takes seconds, so the methods that
+# compute import it, and the networks.
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -32,6 +34,7 @@ class ScratchArchitecture(Recognizer):
     others.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("torch", "torchaudio", "safetensors", "transformers")
     network_options: ClassVar[tuple[str, ...]] = ()
     """Names of the options that the weights depend on, besides those of the features and units. A
     trained checkpoint's own values are used, whatever the plan says."""
@@ -102,6 +105,8 @@ class ScratchArchitecture(Recognizer):
             lengths: frames of every clip, (batch,).
             texts: tokens of every clip, each (tokens,).
         """
+        from .ctc_network import ctc_loss
+
         logprobs, frames = network(features, lengths)
         return ctc_loss(logprobs, frames, texts)
 
@@ -109,6 +114,8 @@ class ScratchArchitecture(Recognizer):
         self, network: torch.nn.Module, features: torch.Tensor, lengths: torch.Tensor
     ) -> list[ctc.Hypothesis]:
         """Return the most likely text of each clip of a batch, shaped as in `compute_loss`."""
+        from .ctc_network import unpad_logprobs
+
         logprobs, frames = network(features, lengths)
         return [self.decode_logprobs(clip)[0] for clip in unpad_logprobs(logprobs, frames)]
 
@@ -125,6 +132,8 @@ class ScratchArchitecture(Recognizer):
 
     def save(self, network: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
         """Write weights, vocabulary and configuration to a folder, for `loaded_model.load`."""
+        from safetensors.torch import save_file
+
         folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save(folder)
         # safetensors refuses tensors that are not contiguous.
@@ -145,35 +154,3 @@ class ScratchArchitecture(Recognizer):
         """Return the options that the weights depend on, by name."""
         names = ("features", "mels", "unit", "plain", *self.network_options)
         return {name: getattr(self, name) for name in names}
-
-
-def ctc_loss(
-    logprobs: torch.Tensor, frames: torch.Tensor, texts: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """Return the CTC loss summed over a batch, in nats.
-
-    Args:
-        logprobs: (batch, frames, vocabulary).
-        frames: of every clip, (batch,).
-        texts: tokens of every clip, each (tokens,).
-    """
-    # Frames first, and all texts in one tensor: so PyTorch's function expects them.
-    counts = torch.tensor([len(text) for text in texts], device=logprobs.device)
-    return torch.nn.functional.ctc_loss(
-        logprobs.transpose(0, 1),
-        torch.cat(list(texts)),
-        frames,
-        counts,
-        blank=BLANK,
-        reduction="sum",
-        # A text that needs more frames than the clip has would make the whole batch infinite.
-        zero_infinity=True,
-    )
-
-
-def unpad_logprobs(logprobs: torch.Tensor, frames: torch.Tensor) -> list[ctc.Logprobs]:
-    """Return the log-probabilities of every clip without its padding, as float32 on the CPU."""
-    return [
-        np.asarray(clip[: int(length)].float().cpu())
-        for clip, length in zip(logprobs, frames, strict=True)
-    ]

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from .ctc_attention import Decoder
 from .deepspeech2_model import sinusoidal_positions, speech_mask
+from .joint_model import Decoder
 
 IGNORED = -100
 """Label of padding; it is PyTorch's default for positions without a loss."""

@@ -9,64 +9,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Annotated
 
 from ...core.ranges import Range
 from . import ctc
-from .architecture import ctc_loss, unpad_logprobs
-from .loaded_model import device
 from .recognizer import ScratchRecognizer
 
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
-class Encoder(nn.Module):
-    """Network from features to hidden states.
-
-    (batch, frames, size) and lengths -> (batch, fewer frames, width), and lengths.
-    """
-
-
-class Decoder(nn.Module):
-    """Network that scores a text given the hidden states of the encoder."""
-
-    @abstractmethod
-    def loss(
-        self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
-    ) -> torch.Tensor:
-        """Return the loss summed over the batch, in nats."""
-
-    @abstractmethod
-    def score_texts(
-        self, encoded: torch.Tensor, lengths: torch.Tensor, texts: Sequence[torch.Tensor]
-    ) -> torch.Tensor:
-        """Return the log-probability of each text, (batch,), natural logarithms."""
-
-
-class JointModel(nn.Module):
-    """Encoder with CTC and a decoder.
-
-    (batch, frames, size) and lengths -> log-probabilities of CTC (batch, frames, vocabulary).
-    """
-
-    def __init__(
-        self, encoder: Encoder, decoder: Decoder, width: int, vocabulary_size: int
-    ) -> None:
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
-        self.out = nn.Linear(width, vocabulary_size)
-
-    def forward(
-        self, features: torch.Tensor, lengths: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        # CTC alone: greedy decoding and alignment do not need the decoder.
-        encoded, lengths = self.encoder(features, lengths)
-        return self.ctc_logprobs(encoded), lengths
-
-    def ctc_logprobs(self, encoded: torch.Tensor) -> torch.Tensor:
-        """Return the log-probabilities of CTC for the hidden states of the encoder."""
-        return self.out(encoded).log_softmax(-1)
+    from .joint_model import JointModel
 
 
 @dataclass(frozen=True)
@@ -88,6 +41,9 @@ class JointRecognizer(ScratchRecognizer):
         lengths: torch.Tensor,
         texts: Sequence[torch.Tensor],
     ) -> torch.Tensor:
+        from .ctc_network import ctc_loss
+        from .joint_model import JointModel
+
         assert isinstance(network, JointModel)
         # The encoder is computed once for both losses, so both train it.
         encoded, frames = network.encoder(features, lengths)
@@ -98,6 +54,9 @@ class JointRecognizer(ScratchRecognizer):
     def transcribe_batch(
         self, network: nn.Module, features: torch.Tensor, lengths: torch.Tensor
     ) -> list[ctc.Hypothesis]:
+        from .ctc_network import unpad_logprobs
+        from .joint_model import JointModel
+
         assert isinstance(network, JointModel)
         if self.decode == "greedy":
             return super().transcribe_batch(network, features, lengths)
@@ -116,6 +75,10 @@ class JointRecognizer(ScratchRecognizer):
         self, network: JointModel, encoded: torch.Tensor, hypotheses: Sequence[ctc.Hypothesis]
     ) -> ctc.Hypothesis:
         """Return the hypothesis with the best weighted score, for one clip, (frames, width)."""
+        import torch
+
+        from .loaded_model import device
+
         texts = [
             torch.tensor(hypothesis.tokens, dtype=torch.long, device=device())
             for hypothesis in hypotheses

@@ -18,7 +18,8 @@ from ...core.types import Utterance
 from .._training.batching import make_length_batches, prefetch
 from .architecture import ScratchArchitecture
 from .ctc import frames_needed
-from .features import HOP, check_samples, extract_features, pad_features
+from .feature_kinds import HOP
+from .features import check_samples, extract_features, pad_features
 from .loaded_model import LoadedModel, device
 
 log = logging.getLogger(__name__)

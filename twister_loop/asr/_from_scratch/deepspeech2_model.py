@@ -8,13 +8,13 @@ clips of the batch.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-Cell = Literal["rnn", "gru", "lstm"]
+from .feature_kinds import Cell
+
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CHANNELS = 32
 """Channels of both convolutions, as in the paper."""

@@ -14,7 +14,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import ParakeetEncoder, ParakeetEncoderConfig
 from transformers.models.parakeet.modeling_parakeet import ParakeetEncoderSubsamplingConv2D
 
-from .ctc_attention import Encoder
 from .deepspeech2_model import (
     CHANNELS,
     MaskedConvolution,
@@ -22,6 +21,7 @@ from .deepspeech2_model import (
     speech_mask,
     subsampled_size,
 )
+from .joint_model import Encoder
 
 SUBSAMPLING = 4
 """Frames of 10 ms for each output of an encoder."""

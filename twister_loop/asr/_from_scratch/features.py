@@ -6,7 +6,6 @@ They are computed clip by clip, so that a clip's features do not depend on the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 
@@ -14,6 +13,7 @@ from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.errors import AudioError, EngineError
 from ...core.types import Utterance
+from .feature_kinds import CEPSTRA, HOP, TOO_SHORT, WINDOW, FeatureKind
 
 try:
     import torchaudio
@@ -21,24 +21,8 @@ try:
 except OSError as cause:  # a build for CUDA beside a torch without
     raise EngineError("cannot load torchaudio: run `twister doctor --mend`") from cause
 
-FeatureKind = Literal["filter_bank", "log_mel", "log_spectrogram", "mfcc"]
-WINDOW, HOP = 400, 160
-"""Length of a frame and distance between frames in samples: 25 and 10 ms."""
-CEPSTRA = 40
-"""Coefficients of `mfcc`, as in KoSpeech."""
-TOO_SHORT = "shorter than a frame of 25 ms"
-FRAMES_PER_SECOND = SAMPLE_RATE // HOP
 MIN_POWER = 1e-10
 """Floor below which the logarithm of a power is cut off; digital silence has a power of 0."""
-
-
-def feature_size(kind: FeatureKind, mels: int) -> int:
-    """Return the number of features in a frame.
-
-    >>> feature_size("mfcc", mels=80), feature_size("log_mel", mels=80)
-    (40, 80)
-    """
-    return {"log_spectrogram": WINDOW // 2 + 1, "mfcc": CEPSTRA}.get(kind, mels)
 
 
 def load_samples(utterance: Utterance) -> Samples:

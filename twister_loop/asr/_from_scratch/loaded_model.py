@@ -17,8 +17,10 @@ from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Checkpoint, Seconds, Utterance, Word
 from ...text.script_neutral import compression_ratio
 from . import ctc
-from .architecture import CONFIG, WEIGHTS, ScratchArchitecture, unpad_logprobs
-from .features import FRAMES_PER_SECOND, extract_features, load_samples, pad_features
+from .architecture import CONFIG, WEIGHTS, ScratchArchitecture
+from .ctc_network import unpad_logprobs
+from .feature_kinds import FRAMES_PER_SECOND
+from .features import extract_features, load_samples, pad_features
 from .tokenizer import Tokenizer
 
 BatchFunction = Callable[[Sequence[Utterance], torch.Tensor, torch.Tensor], list[Utterance]]

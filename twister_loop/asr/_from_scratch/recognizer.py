@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import torch
-
 from ...audio.io import SAMPLE_RATE
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Utterance
+from .._precision import find_device
 from .architecture import ScratchArchitecture
-from .features import TOO_SHORT, WINDOW
-from .loaded_model import load
-from .training import train
+from .feature_kinds import TOO_SHORT, WINDOW
 
 UNTRAINED = "cannot align: this model is untrained"
 
@@ -39,6 +36,8 @@ class ScratchRecognizer(ScratchArchitecture):
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
+        from .loaded_model import load
+
         model = load(self, checkpoint)
         for window in iter_windows(speech):
             if model:
@@ -50,6 +49,8 @@ class ScratchRecognizer(ScratchArchitecture):
                     yield utterance if skip else replace(utterance, pred_text="")
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        from .loaded_model import load
+
         model = load(self, checkpoint)
         for window in iter_windows(speech):
             if model:
@@ -71,7 +72,12 @@ class ScratchRecognizer(ScratchArchitecture):
         seed: int,
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
+        from .training import train
+
         return train(self, start, training_set, out, seed)
+
+    def find_device(self) -> str:
+        return find_device()
 
     def decoding_description(self) -> str:
         return "greedy CTC" if self.decode == "greedy" else f"CTC beam of {self.beam}"
@@ -88,6 +94,8 @@ class ScratchRecognizer(ScratchArchitecture):
         return replace(self, keep_epochs=True)
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:
+        import torch
+
         with torch.device("meta"):  # shapes only, no memory
             network = self.build_network(self.subwords + 1)
         weights = 4 * sum(weight.numel() for weight in network.parameters())

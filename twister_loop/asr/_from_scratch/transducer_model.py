@@ -18,7 +18,7 @@ from transformers.models.parakeet.modeling_parakeet import (
 )
 
 from .ctc import Hypothesis
-from .ctc_attention import Decoder
+from .joint_model import Decoder
 from .tokenizer import BLANK
 
 MAX_TOKENS_PER_FRAME = 10

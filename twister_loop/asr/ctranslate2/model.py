@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import ctranslate2
 import torch
@@ -16,22 +16,13 @@ from ctranslate2.converters import TransformersConverter
 
 from ...core.cache import cache_folder
 from ...core.types import Language
+from .._precision import ComputeType
 from ..whisper.decoding import Hypothesis
 from ..whisper.model import WhisperProcessing, load_errors_explained
 from ..whisper.weights import hash_weights
 
 log = logging.getLogger(__name__)
 
-ComputeType = Literal[
-    "auto",
-    "float32",
-    "float16",
-    "bfloat16",
-    "int8",
-    "int8_float32",
-    "int8_float16",
-    "int8_bfloat16",
-]
 MAX_CACHED_MODELS = 8
 """Converted models in the cache; of more, the least recently used are deleted."""
 

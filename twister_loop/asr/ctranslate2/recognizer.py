@@ -13,18 +13,16 @@ from ...core.errors import EngineError
 from ...core.manifest import Manifest, iter_windows
 from ...core.ranges import Range
 from ...core.types import Checkpoint, Utterance
+from .._precision import ComputeType
 from ..whisper.base import WhisperWeightsRecognizer
-from ..whisper.decoding import FALLBACK_NGRAM
-from ..whisper.long_form import AnyLengthDecoder, describe_algorithm
-from ..whisper.model import weights_folder
-from ..whisper.sequential import Attempt
-from .model import ComputeType, CTranslate2Whisper, resolve_compute_type
+from ..whisper.model_folder import weights_folder
 
 
 @dataclass(frozen=True)
 class CTranslate2Recognizer(WhisperWeightsRecognizer):
     """Whisper in CTranslate2, as the `labeler` of a plan, with the weights that `asr` trained."""
 
+    requires: ClassVar[tuple[str, ...]] = ("ctranslate2", "torch", "transformers")
     trainable: ClassVar[bool] = False
     compute_type: ComputeType = "auto"
     """Precision of computing. auto is float16 on a GPU, and int8 on a processor."""
@@ -34,6 +32,12 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
+        # Importing these takes seconds, which commands that only read a plan need not wait for.
+        from ..whisper.decoding import FALLBACK_NGRAM
+        from ..whisper.long_form import AnyLengthDecoder
+        from ..whisper.sequential import Attempt
+        from .model import CTranslate2Whisper
+
         whisper = CTranslate2Whisper.load(weights_folder(checkpoint), self.compute_type)
         # CTranslate2 samples from one generator for all threads, so a text would depend on what is
         # decoded beside it. Forbidding n-grams takes the place of a higher temperature.
@@ -62,6 +66,9 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
         raise EngineError("ctranslate2 cannot train; use `whisper`")
 
     def decoding_description(self) -> str:
+        from ..whisper.long_form import describe_algorithm
+        from .model import resolve_compute_type
+
         compute_type = resolve_compute_type(self.compute_type)
         algorithm = describe_algorithm(self, fallback="repetition guard")
         return f"greedy, {algorithm}, CTranslate2 {compute_type}"

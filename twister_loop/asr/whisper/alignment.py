@@ -23,7 +23,8 @@ from .batching import (
     map_batches,
 )
 from .decoder import detect_languages
-from .model import POSITION_SECONDS, Whisper, round_statistic
+from .model import Whisper, round_statistic
+from .model_folder import POSITION_SECONDS
 from .time_warping import warp
 
 MAX_SECONDS_PER_PASS: Seconds = 60.0

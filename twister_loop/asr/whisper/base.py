@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self
+from typing import ClassVar, Self
 
 from ...core.types import Checkpoint, Utterance
 from .._base import Recognizer, WeightsStatus
+from .._precision import find_device
 from . import weights
-from .long_form import explain_unsupported
-from .model import (
+from .model_folder import (
+    CANDIDATE_MARGINS,
     LONGEST_CLIP,
+    NO_TIMESTAMPS,
     WINDOW_LENGTH,
-    WhisperProcessing,
-    supported_margins,
-    weights_folder,
+    ModelDescription,
+    explain_too_long,
 )
 from .options import DecodingOptions
+from .published import describe_model, published_checkpoint
 
 
 @dataclass(frozen=True)
 class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
     """Recognizer whose checkpoints are folders of Whisper in transformers' format."""
 
+    requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     longest_clip = LONGEST_CLIP
 
     def initial_checkpoint(self) -> Checkpoint:
@@ -33,9 +36,16 @@ class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
     def find_weights(self) -> WeightsStatus:
         return weights.find_weights(self.model)
 
+    def preview_checkpoint(self, status: WeightsStatus) -> Checkpoint | None:
+        if status.folder:
+            return Checkpoint("whisper", status.folder)
+        return published_checkpoint(self.model)
+
     def unsupported_reason(self, checkpoint: Checkpoint) -> Callable[[Utterance], str | None]:
-        whisper = WhisperProcessing.from_folder(weights_folder(checkpoint))
-        return partial(explain_unsupported, whisper, self)
+        return partial(explain_unsupported, describe_model(checkpoint), self)
+
+    def find_device(self) -> str:
+        return find_device()
 
     def full_window(self) -> Self | None:
         return replace(self, decoding="sequential")
@@ -44,4 +54,19 @@ class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
         return replace(self, margin=WINDOW_LENGTH, decoding="clip")
 
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
-        return [replace(self, margin=margin) for margin in supported_margins(checkpoint)]
+        least = describe_model(checkpoint).trained_margin
+        return [replace(self, margin=margin) for margin in CANDIDATE_MARGINS if margin >= least]
+
+
+def explain_unsupported(
+    model: ModelDescription, options: DecodingOptions, utterance: Utterance
+) -> str | None:
+    """Return why an utterance cannot be transcribed with these options, or None if it can."""
+    if utterance.lang and model.languages and utterance.lang not in model.languages:
+        return f"Whisper has no language {utterance.lang!r}"
+    is_sequential = options.decoding == "sequential" or (
+        options.long_form == "sequential" and explain_too_long(utterance) is not None
+    )
+    if is_sequential and not model.has_timestamps:
+        return f"{NO_TIMESTAMPS}, which the sequential algorithm needs"
+    return None

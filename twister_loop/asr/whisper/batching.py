@@ -14,7 +14,8 @@ import torch
 from ...audio.io import Samples
 from ...core.errors import AudioError
 from ...core.types import Seconds, Utterance
-from .model import WINDOW_LENGTH, WhisperProcessing, load_clip
+from .model import WhisperProcessing, load_clip
+from .model_folder import WINDOW_LENGTH
 
 T = TypeVar("T")
 

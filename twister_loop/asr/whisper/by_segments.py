@@ -13,7 +13,8 @@ from ...core.segments import join_texts
 from ...core.types import Seconds, Segment, Utterance
 from .batching import MIN_BATCHES, answer_unprocessable
 from .decoding import BatchDecoder, transcribe_window
-from .model import WINDOW_LENGTH, WhisperProcessing, round_statistic
+from .model import WhisperProcessing, round_statistic
+from .model_folder import WINDOW_LENGTH
 
 
 def transcribe_by_segments(

@@ -20,14 +20,13 @@ from ...core.types import Seconds
 from .._training.batching import make_length_batches, prefetch, steps_per_epoch
 from .._training.spec_augment import mask_features
 from .labels import Example, decoder_tokens
-from .model import POSITION_SECONDS, WINDOW_LENGTH, Whisper
+from .memory import MAX_SECONDS_PER_PASS
+from .model import Whisper
+from .model_folder import POSITION_SECONDS, WINDOW_LENGTH
 from .options import WhisperOptions
 
 log = logging.getLogger(__name__)
 
-MAX_SECONDS_PER_PASS: Seconds = 90.0
-"""Audio in one forward pass, margins included: 8 clips of 8 s, or 2 of 30 s. It bounds the memory
-of activations; a larger batch is cut into several passes."""
 SAMPLES_PER_FRAME = 160
 """Hop of the log-mel features: 10 ms at 16 kHz."""
 POSITIONS_MULTIPLE = 25

@@ -18,7 +18,8 @@ from .batching import (
     load_clips,
     map_batches,
 )
-from .model import WINDOW_LENGTH, WhisperProcessing, round_statistic
+from .model import WhisperProcessing, round_statistic
+from .model_folder import WINDOW_LENGTH
 
 MAX_TOKENS_PER_SECOND = 90
 """Limit of a transcript's length: 30 characters a second, above which the filter `char_rate` drops

@@ -13,7 +13,8 @@ from ...core.segments import timestamp_index
 from ...core.types import Seconds, Share, Utterance
 from .batching import batch_by_context, load_clips
 from .decoder import detect_languages
-from .model import WINDOW_LENGTH, Whisper, WhisperProcessing
+from .model import Whisper, WhisperProcessing
+from .model_folder import WINDOW_LENGTH
 
 log = logging.getLogger(__name__)
 

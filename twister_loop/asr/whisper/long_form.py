@@ -10,23 +10,10 @@ from ...core.types import Utterance
 from .batching import describe_margin
 from .by_segments import transcribe_by_segments
 from .decoding import BatchDecoder, transcribe_window
-from .model import NO_TIMESTAMPS, WhisperProcessing, explain_too_long
+from .model import WhisperProcessing
+from .model_folder import explain_too_long
 from .options import DecodingOptions
 from .sequential import Attempt, transcribe_sequentially
-
-
-def explain_unsupported(
-    whisper: WhisperProcessing, options: DecodingOptions, utterance: Utterance
-) -> str | None:
-    """Return why an utterance cannot be transcribed with these options, or None if it can."""
-    if reason := whisper.explain_unsupported(utterance):
-        return reason
-    is_sequential = options.decoding == "sequential" or (
-        options.long_form == "sequential" and explain_too_long(utterance) is not None
-    )
-    if is_sequential and not whisper.has_timestamps:
-        return f"{NO_TIMESTAMPS}, which the sequential algorithm needs"
-    return None
 
 
 def describe_algorithm(options: DecodingOptions, fallback: str) -> str:

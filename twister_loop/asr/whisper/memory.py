@@ -1,4 +1,4 @@
-"""Estimate of the memory that training a Whisper takes, for a warning before a run.
+"""Estimates of the memory and the disk that training a Whisper takes, for the check before a run.
 
 Weights, gradients and AdamW's two moments are float32. Activations are those of Korthikanti et al.
 (arXiv 2205.05198): 34 bytes per position, layer and unit of width in half precision, if no matrix
@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import torch
-from transformers import WhisperConfig
-
-from ...core.types import Checkpoint
-from .._precision import resolve_dtype
-from .dataset import MAX_SECONDS_PER_PASS
-from .model import POSITION_SECONDS, load_errors_explained, weights_folder
+from ...core.types import Checkpoint, Seconds
+from .._gpu import computes_in_bfloat16, find_gpu
+from .model_folder import HALF_PRECISION, POSITION_SECONDS, ModelSizes, list_weight_files
 from .options import WhisperOptions
+from .published import describe_model
 
 TrainingMethod = Literal[
     "whole", "checkpointing", "8-bit optimizer", "LoRA", "LoRA and checkpointing"
@@ -31,6 +28,9 @@ IMPLEMENTED: tuple[TrainingMethod, ...] = (
     "LoRA and checkpointing",
 )
 """Methods that `whisper` has. The others are estimated to show whether they would help."""
+MAX_SECONDS_PER_PASS: Seconds = 90.0
+"""Audio in one forward pass of training, margins included: 8 clips of 8 s, or 2 of 30 s. It bounds
+the memory of activations; a larger batch is cut into several passes."""
 ACTIVATION_BYTES = 34
 """Bytes per unit of an encoder layer's activations in half precision. Those of a decoder layer,
 which also attends to the audio, are half as many again."""
@@ -44,41 +44,23 @@ UNKNOWN = 1 << 62
 """Bytes of free memory where the system does not tell: enough for every model."""
 
 
-def count_parameters(config: WhisperConfig) -> int:
-    """Count the parameters of a model; the token embedding counts once, as output layer too."""
-    width, inner_width = config.d_model, config.encoder_ffn_dim
-    attention = 4 * width * width + 3 * width  # keys have no bias
-    feed_forward = 2 * width * inner_width + inner_width + width
-    layer_norm = 2 * width
-    encoder_layer = attention + feed_forward + 2 * layer_norm
-    decoder_layer = 2 * attention + feed_forward + 3 * layer_norm
-    encoder = config.encoder_layers * encoder_layer + layer_norm
-    decoder = config.decoder_layers * decoder_layer + layer_norm
-    convolutions = 3 * width * (config.num_mel_bins + width) + 2 * width
-    position_embeddings = width * (config.max_source_positions + config.max_target_positions)
-    token_embedding = config.vocab_size * width
-    return encoder + decoder + convolutions + position_embeddings + token_embedding
-
-
-def estimate_memory(config: WhisperConfig, half: bool) -> dict[TrainingMethod, int]:
+def estimate_memory(sizes: ModelSizes, half: bool) -> dict[TrainingMethod, int]:
     """Estimate the bytes at the peak of a training step, for every method.
 
     Args:
-        config: sizes of the model.
+        sizes: those of the model.
         half: whether it computes in bfloat16.
     """
-    parameters = count_parameters(config)
+    parameters = sizes.count_parameters()
     bytes_factor = 1 if half else 2
     half_copy = 2 * parameters if half else 0  # autocast stores the weights in bfloat16 too
     positions = MAX_SECONDS_PER_PASS / POSITION_SECONDS
     tokens = MAX_SECONDS_PER_PASS * TOKENS_PER_SECOND
-    units = config.d_model * (
-        positions * config.encoder_layers + 1.5 * tokens * config.decoder_layers
-    )
-    logits = 10 * tokens * config.vocab_size  # float32, their gradient, and bfloat16
+    units = sizes.d_model * (positions * sizes.encoder_layers + 1.5 * tokens * sizes.decoder_layers)
+    logits = 10 * tokens * sizes.vocab_size  # float32, their gradient, and bfloat16
     all_activations = round(bytes_factor * ACTIVATION_BYTES * units + logits)
     # The layer whose gradient is being computed has all of its activations.
-    one_layer = ACTIVATION_BYTES * config.d_model * positions
+    one_layer = ACTIVATION_BYTES * sizes.d_model * positions
     checkpointed = round(bytes_factor * (CHECKPOINTED_BYTES * units + one_layer) + logits)
     # 16 bytes per trained parameter: weight, gradient and two moments in float32. An 8-bit
     # optimizer stores each moment in one byte.
@@ -96,10 +78,10 @@ def estimate_training(
     options: WhisperOptions, start: Checkpoint
 ) -> tuple[TrainingMethod, dict[TrainingMethod, int]]:
     """Return the method that the options describe, and the bytes that each method needs."""
-    folder = weights_folder(start)
-    with load_errors_explained(folder):
-        config = WhisperConfig.from_pretrained(folder, local_files_only=True)
-    needed_bytes = estimate_memory(config, half=resolve_dtype(options.precision) != torch.float32)
+    half = options.precision == "bfloat16" or (
+        options.precision == "auto" and computes_in_bfloat16()
+    )
+    needed_bytes = estimate_memory(describe_model(start).sizes, half)
     method: TrainingMethod
     if options.lora:
         method = "LoRA and checkpointing" if options.checkpointing else "LoRA"
@@ -126,10 +108,31 @@ def preflight_warnings(options: WhisperOptions, start: Checkpoint) -> Iterator[s
     )
 
 
+def disk_bytes_needed(options: WhisperOptions, start: Checkpoint) -> int:
+    """Estimate the bytes that training writes at its peak.
+
+    These are the weights, and two resume states while one is being replaced by the next.
+    """
+    description = describe_model(start)
+    # A folder may hold less or more than its configuration says, and is measured.
+    stored = (
+        sum(path.stat().st_size for path in list_weight_files(start.location))
+        if start.location.parts
+        else description.stored_bytes
+    )
+    weights = stored * (2 if description.dtype in HALF_PRECISION else 1)  # trained in float32
+    trained = weights * (LORA_SHARE if options.lora else 1)
+    # The weights and AdamW's two moments, and the average or the best weights.
+    copies = 4 if options.average or options.stop else 3
+    resume_state = round(trained * copies)
+    epochs = weights * options.epochs if options.keep_epochs else 0
+    return weights + 2 * resume_state + epochs
+
+
 def available_bytes() -> int:
     """Return the free memory of the GPU, or of the system without one, in bytes."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
+    if gpu := find_gpu():
+        return gpu.free_bytes
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:  # not Linux: without a figure, no warning

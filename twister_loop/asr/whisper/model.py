@@ -28,26 +28,20 @@ from transformers.utils import logging as transformers_logging
 
 from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
-from ...core.artifacts import read_json
 from ...core.errors import AudioError, EngineError, TwisterError
-from ...core.segments import MAX_WINDOW, timestamp_index
-from ...core.types import UNSPACED, Checkpoint, Language, Seconds, Utterance
+from ...core.segments import timestamp_index
+from ...core.types import UNSPACED, Language, Seconds, Utterance
 from . import attention
+from .model_folder import (
+    NO_TIMESTAMPS,
+    POSITION_SECONDS,
+    UNTRAINED_MARGIN,
+    WINDOW_LENGTH,
+    explain_too_long,
+)
 
 # Weights load in seconds, many times in a run: these bars would break up the run's own progress.
 transformers_logging.disable_progress_bar()
-
-WINDOW_LENGTH: Seconds = MAX_WINDOW
-"""Longest audio that Whisper's encoder takes."""
-UNTRAINED_MARGIN: Seconds = 5.0
-"""Smallest margin for a model that was trained on full windows only. With it, labels by untouched
-base weights differ from those in the 30 s window in 3.6 % of the characters (BENCHMARKS.md)."""
-CANDIDATE_MARGINS: tuple[Seconds, ...] = (1.0, 2.0, 3.0, 5.0, 10.0)
-"""Margins that are tried before labeling, the fastest first."""
-NO_TIMESTAMPS = "this Whisper has no timestamps in its vocabulary"
-POSITION_SECONDS: Seconds = 0.02
-"""Audio per position of the encoder: two frames of 10 ms."""
-LONGEST_CLIP: Seconds = WINDOW_LENGTH + POSITION_SECONDS  # durations in manifests are rounded
 
 
 def load_clip(utterance: Utterance) -> Samples:
@@ -58,13 +52,6 @@ def load_clip(utterance: Utterance) -> Samples:
     if reason := explain_too_long(utterance):
         raise AudioError(reason)
     return audio.load_utterance(utterance)
-
-
-def explain_too_long(utterance: Utterance) -> str | None:
-    """Return why an utterance is too long to be one clip, or None if it is not."""
-    if utterance.duration <= LONGEST_CLIP:
-        return None
-    return f"{utterance.duration:.1f} s is longer than the 30 s of a clip; cut it at pauses first"
 
 
 @dataclass(frozen=True)
@@ -325,24 +312,6 @@ def load_errors_explained(folder: Path) -> Iterator[None]:
         raise EngineError(
             f"{folder}: not a Whisper model that can be loaded ({type(cause).__name__}: {reason})"
         ) from cause
-
-
-def supported_margins(checkpoint: Checkpoint) -> list[Seconds]:
-    """Return the margins to try with these weights, none below what they were trained for."""
-    config = read_json(weights_folder(checkpoint) / "config.json")
-    least = config.get("trained_margin", UNTRAINED_MARGIN)
-    return [margin for margin in CANDIDATE_MARGINS if margin >= least]
-
-
-def weights_folder(checkpoint: Checkpoint) -> Path:
-    """Return the transformers folder of a checkpoint.
-
-    Raises:
-        EngineError: the checkpoint belongs to another engine.
-    """
-    if checkpoint.engine != "whisper":
-        raise EngineError(f"whisper cannot load weights of the engine {checkpoint.engine}")
-    return checkpoint.location
 
 
 def round_statistic(statistic: Any) -> float:

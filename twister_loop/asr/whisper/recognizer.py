@@ -11,11 +11,13 @@ from typing import Self
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Share, Utterance
 from .._precision import resolve_dtype
-from . import alignment, labels, memory, training, transcription
+from . import memory
 from .base import WhisperWeightsRecognizer
-from .long_form import describe_algorithm
-from .model import Whisper, WhisperProcessing, weights_folder
+from .model_folder import weights_folder
 from .options import WhisperOptions
+
+# PyTorch and transformers take seconds to import, and most commands only read a plan's options:
+# the modules that compute with them are imported by the methods that do.
 
 
 @dataclass(frozen=True)
@@ -29,16 +31,25 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
     ) -> Iterator[Utterance]:
+        from . import transcription
+        from .model import Whisper
+
         whisper = Whisper.load(weights_folder(checkpoint), resolve_dtype(self.precision))
         yield from transcription.transcribe(self, whisper, speech)
 
     def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
+        from . import alignment
+        from .model import Whisper
+
         folder, dtype = weights_folder(checkpoint), resolve_dtype(self.precision)
         whisper = Whisper.load(folder, dtype)
         for window in iter_windows(speech):
             yield from alignment.align_window(whisper, window, self.margin, self.decode_batch)
 
     def label_length_ratio(self, start: Checkpoint) -> Callable[[Utterance], Share]:
+        from . import labels
+        from .model import WhisperProcessing
+
         return labels.label_length_ratio(WhisperProcessing.from_folder(weights_folder(start)))
 
     def train(
@@ -49,6 +60,8 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
         seed: int,
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
+        from . import training
+
         return training.train(
             self,
             start=start,
@@ -63,6 +76,8 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
         return self.stop.set if self.stop else None
 
     def decoding_description(self) -> str:
+        from .long_form import describe_algorithm
+
         precision = str(resolve_dtype(self.precision)).removeprefix("torch.")
         method = f"beam of {self.beam}" if self.beam > 1 else "greedy"
         method = f"sampled at temperature {self.temperature:g}" if self.temperature else method
@@ -83,7 +98,7 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
     def disk_bytes_needed(self, start: Checkpoint) -> int:
-        return training.disk_bytes_needed(self, start)
+        return memory.disk_bytes_needed(self, start)
 
     def memory_bytes_needed(self, start: Checkpoint) -> int:
         method, needed_bytes = memory.estimate_training(self, start)

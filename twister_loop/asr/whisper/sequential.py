@@ -24,7 +24,8 @@ from .decoding import (
     max_text_tokens,
     round_optional,
 )
-from .model import NO_TIMESTAMPS, WINDOW_LENGTH, WhisperProcessing, round_statistic
+from .model import WhisperProcessing, round_statistic
+from .model_folder import NO_TIMESTAMPS, WINDOW_LENGTH
 from .timestamps import split_at_timestamps
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

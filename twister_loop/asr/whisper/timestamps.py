@@ -13,7 +13,8 @@ import torch
 
 from ...core.segments import TIMESTAMP_STEP, timestamp_index
 from ...core.types import Seconds
-from .model import WINDOW_LENGTH, WhisperProcessing
+from .model import WhisperProcessing
+from .model_folder import WINDOW_LENGTH
 
 MAX_FIRST_TIMESTAMP: Seconds = 1.0
 """Latest start of the first segment of a window."""

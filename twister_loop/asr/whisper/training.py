@@ -13,7 +13,6 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import WhisperForConditionalGeneration
 
-from ...core.artifacts import read_json
 from ...core.errors import EngineError
 from ...core.manifest import Manifest
 from ...core.types import Checkpoint, ErrorCount, Utterance
@@ -28,14 +27,14 @@ from .._training.determinism import deterministic_algorithms
 from .._training.early_stopping import EarlyStopping
 from .._training.schedule import LinearSchedule
 from .._training.trainer import Trainer, build_adamw
-from . import memory, transcription
+from . import transcription
 from .dataset import IGNORE_INDEX, Batch, Step, plan_steps, prefetch_batches
 from .labels import build_examples
 from .learning_rate import peak_learning_rate
 from .lora import add_lora_adapters
-from .model import NO_TIMESTAMPS, UNTRAINED_MARGIN, Whisper, weights_folder
+from .model import Whisper
+from .model_folder import NO_TIMESTAMPS, UNTRAINED_MARGIN, weights_folder
 from .options import WhisperOptions
-from .weights import list_weight_files
 
 log = logging.getLogger(__name__)
 
@@ -269,22 +268,6 @@ def interpolate_with_start(
     with torch.no_grad():
         for weight, old in pairs:
             weight.lerp_(old.to(weight), 1 - share)
-
-
-def disk_bytes_needed(options: WhisperOptions, start: Checkpoint) -> int:
-    """Estimate the bytes that training writes at its peak.
-
-    These are the weights, and two resume states while one is being replaced by the next.
-    """
-    stored = sum(path.stat().st_size for path in list_weight_files(weights_folder(start)))
-    dtype = read_json(weights_folder(start) / "config.json").get("dtype", "float32")
-    weights = stored * (2 if dtype in {"float16", "bfloat16"} else 1)  # trained in float32
-    trained = weights * (memory.LORA_SHARE if options.lora else 1)
-    # The weights and AdamW's two moments, and the average or the best weights.
-    copies = 4 if options.average or options.stop else 3
-    resume_state = round(trained * copies)
-    epochs = weights * options.epochs if options.keep_epochs else 0
-    return weights + 2 * resume_state + epochs
 
 
 def _as_if_saved(options: WhisperOptions, whisper: Whisper) -> Whisper:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-import audiomentations
 import numpy as np
 
 from ...core.ranges import Span
@@ -16,10 +15,13 @@ from ._base import Effect
 
 @dataclass(frozen=True)
 class Gain(Effect):
+    requires: ClassVar[tuple[str, ...]] = ("audiomentations",)
     decibels: Annotated[tuple[float, float], Span(-100, 100)] = (-12.0, 6.0)
     """Change of the level in decibels, drawn between these two."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        import audiomentations
+
         low, high = self.decibels
         return apply_transform(
             audiomentations.Gain(min_gain_db=low, max_gain_db=high, p=1.0), samples, rng

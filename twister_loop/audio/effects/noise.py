@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-import audiomentations
 import numpy as np
 
 from ...core.ranges import Span
@@ -18,6 +17,7 @@ from ._base import Effect
 
 @dataclass(frozen=True)
 class Noise(Effect):
+    requires: ClassVar[tuple[str, ...]] = ("audiomentations",)
     recordings: Path | None = None
     """Folder with recordings of noise, such as MUSAN or one's own rooms; without it, noise is
     generated. A recording that is shorter than the speech is repeated."""
@@ -31,6 +31,8 @@ class Noise(Effect):
         return find_folder_errors("recordings", self.recordings)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        import audiomentations
+
         low, high = self.snr
         if self.recordings:
             transform = audiomentations.AddBackgroundNoise(

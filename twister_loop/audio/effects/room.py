@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-import audiomentations
 import numpy as np
 
 from ...core.ranges import Span
@@ -25,6 +24,7 @@ MAX_REFLECTIONS = 8
 
 @dataclass(frozen=True)
 class Room(Effect):
+    requires: ClassVar[tuple[str, ...]] = ("audiomentations",)
     responses: Path | None = None
     """Folder with impulse responses as audio; without it, rooms of the size of a small office are
     simulated."""
@@ -41,6 +41,8 @@ class Room(Effect):
         yield from find_folder_errors("responses", self.responses)
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        import audiomentations
+
         if self.responses:
             transform = audiomentations.ApplyImpulseResponse(
                 draw_recording(self.responses, rng), p=1.0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-import audiomentations
 import numpy as np
 
 from .. import io as audio
@@ -21,11 +20,14 @@ LOW, HIGH = 300.0, 3_400.0
 
 @dataclass(frozen=True)
 class Telephone(Effect):
+    requires: ClassVar[tuple[str, ...]] = ("audiomentations",)
     law: Literal["mu", "a"] = "mu"
     """Companding law, by which samples become 8 bits: `mu` in North America and Japan, `a`
     elsewhere."""
 
     def apply(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        import audiomentations
+
         center, width = (LOW + HIGH) / 2, HIGH - LOW
         # The filter is random in audiomentations: equal limits make it always the same.
         band = audiomentations.BandPassFilter(

@@ -18,6 +18,7 @@ from typing import Any
 
 import datasets
 
+from ...core import hub
 from ...core.artifacts import NOT_IN_CACHE_KEY
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
@@ -115,6 +116,8 @@ class HuggingFace(Corpus):
             if self.folder and _is_saved_dataset(self.folder):
                 saved = datasets.load_from_disk(str(self.folder))
                 return saved[self.split] if isinstance(saved, datasets.DatasetDict) else saved
+            if self.dataset:
+                self._check_hub(self.dataset)
             return datasets.load_dataset(
                 self.dataset or str(self.folder),
                 self.config,
@@ -128,6 +131,15 @@ class HuggingFace(Corpus):
                 "needs a network (HF_ENDPOINT, HF_TOKEN, HF_HOME are respected); without a "
                 "network, copy the data set to this machine and set `folder`"
             ) from cause
+
+    def _check_hub(self, dataset: str) -> None:
+        """Raise OSError if the data set is not on this machine and the hub cannot be reached."""
+        # Without it `datasets` repeats its requests for half a minute.
+        cached = Path(datasets.config.HF_DATASETS_CACHE) / dataset.replace("/", "___")
+        if cached.is_dir() or hub.find_cached_folder(dataset, "dataset"):
+            return
+        if reason := hub.explain_unreachable():
+            raise ConnectionError(reason)
 
     def _iterate(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Yield the rows. Raises ConfigError with the number of the row that cannot be read."""

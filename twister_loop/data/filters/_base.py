@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from ...asr._base import BoundRecognizer, Recognizer
+from ...asr._base import BoundRecognizer, Recognizer, WeightsStatus
 from ...core.manifest import Manifest
 from ...core.registry import Part
 from ...core.types import Utterance
@@ -51,6 +51,10 @@ class Filter(Part):
     needs_context: ClassVar[bool] = False
     """True if the filter uses the `FilterContext` or is slow. Filtering is then split into
     windows that a killed run resumes after, and may run on a cluster."""
+
+    def find_weights(self) -> WeightsStatus | None:
+        """Find the pretrained weights of its own without downloading them; None if it has none."""
+        return None
 
     @abstractmethod
     def objection(self, utterance: Utterance) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...asr._base import Recognizer
+from ...asr._base import Recognizer, WeightsStatus
 from ...core.errors import ConfigError
 from ...core.types import Checkpoint, Utterance
 from ._base import FilterContext
@@ -27,6 +27,9 @@ class SecondModel(SecondOpinion):
             self._recognizer()
         except ConfigError as cause:
             raise ValueError(f"asr: {cause}") from cause
+
+    def find_weights(self) -> WeightsStatus:
+        return self._recognizer().find_weights()
 
     def points_to(self) -> Checkpoint:
         """Return the other model's checkpoint for the cache key.

@@ -29,7 +29,16 @@ def check_classes(config: Any, weights: Path) -> None:
     Raises:
         EngineError: it names one; the message contains the place and the name.
     """
-    for place, name in _named_classes(config.to_dict()):
+    check_named_classes(config.to_dict(), weights)
+
+
+def check_named_classes(table: Mapping[str, Any], weights: Path) -> None:
+    """Refuse the table of a configuration that names a class other than Coqui's own.
+
+    Raises:
+        EngineError: it names one; the message contains the place and the name.
+    """
+    for place, name in _named_classes(table):
         if name not in CONFIG_CLASSES:
             raise EngineError(
                 f"{weights}: {place} in the config.json beside it names {name!r}, which is none of "

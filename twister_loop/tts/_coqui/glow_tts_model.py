@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -15,10 +14,11 @@ from TTS.tts.utils.helpers import generate_path, sequence_mask
 
 from ...core.types import Hertz, Seconds
 from . import model_files
-from .mel_voice import Mel, SynthesisRequest, make_audio_config
+from .griffin_lim import Mel, make_audio_config
+from .mel_voice import SynthesisRequest
 from .model_files import Model
+from .voice_files import explain_unfit_glow_tts
 
-KIND = "glow_tts"
 CHARACTER_EMBEDDING = "encoder.emb.weight"
 
 
@@ -43,13 +43,6 @@ def create_model(
     return GlowTTS(config)
 
 
-def explain_unfit(config: Any) -> str | None:
-    """Return why a voice cannot be trained further; None if it reads letters as one speaker."""
-    if config.model == KIND and (config.use_speaker_embedding or config.use_d_vector_file):
-        return "the voice has several speakers"
-    return model_files.explain_unfit(config, KIND)
-
-
 def load_model(weights: Path) -> Model:
     """Load a voice.
 
@@ -57,7 +50,7 @@ def load_model(weights: Path) -> Model:
         EngineError: files are missing or broken.
         ConfigError: the voice is of another kind.
     """
-    return model_files.load_model(weights, explain_unfit, _build_initialized)
+    return model_files.load_model(weights, explain_unfit_glow_tts, _build_initialized)
 
 
 def _build_initialized(config: GlowTTSConfig) -> Model:

@@ -7,37 +7,23 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import librosa
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from TTS.config.shared_configs import BaseAudioConfig
-from TTS.utils.audio.numpy_transforms import db_to_amp, mel_to_spec
 
 from ...asr._precision import Precision, resolve_dtype
 from ...audio import io as audio
 from ...core.ranges import Range
-from ...core.types import Hertz, Utterance
-from . import model_files, training_clips
-from .model_files import Model
-from .synthesizer import (
-    TOO_LONG,
-    CoquiSynthesizer,
-    SynthesisOutcome,
-    check_and_level,
-    draw_scale,
-    explain_too_short,
-)
+from ...core.types import Utterance
+from .synthesizer import CoquiSynthesizer, SynthesisOutcome, draw_scale
 
-GRIFFIN_LIM_ITERATIONS = 32
-"""Iterations of the fast Griffin-Lim algorithm."""
+if TYPE_CHECKING:
+    from . import training_clips
+    from .griffin_lim import Mel
+    from .model_files import Model
+
 BATCH_SIZE = 16
 """Texts that are synthesized together."""
-
-Mel: TypeAlias = NDArray[np.float32]
-"""Shape (mels, frames), normalized as Coqui's audio processor does."""
 
 
 class SynthesisRequest(NamedTuple):
@@ -68,6 +54,8 @@ class MelSynthesizer(CoquiSynthesizer):
     def _select_clips(
         self, filtered_labels: Iterable[Utterance], model: Model | None
     ) -> Sequence[Utterance]:
+        from . import training_clips
+
         learned_speaker = model.config.speakers[0] if model and model.config.speakers else None
         return training_clips.select_clips_of_one_speaker(
             filtered_labels, self.speaker, learned_speaker
@@ -76,6 +64,8 @@ class MelSynthesizer(CoquiSynthesizer):
     def _configure_model(
         self, model: Model | None, clips: Sequence[Utterance], characters: str
     ) -> Model:
+        import torch
+
         model = self._extend_model(model, characters) if model else self._create_model(characters)
         # Coqui ignores it here. It is kept for later rounds, which prefer the same speaker.
         model.config.speakers = [clips[0].speaker] if clips[0].speaker else []
@@ -93,6 +83,11 @@ class MelSynthesizer(CoquiSynthesizer):
         self, model: Model, texts: Sequence[Utterance]
     ) -> Iterable[SynthesisOutcome]:
         """Synthesize in batches of like length; the batch does not influence a text's speech."""
+        import torch
+
+        from . import model_files
+        from .griffin_lim import vocode_and_check
+
         prepared = [model_files.prepare_text(model, text.text or "") for text in texts]
         outcomes: list[audio.Samples | str] = [
             model_files.explain_unspeakable(model, text) for text in prepared
@@ -110,7 +105,7 @@ class MelSynthesizer(CoquiSynthesizer):
             # Griffin-Lim takes most of the time, on one core; numpy releases the lock meanwhile.
             with ThreadPoolExecutor(torch.get_num_threads()) as cores:
                 seeds = (request.seed for request in requests)
-                speech = list(cores.map(partial(_vocode_and_check, model), mels, seeds))
+                speech = list(cores.map(partial(vocode_and_check, model), mels, seeds))
             for index, samples_or_error in zip(indices, speech, strict=True):
                 outcomes[index] = samples_or_error
         speaker = next(iter(model.config.speakers), None)
@@ -118,7 +113,9 @@ class MelSynthesizer(CoquiSynthesizer):
 
     def _draw_request(self, model: Model, prepared_text: str, text_id: str) -> SynthesisRequest:
         """Draw speed and noise of a text, seeded by its id."""
-        seed = model_files.derive_seed(text_id)
+        from .model_files import derive_seed
+
+        seed = derive_seed(text_id)
         rng = np.random.default_rng(seed)
         # The order of the draws must not change, or a seed would stand for another sample.
         speed, noise = draw_scale(self.speed, rng), draw_scale(self.noise, rng)
@@ -137,48 +134,3 @@ class MelSynthesizer(CoquiSynthesizer):
     @abstractmethod
     def _predict_mels(self, model: Model, requests: Sequence[SynthesisRequest]) -> list[Mel | None]:
         """Return the mel frames of every text; None if they exceed `MAX_SPEECH_SECONDS`."""
-
-
-def make_audio_config(sample_rate: Hertz) -> BaseAudioConfig:
-    """Return windows of 64 ms every 16 ms at 8 kHz, and of about that length at other rates."""
-    # Powers of two, the fastest sizes of an FFT.
-    hop = 128 * 2 ** int(np.log2(sample_rate / 8000))
-    return BaseAudioConfig(
-        sample_rate=sample_rate, fft_size=4 * hop, win_length=4 * hop, hop_length=hop
-    )
-
-
-def vocode(model: Model, mel: Mel, seed: int) -> NDArray[np.float32]:
-    """Return samples (n_samples,) for mel frames (mels, frames), by fast Griffin-Lim.
-
-    Perraudin et al., 2013. `seed` is that of the initial phases.
-    """
-    processor = model.ap
-    amplitudes = db_to_amp(
-        x=processor.denormalize(mel), gain=processor.spec_gain, base=processor.base
-    )
-    spectrum = mel_to_spec(mel=amplitudes, mel_basis=processor.mel_basis) ** processor.power
-    # Not Coqui's own Griffin-Lim: it draws its phases from NumPy's global state, which threads
-    # share.
-    samples: NDArray[np.float32] = librosa.griffinlim(
-        spectrum.astype(np.float32),
-        n_iter=GRIFFIN_LIM_ITERATIONS,
-        hop_length=processor.hop_length,
-        win_length=processor.win_length,
-        n_fft=processor.fft_size,
-        pad_mode=processor.stft_pad_mode,
-        random_state=seed,
-    )
-    return samples
-
-
-def _vocode_and_check(model: Model, mel: Mel | None, seed: int) -> audio.Samples | str:
-    """Return samples, or an error message if the mel frames are too long or too short."""
-    if mel is None:
-        return TOO_LONG
-    processor = model.ap
-    sample_rate = processor.sample_rate
-    # Checked before Griffin-Lim, which needs a few frames to work at all.
-    if reason := explain_too_short(mel.shape[1] * processor.hop_length / sample_rate):
-        return reason
-    return check_and_level(vocode(model, mel, seed), sample_rate)

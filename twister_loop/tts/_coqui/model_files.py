@@ -27,16 +27,12 @@ from TTS.config import load_config
 
 from ...core.errors import ConfigError, EngineError
 from .config_check import check_classes
+from .voice_files import CONFIG, NO_CONFIG, NOT_A_VOICE, PUBLISHED_WEIGHTS, WEIGHTS
 
 Model: TypeAlias = Any
 """A `GlowTTS`, `ForwardTTS` or `Vits`. `Any`, because Coqui's own annotations are often wrong."""
 Names: TypeAlias = Sequence[str]
 """Names of the rows of an embedding table, in order: characters or speakers."""
-CONFIG, WEIGHTS = "config.json", "model.pth"
-DOWNLOADED_WEIGHTS = "model_file.pth"
-"""Name that Coqui's own downloader gives to the weights."""
-PUBLISHED_WEIGHTS = "model.safetensors"
-"""Name of the weights of a published voice."""
 PAUSES = "'.,?!"
 """Marks that change how a sentence sounds; others are read as a space, or as one of these."""
 # Fewer marks leave more examples of each, and texts of other sources use other quotation marks.
@@ -111,17 +107,6 @@ def explain_unspeakable(model: Model, text: str) -> str:
     return f"the voice cannot speak {' '.join(unknown)}" if unknown else ""
 
 
-def find_weights(path: Path) -> Path:
-    """Return the file with the weights of a voice, given that file or its folder.
-
-    For a folder without weights this is the path where Coqui's tools would write them.
-    """
-    # A voice that was trained in the folder is newer than the one it was downloaded as.
-    names = (WEIGHTS, DOWNLOADED_WEIGHTS, PUBLISHED_WEIGHTS)
-    existing = (path / name for name in names if (path / name).is_file())
-    return next(existing, path / WEIGHTS) if path.is_dir() else path
-
-
 def read_config(weights: Path) -> Any:
     """Return the Coqui configuration that lies beside the weights.
 
@@ -133,13 +118,9 @@ def read_config(weights: Path) -> Any:
         config = load_config(weights.with_name(CONFIG))
         _ = config.audio.stats_path  # every voice has audio options
     except FileNotFoundError as cause:
-        raise EngineError(
-            f"{weights}: there is no {CONFIG} beside it, which describes the model"
-        ) from cause
+        raise EngineError(f"{weights}: {NO_CONFIG}") from cause
     except Exception as cause:  # Coqui raises almost any class for broken files
-        raise EngineError(
-            f"{weights}: the {CONFIG} beside it is not of a Coqui voice ({cause})"
-        ) from cause
+        raise EngineError(f"{weights}: {NOT_A_VOICE} ({cause})") from cause
     check_classes(config, weights)
     return config
 
@@ -164,21 +145,6 @@ def read_state(weights: Path) -> dict[str, torch.Tensor]:
     if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise EngineError(f"{weights}: not the weights of a Coqui voice (no table of tensors)")
     return state
-
-
-def explain_unfit(config: Any, kind: str) -> str | None:
-    """Return why a voice cannot be trained further as a model of this kind; None if it can."""
-    objections = (
-        (config.model != kind, f"is a {config.model}, not a {kind}"),
-        (config.use_phonemes, "reads phonemes; one that reads letters is needed"),
-        (config.audio.stats_path, "needs statistics from a pickle file, which could run code"),
-    )
-    return first_objection(objections)
-
-
-def first_objection(objections: Iterable[tuple[object, str]]) -> str | None:
-    """Return the first reason whose condition is true, as a sentence about the voice."""
-    return next((f"the voice {reason}" for condition, reason in objections if condition), None)
 
 
 def load_model(

@@ -17,10 +17,11 @@ from TTS.tts.models.forward_tts import ForwardTTS, maximum_path
 
 from ...core.types import Hertz, Seconds
 from . import model_files
-from .mel_voice import Mel, SynthesisRequest, make_audio_config
+from .griffin_lim import Mel, make_audio_config
+from .mel_voice import SynthesisRequest
 from .model_files import Model
+from .voice_files import explain_unfit_speedy_speech
 
-KIND = "speedy_speech"
 CHARACTER_EMBEDDING = "emb.weight"
 KERNEL_SIZE = 4
 TEMPERATURE = 0.0005
@@ -152,20 +153,6 @@ def _block_params(block_count: int, dilations: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def explain_unfit(config: Any) -> str | None:
-    """Return why a voice cannot be trained further; None if it reads letters as one speaker."""
-    if reason := model_files.explain_unfit(config, KIND):
-        return reason
-    args = config.model_args
-    return model_files.first_objection(
-        (
-            (args.use_speaker_embedding or args.use_d_vector_file, "has several speakers"),
-            (args.use_pitch or args.use_energy, "needs pitch or energy as input"),
-            (not args.use_aligner, "has no aligner; it was trained with given durations"),
-        )
-    )
-
-
 def load_model(weights: Path) -> Model:
     """Load a voice.
 
@@ -173,7 +160,7 @@ def load_model(weights: Path) -> Model:
         EngineError: files are missing or broken.
         ConfigError: the voice is of another kind.
     """
-    return model_files.load_model(weights, explain_unfit, SpeedySpeech)
+    return model_files.load_model(weights, explain_unfit_speedy_speech, SpeedySpeech)
 
 
 def extend_model(model: Model, characters: str) -> Model:

@@ -8,10 +8,9 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 
 from ...asr._base import BoundRecognizer
 from ...audio import io as audio
@@ -22,11 +21,19 @@ from ...core.ranges import Count, NumberFromZero, Range, Span
 from ...core.types import Checkpoint, Language, Seconds, Utterance
 from ...text.scripts import is_mostly_unknown
 from .._base import Synthesizer
-from . import model_files, training, training_clips
-from .model_files import Model
+from . import voice_files
+
+if TYPE_CHECKING:
+    from . import training_clips
+    from .model_files import Model
+
+# Coqui and PyTorch take seconds to import, and most commands only read the options: modules that
+# need them are imported by the methods that compute.
 
 log = logging.getLogger(__name__)
 
+MEASURED_BATCH = 24
+"""Clips in a step of the measured rates."""
 MIN_SPEECH_SECONDS, MAX_SPEECH_SECONDS = 0.2, 30.0
 """Output outside of these durations is not taken for speech; 30 s is the window of Whisper."""
 TOO_LONG = f"the speech would be longer than {MAX_SPEECH_SECONDS:g} s"
@@ -52,6 +59,12 @@ class CoquiSynthesizer(Synthesizer):
     Signs and digits can only be spoken if labels contain them: spell numbers out in texts.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("TTS", "torch", "librosa")
+    step_seconds: ClassVar[Seconds | None] = None
+    """Seconds of a training step with `MEASURED_BATCH` clips, measured on one core in the default
+    sizes; None if it was not measured."""
+    measured_sizes: ClassVar[tuple[str, ...]] = ()
+    """Options that change the time of a step, besides the batch."""
     start: Path | None = None
     """A voice of the same kind to adapt in the first round: a folder with `config.json` and
     `model.pth`, as Coqui's own tools write it, or `model.safetensors`; or the file with the
@@ -77,12 +90,12 @@ class CoquiSynthesizer(Synthesizer):
         """Yield why `start` cannot be trained further."""
         if self.start is None:
             return
-        weights = model_files.find_weights(self.start)
+        weights = voice_files.find_weights(self.start)
         if not weights.is_file():
             yield f"start: the file {weights} does not exist"
             return
         try:
-            reason = self._explain_unfit(model_files.read_config(weights))
+            reason = self._explain_unfit(_read_config(weights))
         except EngineError as cause:
             reason = str(cause)
         if reason:
@@ -94,10 +107,12 @@ class CoquiSynthesizer(Synthesizer):
         Raises:
             ConfigError: more than half of the texts are.
         """
+        from . import model_files
+
         earlier = start.location if start else self.start
         characters = set[str]()
         if earlier:
-            config = model_files.read_config(model_files.find_weights(earlier))
+            config = model_files.read_config(voice_files.find_weights(earlier))
             characters = model_files.config_characters(config)
         langs = set[Language]()
         for manifest in speech:
@@ -140,15 +155,17 @@ class CoquiSynthesizer(Synthesizer):
             ConfigError: there are too few clips, or `start` is another kind of voice.
             EngineError: the loss is not a number, or the trainer fails.
         """
+        from . import model_files, training, training_clips
+
         resume = out / "resume"
         # The weights appear last. If they are there, only the clean-up below is left to do.
-        if not (out / model_files.WEIGHTS).exists():
+        if not (out / voice_files.WEIGHTS).exists():
             out.mkdir(parents=True, exist_ok=True)
             monitor = training.LossMonitor(out / "training.jsonl", self.steps)
             with model_files.capture_output(out / "train.log"), model_files.fork_random_state(seed):
                 # The order counts: each of these may draw initial weights.
                 earlier = start.location if start else self.start
-                model = self._load_model(model_files.find_weights(earlier)) if earlier else None
+                model = self._load_model(voice_files.find_weights(earlier)) if earlier else None
                 clips = self._select_clips(filtered_labels, model)
                 model = self._configure_model(model, clips, _needed_characters(model, clips, texts))
                 samples = training_clips.write_clips(clips, resume / "clips", model)
@@ -170,9 +187,13 @@ class CoquiSynthesizer(Synthesizer):
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
     ) -> Iterator[Utterance]:
         """Yield the texts with their speech; everything drawn for a text is seeded by its id."""
+        import torch
+
+        from . import model_files
+
         # Building a model draws initial weights, although they are overwritten by the loaded ones.
         with model_files.capture_output(), model_files.fork_random_state(0):
-            model = self._load_model(checkpoint.location / model_files.WEIGHTS)
+            model = self._load_model(checkpoint.location / voice_files.WEIGHTS)
         model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._prepare_for_inference(model)
         for window in iter_windows(texts):
@@ -185,6 +206,15 @@ class CoquiSynthesizer(Synthesizer):
                 path = out / f"{text.id}.wav"
                 samples = audio.resample(samples_or_error, model.ap.sample_rate)
                 yield replace(synthetic, audio_filepath=path, duration=audio.write(samples, path))
+
+    def training_seconds(self) -> Seconds | None:
+        if self.start is not None or self.step_seconds is None:
+            return None  # a voice of unknown size
+        is_measured = all(
+            getattr(self, size) == getattr(type(self), size) for size in self.measured_sizes
+        )
+        factor = self.batch / MEASURED_BATCH
+        return self.steps * self.step_seconds * factor if is_measured else None
 
     @abstractmethod
     def _explain_unfit(self, config: Any) -> str | None:
@@ -221,6 +251,15 @@ class CoquiSynthesizer(Synthesizer):
         """Yield or return one outcome for every text, in order."""
 
 
+def _read_config(weights: Path) -> Any:
+    """Return the configuration of a voice, without Coqui if it is plain JSON; see there."""
+    if config := voice_files.read_plain_config(weights):
+        return config
+    from . import model_files
+
+    return model_files.read_config(weights)
+
+
 def scale_range(scale: Scale) -> tuple[float, float]:
     """Return the smallest and the largest number that can be drawn.
 
@@ -246,11 +285,15 @@ def check_and_level(samples: audio.Samples, sample_rate: int) -> audio.Samples |
         return reason
     if not np.isfinite(samples).all():
         return "the model returned samples that are not numbers"
-    return training_clips.level_loudness(samples)
+    from .training_clips import level_loudness
+
+    return level_loudness(samples)
 
 
 def _needed_characters(model: Model | None, clips: Sequence[Utterance], texts: Manifest) -> str:
     """Return the characters that the voice must have a row of the embedding for."""
+    from . import model_files
+
     labels = {model_files.normalize_text(clip.text or "") for clip in clips}
     needed = model_files.collect_characters(
         labels, (model_files.normalize_text(text.text or "") for text in texts)

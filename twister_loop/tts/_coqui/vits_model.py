@@ -17,11 +17,10 @@ from TTS.tts.models.vits import Vits, VitsDataset
 from ...audio.io import Samples
 from ...core.errors import ConfigError, EngineError
 from ...core.types import Hertz, Seconds
-from . import model_files
+from . import model_files, voice_files
 from .model_files import Model, Names
 from .training_clips import CoquiSample
 
-KIND = "vits"
 CHARACTERS_CLASS = "TTS.tts.models.vits.VitsCharacters"
 """Coqui's class of characters with a blank, which VITS puts between letters."""
 CHARACTER_EMBEDDING, SPEAKER_EMBEDDING = "text_encoder.emb.weight", "emb_g.weight"
@@ -119,20 +118,6 @@ def create_model(
     return Vits(config)
 
 
-def explain_unfit(config: Any) -> str | None:
-    """Return why a voice cannot be trained further; None if it reads letters in one language."""
-    if reason := model_files.explain_unfit(config, KIND):
-        return reason
-    args = config.model_args
-    return model_files.first_objection(
-        (
-            (args.use_d_vector_file, "needs speaker vectors of another model"),
-            (args.use_language_embedding, "has several languages"),
-            (args.use_speaker_encoder_as_loss, "was trained with the speaker encoder of another"),
-        )
-    )
-
-
 def load_model(weights: Path) -> Model:
     """Load a voice; one of a single speaker becomes one of several that so far has one.
 
@@ -141,7 +126,7 @@ def load_model(weights: Path) -> Model:
         ConfigError: the voice is of another kind, or its speakers have no names.
     """
     config, state = model_files.read_config(weights), model_files.read_state(weights)
-    if reason := explain_unfit(config):
+    if reason := voice_files.explain_unfit_vits(config):
         raise ConfigError(f"{weights}: {reason}")
     # `normalize_text` replaces Coqui's cleaners, which differ between languages and versions.
     config.text_cleaner = None
@@ -182,7 +167,7 @@ def _read_speakers(config: Any, weights: Path) -> list[str]:
             # The file maps names to rows, in any order.
             return sorted(rows, key=lambda name: rows[name])
     raise ConfigError(
-        f"{weights}: the voice has several speakers, and neither its {model_files.CONFIG} nor "
+        f"{weights}: the voice has several speakers, and neither its {voice_files.CONFIG} nor "
         f"{' or '.join(SPEAKER_FILES)} beside it names them"
     )
 

@@ -7,31 +7,25 @@ cannot run code.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from TTS.tts.configs.xtts_config import XttsConfig
 from TTS.tts.layers.xtts.tokenizer import VoiceBpeTokenizer
 from TTS.tts.models.xtts import Xtts
 
 from ...audio.io import SAMPLE_RATE, Samples
-from ...core.errors import ConfigError, EngineError
+from ...core.errors import EngineError
 from ...core.types import Language
 from .config_check import check_classes
+from .xtts_files import CONFIG, VOCABULARY, WEIGHTS
 
 Model: TypeAlias = Any
 """An `Xtts`, which has no type annotations."""
 XTTS_SAMPLE_RATE = 24_000
 """Hertz of its output."""
-CONFIG, WEIGHTS, VOCABULARY = MODEL_FILES = ("config.json", "model.pth", "vocab.json")
-FINE_TUNING_FILES = ("mel_stats.pth", "dvae.pth")
-"""Further files that fine-tuning needs, under the names they have on the hub: the autoencoder that
-turns audio into tokens, and the statistics of its input."""
 LANGUAGE_MARK = re.compile(r"\[[a-z]{2}(?:-[a-z]{2})?\]", re.IGNORECASE)
 """Spelling of the marks of languages in XTTS' vocabulary: `[it]`, `[zh-cn]`."""
 DEFAULT_CHARACTER_LIMIT = 250
@@ -45,28 +39,6 @@ class ReferenceVoice(NamedTuple):
     """Input of the GPT part."""
     embedding: torch.Tensor
     """Input of the decoder."""
-
-
-def find_model_folder(model: str, more_files: Sequence[str] = ()) -> Path:
-    """Return the folder of a model: a local one, or a download from the Hugging Face hub.
-
-    Raises:
-        ConfigError: there is none, or one of its files or of `more_files` is missing.
-    """
-    folder, files = Path(model).expanduser(), [*MODEL_FILES, *more_files]
-    if not folder.is_dir():
-        try:
-            folder = Path(snapshot_download(model, allow_patterns=files))
-        except (HfHubHTTPError, HFValidationError, OSError) as cause:
-            raise ConfigError(
-                f"xtts: cannot find the model {model!r}: it is not a local folder, and cannot be "
-                f"downloaded from the hub ({str(cause).splitlines()[0]}); put {', '.join(files)} "
-                "into a folder and set `model` to it"
-            ) from cause
-    # `snapshot_download` is silent about patterns that match no file.
-    if missing := [name for name in files if not (folder / name).is_file()]:
-        raise ConfigError(f"xtts: {folder} lacks {', '.join(missing)}")
-    return folder
 
 
 def explain_unsupported_language(folder: Path, lang: Language | None) -> str | None:

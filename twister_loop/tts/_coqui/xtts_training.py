@@ -21,7 +21,7 @@ from TTS.tts.layers.xtts.trainer.gpt_trainer import GPTTrainer, GPTTrainerConfig
 from ...audio import io as audio
 from ...core.errors import AudioError, ConfigError, EngineError
 from ...core.types import Utterance
-from . import model_files, training
+from . import model_files, training, xtts_files
 from . import xtts_model as xtts
 from .config_check import check_classes
 from .training_clips import MIN_CLIPS
@@ -134,7 +134,7 @@ def fine_tune(
             monitor=monitor,
         )
         # The weights come last: a folder that has them is complete.
-        for name in (xtts.CONFIG, xtts.VOCABULARY):
+        for name in (xtts_files.CONFIG, xtts_files.VOCABULARY):
             shutil.copyfile(base / name, out / name)
         model_files.save_weights(model.xtts, out)
     shutil.rmtree(resume, ignore_errors=True)
@@ -144,13 +144,13 @@ def _load_trainable_model(base: Path, earlier: Path) -> Any:
     """Return Coqui's trainable model, configured as in the recipe."""
     config = GPTTrainerConfig()
     try:
-        config.load_json(str(base / xtts.CONFIG))
-        check_classes(config, base / xtts.WEIGHTS)
+        config.load_json(str(base / xtts_files.CONFIG))
+        check_classes(config, base / xtts_files.WEIGHTS)
         args = config.model_args
-        args.tokenizer_file = str(base / xtts.VOCABULARY)
-        args.xtts_checkpoint = str(earlier / xtts.WEIGHTS)
+        args.tokenizer_file = str(base / xtts_files.VOCABULARY)
+        args.xtts_checkpoint = str(earlier / xtts_files.WEIGHTS)
         args.mel_norm_file, args.dvae_checkpoint = (
-            str(base / name) for name in xtts.FINE_TUNING_FILES
+            str(base / name) for name in xtts_files.FINE_TUNING_FILES
         )
         args.gpt_use_masking_gt_prompt_approach = True
         args.min_conditioning_length = MIN_PROMPT_SAMPLES
