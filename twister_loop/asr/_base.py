@@ -221,9 +221,7 @@ class Recognizer(Part):
         return self.name
 
     def decoder_identity(self) -> dict[str, str]:
-        """Return what decides transcripts beside weights, audio and options.
-
-        Reports are compared only if it is equal.
+        """Return what decides transcripts beside weights, audio and options, to compare reports.
 
         >>> from twister_loop.asr.toy import ToyRecognizer
         >>> ToyRecognizer().decoder_identity()["engine"]

@@ -12,27 +12,24 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from ..asr._base import Recognizer
 from ..core import schema
 from ..core.errors import ConfigError, describe_fault, explain_faults
 from ..core.terminal import printable
 from ..data import corpus_check
 from ..pipeline.approval import approve, refuse
-from ..pipeline.experiments.arms import CompareOptions
-from ..pipeline.experiments.compare import compare
-from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.experiments.reproduce import reproduce
+from ..pipeline.look_count import describe_looks
 from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
 from ..pipeline.plan import Plan
-from ..pipeline.plan_reader import load, parse_value
+from ..pipeline.plan_reader import load
 from ..pipeline.run_folder import Round, RunFolder
-from ..pipeline.steps import StageRunner
+from ..pipeline.stage_runner import StageRunner
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
 from . import prefect_bridge, toy_demo
+from .argument_types import parse_spec
 from .check import load_checked
 from .finished import is_finished
 
@@ -197,38 +194,6 @@ def serve_dashboard(options: argparse.Namespace) -> int:
     return 0
 
 
-def compare_with_parts(options: argparse.Namespace) -> int:
-    """Compare the loop with its parts, with equal updates and seeds.
-
-    Arms: self-training, synthetic speech only, several rounds, and the supervised ceiling on
-    human transcripts.
-    """
-    compare_options = CompareOptions(
-        updates=options.updates,
-        seeds=options.seeds,
-        rounds=options.rounds,
-        ablation=options.ablation,
-    )
-    plan = load_checked(options, options.folder)
-    dashboard.print_comparison(compare(plan, options.folder, compare_options))
-    print(f"The same as numbers: {options.folder / 'comparison.json'}")
-    return 0
-
-
-def study(options: argparse.Namespace) -> int:
-    """Fine-tune on the plan's `human` speech alone, and compare on every set.
-
-    Writes one table a set: zero-shot, after every epoch, fine-tuned, and with --from-scratch
-    also recognizers trained from random weights.
-    """
-    # Before the plan, whose check of the data takes longer: a misspelled name should fail at once.
-    recognizers = [Recognizer.build(_parse_spec(text)) for text in options.from_scratch]
-    plan = load(options.plan, options.changes)
-    print(run_study(plan, options.folder, recognizers).markdown())
-    print(f"The same tables: {options.folder / 'study.md'}; as numbers: study.json beside it")
-    return 0
-
-
 def export_champion(options: argparse.Namespace) -> int:
     """Export the champion, its model card, the scores and the training curves."""
     # Printed one by one: copying weights and checking CTranslate2 take minutes.
@@ -273,7 +238,7 @@ def check_corpus(options: argparse.Namespace) -> int:
     Exit code 1 if any split is incomplete.
     """
     is_complete = True
-    for split_check in corpus_check.check_corpus(_parse_spec(options.corpus), options.folder):
+    for split_check in corpus_check.check_corpus(parse_spec(options.corpus), options.folder):
         print(split_check, flush=True)  # a large corpus takes minutes a split
         is_complete &= split_check.complete
     return 0 if is_complete else 1
@@ -322,6 +287,8 @@ def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
         dashboard.try_to_write_page(run)
         objections = "; ".join(map(str, round_.verdict.objections))
         outcome = dashboard.folder_outcome(round_.folder)
+        if looks := describe_looks(round_.verdict.looks):
+            outcome += f" ({looks})"
         line = ": ".join(filter(None, [outcome, objections]))
         print(printable(f"round {round_.number}: {line}"))
 
@@ -333,12 +300,6 @@ def _print_decision(options: argparse.Namespace, decision: str) -> int:
     if "PREFECT_API_URL" in os.environ and prefect_bridge.is_available():
         prefect_bridge.run_flow("close-approval", run=str(options.run))
     return 0
-
-
-def _parse_spec(text: str) -> dict[str, Any]:
-    """Return the YAML spec of a part; a bare name is the spec without options."""
-    spec = parse_value(text)
-    return spec if isinstance(spec, dict) else {"use": spec}
 
 
 def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
