@@ -59,7 +59,7 @@ ROOMS = {
     "gates": Room(("evaluation/gates/*.py",), ("evaluation/test_*gate*.py",)),
     "metrics": Room(
         ("evaluation/metrics.py", "evaluation/measures.py", "evaluation/pooling.py"),
-        ("evaluation/test_m*.py", "evaluation/test_pooling.py"),
+        ("evaluation/test_m*.py", "evaluation/test_pooling.py", "evaluation/test_outcomes.py"),
     ),
     "outcomes": Room(
         ("evaluation/outcomes.py", "evaluation/evidence.py"),
@@ -266,16 +266,21 @@ def try_all(checkout: Path, todo: list[Mutation], workers: int) -> Iterator[Outc
         slots = [Slot(Path(scratch) / str(number), checkout) for number in range(workers)]
         limits = measure_limits(slots, {modules[mutation.module] for mutation in todo})
         free, running = list(slots), list[Trial]()
-        while todo or running:
-            while todo and free:
-                mutation = todo.pop(0)
-                running.append(Trial(free.pop(), modules[mutation.module], mutation, limits))
-            for trial in list(running):
-                if outcome := trial.poll():
-                    running.remove(trial)
-                    free.append(trial.slot)
-                    yield outcome
-            time.sleep(0.02)
+        try:
+            while todo or running:
+                while todo and free:
+                    mutation = todo.pop(0)
+                    running.append(Trial(free.pop(), modules[mutation.module], mutation, limits))
+                for trial in list(running):
+                    if outcome := trial.poll():
+                        running.remove(trial)
+                        free.append(trial.slot)
+                        yield outcome
+                time.sleep(0.02)
+        finally:
+            # An interrupted benchmark leaves no tests behind, which have a session of their own.
+            for trial in running:
+                os.killpg(trial.slot.pid, signal.SIGKILL)
 
 
 def tell(line: str) -> None:
