@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests import world as toy
@@ -92,38 +92,179 @@ def test_replayed_speech_is_at_most_a_tenth_and_never_taken_twice() -> None:
     assert wanted(MixOptions(replay=0.5), little)["replay_en_libri"] == 0.1
 
 
-def test_a_share_without_matching_data_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_without_data_is_told(caplog: pytest.LogCaptureFixture) -> None:
     hours = at_hand(pseudo_it_calls=2)
-    mix = MixOptions(shares={"synthetic": 0.8}, at_most={"pseudo": 0.5})
-    assert wanted(mix, hours) == {"pseudo_it_calls": 2.0}
-    assert "mix: no data matches 'synthetic'" in caplog.text
+    assert wanted(MixOptions(hours={"talks": 1}), hours) == {"pseudo_it_calls": 2.0}
+    assert "mix: no data matches 'talks'" in caplog.text
 
 
-@given(
-    hours=some.dictionaries(
-        some.builds(
-            MixtureGroup,
-            some.sampled_from(["human", "pseudo", "synthetic", "replay"]),
-            some.sampled_from(["it", "en", "ko", None]),
-            some.sampled_from(["calls", "talks", None]),
+@pytest.mark.parametrize(
+    ("options", "at_hand_hours", "expected"),
+    [
+        # The cap holds for a share too, so there is less of what has neither.
+        (
+            {"hours": {"talks": 1}, "shares": {"pseudo": 0.5}},
+            {"pseudo_it_talks": 20, "human_it_calls": 10},
+            [1, 1],
         ),
-        some.floats(1.0, 1e7),
-        min_size=1,
-    ),
-    share=some.floats(0.01, 0.85),
-    temperature=some.floats(1.0, 10.0),
+        # ... unless other speech of the same name fills the share: 0.5 h, taken 18 times.
+        (
+            {"hours": {"talks": 1}, "shares": {"pseudo": 0.5}},
+            {"pseudo_it_talks": 20, "pseudo_it_calls": 0.5, "human_it_calls": 10},
+            [1, 9, 10],
+        ),
+        # Two caps in hours that share their speech.
+        (
+            {"hours": {"it": 3, "calls": 1}},
+            {"pseudo_it_calls": 4, "pseudo_it_talks": 4, "human_en_calls": 2},
+            [2 / 3, 7 / 3, 1 / 3],
+        ),
+        # Replayed speech is taken once: less of the rest, so that its share is not above 10 %.
+        (
+            {"shares": {"en": 0.05}},
+            {"pseudo_it_calls": 9, "replay_en_libri": 0.1},
+            [1.9, 0.1],
+        ),
+        ({"corpora": {"libri": 5}}, {"pseudo_it_calls": 9, "replay_en_libri": 0.2}, [9, 0.2]),
+        (
+            {"temperature": {"language": 100}, "replay": 0.5},
+            {"pseudo_it_calls": 9, "replay_en_libri": 0.1},
+            [4.652, 0.1],
+        ),
+        # Shares of everything: no more hours than the weights ask for.
+        ({"shares": {"it": 0.5, "en": 0.5}}, {"pseudo_it_c": 3, "pseudo_en_c": 1}, [2, 2]),
+        # Overlapping shares could hold at any size above this.
+        (
+            {"shares": {"synthetic": 0.6, "it": 0.6}},
+            {"pseudo_en_c": 1, "pseudo_it_c": 1, "synthetic_it_c": 1, "synthetic_en_c": 1},
+            [1, 1, 2, 1],
+        ),
+    ],
 )
-def test_caps_hold_for_any_hours(hours: GroupDurations, share: float, temperature: float) -> None:
-    mix = MixOptions(
-        at_most={"synthetic": share}, replay=0.1, temperature={"language": temperature}
-    )
-    durations = mix.target_durations(hours)
-    assert durations.keys() == hours.keys()
-    whole = sum(durations.values())
-    for name, most in (("synthetic", share), ("replay", 0.1)):
-        total = sum(seconds for group, seconds in durations.items() if group.origin == name)
-        alone = all(group.origin in ("synthetic", "replay") for group in hours)
-        assert alone or total <= most * whole * 1.01 + 0.01
+def test_caps_and_shares_hold_at_once(
+    options: dict[str, Any], at_hand_hours: dict[str, float], expected: list[float]
+) -> None:
+    durations = wanted(MixOptions(**options), at_hand(**at_hand_hours))
+    assert list(durations.values()) == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("options", "at_hand_hours", "message"),
+    [
+        ({"shares": {"talks": 0.5}}, {"pseudo_it_c": 2}, "talks cannot have a share of 0.5: there"),
+        (
+            {"at_most": {"pseudo": 0.5}},
+            {"pseudo_it_c": 2},
+            r"at_most.pseudo \(50 %\) cannot hold with the speech that there is: pseudo it c; "
+            "change or leave out this limit",
+        ),
+        (
+            {"at_most": {"pseudo": 0.3, "it": 0.9}, "shares": {"human": 0.5}},
+            {"pseudo_it_c": 2, "human_en_c": 2},
+            r"shares.human \(50 %\) and at_most.pseudo \(30 %\) cannot hold",
+        ),
+        ({"shares": {"it": 0.6, "en": 0.5}}, {"pseudo_it_c": 2, "human_en_c": 2}, "cannot hold"),
+        # It is replayed speech alone that has the share, and of that 10 % is the most.
+        (
+            {"shares": {"en": 0.5}},
+            {"pseudo_it_c": 9, "replay_en_libri": 0.1},
+            r"shares.en \(50 %\) and replay \(10 %\) cannot hold",
+        ),
+        ({}, {"replay_en_libri": 5}, r"replay \(10 %\) cannot hold"),
+        (
+            {"shares": {"it": 0.5}, "hours": {"c": 0}},
+            {"human_it_c": 1, "pseudo_en_d": 1},
+            "no such",
+        ),
+    ],
+)
+def test_limits_that_cannot_hold_together_are_named(
+    options: dict[str, Any], at_hand_hours: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MixOptions(**options).target_durations(at_hand(**at_hand_hours))
+
+
+def test_a_mixture_is_told_with_the_limits_that_hold_it_down() -> None:
+    mix = MixOptions(hours={"talks": 1, "calls": 30}, shares={"pseudo": 0.5}, at_most={"it": 1.0})
+    durations = mix.target_durations(at_hand(pseudo_it_talks=20, human_en_calls=10))
+    assert mix.reached_limits(durations) == ["shares.pseudo (50 %)", "hours.talks (1 h)"]
+    free = MixOptions(hours={"talks": 30})
+    assert free.reached_limits(free.target_durations(at_hand(pseudo_it_talks=20))) == []
+
+
+names = some.sampled_from(["human", "pseudo", "synthetic", "it", "en", "ko", "calls", "talks"])
+groups = some.dictionaries(
+    some.builds(
+        MixtureGroup,
+        some.sampled_from(["human", "pseudo", "synthetic", "replay", "speechless"]),
+        some.sampled_from(["it", "en", "ko", None]),
+        some.sampled_from(["calls", "talks", None]),
+    ),
+    some.floats(100.0, 1e5),
+    min_size=1,
+    max_size=12,
+)
+mixes = some.fixed_dictionaries(
+    {
+        "pseudo": some.sampled_from([0.0, 0.5, 1.0, 3.0]),
+        "replay": some.sampled_from([0.0, 0.1, 0.5]),
+        "speechless": some.sampled_from([0.0, 0.02, 0.3]),
+        "languages": some.dictionaries(
+            some.sampled_from(["it", "en"]), some.sampled_from([0.0, 0.1, 2.0])
+        ),
+        "temperature": some.sampled_from([{}, {"language": 3.0}, {"origin": 1.5}]),
+        "shares": some.dictionaries(names, some.floats(0.001, 0.6), max_size=3),
+        "at_most": some.dictionaries(names, some.just(0.0) | some.floats(0.01, 1.0), max_size=3),
+        "hours": some.dictionaries(names, some.just(0.0) | some.floats(0.01, 100.0), max_size=3),
+    }
+)
+
+
+@settings(max_examples=50)
+@given(available=groups, options=mixes)
+def test_every_limit_holds_or_a_sentence_says_why_not(
+    available: GroupDurations, options: dict[str, Any]
+) -> None:
+    try:
+        mix = MixOptions(**options)
+        asked, targets = mix.asked_durations(available), mix.target_durations(available)
+    except (ConfigError, ValueError) as error:
+        assert " cannot " in str(error)
+        return
+    assert targets.keys() == available.keys()
+    total = sum(targets.values())
+
+    def seconds(name: str) -> float:
+        return sum(targets[group] for group in targets if group.matches(name))
+
+    for name, share in mix.shares.items():
+        assert not total or seconds(name) == pytest.approx(share * total, rel=1e-4)
+    for name, share in {
+        **mix.at_most, "replay": mix.replay, "speechless": mix.speechless
+    }.items():  # fmt: skip
+        assert seconds(name) <= share * total * (1 + 1e-4)
+    for name, hours in mix.hours.items():
+        assert seconds(name) <= hours * HOUR * (1 + 1e-5)
+    zeros = [
+        name
+        for limits in (mix.shares, mix.at_most, mix.hours)
+        for name, most in limits.items()
+        if not most
+    ]
+    for group, target in targets.items():
+        is_shared = any(group.matches(name) for name in mix.shares)
+        if group.origin in ("replay", "speechless"):
+            assert target <= available[group] * (1 + 1e-6)
+        elif not is_shared:
+            assert target <= asked[group] * (1 + 1e-6)
+        # Nothing has 0 hours, unless the plan says 0.
+        excluded = any(group.matches(name) for name in zeros)
+        excluded |= not asked[group] or not {
+            "replay": mix.replay,
+            "speechless": mix.speechless,
+        }.get(group.origin, 1)
+        assert (target == 0) == excluded
 
 
 def test_presets_name_their_source_and_set_their_shares() -> None:
@@ -146,7 +287,10 @@ def test_presets_name_their_source_and_set_their_shares() -> None:
         ({"pseudo": -1}, "mix.pseudo: must be a number from 0"),
         ({"languages": {"it": -1}}, "mix.languages.it: must be a number from 0"),
         ({"shares": {"it": 1}}, "mix.shares.it: must be a number from 0 to below 1"),
-        ({"shares": {"it": 0.5, "en": 0.5}}, "mix: shares: must leave something for the rest"),
+        (
+            {"shares": {"it": 0.6, "en": 0.5}},
+            "mix: shares: those of the languages en, it add up to",
+        ),
         ({"at_most": {"it": 2}}, "mix.at_most.it: must be a number from 0 to 1"),
         ({"temperature": {"language": 0}}, "mix.temperature.language: must be a number above 0"),
         (

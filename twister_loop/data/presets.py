@@ -6,7 +6,7 @@ part of that name, so a plan can use a preset with one threshold changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -133,7 +133,14 @@ MIXES = {
 """Presets of `mix:` by name."""
 
 
-def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool) -> MixOptions:
+def resolve_mixture(
+    spec: str | Mapping[str, Any],
+    *,
+    human: bool,
+    synthetic: bool,
+    replay: bool = False,
+    corpora: Collection[str] = (),
+) -> MixOptions:
     """Return the options of a mixture as a plan names it.
 
     Args:
@@ -141,10 +148,12 @@ def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool)
             those of the preset.
         human: The plan has human speech to train on.
         synthetic: The plan has synthetic speech to train on.
+        replay: The plan has replayed speech.
+        corpora: Names of the plan's corpora.
 
     Raises:
-        ValueError: An option or preset is unknown or out of range, or the weights leave nothing
-            of the speech that the plan has.
+        ValueError: An option or preset is unknown or out of range, the weights leave nothing of
+            the speech that the plan has, or shares and caps contradict each other.
 
     >>> resolve_mixture("balanced", human=False, synthetic=True).at_most
     {'synthetic': 0.5}
@@ -160,13 +169,9 @@ def resolve_mixture(spec: str | Mapping[str, Any], human: bool, synthetic: bool)
     # Replayed speech does not count: alone it teaches nothing new.
     if not mix.keeps_any(origins):
         raise ValueError(f"weights that sum to zero leave nothing of {', '.join(origins)} speech")
-    # Caps of everything that there is, replayed speech too, have to fill a whole.
-    caps = sum(mix.at_most.get(origin, 1.0) for origin in origins) + mix.replay
-    if caps < 1:
-        raise ValueError(
-            f"at_most: the largest shares of {', '.join(origins)} add up to {caps:g} with replay, "
-            "and the training data needs a whole; raise one of them"
-        )
+    origins += ["replay"] * replay + ["speechless"] * bool(mix.speechless)
+    if contradiction := next(mix.contradictions(origins, corpora), None):
+        raise ValueError(contradiction)
     return mix
 
 

@@ -95,7 +95,7 @@ class PlanBuilder:
         gates = self._gates(document)
         self.errors += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
         self.errors += plan_checks.check_gates(document, gates, asr, labeler)
-        mix = self._mix(document, has_human=bool(human), has_voices=bool(voices))
+        mix = self._mix(document, [*pool, *texts, *human, *replay])
         augment = self._augmentation(document.augment) if document.augment else None
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
         # A part that could not be built has left its error above, so None means errors here.
@@ -112,6 +112,7 @@ class PlanBuilder:
             pool_references=pool_references,
             sets=sets,
             minimum_utterances=document.minimum_utterances,
+            highest_untouched_error=document.highest_untouched_error,
             asr=asr,
             labeler=labeler,
             references=references,
@@ -140,10 +141,7 @@ class PlanBuilder:
         )
 
     def _gates(self, document: PlanDocument) -> tuple[Gate, ...]:
-        names: list[Spec | str] | None = document.gates
-        if names is None:
-            # Nobody asked for the retention gate by name, and a plan may have no retention set.
-            names = [name for name in DEFAULT_GATES if name != "retention" or document.retention]
+        names = list(DEFAULT_GATES) if document.gates is None else document.gates
         return self._parts(Gate, "gates", names)
 
     def _sets(self, document: PlanDocument) -> dict[str, tuple[SetKind, Corpus]]:
@@ -155,11 +153,15 @@ class PlanBuilder:
                     sets[name] = (kind, corpus)
         return sets
 
-    def _mix(
-        self, document: PlanDocument, *, has_human: bool, has_voices: bool
-    ) -> MixOptions | None:
+    def _mix(self, document: PlanDocument, corpora: Iterable[Corpus]) -> MixOptions | None:
         try:
-            return presets.resolve_mixture(document.mix, has_human, has_voices)
+            return presets.resolve_mixture(
+                document.mix,
+                human=bool(document.human),
+                synthetic=bool(document.voices),
+                replay=bool(document.replay),
+                corpora={corpus.title for corpus in corpora},
+            )
         except schema.RecordError as error:
             self._add_mistakes("mix", error.mistakes)
         except ValueError as error:
