@@ -21,7 +21,7 @@ from twister_loop import Plan
 from twister_loop.pipeline.experiments.arms import FULL_LOOP, CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare
 from twister_loop.pipeline.plan_reader import load
-from twister_loop.reporting import dashboard
+from twister_loop.reporting.comparison import write_comparison
 
 
 def build_finer_arms(arms: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:
@@ -57,7 +57,8 @@ def main() -> None:
     compare_options = CompareOptions(options.updates, options.seeds, rounds=1, ablation=True)
     arms = build_finer_arms(build_arms(plan, compare_options))
     selected = dict(islice(arms, options.arms))
-    dashboard.print_comparison(compare(plan, options.folder, compare_options, selected))
+    comparison = compare(plan, options.folder, compare_options, selected)
+    logging.info("%s", write_comparison(comparison, options.folder))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Examples:
   twister retrain configs/ivr.yaml runs/demo        run one more round if there is new audio
   twister up configs/ivr.yaml runs/demo --watch     Prefect server, worker and folder watch
   twister approve runs/demo --note "listened"       approve a candidate (`approval: true`)
+  twister rollback runs/demo 1                      go back to the champion of round 1
   twister status runs/demo                          show all rounds; --json for programs
   twister report runs/demo                          write the page and print the tables
   twister dashboard runs                            show all runs of a folder in a browser
@@ -32,8 +33,18 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..pipeline.plan_reader import parse_value
-from . import check, commands, doctor, forget, options, prefect_bridge, transcribe
+from . import (
+    check,
+    commands,
+    doctor,
+    experiments,
+    forget,
+    options,
+    prefect_bridge,
+    rollback,
+    transcribe,
+)
+from .argument_types import parse_change, parse_positive
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -85,11 +96,17 @@ def build_parser() -> argparse.ArgumentParser:
     _add_changes(evaluate)
     _add_decision(add("approve", commands.approve_candidate), note_required=False)
     _add_decision(add("refuse", commands.refuse_candidate), note_required=True)
+    _add_run(rollback_parser := add("rollback", rollback.rollback))
+    rollback.add_arguments(rollback_parser)
     _add_status(add("status", commands.status))
     _add_run(add("report", commands.report))
     _add_dashboard(add("dashboard", commands.serve_dashboard))
-    _add_compare(add("compare", commands.compare_with_parts))
-    _add_study(add("study", commands.study))
+    for name, command, add_arguments in (
+        ("compare", experiments.compare_with_parts, experiments.add_compare_arguments),
+        ("study", experiments.study, experiments.add_study_arguments),
+    ):
+        add_arguments(experiment := add(name, command))
+        _add_changes(experiment)
     _add_transcribe(add("transcribe", transcribe.transcribe))
     _add_export(add("export", commands.export_champion))
     _add_reproduce(add("reproduce", commands.reproduce_run))
@@ -143,7 +160,7 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         dest="changes",
-        type=_parse_change,
+        type=parse_change,
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -183,7 +200,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--port", type=_parse_positive, default=4200, help="port (default: %(default)s)"
+        "--port", type=parse_positive, default=4200, help="port (default: %(default)s)"
     )
 
 
@@ -227,49 +244,6 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token", help="access token; prefer the TWISTER_DASHBOARD_TOKEN variable, which is hidden"
     )
-
-
-def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
-    )
-    for name, default, description in (
-        # 60 updates as in the comparisons of BENCHMARKS.md.
-        ("updates", 60, "weight updates of an arm, over all of its rounds"),
-        ("seeds", 1, "seeds with which every arm is trained"),
-        ("rounds", 3, "rounds of the arms with several rounds; 1 omits those arms"),
-    ):
-        parser.add_argument(
-            f"--{name}",
-            type=_parse_positive,
-            default=default,
-            metavar="N",
-            help=f"number of {description} (default: %(default)s)",
-        )
-    parser.add_argument(
-        "--ablation",
-        action="store_true",
-        help="compare the full loop with the loop without one part at a time instead (filters, "
-        "each voice, rescoring, augmentation, packing, replay), also on the retention sets",
-    )
-    _add_changes(parser)
-
-
-def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of the study; resumed if it exists"
-    )
-    parser.add_argument(
-        "--from-scratch",
-        nargs="+",
-        default=[],
-        metavar="SPEC",
-        help="also train these from random weights (names or YAML specs such as "
-        "{use: conformer, epochs: 35})",
-    )
-    _add_changes(parser)
 
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
@@ -343,17 +317,3 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make a CUDA build of torchaudio importable beside a CPU build of torch",
     )
-
-
-def _parse_change(text: str) -> tuple[str, Any]:
-    key, equals, plan_value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, not {text!r}")
-    return key, parse_value(plan_value)  # YAML, as in a plan: 3, [a, b], {human: 2}
-
-
-def _parse_positive(text: str) -> int:
-    # `int` alone would also take "-3", "1_000" and " 7 ".
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, not {text!r}")
-    return int(text)

@@ -1,17 +1,25 @@
-"""Arms of a comparison: variations of one plan with equally many updates."""
+"""Arms of a comparison: variations of one plan whose models get equally many updates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ...asr._base import Recognizer
+from ...core import schema
 from ...core.errors import ConfigError
 from ..plan import Plan
 from ..run_folder import PruneOptions
 
+UNTOUCHED = "untouched"
+SELF_TRAINING = "self-training"
+ALL_LABELS = "labels of all clips"
+KEPT_REFERENCES = "references of the kept clips"
+VOICE_ONLY = "voice only"
 FULL_LOOP = "full loop"
 SUPERVISED = "supervised"
+NEEDS_REFERENCES = (KEPT_REFERENCES, SUPERVISED)
+"""Arms that only a plan with `pool_references` has."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +27,29 @@ class CompareOptions:
     """Options that all arms share."""
 
     updates: int = 60
-    """Optimizer steps of an arm, over all its rounds together."""
+    """Updates of the weights between the untouched model and the one that is measured."""
     seeds: int = 1
     """Number of times that every arm is trained, each time with another seed."""
     rounds: int = 3
     """Rounds of the arms with several rounds; 1 leaves these arms out."""
     ablation: bool = False
     """Compare the full loop with the loop without one of its parts at a time, one round each."""
+    arms: tuple[str, ...] = ()
+    """Names of the arms to run; empty runs all."""
 
 
 def build_arms(plan: Plan, options: CompareOptions) -> dict[str, Plan]:
-    """Return the plan of every arm by name, all with equally many updates and without gates.
+    """Return the plan of every arm by name, without gates and approval.
+
+    The measured model of every arm has had equally many updates. Later rounds of an arm that starts
+    from its champion continue the same weights, so they share the updates; where every round starts
+    from the untouched model, each has them all.
 
     Raises:
-        ConfigError: The plan has no test set, or a round would have less than one update.
+        ConfigError: The plan has no test set, the updates cannot be shared by the rounds, or there
+            is no arm of a name.
     """
     # Found here and not after hours of labeling.
-    if options.updates < options.rounds:
-        raise ConfigError(f"{options.updates} updates are too few for {options.rounds} rounds")
     test_sets = {name: entry for name, entry in plan.sets.items() if entry[0] == "test"}
     if not test_sets:
         raise ConfigError("test: a comparison needs a test set, to report on")
@@ -44,34 +57,86 @@ def build_arms(plan: Plan, options: CompareOptions) -> dict[str, Plan]:
         plan,
         rounds=1,
         gates=(),  # a rejected candidate must be reported too
+        approval=False,  # or an arm would end after its first round
         sets=test_sets,
-        full_window=False,  # figures are compared with each other only
+        # The seed of an arm draws the part of a set, and all arms must be measured on the same.
+        full_window=bool(plan.full_window),
         # A pruned round has no weights and audio left that other arms could copy.
         keep=PruneOptions(last=options.rounds),
     )
     full_loop = with_recognizer(common, plan.asr.with_updates(options.updates))
     if options.ablation:
-        return dict(_ablation_arms(plan, full_loop))
-    self_training = replace(full_loop, voices=())
+        return _select_arms(dict(_ablation_arms(plan, full_loop)), plan, options)
+    arms = dict(_single_round_arms(plan, full_loop))
+    if options.rounds > 1:
+        arms |= _several_round_arms(plan, full_loop, options)
+    return _select_arms(arms, plan, options)
+
+
+def _single_round_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
+    """Yield the arms of one round, from the fewest parts of the loop to the ceiling."""
+    self_training = replace(full_loop, voices=(), mix=plan.mix.without("synthetic"))
+    yield SELF_TRAINING, self_training
+    if plan.pseudo_filters:
+        yield ALL_LABELS, replace(self_training, pseudo_filters=())
+    without_labels = plan.mix.without("synthetic").without("pseudo")
+    transcribed = replace(self_training, mix=replace(without_labels, human=1.0))
+    if plan.pool_references:
+        # Its speech follows from the labels that self-training keeps, see `kept_references`.
+        yield KEPT_REFERENCES, transcribed
     # Without a voice the full loop is self-training.
-    plans = {"self-training": self_training}
     if plan.voices:
-        plans["voice only"] = replace(full_loop, mix=replace(plan.mix, pseudo=0.0))
-        plans[FULL_LOOP] = full_loop
+        yield VOICE_ONLY, replace(full_loop, mix=plan.mix.without("pseudo"))
+        yield FULL_LOOP, full_loop
     if plan.pool_references:
         # The ceiling: true transcripts of the pool instead of pseudo-labels.
-        plans[SUPERVISED] = replace(
-            self_training,
-            human=(*plan.human, plan.pool_references),
-            mix=replace(plan.mix, pseudo=0.0, human=1.0),
+        yield SUPERVISED, replace(transcribed, human=(*plan.human, plan.pool_references))
+
+
+def _several_round_arms(
+    plan: Plan, full_loop: Plan, options: CompareOptions
+) -> Iterator[tuple[str, Plan]]:
+    """Yield the arms of several rounds."""
+    rounds, updates = options.rounds, options.updates
+    names = {start: f"{rounds} rounds, from {start}" for start in ("champion", "untouched")}
+    shared = names["champion"]
+    is_wanted = not options.arms or shared in options.arms
+    if is_wanted and updates % rounds:
+        below = updates // rounds * rounds
+        nearest = f"{below} or {below + rounds}" if below else str(rounds)
+        raise ConfigError(
+            f"{updates} updates cannot be shared by the {rounds} rounds of {shared!r}, whose model "
+            f"would get fewer than those of other arms; use {nearest} updates, or another number "
+            "of rounds"
         )
-    if options.rounds > 1:
-        # The updates of one round are divided among all, so that no arm trains longer.
-        recognizer = plan.asr.with_updates(options.updates // options.rounds)
-        several = replace(with_recognizer(common, recognizer), rounds=options.rounds)
-        for start in ("champion", "untouched"):
-            plans[f"{options.rounds} rounds, from {start}"] = replace(several, start=start)
-    return plans
+    several = replace(full_loop, rounds=rounds)
+    if is_wanted:
+        each_round = with_recognizer(several, plan.asr.with_updates(updates // rounds))
+        yield shared, replace(each_round, start="champion")
+    yield names["untouched"], replace(several, start="untouched")
+
+
+def _select_arms(arms: Mapping[str, Plan], plan: Plan, options: CompareOptions) -> dict[str, Plan]:
+    """Return the arms that the options name, in the usual order; all if they name none.
+
+    Raises:
+        ConfigError: There is no such arm, or one needs another.
+    """
+    for name in options.arms:
+        if name in arms:
+            continue
+        if name in NEEDS_REFERENCES and not plan.pool_references:
+            raise ConfigError(
+                f"arms: {name!r} needs human transcripts of the pool, and the plan names none "
+                "under `pool_references`"
+            )
+        raise ConfigError(f"arms: there is no arm {name!r}; {schema.suggest_name(name, arms)}")
+    if KEPT_REFERENCES in options.arms and SELF_TRAINING not in options.arms:
+        raise ConfigError(
+            f"arms: {KEPT_REFERENCES!r} needs {SELF_TRAINING!r}, whose filters say which clips are "
+            "kept; name both"
+        )
+    return {name: arm for name, arm in arms.items() if not options.arms or name in options.arms}
 
 
 def with_recognizer(plan: Plan, asr: Recognizer) -> Plan:
@@ -92,7 +157,12 @@ def _ablation_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
         yield "without filters", replace(whole, pseudo_filters=(), synthetic_filters=())
     for left_out in plan.voices:
         voices = tuple(voice for voice in plan.voices if voice is not left_out)
-        yield f"without voice {left_out.name}", replace(whole, voices=voices)
+        yield (
+            f"without voice {left_out.name}",
+            replace(
+                whole, voices=voices, mix=whole.mix if voices else whole.mix.without("synthetic")
+            ),
+        )
     if plan.rescore:
         yield "without rescoring", replace(whole, rescore=None)
     if plan.augment:
@@ -100,4 +170,4 @@ def _ablation_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
     if plan.pack:
         yield "without packing", replace(whole, pack=None)
     if plan.replay:
-        yield "without replay", replace(whole, replay=())
+        yield "without replay", replace(whole, replay=(), mix=whole.mix.without("replay"))

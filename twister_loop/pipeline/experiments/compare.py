@@ -1,99 +1,73 @@
 """Comparison of the full loop with its parts, at equal numbers of updates.
 
-Every arm is a variation of one plan and an ordinary run below one folder, with equally many
-updates and the same seeds. Stages with equal inputs run once, and other arms copy their results.
-Gates are left out, so that every arm shows its result, good or bad. All figures are of test sets:
-a comparison reports, and nothing is chosen by it.
+Every arm is a variation of one plan and an ordinary run below one folder, with the same seeds. The
+model that is measured has had equally many updates in every arm. Stages with equal inputs run once,
+and other arms copy their results. Gates are left out, so that every arm shows its result, good or
+bad. All figures are of test sets: a comparison reports, and nothing is chosen by it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from ...core.artifacts import (
-    PROVENANCE,
-    JsonRecord,
-    cache_key,
-    find_differences,
-    read_json,
-    reuse_result,
+from ...core.artifacts import cache_key, find_differences, read_json
+from ...core.errors import (
+    BusyError,
+    ConfigError,
+    SpaceError,
+    StaleError,
+    TwisterError,
+    explain_faults,
 )
-from ...core.errors import StaleError
 from ...core.manifest import Manifest
-from ...core.types import ErrorCount, Measure, Report, Score, Share
-from ...evaluation import metrics
-from ...evaluation.evidence import Outcome
+from ...core.types import Measure
 from ...evaluation.measures import choose_measure
-from ...evaluation.outcomes import load_outcomes
-from ...evaluation.pooling import SET_KINDS
-from ...evaluation.scoreboard import RateDifference
-from ...evaluation.trials import VoiceTrial
 from ..loop import refine
 from ..plan import Plan
 from ..run_folder import RunFolder
+from ..stage_table import FILTERED_LABELS, MIXTURE, PACKED, REPORT, UNTOUCHED
 from ..stages.listing import gather
-from ..steps import StageRunner
-from .arms import FULL_LOOP, SUPERVISED, CompareOptions, build_arms, with_recognizer
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from . import arms as arm_names
+from .arm_scores import score_arms
+from .arm_trainings import count_training, describe_rounds
+from .arms import CompareOptions, build_arms, with_recognizer
+from .comparison import ArmFailure, ArmTraining, Comparison
+from .comparison_folder import check_names, check_same_data, last_round, open_folder, run_folder
+from .comparison_notes import describe_limits
+from .kept_references import with_kept_references
+from .shared_stages import share_stages
 
 log = logging.getLogger(__name__)
 
-UNTOUCHED = "untouched"
-
 
 @dataclass(frozen=True)
-class ArmScore:
-    """Result of one arm on one test set, over all seeds."""
+class _Setup:
+    """What all arms of a comparison have in common."""
 
-    arm: str
-    set_name: str
-    measure: Measure
-    """Measure of the set; all figures of this arm are by it."""
-    errors: ErrorCount
-    """Errors, added over the seeds."""
-    rate_by_seed: tuple[Share, ...]
-    """Error rate of every seed."""
-    change: RateDifference | None
-    """Change from the untouched model to this arm; None for the untouched model itself."""
-    full_loop_difference: RateDifference | None
-    """Full loop minus this arm; None for the full loop itself, and without one."""
-    gap_closed: Share | None
-    """Share of the gap between untouched model and supervised arm that this arm closes; None
-    without a supervised arm, and if that is not significantly better."""
-
-
-@dataclass(frozen=True)
-class ArmRound:
-    """One round of an arm with several rounds."""
-
-    arm: str
-    number: int
-    scores: tuple[Score, ...]
-    """Scores on the test sets."""
-    label_measure: Measure | None
-    """Measure of the pseudo-labels' errors; None without references of the pool."""
-    label_errors: ErrorCount | None
-    """Errors of the pseudo-labels; None without references of the pool."""
-    trial_rates: dict[str, Share]
-    """Character error rate of every voice's trial."""
-    kept_share: Share
-    """Share of the pool whose pseudo-labels pass the filters."""
-
-
-@dataclass(frozen=True)
-class Comparison(JsonRecord):
-    """Results of all arms."""
-
+    plan: Plan
+    plans: Mapping[str, Plan]
+    """Plans of the arms by name, for the first seed."""
+    folder: Path
     options: CompareOptions
-    rows: tuple[ArmScore, ...]
-    rounds: tuple[ArmRound, ...]
+    references: Manifest | None
+    """References of the pool; None if the plan names none."""
+    label_measure: Measure | None
+    """Measure of the errors of pseudo-labels; None without references."""
+
+    @property
+    def trainings(self) -> Iterator[tuple[str, int]]:
+        """Name and seed of every training, counted from 0, in the order in which they run."""
+        # Seed by seed: a comparison that is stopped early has every arm with the seeds so far.
+        for seed in range(self.options.seeds):
+            for name in self.plans:
+                yield name, seed
+
+    def run_folder(self, arm: str, seed: int) -> Path:
+        """Return the folder of an arm's run."""
+        return run_folder(self.folder, arm, seed)
 
 
 def compare(
@@ -101,225 +75,194 @@ def compare(
 ) -> Comparison:
     """Run all arms that are not finished, and compare their results.
 
+    An arm that ends with an error is named in the result, and the others go on. The next call tries
+    it again.
+
     Args:
         plan: Plan of the full loop.
         folder: Folder of all arms; a comparison that was interrupted is resumed.
-        options: Updates, seeds and rounds.
+        options: Updates, seeds, rounds and arms.
         arms: Plans of the arms by name, full loop first; None takes those of `build_arms`.
 
     Raises:
-        ConfigError: There is nothing to compare.
-        StaleError: The folder holds arms of another plan or with other options.
+        ConfigError: There is nothing to compare, or the folder is no comparison.
+        StaleError: The folder holds arms of another plan, or the data changed since.
+        TwisterError: No arm could be trained.
     """
-    plans = dict(arms or build_arms(plan, options))
-    folder.mkdir(parents=True, exist_ok=True)
-    # Seed by seed: a comparison that is stopped early has every arm with the seeds so far.
-    for seed in range(options.seeds):
-        for name, arm in plans.items():
-            run = _run_folder(folder, name, seed)
-            log.info("arm %s: seed %d of %d", name, seed + 1, options.seeds)
-            matched = _match_audio_per_update(arm, plan, folder, options)
-            seeded = replace(matched, seed=plan.seed + seed)
-            _check_same_plan(seeded, run)
-            for _ in refine(seeded, run, share_stages(folder)):
-                pass
-    rounds = [
-        arm_round for name, arm in plans.items() for arm_round in _arm_rounds(arm, folder, name)
-    ]
-    return Comparison(
-        options=options,
-        rows=tuple(_arm_scores(plan, plans, folder, options)),
-        rounds=tuple(rounds),
-    ).save(folder)
+    plans = dict(build_arms(plan, options) if arms is None else arms)
+    check_names(plans)
+    open_folder(plan, folder, options)
+    references, label_measure = _list_references(plan, folder)
+    setup = _Setup(plan, plans, folder, options, references, label_measure)
+    # All of them before the first is run, which takes hours.
+    for name, seed in setup.trainings:
+        _check_same_plan(setup, name, seed)
+    failures = tuple(_run_arms(setup))
+    failed = {(failure.arm, failure.seed) for failure in failures}
+    # An arm may have failed with some of the seeds only.
+    finished = {
+        name: seeds
+        for name in plans
+        if (seeds := [n for n in range(options.seeds) if (name, plan.seed + n) not in failed])
+    }
+    if not finished:
+        raise TwisterError("no arm could be trained: " + "; ".join(map(str, failures)))
+    return _summarize(setup, finished, failures).save(folder)
 
 
-def _match_audio_per_update(arm: Plan, plan: Plan, folder: Path, options: CompareOptions) -> Plan:
+def _run_arms(setup: _Setup) -> Iterator[ArmFailure]:
+    """Run every arm with every seed, and yield those that end with an error."""
+    first: tuple[str, int] | None = None
+    for name, seed in setup.trainings:
+        run = setup.run_folder(name, seed)
+        log.info("arm %s: seed %d of %d", name, seed + 1, setup.options.seeds)
+        try:
+            with explain_faults(f"{run}: the arm cannot go on"):
+                arm = _plan_of_seed(setup, name, seed)
+                finished = list(refine(arm, run, share_stages(setup.folder)))
+                if len(finished) < arm.rounds:
+                    raise ConfigError(
+                        f"{run}: ended after {len(finished)} of {arm.rounds} rounds, since a round "
+                        "had nothing new to train on"
+                    )
+        except (BusyError, SpaceError):
+            raise  # nothing of the arm: the others would end in the same way
+        except TwisterError as error:
+            failure = ArmFailure(name, setup.plan.seed + seed, str(error))
+            log.warning("arm %s", failure)
+            yield failure
+        else:
+            first = first or (name, seed)
+            check_same_data(
+                *(_plan_and_run(setup, *training) for training in (first, (name, seed)))
+            )
+
+
+def _plan_of_seed(setup: _Setup, name: str, seed: int) -> Plan:
+    """Return the plan of an arm for one seed, as far as other arms decide it."""
+    arm = _with_seed(setup, name, seed)
+    arm = _match_audio_per_update(arm, setup)
+    if name != arm_names.KEPT_REFERENCES or setup.references is None:
+        return arm
+    self_training = setup.run_folder(arm_names.SELF_TRAINING, seed)
+    labels = FILTERED_LABELS.path(last_round(self_training, arm_names.SELF_TRAINING))
+    out = setup.folder / f"kept-references-{seed + 1}"
+    return with_kept_references(arm, labels, setup.references.folder, out=out)
+
+
+def _plan_and_run(setup: _Setup, name: str, seed: int) -> tuple[Plan, Path]:
+    return _plan_of_seed(setup, name, seed), setup.run_folder(name, seed)
+
+
+def _with_seed(setup: _Setup, name: str, seed: int) -> Plan:
+    return replace(setup.plans[name], seed=setup.plan.seed + seed)
+
+
+def _match_audio_per_update(arm: Plan, setup: _Setup) -> Plan:
     """Scale the batch of an arm without packing to the utterances per update of the full loop.
 
     A packed window holds several utterances, so equally many updates would see less speech.
     """
     # Only an ablation leaves packing out, and there the full loop runs first.
-    if arm.pack or not plan.pack:
+    if arm.pack or not setup.plan.pack:
         return arm
-    full_loop = _last_round(_run_folder(folder, FULL_LOOP, 0))
-    utterances = len(Manifest.load(full_loop / "mixture"))
-    windows = len(Manifest.load(full_loop / "packed"))
-    return with_recognizer(arm, plan.asr.with_updates(options.updates, utterances / windows))
+    full_loop = last_round(setup.run_folder(arm_names.FULL_LOOP, 0), arm_names.FULL_LOOP)
+    utterances = len(Manifest.load(MIXTURE.path(full_loop)))
+    windows = len(Manifest.load(PACKED.path(full_loop)))
+    recognizer = setup.plan.asr.with_updates(setup.options.updates, utterances / windows)
+    return with_recognizer(arm, recognizer)
 
 
-def _check_same_plan(plan: Plan, run: Path) -> None:
+def _summarize(
+    setup: _Setup, finished: Mapping[str, list[int]], failures: tuple[ArmFailure, ...]
+) -> Comparison:
+    """Read the results of all arms that are finished."""
+
+    def report(arm: str, seed: int) -> Path:
+        return REPORT.path(last_round(setup.run_folder(arm, seed), arm))
+
+    arm, [seed, *_] = next(iter(finished.items()))
+    first_round = RunFolder.read(setup.run_folder(arm, seed)).finished_rounds[0]
+    reports = {arm: [report(arm, seed) for seed in seeds] for arm, seeds in finished.items()}
+    rows = tuple(score_arms(UNTOUCHED.path(first_round), reports, setup.plan.normalizer))
+    trainings = tuple(
+        ArmTraining(
+            arm=arm,
+            rounds=setup.plans[arm].rounds,
+            seeds=tuple(
+                count_training(
+                    _with_seed(setup, arm, seed),
+                    setup.run_folder(arm, seed),
+                    setup.references,
+                    setup.label_measure,
+                )
+                for seed in seeds
+            ),
+        )
+        for arm, seeds in finished.items()
+    )
+    rounds = [
+        arm_round
+        for arm, [seed, *_] in finished.items()
+        for arm_round in describe_rounds(
+            arm,
+            setup.plans[arm],
+            setup.run_folder(arm, seed),
+            setup.references,
+            setup.label_measure,
+        )
+    ]
+    comparison = Comparison(
+        options=setup.options,
+        trainings=trainings,
+        label_measure=setup.label_measure,
+        rows=rows,
+        rounds=tuple(rounds),
+        failures=failures,
+        notes=(),
+    )
+    return replace(comparison, notes=tuple(describe_limits(setup.plan, comparison)))
+
+
+def _list_references(plan: Plan, folder: Path) -> tuple[Manifest | None, Measure | None]:
+    """List the references of the pool, and choose the measure of the labels' errors.
+
+    Raises:
+        ConfigError: They have no transcripts, or are of other recordings than the pool's.
+    """
+    if plan.pool_references is None:
+        return None, None
+    # Listed outside the rounds: no round may see references of its own pool.
+    references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+    pool = gather(plan.pool, plan.language, "pool", out=folder / "pool")
+    transcribed = {utterance.id for utterance in references if utterance.text}
+    if not transcribed:
+        raise ConfigError(
+            f"pool_references: none of its {len(references)} recordings has a transcript; "
+            f"{plan.pool_references.explain_missing_text()}"
+        )
+    in_pool = sum(utterance.id in transcribed for utterance in pool)
+    log.info("%d of %d recordings of the pool have a reference", in_pool, len(pool))
+    if not in_pool:
+        raise ConfigError(
+            f"pool_references: none of its {len(transcribed)} recordings is in the pool (compared "
+            "by content); name transcripts of the pool, or leave `pool_references` out and train "
+            "on them as `human`"
+        )
+    return references, plan.normalizer.measure or choose_measure(references)
+
+
+def _check_same_plan(setup: _Setup, name: str, seed: int) -> None:
     """Raise StaleError if rounds of an arm were made with another plan.
 
     A run of its own may change its plan between rounds. Here such rounds would be reported as
     results of this plan.
     """
     # Every round: an arm may have been interrupted between two of them.
-    for note in sorted(run.glob("round-*/plan.json")):
-        before, now = read_json(note)["plan"], cache_key(plan)
+    for note in sorted(setup.run_folder(name, seed).glob("round-*/plan.json")):
+        before, now = read_json(note)["plan"], cache_key(_plan_of_seed(setup, name, seed))
         if changed := [place for place, _, _ in find_differences(before, now)]:
             raise StaleError(
                 f"{note.parent} was made with another plan or other options "
                 f"({', '.join(changed)}); name another folder"
             )
-
-
-def share_stages(folder: Path) -> StageRunner:
-    """Return a runner that copies a stage's result if another run in the folder has the same.
-
-    Results are looked up in the same place of every round of every run below `folder`. Arguments
-    are bound by name, so it does not matter whether a stage is called with keywords.
-    """
-
-    def run_stage(stage: Callable[P, R], /) -> Callable[P, R]:
-        @wraps(stage)
-        def run_shared(*args: P.args, **kwargs: P.kwargs) -> R:
-            out = kwargs["out"]
-            assert isinstance(out, Path)
-            round_folder = next(parent for parent in out.parents if _is_round(parent))
-            place = out.relative_to(round_folder).as_posix()
-            # Only the same place is searched: a stage with another name or voice cannot be equal.
-            candidates = sorted(folder.glob(f"*/round-*/{place}/{PROVENANCE}"))
-            reuse_result(stage, out, candidates, *args, **kwargs)  # type: ignore[arg-type]
-            # Reads the copy if there was one, and checks its inputs once more.
-            return stage(*args, **kwargs)
-
-        return run_shared
-
-    return run_stage
-
-
-def _is_round(folder: Path) -> bool:
-    return folder.name.startswith("round-")
-
-
-def _run_folder(folder: Path, arm: str, seed: int) -> Path:
-    # Names of arms are for people; folders get no commas or spaces, and seeds count from 1.
-    return folder / f"{arm.replace(',', '').replace(' ', '-')}-{seed + 1}"
-
-
-def _last_round(run: Path) -> Path:
-    return RunFolder.read(run).finished_rounds[-1]
-
-
-def _arm_scores(
-    plan: Plan, plans: Mapping[str, Plan], folder: Path, options: CompareOptions
-) -> Iterator[ArmScore]:
-    """Yield the scores of the untouched model and all arms, set by set."""
-    first_arm = next(iter(plans))
-    for set_name in plans[first_arm].sets:
-        by_arm = {
-            arm: [
-                _load_outcome(
-                    plan, _last_round(_run_folder(folder, arm, seed)) / "report", set_name
-                )
-                for seed in range(options.seeds)
-            ]
-            for arm in plans
-        }
-        first_round = RunFolder.read(_run_folder(folder, first_arm, 0)).finished_rounds[0]
-        # Decoding is deterministic, so the untouched model is the same for all seeds.
-        untouched = [_load_outcome(plan, first_round / "untouched", set_name)] * options.seeds
-        ceiling = by_arm.get(SUPERVISED)
-        # A gap that may be chance has no shares.
-        if ceiling and not _difference(plan, ceiling, untouched).is_significant:
-            ceiling = None
-        for arm, outcomes in {UNTOUCHED: untouched, **by_arm}.items():
-            full_loop = by_arm.get(FULL_LOOP, outcomes)
-            yield ArmScore(
-                arm=arm,
-                set_name=set_name,
-                measure=outcomes[0].score.measure,
-                errors=metrics.sum_counts(_own_counts(outcomes)),
-                rate_by_seed=tuple(_own_rate([seed]) for seed in outcomes),
-                change=_difference(plan, outcomes, untouched) if arm != UNTOUCHED else None,
-                full_loop_difference=(
-                    _difference(plan, full_loop, outcomes) if full_loop is not outcomes else None
-                ),
-                gap_closed=_gap_closed(outcomes, untouched, ceiling),
-            )
-
-
-def _difference(plan: Plan, first: Sequence[Outcome], second: Sequence[Outcome]) -> RateDifference:
-    """Return the first error rate minus the second, over all seeds."""
-    # Seeds share their utterances, so they are no independent evidence.
-    # A speaker has the same name in all seeds, and is drawn with all of them.
-    groups = [group for outcome in first for group in outcome.groups]
-    drawn = metrics.paired_bootstrap(
-        _own_counts(first), _own_counts(second), plan.seed, groups=groups
-    )
-    low, high = metrics.percentile_interval_95(drawn)
-    return RateDifference(_own_rate(first) - _own_rate(second), low, high)
-
-
-def _gap_closed(
-    arm: Sequence[Outcome], untouched: Sequence[Outcome], ceiling: Sequence[Outcome] | None
-) -> Share | None:
-    """Return the share of the gap between untouched model and ceiling that an arm closes."""
-    if ceiling is None or arm is untouched or _own_rate(ceiling) >= _own_rate(untouched):
-        return None
-    gap = _own_rate(ceiling) - _own_rate(untouched)
-    return (_own_rate(arm) - _own_rate(untouched)) / gap
-
-
-def _arm_rounds(plan: Plan, folder: Path, arm: str) -> Iterator[ArmRound]:
-    """Yield every round of an arm with several rounds, for the first seed."""
-    if plan.rounds == 1:
-        return
-    # Listed outside the rounds: no round may see references of its own pool.
-    references, label_measure = None, None
-    if plan.pool_references:
-        references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
-        label_measure = plan.normalizer.measure or choose_measure(references)
-    finished = RunFolder.read(_run_folder(folder, arm, 0)).finished_rounds
-    for number, round_folder in enumerate(finished, 1):
-        report = Report.load(round_folder / "report")
-        pool = len(Manifest.load(round_folder / "pool"))
-        filtered = len(Manifest.load(round_folder / "filtered_labels"))
-        yield ArmRound(
-            arm=arm,
-            number=number,
-            scores=tuple(score for score in report.scores if score.kind == "test"),
-            label_measure=label_measure,
-            label_errors=(
-                _count_label_errors(plan, round_folder, references, label_measure)
-                if references and label_measure
-                else None
-            ),
-            trial_rates={
-                trial.parent.name: VoiceTrial.load(trial).characters.rate
-                for trial in sorted(round_folder.glob("voices/*/trial"))
-            },
-            kept_share=filtered / pool if pool else 0.0,
-        )
-
-
-def _count_label_errors(
-    plan: Plan, round_folder: Path, references: Manifest, measure: Measure
-) -> ErrorCount:
-    """Count errors of the pseudo-labels against references of the pool."""
-    normalize = plan.normalizer.normalize
-    texts = {utterance.id: utterance.text for utterance in references if utterance.text}
-    return metrics.sum_counts(
-        [
-            metrics.count_errors(
-                normalize(texts[label.id], label.lang),
-                normalize(label.pred_text or "", label.lang),
-                measure,
-            )
-            for label in Manifest.load(round_folder / "pseudo_labels")
-            if label.id in texts and not label.error
-        ]
-    )
-
-
-def _load_outcome(plan: Plan, report: Path, set_name: str) -> Outcome:
-    return load_outcomes(Report.load(report), plan.normalizer, SET_KINDS)[set_name]
-
-
-def _own_rate(seeds: Sequence[Outcome]) -> Share:
-    """Return the error rate by the set's own measure, over all seeds."""
-    return metrics.sum_counts(_own_counts(seeds)).rate
-
-
-def _own_counts(seeds: Sequence[Outcome]) -> list[ErrorCount]:
-    return [count for outcome in seeds for count in outcome.counts(outcome.score.measure)]

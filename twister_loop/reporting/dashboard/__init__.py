@@ -6,7 +6,6 @@ The server is not imported here, because its packages are optional.
 from .console import (
     folder_outcome,
     format_change,
-    print_comparison,
     print_report,
     print_summary,
     report_rows,
@@ -18,7 +17,6 @@ from .page import redraw_after_stages, try_to_write_page, write_page
 __all__ = [
     "folder_outcome",
     "format_change",
-    "print_comparison",
     "print_report",
     "print_summary",
     "redraw_after_stages",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,20 @@ from rich.text import Text
 
 from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report
-from ...evaluation.measures import ABBREVIATIONS
-from ...evaluation.scoreboard import RateChange, RateDifference, Scoreboard, build_scoreboard
+from ...evaluation.scoreboard import RateChange, Scoreboard, build_scoreboard
 from ...evaluation.timestamps import TOLERANCE
-from ...pipeline.experiments.compare import ArmScore, Comparison
-from ...pipeline.run_folder import approval_of, awaits_approval, is_finished, verdict_of
+from ...pipeline.look_count import describe_looks
+from ...pipeline.run_folder import (
+    RunFolder,
+    approval_of,
+    awaits_approval,
+    is_finished,
+    verdict_of,
+)
 from ..decodings import (
     DECODINGS_EXPLAINED,
     DecodedScores,
     describe_set,
-    format_rate,
     format_timestamps,
     list_decodings,
 )
@@ -30,6 +34,8 @@ from ..summary import RoundSummary, Summary, summarize
 from .data_rows import data_rows
 
 MODELS = ("untouched", "champion", "candidate")
+ROLLED_BACK = "rolled back"
+"""Outcome of a round that was accepted, and whose candidate a rollback took back."""
 """Order of the models in a table of scores."""
 RATE_WIDTH = len("99.99")
 """Characters of a rate below 100 %, so that the digits of a column stand below each other."""
@@ -105,6 +111,13 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     for objection in summary.verdict.objections if summary.verdict else ():
         console.print(_format_objection(objection))
     console.print(Text.assemble(f"round {summary.number}: ", (round_outcome(summary), "bold")))
+    if summary.verdict and summary.verdict.looks:
+        console.print(
+            f"{describe_looks(summary.verdict.looks)}: candidates that this run has judged on "
+            "these recordings, this one included"
+        )
+    for change in summary.set_changes:
+        console.print(f"{change}; all models of this round are measured on the set as it is now")
     if summary.removals:
         console.print(
             f"speech was removed from this round on request ({', '.join(summary.removals)}): its "
@@ -112,6 +125,8 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
         )
     if summary.approval:
         console.print(str(summary.approval))
+    if summary.rollback:
+        console.print(str(summary.rollback))
     if summary.awaits_approval:
         for command in (f"approve {run}", f"refuse {run} --note WHY"):
             # A command that is wrapped could not be copied.
@@ -123,81 +138,14 @@ def _format_objection(objection: Objection) -> Text:
     return Text.assemble((outcome, color), f"  {printable(str(objection))}")
 
 
-def print_comparison(comparison: Comparison) -> None:
-    """Print the arms of a comparison, and the rounds of those arms that have several."""
-    console = _console()
-    options = comparison.options
-    plural = "s" if options.seeds > 1 else ""
-    budget = f"{options.updates} updates, {options.seeds} seed{plural}"
-    # A table for each set; the rows of a comparison are sorted by set.
-    for set_name, rows in groupby(comparison.rows, lambda row: row.set_name):
-        arms = list(rows)
-        # All arms were evaluated on the same sets, each by its own measure.
-        measure = ABBREVIATIONS[arms[0].measure]
-        table = _titled_table(f"{set_name}: {budget}")
-        table.add_column("arm", no_wrap=True)
-        for column in (
-            f"{measure} %",
-            "change against untouched",
-            "gap closed",
-            "full loop minus arm",
-        ):
-            table.add_column(column, justify="right", no_wrap=True)
-        # May wrap, because it grows with the seeds.
-        table.add_column(f"{measure} % by seed", justify="right")
-        for arm in arms:
-            table.add_row(*_arm_cells(arm))
-        console.print(table)
-    if comparison.rounds:
-        console.print(_arm_rounds_table(comparison))
-
-
-def _arm_cells(score: ArmScore) -> tuple[str, ...]:
-    return (
-        score.arm,
-        f"{100 * score.errors.rate:.2f}",
-        _format_difference(score.change),
-        "" if score.gap_closed is None else f"{score.gap_closed:.0%}",
-        _format_difference(score.full_loop_difference),
-        " ".join(f"{100 * rate:.2f}" for rate in score.rate_by_seed),
-    )
-
-
-def _format_difference(difference: RateDifference | None) -> str:
-    if difference is None:
-        return ""
-    text = difference.in_points()
-    return text if difference.is_significant else f"{text}\nnot significant"
-
-
-def _arm_rounds_table(comparison: Comparison) -> Table:
-    table = _plain_table(
-        "arm", "round", "error rate, %", "pseudo-labels, %", "CER of voice trial", "kept of pool"
-    )
-    for arm_round in comparison.rounds:
-        label_rate = ""
-        if arm_round.label_measure and arm_round.label_errors:
-            label_rate = format_rate(arm_round.label_errors, arm_round.label_measure)
-        table.add_row(
-            arm_round.arm,
-            str(arm_round.number),
-            ", ".join(
-                f"{score.name} {format_rate(score.count(), score.measure)}"
-                for score in arm_round.scores
-            ),
-            label_rate,
-            ", ".join(f"{name} {rate:.2f}" for name, rate in arm_round.trial_rates.items()),
-            f"{arm_round.kept_share:.0%}",
-        )
-    return table
-
-
 def round_outcome(summary: RoundSummary) -> str:
     """Return the outcome of a round: a verdict of the gates, or where the round stands."""
     if summary.awaits_approval:
         return "waiting for approval"
     if summary.approval and not summary.approval.approved:
         return "refused"
+    if summary.rollback and summary.accepted:
+        return ROLLED_BACK
     return summary.verdict.outcome if summary.verdict else "in progress"
 
 
@@ -210,7 +158,10 @@ def folder_outcome(round_folder: Path) -> str:
     approval = approval_of(round_folder)
     if approval and not approval.approved:
         return "refused"
-    return verdict_of(round_folder).outcome
+    outcome = verdict_of(round_folder).outcome
+    if outcome == "accepted" and RunFolder(round_folder.parent).rollback_of(round_folder):
+        return ROLLED_BACK
+    return outcome
 
 
 def format_error_counts(count: ErrorCount) -> str:

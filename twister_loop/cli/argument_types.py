@@ -1,0 +1,38 @@
+"""Types of command-line arguments."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..pipeline.plan_reader import parse_value
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Return the key and the value of `--set KEY=VALUE`.
+
+    >>> parse_change("rounds=3")
+    ('rounds', 3)
+    """
+    key, equals, plan_value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, not {text!r}")
+    return key, parse_value(plan_value)  # YAML, as in a plan: 3, [a, b], {human: 2}
+
+
+def parse_positive(text: str) -> int:
+    """Return an integer of at least 1."""
+    # `int` alone would also take "-3", "1_000" and " 7 ".
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, not {text!r}")
+    return int(text)
+
+
+def parse_spec(text: str) -> dict[str, Any]:
+    """Return the YAML spec of a part; a bare name is the spec without options.
+
+    >>> parse_spec("conformer"), parse_spec("{use: conformer, epochs: 35}")
+    ({'use': 'conformer'}, {'use': 'conformer', 'epochs': 35})
+    """
+    spec = parse_value(text)
+    return spec if isinstance(spec, dict) else {"use": spec}
