@@ -94,19 +94,16 @@ def test_references_that_were_exchanged_are_refused(tmp_path: Path) -> None:
         check(tmp_path, range(30), range(30), **shifted)
 
 
-def test_all_models_are_measured_anew_on_the_set_as_it_is(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_models_are_measured_anew_on_the_set_as_it_is(plan: Plan, tmp_path: Path) -> None:
     data, run = tmp_path / "data" / "development", tmp_path / "run"
     first = next_round(plan, run)
     rows = (data / "metadata.jsonl").read_text().splitlines()
     toy.speak([*toy.DEVELOPMENT, "aia oui e"], data)
+    toy.speak(["uoa uia", "aue i"], tmp_path / "data" / "pool" / "second", labeled=False)
     second = next_round(plan, run)
     for stage in ("untouched", "champion", "report"):
         before, now = (Report.load(done.folder / stage).score("dev") for done in (first, second))
         assert (before.utterances, now.utterances) == (2, 3), stage
-    # The champion of the second round is the candidate of the first, on three utterances.
-    assert Report.load(second.folder / "champion").score("dev").words.errors == 0
     (data / "2.wav").unlink()
     (data / "1.wav").unlink()
     (data / "metadata.jsonl").write_text(f"{rows[0]}\n")
@@ -114,6 +111,7 @@ def test_all_models_are_measured_anew_on_the_set_as_it_is(
         next_round(plan, run)
     assert sorted(path.name for path in run.glob("*round-03*")) == []
     # The remedy of the message.
+    toy.speak(["iue aoa", "oui e"], tmp_path / "data" / "pool" / "third", labeled=False)
     (tmp_path / "renamed.yaml").write_text(plan.source.replace("{dev:", "{dev-2:"))
     third = next_round(load(tmp_path / "renamed.yaml"), run)
     assert third.report.score("dev-2").utterances == 1
@@ -124,6 +122,7 @@ def test_an_unchanged_set_is_not_transcribed_again(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     next_round(plan, tmp_path / "run")
+    toy.speak(["uoa uia", "aue i"], tmp_path / "data" / "pool" / "second", labeled=False)
     transcribed: list[str] = []
     transcribe = ToyRecognizer.transcribe
 
