@@ -56,34 +56,75 @@ class Room:
 
 
 ROOMS = {
-    "gates": Room(("evaluation/gates/*.py",), ("evaluation/test_*gate*.py",)),
+    "gates": Room(
+        (
+            "evaluation/gates/*.py",
+            "evaluation/looks.py",
+            "evaluation/paired_test.py",
+            "evaluation/power.py",
+        ),
+        ("evaluation/test_*gate*.py", "evaluation/test_*paired*.py", "evaluation/test_*power*.py"),
+    ),
     "metrics": Room(
         ("evaluation/metrics.py", "evaluation/measures.py", "evaluation/pooling.py"),
-        ("evaluation/test_m*.py", "evaluation/test_pooling.py", "evaluation/test_outcomes.py"),
+        ("evaluation/test_me*.py", "evaluation/test_pool*.py", "evaluation/test_outcomes.py"),
     ),
     "outcomes": Room(
         ("evaluation/outcomes.py", "evaluation/evidence.py"),
-        ("evaluation/test_[!s]*.py", "pipeline/test_evaluation.py"),
+        ("evaluation/test_outcomes.py", "evaluation/test_[!s]*.py", "pipeline/test_evaluation.py"),
     ),
-    "artifacts": Room(("core/artifacts.py",), ("core/test_artifacts.py", "core/test_d*.py")),
+    "artifacts": Room(
+        ("core/artifacts.py", "core/content_check.py", "core/digests.py", "core/scratch.py"),
+        ("core/test_artifacts.py", "core/test_stage_results.py", "core/test_*content*.py"),
+    ),
     "run folder": Room(
-        ("pipeline/run_folder.py",), ("pipeline/test_run_folder*.py", "pipeline/test_r*back*.py")
+        (
+            "pipeline/run_folder.py",
+            "pipeline/run_check.py",
+            "pipeline/rollback*.py",
+            "pipeline/pruning.py",
+            "pipeline/novelty.py",
+        ),
+        ("pipeline/test_run_folder*.py", "pipeline/test_rollback*.py", "pipeline/test_novel*.py"),
     ),
     "mixture": Room(
-        ("data/mixture.py", "pipeline/stages/mixture.py"),
-        ("data/test_mixture*.py", "pipeline/test_mixture*.py", "pipeline/stages/test_mixture*.py"),
+        ("data/mixture*.py", "pipeline/stages/mixture.py"),
+        (
+            "data/test_mixture*.py",
+            "pipeline/test_mixture*.py",
+            "pipeline/stages/test_mixture*.py",
+            "data/test_pack*.py",
+        ),
     ),
-    "packing": Room(("data/packing.py",), ("data/test_pack*.py",)),
+    "packing": Room(
+        ("data/packing.py", "data/neighbors.py"), ("data/test_pack*.py", "data/test_neigh*.py")
+    ),
     "filtering": Room(
         ("pipeline/stages/filtering.py",),
         ("pipeline/stages/test_filter*.py", "pipeline/test_held_out_texts.py"),
     ),
     "contamination": Room(
-        ("text/contamination.py", "pipeline/leak_check.py", "pipeline/held_out_check.py"),
+        ("text/contamination.py", "text/comparison_form.py", "text/hashed_keys.py"),
+        ("text/test_*contamination*.py", "text/test_*held_out*.py", "evaluation/test_metrics.py"),
+    ),
+    "leaks": Room(
+        ("pipeline/leak_check.py", "audio/recording_search.py"),
+        ("pipeline/test_leak*.py", "audio/test_recording*.py", "audio/test_fingerprint.py"),
+    ),
+    "held-out sets": Room(
         (
-            "text/test_contamination*.py",
-            "pipeline/test_held_out_*.py",
-            "pipeline/test_leak*.py",
+            "pipeline/held_out_check.py",
+            "pipeline/set_*.py",
+            "pipeline/reference_check.py",
+            "pipeline/look_count.py",
+            "evaluation/misplaced_references.py",
+        ),
+        (
+            "pipeline/test_held_out_check.py",
+            "pipeline/test_set_*.py",
+            "pipeline/test_reference_check.py",
+            "pipeline/test_looks.py",
+            "evaluation/test_misplaced*.py",
         ),
     ),
     "evaluation": Room(
