@@ -379,6 +379,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="only print what is in --out")
     parser.add_argument("--again", action="store_true", help="try the survivors in --out again")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the tests that are running
     checkout = options.checkout.absolute()
     known = read_outcomes(options.out)
     if options.list:

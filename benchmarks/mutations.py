@@ -335,7 +335,8 @@ class _Finder(ast.NodeVisitor):
             self.offer(node, "order reversed", turned, f"list({self.text(node.args[0])})")
         positional = [arg for arg in node.args if not isinstance(arg, ast.Starred)]
         if len(positional) == len(node.args) >= 2 and name not in ("isinstance", "getattr"):
-            self._swap("arguments swapped", *positional[:2])
+            if name not in ("min", "max"):  # whose order changes nothing
+                self._swap("arguments swapped", *positional[:2])
             self._drop(positional[-2], positional[-1])
         keywords = [keyword for keyword in node.keywords if keyword.arg not in (None, "strict")]
         if len(keywords) >= 2:

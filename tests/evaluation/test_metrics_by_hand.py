@@ -32,6 +32,13 @@ def test_substitutions_deletions_and_insertions_are_told_apart() -> None:
     assert metrics.count_character_errors("a b", "x ab c") == ErrorCount(insertions=2, hits=2)
 
 
+def test_of_equally_short_alignments_the_same_one_is_counted_ever_after() -> None:
+    """Two substitutions are as short as one deletion and one insertion around a hit."""
+    assert metrics.count_word_errors("a b", "b c") == ErrorCount(substitutions=2)
+    assert metrics.count_word_errors("b c", "a b") == ErrorCount(substitutions=2)
+    assert metrics.count_word_errors("a b", "b c c") == ErrorCount(2, 0, 1, 0)
+
+
 def test_the_size_of_repeated_ngrams_is_five_unless_told() -> None:
     assert metrics.count_repeated_ngrams("a b c d e") == Proportion(0, 1)
     assert metrics.count_repeated_ngrams("a b c d") == Proportion(0, 0)

@@ -14,6 +14,8 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Measure, Report, Score, SetKind
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.measures import (
+    ABBREVIATIONS,
+    RATE_NAMES,
     choose_filter_measure,
     choose_measure,
     choose_measure_of_language,
@@ -231,6 +233,12 @@ def test_sets_of_different_measures_are_read_by_mixed_errors(
     measures: list[Measure], common: Measure
 ) -> None:
     assert find_common_measure(measures) == common
+
+
+def test_abbreviations_are_those_of_the_names() -> None:
+    for measure, name in RATE_NAMES.items():
+        assert ABBREVIATIONS[measure] == "".join(word[0] for word in name.split()).upper()
+        assert name.startswith(measure.removesuffix("s"))
 
 
 def test_filters_count_words_only_where_they_are_separated() -> None:
