@@ -31,6 +31,7 @@ from .pipeline.approval import approve, refuse
 from .pipeline.loop import measure_champion, next_round, refine, retrain
 from .pipeline.plan import Plan
 from .pipeline.plan_reader import load
+from .pipeline.rollback import roll_back
 from .pipeline.run_folder import Approval, Round, RunFolder
 from .text.normalizers._base import Normalizer
 from .tts._base import Synthesizer
@@ -75,4 +76,5 @@ __all__ = [
     "refine",
     "refuse",
     "retrain",
+    "roll_back",
 ]

@@ -223,6 +223,8 @@ def reproduce_run(options: argparse.Namespace) -> int:
             f"round {repetition.number}: {identical_count} of {repetition.file_count} files are "
             "identical"
         )
+        if repetition.pruned_count:
+            print(f"  not compared: {repetition.pruned_count} files that were pruned")
         for difference in repetition.machine_differences:
             print(f"  other machine: {difference}")
         # After the first twenty the rest follows from them: a stage reads what differs.

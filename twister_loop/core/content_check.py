@@ -78,7 +78,7 @@ def check_unchanged(folder: Path) -> None:
         if not path.is_file():
             if may_lack_files:
                 continue
-            raise EditedError(path, f"{path} is missing; the stage that made its folder wrote it")
+            raise EditedError(path, f"{path} is missing, although its stage wrote it; restore it")
         if path.suffix in SMALL_SUFFIXES:
             _check_file(path, digest)
         else:
@@ -104,8 +104,8 @@ def _check_file(path: Path, digest: str) -> None:
     if (now := digest_path(path)) != digest:
         raise EditedError(
             path,
-            f"{path} is not what its stage wrote: it was edited or damaged since (digest {now}, "
-            f"recorded {digest})",
+            f"{path} is not what its stage wrote (digest {now}, recorded {digest}): it was edited "
+            "or damaged since; restore it",
         )
 
 

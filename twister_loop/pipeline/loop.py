@@ -15,19 +15,23 @@ from typing import ParamSpec, TypeVar
 from ..core.errors import AwaitingApproval, NothingNew
 from ..core.forgotten import check_nothing_half_removed
 from ..core.types import Report
+from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
+from .novelty import check_new_audio
 from .plan import Plan
 from .preflight import (
     RoundInputs,
     check_awaiting_approval,
-    check_new_audio,
     list_held_out_sets,
     prepare_round,
 )
+from .reference_check import check_references
+from .report_reuse import evaluate_or_reuse
 from .run_folder import Round, RunFolder, load_round, round_number
 from .speechless_steps import find_speechless_clips
+from .stage_runner import StageRunner
 from .stage_table import CHAMPION, REPORT, UNTOUCHED
-from .steps import RoundSteps, StageRunner, evaluate_or_reuse
+from .steps import RoundSteps
 from .voice_steps import train_and_synthesize
 
 P = ParamSpec("P")
@@ -44,6 +48,7 @@ def run_round(
 
     # How good are the models that exist before this round?
     untouched = steps.evaluate(steps.base, stage=UNTOUCHED)
+    check_references(plan, untouched)
     champion = steps.evaluate(steps.champion.checkpoint, stage=CHAMPION)
     references = steps.evaluate_references()
 
@@ -157,23 +162,33 @@ def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_proc
         folder = run_folder.next_evaluation()
         sets = list_held_out_sets(plan, folder)
         check_held_out_sets(plan, sets)
-        return evaluate_or_reuse(
-            plan=plan,
-            run_folder=run_folder,
-            recognizer=plan.asr,
-            checkpoint=run_folder.champion or plan.asr.initial_checkpoint(),
-            sets=sets,
-            run_stage=run_stage,
-            out=REPORT.path(folder),
-        )
+        with edits_explained(plan.path, run_folder.path):
+            return evaluate_or_reuse(
+                plan=plan,
+                run_folder=run_folder,
+                recognizer=plan.asr,
+                checkpoint=run_folder.champion or plan.asr.initial_checkpoint(),
+                sets=sets,
+                run_stage=run_stage,
+                out=REPORT.path(folder),
+            )
 
 
 def _prepare_and_run(plan: Plan, run_folder: RunFolder, run_stage: StageRunner) -> Round:
-    inputs = prepare_round(plan, run_folder)
-    log.info("round %d in %s", round_number(inputs.folder), inputs.folder)
-    # Before the round is finished: a kill between its verdict and `prune` must not be forgotten.
-    run_folder.unfinished_pruning.touch()
-    finished = run_round(plan, run_folder, inputs, run_stage)
+    with edits_explained(plan.path, run_folder.path):
+        inputs = prepare_round(plan, run_folder)
+        champion = run_folder.champion_folder
+        log.info(
+            "round %d in %s, from %s",
+            round_number(inputs.folder),
+            inputs.folder,
+            f"the candidate of round {round_number(champion)}" if champion else "untouched weights",
+        )
+        # Before the round is finished: a kill between its verdict and `prune` must not be
+        # forgotten.
+        run_folder.unfinished_pruning.touch()
+        finished = run_round(plan, run_folder, inputs, run_stage)
+    run_folder.note_last_round()
     if freed := run_folder.prune(plan.keep):
         log.info("pruned old rounds, freed %.2f GB", freed / 1e9)
     return finished

@@ -86,6 +86,14 @@ def read_note(folder: Path) -> Mapping[str, Any]:
     )
 
 
+def recorded_last_round(run: Path) -> int:
+    """Return the number of the last round that the run finished, by its marker; 0 for none."""
+    # A kill may have left a folder without the marker; it has no rounds either.
+    marker = read_json(run / RUN_MARKER) if (run / RUN_MARKER).is_file() else {}
+    last_round = marker.get("last_round", 0) if isinstance(marker, dict) else 0
+    return last_round if isinstance(last_round, int) else 0
+
+
 def check_order(run: Path, unfinished: Sequence[Path], finished: Sequence[Path]) -> None:
     """Check that only the last round of a run may be in progress.
 
@@ -125,14 +133,15 @@ def check_champion(
     """
     last = round_number(finished[-1]) if finished else 0
     taken_back = rollbacks[-1].after if rollbacks else 0
-    # A kill may have left a folder without the marker; it has no rounds either.
-    marker = read_json(run / RUN_MARKER) if (run / RUN_MARKER).is_file() else {}
-    recorded = marker.get("last_round", 0)
+    recorded = recorded_last_round(run)
     go_back = (
         "restore it, or name the round to go on from (0 is the untouched model): "
         f"`twister rollback {shlex.quote(str(run))} ROUND`"
     )
-    if isinstance(recorded, int) and recorded > max(last, taken_back):
+    if champion and not CANDIDATE.path(run / round_name(champion)).is_dir():
+        missing = CANDIDATE.path(run / round_name(champion))
+        raise ConfigError(f"{missing} is missing, and its weights are the champion; {go_back}")
+    if recorded > max(last, taken_back):
         raise ConfigError(
             f"{run / round_name(recorded)} is missing, although the run has finished it; {go_back}"
         )
@@ -146,7 +155,7 @@ def check_champion(
         source = f"round {last} was begun from the candidate of round {expected}"
     if expected and not CANDIDATE.path(run / round_name(expected)).is_dir():
         missing = CANDIDATE.path(run / round_name(expected))
-        raise ConfigError(f"{missing} is missing, and it is the champion ({source}); {go_back}")
+        raise ConfigError(f"{missing} is missing, and it was the champion: {source}; {go_back}")
     if expected != champion:
         raise ConfigError(
             f"{run}: {source}, but by the verdicts the champion is that of round {champion}; a "

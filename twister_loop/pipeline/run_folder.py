@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ..core.artifacts import PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
@@ -34,6 +35,7 @@ from .run_check import (
     is_run_or_empty,
     list_rounds,
     read_note,
+    recorded_last_round,
     round_name,
 )
 from .run_check import ROUND_NAME as ROUND_NAME
@@ -111,7 +113,8 @@ class RunFolder:
         """
         if not (path / RUN_MARKER).is_file():
             raise ConfigError(f"{path}: no run here; `twister run PLAN {path}` begins one")
-        run_format = read_json(path / RUN_MARKER).get("format")
+        marker = read_json(path / RUN_MARKER)
+        run_format = marker.get("format") if isinstance(marker, dict) else None
         if run_format != FORMAT:
             raise ConfigError(describe_other_format(path, run_format))
         return cls(path)
@@ -217,7 +220,7 @@ class RunFolder:
         # a rollback counts for the rounds before it.
         numbers = [round_number(folder) for folder in self.round_folders]
         numbers += [rollback.after for rollback in self.rollbacks]
-        return self.path / round_name(max(numbers, default=0) + 1)
+        return self.path / round_name(max([recorded_last_round(self.path), *numbers]) + 1)
 
     def check_rounds(self) -> None:
         """Check that at most the last round is in progress, before anything goes on from it.
@@ -225,16 +228,13 @@ class RunFolder:
         Raises:
             ConfigError: An earlier round has no verdict.
         """
-        finished = self.finished_rounds
-        check_order(
-            self.path, [path for path in self.round_folders if path not in finished], finished
-        )
+        unfinished = [path for path in self.round_folders if not is_finished(path)]
+        check_order(self.path, unfinished, self.finished_rounds)
 
     def note_last_round(self) -> None:
         """Note the number of the last finished round, so that it is missed if it is deleted."""
-        finished = self.finished_rounds
+        last = max(map(round_number, self.finished_rounds), default=0)
         marker = read_json(self.path / RUN_MARKER)
-        last = round_number(finished[-1]) if finished else 0
         write_json({**marker, "last_round": last}, self.path / RUN_MARKER)
 
     def next_evaluation(self) -> Path:
@@ -249,8 +249,8 @@ class RunFolder:
         folder = self.in_progress
         if folder is None:
             return None
-        earlier = len(list(self.path.glob(f"{folder.name}.aside-*")))
-        return folder.rename(folder.with_name(f"{folder.name}.aside-{earlier + 1}"))
+        names = (folder.with_name(f"{folder.name}.aside-{number}") for number in count(1))
+        return folder.rename(next(name for name in names if not name.exists()))
 
     def voice(self, name: str) -> Checkpoint | None:
         """Return the last voice of that name that passed its trial, of the rounds that stand.

@@ -18,6 +18,7 @@ from ..core.artifacts import PROVENANCE, read_json
 from ..core.digests import digest_path
 from ..core.errors import ConfigError
 from ..core.forgotten import RECORD
+from ..pipeline.rollbacks import ROLLBACKS
 from ..pipeline.run_folder import is_finished
 from ..pipeline.stage_table import VERDICT
 
@@ -57,9 +58,10 @@ def cached_record(
         if path.is_dir() and not path.name.startswith(".")
     )
     digest = digest_path(VERDICT.path(round_folder) / PROVENANCE)
-    record_of_removals = round_folder.parent / RECORD
-    removals = digest_path(record_of_removals) if record_of_removals.is_file() else ""
-    key = f"{schema_version} {digest} {removals} {' '.join(folders)}"
+    # So does a rollback change what a round is: its candidate may no longer be the champion.
+    records = (round_folder.parent / name for name in (RECORD, ROLLBACKS))
+    changes = " ".join(digest_path(path) if path.is_file() else "-" for path in records)
+    key = f"{schema_version} {digest} {changes} {' '.join(folders)}"
     # lru_cache erases the type variable, so mypy needs the annotation and the cast.
     record: T = _read_or_compute(compute, cast(Any, kind), name, key, round_folder)
     return record

@@ -18,6 +18,7 @@ from ..core.types import Report, Seconds, Verdict
 from ..data.mixture import SPEECHLESS as SPEECHLESS_ORIGIN
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial
+from ..pipeline.rollbacks import Rollback
 from ..pipeline.run_folder import (
     Approval,
     RunFolder,
@@ -93,6 +94,8 @@ class RoundSummary(Scoreboard):
     """A person's decision on the candidate; None if there is none."""
     set_changes: tuple[SetChange, ...] = ()
     """Differences of the held-out sets from those of earlier rounds."""
+    rollback: Rollback | None = None
+    """The rollback that took the round back, so that nothing goes on from it; None if it stands."""
     removals: tuple[str, ...] = ()
     """Dates on which speech was removed on request. Scores and amounts that were counted before
     still count it; intervals and transcripts are of what is left."""
@@ -154,7 +157,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         verdict=verdict,
         accepted=is_approved(round_folder) if verdict and not awaiting else None,
         awaits_approval=awaiting,
-        champion=candidate_name(_champion_before(round_folder)),
+        champion=candidate_name(RunFolder(round_folder.parent).champion_before(round_folder)),
         funnels=_load_funnels(round_folder),
         mixture={origin: _sum_tallies(tallies.values()) for origin, tallies in languages.items()},
         languages=languages,
@@ -162,19 +165,12 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         voices=tuple(summarize_voice(folder) for folder in voice_folders(round_folder)),
         approval=approval_of(round_folder),
         set_changes=changes.changes if changes else (),
+        rollback=RunFolder(round_folder.parent).rollback_of(round_folder) if verdict else None,
         removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),
         rescored_labels=memoize_on_folders(_count_rescored, RESCORED.path(round_folder)),
         decoder_trial=load_if_written(DecoderTrial, LABELER.path(round_folder)),
     )
-
-
-def _champion_before(round_folder: Path) -> Path | None:
-    """Return the round whose candidate was the champion of this round; None if untouched."""
-    finished = RunFolder(round_folder.parent).finished_rounds
-    number = round_number(round_folder)
-    earlier = (folder for folder in reversed(finished) if round_number(folder) < number)
-    return next((folder for folder in earlier if is_approved(folder)), None)
 
 
 def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:

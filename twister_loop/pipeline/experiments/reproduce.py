@@ -1,6 +1,10 @@
-"""Reproduction of a run from its own records, with a comparison of every file.
+"""Reproduction of a run from its own records, with a comparison of every file on disk.
 
-On the same machine every manifest, all weights and every verdict should be equal byte for byte.
+On the same machine manifests, audio, weights, reports and verdicts should be equal byte for byte.
+Files are compared as they lie there now, so one that was edited or damaged since is found. What was
+pruned is compared by the digest that its stage recorded. Not compared are notes on how a file came
+about: seconds, versions, paths, logs and decisions of people, which are copied.
+
 Elsewhere (another processor, other versions, another number of threads) sums differ in their last
 digits: look at the first file that differs, since the others may only be its consequence.
 """
@@ -10,18 +14,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from ...core.artifacts import PROVENANCE, cache_key, find_differences, read_json
+from ...core.artifacts import PROVENANCE, PRUNED, cache_key, find_differences
+from ...core.content_check import NOTES, read_record
+from ...core.digests import digest_path
 from ...core.environment import Environment
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, NothingNew
 from ...core.forgotten import read_requests, write_requests
 from ...core.schema import to_json_data
 from ...core.scratch import is_hidden
 from ..loop import next_round
 from ..plan import Plan
 from ..plan_reader import load
+from ..rollbacks import write_rollbacks
+from ..run_check import NOTE, read_note
 from ..run_folder import RunFolder, awaits_approval, round_number
+from ..stage_table import APPROVAL, position_of
+
+UNCOMPARED = NOTES | {NOTE, "environment.json", "decoder.json"}
+"""Names of files that are no results; the environments of both rounds are compared apart."""
+UNCOMPARED_SUFFIXES = frozenset({".log", ".html"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,9 @@ class Repetition:
     """Files that differ or exist in one of the two only, in the order in which they were made."""
     machine_differences: tuple[str, ...]
     """Differences between the machines, as `place: before -> now`."""
+    pruned_count: int = 0
+    """Files that are gone from one of the rounds and were recorded without a digest, as audio was
+    by earlier versions, so that they cannot be compared."""
 
     @property
     def is_identical(self) -> bool:
@@ -63,6 +79,11 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
     if requests:  # what people asked to have removed must not come back with the repetition
         write_requests(requests, into)
     for index, before in enumerate(original.finished_rounds):
+        if round_number(before) != index + 1:
+            raise ConfigError(
+                f"{run}: round {index + 1} is missing, so later rounds cannot be repeated as they "
+                "were; restore its folder"
+            )
         if any(round_number(before) in request.rounds for request in requests):
             raise ConfigError(
                 f"{before}: speech was removed from this round on request (`twister forget`), so "
@@ -72,12 +93,22 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
         if index >= len(repetition.finished_rounds):
             plan = load(before / "plan.yaml")
             _check_plan(plan, before)
-            next_round(plan, into)
+            try:
+                next_round(plan, into)
+            except NothingNew as reason:
+                raise ConfigError(
+                    f"{before}: cannot be repeated with the data as they are now: {reason}"
+                ) from reason
         now = repetition.finished_rounds[index]
         # A person's decision cannot be computed again, so it is copied.
         if awaits_approval(now) and not awaits_approval(before):
             _copy_approval(before, now)
-        yield _compare_rounds(before, now, index + 1)
+        comparison = _compare_rounds(before, now, index + 1)
+        # Now, since the next round begins from the champion that people went back to here.
+        done = [rollback for rollback in original.rollbacks if rollback.after <= index + 1]
+        if done:
+            write_rollbacks(done, into)
+        yield comparison
 
 
 def _copy_approval(before: Path, now: Path) -> None:
@@ -91,7 +122,7 @@ def _check_plan(plan: Plan, round_folder: Path) -> None:
 
     The YAML may be read differently by this version, or be the plan of a whole comparison.
     """
-    made_with = read_json(round_folder / "plan.json")["plan"]
+    made_with = read_note(round_folder)["plan"]
     if changed := [place for place, _, _ in find_differences(made_with, cache_key(plan))]:
         raise ConfigError(
             f"{round_folder}: its plan.yaml is not the plan that it was made by "
@@ -102,29 +133,57 @@ def _check_plan(plan: Plan, round_folder: Path) -> None:
 
 def _compare_rounds(before: Path, now: Path, number: int) -> Repetition:
     old_files, new_files = _read_digests(before), _read_digests(now)
-    # In the order in which the original made them, so that the first difference is the cause.
-    names = {**old_files, **new_files}
+    names = sorted({*old_files, *new_files}, key=_execution_order)
+    unknown = {
+        name
+        for name in names
+        if (name not in old_files and _was_pruned(before, name))
+        or (name not in new_files and _was_pruned(now, name))
+    }
+    compared = [name for name in names if name not in unknown]
     # Shown beside the files: another version or processor explains most differences.
     machines = (to_json_data(Environment.load(round_folder)) for round_folder in (before, now))
     return Repetition(
         number=number,
-        file_count=len(names),
-        differing_files=tuple(name for name in names if old_files.get(name) != new_files.get(name)),
+        file_count=len(compared),
+        differing_files=tuple(
+            name for name in compared if old_files.get(name) != new_files.get(name)
+        ),
         machine_differences=tuple(
             f"{place}: {old} -> {new}" for place, old, new in find_differences(*machines)
         ),
+        pruned_count=len(unknown),
     )
 
 
 def _read_digests(round_folder: Path) -> dict[str, str]:
-    """Return the digests of all results by path, in the order in which they were made."""
-    # The records hold digests of content that were taken when it was made: no file is read again.
-    finished = (
-        path for path in round_folder.rglob(PROVENANCE) if not is_hidden(path, round_folder)
-    )
-    records = sorted(finished, key=lambda record: record.stat().st_mtime)
-    return {
-        f"{record.parent.relative_to(round_folder).as_posix()}/{name}": digest
-        for record in records
-        for name, digest in read_json(record)["content"].items()
+    """Return the digests of all results of a round by path: of what is there, and was pruned."""
+    digests = {
+        path.relative_to(round_folder).as_posix(): digest_path(path)
+        for path in round_folder.rglob("*")
+        if path.is_file() and _is_compared(path, round_folder)
     }
+    for mark in round_folder.rglob(PRUNED):
+        if not is_hidden(mark, round_folder) and (mark.parent / PROVENANCE).is_file():
+            folder = mark.parent.relative_to(round_folder).as_posix()
+            for name, digest in read_record(mark.parent).get("content", {}).items():
+                digests.setdefault(f"{folder}/{name}", digest)
+    return digests
+
+
+def _is_compared(path: Path, round_folder: Path) -> bool:
+    is_note = path.name in UNCOMPARED or path.suffix in UNCOMPARED_SUFFIXES
+    is_decision = path.is_relative_to(APPROVAL.path(round_folder))
+    return not (is_note or is_decision or is_hidden(path, round_folder))
+
+
+def _was_pruned(round_folder: Path, name: str) -> bool:
+    """Return whether a file may be missing because its artifact was pruned."""
+    folders = (folder for folder in (round_folder / name).parents if folder != round_folder.parent)
+    return any((folder / PRUNED).exists() for folder in folders)
+
+
+def _execution_order(name: str) -> tuple[int, str]:
+    """Return the place of a file in the order of the loop: the first that differs is the cause."""
+    # By the table of stages and not by time, since a clock may have been set back.
+    return min(position_of(folder.as_posix()) for folder in PurePosixPath(name).parents), name

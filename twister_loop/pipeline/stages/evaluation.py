@@ -55,6 +55,7 @@ def evaluate(
     normalizer: Normalizer,
     full_window: bool | int = True,
     seed: int = 0,
+    decoder: Mapping[str, str] | None = None,
     *,
     out: Path,
 ) -> Report:
@@ -70,6 +71,9 @@ def evaluate(
             others; True for all of them.
         seed: Seed that draws the part of a set with more utterances than `full_window`. With equal
             seeds all models are measured on the same part.
+        decoder: Versions, device and precision that decide transcripts, from
+            `Recognizer.decoder_identity`. They are part of the report's identity, and stored
+            beside it in `decoder.json`.
         out: Folder of the report, with the transcripts of each set beside it.
 
     Raises:
@@ -108,6 +112,8 @@ def evaluate(
                 timestamps=count_correct_timestamps(transcribed) if standard else Proportion(),
             )
 
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(decoder or {}, out / "decoder.json")
     standard = recognizer.full_window() if full_window else None
     return Report(
         scores=tuple(scores(recognizer, "clip")),
@@ -133,7 +139,7 @@ def draw_part(speech: Manifest, most: bool | int, seed: int) -> list[Utterance]:
     return [utterance for utterance in speech if utterance.id in drawn]
 
 
-@stage(version=3)
+@stage(version=4)
 def judge(
     gates: Sequence[Gate],
     untouched: Report,
@@ -141,7 +147,6 @@ def judge(
     candidate: Report,
     references: Mapping[str, Report],
     normalizer: Normalizer,
-    seed: int,
     labeler: Report | None = None,
     early_stopping_set: str | None = None,
     looks: Mapping[str, int] | None = None,
@@ -180,10 +185,10 @@ def judge(
             candidate=load(candidate),
             references={name: load(report) for name, report in references.items()},
             labeler=load(labeler) if labeler else {},
-            seed=seed,
         )
 
     evidence = collect("clip", labeler)
+    evidence = replace(evidence, looks=looks or {})
     if candidate.full_window:
         evidence = replace(evidence, standard=collect("standard"))
     objections = tuple(filter(None, (gate.objection(evidence) for gate in gates)))

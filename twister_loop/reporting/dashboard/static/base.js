@@ -16,7 +16,7 @@ const WINDOW_SECONDS = 30;
 const KINDS = ["test", "development", "retention"];
 const MODELS = ["untouched", "champion", "candidate"];
 const OUTCOMES = {
-  accepted: "✓", refused: "✗", undecided: "?", waiting: "⏳", "in progress": "…",
+  accepted: "✓", refused: "✗", undecided: "?", waiting: "⏳", "in progress": "…", "rolled back": "↩",
 };
 
 /**

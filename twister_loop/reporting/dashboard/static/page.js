@@ -39,8 +39,9 @@ function headlineSets() {
   }).filter(Boolean);
 }
 
-/** The last round whose candidate was accepted and evaluated on a set. */
-const acceptedRound = (set) => run.rounds.findLast((round) => round.accepted && round.scores[set]?.candidate);
+/** The last round whose candidate was accepted, not taken back since, and evaluated on a set. */
+const acceptedRound = (set) => run.rounds.findLast((round) =>
+  round.accepted && !round.rollback && round.scores[set]?.candidate);
 
 function tile(set) {
   const accepted = acceptedRound(set);

@@ -5,7 +5,7 @@
 const SERIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a", "#b8a900",
   "#882255", "#44aa99", "#6699cc", "#997700", "#aa4466", "#117733", "#ee8866", "#77aadd"];
 const SYMBOLS = {accepted: "circle", refused: "x-thin", undecided: "diamond-open", "in progress": "circle-open",
-  waiting: "square-open"};
+  waiting: "square-open", "rolled back": "circle-open-dot"};
 /** With more rounds than this, labels of single rounds would overlap. */
 const MAX_LABELED_ROUNDS = 12;
 const MIN_WIDTH_FOR_NOTES = 700;

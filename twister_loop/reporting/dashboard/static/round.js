@@ -35,7 +35,8 @@ function gateSection(round) {
   const {gates, changes} = round.details;
   const unchanged = round.number === 1 ? "This is the first round." : "Nothing: plan, data and machine are the same.";
   return el("section.two", {},
-    el("div", {}, el("h3", {}, "Gates"), removalLine(round), approvalLine(round), gates.length
+    el("div", {}, el("h3", {}, "Gates"), removalLine(round), approvalLine(round),
+      rollbackLine(round), gates.length
       ? el("ul.plain", {}, gates.map((gate) => gateItem(round, gate)))
       : el("p.dim", {}, "The plan has no gates."), lookLine(round), setChangeLines(round)),
     el("div", {}, el("h3", {}, "Changed since the previous round"),
@@ -79,6 +80,13 @@ function approvalLine({awaits_approval: awaiting, approval}) {
   if (!approval) return null;
   const {approved, by, when, note} = approval;
   return el("p", {}, `${approved ? "Approved" : "Refused"} by `, quoted("span", by), ` on ${when}. `, quoted("span", note));
+}
+
+function rollbackLine({rollback}) {
+  if (!rollback) return null;
+  const {to, by, when, note} = rollback;
+  return el("p", {}, `Rolled back to ${to ? `round ${to}` : "the untouched model"} by `, quoted("b", by), ` on ${when}`,
+    note ? [": ", quoted("span", note)] : null, ". No later round goes on from this one.");
 }
 
 function removalLine({removals}) {
