@@ -1,6 +1,7 @@
 """Stages write artifacts atomically, read them back, and refuse other inputs."""
 
 import errno
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from twister_loop import ConfigError, SpaceError, StaleError
+from twister_loop.core import content_check
 from twister_loop.core.artifacts import (
     PROVENANCE,
     PRUNED,
@@ -23,7 +25,9 @@ from twister_loop.core.artifacts import (
     used_by,
     write_json,
 )
+from twister_loop.core.content_check import check_unchanged
 from twister_loop.core.digests import folder_size
+from twister_loop.core.errors import EditedError, describe_os_error
 
 
 @dataclass(frozen=True)
@@ -200,3 +204,147 @@ def test_a_link_under_the_name_of_a_scratch_file_is_not_written_through(tmp_path
     write_json({"a": 1}, tmp_path / "a.json")
     assert (tmp_path / "precious").read_text() == "kept"
     assert read_json(tmp_path / "a.json") == {"a": 1}
+
+
+@dataclass(frozen=True)
+class Heavy(JsonRecord):
+    """Artifact of a small and a large file."""
+
+    folder: Path = not_in_cache_key(Path())
+
+    @classmethod
+    def load(cls, folder: Path) -> "Heavy":
+        return cls(folder)
+
+
+@stage(version=1)
+def make_heavy(*, out: Path) -> Heavy:
+    (out / "audio").mkdir()
+    (out / "manifest.jsonl").write_text('{"id": "a"}\n')
+    (out / "audio" / "a.wav").write_bytes(b"sound")
+    return Heavy(out)
+
+
+@stage(version=1)
+def read_heavy(heavy: Heavy, *, out: Path) -> ShortNote:
+    return ShortNote("read").save(out)
+
+
+@pytest.fixture
+def heavy(tmp_path: Path) -> Heavy:
+    return make_heavy(out=tmp_path / "heavy")
+
+
+@pytest.fixture
+def as_if_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what this process has verified, as another process would not know it."""
+    monkeypatch.setattr(content_check, "_verified", {})
+
+
+@pytest.mark.parametrize("name", ["manifest.jsonl", "audio/a.wav"])
+def test_an_edited_file_is_found_by_the_stage_that_reads_it(
+    heavy: Heavy, name: str, tmp_path: Path
+) -> None:
+    read_heavy(heavy, out=tmp_path / "before")
+    path = heavy.folder / name
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(EditedError, match=rf"{name} is not what its stage wrote .*; restore it"):
+        read_heavy(heavy, out=tmp_path / "after")
+    assert not (tmp_path / "after").exists()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read_heavy(heavy, out=tmp_path / "after").text == "read"
+
+
+def set_times(path: Path, before: os.stat_result) -> None:
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_small_file_is_hashed_whatever_its_size_and_time(heavy: Heavy, tmp_path: Path) -> None:
+    read_heavy(heavy, out=tmp_path / "before")
+    path = heavy.folder / "manifest.jsonl"
+    before = path.stat()
+    path.write_text('{"id": "b"}\n')
+    set_times(path, before)
+    with pytest.raises(EditedError, match=r"manifest\.jsonl"):
+        read_heavy(heavy, out=tmp_path / "after")
+
+
+def test_a_large_file_of_the_same_size_and_time_is_found_when_the_run_is_resumed(
+    heavy: Heavy, tmp_path: Path, as_if_resumed: None
+) -> None:
+    path = heavy.folder / "audio" / "a.wav"
+    before = path.stat()
+    path.write_bytes(b"noise")
+    set_times(path, before)
+    with pytest.raises(EditedError, match=r"a\.wav"):
+        read_heavy(heavy, out=tmp_path / "after")
+
+
+def test_a_large_file_is_read_once_in_a_process(
+    heavy: Heavy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_if_resumed: None
+) -> None:
+    hashed: list[str] = []
+    digest = content_check.digest_path
+    monkeypatch.setattr(
+        content_check, "digest_path", lambda path: (hashed.append(path.name), digest(path))[1]
+    )
+    for _ in range(3):
+        check_unchanged(heavy.folder)
+    assert hashed.count("a.wav") == 1 and hashed.count("manifest.jsonl") == 3
+
+
+def test_a_file_that_was_copied_with_another_time_is_unchanged(heavy: Heavy) -> None:
+    os.utime(heavy.folder / "audio" / "a.wav", ns=(1, 1))
+    check_unchanged(heavy.folder)
+
+
+def test_a_missing_file_is_named_unless_it_was_pruned(heavy: Heavy) -> None:
+    (heavy.folder / "audio" / "a.wav").unlink()
+    with pytest.raises(EditedError, match=r"a\.wav is missing, although its stage wrote it"):
+        check_unchanged(heavy.folder)
+    (heavy.folder / PRUNED).touch()
+    check_unchanged(heavy.folder)
+    # What is left of a pruned artifact is checked.
+    (heavy.folder / "manifest.jsonl").write_text("")
+    with pytest.raises(EditedError, match=r"manifest\.jsonl"):
+        check_unchanged(heavy.folder)
+
+
+@pytest.mark.parametrize("record", [None, b"", b"[]", b"{"])
+def test_an_artifact_without_its_record_is_told(
+    heavy: Heavy, tmp_path: Path, record: bytes | None
+) -> None:
+    if record is None:
+        (heavy.folder / PROVENANCE).unlink()
+    else:
+        (heavy.folder / PROVENANCE).write_bytes(record)
+    with pytest.raises(ConfigError, match=r"made\.json: missing or damaged"):
+        make_heavy(out=heavy.folder)
+
+
+def test_an_edited_result_is_not_reused(
+    heavy: Heavy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (heavy.folder / "manifest.jsonl").write_text("")
+    reuse_result(make_heavy, tmp_path / "copy", [heavy.folder / PROVENANCE])
+    assert not (tmp_path / "copy").exists() and "it is not reused" in caplog.text
+
+
+def test_audio_is_part_of_the_record(heavy: Heavy) -> None:
+    assert set(read_json(heavy.folder / PROVENANCE)["content"]) == {
+        "audio/a.wav",
+        "manifest.jsonl",
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (errno.EROFS, "runs/a/lock: read-only file system; let this user write there"),
+        (errno.ENOSPC, "runs/a/lock: no space left on device; make room and run the same"),
+        (errno.ENOENT, "runs/a/lock: no such file or directory; restore it if it was deleted"),
+    ],
+)
+def test_failures_of_the_operating_system_are_sentences(code: int, sentence: str) -> None:
+    error = OSError(code, os.strerror(code), "runs/a/lock")
+    assert describe_os_error(error).startswith(sentence)

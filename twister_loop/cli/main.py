@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ..core.errors import TwisterError
+from ..core.errors import TwisterError, describe_os_error
 from ..core.terminal import PrintableFormatter, printable
 from .parser import build_parser
 
@@ -32,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TwisterError as error:
         print(f"twister: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # A disk that is full, a folder that cannot be written, a file that was deleted meanwhile.
+        print(f"twister: {printable(describe_os_error(error))}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         # No traceback: stages that are not complete stay hidden and resume.
         print("twister: interrupted; run the same command again to resume", file=sys.stderr)

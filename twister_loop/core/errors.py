@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,26 @@ def describe_fault(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{f': {message}' if message else ''}{place}"
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return a failure of the operating system in one sentence: the file, the reason, the remedy.
+
+    >>> describe_os_error(PermissionError(13, "Permission denied", "runs/mine/lock"))
+    'runs/mine/lock: permission denied; let this user write there, or copy it to another place'
+    """
+    place = f"{error.filename}: " if error.filename else ""
+    reason = (error.strerror or str(error) or type(error).__name__).lower()
+    remedies = {
+        errno.ENOSPC: "make room and run the same command again, finished stages are kept",
+        errno.EDQUOT: "make room and run the same command again, finished stages are kept",
+        errno.EROFS: "let this user write there, or copy it to another place",
+        errno.EACCES: "let this user write there, or copy it to another place",
+        errno.EPERM: "let this user write there, or copy it to another place",
+        errno.ENOENT: "restore it if it was deleted or moved by hand",
+    }
+    remedy = remedies.get(error.errno or 0, "")
+    return f"{place}{reason}{f'; {remedy}' if remedy else ''}"
 
 
 @contextmanager

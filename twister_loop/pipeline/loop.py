@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from ..core.errors import AwaitingApproval, NothingNew
 from ..core.forgotten import check_nothing_half_removed
+from ..core.scratch import full_disk_as_space_error
 from ..core.types import Report
 from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
@@ -175,7 +176,8 @@ def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_proc
 
 
 def _prepare_and_run(plan: Plan, run_folder: RunFolder, run_stage: StageRunner) -> Round:
-    with edits_explained(plan.path, run_folder.path):
+    run = run_folder.path
+    with full_disk_as_space_error(run), edits_explained(plan.path, run):
         inputs = prepare_round(plan, run_folder)
         champion = run_folder.champion_folder
         log.info(

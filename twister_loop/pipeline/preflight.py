@@ -100,6 +100,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     scratch.mkdir()
     (scratch / "plan.yaml").write_text(plan.source, encoding="utf-8")
     _check_filters(plan)
+    _check_engine(plan, run_folder)
     inputs = _list_inputs(plan, scratch)
     write_json(
         {
@@ -224,6 +225,18 @@ def _check_filters(plan: Plan) -> None:
     for filter_ in (*plan_filters, *voice_filters):
         filter_.check(plan.asr)
     annotation.check_columns(plan.scan.columns_to_estimate)
+
+
+def _check_engine(plan: Plan, run_folder: RunFolder) -> None:
+    """Check that the plan's recognizer can read the champion, as if two plans had one folder."""
+    champion = run_folder.champion
+    if champion and champion.engine != plan.asr.name:
+        run = shlex.quote(str(run_folder.path))
+        raise ConfigError(
+            f"asr: the plan trains {plan.asr.name}, and the champion of {run} is of the engine "
+            f"{champion.engine}; name another run folder for this plan, or go back to the "
+            f"untouched model with `twister rollback {run} 0`"
+        )
 
 
 def _check_languages(plan: Plan, inputs: RoundInputs) -> None:

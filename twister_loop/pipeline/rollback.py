@@ -11,6 +11,7 @@ from ..core.artifacts import PRUNED
 from ..core.content_check import check_unchanged
 from ..core.errors import ConfigError
 from ..core.forgotten import check_nothing_half_removed
+from ..core.scratch import full_disk_as_space_error
 from .approval import current_user
 from .novelty import describe_end
 from .rollbacks import Rollback, write_rollbacks
@@ -56,7 +57,8 @@ def roll_back(
             when=datetime.now().astimezone().isoformat(timespec="seconds"),
             note=note,
         )
-        write_rollbacks([*run_folder.rollbacks, rollback], run)
+        with full_disk_as_space_error(run):
+            write_rollbacks([*run_folder.rollbacks, rollback], run)
     return rollback
 
 

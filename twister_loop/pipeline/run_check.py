@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.artifacts import RUN_MARKER, read_json
+from ..core.artifacts import RUN_MARKER, find_run_root, read_json
 from ..core.errors import ConfigError
 from .rollbacks import Rollback
 from .stage_table import CANDIDATE, VERDICT
@@ -161,6 +161,19 @@ def check_champion(
             f"{run}: {source}, but by the verdicts the champion is that of round {champion}; a "
             f"round was changed or removed by hand: {go_back}"
         )
+
+
+def check_place(path: Path) -> None:
+    """Check that a folder is a run, or that a new run may be made there.
+
+    Raises:
+        ConfigError: The folder holds something else, or lies inside another run.
+    """
+    if path.exists() and not is_run_or_empty(path):
+        raise ConfigError(f"{path}: not a run, and not empty; name another folder")
+    outer = find_run_root(path.absolute().parent)
+    if not (path / RUN_MARKER).is_file() and (outer / RUN_MARKER).is_file():
+        raise ConfigError(f"{path}: inside the run {outer}; name a folder outside of it")
 
 
 def is_run_or_empty(path: Path) -> bool:

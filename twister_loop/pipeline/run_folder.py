@@ -31,8 +31,8 @@ from .run_check import (
     FORMAT,
     check_champion,
     check_order,
+    check_place,
     describe_other_format,
-    is_run_or_empty,
     list_rounds,
     read_note,
     recorded_last_round,
@@ -94,8 +94,7 @@ class RunFolder:
         Raises:
             ConfigError: The folder holds something else, or a run of another format.
         """
-        if path.exists() and not is_run_or_empty(path):
-            raise ConfigError(f"{path}: not a run, and not empty; name another folder")
+        check_place(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
