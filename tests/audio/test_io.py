@@ -15,7 +15,8 @@ from twister_loop.core.tallies import Funnel
 from twister_loop.data.packing import PackOptions
 from twister_loop.data.scanning import ScanOptions, scan_recording
 from twister_loop.pipeline.stages.listing import scan
-from twister_loop.pipeline.stages.mixture import augment, pack
+from twister_loop.pipeline.stages.mixture import augment
+from twister_loop.pipeline.stages.packing import pack
 from twister_loop.reporting.dashboard.clips import _copy_clip
 
 RATE = audio.SAMPLE_RATE

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as some
 from twister_loop import Plan, Utterance, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
+from twister_loop.audio.augmentation import Augmentation, RandomEffect
+from twister_loop.audio.effects._base import Effect
 from twister_loop.core import schema
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
@@ -27,14 +30,14 @@ from twister_loop.core.segments import (
     trim_silence,
 )
 from twister_loop.core.types import Origin, Word
+from twister_loop.data.packed_group import PackedGroup
 from twister_loop.data.packing import (
     MAX_SWITCHING_GROUPS,
     LabelLengthRatio,
-    PackedGroup,
     Packer,
     PackOptions,
 )
-from twister_loop.pipeline.stages.mixture import pack
+from twister_loop.pipeline.stages.packing import pack
 
 WORDS = {
     "it": "premi due è così città".split(),
@@ -161,16 +164,13 @@ def test_timestamps_are_in_order_and_within_the_window(
 
 
 @given(options=options, speech=utterances)
-def test_previous_text_is_of_the_same_known_speaker(
+def test_previous_text_is_that_of_the_first_utterance(
     options: PackOptions, speech: list[Utterance]
 ) -> None:
     """Other packers attached it across speakers: flags read as 0 and 1 were not `False`."""
-    before = set[tuple[str | None, str | None, str]]()
+    speech = [replace(cut, previous_text=f"before {cut.id}") for cut in speech]
     for group in packed(options, speech):
-        if group.previous_text is not None:
-            assert group.speaker is not None
-            assert (group.speaker, group.lang, group.previous_text) in before
-        before.add((group.speaker, group.lang, group.text))
+        assert group.previous_text == f"before {group.pieces[0].id}"
 
 
 @given(options=options, speech=utterances)
@@ -200,21 +200,130 @@ def test_a_clip_without_speech_is_packed_by_itself() -> None:
     assert by_ids.keys() == {("0", "2", "4"), ("3",)}
     assert by_ids["0", "2", "4"].text == "uno due tre"
     alone = by_ids[("3",)]
-    assert alone.speechless and not alone.text and alone.previous_text is None
+    assert alone.speechless and not alone.text
     assert not by_ids["0", "2", "4"].speechless
 
 
-def test_previous_text_stays_with_its_speaker() -> None:
-    speech = [
-        Utterance(id=str(n), duration=20.0, text=f"text {n}", lang="it", speaker=speaker)
-        for n, speaker in enumerate(["ada", "ben", "ada", None, None, "ada+ben", "ada+ben", "ben"])
+def cut_recording(
+    name: str, lengths: list[float], pauses: list[float], speaker: str | None = "ada"
+) -> list[Utterance]:
+    """Return neighboring cuts of one recording, as the mixture lists them."""
+    cuts, start = list[Utterance](), 0.0
+    for number, (length, pause) in enumerate(zip(lengths, [*pauses, 0.0], strict=True)):
+        cuts.append(
+            Utterance(
+                id=f"{name}-{number}",
+                audio_filepath=Path(f"/{name}.wav"),
+                offset=start,
+                duration=length,
+                text=f"{name} {number}",
+                lang="it",
+                speaker=speaker,
+                follows=cuts[-1].id if cuts else None,
+                previous_text=cuts[-1].text if cuts else None,
+            )
+        )
+        start = round(start + length + pause, 3)
+    return cuts
+
+
+def ids(groups: list[PackedGroup]) -> list[list[str]]:
+    return [[utterance.id for utterance in group.utterances] for group in groups]
+
+
+def test_neighboring_cuts_keep_their_pauses_and_what_was_said_before() -> None:
+    first = cut_recording("a", [6.0, 5.0, 4.0], [0.25, 1.999])
+    second = cut_recording("b", [9.0, 9.0], [0.7], speaker="ben")
+    [group, rest] = packed(PackOptions(), [*first[1:], *second])
+    assert ids([group, rest]) == [["b-0", "b-1"], ["a-1", "a-2"]]
+    assert [piece.start for piece in rest.pieces] == [0.0, 6.999]
+    assert [piece.start for piece in group.pieces] == [0.0, 9.7]
+    assert rest.previous_text == "a 0" and group.previous_text is None
+
+
+def test_a_stretch_stays_whole_and_the_emptier_group_waits() -> None:
+    stretch = cut_recording("a", [9.0, 9.0, 9.0], [0.5, 0.5])
+    short = [Utterance(id=str(n), duration=4.0, text="due", lang="it") for n in range(4)]
+    groups = packed(PackOptions(gap=0.5), [short[0], *stretch, *short[1:]])
+    assert ids(groups) == [["a-0", "a-1", "a-2"], ["0", "1", "2", "3"]]
+    # A stretch that is longer than a group goes on in the next one.
+    assert ids(packed(PackOptions(limit=20.0), stretch)) == [["a-0", "a-1"], ["a-2"]]
+    [_, last] = packed(PackOptions(limit=20.0), stretch)
+    assert last.previous_text == "a 1"
+
+
+@pytest.mark.parametrize(
+    ("change", "pause"),
+    [
+        ({}, 1.0),
+        ({"offset": 6.0}, 0.0),
+        ({"offset": 8.0}, 2.0),
+        ({"offset": 8.001}, 0.5),
+        ({"offset": 5.99}, 0.5),
+        ({"follows": "a-1"}, 0.5),
+        ({"follows": None}, 0.5),
+        ({"channel": 1}, 0.5),
+        ({"audio_filepath": Path("/b.wav")}, 0.5),
+    ],
+)
+def test_only_a_short_pause_of_one_recording_is_kept(change: dict[str, Any], pause: float) -> None:
+    first, second = cut_recording("a", [6.0, 5.0], [1.0])
+    [group] = packed(PackOptions(gap=0.5), [first, replace(second, **change)])
+    assert group.placed[1][0] == pytest.approx(6.0 + pause)
+
+
+def test_cuts_of_other_speakers_or_origins_are_no_stretch() -> None:
+    first, second = cut_recording("a", [6.0, 5.0], [1.0])
+    speech = [first, replace(second, speaker="ben")]
+    assert ids(packed(PackOptions(speakers="same"), speech)) == [["a-0"], ["a-1"]]
+    assert ids(packed(PackOptions(), speech)) == [["a-0", "a-1"]]
+    assert ids(packed(PackOptions(), [first, replace(second, origin="pseudo")])) == [
+        ["a-0"],
+        ["a-1"],
     ]
-    groups = packed(PackOptions(speakers="same"), speech)
-    previous_texts = {group.text: group.previous_text for group in groups}
-    assert {text: before for text, before in previous_texts.items() if before} == {
-        "text 2": "text 0",
-        "text 7": "text 1",
-    }
+
+
+@pytest.mark.parametrize(
+    ("lengths", "gap", "fits"),
+    [
+        ([10.0, 10.0, 9.0], 0.5, True),  # 30 s exactly
+        ([10.0, 10.0, 9.0001], 0.5, False),
+        ([0.1] * 200, 0.05, True),  # 29.95 s
+        ([9.7, 10.1, 10.2], 0.0, True),  # a sum of 30.000000000000004 in floats
+        ([29.5, 0.5], 0.0, True),
+        ([29.5, 0.50007], 0.0, False),
+    ],
+)
+def test_a_group_is_at_most_30_s(lengths: list[float], gap: float, fits: bool) -> None:
+    speech = [
+        Utterance(id=str(n), duration=length, text="due", lang="it")
+        for n, length in enumerate(lengths)
+    ]
+    groups = packed(PackOptions(gap=gap), speech, label=lambda _: 0.0)
+    assert len(groups) == (1 if fits else 2)
+    assert all(round(group.end * 16_000) <= 480_000 for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("shares", "fits"), [([1 / 3] * 3, True), ([0.1] * 10, True), ([0.5, 0.5 + 1 / 448], False)]
+)
+def test_a_label_may_be_exactly_as_long_as_the_longest(shares: list[float], fits: bool) -> None:
+    speech = [Utterance(id=str(n), duration=1.0, text="due", lang="it") for n in range(len(shares))]
+    groups = packed(PackOptions(), speech, label=lambda utterance: shares[int(utterance.id)])
+    assert len(groups) == (1 if fits else 2)
+
+
+def test_a_phrase_is_no_neighbor_of_the_sentence_that_it_is_put_into() -> None:
+    words = tuple(Word(word=w, start=n, end=n + 0.8, logprob=0) for n, w in enumerate("abcd"))
+    donor, sentence = (
+        replace(cut, duration=4.0, text="a b c d", words=words, lang=lang)
+        for cut, lang in zip(cut_recording("a", [4.0, 4.0], [0.5]), ("it", "en"), strict=True)
+    )
+    groups = packed(PackOptions(switched=1.0, inside=1.0), [sentence, donor])
+    mixed = next(group for group in groups if len(group.placed) == 3)
+    for (start, part), (next_start, _) in pairwise(mixed.placed):
+        assert next_start == pytest.approx(start + part.duration)
+    assert mixed.previous_text == "a 0"
 
 
 def test_utterances_with_an_error_or_without_text_are_left_out() -> None:
@@ -396,3 +505,53 @@ def test_an_unreadable_clip_is_taken_out_of_its_group(tmp_path: Path) -> None:
     assert group.duration == pytest.approx(4.5)
     whole, alone = audio.load_utterance(group), audio.load_utterance(list(source)[2])
     assert np.allclose(whole[24_000:], alone, atol=1e-4)
+
+
+def test_a_pause_is_as_it_was_recorded_and_a_gap_is_room_tone(tmp_path: Path) -> None:
+    """Digital silence would tell where clips were joined."""
+    room = np.random.default_rng(5).normal(0, 0.01, 160_000).astype(np.float32)
+    path = tmp_path / "calls" / "call.wav"
+    audio.write(room, path)
+    cuts = [
+        replace(cut, audio_filepath=path) for cut in cut_recording("a", [2.0, 3.0, 1.0], [0.5, 2.5])
+    ]
+    source = Manifest.write(cuts, tmp_path / "calls")
+    [group] = joined(PackOptions(gap=0.4), source, tmp_path / "packed")
+    samples = audio.load_utterance(group)
+    assert group.duration == pytest.approx(2.0 + 0.5 + 3.0 + 0.4 + 1.0)
+    assert np.allclose(samples[:88_000], room[:88_000], atol=1e-4)  # two cuts and their pause
+    gap = samples[88_000 : 88_000 + 6_400]  # the pause of 2.5 s is too long
+    assert np.count_nonzero(gap) > 6_000 and gap.std() == pytest.approx(0.01, rel=0.15)
+    assert not np.allclose(gap, room[88_000:94_400], atol=1e-3)
+    again = joined(PackOptions(gap=0.4), source, tmp_path / "again")
+    assert np.array_equal(audio.load_utterance(again[0]), samples)
+
+
+def test_effects_cover_gaps_and_pauses(tmp_path: Path) -> None:
+    source = recorded(tmp_path / "pseudo_labels", [1.0, 1.0])
+    [both] = joined(PackOptions(gap=0.5), source, tmp_path / "packed")
+
+    class Hum(Effect):
+        def apply(self, samples: audio.Samples, rng: np.random.Generator) -> audio.Samples:
+            return samples + np.float32(0.25)
+
+    changed, after = Augmentation((RandomEffect(Hum(), 1.0),)).apply(both, 1, 0, 0)
+    before = audio.load_utterance(both)
+    gap = slice(16_000, 24_000)
+    assert np.allclose(after[gap], before[gap] + 0.25, atol=1e-3)
+    assert len(after) == len(before) and changed.pieces == both.pieces
+
+
+def test_a_removed_neighbor_takes_its_pause_along(tmp_path: Path) -> None:
+    path = tmp_path / "calls" / "call.wav"
+    audio.write(np.full(160_000, 0.1, np.float32), path)
+    cuts = [
+        replace(cut, audio_filepath=path) for cut in cut_recording("a", [2.0, 2.0, 2.0], [0.5, 0.5])
+    ]
+    missing = replace(cuts[1], audio_filepath=tmp_path / "gone.wav")
+    [group] = joined(
+        PackOptions(gap=0.25), Manifest.write([cuts[0], missing, cuts[2]], path.parent),
+        tmp_path / "packed",
+    )  # fmt: skip
+    assert [piece.id for piece in group.pieces] == ["a-0", "a-2"]
+    assert [piece.start for piece in group.pieces] == [0.0, 2.25]

@@ -45,6 +45,9 @@ class MixtureSource:
     corpus: str | None = None
     available: Tally = Tally()
     taken: Tally = Tally()
+    asked: Seconds | None = None
+    """Seconds that weights and temperatures ask for, before shares and caps; None in mixtures of
+    earlier versions."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,9 @@ class Utterance:
     pieces: tuple[Piece, ...] = ()
     """Utterances that a packed one was joined from."""
     previous_text: str | None = None
-    """Text that the same speaker said before, if packed speech is all of one speaker."""
+    """What was said before it in its recording, up to 30 s back, if all of that is known."""
+    follows: str | None = None
+    """Id of the cut right before it in its recording, with only a pause between them."""
     made_by: str | None = None
     """Name of the synthesizer, or of the effects that augmented it, joined by `+`."""
     text_before_rescoring: str | None = None

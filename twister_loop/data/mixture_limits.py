@@ -152,6 +152,8 @@ class _Program:
                 most = max(least.sum(), self.asked.sum())
                 self.below.append((ones / most, 1.0 + SLACK))
                 self._raise_evenly(sorted(repeatable), ceiling=None)
+            # What rounding has left: lower bounds are a little below what a source can have.
+            self.solution, _ = self._run(-ones, self.below, self.equal)
         return self.solution * self.scale
 
     def _raise_evenly(self, sources: list[int], ceiling: float | None) -> None:

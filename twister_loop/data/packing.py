@@ -1,26 +1,32 @@
 """Packing: joining utterances to at most 30 s. Pure arithmetic; no audio is read here.
 
 Every utterance is in exactly one group, whole and with its text. Phrases for switches inside a
-sentence are copied into a second group, and stay in their own.
+sentence are copied into a second group, and stay in their own. Neighboring cuts of a recording stay
+together with the pauses between them, and a group has the text that was said before it.
 """
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from ..core import schema
 from ..core.ranges import Fraction, Range
-from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, join_texts, trim_silence
-from ..core.types import Language, Origin, Piece, Seconds, Share, Utterance
+from ..core.segments import MAX_WINDOW, cut_words, find_single_speaker, trim_silence
+from ..core.types import Seconds, Share, Utterance
+from .neighbors import is_recorded_pause, recorded_pause
+from .packed_group import PackedGroup
 
 MAX_PHRASE_WORDS = 4
 """Most words that are put into a sentence of another language."""
 SENTENCE_MARKS = ".,;:!?…。，、！？ "
 """Marks at the end of a sentence or clause, which are removed around such a phrase."""
+SAMPLE_RATE = 16_000
+"""Samples a second, in which lengths are compared: sums of seconds have rounding errors."""
+FULL_LABEL: Share = 1 + 1e-6
+"""Longest label, with the rounding errors of a sum; one token is more than 0.001 of it."""
 MAX_SWITCHING_GROUPS = 64
 """Most groups that wait for speech of a second language. Each holds an utterance in memory."""
 
@@ -32,7 +38,8 @@ class PackOptions:
     limit: Annotated[Seconds, Range(above=0, high=MAX_WINDOW)] = MAX_WINDOW
     """Longest group in seconds, 30 at most."""
     gap: Annotated[Seconds, Range(0, MAX_WINDOW)] = 0.5
-    """Silence between neighbors in seconds; there is none at a switch inside a sentence."""
+    """Room tone between utterances in seconds. Neighboring cuts of a recording keep the pause that
+    was recorded, if it is at most 2 s; a switch inside a sentence has none."""
     speakers: Literal["any", "same"] = "any"
     """`same` joins only utterances of one known speaker."""
     trim: Annotated[Seconds, Range(0, MAX_WINDOW)] | None = None
@@ -60,93 +67,6 @@ LabelLengthRatio = Callable[[Utterance], Share]
 """Length of an utterance's text, timestamps included, as a share of the longest label."""
 
 
-@dataclass
-class PackedGroup:
-    """Utterances that are joined, with their places in time."""
-
-    placed: list[tuple[Seconds, Utterance]] = field(default_factory=list)
-    """Each utterance with its start in the group, in seconds, in the order of starts."""
-    label_ratio: Share = 0.0
-    """Length of the joined label as a share of the longest label."""
-    switches_language: bool = False
-    """The group takes an utterance of the other language each time."""
-    awaits_phrase: bool = False
-    """The group waits for a phrase to be put into its one sentence."""
-    previous_text: str | None = None
-    """Text of the same speaker's group before, if this group is of one speaker."""
-
-    @property
-    def end(self) -> Seconds:
-        return self.placed[-1][0] + self.last.duration if self.placed else 0.0
-
-    @property
-    def last(self) -> Utterance:
-        return self.placed[-1][1]
-
-    @property
-    def languages(self) -> set[Language | None]:
-        return {utterance.lang for _, utterance in self.placed}
-
-    @property
-    def speaker(self) -> str | None:
-        """Return the only speaker; None if there are several, or an unknown one."""
-        [first, *others] = {find_single_speaker(utterance) for _, utterance in self.placed}
-        return None if others else first
-
-    @property
-    def lang(self) -> Language | None:
-        """Return the language that the group begins in."""
-        return self.placed[0][1].lang
-
-    @property
-    def origin(self) -> Origin:
-        """Return the origin of most of the time; a group with a switch may have two."""
-        durations = defaultdict[Origin, Seconds](float)
-        for _, utterance in self.placed:
-            durations[utterance.origin] += utterance.duration
-        return max(durations, key=lambda origin: durations[origin])
-
-    @property
-    def speechless(self) -> bool:
-        """Return True if nobody speaks in it: such a clip is a group by itself."""
-        return self.last.speechless
-
-    @property
-    def text(self) -> str:
-        return join_texts((utterance.lang, utterance.text) for _, utterance in self.placed)
-
-    @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """Return the utterances with start and end in the group, for the manifest."""
-        return tuple(
-            Piece(
-                id=utterance.id,
-                origin=utterance.origin,
-                lang=utterance.lang,
-                text=utterance.text or "",
-                start=round(start, 3),
-                end=round(start + utterance.duration, 3),
-            )
-            for start, utterance in self.placed
-        )
-
-    def without(self, places: Collection[int]) -> PackedGroup:
-        """Return the group without the utterances at these places, and without their time.
-
-        Args:
-            places: Indices into `placed`.
-        """
-        placed, removed_seconds = list[tuple[Seconds, Utterance]](), 0.0
-        for place, (start, utterance) in enumerate(self.placed):
-            if place in places:
-                is_last = place + 1 == len(self.placed)
-                next_start = self.end if is_last else self.placed[place + 1][0]
-                removed_seconds += next_start - start  # with the silence behind it
-            else:
-                placed.append((start - removed_seconds, utterance))
-        return replace(self, placed=placed)
-
-
 GroupKey = tuple[str | None, ...]
 """Language, origin and, with `speakers: same`, speaker of all utterances in a group."""
 
@@ -169,8 +89,6 @@ class Packer:
         """Groups begun, and those among them that are to switch between languages."""
         self.left_out_count = 0
         """Utterances left out, since they have an error or no text."""
-        self.last_texts: dict[tuple[str, Language | None], str] = {}
-        """Text of the last group of each speaker and language."""
 
     def pack(self, utterances: Iterable[Utterance]) -> Iterator[PackedGroup]:
         """Yield groups that fit the limit and whose labels fit the recognizer.
@@ -186,6 +104,7 @@ class Packer:
         Yields:
             Groups in the order in which they are complete; the open ones at the end.
         """
+        stretch = PackedGroup()
         for utterance in utterances:
             if utterance.speechless and not utterance.error:
                 self.group_count += 1
@@ -196,57 +115,95 @@ class Packer:
                 continue
             if self.options.trim is not None:
                 utterance = trim_silence(utterance, self.options.trim)
+            single = self._single(utterance)
+            if not self._continues_stretch(stretch, single):
+                yield from self._place(stretch)
+                stretch = PackedGroup()
             borrower = self._insert_phrase(utterance)
-            yield from self._place(utterance, borrower)
+            is_placed, full_groups = self._join_switching_group(single, borrower)
+            yield from full_groups
+            if not is_placed:
+                self._extend(stretch, single)
+        yield from self._place(stretch)
         # Also groups that never got their phrase or second language: nothing may be lost.
-        for group in [*self.open_groups.values(), *self.switching_groups]:
-            yield self._finish(group)
+        yield from self.open_groups.values()
+        yield from self.switching_groups
 
-    def _place(self, utterance: Utterance, borrower: PackedGroup | None) -> Iterator[PackedGroup]:
-        """Add an utterance to a group that it fits; yield the groups that it no longer fits.
+    def _continues_stretch(self, stretch: PackedGroup, single: PackedGroup) -> bool:
+        """Return True if neighboring cuts, with their pauses, still fit into one group."""
+        return not stretch.placed or (
+            is_recorded_pause(stretch.last, single.last)
+            and self._group_key(stretch.last) == self._group_key(single.last)
+            and self._fits(stretch, single)
+        )
 
-        `borrower` has a phrase of this utterance already, and may not get all of it too.
+    def _join_switching_group(
+        self, single: PackedGroup, borrower: PackedGroup | None
+    ) -> tuple[bool, list[PackedGroup]]:
+        """Add an utterance to a group that awaits its language.
+
+        Args:
+            single: The utterance, as a group by itself.
+            borrower: The group that has a phrase of it already, and may not get all of it too.
+
+        Returns:
+            True if the utterance was added, and the groups that have no room for it.
         """
+        full_groups = list[PackedGroup]()
         candidates = [
-            group for group in self.switching_groups if _continues_switching(group, utterance)
+            group for group in self.switching_groups if _continues_switching(group, single.last)
         ]
         for group in candidates:
             # A group that awaits its phrase must stay one sentence, which the phrase is put into.
-            if group is borrower or group.awaits_phrase or not self._may_join(group, utterance):
+            if group is borrower or group.awaits_phrase or not self._may_join(group, single.last):
                 continue
-            if self._append(group, utterance):
-                return
+            if self._fits(group, single):
+                self._extend(group, single)
+                return True, full_groups
             self.switching_groups.remove(group)
-            yield self._finish(group)
-        key = self._group_key(utterance)
-        if key is None:  # an unknown speaker, with whom nobody may be joined
-            self.group_count += 1
-            single = PackedGroup()
-            self._append(single, utterance)
-            yield self._finish(single)
-            return
-        if key in self.open_groups:
-            if self._append(self.open_groups[key], utterance):
-                return
-            yield self._finish(self.open_groups.pop(key))
-        self._begin_group(key, utterance)
+            full_groups.append(group)
+        return False, full_groups
 
-    def _begin_group(self, key: GroupKey, utterance: Utterance) -> None:
-        """Begin a group with this utterance, one that switches languages if there are too few."""
+    def _place(self, stretch: PackedGroup) -> Iterator[PackedGroup]:
+        """Add neighboring cuts to the open group, or to a new one; yield the fuller of both."""
+        if not stretch.placed:
+            return
+        key = self._group_key(stretch.last)
+        if key is None:  # an unknown speaker, with whom nobody may be joined
+            self.group_count += len(stretch.placed)
+            yield from map(self._single, stretch.utterances)
+            return
+        open_group = self.open_groups.get(key)
+        if open_group and self._fits(open_group, stretch):
+            self._extend(open_group, stretch)
+            return
+        first, *others = stretch.utterances
+        if self._begins_switching(first):
+            for utterance in others:
+                yield from self._place(self._single(utterance))
+        elif open_group and open_group.end <= stretch.end:
+            # The one with more room left waits for what comes next.
+            yield stretch
+        else:
+            self.open_groups[key] = stretch
+            if open_group:
+                yield open_group
+
+    def _begins_switching(self, utterance: Utterance) -> bool:
+        """Count a new group; begin one that switches languages, if there are too few of them."""
         self.group_count += 1
-        group = PackedGroup()
-        self._append(group, utterance)
         # Counted and not drawn, so that a short stream has its share of switches too.
         too_few = self.switching_count < self.options.switched * self.group_count
-        if too_few and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS:
-            self.switching_count += 1
-            group.switches_language = True
-            # Drawn before the number of words is looked at: word times must not change the draws.
-            switches_inside = self.rng.random() < self.options.inside
-            group.awaits_phrase = switches_inside and len(utterance.words) > 1
-            self.switching_groups.append(group)
-        else:
-            self.open_groups[key] = group
+        if not (too_few and utterance.lang and len(self.switching_groups) < MAX_SWITCHING_GROUPS):
+            return False
+        self.switching_count += 1
+        group = self._single(utterance)
+        group.switches_language = True
+        # Drawn before the number of words is looked at: word times must not change the draws.
+        switches_inside = self.rng.random() < self.options.inside
+        group.awaits_phrase = switches_inside and len(utterance.words) > 1
+        self.switching_groups.append(group)
+        return True
 
     def _insert_phrase(self, utterance: Utterance) -> PackedGroup | None:
         """Put a phrase of this utterance into a sentence that waits for one; return its group."""
@@ -256,7 +213,7 @@ class Packer:
             if not _continues_switching(group, utterance) or not self._may_join(group, utterance):
                 continue
             mixed = self._mix_sentence(group.last, utterance)
-            if mixed.end <= self.options.limit and mixed.label_ratio <= 1:
+            if self._has_room(mixed.end, mixed.label_ratio):
                 group.placed, group.label_ratio = mixed.placed, mixed.label_ratio
                 group.awaits_phrase = False
                 return group
@@ -269,6 +226,8 @@ class Packer:
         place = self.rng.randrange(1, len(sentence.words))
         word_count = self.rng.randint(1, min(MAX_PHRASE_WORDS, len(donor.words)))
         first_word = self.rng.randrange(len(donor.words) - word_count + 1)
+        # Parts of sentences are no neighbors, whatever their sentences follow.
+        sentence, donor = replace(sentence, follows=None), replace(donor, follows=None)
         group, start = PackedGroup(switches_language=True), 0.0
         phrase = cut_words(donor, first_word, first_word + word_count)
         # A full stop of the phrase would end the sentence around it.
@@ -283,19 +242,33 @@ class Packer:
             start += part.duration
         return group
 
-    def _append(self, group: PackedGroup, utterance: Utterance) -> bool:
-        """Append the utterance if there is room in time and label; return True if it was added.
+    def _single(self, utterance: Utterance) -> PackedGroup:
+        return PackedGroup([(0.0, utterance)], self.label_length_ratio(utterance))
 
-        An empty group takes any utterance.
-        """
-        start = group.end + self.options.gap if group.placed else 0.0
-        label_ratio = group.label_ratio + self.label_length_ratio(utterance)
-        fits = start + utterance.duration <= self.options.limit and label_ratio <= 1
-        if fits or not group.placed:
-            group.placed.append((start, utterance))
-            group.label_ratio = label_ratio
-            return True
-        return False
+    def _extend(self, group: PackedGroup, addition: PackedGroup) -> None:
+        """Append a group to another, after a pause or a gap, whether there is room or not."""
+        start = self._next_start(group, addition)
+        group.placed += [(start + offset, utterance) for offset, utterance in addition.placed]
+        group.label_ratio += addition.label_ratio
+
+    def _fits(self, group: PackedGroup, addition: PackedGroup) -> bool:
+        """Return True if a group has room for another in time and label."""
+        end = self._next_start(group, addition) + addition.end
+        return self._has_room(end, group.label_ratio + addition.label_ratio)
+
+    def _next_start(self, group: PackedGroup, addition: PackedGroup) -> Seconds:
+        """Return where an addition to a group would begin."""
+        if not group.placed:
+            return 0.0
+        first = addition.placed[0][1]
+        if is_recorded_pause(group.last, first):
+            return group.end + recorded_pause(group.last, first)
+        return group.end + self.options.gap
+
+    def _has_room(self, end: Seconds, label_ratio: Share) -> bool:
+        """Return True if a group may end there and have such a label."""
+        is_short = round(end * SAMPLE_RATE) <= round(self.options.limit * SAMPLE_RATE)
+        return is_short and label_ratio <= FULL_LABEL
 
     def _may_join(self, group: PackedGroup, utterance: Utterance) -> bool:
         """Return True if the speakers of group and utterance may be joined."""
@@ -311,15 +284,6 @@ class Packer:
             return (utterance.lang, utterance.origin)
         speaker = find_single_speaker(utterance)
         return (utterance.lang, utterance.origin, speaker) if speaker else None
-
-    def _finish(self, group: PackedGroup) -> PackedGroup:
-        """Return the group with `previous_text`, and keep its text for the speaker's next group."""
-        # Only for groups of one speaker and language: as a prompt, the text of another speaker or
-        # language would teach the model to continue what it cannot know.
-        if (speaker := group.speaker) and len(group.languages) == 1:
-            group.previous_text = self.last_texts.get((speaker, group.lang))
-            self.last_texts[speaker, group.lang] = group.text
-        return group
 
 
 def _continues_switching(group: PackedGroup, utterance: Utterance) -> bool:

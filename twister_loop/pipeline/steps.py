@@ -26,10 +26,11 @@ from .stage_runner import StageRunner as StageRunner
 from .stage_table import StageEntry
 from .stages.annotation import cluster_speakers, estimate_columns
 from .stages.evaluation import evaluate, judge
-from .stages.filtering import filter_transcribed, filter_utterances
+from .stages.filtering import REJECTED, filter_transcribed, filter_utterances
 from .stages.labeling import align, transcribe, try_decoders
 from .stages.listing import scan
-from .stages.mixture import augment, mix, pack
+from .stages.mixture import augment, mix
+from .stages.packing import pack
 from .stages.rescoring import rescore
 from .stages.text_selection import select_texts
 from .stages.training import fine_tune
@@ -249,11 +250,15 @@ class RoundSteps:
                 self.plan.normalizer,
                 out=stage_table.FILTERED_REPLAY.path(self.folder),
             )
+        # What a scan or a filter rejected may have been said between two labels that are left.
+        folders = [stage_table.POOL.path(self.folder), filtered_labels.folder, replay.folder]
+        left_out = [Manifest(folder / REJECTED) for folder in folders]
         return self.run_stage(mix)(
             options=self.plan.mix,
             sources=[filtered_labels, *others],
             seed=self.seed,
             replay=replay,
+            left_out=[manifest for manifest in left_out if manifest.path.is_file()],
             out=stage_table.MIXTURE.path(self.folder),
         )
 

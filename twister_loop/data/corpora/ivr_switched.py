@@ -25,7 +25,7 @@ from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.locks import exclusive_lock
 from ...core.types import Seconds, Utterance
-from ..packing import PackedGroup
+from ..packed_group import PackedGroup
 from ._asterisk import FETCH_LOCK, fetch
 from ._base import Corpus
 from ._prompts import PromptRecording, assign_share, comparison_key

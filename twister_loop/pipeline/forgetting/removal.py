@@ -19,7 +19,7 @@ from ...core.cache import cache_folder
 from ...core.digests import digest_path
 from ...core.errors import ConfigError
 from ...core.file_hashes import FileHashCache
-from ...core.forgotten import RECORD, UNFINISHED, read_requests, write_requests
+from ...core.forgotten import DIGEST_LENGTH, RECORD, UNFINISHED, read_requests, write_requests
 from ...core.manifest import Manifest
 from ..run_folder import RunFolder
 from ..stage_table import SPEAKERS
@@ -120,16 +120,21 @@ def _remove_lines(manifest: Path, run: Path, targets: Targets) -> None:
     for fields in dropped:
         if path := written_audio(fields, manifest, run):
             path.unlink(missing_ok=True)
-    dropped_texts = {fields.get("text") for fields in dropped}
+    dropped_texts = {fields["text"] for fields in dropped if fields.get("text")}
+    recordings = targets.selection.digests | targets.selection.spans.keys()
     names = {*targets.selection.digests, *targets.selection.paths}
 
     def change(fields: Line) -> Line | None:
         if targets.covers(fields, folder):
             return None
         changes: Line = {}
-        # Packed speech of one speaker repeats what was said before.
-        if fields.get("previous_text") in dropped_texts - {None}:
-            changes["previous_text"] = None
+        # It repeats what was said before, maybe by another speaker of the same recording, whose own
+        # line need not be in this manifest.
+        if previous_text := fields.get("previous_text"):
+            ids = [fields["id"], *(piece.get("id", "") for piece in fields.get("pieces", ()))]
+            is_of_recording = any(name[:DIGEST_LENGTH] in recordings for name in ids)
+            if is_of_recording or any(text in previous_text for text in dropped_texts):
+                changes["previous_text"] = None
         for key in ("error", "objection"):
             message = normalize_name(fields.get(key) or "")
             if message and any(name in message for name in names):
