@@ -97,7 +97,8 @@ ROOMS = {
         ),
     ),
     "packing": Room(
-        ("data/packing.py", "data/neighbors.py"), ("data/test_pack*.py", "data/test_neigh*.py")
+        ("data/pack*.py", "data/neighbors.py", "pipeline/stages/packing.py"),
+        ("data/test_pack*.py", "data/test_neigh*.py"),
     ),
     "filtering": Room(
         ("pipeline/stages/filtering.py",),
