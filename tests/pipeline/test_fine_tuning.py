@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import world as toy
 from twister_loop import ConfigError, LeakError, StaleError, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
@@ -33,7 +34,9 @@ def test_every_model_is_evaluated_on_every_set(world: Path, tmp_path: Path) -> N
     assert Study.load(tmp_path / "study") == study
     tables = (tmp_path / "study/study.md").read_text()
     assert tables == study.markdown() and tables.count("| zero-shot |") == len(plan.sets)
-    assert tables.count("| change of WER (95 %) |") == len(plan.sets)
+    assert tables.count("| change of WER (95 %, of the set alone) |") == len(plan.sets)
+    assert tables.count("| WER % | S / D / I | CER % | S / D / I | MER % |") == len(plan.sets)
+    assert study.trained_on.utterances == len(toy.HUMAN) and study.trained_on.duration > 0
 
 
 def test_a_set_of_characters_is_compared_by_characters(world: Path, tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_a_set_of_characters_is_compared_by_characters(world: Path, tmp_path: Pa
     assert tuned.change
     difference = tuned.score.characters.rate - zero_shot.score.characters.rate
     assert tuned.change.rate == pytest.approx(difference)
-    assert "| change of CER (95 %) |" in study.markdown()
+    assert "| change of CER (95 %, of the set alone) |" in study.markdown()
 
 
 def test_a_finished_study_transcribes_nothing_again_and_refuses_other_data(
@@ -58,6 +61,17 @@ def test_a_finished_study_transcribes_nothing_again_and_refuses_other_data(
     assert run_study(plan, tmp_path / "study", ()) == study
     with pytest.raises(StaleError, match="is a study of other data"):
         run_study(load(world, {"language": "fr"}), tmp_path / "study", ())
+
+
+def test_models_that_are_trained_once_are_not_called_different(world: Path, tmp_path: Path) -> None:
+    toy.speak([*toy.HUMAN, "ie ua oe"], human := tmp_path / "data" / "human")
+    listing = (human / "metadata.jsonl").read_text()
+    (human / "metadata.jsonl").write_text(listing.replace("ie ua oe", toy.TEST[0].upper()))
+    study = run_study(load(world), tmp_path / "study", ())
+    tables = study.markdown()
+    assert "significant" not in tables and "no difference between models is claimed" in tables
+    assert study.near_twins.utterances == 1
+    assert "Trained on 2 utterances, 0.00 h. Dropped as near twins of held-out texts: 1." in tables
 
 
 def test_held_out_speech_is_not_trained_on(world: Path, tmp_path: Path) -> None:

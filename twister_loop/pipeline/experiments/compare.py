@@ -29,15 +29,18 @@ from ..loop import refine
 from ..plan import Plan
 from ..run_folder import RunFolder
 from ..stage_table import FILTERED_LABELS, MIXTURE, PACKED, REPORT, UNTOUCHED
-from ..stages.listing import gather
 from . import arms as arm_names
 from .arm_scores import score_arms
 from .arm_trainings import count_training, describe_rounds
 from .arms import CompareOptions, build_arms, with_recognizer
 from .comparison import ArmFailure, ArmTraining, Comparison
 from .comparison_folder import check_names, check_same_data, last_round, open_folder, run_folder
-from .comparison_notes import describe_limits
-from .kept_references import with_kept_references
+from .comparison_notes import REFERENCES_ELSEWHERE, describe_limits
+from .kept_references import (
+    count_references_of_pool,
+    list_references,
+    with_kept_references,
+)
 from .shared_stages import share_stages
 
 log = logging.getLogger(__name__)
@@ -92,7 +95,11 @@ def compare(
     plans = dict(build_arms(plan, options) if arms is None else arms)
     check_names(plans)
     open_folder(plan, folder, options)
-    references, label_measure = _list_references(plan, folder)
+    references, label_measure = list_references(plan, folder), None
+    if references is not None:
+        label_measure = plan.normalizer.measure or choose_measure(references)
+        if not count_references_of_pool(plan, references, folder):
+            plans = _leave_out_kept_references(plans, options)
     setup = _Setup(plan, plans, folder, options, references, label_measure)
     # All of them before the first is run, which takes hours.
     for name, seed in setup.trainings:
@@ -224,32 +231,16 @@ def _summarize(
     return replace(comparison, notes=tuple(describe_limits(setup.plan, comparison)))
 
 
-def _list_references(plan: Plan, folder: Path) -> tuple[Manifest | None, Measure | None]:
-    """List the references of the pool, and choose the measure of the labels' errors.
+def _leave_out_kept_references(plans: dict[str, Plan], options: CompareOptions) -> dict[str, Plan]:
+    """Return the arms without the one that needs references of the pool's own recordings.
 
     Raises:
-        ConfigError: They have no transcripts, or are of other recordings than the pool's.
+        ConfigError: The options name it.
     """
-    if plan.pool_references is None:
-        return None, None
-    # Listed outside the rounds: no round may see references of its own pool.
-    references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
-    pool = gather(plan.pool, plan.language, "pool", out=folder / "pool")
-    transcribed = {utterance.id for utterance in references if utterance.text}
-    if not transcribed:
-        raise ConfigError(
-            f"pool_references: none of its {len(references)} recordings has a transcript; "
-            f"{plan.pool_references.explain_missing_text()}"
-        )
-    in_pool = sum(utterance.id in transcribed for utterance in pool)
-    log.info("%d of %d recordings of the pool have a reference", in_pool, len(pool))
-    if not in_pool:
-        raise ConfigError(
-            f"pool_references: none of its {len(transcribed)} recordings is in the pool (compared "
-            "by content); name transcripts of the pool, or leave `pool_references` out and train "
-            "on them as `human`"
-        )
-    return references, plan.normalizer.measure or choose_measure(references)
+    if arm_names.KEPT_REFERENCES in options.arms:
+        raise ConfigError(f"arms: {arm_names.KEPT_REFERENCES!r}: {REFERENCES_ELSEWHERE}")
+    log.warning("%s", REFERENCES_ELSEWHERE)
+    return {name: arm for name, arm in plans.items() if name != arm_names.KEPT_REFERENCES}
 
 
 def _check_same_plan(setup: _Setup, name: str, seed: int) -> None:

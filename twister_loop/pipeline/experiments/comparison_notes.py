@@ -12,6 +12,11 @@ LUCK = (
     "two trainings of one arm differ by about a point of WER on 84 utterances, and an interval "
     "that leaves this out calls arms of equal truth different far more often than in 5 %"
 )
+REFERENCES_ELSEWHERE = (
+    "none of the recordings under `pool_references` is in the pool (compared by content), so what "
+    f"label errors cost is not known, and {SUPERVISED!r} is trained on other recordings than those "
+    "that are labeled"
+)
 
 
 def describe_limits(plan: Plan, comparison: Comparison) -> Iterator[str]:
@@ -70,6 +75,9 @@ def _describe_references(plan: Plan, comparison: Comparison) -> Iterator[str]:
             "no count of label errors."
         )
     elif SUPERVISED in trainings:
+        if KEPT_REFERENCES not in trainings and not comparison.options.arms:
+            failed = {failure.arm for failure in comparison.failures}
+            yield from () if KEPT_REFERENCES in failed else (f"Note: {REFERENCES_ELSEWHERE}.",)
         yield (
             f"Gap: from the untouched model to {SUPERVISED!r}. A share is not known where the gap "
             "itself is not shown."

@@ -3,7 +3,8 @@
 The comparison of the Korean study: a recognizer is evaluated before training, after every epoch,
 and at the end (with the average of its epochs if the plan says so). Others are trained from random
 weights on the same transcribed speech. There is no pool, voice or gate: a study reports, and
-nothing is chosen by it.
+nothing is chosen by it. Every model is trained once, so its intervals are those of the sets alone,
+and no difference between models is claimed; `compare` trains with several seeds.
 """
 
 from __future__ import annotations
@@ -11,26 +12,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from ...asr._base import Recognizer
 from ...core.artifacts import JsonRecord, cache_key, find_differences, read_json, write_json
 from ...core.errors import ConfigError, StaleError
 from ...core.manifest import Manifest
+from ...core.tallies import Funnel, Tally
 from ...core.types import Checkpoint, ErrorCount, Measure, Proportion, Report, Score
 from ...evaluation import metrics
-from ...evaluation.evidence import Outcome
+from ...evaluation.evidence import IN_DECODING, Decoding, Outcome
 from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.outcomes import HeldOutSet, get_early_stopping_speech, load_outcomes
 from ...evaluation.pooling import SET_KINDS
-from ...evaluation.scoreboard import RateChange
+from ...evaluation.scoreboard import DECODINGS, MEASURES, RateChange
 from ..held_out_check import check_held_out_sets
 from ..leak_check import check_leaks
 from ..plan import Plan
 from ..preflight import list_held_out_sets
 from ..run_folder import RunFolder
 from ..stages.evaluation import evaluate
-from ..stages.filtering import filter_transcribed
+from ..stages.filtering import HELD_OUT_TEXT, filter_transcribed
 from ..stages.listing import gather
 from ..stages.training import fine_tune
 
@@ -46,23 +49,40 @@ class ModelScore:
 
     model: str
     score: Score
+    decoding: Decoding
     change: RateChange | None = None
-    """Change of the error rate from zero-shot, by the set's own measure; None for zero-shot."""
+    """Change of the error rate from zero-shot, by the set's own measure; None for zero-shot. Its
+    interval is of the set alone, and not of the training."""
 
 
 @dataclass(frozen=True)
 class Study(JsonRecord):
-    """Scores of all models on all sets, set by set."""
+    """Scores of all models on all sets, set by set, in both decodings."""
 
     rows: tuple[ModelScore, ...]
+    trained_on: Tally = Tally()
+    """Transcribed speech that every model was trained on."""
+    near_twins: Tally = Tally()
+    """Transcribed speech that was dropped, since its text is a near twin of a held-out one."""
 
     def markdown(self) -> str:
-        """Return one table per set, as they are written to `study.md`."""
-        set_names = dict.fromkeys(row.score.name for row in self.rows)
-        return "\n".join(
-            line
-            for set_name in set_names
-            for line in _markdown_table([row for row in self.rows if row.score.name == set_name])
+        """Return one table per set and decoding, as they are written to `study.md`."""
+        tables = [
+            "\n".join(_markdown_table(list(rows)))
+            for _, rows in groupby(self.rows, lambda row: (row.decoding, row.score.name))
+        ]
+        return "\n".join([*tables, *self._describe_limits()])
+
+    def _describe_limits(self) -> Iterator[str]:
+        """Yield what the tables do not say."""
+        yield (
+            f"Trained on {self.trained_on.utterances} utterances, "
+            f"{self.trained_on.duration / 3600:.2f} h. Dropped as near twins of held-out texts: "
+            f"{self.near_twins.utterances}."
+        )
+        yield (
+            "Every model was trained once. Intervals are of the set alone: another training of the "
+            "same model gives another error rate, so no difference between models is claimed."
         )
 
 
@@ -96,8 +116,12 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
     with RunFolder.open(folder).locked():
         inputs = _list_inputs(plan, folder)
         reports = dict(_evaluate_models(plan, folder, inputs, from_scratch))
-        rows = tuple(_score_models(plan, reports))
-        study = Study(rows).save(folder)
+        rows = tuple(
+            row for decoding in DECODINGS for row in _score_models(plan, reports, decoding)
+        )
+        dropped = Funnel.load(inputs.human.folder).rejected.get(HELD_OUT_TEXT, Tally())
+        trained_on = Tally(len(inputs.human), round(inputs.human.duration, 3))
+        study = Study(rows, trained_on, dropped).save(folder)
     # Written anew each time, so that the wording of a new version reaches an old study.
     (folder / TABLE).write_text(study.markdown(), encoding="utf-8")
     return study
@@ -141,7 +165,8 @@ def _evaluate_models(
             checkpoint=checkpoint,
             sets=inputs.sets,
             normalizer=plan.normalizer,
-            full_window=False,  # every model decodes with its own options, once
+            full_window=plan.full_window,
+            seed=plan.seed,  # draws the part of a set in 30 s windows, equal for all models
             out=out,
         )
 
@@ -187,22 +212,27 @@ def _list_epochs(tuned: Checkpoint) -> Iterator[Checkpoint]:
         yield replace(tuned, location=folder, digest=f"{cache_key(tuned)} {folder.name}")
 
 
-def _score_models(plan: Plan, reports: Mapping[str, Report]) -> Iterator[ModelScore]:
+def _score_models(
+    plan: Plan, reports: Mapping[str, Report], decoding: Decoding
+) -> Iterator[ModelScore]:
     """Yield the score of every model on every set, with its change from zero-shot."""
     outcomes = {
-        model: load_outcomes(report, plan.normalizer, SET_KINDS)
+        model: load_outcomes(report, plan.normalizer, SET_KINDS, decoding)
         for model, report in reports.items()
     }
     for set_name, before in outcomes[ZERO_SHOT].items():
         for model, sets in outcomes.items():
-            # All models transcribed the same utterances, so counts pair up.
-            after = sets[set_name]
-            if model == ZERO_SHOT:
-                yield ModelScore(model, after.score)
+            # Only Whisper decodes in 30 s windows.
+            if (after := sets.get(set_name)) is None:
                 continue
+            if model == ZERO_SHOT:
+                yield ModelScore(model, after.score, decoding)
+                continue
+            # All models transcribed the same utterances, so counts pair up.
             yield ModelScore(
                 model,
                 after.score,
+                decoding,
                 change=_compute_change(before, after, after.score.measure, plan.seed),
             )
 
@@ -225,21 +255,21 @@ def _compute_change(before: Outcome, after: Outcome, measure: Measure, seed: int
 
 def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
     """Yield the lines of one set's table."""
-    first = rows[0].score
+    first, decoding = rows[0].score, rows[0].decoding
     prompt = f"language {first.lang} forced" if first.lang else "language detected"
-    yield f"### {first.name} ({first.kind}, {first.utterances} utterances, {prompt})\n"
-    # Published studies report both, so both stand here, and the mixed rate where it is needed.
-    measures: list[Measure] = ["words", "characters"]
-    if first.measure not in measures:
-        measures.append(first.measure)
-    rates = " | ".join(f"{ABBREVIATIONS[measure]} % | S / D / I" for measure in measures)
+    yield (
+        f"### {first.name}{IN_DECODING[decoding]} "
+        f"({first.kind}, {first.utterances} utterances, {prompt})\n"
+    )
+    # Published studies report one or the other, so all stand here.
+    rates = " | ".join(f"{ABBREVIATIONS[measure]} % | S / D / I" for measure in MEASURES)
     own = ABBREVIATIONS[first.measure]
-    yield f"| model | {rates} | change of {own} (95 %) | foreign script |"
-    yield "|---" * (2 * len(measures) + 3) + "|"
+    yield f"| model | {rates} | change of {own} (95 %, of the set alone) | foreign script |"
+    yield "|---" * (2 * len(MEASURES) + 3) + "|"
     for row in rows:
-        counts = [row.score.count(measure) for measure in measures]
+        counts = [row.score.count(measure) for measure in MEASURES]
         errors = " | ".join(f"{100 * count.rate:.2f} | {_format_errors(count)}" for count in counts)
-        change = _format_change(row.change)
+        change = row.change.in_points() if row.change else ""
         foreign_script = _format_share(row.score.foreign_script)
         yield f"| {row.model} | {errors} | {change} | {foreign_script} |"
     yield ""
@@ -247,13 +277,6 @@ def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
 
 def _format_errors(count: ErrorCount) -> str:
     return f"{count.substitutions} / {count.deletions} / {count.insertions}"
-
-
-def _format_change(change: RateChange | None) -> str:
-    if change is None:
-        return ""
-    points = change.in_points()
-    return points if change.is_significant else f"{points}: not significant"
 
 
 def _format_share(proportion: Proportion) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,36 @@ from ...evaluation import metrics
 from ...text.normalizers._base import Normalizer
 from ..plan import Plan
 from ..stages.filtering import write_kept_and_rejected
+from ..stages.listing import gather
+
+log = logging.getLogger(__name__)
+
+
+def list_references(plan: Plan, folder: Path) -> Manifest | None:
+    """List the references of the pool; None if the plan names none.
+
+    Raises:
+        ConfigError: None of them has a transcript.
+    """
+    if plan.pool_references is None:
+        return None
+    # Listed outside the rounds: no round may see references of its own pool.
+    references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+    if not any(utterance.text for utterance in references):
+        raise ConfigError(
+            f"pool_references: none of its {len(references)} recordings has a transcript; "
+            f"{plan.pool_references.explain_missing_text()}"
+        )
+    return references
+
+
+def count_references_of_pool(plan: Plan, references: Manifest, folder: Path) -> int:
+    """Count the recordings of the pool that have a reference, by content."""
+    pool = gather(plan.pool, plan.language, "pool", out=folder / "pool")
+    transcribed = {utterance.id for utterance in references if utterance.text}
+    count = sum(utterance.id in transcribed for utterance in pool)
+    log.info("%d of %d recordings of the pool have a reference", count, len(pool))
+    return count
 
 
 def with_kept_references(arm: Plan, filtered_labels: Path, references: Path, *, out: Path) -> Plan:
