@@ -47,17 +47,17 @@ def check_references(plan: Plan, untouched: Report) -> None:
         ConfigError: References are shifted or shuffled, or the error rate of a set is so high that
             something else about the set must be wrong.
     """
-    sets = [_TranscribedSet.load(plan, untouched, score.name) for score in untouched.scores]
+    sets = [TranscribedSet.load(plan, untouched, score.name) for score in untouched.scores]
     if not any(text for transcribed in sets for text in transcribed.hypotheses):
         return
     for transcribed in sets:
-        _check_order(transcribed)
+        check_order(transcribed)
     for transcribed in sets:
-        _check_error_rate(plan, transcribed)
+        check_error_rate(plan, transcribed)
 
 
 @dataclass(frozen=True)
-class _TranscribedSet:
+class TranscribedSet:
     """Utterances of a held-out set that have a reference, transcribed by the untouched model."""
 
     place: str
@@ -70,7 +70,7 @@ class _TranscribedSet:
     """Normalized."""
 
     @classmethod
-    def load(cls, plan: Plan, report: Report, name: str) -> _TranscribedSet:
+    def load(cls, plan: Plan, report: Report, name: str) -> TranscribedSet:
         score = report.score(name)
         lines = list(Manifest.load(report.folder / score.kind / name))
         pairs = [(line, normalize_pair(line, plan.normalizer)) for line in lines]
@@ -94,7 +94,7 @@ class _TranscribedSet:
         )
 
 
-def _check_order(transcribed: _TranscribedSet) -> None:
+def check_order(transcribed: TranscribedSet) -> None:
     """Raise ConfigError for a block of misplaced references; log single ones."""
     references, hypotheses = transcribed.references, transcribed.hypotheses
     misplaced = find_misplaced(references, hypotheses)
@@ -135,7 +135,7 @@ def _find_block(misplaced: Sequence[MisplacedReference]) -> ShiftedBlock | None:
     return ShiftedBlock(min(lines), max(lines) + 1, shift) if size >= MIN_BLOCK else None
 
 
-def _check_error_rate(plan: Plan, transcribed: _TranscribedSet) -> None:
+def check_error_rate(plan: Plan, transcribed: TranscribedSet) -> None:
     """Raise ConfigError if a set's error rate is one of references that belong to other audio."""
     references, hypotheses = transcribed.references, transcribed.hypotheses
     pairs = list(zip(references, hypotheses, strict=True))
