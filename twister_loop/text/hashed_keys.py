@@ -105,7 +105,7 @@ class Letters:
         last = self._words[size - 1 :]
         first = self._words[: len(last)]
         in_one_text = self._texts[: len(last)] == self._texts[size - 1 :]
-        return (first != last)[in_one_text]
+        return np.asarray((first != last)[in_one_text])
 
 
 def bags(words: Keys, count: int, smallest: int, largest: int) -> Keys:
