@@ -356,6 +356,5 @@ class Verdict(JsonRecord):
         if self.accepted:
             return "accepted"
         # One clear objection refuses: more held-out speech would not change it.
-        return (
-            "undecided" if all(objection.undecided for objection in self.objections) else "refused"
-        )
+        undecided = all(objection.undecided for objection in self.objections)
+        return "undecided" if undecided else "refused"
