@@ -3,10 +3,10 @@
     python benchmarks/wrong_inputs.py [--write CASES.json | --read CASES.json]
 
 Values outside of the range of every option, from the declarations, are put into the plan of a toy
-world, which is loaded; wrong plans and commands written by hand are run there. An answer is a
-sentence if the exit code is 2 and the message is short, without a traceback or words of libraries.
-`--write` keeps the cases, so that another version of the package can be tried with the same ones
-(`--read`).
+world, which is loaded; wrong plans and commands, written by hand or by kind (`wrong_cases.py`), are
+run there. An answer is a sentence if the exit code is 2 and the message is short, without a
+traceback or words of libraries. `--write` keeps the cases, so that another version of the package
+can be tried with the same ones (`--read`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from typing import Any
 # Last, so that another version of the package can be put before it by PYTHONPATH.
 sys.path.append(str(Path(__file__).parents[1]))
 
+import wrong_cases
+
 from twister_loop import load
 from twister_loop.cli.main import main
 from twister_loop.cli.toy_demo import write_toy_world
@@ -36,6 +38,7 @@ from twister_loop.core.errors import TwisterError
 VALUE = "value out of range"
 JARGON = ("nput should", "pydantic", "type=", "validation error", "Traceback", "Errno")
 MAX_LENGTH = 700
+TIMEOUT_SECONDS = 60
 PLANS: dict[str, str] = {
     "no keys": "",
     "a list": "- a\n- b\n",
@@ -112,7 +115,6 @@ CHANGES: list[dict[str, Any]] = [
     {"voices": {"a": {"use": "toy", "filters": ["missing"]}}},
     {"voices": {"a": {"use": "speedy_speech", "start": "missing"}}},
     {"voices": {"a": {"use": "xtts"}}},
-    {"gates": ["retention"], "retention": {}},
     {"gates": ["best_untouched"]},
     {"gates": ["parity"]},
     {"gates": ["significan"]},
@@ -233,9 +235,12 @@ def collect_cases() -> list[dict[str, Any]]:
         for option in list_plan_options()
         for value in outside(option.annotation)
     ]
-    cases += [{"kind": "plan", "changes": changes} for changes in CHANGES]
-    cases += [{"kind": "plan", "source": source} for source in PLANS.values()]
-    cases += [{"kind": "command", "command": command} for command in COMMANDS]
+    cases += [{"kind": "plan", "changes": c} for c in (*CHANGES, *wrong_cases.list_changes())]
+    sources = [*PLANS.values(), *wrong_cases.SOURCES.values()]
+    cases += [{"kind": "plan", "source": source} for source in sources]
+    # By hand and by kind some are the same.
+    commands = dict.fromkeys((*COMMANDS, *wrong_cases.list_commands()))
+    cases += [{"kind": "command", "command": command} for command in commands]
     return cases
 
 
@@ -258,15 +263,22 @@ def try_case(case: dict[str, Any], world: Path) -> tuple[str, str]:
         arguments = ["run", str(world / "case.yaml"), f"run-{time.monotonic_ns()}", "--no-prefect"]
         source = plan.read_text()
         if "source" in case:
-            text = case["source"].replace("{plan}", source)
+            text = case["source"].replace("{plan_nolang}", source.replace("language: en", ""))
+            text = text.replace("{plan}", source)
         else:
             import yaml
 
             text = yaml.safe_dump({**yaml.safe_load(source), **case["changes"]})
         (world / "case.yaml").write_text(text)
-    if arguments[:1] in (["up"], ["deploy"], ["watch"]):  # these replace the process by a server
+    # These replace the process by a server, or serve until they are stopped.
+    if arguments[:1] in (["up"], ["deploy"], ["watch"], ["dashboard"]):
         command = [sys.executable, "-m", "twister_loop.cli.main", *arguments]
-        process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        try:
+            process = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "accepted", "it serves"
         return judge(process.returncode, process.stderr)
     errors = io.StringIO()
     try:
@@ -296,6 +308,7 @@ def run_cases(cases: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder)
         write_toy_world(world)
+        wrong_cases.write_files(world)
         os.chdir(world)
         for case in cases:
             started = time.monotonic()

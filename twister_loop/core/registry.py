@@ -63,9 +63,8 @@ class Part(ABC):
         """
         kind = cls.__name__.lower()
         if name not in cls.list_names():
-            raise ConfigError(
-                f"unknown {kind} {name!r}; {schema.suggest_name(name, cls.list_names())}"
-            )
+            hint = schema.suggest_name(name, cls.list_names())
+            raise ConfigError(f"unknown {kind} {schema.show_value(name)}; {hint}")
         try:
             module = import_module(f"{cls.package}.{name}")
         except ModuleNotFoundError as cause:

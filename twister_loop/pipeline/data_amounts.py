@@ -57,6 +57,7 @@ def list_data(plan: Plan) -> dict[str, tuple[Corpus, ...]]:
     return {
         # Without a pool there is no round, so an empty one is listed too.
         **{place: listed for place, listed in corpora.items() if listed or place == "pool"},
+        **({"pool_references": (plan.pool_references,)} if plan.pool_references else {}),
         **{f"{kind}.{name}": (corpus,) for name, (kind, corpus) in plan.sets.items()},
     }
 

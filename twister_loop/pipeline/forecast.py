@@ -167,7 +167,8 @@ def _find_unknown_languages(plan: Plan, start: Checkpoint | None) -> Iterator[st
 def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
     """Yield why a run cannot lie in this folder."""
     # Links are followed, or a run could lie in its pool under another name.
-    inside = run.absolute().resolve()
+    # Not `resolve`, which raises for links in a circle.
+    inside = Path(os.path.realpath(run))
     for place, corpora in list_data(plan).items():
         for corpus in corpora:
             folder = getattr(corpus, "folder", None)
@@ -176,8 +177,12 @@ def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
                     f"{place}: the run folder {run} lies inside {folder}, which every round lists "
                     "and `up --watch` watches; name a folder outside"
                 )
-    if inside.exists() and not inside.is_dir():
+    if inside.is_symlink():
+        yield f"{run}: a link that leads nowhere; name another folder"
+    elif inside.exists() and not inside.is_dir():
         yield f"{run}: a file, and a run is a folder; name another one"
+    elif blocking := next((path for path in inside.parents if path.is_file()), None):
+        yield f"{run}: {blocking} is a file, so no folder can lie in it; name another one"
     elif not inside.exists() and not os.access(_existing_parent(inside), os.W_OK):
         yield f"{run}: no folder can be made in {_existing_parent(inside)}"
     elif inside.is_dir() and not is_run_or_empty(run):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..asr._base import Recognizer
+from ..core.schema_errors import show_value
 from ..data.filters._base import Filter
 from ..evaluation.gates._base import Gate
 from ..evaluation.outcomes import FULL_WINDOW_SUFFIX
@@ -14,6 +15,10 @@ from .plan_schema import PlanDocument
 
 SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
 """A name that is a plain folder name on every system: no separator, no leading dot."""
+
+
+LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,20}([-_][A-Za-z0-9]{1,8})*")
+"""Form of a code of a language, or of its English name, which the recognizer then corrects."""
 
 
 def check_names(document: PlanDocument) -> Iterator[str]:
@@ -38,6 +43,11 @@ def check_data(document: PlanDocument) -> Iterator[str]:
     """Yield an error for data that other keys need and the plan lacks."""
     if not document.development:
         yield "development: gates need at least one set"
+    if document.language is not None and not LANGUAGE_CODE.fullmatch(document.language):
+        yield (
+            f"language: {show_value(document.language)} is no code of a language, such as 'en'; "
+            "without a language it is detected"
+        )
     if document.voices and not document.texts:
         yield "texts: a voice needs texts to synthesize"
     if document.rescore and not document.texts:
@@ -88,8 +98,6 @@ def check_gates(
 ) -> Iterator[str]:
     """Yield an error for every gate that would have nothing to look at."""
     for gate in gates:
-        if gate.name == "retention" and not document.retention:
-            yield "gates: retention needs a `retention` set; add one, or leave the gate out"
         if gate.name == "best_untouched" and not document.references:
             yield (
                 "gates: best_untouched needs other models under `references`; add one, or leave "

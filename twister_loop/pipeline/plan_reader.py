@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import schema
 from ..core.artifacts import read_json
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, describe_os_error
 from .plan import Plan
 from .plan_builder import PlanBuilder, PlanError
 from .plan_schema import PlanDocument
@@ -41,7 +41,9 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
         ) from cause
     except UnicodeDecodeError as cause:
         raise ConfigError(f"{path}: cannot read plan: it is not UTF-8 text ({cause})") from cause
-    except (OSError, ValueError) as cause:
+    except OSError as cause:
+        raise ConfigError(f"cannot read plan: {describe_os_error(cause)}") from cause
+    except ValueError as cause:
         raise ConfigError(f"{path}: cannot read plan: {cause}") from cause
     except YAMLError as cause:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(cause).split())}") from cause

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self
 
+from ...core.schema_errors import show_value
 from ...core.types import Checkpoint, Utterance
 from .._base import Recognizer, WeightsStatus
 from .._precision import find_device
@@ -63,7 +64,10 @@ def explain_unsupported(
 ) -> str | None:
     """Return why an utterance cannot be transcribed with these options, or None if it can."""
     if utterance.lang and model.languages and utterance.lang not in model.languages:
-        return f"Whisper has no language {utterance.lang!r}"
+        from ...text.language_names import suggest_language
+
+        hint = suggest_language(utterance.lang, model.languages)
+        return f"Whisper has no language {show_value(utterance.lang)}; {hint}"
     is_sequential = options.decoding == "sequential" or (
         options.long_form == "sequential" and explain_too_long(utterance) is not None
     )

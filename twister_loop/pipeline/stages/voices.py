@@ -29,8 +29,8 @@ class VoiceTrialOptions:
 
     texts: Annotated[int, Range(1, 1000000)] = 32
     """Number of texts, drawn by the seed."""
-    at_most: Annotated[float, Range(0, 100)] = 0.35
-    """Highest character error rate of the champion's transcripts that passes."""
+    at_most: Annotated[float, Range(0, 10)] = 0.35
+    """Highest character error rate of the champion's transcripts that passes; 0.35 is 35 %."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 

@@ -1,0 +1,42 @@
+"""Languages as people write them: English names, locales and other codes, for a hint in errors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from ..core.schema_errors import find_nearest_name
+
+OTHER_CODES = {
+    "cmn": "zh", "fil": "tl", "in": "id", "iw": "he", "ji": "yi", "jv": "jw", "mo": "ro",
+    "nb": "no", "pes": "fa", "prs": "fa",
+}  # fmt: skip
+"""Codes for languages that Whisper calls by another: ISO 639 in other years, or single dialects."""
+
+
+@lru_cache(maxsize=256)
+def suggest_language(language: str, known: frozenset[str]) -> str:
+    """Return a hint for a language that a model does not know, from the codes that it knows.
+
+    >>> suggest_language("Korean", frozenset({"ko", "zh"}))
+    "did you mean 'ko'?"
+    >>> suggest_language("zh-TW", frozenset({"ko", "zh"}))
+    "did you mean 'zh'?"
+    >>> suggest_language("tlh", frozenset({"ko", "zh"}))
+    'it has: ko, zh'
+    """
+    name = language.strip().lower().replace("_", "-")
+    code = name.partition("-")[0]
+    candidates = (name, code, OTHER_CODES.get(code), _code_of_name(name, known))
+    found_code = next((candidate for candidate in candidates if candidate in known), None)
+    return f"did you mean {found_code!r}?" if found_code else f"it has: {', '.join(sorted(known))}"
+
+
+def _code_of_name(name: str, known: Collection[str]) -> str | None:
+    """Return the code of a language by its English name, even if it is misspelled a little."""
+    from babel import Locale  # loads tables of names, only for an error
+
+    names = {str(english).lower(): code for code, english in Locale("en").languages.items()}
+    by_name = {english: OTHER_CODES.get(code, code) for english, code in names.items()}
+    nearest = find_nearest_name(name, [english for english in by_name if by_name[english] in known])
+    return by_name[nearest] if nearest else None
