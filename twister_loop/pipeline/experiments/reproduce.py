@@ -30,7 +30,7 @@ from ..plan_reader import load
 from ..rollbacks import write_rollbacks
 from ..run_check import NOTE, read_note
 from ..run_folder import RunFolder, awaits_approval, round_number
-from ..stage_table import APPROVAL, position_of
+from ..stage_table import APPROVAL, INPUTS, position_of
 
 UNCOMPARED = NOTES | {NOTE, "environment.json", "decoder.json"}
 """Names of files that are no results; the environments of both rounds are compared apart."""
@@ -185,5 +185,8 @@ def _was_pruned(round_folder: Path, name: str) -> bool:
 
 def _execution_order(name: str) -> tuple[int, str]:
     """Return the place of a file in the order of the loop: the first that differs is the cause."""
-    # By the table of stages and not by time, since a clock may have been set back.
-    return min(position_of(folder.as_posix()) for folder in PurePosixPath(name).parents), name
+    # By the table of stages and not by time, since a clock may have been set back. The plan and the
+    # lists in `inputs` are no stages and come first.
+    is_input = name.startswith(f"{INPUTS}/") or "/" not in name
+    stages = (position_of(folder.as_posix()) for folder in PurePosixPath(name).parents)
+    return (-1 if is_input else min(stages)), name
