@@ -125,6 +125,8 @@ def stage(version: int) -> Callable[[Callable[P, A]], Callable[P, A]]:
                     f"{out} was made from other inputs: {'; '.join(changes)}. "
                     "Undo these changes, or start a new run in another folder"
                 )
+            else:
+                check_unchanged(out)
             return artifact_class.load(out)
 
         run_or_load.cache_key_inputs = cache_key_inputs  # type: ignore[attr-defined]
