@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora.ivr import Ivr
-from twister_loop.evaluation.metrics import count_word_errors, sum_counts
+from twister_loop.evaluation.metrics import count_utterance_errors, sum_counts
 from twister_loop.pipeline import reference_check
 from twister_loop.text.normalizers.basic import Basic
 
@@ -97,7 +98,7 @@ WAYS: dict[str, Callable[[list[str], random.Random], list[str]]] = {
 
 def check(speech: list[Utterance], references: list[str]) -> str:
     """Return whether the check of a round refuses, warns or says nothing."""
-    lines = [replace(line, text=text) for line, text in zip(speech, references, strict=True)]
+    lines = with_references(speech, references)
     normalizer = Basic()
     warnings: list[Any] = []
     pairs = [
@@ -127,36 +128,44 @@ def main() -> None:
     folder = parser.parse_args().folder
     recognizer = Recognizer.build(MODEL)
     checkpoint = recognizer.initial_checkpoint()
-    print(
-        "| set | utterances | WER % | references | refused: moved | error rate | told | nothing |"
+    sys.stdout.write(
+        "| set | utterances | WER % | references | refused: moved | error rate | told | nothing |\n"
+        "|---|--:|--:|---|--:|--:|--:|--:|\n"
     )
-    print("|---|--:|--:|---|--:|--:|--:|--:|")
     for name, speech in list_sets(folder):
         out = folder / name.replace(", ", "-").replace(" ", "_")
         if not (out / "manifest.jsonl").is_file():
             Manifest.write(recognizer.transcribe(checkpoint, speech), out)
         lines = list(Manifest(out))
         texts = [line.text or "" for line in lines]
+        print_row(name, lines, "200 random parts as they are", list(check_parts(lines)))
         for way, move in WAYS.items():
             draws = DRAWS if way.split()[-1] in ("shuffled", "exchanged") else 1
             moved = [move(texts, random.Random(seed)) for seed in range(draws)]
             outcomes = [check(lines, references) for references in moved]
-            normalize = Basic().normalize
-            errors = sum_counts(
-                [
-                    count_word_errors(
-                        normalize(text, line.lang), normalize(line.pred_text or "", line.lang)
-                    )
-                    for text, line in zip(moved[0], lines, strict=True)
-                ]
-            )
-            counts = " | ".join(
-                str(outcomes.count(kind)) for kind in ("moved", "error rate", "told", "nothing")
-            )
-            print(
-                f"| {name} | {len(lines)} | {100 * errors.rate:.1f} | {way} | {counts} |",
-                flush=True,
-            )
+            print_row(name, with_references(lines, moved[0]), way, outcomes)
+
+
+def check_parts(speech: list[Utterance]) -> Iterator[str]:
+    """Yield what the check says of random parts of a set, from 5 utterances up."""
+    for seed in range(200):
+        rng = random.Random(seed)
+        part = sorted(rng.sample(range(len(speech)), rng.randint(5, len(speech))))
+        lines = [speech[number] for number in part]
+        yield check(lines, [line.text or "" for line in lines])
+
+
+def print_row(name: str, lines: list[Utterance], way: str, outcomes: list[str]) -> None:
+    """Print a line of the table; the error rate is that of these references."""
+    errors = sum_counts([count_utterance_errors(line, "words") for line in lines])
+    kinds = ("moved", "error rate", "told", "nothing")
+    counts = " | ".join(str(outcomes.count(kind)) for kind in kinds)
+    cells = f"{name} | {len(lines)} | {100 * errors.rate:.1f} | {way} | {counts}"
+    sys.stdout.write(f"| {cells} |\n")
+
+
+def with_references(speech: list[Utterance], references: list[str]) -> list[Utterance]:
+    return [replace(line, text=text) for line, text in zip(speech, references, strict=True)]
 
 
 if __name__ == "__main__":
