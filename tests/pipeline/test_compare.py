@@ -411,6 +411,46 @@ def test_kept_clips_without_a_reference_are_counted_and_told(
     assert any("has 1 clips where 'self-training' has 2" in note for note in comparison.notes)
 
 
+def test_a_true_reference_that_is_a_near_twin_is_dropped_although_its_label_is_not(
+    plan_path: Path, tmp_path: Path
+) -> None:
+    vowels = [toy.POOL[0], "ie oe ua"]
+    toy.speak(vowels, plan_path.parent / "data" / "pool", labeled=False)
+    listing = toy.speak(vowels, said := plan_path.parent / "data" / "some") / "metadata.jsonl"
+    listing.write_text(listing.read_text().replace(vowels[0], toy.TEST[0].title()))
+    plan = load(plan_path, {"pool_references": str(said), "human": []})
+    options = CompareOptions(arms=(arm_names.SELF_TRAINING, arm_names.KEPT_REFERENCES))
+    comparison = compare(plan, tmp_path / "arms", options)
+    [labeled], [referenced] = trainings_of(comparison).values()
+    assert (labeled.total.utterances, labeled.near_twins) == (2, {})
+    assert (referenced.total.utterances, referenced.near_twins) == (1, {"human": 1})
+    assert any("a near twin of a held-out text" in note for note in comparison.notes)
+
+
+def test_both_decodings_stand_in_the_tables(
+    plan_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Whisper has it; here the toy recognizer decodes both in the same way.
+    monkeypatch.setattr(ToyRecognizer, "full_window", lambda self: self)
+    plan = load(plan_path, {"human": []})
+    # A part of a set would be drawn by the seed, and arms of two seeds measured on two parts.
+    assert plan.full_window == 200
+    options = CompareOptions(seeds=2, rounds=1, arms=("self-training", "full loop"))
+    assert all(arm.full_window is True for arm in build_arms(plan, options).values())
+    comparison = compare(plan, tmp_path / "arms", options)
+    decodings = {(row.arm, row.decoding): row.errors for row in comparison.rows}
+    for arm in ("untouched", "self-training", "full loop"):
+        assert decodings[arm, "clip"] == decodings[arm, "standard"]
+    tables = write_comparison(comparison, tmp_path / "arms")
+    assert "### test, own context (2 utterances)" in tables
+    assert "### test, 30 s windows with timestamps (2 utterances)" in tables
+    without = compare(
+        load(plan_path, {"human": [], "full_window": False}), tmp_path / "clips", options
+    )
+    assert {row.decoding for row in without.rows} == {"clip"}
+    assert any(note.startswith("`full_window: false`") for note in without.notes)
+
+
 def test_references_of_other_recordings_cannot_show_what_label_errors_cost(
     plan_path: Path, tmp_path: Path
 ) -> None:

@@ -63,6 +63,18 @@ def test_a_finished_study_transcribes_nothing_again_and_refuses_other_data(
         run_study(load(world, {"language": "fr"}), tmp_path / "study", ())
 
 
+def test_a_study_shows_both_decodings(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twister_loop.asr.toy.ToyRecognizer.full_window", lambda self: self)
+    plan = load(world)
+    study = run_study(plan, tmp_path / "study", ())
+    assert [row.decoding for row in study.rows] == [
+        decoding for decoding in ("clip", "standard") for _ in range(2 * len(plan.sets))
+    ]
+    assert study.markdown().count(" in standard decoding (") == len(plan.sets)
+
+
 def test_models_that_are_trained_once_are_not_called_different(world: Path, tmp_path: Path) -> None:
     toy.speak([*toy.HUMAN, "ie ua oe"], human := tmp_path / "data" / "human")
     listing = (human / "metadata.jsonl").read_text()

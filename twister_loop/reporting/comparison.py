@@ -122,6 +122,7 @@ def _format_difference(difference: ArmDifference | None) -> str:
     if difference is None:
         return ""
     points = f"{100 * difference.rate:+.2f}"
+    # Without an interval the number alone would read as a result.
     if difference.low is None or difference.high is None:
         return f"{points} (interval {UNKNOWN})"
     interval = f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f})"
@@ -168,6 +169,7 @@ def _range(numbers: Iterable[float | None], form: str = ",") -> str:
     >>> _range([1108, 1112]), _range([60, 60]), _range([None])
     ('1,108-1,112', '60', 'not known')
     """
+    # Seeds may differ in their voices and so in their clips: both ends, and no mean.
     known = [number for number in numbers if number is not None]
     if not known:
         return UNKNOWN

@@ -32,6 +32,7 @@ def score_arms(
         reports: Reports by arm, one for every seed that was trained.
         normalizer: Normalizer of the plan.
     """
+    # Once for the untouched model: to repeat it would pretend that its luck is known.
     folders = {UNTOUCHED: [untouched], **reports}
     for decoding in DECODINGS:
         outcomes = {
@@ -63,6 +64,7 @@ def _score_set(set_name: str, decoding: Decoding, outcomes: SetOutcomes) -> Iter
             decoding=decoding,
             utterances=len(first.groups),
             measure=measure,
+            # By every measure, since others publish one or the other.
             errors={
                 counted: metrics.sum_counts(
                     [count for outcome in outcomes[arm] for count in outcome.counts(counted)]

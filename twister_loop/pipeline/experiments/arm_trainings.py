@@ -50,6 +50,7 @@ def count_training(
         seed=arm.seed,
         updates=_sum_known(lineage),
         updates_in_total=_sum_known(updates),
+        # Of the last round alone: it made the weights that are measured.
         mixture=(mixture := _count_mixture(rounds[-1])),
         near_twins=_count_near_twins(arm, rounds[-1]),
         label_errors=(
@@ -64,11 +65,13 @@ def count_training(
 
 def _count_updates(candidate: Path) -> int | None:
     """Return the number of updates that a training logged; None if it has no log."""
+    # Counted and not taken from the plan: what was planned is what is to be checked.
     log = candidate / TRAINING_LOG
     return len(log.read_bytes().splitlines()) if log.is_file() else None
 
 
 def _sum_known(updates: Sequence[int | None]) -> int | None:
+    # A part of a sum would pass for the whole.
     known = [count for count in updates if count is not None]
     return sum(known) if len(known) == len(updates) else None
 
@@ -95,6 +98,7 @@ def _count_near_twins(arm: Plan, round_folder: Path) -> dict[str, int]:
         ("texts", TEXTS.path(round_folder), bool(arm.voices)),
         ("replay", FILTERED_REPLAY.path(round_folder), bool(arm.replay)),
     ):
+        # Texts are selected in every round, also where no voice speaks them.
         if is_used and folder.is_dir():
             tally = Funnel.load(folder).rejected.get(HELD_OUT_TEXT, Tally())
             dropped[origin] = tally.utterances

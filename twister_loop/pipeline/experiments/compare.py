@@ -105,6 +105,7 @@ def compare(
     for name, seed in setup.trainings:
         _check_same_plan(setup, name, seed)
     failures = tuple(_run_arms(setup))
+    # Read from the disk and not kept while they ran: most of them finished in an earlier call.
     failed = {(failure.arm, failure.seed) for failure in failures}
     # An arm may have failed with some of the seeds only.
     finished = {
@@ -127,6 +128,7 @@ def _run_arms(setup: _Setup) -> Iterator[ArmFailure]:
             with explain_faults(f"{run}: the arm cannot go on"):
                 arm = _plan_of_seed(setup, name, seed)
                 finished = list(refine(arm, run, share_stages(setup.folder)))
+                # `refine` may end early without an error: an earlier round would pass for the last.
                 if len(finished) < arm.rounds:
                     raise ConfigError(
                         f"{run}: ended after {len(finished)} of {arm.rounds} rounds, since a round "
@@ -190,6 +192,7 @@ def _summarize(
 
     arm, [seed, *_] = next(iter(finished.items()))
     first_round = RunFolder.read(setup.run_folder(arm, seed)).finished_rounds[0]
+    # Any arm has it: the untouched model is measured before the first round of each.
     reports = {arm: [report(arm, seed) for seed in seeds] for arm, seeds in finished.items()}
     rows = tuple(score_arms(UNTOUCHED.path(first_round), reports, setup.plan.normalizer))
     trainings = tuple(

@@ -44,6 +44,7 @@ def check_names(plans: Mapping[str, Plan]) -> None:
     if not plans:
         raise ConfigError("arms: there is no arm to compare")
     folders: dict[str, str] = {}
+    # Two arms in one folder would refuse each other's rounds after hours of training.
     for name in plans:
         folder = run_folder(Path(), name, 0).name
         if not folder[0].isalnum() or "/" in name or name == UNTOUCHED:
@@ -103,6 +104,7 @@ def check_same_data(first: tuple[Plan, Path], other: tuple[Plan, Path]) -> None:
     corpora, first_corpora = _corpora_by_place(plan), _corpora_by_place(first_plan)
     for round_folder in RunFolder.read(run).round_folders:
         for place, named in corpora.items():
+            # An arm may leave out replay, or train on references: that is what it is for.
             if named != first_corpora.get(place):
                 continue
             lists = (

@@ -39,6 +39,7 @@ def describe_limits(plan: Plan, comparison: Comparison) -> Iterator[str]:
 
 
 def _describe_seeds(comparison: Comparison) -> Iterator[str]:
+    # An arm may have one seed where others have several, if its other trainings failed.
     single = [training.arm for training in comparison.trainings if len(training.seeds) == 1]
     if single:
         arms = "all arms" if len(single) == len(comparison.trainings) else ", ".join(single)
@@ -83,6 +84,7 @@ def _describe_references(plan: Plan, comparison: Comparison) -> Iterator[str]:
             "itself is not shown."
         )
     if SELF_TRAINING in trainings and KEPT_REFERENCES in trainings:
+        # Said in numbers, since fewer clips would pass for the price of label errors.
         labeled = trainings[SELF_TRAINING].seeds[0].mixture.get("pseudo")
         true = trainings[KEPT_REFERENCES].seeds[0].mixture.get("human")
         if labeled and true and true.utterances < labeled.utterances:

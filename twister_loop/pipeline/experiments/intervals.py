@@ -126,6 +126,7 @@ def estimate_gap_share(
     have the error rate that lies at this share of the way. None if the gap itself is not shown, for
     then no share can be excluded.
     """
+    # Divided by a gap that may be zero, a share could be anything.
     gap = estimate_difference(ceiling, untouched, groupings)
     if not gap.is_shown or gap.rate >= 0:
         return None
@@ -178,6 +179,7 @@ def _estimate(terms: WeightedArms, groupings: Groupings) -> _Estimate:
     weighted = sum(weight * arm.errors.mean(axis=0) for weight, arm in terms)
     deviations = (weighted - rate * lengths) / max(lengths.sum(), 1)  # (utterances,)
     widths = [_half_width(deviations, groups, luck) for groups in groupings]
+    # One kind of unit that cannot be judged leaves the whole interval open.
     known = [width for width in widths if width is not None]
     return _Estimate(rate, max(known) if len(known) == len(widths) else None)
 

@@ -42,6 +42,7 @@ def list_references(plan: Plan, folder: Path) -> Manifest | None:
 def count_references_of_pool(plan: Plan, references: Manifest, folder: Path) -> int:
     """Count the recordings of the pool that have a reference, by content."""
     pool = gather(plan.pool, plan.language, "pool", out=folder / "pool")
+    # Ids come from the content, so copies under other names match.
     transcribed = {utterance.id for utterance in references if utterance.text}
     count = sum(utterance.id in transcribed for utterance in pool)
     log.info("%d of %d recordings of the pool have a reference", count, len(pool))
@@ -69,6 +70,7 @@ def with_kept_references(arm: Plan, filtered_labels: Path, references: Path, *, 
             f"pool_references: none of the {clips} clips that the filters keep has a reference; "
             "references are found by the content of a recording, so one that `scan` cuts has none"
         )
+    # As human speech, so that leaks and near twins are looked for as in every other arm.
     return replace(arm, human=(*arm.human, ManifestFile(file=kept.path)))
 
 
