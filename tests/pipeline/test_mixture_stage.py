@@ -145,8 +145,8 @@ def test_what_is_asked_and_taken_is_counted_and_told(
     assert "mix: pseudo it calls: 0.017 h asked, 0.017 h taken of 0.033 h" in caplog.text
     [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warning == (
-        "mix: pseudo it talks: 0.017 h asked, 0.006 h taken of 0.033 h, so that hours.talks "
-        "(0.00555556 h) hold"
+        "mix: pseudo it talks: 0.017 h asked, 0.006 h taken of 0.033 h, because of hours.talks "
+        "(0.00555556 h)"
     )
 
 

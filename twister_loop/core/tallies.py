@@ -35,6 +35,10 @@ class Funnel(JsonRecord):
     and `no_text`."""
 
 
+NOTABLE_LOSS = 0.02
+"""Part of the asked hours of a mixture whose loss is told; less is lost by drawing whole clips."""
+
+
 @dataclass(frozen=True)
 class MixtureSource:
     """Speech of one origin, language and corpus, which a mixture draws from."""

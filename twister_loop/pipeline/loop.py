@@ -18,6 +18,7 @@ from ..core.scratch import full_disk_as_space_error
 from ..core.types import Report
 from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
+from .mixture_forecast import check_mixture
 from .novelty import check_new_audio
 from .plan import Plan
 from .preflight import (
@@ -59,6 +60,7 @@ def run_round(
     pseudo_labels = steps.transcribe(pool, labeler)
     texts = steps.select_texts(pseudo_labels)
     filtered_labels = steps.filter_labels(pseudo_labels, texts)
+    check_mixture(steps, filtered_labels, texts)
 
     # Trusted labels -> voices -> synthetic speech that the champion understands.
     voiced = [

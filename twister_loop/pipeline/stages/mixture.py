@@ -25,15 +25,13 @@ from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.progress import show_progress
 from ...core.segments import MAX_WINDOW, join_texts
-from ...core.tallies import MixtureContents, MixtureSource, Tally
+from ...core.tallies import NOTABLE_LOSS, MixtureContents, MixtureSource, Tally
 from ...core.types import Language, Seconds, Utterance
 from ...data.mixture import REPLAY, SPEECHLESS, MixOptions, MixtureGroup
 from ...data.neighbors import CutIndex, Stretches, find_stretches
 
 log = logging.getLogger(__name__)
 
-NOTABLE_LOSS = 0.02
-"""Part of the hours asked whose loss is a warning; less is lost by drawing whole clips."""
 ROUNDING: Seconds = 1e-3
 """Seconds that are rounding: manifests hold milliseconds."""
 MAX_CUTS_BEFORE = 256
@@ -177,7 +175,7 @@ def _log_contents(
             logging.WARNING if is_less else logging.INFO,
             "mix: %s: %.3f h asked, %.3f h taken of %.3f h%s",
             group, asked / 3600, taken / 3600, source.available.duration / 3600,
-            f", so that {', '.join(reached_limits)} hold" if is_less and reached_limits else "",
+            f", because of {', '.join(reached_limits)}" if is_less and reached_limits else "",
         )  # fmt: skip
         if wanted.get(group) and not source.taken.utterances:
             log.warning(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.tallies import Tally
+from ...core.tallies import NOTABLE_LOSS, Tally
+from ...core.types import Seconds
 from ...pipeline.stage_table import TEXTS
 from ...pipeline.stages.annotation import SpeakerCounts
 from ..summary import RoundSummary
@@ -53,11 +54,16 @@ def _mixture_rows(summary: RoundSummary) -> Iterator[tuple[str, str, str]]:
         name = ", ".join(filter(None, (source.origin, source.lang, source.corpus)))
         # By duration, as the weights of the plan are.
         share = source.taken.duration / total if total else 0.0
-        available = f"of {format_tally(source.available)}"
+        notes = list[str]()
+        if source.taken != source.available:
+            notes.append(f"of {format_tally(source.available)}")
+        # Whole clips are drawn, so what is asked is never reached to the second.
+        if source.asked and source.taken.duration < source.asked * (1 - NOTABLE_LOSS):
+            notes.append(f"{format_duration(source.asked)} asked")
         yield (
             f"mixture: {name}",
             f"{format_tally(source.taken)}, {share:.0%}",
-            available if source.taken != source.available else "",
+            "; ".join(notes),
         )
 
 
@@ -91,7 +97,15 @@ def format_tally(tally: Tally) -> str:
     >>> format_tally(Tally(utterances=12, duration=90.0))
     '12 utterances, 1.5 min'
     """
-    minutes = tally.duration / 60
+    return f"{tally.utterances} utterances, {format_duration(tally.duration)}"
+
+
+def format_duration(seconds: Seconds) -> str:
+    """Return a duration in minutes, or hours if it is long.
+
+    >>> format_duration(90.0), format_duration(9000.0)
+    ('1.5 min', '2.5 h')
+    """
+    minutes = seconds / 60
     # One decimal of an hour is too coarse below two hours.
-    time = f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-    return f"{tally.utterances} utterances, {time}"
+    return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
