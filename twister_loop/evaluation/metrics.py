@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cdist, cpdist
 
 from ..core.types import ErrorCount, Language, Measure, Proportion, Utterance
 from ..text import scripts
@@ -71,6 +72,35 @@ def count_errors(reference: str, hypothesis: str, measure: Measure) -> ErrorCoun
 def count_tokens(text: str, measure: Measure) -> int:
     """Count the tokens of a normalized text, as a measure counts them in references."""
     return count_errors(text, "", measure).length
+
+
+def measure_similarities(references: Sequence[str], hypotheses: Sequence[str]) -> np.ndarray:
+    """Return the share of characters that two texts have in common, without spaces; pair by pair.
+
+    Returns:
+        1 minus edits per character of the longer text, 0..1; of shape (texts,).
+
+    >>> measure_similarities(["press one", "press two"], ["press one", "press too"]).tolist()
+    [1.0, 0.875]
+    """
+    return cpdist(
+        _without_spaces(hypotheses),
+        _without_spaces(references),
+        scorer=Levenshtein.normalized_similarity,
+    )
+
+
+def measure_similarity_matrix(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """Return the same of every transcript and every reference; (hypotheses, references)."""
+    return cdist(
+        _without_spaces(hypotheses),
+        _without_spaces(references),
+        scorer=Levenshtein.normalized_similarity,
+    )
+
+
+def _without_spaces(texts: Sequence[str]) -> list[str]:
+    return [text.replace(" ", "") for text in texts]
 
 
 def count_repeated_ngrams(hypothesis: str, size: int = 5) -> Proportion:
