@@ -1,11 +1,12 @@
 """Reproduction: the same plan, seed and machine give the same bytes; edits are named."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from twister_loop import ConfigError, RunFolder, load, refine
+from twister_loop import ConfigError, RunFolder, load, next_round, refine
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.environment import Environment, describe_environment
@@ -97,6 +98,19 @@ def test_differences_of_the_machines_are_named(run: Path) -> None:
     [first, _] = reproduce(run, run.parent / "elsewhere")
     assert f"processor: a slide rule -> {machine.processor}" in first.machine_differences
     assert any(line.startswith("packages.numpy: 0.1 -> ") for line in first.machine_differences)
+
+
+def test_looks_of_a_round_that_was_set_aside_are_repeated(run: Path) -> None:
+    # As after `--restart` of a round whose candidate had been evaluated already.
+    shutil.rmtree(run / "round-02")
+    RunFolder.read(run).note_last_round()
+    aside = run / "round-02.aside-1"
+    shutil.copytree(run / "round-01" / "inputs", aside / "inputs")
+    shutil.copytree(run / "round-01" / "report", aside / "report")
+    edit(aside / "report" / "made.json")
+    next_round(load(run / "round-01" / "plan.yaml"), run)
+    [_, second] = reproduce(run, run.parent / "elsewhere")
+    assert second.is_identical, second.differing_files
 
 
 def test_a_missing_round_is_told(run: Path) -> None:

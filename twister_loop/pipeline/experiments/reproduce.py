@@ -30,7 +30,7 @@ from ..plan_reader import load
 from ..rollbacks import write_rollbacks
 from ..run_check import NOTE, read_note
 from ..run_folder import RunFolder, awaits_approval, round_number
-from ..stage_table import APPROVAL, INPUTS, position_of
+from ..stage_table import APPROVAL, INPUTS, REPORT, position_of
 
 UNCOMPARED = NOTES | {NOTE, "environment.json", "decoder.json"}
 """Names of files that are no results; the environments of both rounds are compared apart."""
@@ -93,6 +93,7 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
         if index >= len(repetition.finished_rounds):
             plan = load(before / "plan.yaml")
             _check_plan(plan, before)
+            _copy_earlier_looks(before, into)
             try:
                 next_round(plan, into)
             except NothingNew as reason:
@@ -109,6 +110,16 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
         if done:
             write_rollbacks(done, into)
         yield comparison
+
+
+def _copy_earlier_looks(before: Path, into: Path) -> None:
+    """Copy what counts as looks at the held-out sets: attempts at a round that were set aside."""
+    for aside in sorted(before.parent.glob(f"{before.name}.*")):
+        record, copy = REPORT.path(aside) / PROVENANCE, into / aside.name
+        if record.is_file() and not copy.exists():
+            shutil.copytree(aside / INPUTS, copy / INPUTS)
+            REPORT.path(copy).mkdir()
+            shutil.copy(record, REPORT.path(copy))
 
 
 def _copy_approval(before: Path, now: Path) -> None:
