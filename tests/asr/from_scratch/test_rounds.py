@@ -80,3 +80,28 @@ def test_a_first_round_trains_on_human_speech_and_its_candidate_is_judged(
     assert completed.candidate.engine == "deepspeech2"
     assert completed.report.scores[0].decoding == "greedy CTC"
     assert not completed.verdict.accepted  # after two steps it transcribes no better than before
+
+
+def test_the_measured_models_of_a_comparison_have_had_equally_many_updates(
+    plan_path: Path, tmp_path: Path
+) -> None:
+    from twister_loop import load
+    from twister_loop.pipeline.experiments.arms import CompareOptions
+    from twister_loop.pipeline.experiments.compare import compare
+
+    rows = [{"file_name": f"{n}.wav", "text": text} for n, text in enumerate(TEXTS["pool"])]
+    listing = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (tmp_path / "pool" / "metadata.jsonl").write_text(listing)
+    write_whistles([text := "바람이 분다"], tmp_path / "test")
+    row = json.dumps({"file_name": "0.wav", "text": text})
+    (tmp_path / "test" / "metadata.jsonl").write_text(row)
+    plan = load(plan_path, {"test": {"test": "test"}, "pool_references": "pool"})
+    arms = ("supervised", "2 rounds, from champion", "2 rounds, from untouched")
+    comparison = compare(plan, tmp_path / "arms", CompareOptions(updates=4, rounds=2, arms=arms))
+    assert not comparison.failures
+    assert {
+        training.arm: (seed.updates, seed.updates_in_total)
+        for training in comparison.trainings
+        for seed in training.seeds
+    } == dict(zip(arms, [(4, 4), (4, 4), (4, 8)], strict=True))
+    assert not any("updates" in note for note in comparison.notes)
