@@ -137,22 +137,46 @@ def test_differences_of_bootstrapped_rates_are_a_paired_bootstrap(groups: list[s
     second = [ErrorCount(substitutions=n % 3, insertions=n % 2, hits=8) for n in range(40)]
     drawn = metrics.bootstrap_rates({"first": first, "second": second}, seed=5, groups=groups)
     paired = metrics.paired_bootstrap(second, first, seed=5, groups=groups)
-    assert np.allclose(np.sort(drawn["second"] - drawn["first"]), paired)
+    by_utterance = metrics.paired_bootstrap(second, first, seed=5)
+    differences = np.sort(drawn["second"] - drawn["first"])
+    # Of speakers and utterances, those that differ more.
+    assert np.allclose(max(differences, by_utterance, key=np.std), paired)
 
 
-def test_speakers_or_recordings_are_drawn_whole_if_there_are_enough() -> None:
+def test_intervals_of_few_speakers_are_the_wider_ones() -> None:
+    """Five speakers, each better or worse throughout, are no evidence of a gain."""
+    before = [ErrorCount(substitutions=2, hits=8)] * 100
+    after = [ErrorCount(substitutions=1 if n % 5 < 4 else 3, hits=8) for n in range(100)]
+    speakers = [str(n % 5) for n in range(100)]
+    by_utterance = metrics.percentile_interval_95(metrics.paired_bootstrap(after, before, seed=1))
+    by_speaker = metrics.percentile_interval_95(
+        metrics.paired_bootstrap(after, before, seed=1, groups=speakers)
+    )
+    assert by_utterance[1] < 0 < by_speaker[1]
+    # Speakers without differences of their own: utterances leave more doubt.
+    mixed = [ErrorCount(substitutions=n % 2, hits=8) for n in range(100)]
+    alike = [str(n // 2) for n in range(100)]
+    drawn = metrics.paired_bootstrap(mixed, before, seed=1, groups=alike)
+    assert (drawn == metrics.paired_bootstrap(mixed, before, seed=1)).all()
+    assert metrics.widest_interval_95(np.arange(100.0), np.arange(50.0))[1] > 90
+
+
+def test_speakers_or_recordings_are_drawn_whole_from_two_on() -> None:
     speech = [Utterance(id=str(n), speaker=f"s{n % 12}") for n in range(48)]
     assert metrics.choose_resampling_groups(speech) == (
         "speakers",
         [utterance.speaker for utterance in speech],
     )
     one_speaker = [
-        replace(utterance, speaker="s", audio_filepath=Path(f"{int(utterance.id) % 5}.wav"))
-        for utterance in speech
+        replace(utterance, speaker="s", audio_filepath=Path("all.wav")) for utterance in speech
     ]
     assert metrics.choose_resampling_groups(one_speaker)[0] == "utterances", (
-        "five recordings are too few"
+        "one recording says nothing of others"
     )
+    two_speakers = [*one_speaker[1:], replace(one_speaker[0], speaker="t")]
+    assert metrics.choose_resampling_groups(two_speakers)[0] == "speakers"
+    unnamed = [*one_speaker[1:], replace(one_speaker[0], speaker=None)]
+    assert metrics.choose_resampling_groups(unnamed)[0] == "utterances"
     many_recordings = [
         replace(utterance, audio_filepath=Path(f"{int(utterance.id) // 4}.wav"))
         for utterance in one_speaker

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ..core.types import ErrorCount, Measure, Score, Seconds, SetKind
+from ..core.types import ErrorCount, Measure, Score, Seconds, SetKind, Share
 from .measures import find_common_measure
 
 Decoding = Literal["clip", "standard"]
@@ -27,6 +27,15 @@ class SetSize:
     """Measure that the set is read by."""
     tokens: Mapping[Decoding, Mapping[Measure, int]]
     """Tokens of the references by decoding, which may be of a part of the set, and by measure."""
+    utterances: int
+    seconds: Seconds = 0.0
+    """Duration of the whole set; 0 if it is not known."""
+    units: int = 0
+    """Speakers, recordings or utterances, whose luck the gates draw; 0 if it is not known."""
+    speakers: int = 0
+    """Number of speakers; 0 if not every utterance names one."""
+    error_rates: Mapping[Decoding, Mapping[Measure, Share]] = field(default_factory=dict)
+    """Error rates of the untouched model; empty before they are measured."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Outcome:
     mixed: Sequence[ErrorCount]
     """Errors of the mixed error rate (MER): unspaced scripts by character, all else by word."""
     groups: Sequence[str]
-    """Speaker, recording or utterance of each utterance; the bootstrap draws groups whole."""
+    """Speaker, recording or utterance of each utterance, whose errors go together."""
     resampling_unit: str = "utterances"
     """What the groups are: `speakers`, `recordings` or `utterances`."""
     seconds: Seconds | None = None
@@ -60,8 +69,11 @@ class PooledCounts:
     measure: Measure
     candidate: Sequence[ErrorCount]
     champion: Sequence[ErrorCount]
+    untouched: Sequence[ErrorCount]
     groups: Sequence[str]
     """Set, and speaker, recording or utterance, of every utterance."""
+    resampling_unit: str
+    """What the groups are."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,6 @@ class Evidence:
     untouched: Mapping[str, Outcome]
     champion: Mapping[str, Outcome]
     candidate: Mapping[str, Outcome]
-    seed: int
     references: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     """Outcomes of other untouched models, by their names in the plan."""
     # Decoding every development set once more takes minutes, so it is done on request only.
@@ -81,10 +92,19 @@ class Evidence:
     standard: Evidence | None = None
     """The same sets, or a part of each, in standard decoding; None if the recognizer has no other
     decoding than its own."""
+    looks: Mapping[str, int] = field(default_factory=dict)
+    """By set, the number of candidates of this run that were judged on it, this one included."""
 
     def decoded(self, decoding: Decoding) -> Evidence:
         """Return the outcomes of a decoding."""
-        return self.standard if decoding == "standard" and self.standard else self
+        if decoding == "clip" or self.standard is None:
+            return self
+        # A look at a set is a look at all that was decoded of it.
+        return replace(self.standard, looks=self.looks)
+
+    def look(self, names: Sequence[str]) -> int:
+        """Return the largest number of looks at any of some sets; 1 if none was counted."""
+        return max((self.looks.get(name, 1) for name in names), default=1)
 
     def set_names(self, *kinds: SetKind, only: Sequence[str] = ()) -> list[str]:
         """Return the names of the candidate's sets.
@@ -111,10 +131,18 @@ class Evidence:
         measure = measure or find_common_measure(
             self.candidate[name].score.measure for name in names
         )
+
+        def pool(outcomes: Mapping[str, Outcome]) -> list[ErrorCount]:
+            return [count for name in names for count in outcomes[name].counts(measure)]
+
         return PooledCounts(
             measure,
-            candidate=[count for name in names for count in self.candidate[name].counts(measure)],
-            champion=[count for name in names for count in self.champion[name].counts(measure)],
+            candidate=pool(self.candidate),
+            champion=pool(self.champion),
+            untouched=pool(self.untouched),
             # Two sets may use the same speaker name for different speakers.
             groups=[f"{name}/{group}" for name in names for group in self.candidate[name].groups],
+            resampling_unit=" and ".join(
+                sorted({self.candidate[name].resampling_unit for name in names})
+            ),
         )

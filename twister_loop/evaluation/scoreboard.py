@@ -14,7 +14,7 @@ from ..core.types import ErrorCount, Measure, Report, Score, Share
 from ..text.contamination import HeldOutTexts
 from ..text.normalizers._base import Normalizer
 from .evidence import Decoding, Outcome
-from .metrics import bootstrap_rates, percentile_interval_95, sum_counts
+from .metrics import bootstrap_rates, sum_counts, widest_interval_95
 from .outcomes import load_outcomes
 from .pooling import SET_KINDS, add_pooled_sets
 from .utterance_diffs import UtteranceDiff, compare_utterances, open_transcripts
@@ -24,6 +24,8 @@ DECODINGS: tuple[Decoding, ...] = ("clip", "standard")
 
 Draws = dict[tuple[Measure, str], np.ndarray]
 """Bootstrapped error rates of one set, by measure and model; each of shape (resamples,)."""
+DrawsByUnit = list[Draws]
+"""The same with utterances drawn and, where they are known, with speakers or recordings drawn."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,9 @@ class _Comparison:
             intervals={
                 name: {
                     model: {
-                        measure: Interval(*percentile_interval_95(draws[name][measure, model]))
+                        measure: Interval(
+                            *widest_interval_95(*(drawn[measure, model] for drawn in draws[name]))
+                        )
                         for measure in MEASURES
                     }
                     for model in by_model
@@ -183,8 +187,8 @@ def _load_all_outcomes(
     }
 
 
-def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> Draws:
-    """Bootstrap one set once for all measures and models, so that their draws are paired."""
+def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> DrawsByUnit:
+    """Bootstrap one set for all measures and models at once, so that their draws are paired."""
     counts = {
         (measure, model): outcome.counts(measure)
         for model, outcome in outcomes.items()
@@ -192,11 +196,12 @@ def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> Draws:
     }
     # All models transcribed the same utterances, so any model's groups will do.
     groups = next(iter(outcomes.values())).groups
-    return bootstrap_rates(counts, seed, groups=groups)
+    known_units = [None, groups] if len(set(groups)) < len(groups) else [None]
+    return [bootstrap_rates(counts, seed, groups=units) for units in known_units]
 
 
 def _compute_changes(
-    outcomes: Mapping[str, Mapping[str, Outcome]], draws: Mapping[str, Draws], baseline: str
+    outcomes: Mapping[str, Mapping[str, Outcome]], draws: Mapping[str, DrawsByUnit], baseline: str
 ) -> dict[str, dict[Measure, RateChange]]:
     """Return the change from a baseline model to the candidate, by set and measure.
 
@@ -212,8 +217,9 @@ def _compute_changes(
         candidate = by_model["candidate"]
         for measure in MEASURES:
             # The draws are paired, so their difference is a paired bootstrap.
-            differences = draws[name][measure, "candidate"] - draws[name][measure, baseline]
-            low, high = percentile_interval_95(differences)
+            low, high = widest_interval_95(
+                *(drawn[measure, "candidate"] - drawn[measure, baseline] for drawn in draws[name])
+            )
             before = by_model[baseline].score.count(measure).rate
             after = candidate.score.count(measure).rate
             changes.setdefault(name, {})[measure] = RateChange(

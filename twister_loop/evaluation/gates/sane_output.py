@@ -1,7 +1,8 @@
 """Gate that rejects a candidate that hallucinates more, though its error rate may be fine.
 
 Every symptom is compared with the champion's on the same set, since some sets have it by nature,
-such as repeated digits in telephone numbers.
+such as repeated digits in telephone numbers; and with the untouched model's, since a rise below the
+limit in every round adds up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class SaneOutput(Gate):
 
     # Absolute, since most symptoms are absent in a good champion and any rise would be infinite.
     at_most: Fraction = 0.02
-    """Largest rise of a share on any set, absolute (0.02 is 2 points): insertions per reference
+    """Largest rise of a share on any set, over the champion and over the untouched model, absolute
+    (0.02 is 2 points): insertions per reference
     word or character, by the measure of the set; repeated 5-grams; letters of a foreign script;
     empty transcripts; and transcripts cut off at the length limit."""
     decoding: Decoding = "clip"
@@ -34,13 +36,16 @@ class SaneOutput(Gate):
         evidence = evidence.decoded(self.decoding)
         reasons = [
             f"{name}{IN_DECODING[self.decoding]}: {symptom} {before:.1%} -> {after:.1%}, limit "
-            f"{100 * self.at_most:+.1f} points"
+            f"{100 * self.at_most:+.1f} points over the {model}"
             for name in evidence.set_names(only=self.sets)
-            for (symptom, before), (_, after) in zip(
+            for (symptom, champion), (_, untouched), (_, after) in zip(
                 _symptoms(evidence.champion[name].score),
+                _symptoms(evidence.untouched[name].score),
                 _symptoms(evidence.candidate[name].score),
                 strict=True,
             )
+            # The lower of the two decides.
+            for before, model in [min((champion, "champion"), (untouched, "untouched model"))]
             if after - before > self.at_most
         ]
         return Objection(self.name, "; ".join(reasons)) if reasons else None
