@@ -31,7 +31,7 @@ class Example:
     sentence_tokens: tuple[list[int], ...] = ()
     """The text by sentences; empty if the decoder has no room for their timestamps."""
     previous_text_tokens: tuple[int, ...] = ()
-    """`<|startofprev|>` and the end of the same speaker's previous text; empty without room."""
+    """`<|startofprev|>` and the end of what was said before; empty without room."""
     copy: int = 0
     """Number of this occurrence of the utterance in the training set, from 1."""
     with_timestamps: bool = False

@@ -121,8 +121,8 @@ class WhisperOptions(DecodingOptions):
     """Share of labels with timestamps of each sentence, 0 to 1, drawn anew in every epoch, so that
     the model keeps them. The default cost no accuracy without timestamps (BENCHMARKS.md)."""
     previous_text: Fraction = used_by("fine_tune", 0.0)
-    """Share of labels after the previous text of the same speaker, 0 to 1, if packing provides it.
-    The previous text takes at most half of the decoder's context."""
+    """Share of labels after the previous text, 0 to 1: what was said before in the same recording,
+    where its cuts follow each other. It takes at most half of the decoder's context."""
     spec_augment: bool = used_by("fine_tune", False)
     """Whether to mask frequencies and times of the features at random (adaptive SpecAugment,
     arXiv 1912.05533)."""
