@@ -26,7 +26,8 @@ TEXTS = ["how vexingly quick daft zebras jump", "sphinx of black quartz judge my
 # Pangrams, so that every letter is measured.
 DEVELOPMENT = ["pack my box with five dozen jugs", "waltz bad nymph for quick jigs vex"]
 TEST = ["the five boxing wizards jump quickly", "glib jocks quiz nymph to vex dwarf"]
-RETENTION = ["aia io e aiuola", "uo ei a ou"]
+# Vowels only, which the untouched recognizer knows: two sentences that differ would decide nothing.
+RETENTION = ["aia io e aiuo", "uo ei a ou"]
 
 
 def prepare(folder: Path) -> Path:
