@@ -56,6 +56,7 @@ def _imitate(clip: Samples, count: int, rng: np.random.Generator) -> npt.NDArray
     quiet = frames[levels <= np.percentile(levels, QUIET_PERCENTILE)]
     window = np.hanning(FRAME)
     power = np.square(np.abs(np.fft.rfft(quiet * window))).mean(axis=0) / np.square(window).sum()
+    # Noise and no loop of the quiet frames, which would be heard as a buzz.
     spectrum = np.fft.rfft(noise)
     bins = np.linspace(0.0, 1.0, len(spectrum)), np.linspace(0.0, 1.0, len(power))
     return np.fft.irfft(spectrum * np.sqrt(np.interp(*bins, power)), count)

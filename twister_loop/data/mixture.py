@@ -141,6 +141,7 @@ class MixOptions:
                     f"shares: those of the {kind} {', '.join(names)} add up to {100 * total:g} %, "
                     "and there is only a whole; lower one of them"
                 )
+        # Origins alone: which languages there are is known when the labels are.
         present = [origin for origin in origins if self._may_have(origin)]
         largest = {
             origin: self.shares.get(origin, self._largest_share(origin)) for origin in present
@@ -190,8 +191,10 @@ class MixOptions:
         durations = {
             group: seconds * self._weight(group) for group, seconds in available.items() if seconds
         }
+        # Before shares and caps, which are absolute and have to hold in the end.
         for level, temperature in self.temperature.items():
             durations = _apply_temperature(durations, FIELD_OF_LEVEL[level], temperature)
+        # Replay guards what was known; the same few clips again and again would be learned by heart.
         return {
             group: min(seconds, available[group]) if group.origin in TAKEN_ONCE else seconds
             for group, seconds in durations.items()
@@ -219,6 +222,7 @@ class MixOptions:
         {'pseudo it talks': 1.0, 'human it calls': 1.0}
         """
         asked = self.asked_durations(available)
+        # What a limit of 0 matches is in no mixture, and must not be taken for a contradiction.
         groups = [group for group in asked if asked[group] and not self._is_excluded(group)]
         self._check_names(list(asked), groups)
         if not groups:
@@ -280,6 +284,7 @@ class MixOptions:
     @property
     def _caps(self) -> dict[str, Share]:
         """Return the largest share by name, with those of replayed speech and clips without."""
+        # `at_most` may name them too; then the smaller one holds.
         own = {REPLAY: self.replay, SPEECHLESS: self.speechless}
         return {
             name: min(self.at_most.get(name, 1.0), own.get(name, 1.0))

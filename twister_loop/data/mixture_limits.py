@@ -81,6 +81,8 @@ def find_conflict(limits: Sequence[Limit], sources: int) -> list[Limit]:
     shares = [limit for limit in limits if limit.share is not None]
     if _has_mixture(shares, sources):
         return []
+    # What is left when no limit can be spared is a smallest contradiction, and all of it is told:
+    # each of its limits may be the one that is wrong.
     for limit in list(shares):
         others = [other for other in shares if other is not limit]
         if not _has_mixture(others, sources):
@@ -106,6 +108,7 @@ def fill(asked: Array, most: Array, limits: Sequence[Limit], repeatable: Collect
         Seconds of each source, (sources,).
     """
     scale = float(asked.sum())
+    # The usual case, without loading the solver.
     if not repeatable and all(limit.holds(asked) for limit in limits):
         return asked
     seconds = _Program(asked, most, limits, scale).solve(repeatable)
@@ -164,6 +167,7 @@ class _Program:
         while sources:
             level, duals = self._maximize_least(sources, ceiling)
             is_full = ceiling is not None and level >= ceiling * (1 - EXACT)
+            # A dual value of 0 may belong to a blocked source too, which the next program finds.
             blocked = {
                 source
                 for source, dual in zip(sources, duals, strict=True)

@@ -146,6 +146,7 @@ def find_stretches(
     >>> [list(found[number]) for number in range(len(found))]
     [[0, 1], [2]]
     """
+    # Two arrays and not a list of lists, which would take 100 bytes for every clip of its own.
     joined, bounds = array("q"), array("q")
     for first in lines:
         if previous[first] >= 0:  # it comes with the cut before it

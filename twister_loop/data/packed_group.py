@@ -26,6 +26,7 @@ class PackedGroup:
     @property
     def previous_text(self) -> str | None:
         """Return what was said before the group in its recording, if that is known."""
+        # Of the first utterance alone: what follows it is in the label.
         return self.placed[0][1].previous_text
 
     @property
@@ -58,6 +59,7 @@ class PackedGroup:
     @property
     def origin(self) -> Origin:
         """Return the origin of most of the time; a group with a switch may have two."""
+        # By time and not by number: a borrowed phrase is short.
         durations = defaultdict[Origin, Seconds](float)
         for _, utterance in self.placed:
             durations[utterance.origin] += utterance.duration
@@ -81,6 +83,7 @@ class PackedGroup:
                 origin=utterance.origin,
                 lang=utterance.lang,
                 text=utterance.text or "",
+                # To milliseconds, as manifests hold times.
                 start=round(start, 3),
                 end=round(start + utterance.duration, 3),
             )

@@ -117,6 +117,7 @@ def mix(
     if offsets and not drawn:
         raise ConfigError("mix: the weights, shares and caps leave nothing of what there is")
     _log_contents(contents, wanted, options.reached_limits(wanted))
+    # Stretches and not lines, so that cuts of a recording stay in their order.
     order = array("q", range(len(bounds)))
     rng.shuffle(order)
     bounds.append(len(drawn))
@@ -253,6 +254,7 @@ def _draw(
     while available > ROUNDING and wanted >= available - ROUNDING:
         yield from (stretches[number] for number in range(len(stretches)))
         wanted -= available
+    # Beyond it nothing fits, and millions of clips would be looked at for nothing.
     shortest = min((durations[line] for line in stretches.lines), default=0.0)
     for number in rng.sample(range(len(stretches)), len(stretches)):
         if wanted < shortest - ROUNDING:

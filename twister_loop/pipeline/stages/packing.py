@@ -154,5 +154,6 @@ def _read_pause(before: Utterance, after: Utterance) -> audio.Samples | None:
             channel=before.channel,
         )
     except AudioError as error:
+        # The clips themselves were read, so the window is usable with room tone instead.
         log.warning("%s: no pause is read after %s: %s", before.audio_filepath, before.id, error)
         return None
