@@ -32,6 +32,13 @@ class Conformer(JointRecognizer):
     kernel: Annotated[int, Range(1, 1023)] = 31
     """Width of a convolution, in frames of 40 ms."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_heads(self.width, self.heads, "width")
+        # The padding on both sides of a frame is equally long.
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be an odd number, not {self.kernel}")
+
     def build_network(self, vocabulary_size: int) -> JointModel:
         from ._from_scratch.attention_decoders import TransformerDecoder
         from ._from_scratch.encoders import ConformerEncoder

@@ -33,6 +33,11 @@ class DeepSpeech2(ScratchRecognizer):
     """Heads of that self-attention."""
     dropout: Annotated[float, Range(0, below=1)] = 0.1
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attention:
+            self._check_heads(2 * self.hidden, self.heads, "twice `hidden`")
+
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
         from ._from_scratch.deepspeech2_model import DeepSpeech2Model
 

@@ -29,6 +29,10 @@ class ListenAttendSpell(JointRecognizer):
     heads: Annotated[int, Range(1, 1024)] = 4
     dropout: Annotated[float, Range(0, below=1)] = 0.3
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_heads(2 * self.hidden, self.heads, "twice `hidden`")
+
     def build_network(self, vocabulary_size: int) -> JointModel:
         from ._from_scratch.attention_decoders import Speller
         from ._from_scratch.encoders import ListenerEncoder

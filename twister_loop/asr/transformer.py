@@ -29,6 +29,10 @@ class Transformer(JointRecognizer):
     inner: Annotated[int, Range(1, 1000000)] = 2048
     """Width of the feed-forward layers."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_heads(self.width, self.heads, "width")
+
     def build_network(self, vocabulary_size: int) -> JointModel:
         from ._from_scratch.attention_decoders import TransformerDecoder
         from ._from_scratch.encoders import TransformerEncoder

@@ -82,6 +82,20 @@ class ScratchArchitecture(Recognizer):
                 f"{self.epochs} (`epochs`)"
             )
 
+    def _check_heads(self, width: int, heads: int, name: str) -> None:
+        """Check that attention can be cut into its heads.
+
+        Args:
+            width: of the hidden states.
+            heads: of the attention.
+            name: of the option that gives the width, for the message.
+
+        Raises:
+            ValueError: The heads would have different widths.
+        """
+        if width % heads:
+            raise ValueError(f"heads must divide {name}, which is {width}, and {heads} does not")
+
     @abstractmethod
     def build_network(self, vocabulary_size: int) -> torch.nn.Module:
         """Return the network, its weights drawn from torch's random state.

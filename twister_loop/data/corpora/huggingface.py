@@ -84,7 +84,7 @@ class HuggingFace(Corpus):
         """
         rows = self._load()
         # A streamed set may not know its features before its first row.
-        columns = list(rows.features or next(iter(rows.take(1)), {}))
+        columns = list(rows.features or next(self._iterate(rows.take(1)), {}))
         for column in filter(None, (self.audio, self.text, self.speaker, self.lang_column)):
             if column not in columns:
                 raise ConfigError(
