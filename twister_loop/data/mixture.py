@@ -194,7 +194,7 @@ class MixOptions:
         # Before shares and caps, which are absolute and have to hold in the end.
         for level, temperature in self.temperature.items():
             durations = _apply_temperature(durations, FIELD_OF_LEVEL[level], temperature)
-        # Replay guards what was known; the same few clips again and again would be learned by heart.
+        # Replay guards what was known; a few clips again and again would be learned by heart.
         return {
             group: min(seconds, available[group]) if group.origin in TAKEN_ONCE else seconds
             for group, seconds in durations.items()
