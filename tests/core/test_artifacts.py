@@ -28,6 +28,7 @@ from twister_loop.core.artifacts import (
 from twister_loop.core.content_check import check_unchanged
 from twister_loop.core.digests import folder_size
 from twister_loop.core.errors import EditedError, describe_os_error
+from twister_loop.core.file_hashes import FileHashCache
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,13 @@ def test_audio_is_part_of_the_record(heavy: Heavy) -> None:
         "audio/a.wav",
         "manifest.jsonl",
     }
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"a": 1}', '{"a": [1, 2, 3, 4]}', "{"])
+def test_a_damaged_cache_of_digests_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "hashes.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"hashes\.json: "):
+        FileHashCache(tmp_path)
 
 
 @pytest.mark.parametrize(

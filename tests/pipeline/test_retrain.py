@@ -30,6 +30,18 @@ def eager_plan(plan: Plan) -> Plan:
     return replace(plan, new_audio=NewAudioOptions(minutes=0.01, settled=0.0))
 
 
+def test_a_clock_that_was_set_back_does_not_hide_the_audio_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.speak(["a io"], tmp_path, labeled=False)
+    folder = AudioFolder(tmp_path, settled=30)
+    assert list(folder.files()) == []
+    now = time.time()
+    for offset, is_listed in ((-3600, True), (-10, False), (10, False), (3600, True)):
+        monkeypatch.setattr("time.time", lambda offset=offset: now + offset)
+        assert bool(list(folder.files())) == is_listed
+
+
 def test_a_round_starts_only_with_enough_new_audio(eager_plan: Plan, tmp_path: Path) -> None:
     run, pool = tmp_path / "run", tmp_path / "data" / "pool"
     assert retrain_run(eager_plan, run).number == 1

@@ -136,6 +136,16 @@ def test_a_run_that_another_process_works_on_is_left_alone(made: Path) -> None:
         roll_back(made, 1)
 
 
+def test_a_damaged_verdict_does_not_keep_people_from_an_older_champion(made: Path) -> None:
+    (made / "round-04" / "verdict" / "verdict.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"verdict\.json"):
+        _ = RunFolder.read(made).champion_folder
+    with pytest.raises(ConfigError, match=r"verdict\.json"):
+        roll_back(made, 4)
+    assert roll_back(made, 3).after == 4
+    assert RunFolder.read(made).champion_folder == made / "round-03"
+
+
 @pytest.mark.parametrize("line", ["{}", "not JSON", '{"to": 1}', '{"to": -1, "after": 4}'])
 def test_a_damaged_record_is_told_and_no_champion_is_guessed(made: Path, line: str) -> None:
     (made / ROLLBACKS).write_text(f"{line}\n")

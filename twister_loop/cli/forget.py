@@ -174,6 +174,10 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
             "used it, with this `model` of `asr` in PLAN:"
         )
         yield f"  {CANDIDATE.path(clean)}"
+        if clean != champion:
+            run, number = shlex.quote(str(run_folder.path)), round_number(clean)
+            yield "or make it the champion of this run again, for later rounds to go on from:"
+            yield f"  twister rollback {run} {number}"
     else:
         yield "No champion is without it, so PLAN must begin with the untouched model."
     yield "Later rounds of this run go on from its champion and its voices, so they inherit it."

@@ -250,8 +250,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as cause:  # the latter: brackets nested thousands deep
         raise ConfigError(
-            f"{path}: not JSON ({cause}); restore the file, or delete its folder to have it made "
-            "again"
+            f"{path}: not JSON ({cause}); restore the file (of a round in progress its folder can "
+            "be deleted instead, and is made again)"
         ) from cause
 
 
@@ -289,8 +289,8 @@ class JsonRecord:
             return schema.parse_json(cls, path.read_bytes())
         except (OSError, ValueError) as cause:
             raise ConfigError(
-                f"{path}: cannot be read ({cause}); restore the file, or delete its folder to have "
-                "it made again"
+                f"{path}: cannot be read ({cause}); restore the file (of a round in progress its "
+                "folder can be deleted instead, and is made again)"
             ) from cause
 
     @classmethod

@@ -57,7 +57,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ConfigError(
             f"{path}: missing or damaged, so nothing tells what the folder was made from; restore "
-            "the file, or delete the folder to have it made again"
+            "the file (of a round in progress its folder can be deleted instead, and is made again)"
         )
     return record
 

@@ -15,7 +15,7 @@ from typing import Self
 from . import schema
 from .artifacts import find_run_root, read_json, write_json
 from .digests import digest_path
-from .errors import AudioError
+from .errors import AudioError, ConfigError
 from .manifest import Manifest
 from .types import Utterance
 
@@ -32,11 +32,16 @@ class FileHashCache:
     def __init__(self, folder: Path) -> None:
         self.run = find_run_root(folder)
         self._path = self.run / "hashes.json"
-        self._digests: dict[str, tuple[int, int, str]] = (
-            schema.parse_data(dict[str, tuple[int, int, str]], read_json(self._path))
-            if self._path.is_file()
-            else {}
-        )
+        self._digests: dict[str, tuple[int, int, str]] = {}
+        if self._path.is_file():
+            try:
+                content = read_json(self._path)
+                self._digests = schema.parse_data(dict[str, tuple[int, int, str]], content)
+            except ValueError as cause:
+                raise ConfigError(
+                    f"{self._path}: cannot be read ({cause}); restore it, or delete it to have all "
+                    "recordings hashed again when they are listed"
+                ) from cause
 
     def digest(self, path: Path) -> str:
         """Return 16 hexadecimal digits of the sha256 of a file's content. Raises OSError."""

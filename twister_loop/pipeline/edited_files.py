@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import EditedError
 from .run_check import ROUND_NAME
-from .stage_table import VERDICT
+from .stage_table import APPROVAL, VERDICT
 
 
 @contextmanager
@@ -37,6 +37,11 @@ def _describe_remedy(path: Path, plan: Path, run: Path) -> str | None:
     if round_folder is None:
         return None
     plan_path, run_path = shlex.quote(str(plan)), shlex.quote(str(run))
+    if any(path.is_relative_to(stage.path(round_folder)) for stage in (VERDICT, APPROVAL)):
+        return (
+            f"move {round_folder.name} out of the run and name the round to go on from with "
+            f"`twister rollback {run_path} ROUND`"
+        )
     if VERDICT.path(round_folder).is_dir():
         return f"go on from an older champion with `twister rollback {run_path} ROUND`"
     return (

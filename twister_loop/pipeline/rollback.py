@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.artifacts import PRUNED
 from ..core.content_check import check_unchanged
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, TwisterError
 from ..core.forgotten import check_nothing_half_removed
 from ..core.scratch import full_disk_as_space_error
 from .approval import current_user
@@ -69,7 +69,7 @@ def champions_to_go_back_to(run_folder: RunFolder) -> list[int]:
         *(
             round_number(folder)
             for folder in run_folder.finished_rounds
-            if is_approved(folder) and _has_weights(folder)
+            if _was_accepted(folder) and _has_weights(folder)
         ),
     ]
 
@@ -103,7 +103,7 @@ def _current_champion(run_folder: RunFolder) -> int | None:
     """Return the number of the champion's round; None if rounds that decide it are missing."""
     try:
         champion = run_folder.champion_folder
-    except ConfigError:  # a rollback is the remedy that its message names
+    except TwisterError:  # a rollback is the remedy that its message names
         return None
     return round_number(champion) if champion else 0
 
@@ -115,11 +115,22 @@ def _check_nothing_pending(run_folder: RunFolder, to: int, set_aside: bool) -> N
             f"{run_folder.path}: {unfinished.name} is in progress and began from the present "
             f"champion; finish it, or set it aside with `twister rollback {run} {to} --set-aside`"
         )
-    if waiting := run_folder.awaiting_approval:
+    try:
+        waiting = run_folder.awaiting_approval
+    except TwisterError:  # a damaged verdict accepts nothing
+        waiting = None
+    if waiting:
         raise ConfigError(
             f"{run_folder.path}: the candidate of round {round_number(waiting)} awaits approval; "
             f"decide first: `twister approve {run}` or `twister refuse {run} --note REASON`"
         )
+
+
+def _was_accepted(folder: Path) -> bool:
+    try:
+        return is_approved(folder)
+    except TwisterError:  # its verdict is damaged, so it is no champion to choose
+        return False
 
 
 def _has_weights(folder: Path) -> bool:

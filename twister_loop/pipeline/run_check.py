@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def check_champion(
     champion: int,
     finished: Sequence[Path],
     rollbacks: Sequence[Rollback],
-    last_approved: bool,
+    last_approved: Callable[[], bool],
 ) -> None:
     """Check that the champion of a run is the one that its records name.
 
@@ -126,7 +126,7 @@ def check_champion(
         champion: Number of the round whose candidate the folders say is the champion; 0 for none.
         finished: Folders of all finished rounds.
         rollbacks: Rollbacks of the run.
-        last_approved: Whether the candidate of the last finished round became the champion.
+        last_approved: Tells whether the candidate of the last finished round became the champion.
 
     Raises:
         ConfigError: The round that the records name is not there, or the last round is not.
@@ -142,12 +142,14 @@ def check_champion(
         missing = CANDIDATE.path(run / round_name(champion))
         raise ConfigError(f"{missing} is missing, and its weights are the champion; {go_back}")
     if recorded > max(last, taken_back):
+        folder = run / round_name(recorded)
+        missing = VERDICT.path(folder) if folder.is_dir() else folder
         raise ConfigError(
-            f"{run / round_name(recorded)} is missing, although the run has finished it; {go_back}"
+            f"{missing} is missing, although the run has finished the round; {go_back}"
         )
     if rollbacks and taken_back >= last:
         expected, source = rollbacks[-1].to, f"{run} was {rollbacks[-1]}"
-    elif not finished or last_approved:
+    elif not finished or last_approved():
         return
     else:
         # Not kept, so its champion is still the champion. Runs of earlier versions do not name it.

@@ -168,7 +168,8 @@ class RunFolder:
             round_number(champion) if champion else 0,
             finished,
             rollbacks,
-            last_approved=bool(finished) and is_approved(finished[-1]),
+            # Not read if a rollback decides: its verdict may be what is damaged.
+            last_approved=lambda: is_approved(finished[-1]),
         )
         return champion
 

@@ -114,6 +114,8 @@ def _seconds_since_change(path: Path) -> Seconds:
     try:
         # Not the time of modification: tools such as `cp -p` and rsync set that back to the time
         # of the original, but no tool sets back the change of the inode.
-        return time.time() - path.stat().st_ctime
+        # The distance, since after a clock was set back all files would be of the future, and a
+        # round would wait for hours; the clock of a server that holds the files may be a bit ahead.
+        return abs(time.time() - path.stat().st_ctime)
     except OSError:
         return 0.0

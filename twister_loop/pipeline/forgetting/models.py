@@ -62,9 +62,9 @@ def find_models(
 
 
 def find_clean_champion(run_folder: RunFolder, models: Collection[AffectedModel]) -> Path | None:
-    """Return the folder of the last accepted round whose candidate used none of the speech."""
+    """Return the folder of the last accepted round that stands and used none of the speech."""
     affected = {model.folder for model in models}
-    for folder in reversed(run_folder.finished_rounds):
+    for folder in reversed(run_folder.standing_rounds):
         candidate = CANDIDATE.path(folder)
         name = candidate.relative_to(run_folder.path).as_posix()
         # Weights that were pruned are no champion to go back to.
