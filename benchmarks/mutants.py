@@ -93,12 +93,12 @@ ROOMS = {
             "data/test_mixture*.py",
             "pipeline/test_mixture*.py",
             "pipeline/stages/test_mixture*.py",
-            "data/test_pack*.py",
+            "audio/test_augmentation.py",
         ),
     ),
     "packing": Room(
         ("data/pack*.py", "data/neighbors.py", "pipeline/stages/packing.py"),
-        ("data/test_pack*.py", "data/test_neigh*.py"),
+        ("data/test_pack*.py", "data/test_neigh*.py", "pipeline/stages/test_pack*.py"),
     ),
     "filtering": Room(
         ("pipeline/stages/filtering.py",),

@@ -232,7 +232,10 @@ class _Finder(ast.NodeVisitor):
             self.offer(node, "statement removed", "pass")
             return
         declared = self.returned[-1]
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        if declared == "bool":  # for which None is as good as False
+            if not isinstance(node.value, ast.Constant):
+                self.offer(node.value, "returns nothing", "False", "True")
+        elif not (isinstance(node.value, ast.Constant) and node.value.value is None):
             self.offer(node.value, "returns nothing", "None")
         empty = EMPTY.get(declared.partition("[")[0])
         if empty and self.text(node.value) != empty:
