@@ -9,14 +9,9 @@ from ..audio import io as audio
 from ..core.errors import AudioError, ConfigError
 from ..core.progress import show_progress
 from ..core.types import Utterance
-from ..evaluation import metrics
-from ..evaluation.evidence import Decoding, SetSize
-from ..evaluation.measures import choose_measure
 from ..evaluation.outcomes import LONG_SUFFIX, HeldOutSet
-from ..evaluation.scoreboard import MEASURES
 from .input_check import describe_rejected
 from .plan import Plan
-from .stages.evaluation import draw_part
 
 log = logging.getLogger(__name__)
 
@@ -110,32 +105,6 @@ def _unusable(place: str, utterance: Utterance, reason: str) -> ConfigError:
     return ConfigError(
         f"{place}: {utterance.audio_filepath} cannot be transcribed ({reason}), and its words "
         "would count as deletions for every model; mend it, or remove it from the set"
-    )
-
-
-def measure_set_size(plan: Plan, held_out: HeldOutSet) -> SetSize:
-    """Count the reference tokens of a set by every measure, in both decodings."""
-    speech = list(held_out.speech)
-    # A recognizer without another decoding is read in its own one, on the whole set.
-    part = (
-        draw_part(held_out.speech, plan.full_window, plan.seed)
-        if plan.asr.full_window()
-        else speech
-    )
-    parts: dict[Decoding, list[Utterance]] = {"clip": speech, "standard": part}
-    return SetSize(
-        kind=held_out.kind,
-        measure=plan.normalizer.measure or choose_measure(speech),
-        tokens={
-            decoding: {
-                measure: sum(
-                    metrics.count_tokens(_normalized_text(plan, utterance), measure)
-                    for utterance in utterances
-                )
-                for measure in MEASURES
-            }
-            for decoding, utterances in parts.items()
-        },
     )
 
 

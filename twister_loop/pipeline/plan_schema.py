@@ -30,7 +30,7 @@ MIN_FULL_WINDOW_UTTERANCES = 200
 """Fewest utterances that represent a set in standard decoding. With fewer, the interval of the
 error rate is too wide to compare it with anybody's."""
 DEFAULT_GATES = ["no_regression", "retention", "significant", "sane_output"]
-"""Gates of a plan that names none; `retention` only where there is a retention set."""
+"""Gates of a plan that names none."""
 
 
 @dataclass(frozen=True)
