@@ -446,7 +446,7 @@ def test_reports_of_different_normalizers_are_not_compared(plan: Plan, tmp_path:
     done = next_round(plan, tmp_path / "run")
     reports = [Report.load(done.folder / stage) for stage in ("untouched", "champion", "report")]
     with pytest.raises(ConfigError, match="such error rates do not compare"):
-        judge(plan.gates, *reports, {}, Basic(numbers=False), 1, out=tmp_path / "verdict")
+        judge(plan.gates, *reports, {}, Basic(numbers=False), out=tmp_path / "verdict")
 
 
 def test_two_processes_cannot_work_on_one_run(plan: Plan, tmp_path: Path) -> None:
