@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twister_loop import ErrorCount
 from twister_loop.core.types import Proportion, Score
-from twister_loop.evaluation.evidence import Outcome
+from twister_loop.evaluation.evidence import Evidence, Outcome
 from twister_loop.evaluation.pooling import add_pooled_sets, pool_scores
 
 FIRST = Score(
@@ -110,3 +110,43 @@ def test_every_kind_of_several_sets_gets_a_pooled_one() -> None:
     assert both.resampling_unit == "recordings and speakers"
     assert pooled["all test sets"].resampling_unit == "speakers"
     assert [count.hits for count in pooled["all test sets"].words] == [5, 6]
+
+
+def test_gates_pool_development_sets_only() -> None:
+    def outcomes(hits: int) -> dict[str, Outcome]:
+        counts = ("words", "characters", "mixed")
+        return {
+            name: replace(
+                outcome(replace(score, name=name), "s1"),
+                **{count: [ErrorCount(hits=hits + place)] for place, count in enumerate(counts)},
+            )
+            for name, score in (
+                ("phone", FIRST),
+                ("news", replace(FIRST, kind="retention")),
+                ("calls", SECOND),
+            )
+        }
+
+    evidence = Evidence(outcomes(30), champion=outcomes(10), candidate=outcomes(20))
+    pooled = evidence.pool_development_counts()
+    assert pooled.measure == "words" and pooled.groups == ["phone/s1", "calls/s1"]
+    assert [count.hits for count in pooled.champion] == [10, 10]
+    assert [count.hits for count in pooled.candidate] == [20, 20]
+    assert [count.hits for count in pooled.untouched] == [30, 30]
+    assert pooled.resampling_unit == "speakers"
+    assert evidence.pool_development_counts("mixed").candidate[0].hits == 22
+    assert evidence.set_names() == ["phone", "news", "calls"]
+    assert evidence.set_names("retention") == ["news"]
+    assert evidence.set_names("development", only=("calls", "news")) == ["calls"]
+    assert evidence.set_names(only=("news", "no such set")) == ["news"]
+    assert evidence.decoded("clip") is evidence and evidence.decoded("standard") is evidence
+    looked_at = replace(evidence, looks={"phone": 2, "news": 5})
+    both = replace(looked_at, standard=evidence)
+    assert both.decoded("clip") is both
+    assert both.decoded("standard") == looked_at, "a look counts for all that was decoded"
+    assert [both.look(names) for names in ([], ["calls"], ["phone"], ["news", "phone"])] == [
+        1,
+        1,
+        2,
+        5,
+    ]
