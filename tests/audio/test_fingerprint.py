@@ -1,6 +1,5 @@
 """Fingerprints find the same recording again, and tell different ones apart."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,12 @@ def clip(samples: audio.Samples, path: Path, rate: int = RATE, codec: str = "PCM
     return Utterance(id=path.stem, audio_filepath=path, duration=audio.read_duration(path))
 
 
+def are_same(utterance: Utterance, other: Utterance) -> bool:
+    return fingerprint.is_same_recording(
+        fingerprint.read_fingerprint(utterance), fingerprint.read_fingerprint(other)
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "rate", "codec"),
     [("a.wav", 8_000, "PCM_16"), ("a.flac", 44_100, "PCM_16"), ("a.wav", 8_000, "ULAW"),
@@ -41,25 +46,19 @@ def test_a_recording_is_found_at_another_rate_and_level_and_in_another_codec(
 ) -> None:
     original = clip(babble(1), tmp_path / "original.wav")
     converted = clip(0.2 * babble(1), tmp_path / name, rate, codec)
-    assert list(fingerprint.find_duplicates([converted], [original])) == [(converted, original)]
+    assert are_same(converted, original)
 
 
 def test_different_recordings_are_no_duplicates(tmp_path: Path) -> None:
     recordings = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(1, 8)]
-    different = [clip(babble(seed), tmp_path / f"{seed}.wav") for seed in range(11, 18)]
-    assert list(fingerprint.find_duplicates(different, recordings)) == []
+    for seed in range(11, 18):
+        different = clip(babble(seed), tmp_path / f"{seed}.wav")
+        assert not any(are_same(different, recording) for recording in recordings)
 
 
-def test_a_recording_of_another_duration_is_not_read(tmp_path: Path) -> None:
-    longer = replace(clip(babble(1), tmp_path / "original.wav"), duration=9.0)
-    same_content = clip(babble(1), tmp_path / "same.wav")
-    assert list(fingerprint.find_duplicates([same_content], [longer])) == []
-
-
-def test_unreadable_and_very_short_recordings_have_no_duplicates(tmp_path: Path) -> None:
+def test_very_short_recordings_have_no_duplicates(tmp_path: Path) -> None:
     short = clip(babble(1)[: RATE // 3], tmp_path / "short.wav")
-    missing = Utterance(id="missing", audio_filepath=tmp_path / "missing.wav", duration=1 / 3)
-    assert list(fingerprint.find_duplicates([short, missing], [short])) == []
+    assert not are_same(short, short)
 
 
 def test_short_fingerprints_must_agree_in_more_bits() -> None:
@@ -75,4 +74,4 @@ def test_a_short_word_is_found_at_another_rate_and_level(tmp_path: Path) -> None
     word = babble(1)[: RATE * 9 // 10]
     original = clip(word, tmp_path / "original.wav")
     converted = clip(0.2 * word, tmp_path / "converted.flac", 8_000)
-    assert list(fingerprint.find_duplicates([converted], [original])) == [(converted, original)]
+    assert are_same(converted, original)

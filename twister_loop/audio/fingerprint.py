@@ -2,18 +2,14 @@
 
 The fingerprint of Haitsma and Kalker (2002): the signs of how the differences between the energies
 of neighboring bands change in time. Two recordings of one sentence differ in about half of the
-bits.
+bits. `recording_search` looks for parts of recordings and at other speeds.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import AudioError
 from ..core.types import Seconds, Share, Utterance
 from . import io as audio
 from .io import Samples
@@ -42,42 +38,6 @@ padding."""
 
 Fingerprint = NDArray[np.bool_]
 """Bits of shape (frames, 32)."""
-
-
-def find_duplicates(
-    utterances: Iterable[Utterance], candidates: Iterable[Utterance]
-) -> Iterator[tuple[Utterance, Utterance]]:
-    """Yield pairs of an utterance and a candidate that are the same recording.
-
-    Only audio with about the same duration is read. Recordings under half a second and unreadable
-    files have no duplicates.
-    """
-    by_duration = sorted(candidates, key=lambda candidate: candidate.duration)
-    durations = [candidate.duration for candidate in by_duration]
-    fingerprints: dict[int, Fingerprint | None] = {}  # by index in by_duration, once read
-    for utterance in utterances:
-        first = bisect_left(durations, utterance.duration - MAX_LENGTH_DIFFERENCE)
-        end = bisect_right(durations, utterance.duration + MAX_LENGTH_DIFFERENCE)
-        # Most utterances have no candidate of their duration, and are not read at all.
-        own_fingerprint = _read_or_none(utterance) if first < end else None
-        for index in range(first, end):
-            if index not in fingerprints:
-                fingerprints[index] = _read_or_none(by_duration[index])
-            candidate_fingerprint = fingerprints[index]
-            if (
-                own_fingerprint is not None
-                and candidate_fingerprint is not None
-                and is_same_recording(own_fingerprint, candidate_fingerprint)
-            ):
-                yield utterance, by_duration[index]
-
-
-def _read_or_none(utterance: Utterance) -> Fingerprint | None:
-    try:
-        return read_fingerprint(utterance)
-    except AudioError:
-        # Others report it: a file that cannot be read is neither trained on nor measured with.
-        return None
 
 
 def read_fingerprint(utterance: Utterance) -> Fingerprint:

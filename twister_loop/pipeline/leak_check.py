@@ -21,8 +21,7 @@ from ..core.manifest import Manifest
 from ..core.progress import show_progress
 from ..core.types import TEXT_ONLY, Seconds, Utterance
 from ..evaluation.outcomes import HeldOutSet
-from ..text.comparison_form import fold_for_comparison
-from ..text.contamination import is_too_short
+from ..text.comparison_form import fold_for_comparison, is_too_short
 
 log = logging.getLogger(__name__)
 
@@ -152,12 +151,12 @@ def _refuse_files(place: str, leaked: list[tuple[str, Utterance]]) -> None:
 
 def _overlap(utterance: Utterance, other: Utterance) -> bool:
     """Return whether two utterances of one file have some of its audio in common."""
+    channels = {utterance.channel, other.channel}
+    if len(channels) == 2 and None not in channels:
+        return False
     if utterance.id == other.id:
         return True
     if TEXT_ONLY in (utterance.audio_filepath, other.audio_filepath):
-        return False
-    channels = {utterance.channel, other.channel}
-    if len(channels) == 2 and None not in channels:
         return False
     begin = max(utterance.offset, other.offset)
     end = min(utterance.offset + utterance.duration, other.offset + other.duration)

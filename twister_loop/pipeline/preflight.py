@@ -121,10 +121,11 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         _check_languages(plan, inputs)
         _check_voices(plan, run_folder, inputs)
         check_held_out_sets(plan, inputs.sets)
-        check_leaks(
+        protection = check_leaks(
             training={"pool": inputs.pool, "human": inputs.human, "replay": inputs.replay},
             sets=inputs.sets,
         )
+        protection.save(scratch / INPUTS)
         check_something_new(run_folder, scratch)
         _check_space(plan, run_folder, inputs)
         _log_warnings(plan, run_folder, inputs)

@@ -6,7 +6,7 @@ They are read from the run's folders alone: no plan is parsed and no engine is l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.artifacts import TIMING, read_json
@@ -18,6 +18,7 @@ from ..core.types import Report, Seconds, Verdict
 from ..data.mixture import SPEECHLESS as SPEECHLESS_ORIGIN
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
 from ..evaluation.trials import DecoderTrial
+from ..pipeline.leak_check import HeldOutProtection, SetProtection
 from ..pipeline.rollbacks import Rollback
 from ..pipeline.run_folder import (
     Approval,
@@ -52,7 +53,7 @@ from .record_cache import cached_record, memoize_on_folders
 from .round_folders import MANIFEST, execution_order, load_if_written, voice_folders
 from .voice_summary import VoiceSummary, summarize_voice
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""
@@ -94,6 +95,9 @@ class RoundSummary(Scoreboard):
     """A person's decision on the candidate; None if there is none."""
     set_changes: tuple[SetChange, ...] = ()
     """Differences of the held-out sets from those of earlier rounds."""
+    protection: dict[str, SetProtection] = field(default_factory=dict)
+    """References and recordings by held-out set, and those that are too short to be looked for in
+    the training data; empty for rounds in which they were not counted."""
     rollback: Rollback | None = None
     """The rollback that took the round back, so that nothing goes on from it; None if it stands."""
     removals: tuple[str, ...] = ()
@@ -149,6 +153,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
     scoreboard = memoize_on_folders(_load_scoreboard, *reports, mixture)
     languages = memoize_on_folders(_count_languages, mixture)
     changes = load_if_written(SetChanges, round_folder / INPUTS)
+    protection = load_if_written(HeldOutProtection, round_folder / INPUTS)
     return RoundSummary(
         **vars(scoreboard),
         number=round_number(round_folder),
@@ -165,6 +170,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         voices=tuple(summarize_voice(folder) for folder in voice_folders(round_folder)),
         approval=approval_of(round_folder),
         set_changes=changes.changes if changes else (),
+        protection=protection.sets if protection else {},
         rollback=RunFolder(round_folder.parent).rollback_of(round_folder) if verdict else None,
         removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),

@@ -31,6 +31,9 @@ WIDE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Range for a pattern: characters that are a syllable or a word, which count as several letters."""
 _WIDE_CHARACTER = re.compile(f"[{WIDE}]")
 _UNSPACED_CHARACTER = re.compile(f"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff{WIDE}]")
+MIN_WORDS = 5
+MIN_LETTERS = 20
+"""A text with fewer words and fewer letters is too short to be compared: a common phrase."""
 LETTERS_IN_WIDE = 3
 """Letters that a wide character counts for, as in `text.script_neutral`."""
 _ASCII = bytes(
@@ -102,6 +105,20 @@ def is_written_without_spaces(folded: str) -> bool:
     if folded.isascii():
         return False
     return 2 * len(_UNSPACED_CHARACTER.findall(folded)) > len(folded) - folded.count(" ")
+
+
+def is_too_short(folded: str) -> bool:
+    """Return whether a folded text has too few words and letters to tell it from a common phrase.
+
+    >>> is_too_short("grazie mille"), is_too_short("se tu ne vai io"), is_too_short("您拨打的电话")
+    (True, False, True)
+    """
+    letters = len(folded) - folded.count(" ")
+    if letters >= MIN_LETTERS:
+        return False
+    if folded.count(" ") + 1 >= MIN_WORDS and not is_written_without_spaces(folded):
+        return False
+    return folded.isascii() or count_comparison_letters(folded) < MIN_LETTERS
 
 
 @lru_cache(2**16)

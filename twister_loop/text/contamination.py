@@ -20,8 +20,11 @@ from rapidfuzz.fuzz import partial_ratio
 
 from ..core.types import Share, Utterance
 from .comparison_form import (
+    MIN_LETTERS,
+    MIN_WORDS,
     count_comparison_letters,
     fold_for_comparison,
+    is_too_short,
     is_written_without_spaces,
 )
 from .hashed_keys import Keys, Letters, Numbers, Postings, bags
@@ -43,9 +46,6 @@ PART: Share = 0.75
 """Share of a held-out text that is a long part of it."""
 LONG_RUN = 40
 """Letters, some eight words, that are a long part of a held-out text of any length."""
-MIN_WORDS = 5
-MIN_LETTERS = 20
-"""A text with fewer words and fewer letters is too short to be compared: a common phrase."""
 COMMON = 30
 """Held-out texts that may share a word or letter n-gram that is indexed as a rare one."""
 MIN_KEYS = 8
@@ -200,13 +200,17 @@ class _SpellingIndex:
         self._long_gram = LONG_GRAM_UNSPACED if unspaced else LONG_GRAM
         row = Letters(spellings)
         grams = row.grams(self._gram)
-        if not unspaced:
+        if unspaced:
+            grams = Keys.join(grams, row.grams(1))
+        else:
             # An n-gram within a word says no more than the word, if that is not very long.
             sizes = [len(row) / len(words) for row, words in zip(self._letters, units, strict=True)]
             has_long_words = np.array(sizes, float) > LONG_WORDS
             across = row.reaches_into_another_word(self._gram) | has_long_words[grams.texts]
             grams = Keys.join(grams.select(across), row.words())
-        self._rare = Postings(grams.rare(COMMON, MIN_KEYS))
+        rare = grams.rare(COMMON, MIN_KEYS)
+        self._rare = Postings(rare)
+        self._key_counts = np.bincount(rare.texts, minlength=len(spellings))
         self._bags = Postings(self._list_bags(row, len(spellings)))
         # So near to each other that every long run holds two of them.
         steps = [max(1, (run - self._long_gram + 1) // 2) for run in self._long_runs]
@@ -225,9 +229,8 @@ class _SpellingIndex:
         if not spellings or not self._numbers:
             return [], set()
         row, size = Letters(spellings), len(self._numbers)
-        keys = row.grams(self._gram)
-        if not self.unspaced:
-            keys = Keys.join(keys, row.words())
+        units = row.grams(1) if self.unspaced else row.words()
+        keys = Keys.join(row.grams(self._gram), units)
         near, similar = list[tuple[int, int]](), set[int]()
         texts, indexed, counts = self._rare.find(keys, size, at_least=2)
         lengths = np.array([len(spelling) for spelling in spellings])[texts]
@@ -235,6 +238,9 @@ class _SpellingIndex:
         # No text that is 1.6 times as long shares enough, and long ones share more than two keys.
         mask = (ratios < MAX_LENGTH_RATIO) & (ratios > 1 / MAX_LENGTH_RATIO)
         mask &= (counts > 2) | (lengths < SHORT)
+        # Longer ones may hold the held-out text, if they have many of its rare keys.
+        holds = (ratios >= MAX_LENGTH_RATIO) & (3 * counts > self._key_counts[indexed])
+        holding = texts[holds], indexed[holds]
         for place, candidates in group(texts[mask], indexed[mask]):
             letters = spellings[place].replace(" ", "")
             candidates = candidates[:MAX_CANDIDATES]
@@ -246,8 +252,8 @@ class _SpellingIndex:
         own_bags = self._list_bags(row, len(spellings))
         texts, indexed, _ = self._bags.find(own_bags, size, at_least=1)
         near += zip(texts.tolist(), indexed.tolist(), strict=True)
-        long_grams = row.grams(self._long_gram)
-        for place, candidates in group(*self._long.find(long_grams, size, at_least=2)[:2]):
+        parts = self._long.find(row.grams(self._long_gram), size, at_least=2)[:2]
+        for place, candidates in chain(group(*parts), group(*holding)):
             letters = spellings[place].replace(" ", "")
             near += [
                 (place, number)
@@ -281,7 +287,9 @@ class _SpellingIndex:
             (in_any_order, self._in_any_order, common_part, SHARED_WORDS),
             (letters, self._letters, edits, similar_letters),
         ]
-        if not self.unspaced:
+        if has_few_words:
+            del comparisons[0]
+        elif not self.unspaced:
             comparisons.append((encoded, self._in_order, common_part, SHARED_WORDS_IN_ORDER))
         near = set[int]()
         for text, texts, scorer, share in comparisons:
@@ -297,20 +305,6 @@ class _SpellingIndex:
         choices = [self._letters[number] for number in candidates]
         scorer = Levenshtein.normalized_similarity
         return process.extractOne(letters, choices, scorer=scorer, score_cutoff=0.5) is not None
-
-
-def is_too_short(folded: str) -> bool:
-    """Return whether a folded text has too few words and letters to tell it from a common phrase.
-
-    >>> is_too_short("grazie mille"), is_too_short("se tu ne vai io"), is_too_short("您拨打的电话")
-    (True, False, True)
-    """
-    letters = len(folded) - folded.count(" ")
-    if letters >= MIN_LETTERS:
-        return False
-    if folded.count(" ") + 1 >= MIN_WORDS and not is_written_without_spaces(folded):
-        return False
-    return folded.isascii() or count_comparison_letters(folded) < MIN_LETTERS
 
 
 def count_long_run(letters: str) -> int:

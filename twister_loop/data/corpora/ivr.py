@@ -36,6 +36,13 @@ MAX_WORD_CHARACTERS = 12
 MAX_HELD_OUT_SECONDS: Seconds = 30.0
 """Longest sentence that is held out, in seconds. A pool has longer ones too, which the scan cuts at
 pauses."""
+SPLICED: Mapping[PromptLanguage, frozenset[str]] = {
+    "it": frozenset({"dir-intro-fn"}),
+    "fr": frozenset({"confbridge-mute-out"}),
+}
+"""Prompts in no split: a second or more of their audio is also in a prompt of the test split, from
+which they were cut and joined ("Benvenuto nell'elenco"). The search of `audio.recording_search`
+found them among all prompts."""
 
 ITALIAN = PromptSet(
     name="it-carlo",
@@ -115,7 +122,11 @@ class Ivr(Corpus):
             english = select_sentences(load_recordings(ENGLISH))
             return _with_text(english, "en", "en-1")
         lang, speaker = self.lang, f"{self.lang}-1"
-        recordings = load_recordings(PROMPT_SETS[lang])
+        recordings = [
+            recording
+            for recording in load_recordings(PROMPT_SETS[lang])
+            if recording.name not in SPLICED.get(lang, ())
+        ]
         # Sentences only: single words and numbers are never held out.
         share_of = {
             recording.name: assign_share(recording.text, SHARES)

@@ -15,6 +15,7 @@ from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report
 from ...evaluation.scoreboard import RateChange, Scoreboard, build_scoreboard
 from ...evaluation.timestamps import TOLERANCE
+from ...pipeline.leak_check import describe_unprotected
 from ...pipeline.look_count import describe_looks
 from ...pipeline.run_folder import (
     RunFolder,
@@ -118,6 +119,9 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
         )
     for change in summary.set_changes:
         console.print(f"{change}; all models of this round are measured on the set as it is now")
+    for name, counts in summary.protection.items():
+        if message := describe_unprotected(name, counts):
+            console.print(message, style="dim")
     if summary.removals:
         console.print(
             f"speech was removed from this round on request ({', '.join(summary.removals)}): its "

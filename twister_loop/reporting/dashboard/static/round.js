@@ -171,6 +171,13 @@ function scoreNotes(round) {
     if (unseen < all) notes.push(`${set}, only utterances whose text is not (nearly) in the training data ` +
       `(${unseen} of ${all} ${UNITS[measure]}s): ${MEASURES[measure]} ${percent(rate(untouched))} untouched, ${percent(rate(candidate))} candidate.`);
   }
+  for (const [set, counts] of Object.entries(round.protection)) {
+    const parts = [];
+    if (counts.short_references) parts.push(`${counts.short_references} of ${counts.references} references are too short to be protected: ` +
+      "pseudo-labels may say the same");
+    if (counts.short_recordings) parts.push(`${counts.short_recordings} of ${counts.recordings} recordings are too short to be found in parts of the training data`);
+    if (parts.length) notes.push(`${set}: ${parts.join("; ")}.`);
+  }
   return notes;
 }
 
