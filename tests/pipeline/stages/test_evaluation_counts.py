@@ -349,7 +349,7 @@ def hypotheses(outcomes: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def ask(reports: Mapping[str, Report], out: Path, gates: Iterable[Gate], **others: Any) -> Any:
     models = [reports[name] for name in ("untouched", "champion", "candidate")]
     references = {"other": reports["other"]}
-    return judge([*gates], *models, references, Basic(), 11, **others, out=out)
+    return judge([*gates], *models, references, Basic(), **others, out=out)
 
 
 def test_gates_see_every_model_in_its_place_and_no_test_set(
@@ -358,7 +358,7 @@ def test_gates_see_every_model_in_its_place_and_no_test_set(
     assert ask(reports, tmp_path / "verdict", [Witness()]).accepted
     [evidence] = SHOWN
     seen = ["phone", "calls", "news"]
-    assert list(evidence.candidate) == seen and evidence.seed == 11
+    assert list(evidence.candidate) == seen and evidence.looks == {}
     assert hypotheses(evidence.untouched) == dict.fromkeys(seen, ("",))
     assert hypotheses(evidence.champion) == dict.fromkeys(seen, ("premi",))
     assert hypotheses(evidence.candidate) == dict.fromkeys(seen, ("premi due",))
@@ -413,6 +413,21 @@ def test_a_model_without_standard_decoding_is_read_in_its_own_on_the_same_part(
     reports["candidate"] = replace(reports["candidate"], full_window=())
     ask(reports, tmp_path / "again", [Witness()])
     assert SHOWN[0].standard is None
+
+
+def test_looks_at_visible_sets_are_shown_and_kept(
+    tmp_path: Path, reports: dict[str, Report]
+) -> None:
+    looks = {"phone": 3, "calls": 1, "news": 2, "secret": 9}
+    verdict = ask(
+        reports, tmp_path / "verdict", [Witness()], looks=looks, early_stopping_set="phone"
+    )
+    assert verdict.looks == {"calls": 1, "news": 2}
+    for decoding in ("clip", "standard"):
+        shown = SHOWN[0].decoded(decoding)
+        assert shown.look(list(shown.candidate)) == 2
+    fewer = ask(reports, tmp_path / "fewer", [Witness()], looks={"news": 4})
+    assert fewer.looks == {"news": 4}
 
 
 def test_all_objections_are_kept_in_the_order_of_the_gates(
