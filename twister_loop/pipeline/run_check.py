@@ -141,12 +141,10 @@ def check_champion(
     if champion and not CANDIDATE.path(run / round_name(champion)).is_dir():
         missing = CANDIDATE.path(run / round_name(champion))
         raise ConfigError(f"{missing} is missing, and its weights are the champion; {go_back}")
-    if recorded > max(last, taken_back):
-        folder = run / round_name(recorded)
-        missing = VERDICT.path(folder) if folder.is_dir() else folder
-        raise ConfigError(
-            f"{missing} is missing, although the run has finished the round; {go_back}"
-        )
+    # A round that only lost its verdict is in progress again, and will be judged again.
+    folder = run / round_name(recorded)
+    if recorded > max(last, taken_back) and not folder.is_dir():
+        raise ConfigError(f"{folder} is missing, although the run has finished it; {go_back}")
     if rollbacks and taken_back >= last:
         expected, source = rollbacks[-1].to, f"{run} was {rollbacks[-1]}"
     elif not finished or last_approved():
