@@ -74,7 +74,7 @@ class Sight:
 
         >>> low, high = Sight(5000, "words", error_rate=0.1).find_tokens(0.1, 0.025)
         >>> f"{low:.0f} to {high:.0f}"
-        '3143 to 7857'
+        '3140 to 7849'
         """
         if not distance:
             return math.inf, math.inf

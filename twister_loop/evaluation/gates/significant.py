@@ -40,8 +40,8 @@ class Significant(Gate):
 
     level: Annotated[Share, Range(0.5, below=1)] = 0.95
     """Confidence that all development sets together got better: over the champion in each round,
-    and over the untouched model in all rounds of a run together (look k at these sets is tested at
-    1 - (1 - level) / (k (k + 1)))."""
+    and over the untouched model in all rounds of a run together (look k at these sets is tested
+    with 0.61 / k**2 of the error)."""
     measure: Measure | None = None
     """Error rate to compare: `words`, `characters` or `mixed`; null takes that of the
     development sets, or `mixed` if they differ."""
