@@ -504,6 +504,13 @@ def test_names_of_own_arms_must_differ_as_folders(plan_path: Path, tmp_path: Pat
             compare(plan, tmp_path / "arms", ONE_ROUND, dict.fromkeys(names, arm))
 
 
+def test_arms_with_other_test_sets_do_not_compare(plan_path: Path, tmp_path: Path) -> None:
+    arm = build_arms(load(plan_path, {"human": []}), ONE_ROUND)["self-training"]
+    other = replace(arm, sets={"second": arm.sets["test"]})
+    with pytest.raises(ConfigError, match="'one' and 'two' have other test sets"):
+        compare(load(plan_path), tmp_path / "arms", ONE_ROUND, {"one": arm, "two": other})
+
+
 def break_training_on(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     train = ToyRecognizer.train
 
@@ -570,6 +577,9 @@ def test_only_an_empty_folder_or_a_comparison_is_taken(plan_path: Path, tmp_path
     compare(plan, tmp_path / "arms", options)
     with pytest.raises(StaleError, match=r"with other options \(updates\)"):
         compare(plan, tmp_path / "arms", replace(options, updates=30))
+    (tmp_path / "arms" / "comparison-of.json").write_text("[]")
+    with pytest.raises(StaleError, match=r"\(comparison-of.json was edited\)"):
+        compare(plan, tmp_path / "arms", options)
 
 
 def test_the_command_prints_the_tables_and_resumes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from twister_loop import ConfigError, LeakError, StaleError, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
 from twister_loop.pipeline.experiments.fine_tuning import Study, run_study
+from twister_loop.pipeline.run_folder import FORMAT
 
 
 def test_every_model_is_evaluated_on_every_set(world: Path, tmp_path: Path) -> None:
@@ -84,6 +86,15 @@ def test_models_that_are_trained_once_are_not_called_different(world: Path, tmp_
     assert "significant" not in tables and "no difference between models is claimed" in tables
     assert study.near_twins.utterances == 1
     assert "Trained on 2 utterances, 0.00 h. Dropped as near twins of held-out texts: 1." in tables
+
+
+def test_a_study_does_not_write_into_a_run(world: Path, tmp_path: Path) -> None:
+    plan = load(world)
+    (tmp_path / "run" / "round-01").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text(json.dumps({"format": FORMAT}))
+    with pytest.raises(ConfigError, match="a run with rounds, and no study; name another folder"):
+        run_study(plan, tmp_path / "run", ())
+    assert not (tmp_path / "run" / "inputs").exists()
 
 
 def test_held_out_speech_is_not_trained_on(world: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def last_round(run: Path, arm: str) -> Path:
 
 
 def check_names(plans: Mapping[str, Plan]) -> None:
-    """Raise ConfigError if arms cannot be told from each other, or are none."""
+    """Raise ConfigError if arms cannot be told from each other, do not compare, or are none."""
     if not plans:
         raise ConfigError("arms: there is no arm to compare")
     folders: dict[str, str] = {}
@@ -55,6 +55,13 @@ def check_names(plans: Mapping[str, Plan]) -> None:
         if (other := folders.setdefault(folder, name)) != name:
             raise ConfigError(
                 f"arms: {other!r} and {name!r} would share the folder {folder}; rename one"
+            )
+    first, *others = plans
+    for name in others:
+        if plans[name].sets != plans[first].sets:
+            raise ConfigError(
+                f"arms: {first!r} and {name!r} have other test sets, so their figures do not "
+                "compare; give both the same `sets`"
             )
 
 
@@ -82,7 +89,7 @@ def open_folder(plan: Plan, folder: Path, options: CompareOptions) -> None:
     if changed := [place for place, _, _ in find_differences(read_json(marker), common)]:
         raise StaleError(
             f"{folder} is a comparison of another plan or with other options "
-            f"({', '.join(changed)}); name another folder"
+            f"({', '.join(filter(None, changed)) or f'{MARKER} was edited'}); name another folder"
         )
 
 

@@ -28,7 +28,9 @@ def describe_limits(plan: Plan, comparison: Comparison) -> Iterator[str]:
     """
     yield from _describe_seeds(comparison)
     yield from _describe_updates(comparison)
-    yield from _describe_references(plan, comparison)
+    # An ablation has no arm of references, whatever the plan names.
+    if not comparison.options.ablation:
+        yield from _describe_references(plan, comparison)
     if not plan.full_window:
         yield (
             "`full_window: false`: decoding in 30 s windows with timestamps, as other tools "

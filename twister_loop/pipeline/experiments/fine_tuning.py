@@ -105,7 +105,7 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
         from_scratch: Recognizers to train from random weights.
 
     Raises:
-        ConfigError: The plan has no transcribed speech.
+        ConfigError: The plan has no transcribed speech, or the folder is that of a run.
         LeakError: Held-out speech is also in the training data.
         StaleError: The folder holds a study of other data.
     """
@@ -113,7 +113,10 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
         raise ConfigError(
             "human: a study trains on transcribed speech, and the plan names none under `human`"
         )
-    with RunFolder.open(folder).locked():
+    run_folder = RunFolder.open(folder)
+    if run_folder.round_folders:
+        raise ConfigError(f"{folder}: a run with rounds, and no study; name another folder")
+    with run_folder.locked():
         inputs = _list_inputs(plan, folder)
         reports = dict(_evaluate_models(plan, folder, inputs, from_scratch))
         rows = tuple(
