@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests import world as toy
 from tests.transcripts import misrecognize, sentences
 from twister_loop import Checkpoint, ConfigError, Plan, Report, Utterance, load, next_round
+from twister_loop.asr._base import Recognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import SetKind
@@ -54,6 +56,13 @@ def measure(
     recognizer = Remembering(transcripts=tuple(transcripts))
     checkpoint = recognizer.initial_checkpoint()
     return evaluate(recognizer, checkpoint, sets, Basic(), False, out=folder / "report")
+
+
+@dataclass(frozen=True)
+class Untrained(ToyRecognizer):
+    """A recognizer that starts from random weights."""
+
+    pretrained: ClassVar[bool] = False
 
 
 SPOKEN = sentences(60)
@@ -123,7 +132,12 @@ def test_a_language_that_the_model_does_not_understand_can_be_allowed(
 
 
 def test_a_model_that_was_never_trained_tells_nothing(plan: Plan, tmp_path: Path) -> None:
-    check_references(plan, measure(SPOKEN, [""] * 60, tmp_path))
+    report = measure(SPOKEN, [""] * 60, tmp_path)
+    check_references(replace(plan, asr=Untrained()), report)
+    # A trained one that understands nothing is another matter: the audio may be silent.
+    with pytest.raises(ConfigError, match=r"WER of 100\.0 %"):
+        check_references(plan, report)
+    assert not Recognizer.build({"use": "conformer"}).pretrained
 
 
 def test_a_few_utterances_or_clips_without_speech_are_no_broken_set(

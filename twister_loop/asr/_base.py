@@ -96,6 +96,10 @@ class Recognizer(Part):
     """False for an engine that can neither train nor align. It can still be the `labeler` of a
     plan, and transcribe with weights that another engine trained."""
 
+    pretrained: ClassVar[bool] = True
+    """False for an engine that starts from random weights: what it transcribes before the first
+    round says nothing about the held-out sets."""
+
     decoder_version: ClassVar[int] = 1
     """Raise it when the same weights and audio would give another transcript than before."""
     longest_clip: ClassVar[Seconds | None] = None

@@ -97,9 +97,11 @@ def find_misplaced(
     decoys = [*placed, *_deal_out_words(candidates)]
     chance = measure_similarity_matrix(transcripts, decoys).max(axis=1, initial=0.0)
     needed = np.maximum(MIN_OTHER_FIT, own[suspects] + MIN_GAIN)
+    # Of several that fit equally, such as two recordings of one text, the first will do.
     best = fits.argmax(axis=1)
     fit = fits[np.arange(len(suspects)), best]
     is_misplaced = (fit >= needed) & (fit >= chance + MIN_LEAD)
+    # Where chance explains more transcripts than misplaced references would, it explains all.
     if (chance >= needed).sum() > is_misplaced.sum():
         return []
     return [
@@ -138,6 +140,7 @@ def _find_heaviest_run(weights: np.ndarray) -> tuple[float, int, int]:
     """Return the largest sum of consecutive weights, and where that run starts and ends."""
     best, total, start = (0.0, 0, 0), 0.0, 0
     for place, weight in enumerate(weights.tolist()):
+        # Kadane's algorithm: a run that has lost more than it gained cannot begin the best one.
         if total <= 0:
             total, start = 0.0, place
         total += weight
@@ -150,6 +153,7 @@ def _deal_out_words(texts: Sequence[str]) -> list[str]:
     # Of texts of one or two words the shuffled ones would be the same again.
     texts_as_units = [units for text in texts if len(units := scripts.split_units(text)) > 2]
     pool = [unit for units in texts_as_units for unit in units]
+    # The seed is a property of the set, so that the same set always gets the same answer.
     random.Random(len(pool)).shuffle(pool)
     words = iter(pool)
     return [" ".join(next(words) for _ in units) for units in texts_as_units]

@@ -39,10 +39,12 @@ def count_looks(round_folder: Path, sets: Mapping[str, HeldOutSet]) -> dict[str,
         for name, held_out in sets.items()
         if held_out.kind in JUDGED_KINDS
     }
+    # From 1, because this round will judge its own candidate.
     looks = dict.fromkeys(judged, 1)
     for earlier in _find_judged_rounds(round_folder):
         digests = set[str]()
         for kind in JUDGED_KINDS:
+            # The lists and not the transcripts: pruning and removal on request keep them right.
             for manifest in (earlier / INPUTS / kind).glob("*/manifest.jsonl"):
                 digests |= _content_digests(Manifest(manifest.parent))
         for name, own_digests in judged.items():

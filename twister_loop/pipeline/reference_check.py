@@ -40,16 +40,17 @@ BEGIN_AGAIN = "and begin the round again with `twister round PLAN RUN --restart`
 def check_references(plan: Plan, untouched: Report) -> None:
     """Check the references of all sets against the transcripts of the untouched model.
 
-    Single references that seem to be exchanged are logged. A model that was never trained has
-    empty transcripts only, which tell nothing.
+    Single references that seem to be exchanged are logged. Transcripts of a model that was never
+    trained tell nothing, so they are not checked.
 
     Raises:
         ConfigError: References are shifted or shuffled, or the error rate of a set is so high that
             something else about the set must be wrong.
     """
-    sets = [TranscribedSet.load(plan, untouched, score.name) for score in untouched.scores]
-    if not any(text for transcribed in sets for text in transcribed.hypotheses):
+    if not plan.asr.pretrained:
         return
+    sets = [TranscribedSet.load(plan, untouched, score.name) for score in untouched.scores]
+    # All orders first: moved references also raise the error rate, and say more about the mistake.
     for transcribed in sets:
         check_order(transcribed)
     for transcribed in sets:
@@ -98,6 +99,7 @@ def check_order(transcribed: TranscribedSet) -> None:
     """Raise ConfigError for a block of misplaced references; log single ones."""
     references, hypotheses = transcribed.references, transcribed.hypotheses
     misplaced = find_misplaced(references, hypotheses)
+    # Both, since a short block is too little evidence for the one, and digits for the other.
     block = find_shifted_block(references, hypotheses) or _find_block(misplaced)
     count, place = len(references), transcribed.place
     examples = "; ".join(map(transcribed.describe, misplaced[:EXAMPLES]))
@@ -140,8 +142,10 @@ def check_error_rate(plan: Plan, transcribed: TranscribedSet) -> None:
     references, hypotheses = transcribed.references, transcribed.hypotheses
     pairs = list(zip(references, hypotheses, strict=True))
     rate = sum_counts([count_errors(*pair, transcribed.measure) for pair in pairs]).rate
+    # Not of a few utterances, which may all be hard, or hold a transcript that repeats itself.
     if rate < plan.highest_untouched_error or len(pairs) < MIN_UTTERANCES:
         return
+    # Of the characters, because a wrong normalizer spoils words and leaves most characters right.
     characters = sum_counts([count_errors(*pair, "characters") for pair in pairs]).rate
     example = transcribed.utterances[0]
     raise ConfigError(

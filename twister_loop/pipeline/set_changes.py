@@ -91,6 +91,7 @@ def check_set_changes(
     """
     # References of all rounds are normalized, and nearly all of them are the same.
     normalize = cache(normalizer.normalize)
+    # All rounds and not the last one alone: a set that loses one recording a round loses them all.
     histories = _read_histories(finished_rounds, normalize)
     last_round = max((history.last_round for history in histories.values()), default=0)
     changes = []
@@ -106,6 +107,7 @@ def check_set_changes(
     changes = [change for change in changes if change.gone or change.relabeled or change.added]
     for change in changes:
         log.warning("%s; all models are measured on the set as it is now", change)
+    # Only then, so that most rounds have no such file, and those of earlier versions are the same.
     if changes:
         SetChanges(tuple(changes)).save(round_folder / INPUTS)
 
@@ -134,6 +136,7 @@ class _History:
             for line_id, (content, path) in self.ever.items()
             if line_id in contents and contents[line_id] != content
         ]
+        # At least one, because in a small set one recording is more than that share.
         allowed = min(max(1, int(MAX_CHANGED_SHARE * len(self.ever))), MAX_CHANGED)
         if len(gone) + len(relabeled) <= allowed:
             return

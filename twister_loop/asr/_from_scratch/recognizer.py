@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from ...audio.io import SAMPLE_RATE
 from ...core.manifest import Manifest, iter_windows
@@ -26,6 +26,8 @@ class ScratchRecognizer(ScratchArchitecture):
     Untrained it transcribes everything as an empty text. Its first training also builds the
     vocabulary, which is saved with the weights; later trainings cannot add characters to it.
     """
+
+    pretrained: ClassVar[bool] = False
 
     def initial_checkpoint(self) -> Checkpoint:
         source = f"untrained, weights drawn from seed {self.seed}"
