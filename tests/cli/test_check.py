@@ -126,3 +126,66 @@ def test_two_gates_of_one_name_are_both_described(
     _, printed = check([str(changed(world, gates=gates)), "--json"], capsys)
     sentences = json.loads(printed)["gates"]["no_regression"]
     assert [sentence.partition(",")[0] for sentence in sentences] == ["dev", "vowels"]
+
+
+@pytest.mark.model
+def test_every_missing_model_is_named_with_its_key_and_its_size(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("TTS")
+    monkeypatch.setattr("twister_loop.core.hub.explain_unreachable", lambda: "no network")
+    missing = {"use": "whisper", "model": "nobody/no-such-model"}
+    large = {"use": "whisper", "model": "openai/whisper-large-v3"}
+    second = {"use": "second_model", "asr": missing, "at_most": 0.1}
+    plan = changed(
+        world,
+        references={"large": large},
+        voices={"speakers": {"use": "xtts", "non_commercial": True, "filters": [second]}},
+        filters={"pseudo": [second]},
+    )
+    code, printed = check([str(plan)], capsys)
+    problems = printed[printed.index("Problems") :]
+    assert code == 2 and "references.large" in printed
+    assert "openai/whisper-large-v3: cannot be had, 3,087 MB" in printed
+    for key in (
+        "references.large: no weights",
+        "voices.speakers: cannot find the model 'coqui/XTTS-v2'",
+        "filters.pseudo.second_model: no weights",
+        "voices.speakers.filters.second_model: no weights",
+    ):
+        assert key in problems, key
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("language", "hint"),
+    [("Korean", "'ko'"), ("ko-KR", "'ko'"), ("fil", "'tl'"), ("xx", "it has: af, am, ar")],
+)
+def test_a_language_that_whisper_lacks_is_answered_with_the_nearest(
+    language: str, hint: str, world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The weights need not be here: the languages of published models are known.
+    asr = {"use": "whisper", "model": "openai/whisper-small"}
+    _, printed = check([str(changed(world, asr=asr, language=language))], capsys)
+    assert f"language: Whisper has no language '{language}'" in printed and hint in printed
+
+
+def test_a_plan_is_refused_for_references_of_the_pool_that_are_missing(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = check([str(changed(world, pool_references="missing"))], capsys)
+    assert code == 2 and "pool_references:" in printed[printed.index("Problems") :]
+
+
+@pytest.mark.parametrize("run", ["toy.yaml/below", "loop", "x" * 300])
+def test_a_run_that_cannot_be_made_is_refused_by_every_command(
+    run: str, world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = world.parent
+    (folder / "loop").symlink_to("loop")
+    for command in ("run", "round", "retrain", "evaluate", "compare"):
+        extra = ["--no-prefect"] if command in ("run", "round", "retrain") else []
+        assert main([command, str(world), str(folder / run), *extra]) == 2, command
+        message = capsys.readouterr().err
+        assert message.startswith("twister: ") and "Errno" not in message
+    assert main(["check", str(world), str(folder / run)]) == 2
