@@ -252,9 +252,9 @@ def test_the_visible_gain_is_told_for_the_first_and_a_later_round() -> None:
         "development sets: 5000 words with about 500 errors of the untouched model if its error "
         "rate is 10%: in round 1 a true gain of 8% to 12% of them is found in 80% of cases; in "
         "round 10 a true gain of 12% to 19% of them is found in 80% of cases",
-        "held-out speech that shows a smaller or larger gain in the first round: 5% of the errors: "
-        "12,000 to 30,000 words (2.4 to 5.9 h); 10% of the errors: 3,000 to 7,400 words (0.6 to "
-        "1.5 h); 20% of the errors: 740 to 1,900 words (0.1 to 0.4 h)",
+        "to find a gain of 5% of the errors in round 1 takes 12,000 to 30,000 words (2.4 to 5.9 h) "
+        "of held-out speech; 10% of the errors: 3,000 to 7,400 words (0.6 to 1.5 h); 20% of the "
+        "errors: 740 to 1,900 words (0.1 to 0.4 h)",
     ]
 
 

@@ -66,11 +66,14 @@ class Significant(Gate):
             + f": {'; '.join(self._describe_looks(sight))}"
         )
         alpha = 1 - level_at_look(self.level, 1)
-        needs = "; ".join(
-            f"{gain:.0%} of the errors: {sight.describe_tokens(gain, alpha)}"
+        first, *others = (
+            f"{gain:.0%} of the errors{{}}{sight.describe_tokens(gain, alpha)}"
             for gain in SHOWN_GAINS
         )
-        yield f"held-out speech that shows a smaller or larger gain in the first round: {needs}"
+        yield (
+            f"to find a gain of {first.format(' in round 1 takes ')} of held-out speech; "
+            + "; ".join(other.format(": ") for other in others)
+        )
         for name, size in sizes.items():
             if size.kind == "development" and 0 < size.speakers < FEW_SPEAKERS:
                 yield _describe_few_speakers(name, size.speakers)
