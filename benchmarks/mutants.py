@@ -109,8 +109,8 @@ ROOMS = {
         ("text/test_contamination*.py", "text/test_hashed_keys.py", "evaluation/test_metrics.py"),
     ),
     "leaks": Room(
-        ("pipeline/leak_check.py", "audio/recording_search.py"),
-        ("pipeline/test_leak*.py", "audio/test_recording*.py", "audio/test_fingerprint.py"),
+        ("pipeline/leak_check.py",),
+        ("pipeline/test_leak*.py",),
     ),
     "held-out sets": Room(
         (
