@@ -138,7 +138,7 @@ def test_recordings_that_are_declared_speechless_are_learned_and_measured(
 ) -> None:
     add_silence(tmp_path / "data" / "human", text="", speechless=True)
     add_silence(tmp_path / "data" / "development", seconds=2, speechless="yes")
-    plan = changed(world, mix={"speechless": 0.6})
+    plan = changed(world, mix={"speechless": 0.4})
     done = next_round(load(plan), tmp_path / "run")
     silent = [line for line in Manifest(done.folder / "mixture") if line.speechless]
     assert {(line.text, line.origin) for line in silent} == {("", "human")}
