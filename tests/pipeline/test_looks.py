@@ -80,6 +80,19 @@ def test_rounds_that_were_set_aside_count_from_their_report_on(tmp_path: Path) -
     assert count_looks(tmp_path / "round-02", now) == {"dev": 3}
 
 
+def test_rounds_that_were_damaged_by_hand_still_count(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dev: Sets = {"dev": ("development", "a")}
+    list_round(tmp_path / "round-01", dev, report="1")
+    list_round(tmp_path / "round-02", dev, report="2")
+    (tmp_path / "round-01" / "report").rename(tmp_path / "round-01" / "verdict")
+    shutil.rmtree(tmp_path / "round-02" / "inputs")
+    now = list_round(tmp_path / "round-03", dev, report=None)
+    assert count_looks(tmp_path / "round-03", now) == {"dev": 3}
+    assert "round-02: its lists are missing, so it counts as a look at every set" in caplog.text
+
+
 def test_the_verdicts_of_a_run_say_which_look_they_are(
     plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,5 +1,6 @@
 """Looks and changed sets stand beside the verdict, wherever a round is shown."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_messages_have_them(summary: Summary) -> None:
     notifications = pytest.importorskip("twister_loop.flows.notifications")
     lines = notifications.format_scores(summary.rounds[-1]).splitlines()
     assert f"- {LOOKS}" in lines and f"- {CHANGE}" in lines
+
+
+def test_a_report_that_was_deleted_by_hand_is_missed(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = tmp_path / "run"
+    shutil.copytree(run, damaged, ignore=shutil.ignore_patterns(".summaries"))
+    shutil.rmtree(second_round(damaged) / "report")
+    assert main(["status", str(damaged)]) == 0
+    assert "round-02: report is missing although the round is finished" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", '{"looks": {"dev": 1}}', '{"objections": null}'])

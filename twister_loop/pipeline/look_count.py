@@ -6,6 +6,7 @@ so verdicts state the number of looks, and gates may spend their error level ove
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from ..core.digests import digest_path
 from ..core.forgotten import DIGEST_LENGTH
 from ..core.manifest import Manifest
 from ..evaluation.outcomes import HeldOutSet
-from .stage_table import INPUTS, REPORT
+from .stage_table import INPUTS, REPORT, VERDICT
+
+log = logging.getLogger(__name__)
 
 JUDGED_KINDS = ("development", "retention")
 """Kinds of sets that gates see."""
@@ -42,6 +45,10 @@ def count_looks(round_folder: Path, sets: Mapping[str, HeldOutSet]) -> dict[str,
     # From 1, because this round will judge its own candidate.
     looks = dict.fromkeys(judged, 1)
     for earlier in _find_judged_rounds(round_folder):
+        if not (earlier / INPUTS).is_dir():
+            log.warning("%s: its lists are missing, so it counts as a look at every set", earlier)
+            looks = {name: count + 1 for name, count in looks.items()}
+            continue
         digests = set[str]()
         for kind in JUDGED_KINDS:
             # The lists and not the transcripts: pruning and removal on request keep them right.
@@ -72,8 +79,10 @@ def _find_judged_rounds(round_folder: Path) -> Iterator[Path]:
     own_name = round_folder.name.lstrip(".")
     # Also `round-03.aside-1`; hidden folders are unfinished and do not match.
     for folder in sorted(round_folder.parent.glob("round-*")):
-        record = REPORT.path(folder) / PROVENANCE
-        if folder.name == own_name or not record.is_file():
+        records = (stage.path(folder) / PROVENANCE for stage in (REPORT, VERDICT))
+        # Of a finished round whose report was deleted by hand, the verdict is left.
+        record = next(filter(Path.is_file, records), None)
+        if folder.name == own_name or record is None:
             continue
         # A copy made by hand, or a round that was begun again from the same inputs, has the same
         # candidate: the same result once more is no second chance.

@@ -5,6 +5,7 @@ They are read from the run's folders alone: no plan is parsed and no engine is l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ from ..pipeline.stages.annotation import SpeakerCounts
 from .record_cache import cached_record, memoize_on_folders
 from .round_folders import MANIFEST, execution_order, load_if_written, voice_folders
 from .voice_summary import VoiceSummary, summarize_voice
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 8
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
@@ -147,6 +150,12 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
     # Approval can only be awaited after the gates have accepted, so it is not looked for earlier.
     verdict = verdict_of(round_folder) if is_finished(round_folder) else None
     awaiting = verdict is not None and awaits_approval(round_folder)
+    for stage in (UNTOUCHED, CHAMPION, REPORT) if verdict else ():
+        if not stage.path(round_folder).is_dir():
+            log.warning(
+                "%s: %s is missing although the round is finished, so its error rates are left "
+                "out; restore the folder", round_folder, stage.folder,
+            )  # fmt: skip
     mixture = MIXTURE.path(round_folder)
     # These two take seconds in a large run; a page of a round in progress asks again and again.
     reports = (stage.path(round_folder) for stage in (UNTOUCHED, CHAMPION, REPORT))
