@@ -173,9 +173,9 @@ def test_an_artifact_from_other_inputs_is_refused_and_not_changed(
     done = next_round(plan, tmp_path / "run")
     shutil.rmtree(done.folder / "verdict")
     provenance = done.folder / "filtered_labels" / "made.json"
-    provenance.write_text(provenance.read_text().replace('"version": 2', '"version": 0'))
+    provenance.write_text(re.sub('"version": [0-9]+', '"version": 0', provenance.read_text()))
     with pytest.raises(
-        StaleError, match="filtered_labels was made from other inputs: version: 0 -> 2"
+        StaleError, match=r"filtered_labels was made from other inputs: version: 0 -> [0-9]"
     ):
         next_round(plan, tmp_path / "run")
     assert '"version": 0' in provenance.read_text()
@@ -327,8 +327,8 @@ def test_sets_too_small_for_the_gates_are_reported_before_the_first_stage(
     caplog.set_level("INFO")
     next_round(plan, tmp_path / "run")
     log_text = caplog.text
-    assert "dev has 14 words: a candidate that is just as good stays undecided" in log_text
-    assert log_text.index("stays undecided") < log_text.index("round 1 in")
+    warning = "dev has 14 words: a candidate that is just as good is shown to be so in"
+    assert log_text.index(warning) < log_text.index("round 1 in")
 
 
 def test_decoding_seconds_are_recorded_unless_decoding_was_interrupted(

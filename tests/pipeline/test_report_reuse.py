@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from twister_loop import Plan, load, next_round
-from twister_loop.asr import _base
 from twister_loop.asr.ctranslate2.recognizer import CTranslate2Recognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.asr.whisper.recognizer import WhisperRecognizer
+from twister_loop.core import environment
 from twister_loop.core.artifacts import read_json, write_json
 
 
@@ -80,11 +80,11 @@ def test_another_decoder_measures_all_models_again_and_the_log_says_why(
 
 
 def patch(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    installed = _base.installed_version
+    installed = environment.installed_version
     replacements: dict[str, Any] = {
         "own decoder": (ToyRecognizer, "decoder_version", 2),
         "library": (
-            _base,
+            environment,
             "installed_version",
             lambda name: "99" if name == "numpy" else installed(name),
         ),

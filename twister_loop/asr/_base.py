@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ..core.environment import installed_version
+from ..core.environment import AUDIO_PACKAGES, installed_versions
 from ..core.manifest import Manifest
 from ..core.registry import Part
 from ..core.types import Checkpoint, Seconds, Share, Utterance
-
-AUDIO_PACKAGES = ("numpy", "av", "soundfile", "soxr")
-"""Packages that read and resample audio for every engine; other samples give other transcripts."""
 
 
 @dataclass(frozen=True)
@@ -231,12 +228,11 @@ class Recognizer(Part):
         >>> ToyRecognizer().decoder_identity()["engine"]
         'toy 1'
         """
-        packages = (*AUDIO_PACKAGES, *self.requires)
         return {
             "engine": f"{self.name} {self.decoder_version}",
             "decoding": self.decoding_description(),
             "device": self.find_device(),
-            **{package: installed_version(package) or "missing" for package in packages},
+            **installed_versions(*AUDIO_PACKAGES, *self.requires),
         }
 
     def find_device(self) -> str:

@@ -44,6 +44,7 @@ def resolve_dtype(precision: Precision) -> torch.dtype:
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
+# Not with `_gpu.find_gpu`: a build of PyTorch for processors computes there beside any GPU.
 def find_device() -> Literal["cuda", "cpu"]:
     """Return the kind of device that engines compute on in this process."""
     import torch  # takes a second, see above

@@ -174,7 +174,7 @@ def _describe_models(run_folder: RunFolder, models: Sequence[AffectedModel]) -> 
             "used it, with this `model` of `asr` in PLAN:"
         )
         yield f"  {CANDIDATE.path(clean)}"
-        if clean != champion:
+        if clean != champion:  # else there is nothing to go back to
             run, number = shlex.quote(str(run_folder.path)), round_number(clean)
             yield "or make it the champion of this run again, for later rounds to go on from:"
             yield f"  twister rollback {run} {number}"

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:
         # A disk that is full, a folder that cannot be written, a file that was deleted meanwhile.
+        # No traceback: finished stages are kept, and the sentence names the file and the remedy.
         print(f"twister: {printable(describe_os_error(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ROUND",
         help="number of an accepted round; 0 is the untouched model",
     )
+    # Not required, unlike that of a refusal: going back is urgent when a champion fails in use.
     parser.add_argument("--note", default="", help="reason, stored with the decision")
     parser.add_argument(
         "--set-aside",

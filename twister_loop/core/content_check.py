@@ -73,6 +73,7 @@ def check_unchanged(folder: Path) -> None:
     digests: Mapping[str, str] = record.get("content", {})
     may_lack_files = (folder / PRUNED).exists() or REDACTED in record
     large = dict[str, str]()
+    # In the order of the record, so that the first file that is named is the same every time.
     for name, digest in digests.items():
         path = folder / name
         if not path.is_file():
@@ -111,6 +112,7 @@ def _check_file(path: Path, digest: str) -> None:
 
 def _describe(folder: Path, files: Mapping[str, str]) -> str:
     """Return a digest of the names, sizes, times and recorded digests of files."""
+    # Times in nanoseconds: within a second a file can be written twice.
     hasher = hashlib.sha256()
     for name, digest in files.items():
         stat = (folder / name).stat()

@@ -18,6 +18,8 @@ PACKAGES = (
     "coqui-tts prefect silero-vad opencc whisper-normalizer ctranslate2 sentencepiece"
 ).split()
 """Packages whose version may change a result."""
+AUDIO_PACKAGES = ("numpy", "av", "soundfile", "soxr")
+"""Packages that read and resample audio for every engine; other samples give other transcripts."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def installed_versions(*packages: str) -> dict[str, str]:
+    """Return the version of each package, `missing` for one that is not installed."""
+    return {package: installed_version(package) or "missing" for package in packages}
 
 
 def _count_cores() -> int:

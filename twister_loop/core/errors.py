@@ -108,6 +108,7 @@ def describe_os_error(error: OSError) -> str:
     'runs/mine/lock: permission denied; let this user write there, or copy it to another place'
     """
     place = f"{error.filename}: " if error.filename else ""
+    # Some errors of Python's own library carry no number and no text of the system.
     reason = (error.strerror or str(error) or type(error).__name__).lower()
     remedies = {
         errno.ENOSPC: "make room and run the same command again, finished stages are kept",

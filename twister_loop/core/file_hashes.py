@@ -37,7 +37,7 @@ class FileHashCache:
             try:
                 content = read_json(self._path)
                 self._digests = schema.parse_data(dict[str, tuple[int, int, str]], content)
-            except ValueError as cause:
+            except ValueError as cause:  # JSON, but not of this form
                 raise ConfigError(
                     f"{self._path}: cannot be read ({cause}); restore it, or delete it to have all "
                     "recordings hashed again when they are listed"

@@ -32,11 +32,13 @@ def edits_explained(plan: Path, run: Path) -> Iterator[None]:
 
 
 def _describe_remedy(path: Path, plan: Path, run: Path) -> str | None:
+    # The first parent that is a round: files outside of rounds have no round to set aside.
     parents = (parent for parent in path.parents if ROUND_NAME.fullmatch(parent.name))
     round_folder = next(parents, None)
     if round_folder is None:
         return None
     plan_path, run_path = shlex.quote(str(plan)), shlex.quote(str(run))
+    # A rollback reads the verdicts of rounds that stand, so this one has to go first.
     if any(path.is_relative_to(stage.path(round_folder)) for stage in (VERDICT, APPROVAL)):
         return (
             f"move {round_folder.name} out of the run and name the round to go on from with "

@@ -50,6 +50,7 @@ def check_something_new(run_folder: RunFolder, prepared: Path) -> None:
     Raises:
         NothingNew: One had; the next round would make much the same candidate again.
     """
+    # All finished rounds and not only the last: after a rollback an older one may be repeated.
     now = read_note(prepared)
     for folder in reversed(run_folder.finished_rounds):
         # Its lists lost lines since it was trained, so it had more than they say.
@@ -100,6 +101,7 @@ def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
 
 def describe_end(run_folder: RunFolder, folder: Path) -> str:
     """Return what became of a finished round: `was refused by Ada on 2026-11-29: it lisps`."""
+    # First, since it is the last that happened to the round.
     if rollback := run_folder.rollback_of(folder):
         return f"was {rollback}"
     if is_approved(folder):
@@ -117,6 +119,7 @@ def _last_event(run_folder: RunFolder) -> str:
 def _have_equal_lists(before: Path, now: Path) -> bool:
     """Return whether two rounds were given the same speech and texts, wherever the files lie."""
     lists = [_find_lists(folder) for folder in (before, now)]
+    # Whole files first: usually they are equal, and parsing a million lines takes half a minute.
     return lists[0].keys() == lists[1].keys() and all(
         digest_path(lists[0][name]) == digest_path(lists[1][name])
         or _digest_lines(lists[0][name].parent) == _digest_lines(lists[1][name].parent)
@@ -126,12 +129,14 @@ def _have_equal_lists(before: Path, now: Path) -> bool:
 
 def _find_lists(inputs: Path) -> Mapping[str, Path]:
     """Return the lists of a round by name; what could not be used is no news."""
+    # `rejected/` grows with every file that cannot be read, and nothing is trained on it.
     lists = ((path.relative_to(inputs), path) for path in inputs.rglob("manifest.jsonl"))
     return {place.as_posix(): path for place, path in lists if REJECTED not in place.parts}
 
 
 def _digest_lines(folder: Path) -> Any:
     """Return a digest of the utterances of a list without their order and their files' names."""
+    # Moved files, and lines in another order, train the same candidate.
     nameless = (
         replace(utterance, audio_filepath=TEXT_ONLY, corpus=None) for utterance in Manifest(folder)
     )

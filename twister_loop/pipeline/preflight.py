@@ -230,6 +230,7 @@ def _check_filters(plan: Plan) -> None:
 
 def _check_engine(plan: Plan, run_folder: RunFolder) -> None:
     """Check that the plan's recognizer can read the champion, as if two plans had one folder."""
+    # Before the lists are made: reading a large pool takes minutes, and loading would fail later.
     champion = run_folder.champion
     if champion and champion.engine != plan.asr.name:
         run = shlex.quote(str(run_folder.path))

@@ -71,6 +71,7 @@ def _reports_by_another_decoder(
     reports: list[Path], run: Path, inputs: Mapping[str, Any]
 ) -> Iterator[list[str]]:
     """Yield the differences of earlier reports that differ in the decoder alone, newest first."""
+    # The newest is the one that would have been carried over.
     for report in reversed(reports):
         if not is_hidden(report, run) and (changes := _decoder_changes(report.parent, inputs)):
             yield changes

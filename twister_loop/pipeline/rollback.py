@@ -46,12 +46,14 @@ def roll_back(
     run_folder = RunFolder.read(run)
     with run_folder.locked():
         check_nothing_half_removed(run)
+        # Both before anything is renamed or written, so that a refusal changes nothing.
         _check_target(run_folder, to)
         _check_nothing_pending(run_folder, to, set_aside)
         if set_aside and (aside := run_folder.set_aside()):
             log.info("moved the round in progress to %s", aside)
         rollback = Rollback(
             to=to,
+            # The number before the next one, and not the last folder's: that may be missing.
             after=round_number(run_folder.next_folder()) - 1,
             by=by or current_user(),
             when=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -76,6 +78,7 @@ def champions_to_go_back_to(run_folder: RunFolder) -> list[int]:
 
 def _check_target(run_folder: RunFolder, to: int) -> None:
     run, finished = run_folder.path, run_folder.finished_rounds
+    # Named in every refusal, so that nobody has to try numbers.
     folder = run / round_name(to)
     choices = ", ".join(map(str, champions_to_go_back_to(run_folder)))
     others = f"one can go back to {choices} (0 is the untouched model)"
@@ -92,6 +95,7 @@ def _check_target(run_folder: RunFolder, to: int) -> None:
         pruned = (CANDIDATE.path(folder) / PRUNED).exists()
         reason = "were pruned (`keep` in the plan)" if pruned else "are missing"
         raise ConfigError(f"{CANDIDATE.path(folder)}: the weights of round {to} {reason}; {others}")
+    # Now and not when the next round loads them, since a decision should rest on what is there.
     if to:
         check_unchanged(CANDIDATE.path(folder))
     if to == _current_champion(run_folder):
@@ -134,5 +138,6 @@ def _was_accepted(folder: Path) -> bool:
 
 
 def _has_weights(folder: Path) -> bool:
+    # The note of a pruned candidate stays, and only its mark tells that the weights are gone.
     candidate = CANDIDATE.path(folder)
     return (candidate / "checkpoint.json").is_file() and not (candidate / PRUNED).exists()

@@ -46,6 +46,7 @@ def read_rollbacks(run: Path) -> tuple[Rollback, ...]:
     Raises:
         ConfigError: A line cannot be read, as if the file was edited or cut off.
     """
+    # A line that cannot be read is not passed over: another model would be the champion.
     path = run / ROLLBACKS
     if not path.is_file():
         return ()
@@ -66,6 +67,7 @@ def write_rollbacks(rollbacks: Iterable[Rollback], run: Path) -> None:
     lines = (
         json.dumps(schema.to_json_data(rollback), ensure_ascii=False) for rollback in rollbacks
     )
+    # As a whole under another name: a full disk or a kill must not lose the earlier lines.
     scratch = run / f".{ROLLBACKS}"
     scratch.write_text("".join(f"{line}\n" for line in lines), "utf-8", "backslashreplace")
     scratch.replace(run / ROLLBACKS)
@@ -90,6 +92,7 @@ def find_standing(numbers: Sequence[int], rollbacks: Iterable[Rollback]) -> tupl
         while remaining and remaining[0].after < number:
             standing = _go_back(standing_after, remaining.pop(0).to)
         standing = standing_after[number] = (*standing, number)
+    # Made after the last round: the next round will be the first to go on from them.
     for rollback in remaining:
         standing = _go_back(standing_after, rollback.to)
     return standing

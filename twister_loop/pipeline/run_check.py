@@ -51,6 +51,7 @@ def list_rounds(run: Path) -> list[Path]:
         (path for path in run.glob("round-*") if ROUND_NAME.fullmatch(path.name) and path.is_dir()),
         key=round_number,
     )
+    # On every listing, since a copy may appear at any time and would be read as the last round.
     for folder in folders:
         _check_name(folder)
     return folders
@@ -59,6 +60,7 @@ def list_rounds(run: Path) -> list[Path]:
 def list_strays(run: Path) -> Iterator[Path]:
     """Yield folders that look like rounds and are none, such as `round-01 (copy)`."""
     for path in sorted(run.glob("round-*")):
+        # Rounds that were set aside are meant to be there: their reports count as looks.
         is_round = ROUND_NAME.fullmatch(path.name) and path.is_dir()
         if not is_round and not ASIDE.fullmatch(path.name):
             yield path
@@ -71,6 +73,7 @@ def read_note(folder: Path) -> Mapping[str, Any]:
         ConfigError: It is missing or damaged.
     """
     path, run = folder / NOTE, shlex.quote(str(folder.parent))
+    # Never taken for an empty note: it says whether a person has to approve the candidate.
     note = read_json(path) if path.is_file() else None
     if isinstance(note, dict) and isinstance(note.get("plan"), dict):
         return note
@@ -100,6 +103,7 @@ def check_order(run: Path, unfinished: Sequence[Path], finished: Sequence[Path])
     Raises:
         ConfigError: An earlier round has no verdict, as if it was emptied by hand.
     """
+    # Stages of an earlier round would go on from a champion that came after it.
     if unfinished and finished and round_number(unfinished[0]) < round_number(finished[-1]):
         raise ConfigError(
             f"{VERDICT.path(unfinished[0])} is missing, although {finished[-1].name} was finished "
@@ -138,6 +142,7 @@ def check_champion(
         "restore it, or name the round to go on from (0 is the untouched model): "
         f"`twister rollback {shlex.quote(str(run))} ROUND`"
     )
+    # Before anything else: without its weights the run cannot go on, whatever the records say.
     if champion and not CANDIDATE.path(run / round_name(champion)).is_dir():
         missing = CANDIDATE.path(run / round_name(champion))
         raise ConfigError(f"{missing} is missing, and its weights are the champion; {go_back}")
@@ -171,6 +176,7 @@ def check_place(path: Path) -> None:
     """
     if path.exists() and not is_run_or_empty(path):
         raise ConfigError(f"{path}: not a run, and not empty; name another folder")
+    # Paths below a run are stored relative to it, and tables search all of its folders.
     outer = find_run_root(path.absolute().parent)
     if not (path / RUN_MARKER).is_file() and (outer / RUN_MARKER).is_file():
         raise ConfigError(f"{path}: inside the run {outer}; name a folder outside of it")
@@ -213,6 +219,7 @@ def describe_other_format(run: Path, run_format: object) -> str:
 def _check_name(folder: Path) -> None:
     """Check that a folder holds the round that its name says."""
     number = round_number(folder)
+    # Rounds of earlier versions do not note their number; a damaged note is told by its readers.
     note = read_json(folder / NOTE) if (folder / NOTE).is_file() else {}
     noted = note.get("round", number) if isinstance(note, dict) else number
     if noted != number or folder.name != round_name(number):

@@ -101,7 +101,7 @@ class RunFolder:
             raise ConfigError(f"{path}: the folder cannot be made ({cause.strerror})") from cause
         if not (path / RUN_MARKER).is_file():
             write_json({"format": FORMAT}, path / RUN_MARKER)
-        return cls.read(path)
+        return cls.read(path)  # the marker may have been there, of another format
 
     @classmethod
     def read(cls, path: Path) -> RunFolder:
@@ -177,12 +177,12 @@ class RunFolder:
         """Return the round whose candidate was the champion when a round was begun."""
         number = round_number(folder)
         finished = [path for path in self.finished_rounds if round_number(path) < number]
-        rollbacks = [rollback for rollback in self.rollbacks if rollback.after < number]
+        rollbacks = [back for back in self.rollbacks if back.after < number]  # those before it
         return _last_approved(self._standing(finished, rollbacks))
 
     def rollback_of(self, folder: Path) -> Rollback | None:
         """Return the rollback that took a finished round back; None if the round stands."""
-        if folder in self.standing_rounds:
+        if folder in self.standing_rounds:  # also one that a later rollback has restored
             return None
         return last_rollback_of(round_number(folder), self.rollbacks)
 
@@ -233,7 +233,7 @@ class RunFolder:
 
     def note_last_round(self) -> None:
         """Note the number of the last finished round, so that it is missed if it is deleted."""
-        last = max(map(round_number, self.finished_rounds), default=0)
+        last = max(map(round_number, self.finished_rounds), default=0)  # 0 after a restart of it
         marker = read_json(self.path / RUN_MARKER)
         write_json({**marker, "last_round": last}, self.path / RUN_MARKER)
 
@@ -320,7 +320,7 @@ def asks_approval(folder: Path) -> bool:
 def approval_of(folder: Path) -> Approval | None:
     """Return a person's decision on the round's candidate; None if there is none."""
     decision = APPROVAL.path(folder)
-    if not decision.is_dir():
+    if not decision.is_dir():  # hidden while it is being written
         return None
     check_unchanged(decision)
     return Approval.load(decision)

@@ -180,6 +180,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         approval=approval_of(round_folder),
         set_changes=changes.changes if changes else (),
         protection=protection.sets if protection else {},
+        # Only a finished round can be taken back: a rollback sets one in progress aside.
         rollback=RunFolder(round_folder.parent).rollback_of(round_folder) if verdict else None,
         removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),

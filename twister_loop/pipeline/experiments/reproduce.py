@@ -107,7 +107,7 @@ def reproduce(run: Path, into: Path) -> Iterator[Repetition]:
         comparison = _compare_rounds(before, now, index + 1)
         # Now, since the next round begins from the champion that people went back to here.
         done = [rollback for rollback in original.rollbacks if rollback.after <= index + 1]
-        if done:
+        if done:  # also after a repetition that was interrupted between the two rounds
             write_rollbacks(done, into)
         yield comparison
 
@@ -178,11 +178,13 @@ def _read_digests(round_folder: Path) -> dict[str, str]:
         if not is_hidden(mark, round_folder) and (mark.parent / PROVENANCE).is_file():
             folder = mark.parent.relative_to(round_folder).as_posix()
             for name, digest in read_record(mark.parent).get("content", {}).items():
+                # What is on disk goes before what was recorded.
                 digests.setdefault(f"{folder}/{name}", digest)
     return digests
 
 
 def _is_compared(path: Path, round_folder: Path) -> bool:
+    # Of another machine these differ although all results are the same.
     is_note = path.name in UNCOMPARED or path.suffix in UNCOMPARED_SUFFIXES
     is_decision = path.is_relative_to(APPROVAL.path(round_folder))
     return not (is_note or is_decision or is_hidden(path, round_folder))

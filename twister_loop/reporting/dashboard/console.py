@@ -148,6 +148,7 @@ def round_outcome(summary: RoundSummary) -> str:
         return "waiting for approval"
     if summary.approval and not summary.approval.approved:
         return "refused"
+    # A round that was refused stays refused: nothing went on from its candidate anyway.
     if summary.rollback and summary.accepted:
         return ROLLED_BACK
     return summary.verdict.outcome if summary.verdict else "in progress"
