@@ -121,9 +121,9 @@ ROOMS = {
             "evaluation/misplaced_references.py",
         ),
         (
-            "pipeline/test_held_out_check.py",
+            "pipeline/test_held_out_[bc]*.py",
             "pipeline/test_set_*.py",
-            "pipeline/test_reference_check.py",
+            "pipeline/test_reference_*.py",
             "pipeline/test_looks.py",
             "evaluation/test_misplaced*.py",
         ),
