@@ -57,7 +57,7 @@ def run_rounds(home: Path, rounds: int = 2) -> Path:
     """
     world, data = toy.build(home), home / "data"
     toy.speak([*toy.TEST, "a rose is red"], data / "test")
-    toy.speak([" ".join(["a rose is a rose"] * 37)], data / "talks")
+    toy.speak([" ".join(["so red a rose is"] * 37)], data / "talks")
     folder = toy.speak(["aia e", "io u ei"], data / "japanese")
     lines = (f'{{"file_name": "{number}.wav", "text": "{JAPANESE}"}}\n' for number in range(2))
     (folder / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,10 @@ def test_what_is_too_short_to_be_protected_is_counted(world: World) -> None:
     assert describe_unprotected("calls", SetProtection(2, 0, 3, 0)) == ""
     protection.save(world.folder)
     assert HeldOutProtection.load(world.folder) == protection
+
+
+def test_names_that_begin_alike_are_not_taken_for_digests(world: World) -> None:
+    first, second = world.record("a", babble(1)), world.record("b", babble(2))
+    names = "conference-number-one", "conference-number-two"
+    first, second = replace(first, id=names[0]), replace(second, id=names[1])
+    world.check({"pool": [first]}, calls=("test", [second]))

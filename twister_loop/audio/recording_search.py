@@ -147,6 +147,7 @@ class RecordingIndex:
                 source = number * len(self._versions) + version
                 sources.append(np.full(len(places), source, np.int32))
         all_hashes = np.concatenate([*hashes, np.empty(0, np.uint32)])
+        # What many recordings have, such as hum, would make all audio a candidate.
         _, inverse, counts = np.unique(all_hashes, return_inverse=True, return_counts=True)
         kept = np.flatnonzero(counts[inverse] <= MAX_ALIKE)
         order = kept[np.argsort(all_hashes[kept], kind="stable")]
@@ -185,6 +186,7 @@ class RecordingIndex:
         for source, shift in self._choose_places(bits, is_loud):
             number, version = divmod(source, len(self._versions))
             known_bits, known_loud = self._bits[number, version]
+            # Shifts were rounded to four frames, and a step of tempo drifts by a frame or two.
             for small_shift in range(shift - 2, shift + 3):
                 if (
                     first := _find_same(bits, is_loud, known_bits, known_loud, small_shift)

@@ -116,7 +116,7 @@ def _check_files(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet
         place = f"{held_out.kind}.{name}"
         leaked: list[tuple[str, Utterance]] = []
         for utterance in held_out.speech:
-            earlier = stretches[utterance.id[:DIGEST_LENGTH]]
+            earlier = stretches[_file_of(utterance)]
             leaked += [
                 (other_place, utterance)
                 for other_place, other in earlier
@@ -128,7 +128,7 @@ def _check_files(training: Mapping[str, Manifest], sets: Mapping[str, HeldOutSet
     by_set = defaultdict[str, list[tuple[str, Utterance]]](list)
     for key, speech in training.items():
         for utterance in speech:
-            for place, held_out_utterance in stretches.get(utterance.id[:DIGEST_LENGTH], ()):
+            for place, held_out_utterance in stretches.get(_file_of(utterance), ()):
                 if _overlap(utterance, held_out_utterance):
                     by_set[place].append((key, held_out_utterance))
     for place, leaked in by_set.items():
@@ -149,8 +149,17 @@ def _refuse_files(place: str, leaked: list[tuple[str, Utterance]]) -> None:
         )
 
 
+def _file_of(utterance: Utterance) -> str:
+    """Return the digest of the file, with which the id of listed speech begins; else the id."""
+    digest, after = utterance.id[:DIGEST_LENGTH], utterance.id[DIGEST_LENGTH:]
+    # Names that a corpus gave may begin alike, and say nothing of the content.
+    is_digest = len(digest) == DIGEST_LENGTH and set(digest) <= set("0123456789abcdef")
+    return digest if is_digest and after[:1] in {"", "-"} else utterance.id
+
+
 def _overlap(utterance: Utterance, other: Utterance) -> bool:
     """Return whether two utterances of one file have some of its audio in common."""
+    # The two sides of a call are recorded apart; None mixes all channels.
     channels = {utterance.channel, other.channel}
     if len(channels) == 2 and None not in channels:
         return False

@@ -201,6 +201,7 @@ class _SpellingIndex:
         row = Letters(spellings)
         grams = row.grams(self._gram)
         if unspaced:
+            # Rare characters find texts in another order, as rare words do elsewhere.
             grams = Keys.join(grams, row.grams(1))
         else:
             # An n-gram within a word says no more than the word, if that is not very long.
@@ -287,6 +288,7 @@ class _SpellingIndex:
             (in_any_order, self._in_any_order, common_part, SHARED_WORDS),
             (letters, self._letters, edits, similar_letters),
         ]
+        # One word of three or four is much of what is said, so words in common prove little.
         if has_few_words:
             del comparisons[0]
         elif not self.unspaced:

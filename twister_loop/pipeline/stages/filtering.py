@@ -172,7 +172,7 @@ def first_objection(utterance: Utterance, filters: Sequence[Filter]) -> Utteranc
     """Return the utterance, marked with the first objection to it if there is one."""
     if utterance.error:
         return replace(utterance, rejected_by="error", objection=utterance.error)
-    if utterance.rejected_by:
+    if utterance.rejected_by:  # by its text, which is looked up before
         return utterance
     if token := find_control_token(utterance.text or ""):
         return replace(
