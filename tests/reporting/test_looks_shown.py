@@ -72,8 +72,11 @@ def test_the_model_card_and_the_table_show_them(run: Path, summary: Summary) -> 
     assert looks[2, "test"] == "", "a test set judges nothing"
 
 
+@pytest.mark.prefect
 def test_messages_have_them(summary: Summary) -> None:
-    notifications = pytest.importorskip("twister_loop.flows.notifications")
+    # Imported here, since importing Prefect takes seconds.
+    from twister_loop.flows import notifications
+
     lines = notifications.format_scores(summary.rounds[-1]).splitlines()
     assert f"- {LOOKS}" in lines and f"- {CHANGE}" in lines
 

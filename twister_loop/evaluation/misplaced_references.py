@@ -75,7 +75,8 @@ def find_misplaced(
 
     >>> references = ["press two for sales", "please hold the line", "nobody is available"]
     >>> transcripts = ["please hold a line", "press two for sale", "nobody is available"]
-    >>> [(found.line, found.fitting_line) for found in find_misplaced(references, transcripts)]
+    >>> moved = find_misplaced(references, transcripts)
+    >>> [(reference.line, reference.fitting_line) for reference in moved]
     [(0, 1), (1, 0)]
     """
     own = measure_similarities(references, hypotheses)

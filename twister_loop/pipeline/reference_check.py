@@ -127,7 +127,7 @@ def check_order(transcribed: TranscribedSet) -> None:
 
 def _find_block(misplaced: Sequence[MisplacedReference]) -> ShiftedBlock | None:
     """Return the largest group of references that are moved by the same number of lines."""
-    moves = {found.line: found.fitting_line for found in misplaced}
+    moves = {reference.line: reference.fitting_line for reference in misplaced}
     # Two that are exchanged for each other are one mistake, even if they are neighbors.
     shifts = Counter(other - line for line, other in moves.items() if moves.get(other) != line)
     if not shifts:
