@@ -75,7 +75,7 @@ ROOMS = {
     ),
     "artifacts": Room(
         ("core/artifacts.py", "core/content_check.py", "core/digests.py", "core/scratch.py"),
-        ("core/test_artifacts.py", "core/test_stage_results.py", "core/test_*content*.py"),
+        ("core/test_artifacts.py", "core/test_s[tc]*.py"),
     ),
     "run folder": Room(
         (
