@@ -102,7 +102,11 @@ ROOMS = {
     ),
     "filtering": Room(
         ("pipeline/stages/filtering.py",),
-        ("pipeline/stages/test_filter*.py", "pipeline/test_held_out_texts.py"),
+        (
+            "pipeline/stages/test_filter*.py",
+            "pipeline/stages/test_held*.py",
+            "pipeline/test_held_out_t*.py",
+        ),
     ),
     "contamination": Room(
         ("text/contamination.py", "text/comparison_form.py", "text/hashed_keys.py"),
