@@ -277,6 +277,27 @@ def test_speed_scales_times_and_never_exceeds_the_window_of_whisper(
     assert same == long and len(samples) == 29 * RATE
 
 
+@pytest.mark.parametrize(
+    ("seconds", "more_samples", "is_applied"),
+    [(29.0, RATE, True), (29.0, RATE + 1, False), (30.0, 1, False), (31.0, 1, True)],
+)
+def test_an_effect_may_make_speech_30_s_long_and_no_longer(
+    tmp_path: Path, seconds: float, more_samples: int, is_applied: bool
+) -> None:
+    """What was too long before stays so, and training leaves it out."""
+
+    class Longer(Effect):
+        stretches = True
+
+        def apply(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+            return np.pad(samples, (0, more_samples))
+
+    [utterance] = speech(tmp_path, [seconds])
+    changed, samples = Augmentation((RandomEffect(Longer(), 1.0),)).apply(utterance, 1, 1, 0)
+    assert len(samples) == round(seconds * RATE) + (more_samples if is_applied else 0)
+    assert (changed != utterance) == is_applied
+
+
 def test_unreadable_speech_stays_in_the_manifest_and_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -291,6 +291,42 @@ def test_presets_name_their_source_and_set_their_shares() -> None:
             {"shares": {"it": 0.6, "en": 0.5}},
             "mix: shares: those of the languages en, it add up to",
         ),
+        (
+            {"shares": {"pseudo": 0.5, "human": 0.5}},
+            "mix: shares: must leave something for the rest, which is synthetic speech",
+        ),
+        (
+            {"shares": {"pseudo": 0.5, "human": 0.6}},
+            "mix: shares: those of the origins human, pseudo add up to 110 %",
+        ),
+        (
+            {"shares": {"pool": 0.6, "texts": 0.5}},
+            "mix: shares: those of the corpora pool, texts add up to 110 %",
+        ),
+        (
+            {"shares": {"replay": 0.05}},
+            "mix: shares: replay cannot have a share of 0.05, since the",
+        ),
+        (
+            {"shares": {"replay": 0.2}},
+            "mix: shares, replay: replay cannot have a share of 0.2 and be at most 0.1",
+        ),
+        (
+            {"shares": {"it": 0.5}, "at_most": {"it": 0.4}},
+            "mix: shares, at_most: it cannot have a share of 0.5 and be at most 0.4",
+        ),
+        (
+            {"shares": {"it": 0.5}, "hours": {"it": 0}},
+            "mix: shares, hours: it cannot have a share of 0.5 and 0 hours",
+        ),
+        (
+            {"shares": {"human": 0.5}, "human": 0},
+            "mix: shares: human cannot have a share of 0.5 and a weight of 0",
+        ),
+        (
+            {"shares": {"pseudo": 0.3}, "at_most": {"human": 0.2, "synthetic": 0.2}},
+            "the largest shares (pseudo 30 %, human 20 %, synthetic 20 %) add up to 70 %",
+        ),
         ({"at_most": {"it": 2}}, "mix.at_most.it: must be a number from 0 to 1"),
         ({"temperature": {"language": 0}}, "mix.temperature.language: must be a number above 0"),
         (
@@ -306,6 +342,20 @@ def test_an_invalid_mixture_is_refused_when_the_plan_is_read(
     with pytest.raises(ConfigError) as error:
         load(changed(world, mix=mix))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        {"shares": {"pseudo": 0.5, "human": 0.5}, "synthetic": 0},
+        {"shares": {"pool": 0.5, "texts": 0.5}},
+        {"shares": {"synthetic": 0.9, "it": 0.9}},
+        {"at_most": {"pseudo": 0.3, "human": 0.3, "synthetic": 0.4}},
+        {"shares": {"it": 0.5}, "at_most": {"it": 0.5}},
+    ],
+)
+def test_limits_that_can_hold_are_accepted(world: Path, mix: Any) -> None:
+    assert load(changed(world, mix=mix)).mix.shares == mix.get("shares", {})
 
 
 def test_a_mixture_that_leaves_nothing_is_refused(world: Path) -> None:

@@ -305,7 +305,7 @@ def test_a_group_is_at_most_30_s(lengths: list[float], gap: float, fits: bool) -
 
 
 @pytest.mark.parametrize(
-    ("shares", "fits"), [([1 / 3] * 3, True), ([0.1] * 10, True), ([0.5, 0.5 + 1 / 448], False)]
+    ("shares", "fits"), [([1 / 3] * 3, True), ([1 / 9] * 9, True), ([0.5, 0.5 + 1 / 448], False)]
 )
 def test_a_label_may_be_exactly_as_long_as_the_longest(shares: list[float], fits: bool) -> None:
     speech = [Utterance(id=str(n), duration=1.0, text="due", lang="it") for n in range(len(shares))]

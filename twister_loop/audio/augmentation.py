@@ -3,6 +3,9 @@
 The random numbers for an utterance depend on the seed of the round (made from the plan's seed and
 the round's number), the epoch or the number of the copy, and the utterance's id. They do not
 depend on the order of work or on the number of processes that share it.
+
+Effects come after packing, so they cover gaps and pauses of packed speech like a recording. They
+come before the padding to Whisper's window, which is digital silence as in decoding.
 """
 
 from __future__ import annotations
