@@ -119,7 +119,7 @@ def test_honest_sets_pass_without_a_word(
 ) -> None:
     transcripts = misrecognize(SPOKEN, share, seed=8)[:count]
     check_references(plan, measure(SPOKEN[:count], transcripts, tmp_path))
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_language_that_the_model_does_not_understand_can_be_allowed(
