@@ -17,8 +17,8 @@ from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
-    "demo check options run round retrain up deploy watch evaluate approve refuse status report "
-    "dashboard "
+    "demo check options run round retrain up deploy watch evaluate approve refuse rollback "
+    "status report dashboard "
     "compare study transcribe export reproduce forget corpus doctor"
 ).split()
 

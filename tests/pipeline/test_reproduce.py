@@ -103,7 +103,7 @@ def test_differences_of_the_machines_are_named(run: Path) -> None:
 def test_looks_of_a_round_that_was_set_aside_are_repeated(run: Path) -> None:
     # As after `--restart` of a round whose candidate had been evaluated already.
     shutil.rmtree(run / "round-02")
-    RunFolder.read(run).note_last_round()
+    write_json({"format": 3}, run / "run.json")
     aside = run / "round-02.aside-1"
     shutil.copytree(run / "round-01" / "inputs", aside / "inputs")
     shutil.copytree(run / "round-01" / "report", aside / "report")

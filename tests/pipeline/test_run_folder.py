@@ -205,17 +205,26 @@ def test_a_verdict_that_changed_by_hand_changes_no_champion(run: Path) -> None:
         _ = RunFolder.read(run).champion
 
 
-def test_the_last_round_is_missed_if_it_is_deleted(run: Path) -> None:
+def test_a_champion_that_was_the_last_round_is_missed_if_it_is_deleted(run: Path) -> None:
     for number in (1, 2):
         finished_round(run, number, ACCEPTED)
-    RunFolder.read(run).note_last_round()
+    RunFolder.read(run).note_champion()
     shutil.rmtree(run / "round-02")
-    with pytest.raises(ConfigError, match=r"round-02 is missing, although the run has finished it"):
+    with pytest.raises(ConfigError, match=r"round-02 is missing, and its candidate was the champ"):
         _ = RunFolder.read(run).champion
-    roll_back(run, 1)
+    assert roll_back(run, 1).after == 2
     assert RunFolder.read(run).champion_folder == run / "round-01"
     # No number is used twice: the rollback counts for the rounds before it.
     assert RunFolder.read(run).next_folder() == run / "round-03"
+
+
+def test_a_last_round_that_was_refused_may_be_deleted(run: Path) -> None:
+    finished_round(run, 1, ACCEPTED)
+    finished_round(run, 2, REFUSED)
+    RunFolder.read(run).note_champion()
+    shutil.rmtree(run / "round-02")
+    assert RunFolder.read(run).champion_folder == run / "round-01"
+    assert RunFolder.read(run).next_folder() == run / "round-02"
 
 
 def test_an_edited_verdict_is_no_verdict(run: Path) -> None:

@@ -56,7 +56,7 @@ def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
         plan = load(folder / "plan.yaml")
         out = APPROVAL.path(folder)
         try:
-            return promote(
+            approval = promote(
                 recognizer=plan.asr,
                 candidate=Checkpoint.load(CANDIDATE.path(folder)),
                 report=Report.load(REPORT.path(folder)),
@@ -67,6 +67,8 @@ def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
             # The next attempt decides anew, so it must not resume this one.
             shutil.rmtree(out.with_name(f".{out.name}"), ignore_errors=True)
             raise
+        run_folder.note_champion()
+        return approval
 
 
 def refuse(run: Path, note: str, by: str | None = None) -> Approval:

@@ -192,7 +192,7 @@ def _prepare_and_run(plan: Plan, run_folder: RunFolder, run_stage: StageRunner) 
         # forgotten.
         run_folder.unfinished_pruning.touch()
         finished = run_round(plan, run_folder, inputs, run_stage)
-    run_folder.note_last_round()
+    run_folder.note_champion()
     if freed := run_folder.prune(plan.keep):
         log.info("pruned old rounds, freed %.2f GB", freed / 1e9)
     return finished

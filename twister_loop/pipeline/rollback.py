@@ -61,6 +61,7 @@ def roll_back(
         )
         with full_disk_as_space_error(run):
             write_rollbacks([*run_folder.rollbacks, rollback], run)
+            run_folder.note_champion()
     return rollback
 
 

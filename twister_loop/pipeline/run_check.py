@@ -89,12 +89,15 @@ def read_note(folder: Path) -> Mapping[str, Any]:
     )
 
 
-def recorded_last_round(run: Path) -> int:
-    """Return the number of the last round that the run finished, by its marker; 0 for none."""
+def recorded_champion(run: Path) -> int:
+    """Return the number of the champion's round when it was last noted in the marker; 0 for none.
+
+    It is not read as the champion: verdicts, approvals and rollbacks decide that.
+    """
     # A kill may have left a folder without the marker; it has no rounds either.
     marker = read_json(run / RUN_MARKER) if (run / RUN_MARKER).is_file() else {}
-    last_round = marker.get("last_round", 0) if isinstance(marker, dict) else 0
-    return last_round if isinstance(last_round, int) else 0
+    champion = marker.get("champion", 0) if isinstance(marker, dict) else 0
+    return champion if isinstance(champion, int) else 0
 
 
 def check_order(run: Path, unfinished: Sequence[Path], finished: Sequence[Path]) -> None:
@@ -133,11 +136,11 @@ def check_champion(
         last_approved: Tells whether the candidate of the last finished round became the champion.
 
     Raises:
-        ConfigError: The round that the records name is not there, or the last round is not.
+        ConfigError: The round that the records name is not there.
     """
     last = round_number(finished[-1]) if finished else 0
     taken_back = rollbacks[-1].after if rollbacks else 0
-    recorded = recorded_last_round(run)
+    recorded = recorded_champion(run)
     go_back = (
         "restore it, or name the round to go on from (0 is the untouched model): "
         f"`twister rollback {shlex.quote(str(run))} ROUND`"
@@ -146,10 +149,11 @@ def check_champion(
     if champion and not CANDIDATE.path(run / round_name(champion)).is_dir():
         missing = CANDIDATE.path(run / round_name(champion))
         raise ConfigError(f"{missing} is missing, and its weights are the champion; {go_back}")
-    # A round that only lost its verdict is in progress again, and will be judged again.
+    # Only noted as far as it matters: a last round that was refused may be deleted, and one that
+    # lost its verdict is in progress again.
     folder = run / round_name(recorded)
-    if recorded > max(last, taken_back) and not folder.is_dir():
-        raise ConfigError(f"{folder} is missing, although the run has finished it; {go_back}")
+    if recorded > taken_back and not folder.is_dir():
+        raise ConfigError(f"{folder} is missing, and its candidate was the champion; {go_back}")
     if rollbacks and taken_back >= last:
         expected, source = rollbacks[-1].to, f"{run} was {rollbacks[-1]}"
     elif not finished or last_approved():

@@ -35,7 +35,7 @@ from .run_check import (
     describe_other_format,
     list_rounds,
     read_note,
-    recorded_last_round,
+    recorded_champion,
     round_name,
 )
 from .run_check import ROUND_NAME as ROUND_NAME
@@ -220,7 +220,7 @@ class RunFolder:
         # a rollback counts for the rounds before it.
         numbers = [round_number(folder) for folder in self.round_folders]
         numbers += [rollback.after for rollback in self.rollbacks]
-        return self.path / round_name(max([recorded_last_round(self.path), *numbers]) + 1)
+        return self.path / round_name(max([recorded_champion(self.path), *numbers]) + 1)
 
     def check_rounds(self) -> None:
         """Check that at most the last round is in progress, before anything goes on from it.
@@ -231,11 +231,11 @@ class RunFolder:
         unfinished = [path for path in self.round_folders if not is_finished(path)]
         check_order(self.path, unfinished, self.finished_rounds)
 
-    def note_last_round(self) -> None:
-        """Note the number of the last finished round, so that it is missed if it is deleted."""
-        last = max(map(round_number, self.finished_rounds), default=0)  # 0 after a restart of it
-        marker = read_json(self.path / RUN_MARKER)
-        write_json({**marker, "last_round": last}, self.path / RUN_MARKER)
+    def note_champion(self) -> None:
+        """Note the number of the champion's round, so that it is missed if it is deleted."""
+        number = round_number(champion) if (champion := self.champion_folder) else 0
+        marker = read_json(self.path / RUN_MARKER)  # with the format
+        write_json({**marker, "champion": number}, self.path / RUN_MARKER)
 
     def next_evaluation(self) -> Path:
         """Return the folder of the next evaluation; an interrupted one is resumed."""
