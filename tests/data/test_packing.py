@@ -241,6 +241,14 @@ def test_neighboring_cuts_keep_their_pauses_and_what_was_said_before() -> None:
     assert rest.previous_text == "a 0" and group.previous_text is None
 
 
+@pytest.mark.parametrize("speaker", ["ada", None])
+def test_groups_are_counted_as_they_are_begun(speaker: str | None) -> None:
+    """The share of groups that switch languages is a share of these."""
+    packer = Packer(PackOptions(speakers="same", limit=12.0), letters, 1)
+    groups = list(packer.pack(cut_recording("a", [5.0, 5.0, 5.0, 5.0], [0.5] * 3, speaker)))
+    assert packer.group_count == len(groups) == (2 if speaker else 4)
+
+
 def test_a_stretch_stays_whole_and_the_emptier_group_waits() -> None:
     stretch = cut_recording("a", [9.0, 9.0, 9.0], [0.5, 0.5])
     short = [Utterance(id=str(n), duration=4.0, text="due", lang="it") for n in range(4)]
@@ -324,6 +332,8 @@ def test_a_phrase_is_no_neighbor_of_the_sentence_that_it_is_put_into() -> None:
     for (start, part), (next_start, _) in pairwise(mixed.placed):
         assert next_start == pytest.approx(start + part.duration)
     assert mixed.previous_text == "a 0"
+    # Else the audio between would be taken for a pause, and the joins would not be faded.
+    assert [part.follows for part in mixed.utterances] == [None, None, None]
 
 
 def test_utterances_with_an_error_or_without_text_are_left_out() -> None:
