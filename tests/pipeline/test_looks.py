@@ -114,5 +114,5 @@ def test_the_verdicts_of_a_run_say_which_look_they_are(
         {"fresh": 1, "vowels": 3},
     ]
     assert "look 2 at dev and vowels" in caplog.text
-    assert "look 1 at fresh, look 3 at vowels" in caplog.text
+    assert "look 1 at fresh; look 3 at vowels" in caplog.text
     assert "development.dev: the plan has no such set any more; round 2 had 2" in caplog.text

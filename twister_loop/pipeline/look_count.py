@@ -62,15 +62,20 @@ def count_looks(round_folder: Path, sets: Mapping[str, HeldOutSet]) -> dict[str,
 def describe_looks(looks: Mapping[str, int]) -> str:
     """Return the number of looks at each set in words.
 
-    >>> describe_looks({"dev": 4, "calls": 1, "english": 4})
-    'look 4 at dev and english, look 1 at calls'
+    >>> describe_looks({"dev": 4, "calls": 1, "english": 4, "french": 4})
+    'look 4 at dev, english and french; look 1 at calls'
     """
     names_by_count: dict[int, list[str]] = {}
     for name, count in looks.items():
         names_by_count.setdefault(count, []).append(name)
-    return ", ".join(
-        f"look {count} at {' and '.join(names)}" for count, names in names_by_count.items()
+    return "; ".join(
+        f"look {count} at {_enumerate(names)}" for count, names in names_by_count.items()
     )
+
+
+def _enumerate(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _find_judged_rounds(round_folder: Path) -> Iterator[Path]:
