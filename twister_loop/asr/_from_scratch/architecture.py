@@ -41,8 +41,8 @@ class ScratchArchitecture(Recognizer):
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     """Seed of the random weights before the first training."""
     features: FeatureKind = "filter_bank"
-    mels: Annotated[int, Range(1, 256)] = 80
-    """Mel bands of the features; not used by `log_spectrogram`."""
+    mels: Annotated[int, Range(4, 256)] = 80
+    """Mel bands of the features, 4 or more; not used by `log_spectrogram`."""
     unit: Unit = "character"
     """Unit of the vocabulary; `grapheme` decomposes Korean syllables into jamo."""
     subwords: Annotated[int, Range(2, 1000000)] = 5000
