@@ -36,6 +36,10 @@ OVERLAP: Seconds = 4.0
 WINDOW = 96
 """Frames, 1.3 s, in which the bits of a copy must agree."""
 MAX_BIT_ERRORS: Share = 0.16
+MAX_BIT_ERRORS_WHOLE: Share = 0.22
+"""The same for recordings that are about as long as each other, over all of their frames."""
+MIN_FRAMES_WHOLE = 64
+"""Frames of the shortest recordings that are compared as a whole, 1.25 s."""
 MIN_FRAMES = 24
 """Frames, 0.7 s of audio with the length of a frame, from which two recordings are compared."""
 MAX_BIT_ERRORS_SHORT: Share = 0.1
@@ -45,7 +49,7 @@ MIN_LEVEL = 1e-4
 noise, or what a codec made of silence."""
 MIN_HITS = 2
 """Frames with the same bits at one place from which the others are compared."""
-MAX_PLACES = 40
+MAX_PLACES = 150
 """Places in known recordings that a block of audio is compared with; those with the most hits."""
 BINS = int(BANDS[-1] / (1 - MAX_CHANGE) * FRAME / RATE) + 3
 """Bins of a spectrum up to the highest band edge at the lowest pitch."""
@@ -141,7 +145,8 @@ class RecordingIndex:
             for version, (tempo, pitch) in enumerate(self._versions):
                 bits, is_loud = spectra.bits(tempo, pitch)
                 self._bits[number, version] = bits, is_loud
-                places = np.flatnonzero(is_loud)[::STRIDE]
+                # Codecs such as GSM leave few frames as they were, so no frame is left out.
+                places = np.flatnonzero(is_loud)[:: STRIDE if version else 1]
                 hashes.append(bits[places])
                 frames.append(places.astype(np.int32))
                 source = number * len(self._versions) + version
@@ -252,6 +257,9 @@ def _find_same(
         return None
     differing = bits[first:end][places] ^ known_bits[first - shift : end - shift][places]
     errors = np.unpackbits(differing.view(np.uint8)).reshape(-1, 32).mean(axis=1)
+    is_whole = end - first >= max(MIN_FRAMES_WHOLE, 0.8 * max(len(bits), len(known_bits)))
+    if is_whole and errors.mean() < MAX_BIT_ERRORS_WHOLE:
+        return first
     window = min(WINDOW, len(errors))
     sums = np.convolve(errors, np.ones(window), "valid") / window
     best = int(sums.argmin())
