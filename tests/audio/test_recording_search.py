@@ -98,11 +98,17 @@ def test_unreadable_recordings_are_neither_found_nor_an_error(tmp_path: Path) ->
     assert RecordingIndex([]).find(readable) == []
 
 
-def test_the_bounds_of_differing_bits() -> None:
+@pytest.mark.parametrize(
+    ("frames_after", "flipped", "is_same"),
+    # Of 32 bits in every frame: 0.22 of a whole recording, 0.16 of a part.
+    [(0, 7, True), (0, 8, False), (100, 5, True), (100, 6, False)],
+)
+def test_the_bounds_of_differing_bits(frames_after: int, flipped: int, is_same: bool) -> None:
     rng = np.random.default_rng(5)
-    loud = np.ones(recording_search.WINDOW, bool)
-    bits = rng.integers(0, 2**32, recording_search.WINDOW, dtype=np.uint32)
-    for flipped, is_same in ((5, True), (6, False)):  # of 32 in every frame; 0.16 is the limit
-        changed = bits ^ np.uint32(2**flipped - 1)
-        first = recording_search._find_same(bits, loud, changed, loud, 0)
-        assert (first == 0) is is_same
+    size = recording_search.WINDOW
+    bits = rng.integers(0, 2**32, size, dtype=np.uint32)
+    after = rng.integers(0, 2**32, frames_after, dtype=np.uint32)
+    known = np.concatenate([bits ^ np.uint32(2**flipped - 1), after])
+    loud, known_loud = np.ones(size, bool), np.ones(len(known), bool)
+    first = recording_search._find_same(bits, loud, known, known_loud, 0)
+    assert first == (0 if is_same else None)
