@@ -19,8 +19,10 @@ from twister_loop.pipeline.stages.filtering import (
     REJECTED,
     filter_transcribed,
     filter_utterances,
+    reject_held_out,
     write_kept_and_rejected,
 )
+from twister_loop.text.contamination import HeldOutTexts
 
 HELD_OUT = "please hold the line for the next agent"
 CONTEXT: Any = "a context"
@@ -250,6 +252,25 @@ def test_a_model_skips_what_is_rejected_and_does_not_change_the_first_objection(
     assert rejected["d"] == ("error", "the file ends early")
     assert read(out) == [("e", None, None)]
     assert not any(utterance.skip for utterance in Manifest.load(out / REJECTED))
+
+
+def test_what_was_rejected_before_keeps_its_reason_and_the_first_held_out_text_is_named() -> None:
+    other = line("o", "an entirely different sentence about some parrots")
+    index = HeldOutTexts([other, line("t", HELD_OUT), line("u", HELD_OUT.upper()), line("v", "no")])
+    lines = [
+        line("a", HELD_OUT, error="unreadable"),
+        line("b", HELD_OUT, rejected_by="odd", objection="before"),
+        line("c", HELD_OUT),
+        line("d", "No!"),
+        line("e", "a good label"),
+    ]
+    for including_short in (False, True):
+        rejected = list(reject_held_out(lines, index, including_short=including_short))
+        assert [utterance.id for utterance in rejected] == list("abcde")
+        assert rejected[:2] == lines[:2] and rejected[4] == lines[4]
+        assert rejected[2].rejected_by == "held_out_text"
+        assert f"held-out text {HELD_OUT!r}" in (rejected[2].objection or "")
+        assert (rejected[3].rejected_by == "held_out_text") is including_short
 
 
 def test_nothing_is_lost_between_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
