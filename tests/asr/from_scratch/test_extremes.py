@@ -65,7 +65,7 @@ def test_a_step_at_the_ends_of_the_ranges_ends_without_a_traceback(
             trained += 1
         except TwisterError as error:
             assert "Traceback" not in str(error)
-    assert trained > 3
+    assert trained >= 3
 
 
 @pytest.mark.parametrize(
