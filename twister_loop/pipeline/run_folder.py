@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..core.artifacts import PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
+from ..core.artifacts import PROVENANCE, PRUNED, RUN_MARKER, JsonRecord, read_json, write_json
 from ..core.content_check import check_unchanged
 from ..core.errors import ConfigError
 from ..core.locks import exclusive_lock
@@ -272,8 +272,7 @@ class RunFolder:
         # The last round is never pruned, whatever `keep` says: the next round reads its labels.
         # After a rollback that is the last round that stands.
         finished = self.finished_rounds
-        recent = {*finished[-max(keep.last, 1) :], *self.standing_rounds[-1:]}
-        whole = {*recent, self.champion_folder}
+        whole = {*finished[-max(keep.last, 1) :], *self.standing_rounds[-1:], self.champion_folder}
         # Only this file tells the next process that a kill fell into the deletion.
         self.unfinished_pruning.touch()
         freed = sum(delete_bulk(folder) for folder in finished if folder not in whole)
@@ -322,7 +321,8 @@ def approval_of(folder: Path) -> Approval | None:
     decision = APPROVAL.path(folder)
     if not decision.is_dir():  # hidden while it is being written
         return None
-    check_unchanged(decision)
+    if (decision / PROVENANCE).is_file():
+        check_unchanged(decision)
     return Approval.load(decision)
 
 
