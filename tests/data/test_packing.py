@@ -565,3 +565,13 @@ def test_a_removed_neighbor_takes_its_pause_along(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [piece.id for piece in group.pieces] == ["a-0", "a-2"]
     assert [piece.start for piece in group.pieces] == [0.0, 2.25]
+
+
+@pytest.mark.parametrize(("gap", "is_filled"), [(0.005, True), (0.0049, False)])
+def test_the_shortest_gap_with_room_tone_is_as_long_as_a_fade(
+    tmp_path: Path, gap: float, is_filled: bool
+) -> None:
+    source = recorded(tmp_path / "pseudo_labels", [1.0, 1.0])
+    [both] = joined(PackOptions(gap=gap), source, tmp_path / "packed")
+    between = audio.load_utterance(both)[16_000 : 16_000 + round(gap * 16_000)]
+    assert between.any() == is_filled
