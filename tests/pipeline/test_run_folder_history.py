@@ -27,7 +27,7 @@ from twister_loop.pipeline.run_check import (
     list_rounds,
     list_strays,
     read_note,
-    recorded_last_round,
+    recorded_champion,
     round_name,
 )
 from twister_loop.pipeline.run_folder import (
@@ -190,19 +190,30 @@ def test_rollbacks_are_read_back_and_a_damaged_line_is_named(run: Path) -> None:
         read_rollbacks(run)
 
 
-def test_a_round_that_is_missing_is_missed(run: Path) -> None:
-    for number in (1, 2):
-        write_round(run, number, ACCEPTED)
-    RunFolder.read(run).note_last_round()
-    assert recorded_last_round(run) == 2
-    assert read_json(run / "run.json") == {"format": FORMAT, "last_round": 2}
+def test_a_champion_that_is_missing_is_missed(run: Path) -> None:
+    for number in (1, 2, 3):
+        write_round(run, number, ACCEPTED if number < 3 else REFUSED, champion=2)
+    assert recorded_champion(run) == 0
+    RunFolder.read(run).note_champion()
+    assert read_json(run / "run.json") == {"format": FORMAT, "champion": 2}
+    assert recorded_champion(run) == 2 and champion(run) == "round-02"
+    # A last round that was refused may be deleted.
+    (run / "round-03").rename(run / "refused")
     assert champion(run) == "round-02"
     (run / "round-02").rename(run / "elsewhere")
-    with pytest.raises(ConfigError, match=r"round-02 is missing, although the run has finished"):
+    with pytest.raises(ConfigError, match=r"round-02 is missing, and its candidate was the champ"):
         champion(run)
     assert RunFolder.read(run).next_folder() == run / "round-03", "no number is used twice"
     go_back(run, (1, 2))
     assert champion(run) == "round-01", "a person has named the round to go on from"
+
+
+@pytest.mark.parametrize("marker", [{"champion": "two"}, [], {}])
+def test_a_marker_without_a_champion_names_none(run: Path, marker: Any) -> None:
+    write_json(marker, run / "run.json")
+    assert recorded_champion(run) == 0
+    (run / "run.json").unlink()
+    assert recorded_champion(run) == 0
 
 
 def test_a_champion_that_is_not_the_one_that_was_noted_is_refused(run: Path) -> None:
