@@ -21,17 +21,25 @@ class VoiceTrial(JsonRecord):
     """Character errors of the transcripts, with the texts as references."""
     limit: Share
     """Character error rate above which the voice is not used."""
+    least_share: Share = 0.0
+    """Share of the texts below which the voice is not used."""
 
     @property
     def passed(self) -> bool:
         # A voice that synthesizes nothing has no errors, but is of no use.
-        return self.synthesized > 0 and self.characters.rate <= self.limit
+        return (
+            self.synthesized > 0
+            and self.synthesized >= self.least_share * self.texts
+            and self.characters.rate <= self.limit
+        )
 
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "failed, so the voice is not used"
+        share = self.synthesized / self.texts if self.texts else 0.0
         return (
-            f"voice {self.voice}: CER {self.characters.rate:.2f} on {self.synthesized} of "
-            f"{self.texts} trial texts, limit {self.limit:.2f}: {verdict}"
+            f"voice {self.voice}: CER {self.characters.rate:.2f}, limit {self.limit:.2f}; speaks "
+            f"{self.synthesized} of {self.texts} trial texts ({share:.0%}), at least "
+            f"{self.least_share:.0%}: {verdict}"
         )
 
 

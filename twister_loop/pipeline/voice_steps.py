@@ -33,8 +33,9 @@ def train_and_synthesize(
         labeler: The decoder that checks what was synthesized.
 
     Returns:
-        The synthetic speech, or None if the champion does not understand the voice on a few dozen
-        trial texts: so no hours are spent on a voice that speaks noise.
+        The synthetic speech, or None if the voice failed its trial on a few dozen texts: the
+        champion does not understand it, or it can speak few of them. So no hours are spent on a
+        voice that speaks noise.
     """
     synthesizer = voice.synthesizer
     if voice.filters:

@@ -7,7 +7,6 @@ speakers in the same rooms. It can only speak words that occur there.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +28,7 @@ from ..core.segments import cut_times
 from ..core.types import Checkpoint, Language, Seconds, Utterance
 from ..text.normalizers.basic import Basic
 from ._base import Synthesizer
+from ._drawing import make_generator
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +126,7 @@ class ConcatenativeSynthesizer(Synthesizer):
                 reason = f"no clip of {', '.join(missing)}" if missing else "there is no word in it"
                 yield replace(text, error=reason)
                 continue
-            # Not Python's `hash`, which differs between processes.
-            rng = np.random.default_rng([*hashlib.sha256(text.id.encode()).digest()[:8]])
-            chosen = _select_clips(candidates, rng)
+            chosen = _select_clips(candidates, make_generator(text.id))
             path = out / f"{text.id}.wav"
             try:
                 duration = audio.write(_join_clips(chosen, self.gap), path)

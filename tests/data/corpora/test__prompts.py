@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from twister_loop.data.corpora._prompts import Prompt, assign_share, parse_prompts
+import numpy as np
+import pytest
+import soundfile
+
+from twister_loop.data.corpora._prompts import (
+    Prompt,
+    assign_share,
+    correct_spelling,
+    parse_prompts,
+    read_recordings,
+)
 from twister_loop.data.corpora.ivr import SHARES
 
 
@@ -32,6 +42,8 @@ def test_a_lost_letter_is_restored_where_it_is_certain(written: str, meant: str)
         ("[toni ascendenti]", "not speech"),
         ("(1 secondo di silenzio)", "not speech"),
         ("<beep ascending>", "not speech"),
+        ("un suono beep", "not speech"),
+        ("un suono di beep discendente", "not speech"),
         ("", "not speech"),
         ("Riprova [quello] numero", "notes in the text"),
         ("Tutto eliminato vm-then-pound: poi premere cancelletto", "two prompts in one"),
@@ -40,6 +52,16 @@ def test_a_lost_letter_is_restored_where_it_is_certain(written: str, meant: str)
 def test_a_text_with_a_problem_is_no_reference(written: str, doubt: str) -> None:
     [prompt] = parse_prompts(f"name: {written}")
     assert prompt.problem == doubt
+
+
+def test_a_misspelled_word_is_corrected_and_its_prompt_stays_in_its_split(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    soundfile.write(tmp_path / "sounds/later.wav", np.zeros(800, np.float32), 8000)
+    (tmp_path / "texts.txt").write_text("later: Perpiacere, la cassella", encoding="utf-8")
+    [recording] = read_recordings(tmp_path)
+    assert recording.text == "Per piacere, la casella"
+    assert recording.listed_text == "Perpiacere, la cassella"
+    assert correct_spelling("la casella di supercassellari") == "la casella di supercassellari"
 
 
 def test_an_entry_may_continue_in_the_next_line() -> None:

@@ -12,9 +12,10 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from twister_loop.data.corpora.ivr import (
     FRENCH,
     ITALIAN,
     MENARDI,
+    PROMPT_SETS,
     SHARES,
     Ivr,
     PromptLanguage,
@@ -66,13 +68,16 @@ def no_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
-def record(folder: Path, names: list[str]) -> None:
+def record(folder: Path, names: list[str], suffix: str = ".wav") -> None:
     for number, name in enumerate(names):
-        path = folder / f"{name}.wav"
+        path = folder / f"{name}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         seconds = 31.0 if name == "long" else 0.1
         wave = 0.1 * np.sin(np.arange(int(seconds * RATE)) * (0.1 + number / 1000))
-        soundfile.write(path, wave, RATE, subtype="PCM_16")
+        if suffix == ".gsm":  # without a header, as telephones have it
+            soundfile.write(path, wave, RATE, format="RAW", subtype="GSM610")
+        else:
+            soundfile.write(path, wave, RATE, subtype="PCM_16")
 
 
 def listing(texts: dict[str, str]) -> bytes:
@@ -88,11 +93,18 @@ def trees(root: Path) -> dict[str, Path]:
         "asterisk-core-sounds-it-wav": ("it_IT_m_Carlo", [*recorded, "unlisted"]),
         "asterisk-core-sounds-en-wav": ("en_US_f_Allison", ["one", "please", "beep"]),
         "asterisk-prompt-it-menardi-wav": ("it_IT_f_Menardi", SECOND),
+        "asterisk-core-sounds-fr-wav": ("fr_CA_f_June", ["un", "deux"]),
     }
     english = {"one": "one", "please": "Please enter your number", "beep": "[a beep tone]"}
-    written = {"it": texts, "en": english}
+    french_texts = {"un": "un", "deux": "deux"}
+    written = {"it": texts, "en": english, "fr": french_texts}
     for package, (folder, names) in spoken.items():
         record(root / package / "usr/share/asterisk/sounds" / folder, names)
+    # The packages of Asterisk 1.2 have one folder a language, and links from folders of subjects.
+    french = root / "asterisk-prompt-fr-armelle/usr/share/asterisk/sounds"
+    record(french / "fr", ["digits/1", "only-hers"], suffix=".gsm")
+    (french / "digits").mkdir()
+    (french / "digits/fr").symlink_to("../fr/digits")
     for lang, texts in written.items():
         doc = root / f"asterisk-core-sounds-{lang}/usr/share/doc/asterisk-core-sounds-{lang}"
         doc.mkdir(parents=True)
@@ -347,9 +359,32 @@ def test_without_apt_the_second_speaker_is_refused_with_the_reason(publisher: li
         read("second_speaker")
 
 
-def test_only_italian_has_a_second_speaker() -> None:
-    with pytest.raises(ConfigError, match="only Italian has a second_speaker"):
-        Ivr.build({"use": "ivr", "split": "second_speaker", "lang": "fr"})
+def test_english_has_no_second_speaker() -> None:
+    with pytest.raises(ConfigError, match="only it and fr have a second_speaker"):
+        Ivr.build({"use": "ivr", "split": "second_speaker", "lang": "en"})
+
+
+def test_prompts_in_gsm_are_found_beside_links_to_them(debian: Path) -> None:
+    speech = read("second_speaker", "fr")
+    assert [stem(utterance) for utterance in speech] == ["digits/1", "only-hers"]
+    assert {utterance.audio_filepath.suffix for utterance in speech} == {".gsm"}
+    assert all(utterance.duration == pytest.approx(0.1, abs=0.03) for utterance in speech)
+
+
+def test_a_prompt_that_speaks_another_text_is_no_reference(
+    debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = {stem(utterance) for utterance in [*read("development"), *read("test")]}
+    misread = sorted(held_out)[0]
+    changed = replace(ITALIAN, other_texts=frozenset([misread]))
+    monkeypatch.setitem(cast(dict[str, object], PROMPT_SETS), "it", changed)
+    references = {
+        stem(utterance)
+        for split in ("development", "test", "pool_references")
+        for utterance in read(cast(Split, split))
+    }
+    assert misread not in references
+    assert held_out - references == {misread}
 
 
 def test_pool_references_have_the_texts_of_pool_audio(
@@ -373,8 +408,8 @@ def test_the_real_prompts_have_the_measured_counts(monkeypatch: pytest.MonkeyPat
         pytest.skip("the real prompts are not in the cache; `make demo` fetches them")
     counts = {split: len(read(split)) for split in get_args(Split)}
     assert counts == {
-        "pool": 415, "pool_references": 386, "second_speaker": 396, "texts": 31,
-        "development": 52, "test": 84, "retention": 274,
+        "pool": 416, "pool_references": 384, "second_speaker": 394, "texts": 31,
+        "development": 49, "test": 82, "retention": 274,
     }  # fmt: skip
     if (cache_folder() / "asterisk" / FRENCH.name).is_dir():
         french = {split: len(read(split, "fr")) for split in get_args(Split) if split in OF_FRENCH}

@@ -1,8 +1,8 @@
 """Recorded telephone prompts, fetched from Debian or from the Asterisk project.
 
 Fetched prompts are kept in the user's cache, one folder a set, always in the same layout:
-`sounds/NAME.wav`, `texts.txt` if there is a list, the licence, and `source.json`. A folder under
-its final name is complete, and is never fetched again.
+`sounds/NAME.wav` (or `.gsm`), `texts.txt` if there is a list, the licence, and `source.json`. A
+folder under its final name is complete, and is never fetched again.
 
 Debian's packages are the way in daily use. The project's tarballs have been tried only against a
 local server with archives of the same layout.
@@ -13,9 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
-import os
 import shutil
-import subprocess
 import tarfile
 import urllib.request
 from collections.abc import Sequence
@@ -26,6 +24,7 @@ from ...core.artifacts import write_json
 from ...core.cache import cache_folder
 from ...core.errors import ConfigError
 from ...core.locks import exclusive_lock
+from ._debian import FetchError, download_and_unpack, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,8 @@ TARBALLS = "https://downloads.asterisk.org/pub/telephony/sounds/releases"
 LICENSE = "CC-BY-SA 3.0 (https://creativecommons.org/licenses/by-sa/3.0/)"
 FETCH_LOCK = ".lock"
 """Name of the file in the cache that is locked while a process fetches into it."""
+AUDIO_PATTERNS = ("*.wav", "*.gsm")
+"""Files of prompts: PCM of 8 kHz, or GSM 06.10 as telephones have it."""
 TIMEOUT = 60.0
 """Seconds without an answer from a server."""
 
@@ -52,14 +53,13 @@ class PromptSet:
     """Hash of the content (see `hash_content`) with which the loop was measured."""
     credit: str
     """The attribution that the licence asks for."""
+    license: str = LICENSE
+    other_texts: frozenset[str] = frozenset()
+    """Names of prompts that speak another text than the list says. Such a text is no reference."""
 
     @property
     def has_texts(self) -> bool:
         return len(self.packages) > 1
-
-
-class _FetchError(Exception):
-    """One source failed; another may work."""
 
 
 def fetch(prompts: PromptSet) -> Path:
@@ -82,11 +82,16 @@ def hash_content(folder: Path) -> str:
     """Return the SHA-256 over names and content of all audio and texts, in the order of names."""
     digest = hashlib.sha256()
     # Sorted, because file systems list folders in different orders.
-    for path in sorted([*folder.rglob("*.wav"), *folder.glob("texts.txt")]):
+    for path in sorted([*find_audio(folder), *folder.glob("texts.txt")]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         # The form of `sha256sum`, so that a person can check it with that tool.
         digest.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
     return digest.hexdigest()
+
+
+def find_audio(folder: Path) -> list[Path]:
+    """Return the files of audio in a folder and its subfolders, sorted."""
+    return sorted(path for pattern in AUDIO_PATTERNS for path in folder.rglob(pattern))
 
 
 def _fetch(prompts: PromptSet, folder: Path) -> None:
@@ -96,10 +101,10 @@ def _fetch(prompts: PromptSet, folder: Path) -> None:
     scratch = folder.with_name(f".{folder.name}")
     for fetch_from_source in (_from_debian, _from_tarball):
         shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
-        complete = _make_folder(scratch / "whole")
+        complete = make_folder(scratch / "whole")
         try:
             source = fetch_from_source(prompts, scratch, complete)
-        except _FetchError as failure:
+        except FetchError as failure:
             failures.append(str(failure))  # all are reported if no source works
         else:
             _write_source(prompts, source, complete)
@@ -128,48 +133,31 @@ def _write_source(prompts: PromptSet, source: str, folder: Path) -> None:
     write_json({"source": source, "sha256": sha256}, folder / "source.json")
     # CC-BY-SA asks to name the authors wherever the recordings are passed on.
     (folder / "ATTRIBUTION").write_text(
-        f"Telephone prompts {prompts.name}, from {source}.\n{prompts.credit}\nLicence: {LICENSE}\n"
+        f"Telephone prompts {prompts.name}, from {source}.\n{prompts.credit}\n"
+        f"Licence: {prompts.license}\n"
         "Unchanged recordings; what is made of them is to be shared under the same licence.\n",
         encoding="utf-8",
     )
-    log.info("fetched %s. %s Licence: %s", prompts.name, prompts.credit, LICENSE)
+    log.info("fetched %s. %s Licence: %s", prompts.name, prompts.credit, prompts.license)
 
 
 def _from_debian(prompts: PromptSet, scratch: Path, complete: Path) -> str:
-    """Fetch with `apt-get download` and unpack with `dpkg -x`; return the names of the packages."""
-    for tool in ("apt-get", "dpkg"):
-        if shutil.which(tool) is None:
-            raise _FetchError(f"{tool} is not installed")
-    log.info("downloading %s with apt-get (about 18 MB, %s)", " ".join(prompts.packages), LICENSE)
-    # apt writes its lists and its cache where only root may; with folders of our own any user can
-    # download, and the system's lists stay as they are.
-    private = [
-        option
-        for key, folder in (("Dir::State::Lists", "lists"), ("Dir::Cache", "cache"))
-        for option in ("-o", f"{key}={_make_folder(scratch / folder / 'partial').parent}")
-    ]
-    try:
-        _run(["apt-get", *private, "update"], scratch)
-        _run(["apt-get", *private, "download", *prompts.packages], scratch)
-    except _FetchError as failure:
-        log.info("apt-get failed with private package lists (%s); trying the system's", failure)
-        _run(["apt-get", "download", *prompts.packages], scratch)
-    debs = sorted(scratch.glob("*.deb"))
-    for deb in debs:
-        _run(["dpkg", "-x", str(deb), str(_make_folder(scratch / "root"))], scratch)
-    share = scratch / "root/usr/share"
-    sound_folders = list(share.glob("asterisk/sounds/*"))
+    """Fetch the Debian packages; return their names with their versions."""
+    root, source = download_and_unpack(prompts.packages, scratch, prompts.license)
+    share = root / "usr/share"
+    # Some packages also have links to it, for systems that look elsewhere.
+    sound_folders = [path for path in share.glob("asterisk/sounds/*") if find_audio(path)]
     _arrange(prompts, sound_folders=sound_folders, unpacked=share, complete=complete)
-    return ", ".join(deb.stem for deb in debs)
+    return source
 
 
 def _from_tarball(prompts: PromptSet, scratch: Path, complete: Path) -> str:
     """Fetch an archive that has sounds, list and licence in one folder; return its address."""
     if prompts.tarball is None:
-        raise _FetchError("the Asterisk project publishes no tarball of it, only Debian has it")
+        raise FetchError("the Asterisk project publishes no tarball of it, only Debian has it")
     url = f"{TARBALLS}/{prompts.tarball}"
-    log.info("downloading %s (about 18 MB, %s)", url, LICENSE)
-    archive, unpacked = scratch / "archive.tar.gz", _make_folder(scratch / "root")
+    log.info("downloading %s (about 18 MB, %s)", url, prompts.license)
+    archive, unpacked = scratch / "archive.tar.gz", make_folder(scratch / "root")
     try:
         # Copied in parts, so that no archive sits in memory.
         with urllib.request.urlopen(url, timeout=TIMEOUT) as page, archive.open("wb") as file:
@@ -178,7 +166,7 @@ def _from_tarball(prompts: PromptSet, scratch: Path, complete: Path) -> str:
             # The filter refuses paths that lead out of the folder.
             tar.extractall(unpacked, filter="data")
     except (OSError, tarfile.TarError, EOFError) as cause:
-        raise _FetchError(f"{url}: {cause}") from cause
+        raise FetchError(f"{url}: {cause}") from cause
     _arrange(prompts, sound_folders=[unpacked], unpacked=unpacked, complete=complete)
     return url
 
@@ -188,11 +176,11 @@ def _arrange(
 ) -> None:
     """Move unpacked audio, texts and licence into the layout of the cache."""
     if len(sound_folders) != 1:
-        raise _FetchError(f"expected one folder of sounds, found {len(sound_folders)}")
-    for wav in sound_folders[0].rglob("*.wav"):
-        target = complete / "sounds" / wav.relative_to(sound_folders[0])
+        raise FetchError(f"expected one folder of sounds, found {len(sound_folders)}")
+    for recording in find_audio(sound_folders[0]):
+        target = complete / "sounds" / recording.relative_to(sound_folders[0])
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(wav, target)
+        shutil.move(recording, target)
     for texts in unpacked.rglob("core-sounds-*.txt*"):
         content = texts.read_bytes()
         if texts.suffix == ".gz":  # Debian compresses documentation
@@ -200,32 +188,9 @@ def _arrange(
         (complete / "texts.txt").write_bytes(content)
     if prompts.has_texts and not (complete / "texts.txt").is_file():
         # Without the texts every held-out sentence would become a part of the pool.
-        raise _FetchError("the list of texts is missing in what was downloaded")
+        raise FetchError("the list of texts is missing in what was downloaded")
     # The licence asks that its text and the credits stay with the recordings.
     for notice in [
         *unpacked.rglob("copyright"), *unpacked.rglob("LICENSE*"), *unpacked.rglob("CREDITS*")
     ]:  # fmt: skip
         shutil.move(notice, complete / notice.name)
-
-
-def _run(command: Sequence[str], folder: Path) -> None:
-    """Run a tool quietly. Raises _FetchError with the last line that it wrote to stderr."""
-    try:
-        subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},  # messages in English, whatever the locale
-            check=True,
-            stdin=subprocess.DEVNULL,  # no tool may wait for an answer
-            capture_output=True,
-            text=True,
-        )
-    except (OSError, subprocess.CalledProcessError) as cause:
-        lines = str(getattr(cause, "stderr", "") or cause).strip().splitlines()
-        raise _FetchError(f"{command[0]}: {lines[-1]}") from cause
-
-
-def _make_folder(folder: Path) -> Path:
-    """Create the folder if it does not exist, and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -20,7 +20,12 @@ from ...audio.io import measure_duration
 from ...core.types import Seconds, Share
 
 TextProblem = Literal[
-    "not transcribed", "not speech", "notes in the text", "two prompts in one", "broken encoding"
+    "not transcribed",
+    "not speech",
+    "notes in the text",
+    "two prompts in one",
+    "broken encoding",
+    "another text is spoken",
 ]
 
 _PROMPT_LINE = re.compile(r"([\w/+.#*-]+):(.*)")
@@ -34,6 +39,11 @@ _CERTAIN_WORDS = {"pu?": "può", "sar?": "sarà", "pi?": "più", "cos?": "così"
 
 Of the words of one letter only "è" is written with an accent.
 """
+_TONE = re.compile(r"(?i)un suono (di )?beep( \w+| di errore)?")
+"""Text that describes a tone without brackets around it."""
+_SPELLING = {"perpiacere": "per piacere", "cassella": "casella", "consolle": "console"}
+"""Misspelled Italian words of the lists, which a recognizer should not learn to write."""
+_MISSPELLED = re.compile(rf"(?i)\b({'|'.join(_SPELLING)})\b")
 
 
 @dataclass(frozen=True)
@@ -56,12 +66,15 @@ class PromptRecording:
     duration: Seconds
     text: str = ""
     """The spoken text; empty if the list has none."""
+    listed_text: str = ""
+    """The text before its spelling was corrected. It decides the split of the prompt, so that a
+    correction moves no prompt from one split to another."""
     problem: TextProblem | None = None
     """Reason why the text is no reference; None if it is one."""
 
 
 def read_recordings(folder: Path) -> list[PromptRecording]:
-    """Read the prompts of a folder with `sounds/NAME.wav` and `texts.txt`.
+    """Read the prompts of a folder with `sounds/NAME.wav` (or `.gsm`) and `texts.txt`.
 
     Args:
         folder: One set of prompts; without `texts.txt` all of them are "not transcribed".
@@ -80,7 +93,7 @@ def read_recordings(folder: Path) -> list[PromptRecording]:
     sounds = folder / "sounds"
     audio = {
         path.relative_to(sounds).with_suffix("").as_posix().lower(): path
-        for path in sounds.rglob("*.wav")
+        for path in sorted([*sounds.rglob("*.wav"), *sounds.rglob("*.gsm")])
     }
     recordings = []
     for name in sorted(audio):
@@ -91,7 +104,8 @@ def read_recordings(folder: Path) -> list[PromptRecording]:
                 name=name,
                 audio=audio[name],
                 duration=measure_duration(audio[name]),
-                text=prompt.text,
+                text=correct_spelling(prompt.text),
+                listed_text=prompt.text,
                 problem=prompt.problem,
             )
         )
@@ -115,6 +129,20 @@ def parse_prompts(content: str) -> Iterator[Prompt]:
             prompts[-1][1].append(line)
     for name, lines in prompts:
         yield _checked_prompt(name, " ".join(" ".join(lines).split()))
+
+
+def correct_spelling(text: str) -> str:
+    """Return the text without the misspelled words of the lists.
+
+    >>> correct_spelling("Perpiacere prova ancora")
+    'Per piacere prova ancora'
+    """
+
+    def correct(match: re.Match[str]) -> str:
+        word = _SPELLING[match[0].lower()]
+        return word.capitalize() if match[0][0].isupper() else word
+
+    return _MISSPELLED.sub(correct, text)
 
 
 def comparison_key(text: str) -> str:
@@ -147,7 +175,7 @@ def _checked_prompt(name: str, text: str) -> Prompt:
     corrected = " ".join(_restore_letters(text.split()))
     spoken = " ".join(_NOTE.sub(" ", corrected).split())
     problem: TextProblem | None = None
-    if not comparison_key(spoken):
+    if not comparison_key(spoken) or _TONE.fullmatch(spoken):
         problem = "not speech"
     elif _LOST_LETTER.search(spoken):
         problem = "broken encoding"

@@ -1,8 +1,9 @@
 """Recorded telephone prompts: Italian or French to learn, English to retain, divided by text.
 
 The recordings are those of the Asterisk project (Carlo Flora in Italian, June Wallack in French,
-Allison Smith in English) and of Marco Menardi and Paola Dal Zot (Italian, never transcribed),
-CC-BY-SA 3.0; `ATTRIBUTION` lies beside them in the cache. A hash of its text decides the split of
+Allison Smith in English), of Marco Menardi and Paola Dal Zot (Italian, never transcribed), all
+CC-BY-SA 3.0, and of Armelle Desjardins (French, never transcribed; a licence of the BSD kind);
+`ATTRIBUTION` lies beside them in the cache. A hash of its text decides the split of
 a sentence, so no text is in two splits. Speech of a pool has no text. Its texts, as far as they
 are known, are a split of their own (`pool_references`), for comparisons only.
 """
@@ -51,6 +52,9 @@ ITALIAN = PromptSet(
     sha256="560cbcd0da40d5a6f3f552a9f8ee6c779b97039f8754bf2dee221927d9db561d",
     credit="Copyright 2012 Carlo Flora (http://www.carloflora.com; new voices: "
     "http://www.segreterietelefoniche.it), translated by Silvia Petrin.",
+    # Recognizers, trained or not, agree on other words: "per piacere riprova ancora la tua
+    # chiamata" where the list has "si prega di riprovare la chiamata".
+    other_texts=frozenset(("conf-adminmenu-18", "conf-adminmenu-menu8", "please-try-call-later")),
 )
 FRENCH = PromptSet(
     name="fr-june",
@@ -70,6 +74,15 @@ MENARDI = PromptSet(
     credit="Copyright 2006-2011 Marco Menardi and his wife Paola Dal Zot, who made these sound "
     "files (http://www.voip.ammdomus.it, also for updates and new voices).",
 )
+ARMELLE = PromptSet(
+    name="fr-armelle",
+    packages=("asterisk-prompt-fr-armelle",),
+    # Debian packages it; the project publishes it nowhere.
+    tarball=None,
+    sha256="aeaa2b8fe1705484df9c8756bacf73a8e3feea7be4f36a87dc570d288ae9db40",
+    credit="Copyright 2006 Michel Gutierrez; voice: Armelle Desjardins.",
+    license="BSD with two clauses (source form and no endorsement)",
+)
 ENGLISH = PromptSet(
     name="en-allison",
     packages=("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en"),
@@ -79,6 +92,7 @@ ENGLISH = PromptSet(
     "by Digium, Inc. (http://www.digium.com).",
 )
 PROMPT_SETS: Mapping[PromptLanguage, PromptSet] = {"it": ITALIAN, "fr": FRENCH, "en": ENGLISH}
+SECOND_SPEAKERS: Mapping[PromptLanguage, PromptSet] = {"it": MENARDI, "fr": ARMELLE}
 
 
 @dataclass(frozen=True)
@@ -88,17 +102,18 @@ class Ivr(Corpus):
     split: Split
     """`pool`: the first speaker's share for learning, without texts, with all prompts that are too
     short or too long to be held out. `pool_references`: the transcribed part of the pool, for
-    comparisons. `second_speaker`: another Italian speaker, without texts, and without prompts that
-    have the name of one in the next three splits. `texts`: sentences without their audio.
-    `development`, `test`: transcribed sentences of the first speaker. `retention`: all English
-    sentences, transcribed; a plan with English in its pool holds out a share of them by `lang`
-    instead."""
+    comparisons. `second_speaker`: another Italian or French speaker, without texts, and without
+    prompts that have the name of one in the next three splits. `texts`: sentences without their
+    audio. `development`, `test`: transcribed sentences of the first speaker. `retention`: all
+    English sentences, transcribed; a plan with English in its pool holds out a share of them by
+    `lang` instead."""
     lang: PromptLanguage = "it"
     """Language of all splits but `retention`."""
 
     def __post_init__(self) -> None:
-        if self.split == "second_speaker" and self.lang != "it":
-            raise ValueError("split: only Italian has a second_speaker")
+        if self.split == "second_speaker" and self.lang not in SECOND_SPEAKERS:
+            languages = " and ".join(SECOND_SPEAKERS)
+            raise ValueError(f"split: only {languages} have a second_speaker, not {self.lang}")
 
     def utterances(self) -> Iterator[Utterance]:
         """Yield the split in the order of names.
@@ -129,7 +144,7 @@ class Ivr(Corpus):
         ]
         # Sentences only: single words and numbers are never held out.
         share_of = {
-            recording.name: assign_share(recording.text, SHARES)
+            recording.name: assign_share(recording.listed_text, SHARES)
             for recording in select_sentences(recordings)
         }
         if self.split == "pool":
@@ -149,10 +164,10 @@ class Ivr(Corpus):
             excluded = {name for name in share_of if share_of[name] != "pool"} | not_speech
             second = [
                 recording
-                for recording in load_recordings(MENARDI)
+                for recording in load_recordings(SECOND_SPEAKERS[lang])
                 if recording.name not in excluded
             ]
-            return _without_text(second, lang, "it-menardi")
+            return _without_text(second, lang, SECOND_SPEAKERS[lang].name)
         selected = [
             recording for recording in recordings if share_of.get(recording.name) == self.split
         ]
@@ -167,7 +182,12 @@ def load_recordings(prompts: PromptSet) -> list[PromptRecording]:
     Raises:
         ConfigError: They are not in the cache and cannot be fetched.
     """
-    recordings = read_recordings(fetch(prompts))
+    recordings = [
+        replace(recording, problem="another text is spoken")
+        if recording.name in prompts.other_texts
+        else recording
+        for recording in read_recordings(fetch(prompts))
+    ]
     problems = Counter(recording.problem for recording in recordings if recording.problem)
     counts = ", ".join(f"{count} {problem}" for problem, count in sorted(problems.items()))
     log.info("%s: %d prompts; never held out: %s", prompts.name, len(recordings), counts or "none")

@@ -63,8 +63,11 @@ class IvrSwitched(Corpus):
         sources = "".join(
             read_json(fetch(prompts) / "source.json")["sha256"] for prompts in prompt_sets
         )
-        # In the name, so that another version of the prompts is joined anew.
-        version = hashlib.sha256(sources.encode()).hexdigest()[:8]
+        # In the name, so that another version of the prompts, or other sentences, are joined anew.
+        names = "\n".join(
+            prompt.name for prompts in self._choose_prompts() for _, prompt in prompts
+        )
+        version = hashlib.sha256(f"{sources}\n{names}".encode()).hexdigest()[:8]
         folder = cache_folder() / "asterisk" / f"switched-{self.lang}-en-{version}"
         with exclusive_lock(folder.parent / FETCH_LOCK, wait=True):
             utterances = list(self._join(folder / self.split))
@@ -115,7 +118,7 @@ class IvrSwitched(Corpus):
         sentences = [
             sentence
             for sentence in select_sentences(load_recordings(PROMPT_SETS[lang]))
-            if assign_share(sentence.text, SHARES) == self.split
+            if assign_share(sentence.listed_text, SHARES) == self.split
         ]
         if not sentences:
             raise ConfigError(f"ivr_switched: no sentence of {lang!r} is in {self.split}")

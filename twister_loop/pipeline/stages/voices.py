@@ -13,7 +13,7 @@ from ...core import schema
 from ...core.artifacts import stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
-from ...core.ranges import Range
+from ...core.ranges import Fraction, Range
 from ...core.types import Checkpoint
 from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
@@ -31,6 +31,9 @@ class VoiceTrialOptions:
     """Number of texts, drawn by the seed."""
     at_most: Annotated[float, Range(0, 10)] = 0.35
     """Highest character error rate of the champion's transcripts that passes; 0.35 is 35 %."""
+    # A voice of recorded words says only words that somebody said: not the ones that would teach.
+    speaks_at_least: Fraction = 0.25
+    """Smallest share of the texts that the voice must be able to speak; 0.25 is 25 %."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 
@@ -57,7 +60,7 @@ def train_voice(
     return synthesizer.train(start, verified, texts, champion, out, seed).save(out)
 
 
-@stage(version=1)
+@stage(version=2)
 def try_voice(
     synthesizer: Synthesizer,
     voice: Checkpoint,
@@ -85,6 +88,7 @@ def try_voice(
         synthesized=len(spoken),
         characters=metrics.sum_counts(counts),
         limit=options.at_most,
+        least_share=options.speaks_at_least,
     ).save(out)
 
 

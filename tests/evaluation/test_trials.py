@@ -1,0 +1,30 @@
+"""Trials of voices: what passes at the limits, and what the sentence tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from twister_loop.core.types import ErrorCount
+from twister_loop.evaluation.trials import VoiceTrial
+
+
+def make_trial(*, synthesized: int, wrong: int) -> VoiceTrial:
+    characters = ErrorCount(hits=100 - wrong, substitutions=wrong, deletions=0, insertions=0)
+    return VoiceTrial("splice", 32, synthesized, characters, limit=0.35, least_share=0.25)
+
+
+@pytest.mark.parametrize(
+    ("synthesized", "wrong", "passed"),
+    [(32, 0, True), (8, 35, True), (7, 0, False), (32, 36, False), (0, 0, False)],
+)
+def test_a_voice_passes_that_is_understood_and_speaks_enough_texts(
+    synthesized: int, wrong: int, passed: bool
+) -> None:
+    assert make_trial(synthesized=synthesized, wrong=wrong).passed is passed
+
+
+def test_the_sentence_tells_errors_share_and_limits() -> None:
+    assert str(make_trial(synthesized=7, wrong=12)) == (
+        "voice splice: CER 0.12, limit 0.35; speaks 7 of 32 trial texts (22%), at least 25%: "
+        "failed, so the voice is not used"
+    )
