@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -341,3 +342,40 @@ def test_what_a_set_can_show_is_told_for_the_sets_that_a_gate_looks_at() -> None
 
 def chances(line: str) -> list[int]:
     return [int(part.rstrip("%")) for part in line.split() if part.endswith("%")]
+
+
+def test_hours_of_speech_are_those_of_the_words_that_are_read() -> None:
+    """An hour of 3,600 words; standard decoding reads half of it, at the same pace."""
+    sets = {"dev": size(3600, seconds=3600.0)}
+    for decoding, words in (("clip", 3600), ("standard", 1800)):
+        gate_of_small_limit = gate("no_regression", at_most=0.005, decoding=decoding)
+        [warning] = gate_of_small_limit.preflight_warnings(sets)
+        assert f"has {words} words" in warning
+        amounts = re.search(r"([\d,]+) to ([\d,]+) words \(([\d.]+) to ([\d.]+) h\)", warning)
+        assert amounts
+        low, high, low_hours, high_hours = (
+            float(amount.replace(",", "")) for amount in amounts.groups()
+        )
+        assert low / 3600 == pytest.approx(low_hours, rel=0.05)
+        assert high / 3600 == pytest.approx(high_hours, rel=0.05)
+        seen = " ".join(gate("significant", decoding=decoding).describe_sight(sets))
+        gains = re.findall(r"([\d,]+) words \([\d.]+ to ([\d.]+) h\)", seen)
+        assert len(gains) == 3
+        for needed, needed_hours in gains:
+            assert float(needed.replace(",", "")) / 3600 == pytest.approx(
+                float(needed_hours), rel=0.05, abs=0.06
+            )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (5000, "8% to 12% of them is found"),
+        (50, "77% of them or more is found"),
+        (10, "any size cannot be seen, and none is found"),
+    ],
+)
+def test_what_gain_can_be_seen_depends_on_the_errors(words: int, told: str) -> None:
+    first, *_ = gate("significant").describe_sight({"dev": size(words)})
+    assert f"in round 1 a true gain of {told} in 80% of cases" in first
+    assert f"{words} words with about {round(words / 10)} errors" in first

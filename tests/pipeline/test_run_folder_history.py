@@ -426,4 +426,10 @@ def test_a_finished_round_is_read_as_a_whole(run: Path) -> None:
     folder = write_round(run, 12, REFUSED)
     done = load_round(folder)
     assert (done.number, done.folder, done.verdict, done.trials) == (12, folder, REFUSED, ())
+    # Trials are read by name, and not as the file system lists them.
+    names = [f"voice{number}" for number in (7, 3, 9, 1, 5, 8, 2)]
+    for name in names:
+        trial = VoiceTrial(name, 3, 3, ErrorCount(hits=1), limit=0.3)
+        trial.save(folder / "voices" / name / "trial")
+    assert [trial.voice for trial in load_round(folder).trials] == sorted(names)
     assert done.candidate.digest == "of round 12" and done.report.folder == folder / "report"
