@@ -184,6 +184,10 @@ def test_groups_that_switch_take_the_other_language_in_turn() -> None:
     speech = [line(number, 1.0, lang="it" if number < 3 else "en") for number in range(6)]
     switching = PackOptions(switched=1.0, gap=0.0)
     assert pack(switching, *speech) == [["0", "3"], ["1", "4"], ["2", "5"]]
+    for options, switches in ((switching, True), (PackOptions(), False)):
+        groups = list(Packer(options, lambda utterance: 0.0, 1).pack(speech))
+        assert {group.switches_language for group in groups} == {switches}
+        assert not any(group.awaits_phrase for group in groups)
     unknown = [line("a"), line("b", lang=None), line("c", lang="en"), line("d", lang="ko")]
     assert pack(switching, *unknown) == [["b"], ["a", "c"], ["d"]], "two languages, both known"
     long = [line("a", 20.0), line("b", 15.0, lang="en"), line("c", 1.0, lang="en")]
