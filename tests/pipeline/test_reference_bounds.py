@@ -79,6 +79,9 @@ def test_single_exchanged_references_are_told_and_a_tenth_is_refused(
     assert f"fits its transcript {spoken[0]!r}" in record.getMessage()
     with pytest.raises(ConfigError, match="the references of 4 of 26 utterances do not belong"):
         check_order(transcribed(exchange(spoken, (0, 9), (3, 15)), spoken))
+    # A tenth exactly is told only.
+    forty = texts(40)
+    check_order(transcribed(exchange(forty, (0, 9), (3, 15)), forty))
     # Two of few utterances are more than a tenth, and still single mistakes.
     few = spoken[:8]
     check_order(transcribed(exchange(few, (0, 5)), few))
