@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from array import array
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from twister_loop import Utterance
+from twister_loop.core import schema
+from twister_loop.core.manifest import Manifest
 from twister_loop.data.mixture import GroupDurations, MixOptions, MixtureGroup
 from twister_loop.data.mixture_limits import Limit, fill, find_conflict
 from twister_loop.data.neighbors import Stretches
-from twister_loop.pipeline.stages.mixture import _draw, _split_by_group
+from twister_loop.pipeline.stages.mixture import _draw, _split_by_group, mix
 
 
 def contradictions(origins: str = "human pseudo synthetic", **options: Any) -> str:
@@ -73,6 +77,45 @@ def test_a_share_above_its_own_cap_is_refused_at_once(
             MixOptions(**options)
     else:
         MixOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("field", "accepted", "refused"),
+    [
+        ("pseudo", 100, 100.5),
+        ("pseudo", 0, -0.5),
+        ("replay", 1, 1.5),
+        ("languages", {"it": 100}, {"it": 101}),
+        ("temperature", {"language": 1000}, {"language": 1001}),
+        ("temperature", {"language": 0.5}, {"language": 0}),
+        ("shares", {"it": 0.99}, {"it": 1}),
+        ("hours", {"it": 0}, {"it": -1}),
+    ],
+)
+def test_options_are_accepted_up_to_their_range(field: str, accepted: Any, refused: Any) -> None:
+    schema.parse_data(MixOptions, {field: accepted})
+    with pytest.raises(ValueError, match=f"{field}.*must be a number"):
+        schema.parse_data(MixOptions, {field: refused})
+
+
+def test_only_speech_that_was_asked_for_is_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [
+        Utterance(id=f"{origin}{number}", duration=4.0, text="a", origin=origin)
+        for origin in ("human", "pseudo")
+        for number in range(5)
+    ]
+    source = Manifest.write(lines, tmp_path / "labels")
+    with caplog.at_level("INFO"):
+        mix(MixOptions(pseudo=0.0), [source], 1, out=tmp_path / "mixture")
+    told = [record for record in caplog.records if record.getMessage().startswith("mix:")]
+    levels = {record.getMessage().split(":")[1]: record.levelname for record in told}
+    assert levels == {" human": "INFO", " pseudo": "INFO"}
+    caplog.clear()
+    mix(MixOptions(pseudo=0.1), [source], 1, out=tmp_path / "less")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("nothing is taken, since its 2.0 s are shorter" in warning for warning in warnings)
 
 
 def test_an_arm_without_an_origin_keeps_all_that_is_not_about_origins() -> None:

@@ -109,6 +109,11 @@ def test_every_kind_of_several_sets_gets_a_pooled_one() -> None:
     assert both.groups == ["phone/s1", "phone/s2", "calls/s2"]
     assert both.resampling_unit == "recordings and speakers"
     assert pooled["all test sets"].resampling_unit == "speakers"
+    units = {
+        unit: outcome(FIRST, "s1", unit=unit) for unit in ("utterances", "speakers", "recordings")
+    }
+    of_all = add_pooled_sets(units)["all development sets"].resampling_unit
+    assert of_all == "recordings and speakers and utterances"
     assert [count.hits for count in pooled["all test sets"].words] == [5, 6]
 
 

@@ -168,6 +168,17 @@ def test_words_characters_and_raw_words_are_those_counted_by_hand(
     assert mixed.words == ErrorCount(substitutions=1, deletions=1, insertions=1, hits=7)
 
 
+def test_the_versions_that_decoded_are_kept_beside_the_report(
+    tmp_path: Path, sets: dict[str, HeldOutSet]
+) -> None:
+    chinese, recognizer = {"chinese": sets["chinese"]}, reader(CHINESE)
+    versions = {"engine": "toy 2", "precision": "float32"}
+    for name, decoder in (("known", versions), ("unknown", None)):
+        out = tmp_path / name
+        evaluate(recognizer, UNTOUCHED, chinese, Basic(), False, decoder=decoder, out=out)
+        assert read_json(out / "decoder.json") == (decoder or {})
+
+
 def test_standard_decoding_is_counted_from_its_own_transcripts(
     tmp_path: Path, sets: dict[str, HeldOutSet]
 ) -> None:
