@@ -96,6 +96,11 @@ def test_the_record_names_the_inputs_and_the_digest_of_every_result(tmp_path: Pa
             "note.json": sha((tmp_path / "note" / "note.json").read_bytes()),
         },
     }
+    # In this order, since the record is hashed itself.
+    assert list(read_json(tmp_path / "note" / PROVENANCE)["content"]) == [
+        "audio/1.wav",
+        "note.json",
+    ]
     assert read_json(tmp_path / "note" / TIMING) == {"seconds": 0.0}
 
 

@@ -171,6 +171,8 @@ def test_short_texts_are_told_if_they_are_equal() -> None:
         "no" * 150: [],
     }
     assert not any(index.find_near_duplicates([line("si grazie", "it"), line("no", "it")]))
+    spoken = HeldOutTexts([line("premi due", "it")])
+    assert list(spoken.find_equal_short_texts(line("Premi 2", "it"))) == [0]
     both = HeldOutTexts([line("no", "it"), line(TEXT), line("No!", "it")])
     assert list(both.find_equal_short_texts(line("NO", "it"))) == [0, 2]
     assert list(HeldOutTexts([line(TEXT)]).find_equal_short_texts(line("no"))) == []

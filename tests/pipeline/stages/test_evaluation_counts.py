@@ -175,7 +175,8 @@ def test_the_versions_that_decoded_are_kept_beside_the_report(
     versions = {"engine": "toy 2", "precision": "float32"}
     for name, decoder in (("known", versions), ("unknown", None)):
         out = tmp_path / name
-        evaluate(recognizer, UNTOUCHED, chinese, Basic(), False, decoder=decoder, out=out)
+        report = evaluate(recognizer, UNTOUCHED, chinese, Basic(), decoder=decoder, out=out)
+        assert len(report.full_window) == 1, "both decodings, unless told otherwise"
         assert read_json(out / "decoder.json") == (decoder or {})
 
 
