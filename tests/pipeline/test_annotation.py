@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from twister_loop import ConfigError, Plan, Utterance, load
+from twister_loop.audio import embedding_weights, toy_language
 from twister_loop.audio import io as audio
-from twister_loop.audio import toy_language
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.core.tallies import Tally
@@ -161,8 +161,7 @@ def test_invalid_scan_options_are_refused(world: Path, scan: dict[str, Any], mes
 def test_missing_weights_are_reported_before_a_round_starts(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embeddings = pytest.importorskip("twister_loop.audio.speaker_embedding", reason="an extra")
-    monkeypatch.setattr(embeddings, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedding_weights, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install --no-deps Resemblyzer==0\.1\.4"):
         next_round(load(world, {"scan": {"speakers": {}}}), tmp_path / "run")
     assert not RunFolder(tmp_path / "run").round_folders
