@@ -282,6 +282,15 @@ def test_a_stretch_of_neighbors_is_not_torn_apart_by_an_open_group() -> None:
     assert pack(PackOptions(speakers="same"), *unknown) == [["r-0"], ["r-1"]]
 
 
+def test_a_neighbor_in_another_language_has_its_own_pause_too() -> None:
+    """With the recorded pause it is 29.7 s, and with the gap of the options it would be 30.1 s."""
+    switched = PackOptions(switched=1.0, gap=0.5)
+    speech = [cut(0, 0.0, 10.0), cut(1, 10.1, 19.6, lang="en")]
+    assert pack(switched, *speech) == [["r-0", "r-1"]]
+    strangers = [speech[0], replace(speech[1], follows=None)]
+    assert pack(switched, *strangers) == [["r-0"], ["r-1"]]
+
+
 def test_what_was_said_before_a_group_is_what_was_said_before_its_first_cut() -> None:
     speech = [cut(0, 0.0, 2.0, previous_text="before"), cut(1, 2.0, 2.0, previous_text="due")]
     [group] = Packer(PackOptions(), lambda utterance: 0.0, 1).pack(speech)
