@@ -219,6 +219,26 @@ def test_a_phrase_is_at_most_four_words_from_inside_the_other_sentence() -> None
     assert "one" in phrases and "six" in phrases
 
 
+def test_a_sentence_takes_one_phrase_and_goes_on_in_the_other_language() -> None:
+    options = PackOptions(switched=0.5, inside=1.0, gap=0.0)
+    speech = [
+        aligned("a", "it", "uno due tre"),
+        aligned("b", "en", "one two"),
+        aligned("c", "en", "three four"),
+    ]
+    assert sorted(pack(options, *speech)) == [["a", "b", "a", "c"], ["b"]]
+
+
+def test_neighbors_of_a_sentence_that_begins_switching_are_not_lost() -> None:
+    stretch = [cut(0, 0.0, 10.0), cut(1, 10.0, 5.0), cut(2, 15.0, 5.0)]
+    packed = pack(PackOptions(switched=0.3), *stretch)
+    assert sorted(number for group in packed for number in group) == ["r-0", "r-1", "r-2"]
+    with_english = pack(PackOptions(switched=0.3), *stretch, line("e", 2.0, lang="en"))
+    assert sorted(number for group in with_english for number in group) == [
+        "e", "r-0", "r-1", "r-2",
+    ]  # fmt: skip
+
+
 def test_a_phrase_that_does_not_fit_is_not_put_in() -> None:
     sentence, donor = aligned("a", "it", "uno due tre"), aligned("b", "en", "one two three four")
     for options, ratio in (
