@@ -43,6 +43,10 @@ class WindowedToy(ToyRecognizer):
             yield replace(utterance, pred_text=text, segments=(segment,))
 
 
+# The base class names a part by its module; the champions of this one are of the toy engine.
+WindowedToy.name = ToyRecognizer.name
+
+
 def count_toy_timestamps(transcribed: Iterable[Utterance]) -> Proportion:
     """Count right timestamps: a toy recording is speech from its start to its end."""
     ends = [abs(utterance.segments[-1].end - utterance.duration) for utterance in transcribed]

@@ -102,7 +102,9 @@ class HeldOutTexts:
             folded = fold_for_comparison(self.texts[-1])
             for spelling in dict.fromkeys((folded, *self._normalize(utterance))):
                 if is_too_short(spelling):
-                    self._short_texts[spelling.replace(" ", "")].append(number)
+                    # Clips without speech have an empty text, which says nothing of another one.
+                    if letters := spelling.replace(" ", ""):
+                        self._short_texts[letters].append(number)
                 else:
                     unspaced = is_written_without_spaces(spelling)
                     spellings[unspaced].append(spelling)
