@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from twister_loop import Utterance
+from twister_loop.audio import io as audio
 from twister_loop.core.types import Word
+from twister_loop.data import packing
 from twister_loop.data.packing import PackedGroup, Packer, PackOptions
 
 
@@ -45,6 +47,10 @@ def test_a_group_is_full_at_thirty_seconds_exactly(
 ) -> None:
     speech = [line(number, seconds) for number, seconds in enumerate(durations)]
     assert pack(PackOptions(), *speech) == groups
+
+
+def test_the_limit_is_counted_in_samples_of_the_audio() -> None:
+    assert packing.SAMPLE_RATE == audio.SAMPLE_RATE
 
 
 def test_limit_and_gap_are_those_of_the_options() -> None:
