@@ -9,6 +9,7 @@ import yaml
 
 from tests import world as toy
 from twister_loop import EngineError, Utterance, load, next_round
+from twister_loop.core.artifacts import write_json
 from twister_loop.core.types import Checkpoint
 from twister_loop.reporting.export import export
 
@@ -26,6 +27,8 @@ def run(tiny_whisper: Checkpoint, tmp_path: Path) -> Path:
     asr = {"use": "whisper", "model": str(tiny_whisper.location), "precision": "float32"}
     labeler = {"use": "ctranslate2", "compute_type": "float32"}
     (round_folder / "plan.yaml").write_text(yaml.safe_dump(plan | {"asr": asr, "labeler": labeler}))
+    # The record of the toy's weights is not that of these.
+    write_json({}, round_folder / "candidate" / "made.json")
     return tmp_path / "run"
 
 
