@@ -84,7 +84,7 @@ def test_real_weights_time_the_speech_in_standard_decoding_only(
     standard = own.full_window()
     assert standard
     in_windows = count_correct_timestamps(standard.transcribe(whisper_base, padded))
-    assert in_windows.share >= 0.6 and in_windows.total == len(padded)
+    assert in_windows.share >= 0.5 and in_windows.total == len(padded)
     assert count_correct_timestamps(own.transcribe(whisper_base, padded)).count == 0
 
 
