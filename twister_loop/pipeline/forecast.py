@@ -26,7 +26,7 @@ from .plan import Plan
 from .round_time import RoundTime, estimate_time
 from .run_check import is_run_or_empty
 from .run_folder import RunFolder
-from .set_sizes import find_untouched_report, measure_set_size
+from .set_sizes import find_untouched_report, list_gate_warnings, measure_set_size
 
 
 @dataclass(frozen=True)
@@ -204,9 +204,7 @@ def _find_warnings(
             reasons = Counter(filter(None, map(unsupported_reason, listing.usable)))
             for reason, count in reasons.most_common(3):
                 yield f"{place}: {count} utterances cannot be transcribed: {reason}"
-    for gate in plan.gates:
-        for warning in gate.preflight_warnings(sizes):
-            yield f"{gate.name}: {warning}"
+    yield from list_gate_warnings(plan.gates, sizes)
     for amount in amounts.values():
         if amount.rejected:
             reasons = Counter(

@@ -36,7 +36,7 @@ from .plan import Plan
 from .run_check import NOTE, list_strays, read_note
 from .run_folder import RunFolder, round_number
 from .set_changes import check_set_changes
-from .set_sizes import find_untouched_report, measure_set_size
+from .set_sizes import find_untouched_report, list_gate_warnings, measure_set_size
 from .stage_table import INPUTS
 from .stages import annotation
 from .stages.listing import (
@@ -291,9 +291,8 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
         # Gates never see a test set, so its size cannot be too small for them.
         if held_out.kind != "test" and name != hidden
     }
-    for gate in plan.gates:
-        for warning in gate.preflight_warnings(sizes):
-            log.warning("%s: %s", gate.name, warning)
+    for warning in list_gate_warnings(plan.gates, sizes):
+        log.warning("%s", warning)
 
 
 def _check_space(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> None:

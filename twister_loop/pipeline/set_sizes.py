@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..core.errors import ConfigError
 from ..core.types import Measure, Report, Score, SetKind, Share, Utterance
 from ..evaluation import metrics
 from ..evaluation.evidence import Decoding, SetSize
+from ..evaluation.gates._base import Gate
 from ..evaluation.measures import choose_measure
 from ..evaluation.scoreboard import MEASURES
 from .plan import Plan
 from .run_folder import RunFolder
 from .stage_table import UNTOUCHED
+
+
+def list_gate_warnings(gates: Iterable[Gate], sizes: Mapping[str, SetSize]) -> Iterator[str]:
+    """Yield every warning about too small sets once, after the names of the gates that give it.
+
+    Args:
+        gates: The gates of a plan.
+        sizes: Size of each set that they see, by name.
+    """
+    gates_by_warning: dict[str, list[str]] = {}
+    for gate in gates:
+        for warning in gate.preflight_warnings(sizes):
+            gates_by_warning.setdefault(warning, []).append(gate.name)
+    for warning, names in gates_by_warning.items():
+        # A plan may name one gate twice, with different options.
+        yield f"{' and '.join(dict.fromkeys(names))}: {warning}"
 
 
 def measure_set_size(
