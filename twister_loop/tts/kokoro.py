@@ -28,7 +28,8 @@ from ._base import Synthesizer
 from ._drawing import make_generator
 
 PROVEN_STYLES = ("jm_kumo",)
-"""Styles of the packages that Whisper base understands in Italian, French and Czech."""
+"""The style of the packages that Whisper base understands best, on 12 texts a language: CER 0.6 % in
+Italian, 2.1 in Spanish and 15.6 in Czech; jf_alpha has 8.7, 3.6 and 22.6. Others were not tried."""
 MAX_LEFT_OUT: Share = 0.1
 """Largest share of the phonemes of a text that the model may lack; beyond it the text is an
 error."""
@@ -47,7 +48,7 @@ class KokoroSynthesizer(Synthesizer):
     takes those of the package."""
     styles: tuple[str, ...] = ()
     """Styles to draw from; a text is spoken by a mixture of two of them, or by the only one. Empty
-    takes all of `folder`, or those of the package that proved to be intelligible."""
+    takes all of `folder`, or the most intelligible one of the package (jm_kumo)."""
     slowest: Annotated[float, Range(0.5, 2)] = 0.9
     """Lowest speed that is drawn; 1 is the model's own."""
     fastest: Annotated[float, Range(0.5, 2)] = 1.2
