@@ -28,8 +28,9 @@ from ._base import Synthesizer
 from ._drawing import make_generator
 
 PROVEN_STYLES = ("jm_kumo",)
-"""The style of the packages that Whisper base understands best, on 12 texts a language: CER 0.6 % in
-Italian, 2.1 in Spanish and 15.6 in Czech; jf_alpha has 8.7, 3.6 and 22.6. Others were not tried."""
+"""The style of the packages that Whisper base understands best, on 12 texts a language: CER 0.6 %
+in Italian, 2.1 in Spanish and 15.6 in Czech; jf_alpha has 8.7, 3.6 and 22.6. Others were not
+tried."""
 MAX_LEFT_OUT: Share = 0.1
 """Largest share of the phonemes of a text that the model may lack; beyond it the text is an
 error."""
