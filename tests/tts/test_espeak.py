@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import world as toy
+from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
@@ -99,3 +101,14 @@ def test_texts_in_no_language_of_espeak_are_refused_before_the_round(tmp_path: P
 def test_rates_that_exclude_each_other_are_refused() -> None:
     with pytest.raises(ConfigError, match="slowest: 200 is more than `fastest: 100`"):
         EspeakSynthesizer.build({"use": "espeak", "slowest": 200, "fastest": 100})
+
+
+def test_a_round_tries_it_and_goes_on_without_a_voice_that_is_not_understood(
+    tmp_path: Path,
+) -> None:
+    changes = {"voices": {"any": {"use": "espeak"}}, "language": "en"}
+    done = next_round(load(toy.build(tmp_path), changes), tmp_path / "run")
+    [trial] = done.trials
+    # The toy recognizer hears tones only.
+    assert trial.synthesized == trial.texts > 0 and not trial.passed
+    assert not (done.folder / "voices" / "any" / "spoken").exists()

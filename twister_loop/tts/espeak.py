@@ -12,16 +12,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from ..asr._base import BoundRecognizer, WeightsStatus
+from ..asr._base import WeightsStatus
 from ..audio import io as audio
 from ..audio.resampling import resample
-from ..core.artifacts import write_json
 from ..core.manifest import Manifest
 from ..core.ranges import Range
 from ..core.types import Checkpoint, Utterance
 from . import _espeak
-from ._base import Synthesizer
 from ._drawing import make_generator
+from ._untrained import UntrainedSynthesizer
 
 VARIANTS = ("", "m1", "m2", "m3", "m4", "m7", "f1", "f2", "f3", "f4", "f5")
 """Variants of a voice that come with espeak-ng and sound like a man or a woman; `` is its own."""
@@ -32,12 +31,8 @@ RATE_LIMITS = (80, 450)
 
 
 @dataclass(frozen=True)
-class EspeakSynthesizer(Synthesizer):
+class EspeakSynthesizer(UntrainedSynthesizer):
     """Voice by rules for every language of espeak-ng, which needs no training."""
-
-    # There is nothing to learn, and everything that is drawn is drawn by the id of a text.
-    continues_from_last_round = False
-    uses_randomness = False
 
     slowest: Annotated[int, Range(*RATE_LIMITS)] = 120
     """Lowest rate that is drawn, in words a minute."""
@@ -59,20 +54,6 @@ class EspeakSynthesizer(Synthesizer):
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Check that espeak-ng is installed and reads the languages of the texts."""
         _espeak.check_languages(self.name, texts)
-
-    def train(
-        self,
-        start: Checkpoint | None,
-        filtered_labels: Manifest,
-        texts: Manifest,
-        champion: BoundRecognizer,
-        out: Path,
-        seed: int,
-    ) -> Checkpoint:
-        """Write down the rates; nothing is learned."""
-        out.mkdir(parents=True, exist_ok=True)
-        write_json({"slowest": self.slowest, "fastest": self.fastest}, out / "voice.json")
-        return Checkpoint(self.name, out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path

@@ -15,17 +15,16 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from ..asr._base import BoundRecognizer, WeightsStatus
+from ..asr._base import WeightsStatus
 from ..audio import io as audio
 from ..audio.resampling import resample
-from ..core.artifacts import write_json
 from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.ranges import Range
 from ..core.types import Checkpoint, Share, Utterance
 from . import _espeak, _kokoro
-from ._base import Synthesizer
 from ._drawing import make_generator
+from ._untrained import UntrainedSynthesizer
 
 PROVEN_STYLES = ("jm_kumo",)
 """The style of the packages that Whisper base understands best, on 12 texts a language: CER 0.6 %
@@ -37,12 +36,8 @@ error."""
 
 
 @dataclass(frozen=True)
-class KokoroSynthesizer(Synthesizer):
+class KokoroSynthesizer(UntrainedSynthesizer):
     """Neural voice for every language of espeak-ng, which needs no training."""
-
-    # There is nothing to learn, and everything that is drawn is drawn by the id of a text.
-    continues_from_last_round = False
-    uses_randomness = False
 
     folder: Path | None = None
     """Folder with a model and styles as kokoro-onnx publishes them, which has more styles; null
@@ -74,27 +69,6 @@ class KokoroSynthesizer(Synthesizer):
         """Check that the packages are installed and espeak-ng reads the languages of the texts."""
         self._choose_styles(_kokoro.load(self.folder))
         _espeak.check_languages(self.name, texts)
-
-    def train(
-        self,
-        start: Checkpoint | None,
-        filtered_labels: Manifest,
-        texts: Manifest,
-        champion: BoundRecognizer,
-        out: Path,
-        seed: int,
-    ) -> Checkpoint:
-        """Write down the styles and speeds; nothing is learned."""
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(
-            {
-                "styles": sorted(self._choose_styles(_kokoro.load(self.folder))),
-                "slowest": self.slowest,
-                "fastest": self.fastest,
-            },
-            out / "voice.json",
-        )
-        return Checkpoint(self.name, out)
 
     def synthesize(
         self, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
