@@ -137,9 +137,9 @@ def tabulate_equal_arms(rng: np.random.Generator, trials: int) -> Iterator[str]:
             before += called_different_before(arms[0], arms[1], trial)
             now += estimate_difference(arms[0], arms[1], test_set.groupings).is_shown
         between = f"{100 * np.sqrt(np.mean(spreads)):.2f}" if spreads else ""
-        who = speakers if speakers < utterances else "one each"
+        speaker_label = speakers if speakers < utterances else "one each"
         yield (
-            f"| {luck.name} | {who} | {utterances} | {seeds} | {between} | "
+            f"| {luck.name} | {speaker_label} | {utterances} | {seeds} | {between} | "
             f"{before / trials:.1%} | {now / trials:.1%} |"
         )
 
@@ -195,12 +195,14 @@ def tabulate_shares(rng: np.random.Generator, trials: int) -> Iterator[str]:
                 rate = ERROR_RATE - true_share * GAP
                 arm = test_set.recognize(rng, rate, LUCKS[1], seeds)
                 shares.append(estimate_gap_share(arm, untouched, ceiling, test_set.groupings))
-            known = [share for share in shares if share]
-            held = sum(share.low <= true_share <= share.high for share in known)
-            low, high = (median(getattr(share, end) for share in known) for end in ("low", "high"))
+            intervals = [share for share in shares if share]
+            held = sum(share.low <= true_share <= share.high for share in intervals)
+            low, high = (
+                median(getattr(share, end) for share in intervals) for end in ("low", "high")
+            )
             yield (
-                f"| {utterances} | {seeds} | {true_share:.0%} | {1 - len(known) / trials:.1%} | "
-                f"{held / len(known):.1%} | {low:.0%} to {high:.0%} |"
+                f"| {utterances} | {seeds} | {true_share:.0%} | {1 - len(intervals) / trials:.1%} | "
+                f"{held / len(intervals):.1%} | {low:.0%} to {high:.0%} |"
             )
 
 

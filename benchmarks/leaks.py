@@ -57,7 +57,7 @@ def write(line: object) -> None:
 
 
 def search(index: HeldOutTexts, utterances: Sequence[Utterance]) -> list[bool]:
-    """Return for each utterance whether it is near."""
+    """Return a flag by utterance: True if its text is near to a held-out one."""
     if hasattr(index, "find_near_duplicates"):
         return list(map(bool, index.find_near_duplicates(utterances)))
     return [index.is_near_duplicate(utterance) for utterance in utterances]
@@ -151,8 +151,8 @@ def report_recall() -> None:
         copies = [" ".join(change(text.split())) for text in held_out[:3_000]]
         lines = [Utterance(id=text, text=text, lang="it") for text in copies]
         matches = index.find_near_duplicates(lines)
-        found = sum(number in numbers for number, numbers in enumerate(matches))
-        write(f"{title}: {found / len(lines):.1%} found")
+        matched_lines = sum(number in numbers for number, numbers in enumerate(matches))
+        write(f"{title}: {matched_lines / len(lines):.1%} found")
 
 
 def _replace(words: list[str], rng: random.Random, vocabulary: list[str]) -> list[str]:

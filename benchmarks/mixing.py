@@ -157,9 +157,11 @@ def main() -> None:
     options = arguments.parse_args()
     versions = {"now": ROOT} | ({"before": options.checkout} if options.checkout else {})
     answers, rows = {}, list[str]()
-    for kept in ("as filtered", "all"):
+    for selection in ("as filtered", "all"):
         with tempfile.TemporaryDirectory() as scratch:
-            recordings = lay_out(options.round, Path(scratch) / "labels", keeps_all=kept == "all")
+            recordings = lay_out(
+                options.round, Path(scratch) / "labels", keeps_all=selection == "all"
+            )
             for version, checkout in versions.items():
                 process = subprocess.run(
                     [sys.executable, "-c", CHILD, str(checkout)],
@@ -169,7 +171,9 @@ def main() -> None:
                 [line] = [row for row in process.stdout.splitlines() if row.startswith("OUTCOME ")]
                 answers[version], packed = json.loads(line.removeprefix("OUTCOME "))
                 for speakers, lines in packed.items():
-                    rows.append(f"| {kept} | {version} | {speakers} | {judge(recordings, lines)} |")
+                    rows.append(
+                        f"| {selection} | {version} | {speakers} | {judge(recordings, lines)} |"
+                    )
     for number, (hours, mix) in enumerate(LIMITS):
         write(f"| {hours} | {mix} | " + " | ".join(
             str(answer[number]) if isinstance(answer[number], str)

@@ -392,26 +392,26 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the tests that are running
     checkout = options.checkout.absolute()
-    known = read_outcomes(options.out)
+    outcomes = read_outcomes(options.out)
     if options.list:
-        return print_table(list(known.values()))
+        return print_table(list(outcomes.values()))
     if options.again:
-        todo = [mutation for mutation, outcome in known.items() if not outcome.killed_by]
+        todo = [mutation for mutation, outcome in outcomes.items() if not outcome.killed_by]
     else:
         modules = [name for name, room in find_modules(checkout).items() if room in options.rooms]
         drawn = draw_mutations(checkout, modules, options.count, options.seed)
-        todo = [mutation for mutation in drawn if mutation not in known]
+        todo = [mutation for mutation in drawn if mutation not in outcomes]
     start, count = time.monotonic(), len(todo)
     with options.out.open("a") as file:
         for number, outcome in enumerate(try_all(checkout, todo, options.workers), start=1):
             file.write(json.dumps(asdict(outcome)) + "\n")
             file.flush()
-            known[outcome.mutation] = outcome
+            outcomes[outcome.mutation] = outcome
             fate = outcome.killed_by or "SURVIVED"
             minutes = (time.monotonic() - start) / 60
             place = f"{outcome.mutation.module}:{outcome.mutation.line}"
             tell(f"{number}/{count} {minutes:.1f} min {place} {fate} {outcome.test}")
-    return print_table(list(known.values()))
+    return print_table(list(outcomes.values()))
 
 
 if __name__ == "__main__":

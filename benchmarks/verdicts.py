@@ -96,7 +96,7 @@ class SimulatedSet:
         return self._scale(errors, ratio_now, becomes[:, None] / ratio_now * luck)
 
     def _draw_luck(self, runs: int) -> np.ndarray:
-        """Return the factor of one model's errors on every utterance, equal for each speaker."""
+        """Return the factor of one model's errors on every utterance, equal within a speaker."""
         if not self.speakers:
             return np.ones((runs, 1))
         sigma = SPEAKER_DEVIATION
@@ -106,9 +106,9 @@ class SimulatedSet:
     def _scale(self, errors: Errors, ratio_now: np.ndarray, factor: np.ndarray) -> Errors:
         """Multiply the expected errors by a factor; all of shape (runs, utterances)."""
         # Fewer errors: each stays by chance. More: insertions, so that the mean is exact.
-        kept = self.rng.binomial(errors, np.minimum(factor, 1.0))
+        remaining = self.rng.binomial(errors, np.minimum(factor, 1.0))
         surplus = np.maximum(factor - 1, 0) * ratio_now * self.rates * self.lengths
-        return kept + self.rng.poisson(surplus) if surplus.any() else kept
+        return remaining + self.rng.poisson(surplus) if surplus.any() else remaining
 
     def outcome(self, name: str, errors: np.ndarray, run: int) -> Outcome:
         """Return the outcome of one run's model, as the gates read it."""
@@ -398,10 +398,10 @@ def simulate_calibration(runs: int, rounds: int) -> Iterator[str]:
                 continue
             rng = np.random.default_rng(size)
             sets = {"dev": SimulatedSet(rng, runs, size, shared=shared)}
-            made = sets["dev"].make_candidate(
+            errors = sets["dev"].make_candidate(
                 sets["dev"].untouched, np.ones(runs), np.full(runs, 1 - gain)
             )
-            differences = made - sets["dev"].untouched
+            differences = errors - sets["dev"].untouched
             mean = differences.sum() / sets["dev"].tokens.sum()
             squares = np.square(differences - mean * sets["dev"].lengths).sum()
             variance = squares / sets["dev"].untouched.sum()
@@ -424,9 +424,9 @@ def simulate_words(runs: int, rounds: int) -> Iterator[str]:
         part, named = Gate.build({"use": gate}), []
         sets = _sets(200, size, size, retention=False)
         ones = np.ones(200)
-        made = {"dev": sets["dev"].make_candidate(sets["dev"].untouched, ones, ratio * ones)}
+        errors = {"dev": sets["dev"].make_candidate(sets["dev"].untouched, ones, ratio * ones)}
         for run in range(200):
-            evidence = _evidence(sets, {"dev": sets["dev"].untouched}, made, run, 1)
+            evidence = _evidence(sets, {"dev": sets["dev"].untouched}, errors, run, 1)
             objection = part.objection(evidence)
             if objection and objection.undecided:
                 numbers = re.search(r"([\d,]+) (?:to|or) ([\d,]+) words", objection.reason)

@@ -49,7 +49,7 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "keep": (3, "all", {"last": "two"}),
     "cluster": (3, [], {"use": "dask", "adress": "tcp://a:1"}, {"use": "slurm"}),
 }
-"""Values of the wrong kind for each key of a plan."""
+"""Values of the wrong kind, by key of a plan."""
 
 SOURCES: dict[str, str] = {
     "one colon without a space": "{plan}\nseed:3\n",
