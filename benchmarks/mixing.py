@@ -157,11 +157,9 @@ def main() -> None:
     options = arguments.parse_args()
     versions = {"now": ROOT} | ({"before": options.checkout} if options.checkout else {})
     answers, rows = {}, list[str]()
-    for selection in ("as filtered", "all"):
+    for part in ("as filtered", "all"):
         with tempfile.TemporaryDirectory() as scratch:
-            recordings = lay_out(
-                options.round, Path(scratch) / "labels", keeps_all=selection == "all"
-            )
+            recordings = lay_out(options.round, Path(scratch) / "labels", keeps_all=part == "all")
             for version, checkout in versions.items():
                 process = subprocess.run(
                     [sys.executable, "-c", CHILD, str(checkout)],
