@@ -201,8 +201,8 @@ def tabulate_shares(rng: np.random.Generator, trials: int) -> Iterator[str]:
                 median(getattr(share, end) for share in intervals) for end in ("low", "high")
             )
             yield (
-                f"| {utterances} | {seeds} | {true_share:.0%} | {1 - len(intervals) / trials:.1%} | "
-                f"{held / len(intervals):.1%} | {low:.0%} to {high:.0%} |"
+                f"| {utterances} | {seeds} | {true_share:.0%} | "
+                f"{1 - len(intervals) / trials:.1%} | {held / len(intervals):.1%} | {low:.0%} to {high:.0%} |"
             )
 
 

@@ -169,9 +169,7 @@ def main() -> None:
                 [line] = [row for row in process.stdout.splitlines() if row.startswith("OUTCOME ")]
                 answers[version], packed = json.loads(line.removeprefix("OUTCOME "))
                 for speakers, lines in packed.items():
-                    rows.append(
-                        f"| {selection} | {version} | {speakers} | {judge(recordings, lines)} |"
-                    )
+                    rows.append(f"| {part} | {version} | {speakers} | {judge(recordings, lines)} |")
     for number, (hours, mix) in enumerate(LIMITS):
         write(f"| {hours} | {mix} | " + " | ".join(
             str(answer[number]) if isinstance(answer[number], str)
