@@ -202,7 +202,8 @@ def tabulate_shares(rng: np.random.Generator, trials: int) -> Iterator[str]:
             )
             yield (
                 f"| {utterances} | {seeds} | {true_share:.0%} | "
-                f"{1 - len(intervals) / trials:.1%} | {held / len(intervals):.1%} | {low:.0%} to {high:.0%} |"
+                f"{1 - len(intervals) / trials:.1%} | {held / len(intervals):.1%} | "
+                f"{low:.0%} to {high:.0%} |"
             )
 
 
