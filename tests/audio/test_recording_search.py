@@ -31,14 +31,14 @@ def write(
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
     folder = tmp_path_factory.mktemp("known")
     return [write(babble(seed), folder / f"{seed}.wav") for seed in range(1, 4)]
 
 
 @pytest.fixture(scope="module")
-def index(known: list[Utterance]) -> RecordingIndex:
-    return RecordingIndex(known)
+def index(held_out: list[Utterance]) -> RecordingIndex:
+    return RecordingIndex(held_out)
 
 
 # Steady tones do not bear this change of tempo; `benchmarks/leaks.py` tries it on speech.
@@ -108,7 +108,7 @@ def test_the_bounds_of_differing_bits(frames_after: int, flipped: int, is_same: 
     size = recording_search.WINDOW
     bits = rng.integers(0, 2**32, size, dtype=np.uint32)
     after = rng.integers(0, 2**32, frames_after, dtype=np.uint32)
-    known = np.concatenate([bits ^ np.uint32(2**flipped - 1), after])
-    loud, known_loud = np.ones(size, bool), np.ones(len(known), bool)
-    first = recording_search._find_same(bits, loud, known, known_loud, 0)
+    held_out = np.concatenate([bits ^ np.uint32(2**flipped - 1), after])
+    loud, held_out_loud = np.ones(size, bool), np.ones(len(held_out), bool)
+    first = recording_search._find_same(bits, loud, held_out, held_out_loud, 0)
     assert first == (0 if is_same else None)

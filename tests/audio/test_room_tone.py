@@ -21,9 +21,9 @@ def test_it_is_as_loud_as_the_quietest_moments() -> None:
 
 
 def test_it_goes_from_the_one_clip_to_the_other() -> None:
-    made = tone(noise(0.1, 16_000), noise(0.01, 16_000, seed=2))
-    assert made[:1_000].std() == pytest.approx(0.1, rel=0.3)
-    assert made[-1_000:].std() == pytest.approx(0.01, rel=0.3)
+    gap_samples = tone(noise(0.1, 16_000), noise(0.01, 16_000, seed=2))
+    assert gap_samples[:1_000].std() == pytest.approx(0.1, rel=0.3)
+    assert gap_samples[-1_000:].std() == pytest.approx(0.01, rel=0.3)
 
 
 def test_it_has_the_spectrum_of_the_room() -> None:
@@ -35,8 +35,12 @@ def test_it_has_the_spectrum_of_the_room() -> None:
 @pytest.mark.parametrize("count", [1, 2, 80, 12_345])
 def test_any_length_is_made_from_any_clip(count: int) -> None:
     for clip in (noise(0.1, 1), noise(0.1, 700), np.zeros(1_000, np.float32)):
-        made = tone(clip, clip, count)
-        assert made.shape == (count,) and made.dtype == np.float32 and np.isfinite(made).all()
+        gap_samples = tone(clip, clip, count)
+        assert (
+            gap_samples.shape == (count,)
+            and gap_samples.dtype == np.float32
+            and np.isfinite(gap_samples).all()
+        )
 
 
 def test_padding_with_zeros_is_no_room() -> None:

@@ -228,7 +228,7 @@ def test_every_limit_holds_or_a_sentence_says_why_not(
 ) -> None:
     try:
         mix = MixOptions(**options)
-        asked, targets = mix.asked_durations(available), mix.target_durations(available)
+        requested, targets = mix.asked_durations(available), mix.target_durations(available)
     except (ConfigError, ValueError) as error:
         assert " cannot " in str(error)
         return
@@ -257,10 +257,10 @@ def test_every_limit_holds_or_a_sentence_says_why_not(
         if group.origin in ("replay", "speechless"):
             assert target <= available[group] * (1 + 1e-6)
         elif not is_shared:
-            assert target <= asked[group] * (1 + 1e-6)
+            assert target <= requested[group] * (1 + 1e-6)
         # Nothing has 0 hours, unless the plan says 0.
         excluded = any(group.matches(name) for name in zeros)
-        excluded |= not asked[group] or not {
+        excluded |= not requested[group] or not {
             "replay": mix.replay,
             "speechless": mix.speechless,
         }.get(group.origin, 1)

@@ -51,8 +51,8 @@ def contradictions(origins: str = "human pseudo synthetic", **options: Any) -> s
     ],
 )
 def test_what_cannot_hold_whatever_the_amounts_are(options: dict[str, Any], message: str) -> None:
-    found = contradictions(**options)
-    assert message in found and bool(found) == bool(message)
+    sentences = contradictions(**options)
+    assert message in sentences and bool(sentences) == bool(message)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_only_speech_that_was_asked_for_is_missed(
     source = Manifest.write(lines, tmp_path / "labels")
     with caplog.at_level("INFO"):
         mix(MixOptions(pseudo=0.0), [source], 1, out=tmp_path / "mixture")
-    told = [record for record in caplog.records if record.getMessage().startswith("mix:")]
-    levels = {record.getMessage().split(":")[1]: record.levelname for record in told}
+    mix_records = [record for record in caplog.records if record.getMessage().startswith("mix:")]
+    levels = {record.getMessage().split(":")[1]: record.levelname for record in mix_records}
     assert levels == {" human": "INFO", " pseudo": "INFO"}
     caplog.clear()
     mix(MixOptions(pseudo=0.1), [source], 1, out=tmp_path / "less")
@@ -148,10 +148,10 @@ def hours(**amounts: float) -> GroupDurations:
 
 def test_weights_multiply_and_once_is_the_most_for_replay() -> None:
     mix = MixOptions(human=2.0, languages={"it": 3.0}, corpora={"calls": 0.5})
-    asked = mix.asked_durations(
+    requested = mix.asked_durations(
         hours(human_it_calls=1, human_en_talks=1, replay_it_talks=1, pseudo_it_x=0)
     )
-    assert {str(group): amount for group, amount in asked.items()} == {
+    assert {str(group): amount for group, amount in requested.items()} == {
         "human it calls": 3.0,
         "human en talks": 2.0,
         "replay it talks": 1.0,
@@ -160,9 +160,9 @@ def test_weights_multiply_and_once_is_the_most_for_replay() -> None:
 
 def test_a_temperature_keeps_the_total_and_the_proportions_within_a_level() -> None:
     available = hours(pseudo_it_a=6, pseudo_it_b=2, human_en_a=1)
-    asked = list(MixOptions(temperature={"language": 3.0}).asked_durations(available).values())
+    requested = list(MixOptions(temperature={"language": 3.0}).asked_durations(available).values())
     # Eight hours and one to the power of 1/3 are 2 to 1.
-    assert asked == pytest.approx([4.5, 1.5, 3.0])
+    assert requested == pytest.approx([4.5, 1.5, 3.0])
     corpora = MixOptions(temperature={"corpus": 2.0})
     by_corpus = corpora.asked_durations(hours(human_it_a=9, human_it_b=1))
     assert list(by_corpus.values()) == pytest.approx([7.5, 2.5])
@@ -206,14 +206,14 @@ def test_a_conflict_names_no_limit_that_could_stay() -> None:
 
 
 def test_nothing_is_solved_where_all_limits_hold() -> None:
-    asked = np.array([1.0, 3.0])
+    requested = np.array([1.0, 3.0])
     cap = Limit("at_most.b", (False, True), 0.75)
-    assert fill(asked, asked, [cap], ()) is asked
-    less = fill(asked, asked, [cap._replace(share=0.5)], ())
-    assert less == pytest.approx([1.0, 1.0])
+    assert fill(requested, requested, [cap], ()) is requested
+    half = fill(requested, requested, [cap._replace(share=0.5)], ())
+    assert half == pytest.approx([1.0, 1.0])
     exact = Limit("shares.b", (False, True), 0.9, is_exact=True)
-    more = fill(asked, np.array([1.0, np.inf]), [exact], {1})
-    assert more == pytest.approx([1.0, 9.0], rel=1e-4)
+    repeated = fill(requested, np.array([1.0, np.inf]), [exact], {1})
+    assert repeated == pytest.approx([1.0, 9.0], rel=1e-4)
 
 
 def stretches(*parts: list[int]) -> Stretches:

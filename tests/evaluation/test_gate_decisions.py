@@ -247,8 +247,8 @@ def test_the_labeler_may_differ_by_exactly_the_limit(at_most: float, is_refused:
 
 
 def test_the_visible_gain_is_told_for_the_first_and_a_later_round() -> None:
-    told = list(gate("significant").describe_sight({"dev": size(5000, seconds=3600.0)}))
-    assert told == [
+    sentences = list(gate("significant").describe_sight({"dev": size(5000, seconds=3600.0)}))
+    assert sentences == [
         "development sets: 5000 words with about 500 errors of the untouched model if its error "
         "rate is 10%: in round 1 a true gain of 8% to 12% of them is found in 80% of cases; in "
         "round 10 a true gain of 12% to 19% of them is found in 80% of cases",

@@ -64,10 +64,10 @@ def outcome(
 
 
 def evidence(
-    champion: list[ErrorCount], candidate: list[ErrorCount], **more: Mapping[str, Any]
+    champion: list[ErrorCount], candidate: list[ErrorCount], **most: Mapping[str, Any]
 ) -> Evidence:
     before, after = {"dev": outcome(champion)}, {"dev": outcome(candidate)}
-    return Evidence(**{"untouched": before, "champion": before, **more}, candidate=after)  # type: ignore[arg-type]
+    return Evidence(**{"untouched": before, "champion": before, **most}, candidate=after)  # type: ignore[arg-type]
 
 
 def size(
@@ -110,24 +110,24 @@ def test_the_named_amount_of_speech_decides_and_does_not_depend_on_the_luck_of_t
     objection = gate("no_regression").objection(evidence(SAME, UNCLEAR))
     assert objection and objection.undecided and "600 words" in objection.reason
     assert "undecided from 60 utterances" in objection.reason
-    less, more = named_words(objection.reason)
+    fewest, most = named_words(objection.reason)
     # At least twice the speech that did not decide.
-    assert less == 1200 and 4000 < more < 4500
+    assert fewest == 1200 and 4000 < most < 4500
     # With a standard error that shrinks with the speech, the larger amount is enough.
-    times = more // 600 + 1
+    times = most // 600 + 1
     assert gate("no_regression").objection(evidence(times * SAME, times * UNCLEAR)) is None
     # Another measured change with the same spread, and the same amounts are named.
     luckier = [*UNCLEAR[:-1], counts_of(1, 10)]
     other = gate("no_regression").objection(evidence(SAME, luckier))
-    assert other and other.undecided and named_words(other.reason)[1] < 1.1 * more
+    assert other and other.undecided and named_words(other.reason)[1] < 1.1 * most
 
 
 def named_words(reason: str) -> tuple[int, int]:
     """Return the two amounts of speech that an undecided verdict names."""
     amounts = re.search(r"([\d,]+) (?:to|or) ([\d,]+) words", reason)
     assert amounts
-    less, more = (int(amount.replace(",", "")) for amount in amounts.groups())
-    return less, more
+    fewest, most = (int(amount.replace(",", "")) for amount in amounts.groups())
+    return fewest, most
 
 
 def test_a_limit_can_be_relative_to_the_error_rate() -> None:

@@ -32,7 +32,10 @@ def spoil(text: str, count: int) -> str:
 
 
 def lines(references: list[str], transcripts: list[str]) -> list[tuple[int, int]]:
-    return [(found.line, found.fitting_line) for found in find_misplaced(references, transcripts)]
+    return [
+        (misplaced.line, misplaced.fitting_line)
+        for misplaced in find_misplaced(references, transcripts)
+    ]
 
 
 def test_similarity_is_that_of_letters_without_spaces() -> None:
@@ -46,8 +49,8 @@ def test_similarity_is_that_of_letters_without_spaces() -> None:
 @pytest.mark.parametrize(("wrong", "is_found"), [(0, True), (8, True), (9, False)])
 def test_the_other_reference_must_fit_by_three_fifths(wrong: int, is_found: bool) -> None:
     transcripts = [spoil(SECOND, wrong), FIRST]
-    found = lines([FIRST, SECOND], transcripts)
-    assert ((0, 1) in found) is is_found and (1, 0) in found
+    misplaced = lines([FIRST, SECOND], transcripts)
+    assert ((0, 1) in misplaced) is is_found and (1, 0) in misplaced
 
 
 @pytest.mark.parametrize(("own", "is_found"), [(9, True), (10, False)])
@@ -57,8 +60,8 @@ def test_a_reference_that_half_fits_its_own_recording_is_not_misplaced(
     """The transcript begins as its own reference and ends as all of another one."""
     reference = FIRST[:own] + "y" * (20 - own)
     other = FIRST[:own] + SECOND[own:]
-    found = lines([reference, other], [other, reference])
-    assert found == ([(0, 1), (1, 0)] if is_found else [])
+    misplaced = lines([reference, other], [other, reference])
+    assert misplaced == ([(0, 1), (1, 0)] if is_found else [])
 
 
 def test_the_other_reference_must_be_better_by_three_tenths() -> None:
@@ -66,8 +69,8 @@ def test_the_other_reference_must_be_better_by_three_tenths() -> None:
     for wrong, is_found in ((5, True), (7, False)):
         transcript = spoil(FIRST, wrong)
         own = transcript[:8] + "y" * 12
-        found = lines([own, FIRST, SECOND], [transcript, SECOND, "x" * 20])
-        assert ((0, 1) in found) is is_found
+        misplaced = lines([own, FIRST, SECOND], [transcript, SECOND, "x" * 20])
+        assert ((0, 1) in misplaced) is is_found
 
 
 def test_a_text_that_is_in_its_place_must_not_fit_nearly_as_well() -> None:
@@ -75,8 +78,8 @@ def test_a_text_that_is_in_its_place_must_not_fit_nearly_as_well() -> None:
     transcript = spoil(SECOND, 2)
     for wrong, is_found in ((5, True), (3, False)):
         in_place = SECOND[: 20 - wrong] + "w" * wrong
-        found = lines([FIRST, SECOND, in_place], [transcript, FIRST, in_place])
-        assert ((0, 1) in found) is is_found
+        misplaced = lines([FIRST, SECOND, in_place], [transcript, FIRST, in_place])
+        assert ((0, 1) in misplaced) is is_found
 
 
 def test_short_texts_resemble_each_other_by_chance() -> None:
@@ -88,8 +91,8 @@ def test_short_texts_resemble_each_other_by_chance() -> None:
 
 
 def test_of_equal_references_the_first_is_named() -> None:
-    found = find_misplaced([FIRST, SECOND, SECOND], [SECOND, FIRST, FIRST])
-    assert found[0] == MisplacedReference(0, 1)
+    misplaced = find_misplaced([FIRST, SECOND, SECOND], [SECOND, FIRST, FIRST])
+    assert misplaced[0] == MisplacedReference(0, 1)
 
 
 def test_shuffled_words_have_the_lengths_and_words_of_the_texts() -> None:

@@ -51,9 +51,10 @@ def test_references_that_moved_are_found_line_by_line(
     texts = sentences(80)
     references = spoil(texts)
     moved = [line for line, text in enumerate(references) if text != texts[line]]
-    found = find_misplaced(references, misrecognize(texts, 0.2))
-    assert len(found) >= 0.85 * len(moved) and {misplaced.line for misplaced in found} <= set(moved)
-    assert all(references[misplaced.fitting_line] == texts[misplaced.line] for misplaced in found)
+    misplaced = find_misplaced(references, misrecognize(texts, 0.2))
+    lines = {reference.line for reference in misplaced}
+    assert len(misplaced) >= 0.85 * len(moved) and lines <= set(moved)
+    assert all(references[place.fitting_line] == texts[place.line] for place in misplaced)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +65,9 @@ def test_a_shift_is_found_where_the_same_digits_recur(lines: int, block: Shifted
     spoken = [
         rng.choice("one two three four five six seven eight nine zero".split()) for _ in range(80)
     ]
-    found = find_shifted_block(shift(spoken, lines), spoken)
-    assert found is not None and found.shift == block.shift
-    assert abs(found.start - block.start) <= 3 and abs(found.end - block.end) <= 3
+    shifted = find_shifted_block(shift(spoken, lines), spoken)
+    assert shifted is not None and shifted.shift == block.shift
+    assert abs(shifted.start - block.start) <= 3 and abs(shifted.end - block.end) <= 3
     # One digit alone tells nothing, since it fits many others.
     assert find_misplaced(shift(spoken, lines), spoken) == []
 

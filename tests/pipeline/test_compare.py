@@ -345,9 +345,15 @@ def test_arms_count_their_clips_hours_and_label_errors(comparison: Comparison, a
     trainings = trainings_of(comparison)
     for arm, seeds in trainings.items():
         assert [seed.seed for seed in seeds] == [0, 1] or len(seeds) == 2, arm
-    kept, everything = (trainings[arm][0] for arm in ("self-training", "labels of all clips"))
-    assert (kept.total.utterances, everything.total.utterances) == (1, 3)
-    assert kept.label_errors and kept.label_errors.length == 5 and not kept.label_errors.errors
+    kept_labels, everything = (
+        trainings[arm][0] for arm in ("self-training", "labels of all clips")
+    )
+    assert (kept_labels.total.utterances, everything.total.utterances) == (1, 3)
+    assert (
+        kept_labels.label_errors
+        and kept_labels.label_errors.length == 5
+        and not kept_labels.label_errors.errors
+    )
     assert everything.label_errors and everything.label_errors.errors == 4
     assert trainings["supervised"][0].label_errors is None
     loop = trainings["full loop"][0]
@@ -402,8 +408,8 @@ def test_kept_clips_without_a_reference_are_counted_and_told(
 ) -> None:
     vowels = [toy.POOL[0], "ie oe ua"]
     toy.speak(vowels, plan_path.parent / "data" / "pool", labeled=False)
-    toy.speak(vowels[:1], said := plan_path.parent / "data" / "some")
-    plan = load(plan_path, {"pool_references": str(said), "human": []})
+    toy.speak(vowels[:1], spoken_folder := plan_path.parent / "data" / "some")
+    plan = load(plan_path, {"pool_references": str(spoken_folder), "human": []})
     options = CompareOptions(arms=(arm_names.SELF_TRAINING, arm_names.KEPT_REFERENCES))
     comparison = compare(plan, tmp_path / "arms", options)
     funnel = Funnel.load(tmp_path / "arms" / "kept-references-1")
@@ -416,9 +422,11 @@ def test_a_true_reference_that_is_a_near_twin_is_dropped_although_its_label_is_n
 ) -> None:
     vowels = [toy.POOL[0], "ie oe ua"]
     toy.speak(vowels, plan_path.parent / "data" / "pool", labeled=False)
-    listing = toy.speak(vowels, said := plan_path.parent / "data" / "some") / "metadata.jsonl"
+    listing = (
+        toy.speak(vowels, spoken_folder := plan_path.parent / "data" / "some") / "metadata.jsonl"
+    )
     listing.write_text(listing.read_text().replace(vowels[0], toy.TEST[0].title()))
-    plan = load(plan_path, {"pool_references": str(said), "human": []})
+    plan = load(plan_path, {"pool_references": str(spoken_folder), "human": []})
     options = CompareOptions(arms=(arm_names.SELF_TRAINING, arm_names.KEPT_REFERENCES))
     comparison = compare(plan, tmp_path / "arms", options)
     [labeled], [referenced] = trainings_of(comparison).values()

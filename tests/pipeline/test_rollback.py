@@ -62,7 +62,7 @@ def test_rounds_that_stand(
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def four_rounds(tmp_path: Path) -> Path:
     """A run of rounds 1 (accepted), 2 (refused), 3 and 4 (accepted), without any stage."""
     run = tmp_path / "made"
     RunFolder.open(run)
@@ -71,16 +71,19 @@ def made(tmp_path: Path) -> Path:
     return run
 
 
-def test_a_rollback_changes_the_champion_and_deletes_nothing(made: Path) -> None:
-    before = sorted(path for path in made.rglob("*"))
-    record = roll_back(made, 3, "it lisps", by="Ada")
+def test_a_rollback_changes_the_champion_and_deletes_nothing(four_rounds: Path) -> None:
+    before = sorted(path for path in four_rounds.rglob("*"))
+    record = roll_back(four_rounds, 3, "it lisps", by="Ada")
     assert (record.to, record.after, record.by, record.note) == (3, 4, "Ada", "it lisps")
-    run_folder = RunFolder.read(made)
-    assert run_folder.champion_folder == made / "round-03"
-    assert read_rollbacks(made) == (record,)
-    assert sorted({*made.rglob("*")} - {*before}) == [made / "lock", made / ROLLBACKS]
-    assert roll_back(made, 0).to == 0 and run_folder.champion_folder is None
-    assert run_folder.next_folder() == made / "round-05"
+    run_folder = RunFolder.read(four_rounds)
+    assert run_folder.champion_folder == four_rounds / "round-03"
+    assert read_rollbacks(four_rounds) == (record,)
+    assert sorted({*four_rounds.rglob("*")} - {*before}) == [
+        four_rounds / "lock",
+        four_rounds / ROLLBACKS,
+    ]
+    assert roll_back(four_rounds, 0).to == 0 and run_folder.champion_folder is None
+    assert run_folder.next_folder() == four_rounds / "round-05"
 
 
 @pytest.mark.parametrize(
@@ -92,65 +95,65 @@ def test_a_rollback_changes_the_champion_and_deletes_nothing(made: Path) -> None
     ],
 )
 def test_a_round_that_cannot_be_the_champion_is_refused(
-    made: Path, number: int, message: str
+    four_rounds: Path, number: int, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        roll_back(made, number)
-    assert not (made / ROLLBACKS).exists()
+        roll_back(four_rounds, number)
+    assert not (four_rounds / ROLLBACKS).exists()
 
 
-def test_pruned_weights_are_refused_and_the_others_are_named(made: Path) -> None:
-    RunFolder.read(made).prune(PruneOptions(last=2))
+def test_pruned_weights_are_refused_and_the_others_are_named(four_rounds: Path) -> None:
+    RunFolder.read(four_rounds).prune(PruneOptions(last=2))
     with pytest.raises(ConfigError, match=r"weights of round 1 were pruned .*go back to 0, 3, 4"):
-        roll_back(made, 1)
+        roll_back(four_rounds, 1)
 
 
-def test_pruning_keeps_the_champion_that_was_gone_back_to(made: Path) -> None:
-    roll_back(made, 1)
-    finished_round(made, 5, REFUSED)
-    finished_round(made, 6, REFUSED)
-    RunFolder.read(made).prune(PruneOptions(last=1))
-    whole = {path.parents[1].name for path in made.rglob("weights.bin")}
+def test_pruning_keeps_the_champion_that_was_gone_back_to(four_rounds: Path) -> None:
+    roll_back(four_rounds, 1)
+    finished_round(four_rounds, 5, REFUSED)
+    finished_round(four_rounds, 6, REFUSED)
+    RunFolder.read(four_rounds).prune(PruneOptions(last=1))
+    whole = {path.parents[1].name for path in four_rounds.rglob("weights.bin")}
     assert whole == {"round-01", "round-06"}
-    assert RunFolder.read(made).champion_folder == made / "round-01"
+    assert RunFolder.read(four_rounds).champion_folder == four_rounds / "round-01"
 
 
-def test_a_candidate_that_awaits_approval_is_decided_first(made: Path) -> None:
-    finished_round(made, 5, ACCEPTED, approval=True)
+def test_a_candidate_that_awaits_approval_is_decided_first(four_rounds: Path) -> None:
+    finished_round(four_rounds, 5, ACCEPTED, approval=True)
     with pytest.raises(ConfigError, match=r"round 5 awaits approval; decide first: `twister appr"):
-        roll_back(made, 1)
+        roll_back(four_rounds, 1)
 
 
-def test_a_round_in_progress_is_set_aside_only_when_asked(made: Path) -> None:
-    folder = finished_round(made, 5, ACCEPTED)
+def test_a_round_in_progress_is_set_aside_only_when_asked(four_rounds: Path) -> None:
+    folder = finished_round(four_rounds, 5, ACCEPTED)
     shutil.rmtree(folder / "verdict")
     with pytest.raises(ConfigError, match=r"round-05 is in progress.*rollback .* 1 --set-aside`"):
-        roll_back(made, 1)
+        roll_back(four_rounds, 1)
     assert folder.is_dir()
-    assert roll_back(made, 1, set_aside=True).after == 4
-    assert not folder.exists() and (made / "round-05.aside-1" / "candidate").is_dir()
+    assert roll_back(four_rounds, 1, set_aside=True).after == 4
+    assert not folder.exists() and (four_rounds / "round-05.aside-1" / "candidate").is_dir()
 
 
-def test_a_run_that_another_process_works_on_is_left_alone(made: Path) -> None:
-    with RunFolder.read(made).locked(), pytest.raises(BusyError):
-        roll_back(made, 1)
+def test_a_run_that_another_process_works_on_is_left_alone(four_rounds: Path) -> None:
+    with RunFolder.read(four_rounds).locked(), pytest.raises(BusyError):
+        roll_back(four_rounds, 1)
 
 
-def test_a_damaged_verdict_does_not_keep_people_from_an_older_champion(made: Path) -> None:
-    (made / "round-04" / "verdict" / "verdict.json").write_text("{}")
+def test_a_damaged_verdict_does_not_keep_people_from_an_older_champion(four_rounds: Path) -> None:
+    (four_rounds / "round-04" / "verdict" / "verdict.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"verdict\.json"):
-        _ = RunFolder.read(made).champion_folder
+        _ = RunFolder.read(four_rounds).champion_folder
     with pytest.raises(ConfigError, match=r"verdict\.json"):
-        roll_back(made, 4)
-    assert roll_back(made, 3).after == 4
-    assert RunFolder.read(made).champion_folder == made / "round-03"
+        roll_back(four_rounds, 4)
+    assert roll_back(four_rounds, 3).after == 4
+    assert RunFolder.read(four_rounds).champion_folder == four_rounds / "round-03"
 
 
 @pytest.mark.parametrize("line", ["{}", "not JSON", '{"to": 1}', '{"to": -1, "after": 4}'])
-def test_a_damaged_record_is_told_and_no_champion_is_guessed(made: Path, line: str) -> None:
-    (made / ROLLBACKS).write_text(f"{line}\n")
+def test_a_damaged_record_is_told_and_no_champion_is_guessed(four_rounds: Path, line: str) -> None:
+    (four_rounds / ROLLBACKS).write_text(f"{line}\n")
     with pytest.raises(ConfigError, match=r"rollbacks\.jsonl:1: cannot be read"):
-        _ = RunFolder.read(made).champion_folder
+        _ = RunFolder.read(four_rounds).champion_folder
 
 
 @pytest.fixture

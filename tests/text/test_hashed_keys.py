@@ -28,7 +28,9 @@ def same_as(keys: Keys, named: list[tuple[int, str]]) -> bool:
         assert text == named_text
         hashes_of[name].add(hash_)
     distinct = {hash_ for hashes in hashes_of.values() for hash_ in hashes}
-    return len(distinct) == len(hashes_of) and all(len(found) == 1 for found in hashes_of.values())
+    return len(distinct) == len(hashes_of) and all(
+        len(matches) == 1 for matches in hashes_of.values()
+    )
 
 
 @given(texts=texts_of_words)
@@ -121,7 +123,7 @@ def test_texts_share_a_bag_if_they_have_all_words_but_one_in_common(
     if all(3 <= len(text.split()) <= 4 for text in (first, second)):
         naive = [naive_bags(text.split()) for text in (first, second)]
         assert bool(naive[0] & naive[1]) is share_a_bag
-        assert [len(found) for found in of_each] == [len(found) for found in naive]
+        assert [len(matches) for matches in of_each] == [len(matches) for matches in naive]
 
 
 letters_of_texts = some.lists(some.text("abcdefgh", max_size=6), min_size=1, max_size=5)
@@ -141,11 +143,13 @@ def test_pairs_that_share_keys_are_found_with_their_number(
         for text, one in enumerate(searched)
         for number, other in enumerate(indexed)
     }
-    found = list(zip(texts.tolist(), numbers.tolist(), counts.tolist(), strict=True))
-    assert {(text, number): count for text, number, count in found} == {
+    matches = list(zip(texts.tolist(), numbers.tolist(), counts.tolist(), strict=True))
+    assert {(text, number): count for text, number, count in matches} == {
         pair: count for pair, count in shared.items() if count >= at_least
     }
-    assert found == sorted(found, key=lambda pair: (pair[0], -pair[2])), "the best matches first"
+    assert matches == sorted(matches, key=lambda pair: (pair[0], -pair[2])), (
+        "the best matches first"
+    )
 
 
 def test_large_hashes_are_found_in_their_place() -> None:

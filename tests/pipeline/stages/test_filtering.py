@@ -106,7 +106,10 @@ def held_out(tmp_path: Path) -> list[Manifest]:
 
 def read(folder: Path) -> list[tuple[str, str | None, str | None]]:
     """Return ids, reasons and objections of a manifest."""
-    return [(kept.id, kept.rejected_by, kept.objection) for kept in Manifest.load(folder)]
+    return [
+        (utterance.id, utterance.rejected_by, utterance.objection)
+        for utterance in Manifest.load(folder)
+    ]
 
 
 SPEECH = (
@@ -134,7 +137,7 @@ def test_each_utterance_is_kept_or_rejected_with_its_first_objection(tmp_path: P
     assert rejected["g"][0] == "control_token"
     assert "<|endoftext|> is a control token" in (rejected["g"][1] or "")
     # The labels themselves stay as they are in both manifests.
-    assert [kept.text for kept in Manifest.load(out)] == ["a good label", "good again"]
+    assert [utterance.text for utterance in Manifest.load(out)] == ["a good label", "good again"]
 
 
 def test_the_order_of_the_filters_is_the_order_of_the_objections(tmp_path: Path) -> None:
