@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from ...audio.io import measure_duration
 from ...core.artifacts import write_json
 from ...core.cache import cache_folder
+from ...core.digests import digest_path
 from ...core.errors import ConfigError
 from ...core.locks import exclusive_lock
 from ...core.types import Share, Utterance
@@ -82,6 +83,7 @@ class Fillets(Corpus):
     def _select(self, folder: Path) -> Iterator[Utterance]:
         """Yield the utterances of the split."""
         share = "pool" if self.split == "pool_references" else self.split
+        repeated = _repeated_recordings(folder / "sounds")
         for script in sorted((folder / "scripts").glob("*.lua")):
             level = script.stem
             lines = {line.name: line for line in parse_lines(script.read_text(encoding="utf-8"))}
@@ -96,7 +98,7 @@ class Fillets(Corpus):
                 for name, path in sorted(recordings.items()):
                     line = lines.get(name)
                     # Without a line the sound is an effect or of another language.
-                    if line is None or not comparison_key(line.text):
+                    if line is None or not comparison_key(line.text) or path in repeated:
                         continue
                     utterance = Utterance(
                         id=f"{level}/{name}",
@@ -175,6 +177,20 @@ def _texts(lines: Iterable[Line], level: str) -> Iterator[Utterance]:
             yield Utterance(
                 id=f"{level}/{line.name}", text=line.text, lang="cs", origin="synthetic"
             )
+
+
+def _repeated_recordings(sounds: Path) -> set[Path]:
+    """Return the recordings that a level has from another one, which comes first by name.
+
+    A parrot says the same in two levels, and of these one may be in the pool and one held out.
+    """
+    repeated, digests = set[Path](), set[str]()
+    for path in sorted(sounds.glob("*/*.ogg")):
+        digest = digest_path(path)
+        if digest in digests:
+            repeated.add(path)
+        digests.add(digest)
+    return repeated
 
 
 def _arrange(root: Path, complete: Path) -> None:
