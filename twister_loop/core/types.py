@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from .artifacts import JsonRecord, not_in_cache_key
+from .counts import ErrorCount as ErrorCount
+from .counts import Proportion as Proportion
+from .counts import Share as Share
+from .counts import TermCount as TermCount
 
 Seconds = float
 Hertz = float
-Share = float
-"""Part of a whole, from 0 to 1."""
 Language = str
 """ISO 639-1 code as Whisper spells it: `it`, `en`, `ko`, `zh`."""
 UNSPACED = frozenset({"zh", "ja", "yue", "th", "lo", "km", "my"})
@@ -180,70 +182,6 @@ class Checkpoint(JsonRecord):
         return replace(super().load(folder), location=folder)
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCount:
-    """Counts of an alignment between reference and hypothesis. Counts add up; rates do not.
-
-    >>> total = ErrorCount(substitutions=1, hits=9) + ErrorCount(insertions=1, hits=10)
-    >>> total.errors, total.length, str(total)
-    (2, 20, '10.00%')
-    """
-
-    substitutions: int = 0
-    deletions: int = 0
-    insertions: int = 0
-    hits: int = 0
-
-    @property
-    def errors(self) -> int:
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def length(self) -> int:
-        """Number of tokens of the reference."""
-        return self.hits + self.substitutions + self.deletions
-
-    # Errors in silence count as one whole error, so that no rate divides by zero.
-    @property
-    def insertion_rate(self) -> float:
-        """Insertions per reference token, a sign of hallucination."""
-        return self.insertions / self.length if self.length else float(self.insertions > 0)
-
-    @property
-    def rate(self) -> float:
-        """Errors per reference token; an insertion into silence counts as 1.0."""
-        return self.errors / self.length if self.length else float(self.errors > 0)
-
-    def __add__(self, other: ErrorCount) -> ErrorCount:
-        return ErrorCount(
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-            self.hits + other.hits,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.rate:.2%}"
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """Count out of a total. Counts add up; shares do not."""
-
-    count: int = 0
-    total: int = 0
-
-    @property
-    def share(self) -> Share:
-        return self.count / self.total if self.total else 0.0
-
-    def __add__(self, other: Proportion) -> Proportion:
-        return Proportion(self.count + other.count, self.total + other.total)
-
-    def __str__(self) -> str:
-        return f"{self.share:.2%}"
-
-
 SetKind = Literal["development", "test", "retention"]
 Measure = Literal["words", "characters", "mixed"]
 """Error rates: word (WER), character (CER) and mixed error rate (MER)."""
@@ -290,6 +228,9 @@ class Score:
     timestamps: Proportion = Proportion()
     """Utterances whose first timestamp lies within 0.5 s of where speech begins and whose last one
     within 0.5 s of where it ends, of those with speech; counted in standard decoding only."""
+    term_count: TermCount | None = None
+    """Recall of key terms and errors on other words, by the measure of the set; None if the plan
+    names no terms."""
 
     def count(self, measure: Measure | None = None) -> ErrorCount:
         """Return the errors by a measure; None takes the measure of the set."""
@@ -308,6 +249,8 @@ class Report(JsonRecord):
     timestamps, as other tools decode."""
     normalizer: dict[str, Any] = field(default_factory=dict)
     """Normalizer that was used before counting, as a plan would name it."""
+    key_terms: tuple[str, ...] | None = None
+    """Key terms of the plan; None if it names none."""
     folder: Path = Path()
     """Folder with the transcripts. It is not stored, because the file lies in it."""
 
@@ -345,6 +288,9 @@ class Verdict(JsonRecord):
     objections: tuple[Objection, ...]
     looks: dict[str, int] = field(default_factory=dict)
     """Candidates judged so far on each set that the gates saw, or on some of its recordings."""
+    lost_terms: tuple[str, ...] | None = None
+    """Sentences on sets where the candidate recalls fewer key terms than the champion, which no
+    gate decides by; None if the plan names no terms."""
 
     @property
     def accepted(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
@@ -322,22 +322,39 @@ def _count_errors(reference: list[str], hypothesis: list[str]) -> ErrorCount:
     places. Therefore the smaller list always goes first.
     """
     if hypothesis < reference:
-        swapped = _count_edits(hypothesis, reference)
+        swapped = count_token_edits(hypothesis, reference)
         return ErrorCount(
             substitutions=swapped.substitutions,
             deletions=swapped.insertions,
             insertions=swapped.deletions,
             hits=swapped.hits,
         )
-    return _count_edits(reference, hypothesis)
+    return count_token_edits(reference, hypothesis)
 
 
-def _count_edits(reference: list[str], hypothesis: list[str]) -> ErrorCount:
+def count_token_edits(
+    reference: Sequence[str], hypothesis: Sequence[str], left_out: Set[int] = frozenset()
+) -> ErrorCount:
+    """Count edits between two sequences of tokens, without those at places `left_out`.
+
+    These are places of reference tokens; insertions have none and always count.
+
+    >>> count_token_edits("abc", "axc", left_out={1})
+    ErrorCount(substitutions=0, deletions=0, insertions=0, hits=2)
+    """
     # `editops` and not `distance`, because the kinds of errors are counted separately.
-    edits = Counter(edit.tag for edit in Levenshtein.editops(reference, hypothesis))
-    return ErrorCount(
-        substitutions=edits["replace"],
-        deletions=edits["delete"],
-        insertions=edits["insert"],
-        hits=len(reference) - edits["replace"] - edits["delete"],
+    edits = Counter(
+        edit.tag
+        for edit in Levenshtein.editops(reference, hypothesis)
+        if edit.tag == "insert" or edit.src_pos not in left_out
     )
+    substitutions, deletions = edits["replace"], edits["delete"]
+    hits = len(reference) - len(left_out) - substitutions - deletions
+    return ErrorCount(substitutions, deletions, edits["insert"], hits)
+
+
+def count_edits_within(
+    reference: Sequence[str], hypothesis: Sequence[str], at_most: int | None = None
+) -> int:
+    """Return the fewest edits between two sequences of tokens, or `at_most` + 1 if it is more."""
+    return Levenshtein.distance(reference, hypothesis, score_cutoff=at_most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..core.types import Score, SetKind
+from ..core.types import Score, SetKind, TermCount
 from .evidence import Outcome
 from .measures import find_common_measure
 
@@ -36,6 +36,7 @@ def pool_scores(scores: Sequence[Score], name: str) -> Score:
         name=name,
         lang=first.lang if {score.lang for score in scores} == {first.lang} else None,
         measure=find_common_measure(score.measure for score in scores),
+        term_count=_add_term_counts(scores),
         **{field: sum(getattr(score, field) for score in scores) for field in NUMBER_FIELDS},
         **{
             # `sum` begins with 0, which cannot be added to a count of errors.
@@ -43,6 +44,15 @@ def pool_scores(scores: Sequence[Score], name: str) -> Score:
             for field in COUNT_FIELDS
         },
     )
+
+
+def _add_term_counts(scores: Sequence[Score]) -> TermCount | None:
+    """Return the sum over sets of one measure; None without terms, or if the measures differ."""
+    counts = [score.term_count for score in scores if score.term_count]
+    # Errors per word and errors per character do not add up.
+    if len(counts) < len(scores) or len({score.measure for score in scores}) > 1:
+        return None
+    return sum(counts, TermCount())
 
 
 def add_pooled_sets(sets: Mapping[str, Outcome]) -> dict[str, Outcome]:

@@ -25,6 +25,7 @@ from ...core.types import (
     Report,
     Score,
     SetKind,
+    TermCount,
     Utterance,
     Verdict,
 )
@@ -40,6 +41,8 @@ from ...evaluation.outcomes import (
     load_outcomes,
     normalize_pair,
 )
+from ...evaluation.term_recall import TermCounter
+from ...evaluation.term_scores import score_terms
 from ...evaluation.timestamps import count_correct_timestamps
 from ...text.normalizers._base import Normalizer
 from ..look_count import describe_looks
@@ -56,6 +59,7 @@ def evaluate(
     full_window: bool | int = True,
     seed: int = 0,
     decoder: Mapping[str, str] | None = None,
+    key_terms: Sequence[str] | None = None,
     *,
     out: Path,
 ) -> Report:
@@ -74,6 +78,7 @@ def evaluate(
         decoder: Versions, device and precision that decide transcripts, from
             `Recognizer.decoder_identity`. They are part of the report's identity, and stored
             beside it in `decoder.json`.
+        key_terms: Words and phrases whose recall is counted; None for none.
         out: Folder of the report, with the transcripts of each set beside it.
 
     Raises:
@@ -110,6 +115,7 @@ def evaluate(
                 # Of the whole set, so that it is read by the same measure in both decodings.
                 measure=normalizer.measure or choose_measure(held_out.speech),
                 timestamps=count_correct_timestamps(transcribed) if standard else Proportion(),
+                key_terms=key_terms,
             )
 
     out.mkdir(parents=True, exist_ok=True)
@@ -119,6 +125,7 @@ def evaluate(
         scores=tuple(scores(recognizer, "clip")),
         full_window=tuple(scores(standard, "standard")) if standard else (),
         normalizer=cache_key(normalizer),
+        key_terms=tuple(key_terms) if key_terms else None,
     ).save(out)
 
 
@@ -193,9 +200,24 @@ def judge(
         evidence = replace(evidence, standard=collect("standard"))
     objections = tuple(filter(None, (gate.objection(evidence) for gate in gates)))
     visible_looks = {name: looks[name] for name in evidence.candidate if looks and name in looks}
-    verdict = Verdict(objections, visible_looks)
+    losses = _describe_lost_terms({"champion": champion, "candidate": candidate}, hidden)
+    verdict = Verdict(objections, visible_looks, losses)
     log.info("verdict: %s; %s", verdict.outcome, describe_looks(visible_looks))
+    for loss in losses or ():
+        log.warning("%s", loss)
     return verdict.save(out)
+
+
+def _describe_lost_terms(
+    reports: Mapping[str, Report], hidden: str | None
+) -> tuple[str, ...] | None:
+    """Return a sentence for every set that the gates see and on which recall of terms fell."""
+    if not reports["candidate"].key_terms:
+        return None
+    # No test set: a verdict tells nothing of them. Any seed will do, as no decision hangs on it.
+    term_scores = score_terms(reports, seed=0, kinds=("development", "retention"))
+    losses = (scores.describe_loss() for scores in term_scores if scores.set_name != hidden)
+    return tuple(filter(None, losses))
 
 
 def check_held_out_files(sets: Mapping[str, HeldOutSet]) -> None:
@@ -251,6 +273,7 @@ def _score(
     normalizer: Normalizer,
     measure: Measure,
     timestamps: Proportion,
+    key_terms: Sequence[str] | None,
 ) -> Score:
     """Count the errors of a whole set."""
     spelled = normalizer.keeping_numbers()
@@ -285,4 +308,17 @@ def _score(
         hit_limit=sum(utterance.hit_limit for utterance in utterances),
         fallback=sum(utterance.fallback for utterance in utterances),
         timestamps=timestamps,
+        term_count=_count_terms(utterances, pairs, TermCounter(key_terms, normalizer, measure))
+        if key_terms
+        else None,
     )
+
+
+def _count_terms(
+    utterances: Sequence[Utterance], pairs: Sequence[tuple[str, str]], counter: TermCounter
+) -> TermCount:
+    counts = (
+        counter.count(*pair, utterance.lang)
+        for pair, utterance in zip(pairs, utterances, strict=True)
+    )
+    return sum(counts, TermCount())

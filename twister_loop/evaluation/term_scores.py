@@ -1,0 +1,217 @@
+"""Recall of key terms and errors on other words by set and model, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..core.manifest import Manifest
+from ..core.types import ErrorCount, Measure, Proportion, Report, Score, SetKind, TermCount
+from ..text.normalizers._base import Normalizer
+from .evidence import IN_DECODING, Decoding
+from .metrics import bootstrap_rates, choose_resampling_groups, widest_interval_95
+from .outcomes import FULL_WINDOW_SUFFIX, normalize_pair
+from .pooling import SET_KINDS
+from .scoreboard import DECODINGS, Interval, RateDifference
+from .term_recall import TermCounter
+
+NORMAL_95 = 1.96
+"""Standard deviations on either side of the mean that hold 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class ModelTerms:
+    """Recall of key terms by one model on one set, and its errors on other words."""
+
+    recall: Proportion
+    recall_interval: Interval
+    """95 % interval of the share; 0 to 1 if no term occurs."""
+    others: ErrorCount
+    others_interval: Interval
+    """95 % interval of the error rate on other words."""
+
+
+@dataclass(frozen=True)
+class TermChange:
+    """Change from one model to the candidate, with 95 % intervals by paired bootstrap."""
+
+    recall: RateDifference
+    """Change of the share of recalled terms; positive if the candidate recalls more."""
+    others: RateDifference
+    """Change of the error rate on other words; negative if the candidate is better."""
+
+
+@dataclass(frozen=True)
+class TermScores:
+    """Key terms of all models on one set in one decoding."""
+
+    set_name: str
+    kind: SetKind
+    decoding: Decoding
+    measure: Measure
+    """Measure of the set, by which other words or characters are counted."""
+    models: dict[str, ModelTerms]
+    changes: dict[str, TermChange] = field(default_factory=dict)
+    """Change to the candidate, by the model that it is compared with."""
+
+    @property
+    def occurrences(self) -> int:
+        """Return how many terms the references have; with none there is no recall."""
+        return next(iter(self.models.values())).recall.total
+
+    def describe_loss(self) -> str | None:
+        """Return a sentence if the candidate recalls fewer terms than the champion, else None."""
+        change = self.changes.get("champion")
+        if change is None or change.recall.rate >= 0:
+            return None
+        before, after = (self.models[model].recall for model in ("champion", "candidate"))
+        certainty = "shown" if change.recall.high < 0 else "may be chance"
+        return (
+            f"{self.set_name}{IN_DECODING[self.decoding]}: recall of terms fell from "
+            f"{before.count} to {after.count} of {after.total} occurrences, "
+            f"{change.recall.in_points()} points ({certainty}); errors on other words "
+            f"{change.others.in_points()} points"
+        )
+
+
+def score_terms(
+    reports: Mapping[str, Report], seed: int, kinds: Sequence[SetKind] = SET_KINDS
+) -> tuple[TermScores, ...]:
+    """Count key terms in the transcripts of some reports, set by set, in both decodings.
+
+    Args:
+        reports: Reports of `untouched`, `champion` and `candidate`, as far as they exist.
+        seed: Seed of the bootstrap.
+        kinds: Kinds of sets to count.
+
+    Returns:
+        Empty if the reports were made without terms, or with different ones.
+    """
+    term_lists = {report.key_terms for report in reports.values()}
+    # A term that was added meanwhile would look like one that was lost.
+    if len(term_lists) != 1 or not (key_terms := term_lists.pop()):
+        return ()
+    return tuple(
+        _score_set(reports, key_terms, score, decoding, seed)
+        for decoding in DECODINGS
+        for score in _scores_in(next(iter(reports.values())), decoding)
+        if score.kind in kinds
+        and all(_has_set(report, score.name, decoding) for report in reports.values())
+    )
+
+
+def _scores_in(report: Report, decoding: Decoding) -> Sequence[Score]:
+    return report.full_window if decoding == "standard" else report.scores
+
+
+def _has_set(report: Report, name: str, decoding: Decoding) -> bool:
+    return any(score.name == name for score in _scores_in(report, decoding))
+
+
+def _score_set(
+    reports: Mapping[str, Report],
+    key_terms: tuple[str, ...],
+    score: Score,
+    decoding: Decoding,
+    seed: int,
+) -> TermScores:
+    """Return the terms of all models on one set."""
+    counts: dict[str, list[TermCount]] = {}
+    for model, report in reports.items():
+        normalizer = Normalizer.build(report.normalizer)
+        counter = TermCounter(key_terms, normalizer, score.measure)
+        utterances = list(_open_transcripts(report, score, decoding))
+        # All models transcribed the same utterances, so any model's groups will do.
+        _, groups = choose_resampling_groups(utterances)
+        counts[model] = [
+            counter.count(*normalize_pair(utterance, normalizer), utterance.lang)
+            for utterance in utterances
+        ]
+    draws = list(_draw(counts, groups, seed))
+    models = {
+        model: _summarize(of_model, [drawn[model] for drawn in draws])
+        for model, of_model in counts.items()
+    }
+    changes = {
+        baseline: TermChange(
+            recall=_compare(draws, baseline, 0, models["candidate"].recall.share
+                            - models[baseline].recall.share),
+            others=_compare(draws, baseline, 1, models["candidate"].others.rate
+                            - models[baseline].others.rate),
+        )
+        for baseline in ("untouched", "champion")
+        if {baseline, "candidate"} <= models.keys()
+    }  # fmt: skip
+    return TermScores(score.name, score.kind, decoding, score.measure, models, changes)
+
+
+def _open_transcripts(report: Report, score: Score, decoding: Decoding) -> Manifest:
+    suffix = FULL_WINDOW_SUFFIX if decoding == "standard" else ""
+    return Manifest.load(report.folder / score.kind / f"{score.name}{suffix}")
+
+
+ModelDraws = tuple[np.ndarray, np.ndarray]
+"""Bootstrapped recall of terms and error rate on other words; each of shape (resamples,)."""
+
+
+def _draw(
+    counts: Mapping[str, Sequence[TermCount]], groups: Sequence[str], seed: int
+) -> Iterator[dict[str, ModelDraws]]:
+    """Yield the draws of all models with utterances drawn, and with speakers where known."""
+    columns = {
+        (model, column): [_as_errors(count)[column] for count in of_model]
+        for model, of_model in counts.items()
+        for column in (0, 1)
+    }
+    known_units = [None, groups] if len(set(groups)) < len(groups) else [None]
+    for units in known_units:
+        rates = bootstrap_rates(columns, seed, groups=units)
+        yield {model: (1 - rates[model, 0], rates[model, 1]) for model in counts}
+
+
+def _as_errors(count: TermCount) -> tuple[ErrorCount, ErrorCount]:
+    """Return missed terms and errors on other words, both as error counts."""
+    missed = count.recall.total - count.recall.count
+    return ErrorCount(deletions=missed, hits=count.recall.count), count.others
+
+
+def _summarize(counts: Sequence[TermCount], draws: Sequence[ModelDraws]) -> ModelTerms:
+    total = sum(counts, TermCount())
+    recalls, others = zip(*draws, strict=True)
+    return ModelTerms(
+        recall=total.recall,
+        recall_interval=_recall_interval(total.recall, recalls),
+        others=total.others,
+        others_interval=Interval(*widest_interval_95(*others)),
+    )
+
+
+def _recall_interval(recall: Proportion, draws: Sequence[np.ndarray]) -> Interval:
+    """Return the interval of a recall: Wilson's, or the bootstrap's where that is wider.
+
+    Of few terms that are all recalled a bootstrap draws nothing else, and would be sure of 100 %.
+    """
+    size = recall.total
+    if not size:
+        return Interval(0.0, 1.0)
+    squared = NORMAL_95**2
+    center = (recall.count + squared / 2) / (size + squared)
+    spread = recall.share * (1 - recall.share) / size + squared / (4 * size**2)
+    half_width = NORMAL_95 * math.sqrt(spread) / (1 + squared / size)
+    low, high = widest_interval_95(*draws)
+    return Interval(
+        max(0.0, min(center - half_width, low)), min(1.0, max(center + half_width, high))
+    )
+
+
+def _compare(
+    draws: Sequence[Mapping[str, ModelDraws]], baseline: str, column: int, difference: float
+) -> RateDifference:
+    """Return the difference of candidate and baseline, with its interval."""
+    low, high = widest_interval_95(
+        *(drawn["candidate"][column] - drawn[baseline][column] for drawn in draws)
+    )
+    return RateDifference(difference, low, high)
