@@ -42,7 +42,7 @@ def describe_environment() -> Environment:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         processor=_read_processor_name(),
-        cores=_count_cores(),
+        cores=count_cores(),
         packages={name: number for name, number in versions.items() if number},
     )
 
@@ -60,7 +60,8 @@ def installed_versions(*packages: str) -> dict[str, str]:
     return {package: installed_version(package) or "missing" for package in packages}
 
 
-def _count_cores() -> int:
+def count_cores() -> int:
+    """Return the number of processor cores that this process may use."""
     # A container may use fewer cores than the machine has; macOS does not tell.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

