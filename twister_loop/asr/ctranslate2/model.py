@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from ctranslate2.converters import TransformersConverter
 from ...core.cache import cache_folder
 from ...core.types import Language
 from .._precision import ComputeType
+from ..whisper.beam_search import list_alternatives
 from ..whisper.decoding import Hypothesis
 from ..whisper.model import WhisperProcessing, load_errors_explained
 from ..whisper.weights import hash_weights
@@ -59,7 +60,7 @@ class CTranslate2Whisper(WhisperProcessing):
             engine=engine,
         )
 
-    def decode_greedily(
+    def decode(
         self,
         features: torch.Tensor,
         langs: Sequence[Language | None],
@@ -67,10 +68,22 @@ class CTranslate2Whisper(WhisperProcessing):
         ngram: int = 0,
         timestamps: bool = False,
         previous_tokens: Sequence[Sequence[int]] = (),
+        beam: int = 1,
+        nbest: int = 0,
     ) -> list[Hypothesis]:
-        """Decode a batch greedily: a `BatchDecoder`, whose arguments are explained there.
+        """Decode a batch greedily or by beam search: a `BatchDecoder`.
 
-        Tokens are suppressed and statistics computed as in `greedy_search`.
+        Tokens are suppressed and statistics computed as in `greedy_search` and `beam_search`.
+
+        Args:
+            features: (batch, mels, frames).
+            langs: language of each clip; None is detected.
+            limits: maximum tokens of each transcript, the end included.
+            ngram: length of token n-grams that must not occur twice; 0 allows all.
+            timestamps: whether to decode timestamps too.
+            previous_tokens: tokens of the text before each clip; () for none.
+            beam: number of hypotheses per clip; 1 is greedy decoding.
+            nbest: number of hypotheses to store as `alternatives`.
         """
         encoded = self.engine.encode(ctranslate2.StorageView.from_array(features.numpy()))
         used_langs, probabilities = self._detect_languages(encoded, langs)
@@ -87,8 +100,11 @@ class CTranslate2Whisper(WhisperProcessing):
             encoded,
             # Without <|notimestamps|>, CTranslate2 applies the rules of `timestamps` by itself.
             prompts,
-            beam_size=1,
-            length_penalty=0,  # so that the score is the sum of log-probabilities, not their mean
+            beam_size=beam,
+            num_hypotheses=beam,
+            # So that scores are sums of log-probabilities. With another penalty CTranslate2 would
+            # divide by the length without the end, which is 0 for an empty text.
+            length_penalty=0,
             no_repeat_ngram_size=ngram,
             # CTranslate2 generates at most half of this after the prompt, which it includes.
             max_length=max(2 * longest, longest + len(prompts[0])),
@@ -100,32 +116,44 @@ class CTranslate2Whisper(WhisperProcessing):
         for row, (output, lang, probability, limit) in enumerate(
             zip(outputs, used_langs, probabilities, limits, strict=True)
         ):
-            tokens = output.sequences_ids[0]
-            if len(tokens) > limit:
-                # CTranslate2 has one limit for the batch, the longest, and its score is that of
-                # all tokens. Alone the clip ends at its own limit, whatever its neighbors are.
-                hypotheses += self.decode_greedily(
+            # The end token is not among the tokens of CTranslate2.
+            texts = [
+                tokens if len(tokens) == longest else [*tokens, self.end_token]
+                for tokens in output.sequences_ids
+            ]
+            if limit < longest and max(map(len, texts)) >= limit:
+                # CTranslate2 has one limit for the batch, the longest. Alone the clip ends at its
+                # own limit, whatever its neighbors are. In a beam that came that far, all
+                # hypotheses would have ended there.
+                hypotheses += self.decode(
                     features[row : row + 1],
                     langs[row : row + 1],
                     [limit],
                     ngram,
                     timestamps,
                     previous_tokens[row : row + 1],
+                    beam,
+                    nbest,
                 )
                 continue
-            has_ended = len(tokens) < limit
-            hypotheses.append(
-                Hypothesis(
-                    tokens=tokens,
-                    text=self.detokenize(tokens),
-                    lang=lang,
-                    lang_probability=probability,
-                    # The score includes the end token, which is not among the tokens.
-                    confidence=output.scores[0] / (len(tokens) + has_ended),
-                    no_speech=output.no_speech_prob,
-                    hit_limit=not has_ended,
-                )
+            # By the mean log-probability of a token, as `beam_search` ranks them.
+            ranked = sorted(
+                (
+                    Hypothesis(
+                        tokens=tokens,
+                        text=self.detokenize(tokens),
+                        lang=lang,
+                        lang_probability=probability,
+                        confidence=score / len(tokens),
+                        no_speech=output.no_speech_prob,
+                        hit_limit=tokens[-1] != self.end_token,
+                    )
+                    for tokens, score in zip(texts, output.scores, strict=True)
+                ),
+                key=lambda hypothesis: -hypothesis.confidence,
             )
+            alternatives = list_alternatives(ranked)[:nbest]
+            hypotheses.append(replace(ranked[0], alternatives=alternatives))
         return hypotheses
 
     def _suppressed_tokens(self, timestamps: bool) -> list[int]:

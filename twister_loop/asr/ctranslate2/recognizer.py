@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from ...core.artifacts import not_in_cache_key
 from ...core.errors import EngineError
@@ -41,11 +41,12 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
         whisper = CTranslate2Whisper.load(weights_folder(checkpoint), self.compute_type)
         # CTranslate2 samples from one generator for all threads, so a text would depend on what is
         # decoded beside it. Forbidding n-grams takes the place of a higher temperature.
-        without_repetition = partial(whisper.decode_greedily, ngram=FALLBACK_NGRAM)
+        decode = partial(whisper.decode, beam=self.beam, nbest=self.nbest or 0)
+        without_repetition = partial(decode, ngram=FALLBACK_NGRAM)
         decoder = AnyLengthDecoder(
             whisper=whisper,
-            decode=whisper.decode_greedily,
-            attempts=[Attempt(whisper.decode_greedily), Attempt(without_repetition)],
+            decode=decode,
+            attempts=[Attempt(decode), Attempt(without_repetition)],
             options=self,
             batch_size=self.decode_batch,
         )
@@ -65,10 +66,15 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
     ) -> Checkpoint:
         raise EngineError("ctranslate2 cannot train; use `whisper`")
 
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
+        # CTranslate2 samples from one generator for all threads; see `transcribe`.
+        return None if temperature else replace(self, beam=beam, nbest=nbest or None)
+
     def decoding_description(self) -> str:
         from ..whisper.long_form import describe_algorithm
         from .model import resolve_compute_type
 
         compute_type = resolve_compute_type(self.compute_type)
         algorithm = describe_algorithm(self, fallback="repetition guard")
-        return f"greedy, {algorithm}, CTranslate2 {compute_type}"
+        method = f"beam of {self.beam}" if self.beam > 1 else "greedy"
+        return f"{method}, {algorithm}, CTranslate2 {compute_type}"

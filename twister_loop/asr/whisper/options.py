@@ -52,6 +52,14 @@ class DecodingOptions:
     `segments` cuts at pauses, and decodes each segment as a clip."""
     condition_on_previous_text: bool = True
     """Whether a window of `sequential` is decoded after the text of the one before."""
+    beam: Annotated[int, Range(1, 100)] = 1
+    """Number of hypotheses in beam search; 1 is greedy decoding."""
+    nbest: Annotated[int, Range(1, 100)] | None = None
+    """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
+
+    def __post_init__(self) -> None:
+        if self.nbest is not None and self.nbest > self.beam:
+            raise ValueError(f"nbest must be at most the size of the beam, {self.beam}")
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,6 @@ class WhisperOptions(DecodingOptions):
     precision: Precision = "auto"
     """Precision of computing: auto, float32 or bfloat16. auto is bfloat16 where the GPU or the
     processor supports it, else float32."""
-    beam: Annotated[int, Range(1, 100)] = 1
-    """Number of hypotheses in beam search; 1 is greedy decoding."""
-    nbest: Annotated[int, Range(1, 100)] | None = None
-    """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
     temperature: Annotated[float, Range(0, 10)] = 0.0
     """Temperature of sampling; 0 takes the most probable token."""
     # Chosen for the memory of a machine; another machine may read the same results.
@@ -99,9 +103,6 @@ class WhisperOptions(DecodingOptions):
     """Early stopping: {set, patience: 3, every: steps}. The model is evaluated on a development set
     after every epoch, and the best weights are kept. The set is hidden from the gates, since the
     weights were selected on it, unless it is the only development set."""
-    interpolate: Fraction = used_by("fine_tune", 1.0)
-    """Interpolation between the initial weights (0) and the trained ones (1). 0.5 keeps most of the
-    gain, and forgets less of what the model could do before (WiSE-FT, arXiv 2109.01903)."""
     freeze_encoder: bool = used_by("fine_tune", False)
     """Whether to train only the decoder."""
     lora: Annotated[int, Range(0, 4096)] = used_by("fine_tune", 0)
@@ -137,17 +138,13 @@ class WhisperOptions(DecodingOptions):
     """Updates between the states that a killed training resumes from."""
 
     def __post_init__(self) -> None:
-        self._check_decoding()
-        self._check_training()
-        # Only folders are checked: the hub cannot be asked whenever a plan is read.
-        weights.check_folder(self.model)
-
-    def _check_decoding(self) -> None:
+        super().__post_init__()
         # Sampling from a beam is not implemented: both are ways to get other texts.
         if self.temperature and self.beam > 1:
             raise ValueError("temperature above 0 needs `beam: 1`")
-        if self.nbest is not None and self.nbest > self.beam:
-            raise ValueError(f"nbest must be at most the size of the beam, {self.beam}")
+        self._check_training()
+        # Only folders are checked: the hub cannot be asked whenever a plan is read.
+        weights.check_folder(self.model)
 
     def _check_training(self) -> None:
         if self.average > self.epochs:
