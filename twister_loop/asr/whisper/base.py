@@ -54,6 +54,9 @@ class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
     def full_context(self) -> Self:
         return replace(self, margin=WINDOW_LENGTH, decoding="clip")
 
+    def with_prompt(self, text: str) -> Self | None:
+        return replace(self, prompt=text)
+
     def faster_variants(self, checkpoint: Checkpoint) -> Sequence[Self]:
         least = describe_model(checkpoint).trained_margin
         return [replace(self, margin=margin) for margin in CANDIDATE_MARGINS if margin >= least]

@@ -24,6 +24,7 @@ def transcribe_by_segments(
     *,
     margin: Seconds,
     batch_size: int,
+    prompt: str = "",
 ) -> list[Utterance]:
     """Transcribe recordings of any length by their speech segments of at most 30 s.
 
@@ -33,6 +34,7 @@ def transcribe_by_segments(
         recordings: utterances with audio.
         margin: least silence after each segment, in seconds.
         batch_size: maximum segments per batch; it does not change the transcripts.
+        prompt: text that every segment is decoded after.
 
     Returns:
         The utterances in their order, with transcripts and `segments`, or with errors.
@@ -50,7 +52,12 @@ def transcribe_by_segments(
         size = MIN_BATCHES * batch_size
         for first in range(0, len(clips), size):
             transcribed += transcribe_window(
-                whisper, decode, clips[first : first + size], margin=margin, batch_size=batch_size
+                whisper,
+                decode,
+                clips[first : first + size],
+                margin=margin,
+                batch_size=batch_size,
+                prompt=prompt,
             )
             note_processed(sum(clip.duration for clip in clips[first : first + size]))
         answers[index] = join_clips(recording, transcribed)

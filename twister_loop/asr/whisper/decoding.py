@@ -97,6 +97,7 @@ def transcribe_window(
     *,
     margin: Seconds,
     batch_size: int,
+    prompt: str = "",
 ) -> list[Utterance]:
     """Transcribe one window.
 
@@ -109,10 +110,12 @@ def transcribe_window(
         window: utterances in any order of length.
         margin: least silence after each clip, in seconds.
         batch_size: maximum clips per batch; it does not change the transcripts.
+        prompt: text that every clip is decoded after.
 
     Returns:
         The utterances in their order, with transcripts or errors.
     """
+    previous_tokens = tokenize_prompt(whisper, prompt)
     answers = answer_unprocessable(whisper, window)
     margin = whisper.effective_margin(margin)
 
@@ -126,8 +129,16 @@ def transcribe_window(
                 return []
             features = whisper.extract_features(list(clips.values()), batch.context)
             langs = [window[index].lang for index in clips]
-            limits = [max_text_tokens(whisper, len(clip)) for clip in clips.values()]
-            hypotheses = decode(features=features, langs=langs, limits=limits, ngram=ngram)
+            limits = [
+                max_text_tokens(whisper, len(clip), len(previous_tokens)) for clip in clips.values()
+            ]
+            hypotheses = decode(
+                features=features,
+                langs=langs,
+                limits=limits,
+                ngram=ngram,
+                previous_tokens=[previous_tokens] * len(clips) if previous_tokens else (),
+            )
             return list(zip(clips, hypotheses, strict=True))
 
         batches = batch_by_context(window, indices, margin, batch_size)
@@ -180,9 +191,25 @@ def round_optional(probability: float | None) -> float | None:
     return None if probability is None else round_statistic(probability)
 
 
-def max_text_tokens(whisper: WhisperProcessing, samples: int) -> int:
-    """Return the maximum length of a clip's transcript in tokens, the end included."""
+def tokenize_prompt(whisper: WhisperProcessing, prompt: str) -> list[int]:
+    """Return the tokens of a previous text, at most half of the decoder's context.
+
+    The end of a longer one is kept, as in OpenAI's decoder.
+    """
+    tokens = whisper.tokenize(prompt, None)
+    return tokens[-(whisper.max_tokens // 2 - 1) :]
+
+
+def max_text_tokens(whisper: WhisperProcessing, samples: int, previous_tokens: int = 0) -> int:
+    """Return the maximum length of a clip's transcript in tokens, the end included.
+
+    Args:
+        whisper: tokenizer.
+        samples: length of the clip.
+        previous_tokens: tokens of the previous text, without the one that announces it.
+    """
     any_language = next(iter(whisper.language_tokens), None)  # all prompts are equally long
     # The start token is the 1.
     context = whisper.max_tokens - 1 - len(whisper.prompt_tokens(any_language))
+    context -= previous_tokens + 1 if previous_tokens else 0
     return min(context, EXTRA_TOKENS + MAX_TOKENS_PER_SECOND * samples // SAMPLE_RATE)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from textwrap import shorten
 
 from ...core.progress import note_processed
 from ...core.types import Utterance
@@ -27,10 +29,23 @@ def describe_algorithm(options: DecodingOptions, fallback: str) -> str:
     '30 s windows with timestamps, sequential after the previous text, temperature fallback'
     """
     previous = " after the previous text" if options.condition_on_previous_text else ""
+    if options.prompt:
+        fallback = f"{fallback}, {describe_prompt(options.prompt)}"
     if options.decoding == "sequential":
         return f"30 s windows with timestamps, sequential{previous}, {fallback}"
     longer = f"sequential{previous}" if options.long_form == "sequential" else "by segments"
-    return f"{describe_margin(options.margin)}, repetition guard, over 30 s {longer}"
+    description = f"{describe_margin(options.margin)}, repetition guard, over 30 s {longer}"
+    return f"{description}, {describe_prompt(options.prompt)}" if options.prompt else description
+
+
+def describe_prompt(prompt: str) -> str:
+    """Describe a prompt by its beginning and a checksum, since it may be long.
+
+    >>> describe_prompt("premi cancelletto")
+    "after the prompt 'premi cancelletto' (20a6f550)"
+    """
+    beginning = shorten(prompt, 40, placeholder="...")
+    return f"after the prompt {beginning!r} ({zlib.crc32(prompt.encode()):08x})"
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,12 @@ class AnyLengthDecoder:
         is_long = [explain_too_long(utterance) is not None for utterance in window]
         clips = _skip(window, is_long)
         transcribed = transcribe_window(
-            self.whisper, self.decode, clips, margin=self.options.margin, batch_size=self.batch_size
+            self.whisper,
+            self.decode,
+            clips,
+            margin=self.options.margin,
+            batch_size=self.batch_size,
+            prompt=self.options.prompt,
         )
         note_processed(sum(clip.duration for clip in clips if not clip.should_skip))
         if not any(is_long):
@@ -75,6 +95,7 @@ class AnyLengthDecoder:
             window,
             batch_size=self.batch_size,
             with_previous_text=self.options.condition_on_previous_text,
+            prompt=self.options.prompt,
         )
 
     def _transcribe_by_segments(self, window: Sequence[Utterance]) -> list[Utterance]:
@@ -84,6 +105,7 @@ class AnyLengthDecoder:
             window,
             margin=self.options.margin,
             batch_size=self.batch_size,
+            prompt=self.options.prompt,
         )
 
 

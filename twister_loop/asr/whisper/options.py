@@ -56,6 +56,9 @@ class DecodingOptions:
     """Number of hypotheses in beam search; 1 is greedy decoding."""
     nbest: Annotated[int, Range(1, 100)] | None = None
     """Number of hypotheses to store as `alternatives`, the best first; at most `beam`."""
+    prompt: str = ""
+    """Text that every recording is decoded after, as if it had been said before: names and terms
+    that will be said. The end of a text that is too long is used, half of the decoder's context."""
 
     def __post_init__(self) -> None:
         if self.nbest is not None and self.nbest > self.beam:

@@ -6,7 +6,7 @@ those of openai-whisper 20250625 (`transcribe.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -23,6 +23,7 @@ from .decoding import (
     Hypothesis,
     max_text_tokens,
     round_optional,
+    tokenize_prompt,
 )
 from .model import WhisperProcessing, round_statistic
 from .model_folder import NO_TIMESTAMPS, WINDOW_LENGTH
@@ -170,6 +171,7 @@ def transcribe_sequentially(
     *,
     batch_size: int,
     with_previous_text: bool,
+    prompt: str = "",
 ) -> list[Utterance]:
     """Transcribe recordings of any length, the windows of several recordings together.
 
@@ -179,6 +181,7 @@ def transcribe_sequentially(
         recordings: utterances with audio.
         batch_size: maximum windows per batch; it does not change the transcripts.
         with_previous_text: whether a window is decoded after the text of the one before.
+        prompt: text that the first window is decoded after; all of them without previous text.
 
     Returns:
         The utterances in their order, with transcripts and `segments`, or with errors.
@@ -189,19 +192,21 @@ def transcribe_sequentially(
             answers.get(index, replace(recording, error=NO_TIMESTAMPS))
             for index, recording in enumerate(recordings)
         ]
+    prompt_tokens = tokenize_prompt(whisper, prompt)
     waiting = iter([index for index in range(len(recordings)) if index not in answers])
     active: dict[int, RecordingState] = {}
     while True:
         # So many, whatever the machine: each has a block of audio in memory.
         for index in waiting:
-            active[index] = RecordingState(recordings[index], recordings[index].lang)
+            recording = recordings[index]
+            active[index] = RecordingState(recording, recording.lang, prompt=list(prompt_tokens))
             if len(active) == MIN_BATCHES * batch_size:
                 break
         if not active:
             return [answers[index] for index in range(len(recordings))]
-        _decode_next_windows(
-            whisper, attempts, list(active.values()), batch_size, with_previous_text
-        )
+        states = list(active.values())
+        prompts = [state.prompt if with_previous_text else prompt_tokens for state in states]
+        _decode_next_windows(whisper, attempts, states, prompts, batch_size)
         for index in [index for index, state in active.items() if state.is_finished]:
             answers[index] = active.pop(index).transcribed()
 
@@ -210,20 +215,17 @@ def _decode_next_windows(
     whisper: WhisperProcessing,
     attempts: Sequence[Attempt],
     states: Sequence[RecordingState],
+    previous_texts: Sequence[Sequence[int]],
     batch_size: int,
-    with_previous_text: bool,
 ) -> None:
-    """Decode the next window of every recording, and add it."""
+    """Decode the next window of every recording after its previous text, and add it."""
     windows: dict[int, Samples] = {}
     for index, state in enumerate(states):
         try:
             windows[index] = state.read_window()
         except AudioError as error:
             state.error = str(error)
-    prompts = {
-        index: states[index].prompt[-(whisper.max_tokens // 2 - 1) :] if with_previous_text else []
-        for index in windows
-    }
+    prompts = {index: previous_texts[index][-(whisper.max_tokens // 2 - 1) :] for index in windows}
 
     def decode(attempt: Attempt, batch: ClipBatch) -> list[Hypothesis]:
         previous = len(prompts[batch.indices[0]])  # equally many for the whole batch
@@ -264,7 +266,7 @@ def _decode_next_windows(
 
 
 def _batch_by_prompt(
-    indices: Iterable[int], prompts: dict[int, list[int]], batch_size: int
+    indices: Iterable[int], prompts: Mapping[int, Sequence[int]], batch_size: int
 ) -> Iterator[ClipBatch]:
     """Group windows into batches whose previous texts are equally long."""
     # Padding would change the last digits, and with them a text now and then.
