@@ -50,13 +50,26 @@ def _imitate(clip: Samples, count: int, rng: np.random.Generator) -> npt.NDArray
     levels = np.square(frames).mean(axis=1)
     # Frames of zeros are no room: encoders put them before a recording, and voices after it.
     frames, levels = frames[levels > 0], levels[levels > 0]
-    noise = rng.standard_normal(count)
     if not len(frames):
-        return np.zeros(count)
+        return shape_noise(np.zeros(2), count, rng)  # what the other clip draws stays the same
     quiet = frames[levels <= np.percentile(levels, QUIET_PERCENTILE)]
     window = np.hanning(FRAME)
     power = np.square(np.abs(np.fft.rfft(quiet * window))).mean(axis=0) / np.square(window).sum()
     # Noise and no loop of the quiet frames, which would be heard as a buzz.
-    spectrum = np.fft.rfft(noise)
+    return shape_noise(power, count, rng)
+
+
+def shape_noise(
+    power: npt.NDArray[np.float64], count: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return noise with a power spectrum, (count,).
+
+    Args:
+        power: Power in equally wide bins from 0 Hz to half the sample rate, (bins,); 1 everywhere
+            is white noise of variance 1.
+        count: Number of samples to make.
+        rng: The source of random numbers.
+    """
+    spectrum = np.fft.rfft(rng.standard_normal(count))
     bins = np.linspace(0.0, 1.0, len(spectrum)), np.linspace(0.0, 1.0, len(power))
     return np.fft.irfft(spectrum * np.sqrt(np.interp(*bins, power)), count)

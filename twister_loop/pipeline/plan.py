@@ -38,6 +38,8 @@ class VoicePlan:
     """How many times every text is synthesized."""
     filters: tuple[Filter, ...] = ()
     """Filters of the voice's training data, beyond those of the plan."""
+    pool_channel: bool = True
+    """True if its speech gets band, spectrum, level and noise of clips of the pool."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class Plan:
     """Human transcripts of the pool or a part of it. Only comparisons read them."""
     sets: Mapping[str, tuple[SetKind, Corpus]]
     """Development, test and retention sets by name."""
+    terms: tuple[str, ...] | None
+    """Words and phrases whose recall every report tells, and that labels and texts prefer; None if
+    the plan names none."""
     # These two limits, approval, pruning and clusters decide what is run, not what comes out of a
     # stage: they may change between rounds without making any result stale.
     minimum_utterances: int = not_in_cache_key(20)
@@ -85,7 +90,16 @@ class Plan:
     references: Mapping[str, Recognizer]
     """Other untouched models that a candidate is compared with, by name."""
     start: Literal["champion", "untouched"]
-    """The weights that fine-tuning starts from."""
+    """The weights that fine-tuning starts from. From the untouched weights of the run, forgetting
+    cannot add up over rounds; the champion labels in either case."""
+    trainings: int
+    """Number of trainings of a round, whose weights are averaged: the same start and training set,
+    each with another seed. Their mean has less of the luck of each, and takes as many times as long
+    to train."""
+    interpolate: float
+    """Share of the way from the untouched weights of the run (0) to the trained ones (1), in every
+    round. 0.5 keeps most of the gain, and forgets less of what the model could do before (WiSE-FT,
+    arXiv 2109.01903)."""
     voices: tuple[VoicePlan, ...]
     scan: ScanOptions
     pseudo_filters: tuple[Filter, ...]

@@ -11,8 +11,8 @@ from ..asr._base import Recognizer
 from ..audio.augmentation import Augmentation, RandomEffect
 from ..audio.effects._base import Effect
 from ..core import schema
-from ..core.errors import ConfigError
-from ..core.ranges import Fraction, Range
+from ..core.errors import ConfigError, TwisterError
+from ..core.ranges import Fraction, Range, TrueOrFalse
 from ..core.registry import Part, PartError
 from ..core.types import SetKind
 from ..data import presets
@@ -28,6 +28,7 @@ from . import plan_checks
 from .execution.shards import Cluster
 from .plan import Labeler, Plan, VoicePlan
 from .plan_schema import DEFAULT_GATES, AugmentationSpec, PlanDocument
+from .plan_terms import read_terms
 from .stages.labeling import LabelOptions
 
 P = TypeVar("P", bound=Part)
@@ -92,6 +93,7 @@ class PlanBuilder:
         pseudo_filters = self._filters("filters.pseudo", document.filters.pseudo)
         synthetic_filters = self._filters("filters.synthetic", document.filters.synthetic)
         normalizer = self._part(Normalizer, "normalizer", document.normalizer)
+        key_terms = self._terms(document, normalizer)
         gates = self._gates(document)
         self.errors += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
         self.errors += plan_checks.check_gates(document, gates, asr, labeler)
@@ -111,12 +113,15 @@ class PlanBuilder:
             replay=replay,
             pool_references=pool_references,
             sets=sets,
+            terms=key_terms,
             minimum_utterances=document.minimum_utterances,
             highest_untouched_error=document.highest_untouched_error,
             asr=asr,
             labeler=labeler,
             references=references,
             start=document.start,
+            trainings=document.trainings,
+            interpolate=document.interpolate,
             voices=tuple(voice for voice in voices if voice),
             scan=document.scan,
             pseudo_filters=pseudo_filters,
@@ -139,6 +144,24 @@ class PlanBuilder:
             folder=self.folder,
             path=self.path,
         )
+
+    def _terms(
+        self, document: PlanDocument, normalizer: Normalizer | None
+    ) -> tuple[str, ...] | None:
+        """Read the key terms, which are listed in the plan or in a text file."""
+        source: list[str] | tuple[Corpus, ...] = (
+            self._corpora("terms", document.terms, "textfile")
+            if isinstance(document.terms, str)
+            else document.terms
+        )
+        # Without a normalizer or a file its own error is listed already.
+        if not normalizer or not source:
+            return None
+        try:
+            return read_terms(source, normalizer, document.language)
+        except TwisterError as error:
+            self.errors.append(f"terms: {error}")
+            return None
 
     def _gates(self, document: PlanDocument) -> tuple[Gate, ...]:
         names = list(DEFAULT_GATES) if document.gates is None else document.gates
@@ -188,8 +211,11 @@ class PlanBuilder:
             f"voices.{name}.samples_per_text", SamplesPerText, options.pop("samples_per_text", 1)
         )
         filters = self._filters(f"voices.{name}.filters", options.pop("filters", []))
+        pool_channel = self._number(
+            f"voices.{name}.pool_channel", TrueOrFalse, options.pop("pool_channel", True)
+        )
         part = self._part(Synthesizer, f"voices.{name}", options)
-        return VoicePlan(name, part, samples_per_text, filters) if part else None
+        return VoicePlan(name, part, samples_per_text, filters, pool_channel) if part else None
 
     def _augmentation(self, spec: AugmentationSpec) -> Augmentation:
         """Build the effects; each may have a probability of its own."""
@@ -257,7 +283,8 @@ class PlanBuilder:
         """Keep mistakes among the options that stand under `place`."""
         for mistake in mistakes:
             option = ".".join([place, *map(str, mistake.place)])
-            self.errors.append(f"{option}: {mistake.message}")
+            message = plan_checks.MOVED_OPTIONS.get(option, mistake.message)
+            self.errors.append(f"{option}: {message}")
 
 
 def _as_spec(spec: Spec | str) -> Spec:

@@ -21,7 +21,7 @@ class StageEntry:
 
     Attributes:
         folder: Where the stage writes, relative to the round. `{voice}` and `{reference}` stand
-            for a name of the plan.
+            for a name of the plan, `{training}` for a number from 1.
         purpose: What the folder holds, for readers of the README and of the page.
         reads: Folders, relative to the round, whose manifest has one line for each line that the
             stage writes: the first that exists tells how much there is to do. Empty if progress
@@ -92,6 +92,9 @@ VOICE_LABELS = StageEntry(
     "voices/{voice}/filtered_labels", "what the voice's own filters kept, if it has some"
 )
 VOICE = StageEntry("voices/{voice}/voice", "the trained voice", unit="steps")
+POOL_CHANNEL = StageEntry(
+    "voices/{voice}/channel", "band, spectrum, level and noise of the pool, for the voice's speech"
+)
 VOICE_TRIAL = StageEntry(
     "voices/{voice}/trial", "a few dozen synthesized texts and the champion's CER on them"
 )
@@ -121,7 +124,14 @@ PACKED = StageEntry("packed", "the mixture joined to at most 30 s, if the plan p
 AUGMENTED = StageEntry(
     "augmented", "the mixture with effects, if the plan writes them", reads=("packed", "mixture")
 )
-CANDIDATE = StageEntry("candidate", "the fine-tuned model, a transformers folder", unit="steps")
+TRAINING = StageEntry(
+    "trainings/{training}",
+    "one of several trainings, whose weights are averaged, if the plan wants it",
+    unit="steps",
+)
+CANDIDATE = StageEntry(
+    "candidate", "the fine-tuned model or the mean of several, a transformers folder", unit="steps"
+)
 REPORT = StageEntry("report", "error counts and transcripts of the candidate")
 CANDIDATE_BY_LABELER = StageEntry(
     "candidate_by_labeler", "error counts of the candidate in the labeling engine, if a gate asks"
@@ -145,6 +155,7 @@ STAGES = (
     FILTERED_LABELS,
     VOICE_LABELS,
     VOICE,
+    POOL_CHANNEL,
     VOICE_TRIAL,
     SYNTHESIZED,
     VERIFIED,
@@ -156,14 +167,30 @@ STAGES = (
     MIXTURE,
     PACKED,
     AUGMENTED,
+    TRAINING,
     CANDIDATE,
     REPORT,
     CANDIDATE_BY_LABELER,
     VERDICT,
     APPROVAL,
 )
+TRAININGS = PurePosixPath(TRAINING.folder).parts[0]
+"""Folder of a round that holds one folder for each training."""
 EVALUATIONS = (UNTOUCHED, CHAMPION, REFERENCES, REPORT, CANDIDATE_BY_LABELER)
 """Stages that transcribe the held-out sets, each set into a folder `KIND/NAME` of its own."""
+
+
+def find_trainings(round_folder: Path) -> list[Path]:
+    """Return the folders of a round's fine-tunings, of which the last may be in progress.
+
+    They are `trainings/1`, ... if their weights are averaged; else the candidate's own.
+    """
+    # A stage works in `.NAME` and is renamed to `NAME` when it is finished.
+    names = {path.name.removeprefix(".") for path in (round_folder / TRAININGS).glob("*")}
+    numbers = sorted(int(name) for name in names if name.isdecimal())
+    return [TRAINING.path(round_folder, training=str(number)) for number in numbers] or [
+        CANDIDATE.path(round_folder)
+    ]
 
 
 def stage_of(folder: str) -> StageEntry | None:

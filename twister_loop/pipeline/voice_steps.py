@@ -10,6 +10,7 @@ from . import stage_table
 from .plan import VoicePlan
 from .stages.filtering import filter_utterances
 from .stages.labeling import transcribe
+from .stages.pool_channel import measure_pool_channel
 from .stages.voices import synthesize, train_voice, try_voice
 from .steps import RoundSteps
 
@@ -37,7 +38,7 @@ def train_and_synthesize(
         champion does not understand it, or it can speak few of them. So no hours are spent on a
         voice that speaks noise.
     """
-    synthesizer = voice.synthesizer
+    synthesizer, pool_labels = voice.synthesizer, filtered_labels
     if voice.filters:
         filtered_labels = steps.run_stage(filter_utterances)(
             filters=voice.filters,
@@ -59,12 +60,26 @@ def train_and_synthesize(
         seed=steps.seed if synthesizer.uses_randomness else 0,
         out=stage_table.VOICE.path(steps.folder, voice=voice.name),
     )
+    # Before anything is judged: what the champion checks must be what training hears.
+    channel = (
+        steps.run_stage(measure_pool_channel)(
+            synthesizer=synthesizer,
+            voice=checkpoint,
+            texts=texts,
+            filtered_labels=pool_labels,
+            seed=steps.seed,
+            out=stage_table.POOL_CHANNEL.path(steps.folder, voice=voice.name),
+        )
+        if voice.pool_channel and not synthesizer.sounds_like_the_pool
+        else None
+    )
     trial = steps.run_stage(try_voice)(
         synthesizer=synthesizer,
         voice=checkpoint,
         name=voice.name,
         texts=texts,
         champion=steps.champion,
+        channel=channel,
         options=steps.plan.trial,
         seed=steps.seed,
         out=stage_table.VOICE_TRIAL.path(steps.folder, voice=voice.name),
@@ -76,6 +91,7 @@ def train_and_synthesize(
         synthesizer=synthesizer,
         voice=checkpoint,
         texts=texts,
+        channel=channel,
         samples_per_text=voice.samples_per_text,
         cluster=steps.cluster,
         out=stage_table.SYNTHESIZED.path(steps.folder, voice=voice.name),

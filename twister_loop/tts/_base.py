@@ -56,6 +56,9 @@ class Synthesizer(Part):
     package = "twister_loop.tts"
     uses_randomness: ClassVar[bool] = True
     """True if training depends on the seed."""
+    sounds_like_the_pool: ClassVar[bool] = False
+    """True if its speech has the channel of the filtered labels by itself, as it is made of them.
+    All other speech gets that channel by a filter."""
     # A reason and not a flag, for the log and the preflight of a round can show it.
     experimental: ClassVar[str] = ""
     """Why the speech of this synthesizer should not be relied on yet; empty for a proven one.

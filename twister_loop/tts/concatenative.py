@@ -66,6 +66,8 @@ class ConcatenativeSynthesizer(Synthesizer):
     # Training cuts and sorts; it draws nothing, and no model is carried into the next round.
     continues_from_last_round = False
     uses_randomness = False
+    # Its words are clips of the pool, with their band, level and noise.
+    sounds_like_the_pool = True
 
     # The search compares every clip of a word with every clip of the next one, so its time grows
     # with the square of this.

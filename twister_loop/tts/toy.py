@@ -18,6 +18,9 @@ from ._base import Synthesizer
 class ToySynthesizer(Synthesizer):
     """Synthesizer of the toy language; see `twister_loop.audio.toy_language`."""
 
+    # The pool is made of the same tones, and a filter would only add to them.
+    sounds_like_the_pool = True
+
     letters: str = toy_language.LETTERS
     """Letters that it can pronounce without training."""
 

@@ -19,6 +19,7 @@ from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
 from ...tts._base import Synthesizer
 from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
+from .pool_channel import PoolChannel, synthesize_in_channel
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +61,28 @@ def train_voice(
     return synthesizer.train(start, verified, texts, champion, out, seed).save(out)
 
 
-@stage(version=2)
+@stage(version=3)
 def try_voice(
     synthesizer: Synthesizer,
     voice: Checkpoint,
     name: str,
     texts: Manifest,
     champion: BoundRecognizer,
+    channel: PoolChannel | None,
     options: VoiceTrialOptions,
     seed: int,
     *,
     out: Path,
 ) -> VoiceTrial:
-    """Synthesize a few dozen texts and count the champion's errors on them."""
+    """Synthesize a few dozen texts and count the champion's errors on them.
+
+    They sound as training will hear them, through a `channel` of the pool, unless it is None.
+    """
     chosen = texts.draw(options.texts, seed)
     # A text that the voice cannot speak is counted below, but is no error of the voice's sound.
     spoken = [
         utterance
-        for utterance in synthesizer.synthesize(voice, chosen, out / "audio")
+        for utterance in synthesize_in_channel(synthesizer, voice, channel, chosen, out / "audio")
         if not utterance.error
     ]
     transcribed = Manifest.write(champion.transcribe(spoken), out)
@@ -92,19 +97,20 @@ def try_voice(
     ).save(out)
 
 
-@stage(version=2)
+@stage(version=3)
 def synthesize(
     synthesizer: Synthesizer,
     voice: Checkpoint,
     texts: Manifest,
+    channel: PoolChannel | None,
     samples_per_text: int,
     *,
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Synthesize every text, `samples_per_text` times."""
+    """Synthesize every text, `samples_per_text` times, through a channel of the pool if given."""
     return run_in_shards(
-        partial(synthesizer.synthesize, voice),
+        partial(synthesize_in_channel, synthesizer, voice, channel),
         RepeatedTexts(texts, samples_per_text),
         "synthesizing",
         cluster,
