@@ -45,7 +45,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    training_options = {"epochs": 1, "interpolate": 1.0, "learning_rate": 2e-5}
+    training_options = {"epochs": 1, "learning_rate": 2e-5}
     ours = Recognizer.build({"use": "whisper", **training_options})
     labels = Manifest.write(
         islice(_prompts("pool_references"), options.clips), options.folder / "filtered_labels"

@@ -461,7 +461,7 @@ def test_disk_space_is_checked_before_a_round_starts(
 ) -> None:
     from twister_loop import SpaceError
 
-    monkeypatch.setattr(ToyRecognizer, "disk_bytes_needed", lambda self, base: 10**18)
+    monkeypatch.setattr(ToyRecognizer, "disk_bytes_needed", lambda *_: 10**18)
     with pytest.raises(SpaceError, match="needs about 1000000000"):
         next_round(plan, tmp_path / "run")
     assert not RunFolder.read(tmp_path / "run").round_folders and SECONDS_PER_TEXT > 0

@@ -9,27 +9,11 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ..core.environment import AUDIO_PACKAGES, installed_versions
+from ..core.errors import EngineError
 from ..core.manifest import Manifest
 from ..core.registry import Part
 from ..core.types import Checkpoint, Seconds, Share, Utterance
-
-
-@dataclass(frozen=True)
-class WeightsStatus:
-    """Where pretrained weights are, found without downloading or converting them."""
-
-    model: str
-    """Name or folder, as a plan names it; of an engine without pretrained weights, the engine."""
-    source: str
-    """Description for people: `the folder /models/base`, `the hub`, `the packages ...`."""
-    size: int | None = None
-    """Bytes of the weights; None if they are not known."""
-    parameters: int | None = None
-    """Number of parameters; None if it is not known."""
-    folder: Path | None = None
-    """Folder that they can be read from now; None if they must be fetched or converted first."""
-    problem: str | None = None
-    """Reason why they cannot be had, with the remedies; None if they can."""
+from ._weights_status import WeightsStatus as WeightsStatus
 
 
 class Recognizer(Part):
@@ -96,6 +80,8 @@ class Recognizer(Part):
     pretrained: ClassVar[bool] = True
     """False for an engine that starts from random weights: what it transcribes before the first
     round says nothing about the held-out sets."""
+    can_average: ClassVar[bool] = False
+    """True for an engine that has `average_weights`."""
 
     decoder_version: ClassVar[int] = 1
     """Raise it when the same weights and audio would give another transcript than before."""
@@ -182,6 +168,19 @@ class Recognizer(Part):
         Raises:
             EngineError: training diverged, memory is full, or no utterance can be used.
         """
+
+    def average_weights(
+        self, trained: Sequence[Checkpoint], untouched: Checkpoint, interpolate: float, out: Path
+    ) -> Checkpoint:
+        """Write the mean of the weights of trainings, moved towards the untouched weights.
+
+        Args:
+            trained: what `train` returned, one or more; their mean is rounded once.
+            untouched: weights that the run began with.
+            interpolate: share of the way from the untouched weights (0) to the mean (1).
+            out: folder for the weights.
+        """
+        raise EngineError(f"{self.name} cannot average the weights of trainings")
 
     @property
     def early_stopping_set(self) -> str | None:
@@ -291,10 +290,7 @@ class Recognizer(Part):
         return self
 
     def find_weights(self) -> WeightsStatus:
-        """Find the pretrained weights without downloading or converting them.
-
-        The default is for a recognizer without pretrained weights.
-        """
+        """Find the pretrained weights, if it has some, without downloading or converting them."""
         return WeightsStatus(self.name, "needs no pretrained weights")
 
     def preview_checkpoint(self, status: WeightsStatus) -> Checkpoint | None:
@@ -316,12 +312,13 @@ class Recognizer(Part):
         """
         return None
 
-    def disk_bytes_needed(self, start: Checkpoint) -> int:
+    def disk_bytes_needed(self, start: Checkpoint, trainings: int = 1) -> int:
         """Estimate the bytes on disk that training needs at its peak, for the check before a run.
 
         Args:
             start: checkpoint of the size that is trained.
         """
+            trainings: number of trainings whose weights are kept until they are averaged.
         return 0
 
     def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:

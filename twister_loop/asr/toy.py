@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from ..audio import io as audio
 from ..audio import toy_language
@@ -24,6 +25,7 @@ class ToyRecognizer(Recognizer):
 
     letters: str = "aeiou "
     """Letters that it recognizes before any training."""
+    can_average: ClassVar[bool] = True
 
     def initial_checkpoint(self) -> Checkpoint:
         return Checkpoint("toy", source="the toy language", digest=self.letters)
@@ -68,6 +70,19 @@ class ToyRecognizer(Recognizer):
         early_stopping_speech: Manifest | None = None,
     ) -> Checkpoint:
         toy_language.save(toy_language.train(self._codebook(start), training_set), out)
+        return Checkpoint("toy", out)
+
+    def average_weights(
+        self, trained: Sequence[Checkpoint], untouched: Checkpoint, interpolate: float, out: Path
+    ) -> Checkpoint:
+        mean = toy_language.average([self._codebook(checkpoint) for checkpoint in trained])
+        before = self._codebook(untouched)
+        # A letter that is unknown before training has no pitch to move towards.
+        moved = {
+            letter: interpolate * pitch + (1 - interpolate) * before.get(letter, pitch)
+            for letter, pitch in mean.items()
+        }
+        toy_language.save(moved, out)
         return Checkpoint("toy", out)
 
     def _codebook(self, checkpoint: Checkpoint) -> toy_language.Codebook:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,16 @@ def train(codebook: Codebook, training_set: Manifest) -> Codebook:
     # The median, because some letters of pseudo-labels are wrong.
     learned = {letter: float(np.median(pitches)) for letter, pitches in observed.items()}
     return {**codebook, **learned}
+
+
+def average(codebooks: Sequence[Codebook]) -> Codebook:
+    """Return the mean pitch of every letter that all codebooks have.
+
+    >>> average([{"a": 400.0, "b": 460.0}, {"a": 420.0}])
+    {'a': 410.0}
+    """
+    shared = [letter for letter in codebooks[0] if all(letter in book for book in codebooks)]
+    return {letter: float(np.mean([book[letter] for book in codebooks])) for letter in shared}
 
 
 def save(codebook: Codebook, folder: Path) -> None:

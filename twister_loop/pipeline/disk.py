@@ -31,4 +31,5 @@ def estimate_disk(plan: Plan, start: Checkpoint, texts: int, recorded: Seconds) 
     augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
     copies = (plan.pack is not None) + augmented
     seconds = synthetic + copies * (synthetic + recorded)
-    return plan.asr.disk_bytes_needed(start) + round(seconds * BYTES_PER_SECOND)
+    training = plan.asr.disk_bytes_needed(start, plan.trainings)
+    return training + round(seconds * BYTES_PER_SECOND)

@@ -35,6 +35,7 @@ from .stage_runner import StageRunner
 from .stage_table import CHAMPION, REPORT, UNTOUCHED
 from .steps import RoundSteps
 from .voice_steps import train_and_synthesize
+from .training_steps import average_trainings, fine_tune_each
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +74,8 @@ def run_round(
     speechless = find_speechless_clips(steps, filtered_labels)
     mixture = steps.mix(filtered_labels, [*synthetic, *speechless])
     training_set, augmentation = steps.pack_and_augment(mixture, start)
-    candidate = steps.fine_tune(start, training_set, augmentation)
+    trainings = fine_tune_each(steps, start, training_set, augmentation)
+    candidate = average_trainings(steps, trainings)
 
     # May the candidate replace the champion?
     report = steps.evaluate(candidate, stage=REPORT)

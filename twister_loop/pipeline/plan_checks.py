@@ -17,6 +17,14 @@ SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
 """A name that is a plain folder name on every system: no separator, no leading dot."""
 
 
+MOVED_OPTIONS = {
+    "asr.interpolate": (
+        "moved to the plan, since it goes back to the untouched weights of the run in every round; "
+        "write `interpolate: 0.5` beside `asr`, and leave it out of `asr`"
+    )
+}
+"""Options that plans of earlier versions name elsewhere, with what to write today."""
+
 LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,20}([-_][A-Za-z0-9]{1,8})*")
 """Form of a code of a language, or of its English name, which the recognizer then corrects."""
 
@@ -69,12 +77,33 @@ def check_recognizers(
     beam = document.rescore.texts if document.rescore else None
     if beam and asr.with_beam(beam, nbest=beam) is None:
         yield f"rescore: {asr.name} has no beam search with alternatives"
+    yield from _check_averaging(document, asr)
     own_model = getattr(asr, "model", None)
     named_model = getattr(labeler.recognizer, "model", own_model) if labeler else own_model
     if named_model != own_model and _names_model(document):
         yield (
             f"labeler: it decodes with the champion's weights, so `model: {named_model}` would "
             f"never be used; leave `model` out, or put {own_model!r} there too"
+        )
+
+
+def _check_averaging(document: PlanDocument, asr: Recognizer) -> Iterator[str]:
+    """Yield an error for weights that cannot be averaged, or would be deleted although wanted."""
+    if document.trainings == 1 and document.interpolate == 1:
+        return
+    if not asr.can_average:
+        key = "trainings" if document.trainings > 1 else "interpolate"
+        reason = (
+            "cannot average weights"
+            if asr.pretrained
+            else "starts from random weights, and the mean of networks from random weights is none "
+            "that works"
+        )
+        yield f"{key}: {asr.name} {reason}; set `{key}: 1`, or take another `asr`, such as whisper"
+    if getattr(asr, "keep_epochs", False) and not document.keep.trainings:
+        yield (
+            "asr.keep_epochs: the weights of epochs lie with those of their training, which are "
+            "deleted after averaging; set `keep: {trainings: true}` too"
         )
 
 

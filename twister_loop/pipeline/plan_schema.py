@@ -84,7 +84,9 @@ class PlanDocument:
     highest_untouched_error: PositiveNumber = 0.9
     labeler: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
-    start: Literal["champion", "untouched"] = "champion"
+    start: Literal["champion", "untouched"] = "untouched"
+    trainings: Annotated[int, Range(1, 16)] = 1
+    interpolate: Annotated[float, Range(above=0, high=1)] = 1.0
     text_selection: TextSelection = field(default_factory=TextSelection)
     rescore: RescoringOptions | None = None
     voices: dict[str, Spec | str] = field(default_factory=dict)

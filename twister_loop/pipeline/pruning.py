@@ -19,6 +19,8 @@ class PruneOptions:
 
     last: CountOrZero = 2
     """Number of rounds that stay whole. The champion's round stays whole too, however old."""
+    trainings: bool = False
+    """Whether to keep the weights of single trainings after the candidate was made from them."""
     __pydantic_config__ = schema.FORBID_UNKNOWN_FIELDS
 
 

@@ -94,7 +94,7 @@ def _estimate_recognizer(
     seconds = {
         "labeling": pool.duration / DECODING_RATE,
         "checking synthetic speech": samples * SECONDS_PER_TEXT / DECODING_RATE,
-        "fine-tuning": updates * TRAINING_SECONDS * batch / MEASURED_BATCH,
+        "fine-tuning": plan.trainings * updates * TRAINING_SECONDS * batch / MEASURED_BATCH,
         # The champion and the candidate; the untouched model too, once in a run.
         "evaluation": 2 * (clips / DECODING_RATE + windows / WINDOW_DECODING_RATE),
     }

@@ -20,12 +20,12 @@ from ..core.types import Language, Seconds, Utterance
 from ..evaluation.metrics import AlignmentChunk, alignment_chunks
 from ..pipeline.run_folder import RunFolder, round_number
 from ..pipeline.stage_table import (
-    CANDIDATE,
     FILTERED_LABELS,
     INPUT_LISTS,
     INPUTS,
     SYNTHETIC,
     VOICE,
+    find_trainings,
 )
 from ..text.normalizers.basic import Basic
 from .record_cache import cached_record, memoize_on_folders
@@ -39,7 +39,7 @@ from .round_folders import (
     voice_folders,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of `Details` in the cache; see `record_cache.cached_record`."""
 SAMPLES = 6
 """Sample utterances of each kind that can be listened to."""
@@ -76,7 +76,7 @@ class TrainingCurve:
     """Loss of one training by step; averaged over groups of steps if there are many."""
 
     name: str
-    """`candidate`, or `voices/NAME`."""
+    """`candidate`, `trainings/NUMBER` or `voices/NAME`."""
     step: tuple[int, ...]
     """Last step of each group."""
     loss: tuple[float, ...]
@@ -88,6 +88,8 @@ class EarlyStoppingCurve:
     """Error rate by step on the development set that early stopping watches."""
 
     set_name: str
+    training: str
+    """Folder of the training in the round."""
     step: tuple[int, ...]
     error_rate: tuple[float, ...]
     """Errors per reference unit, 0.1 is 10 %."""
@@ -307,7 +309,10 @@ def _count_lines(folder: Path) -> int:
 
 def _training_curves(round_folder: Path) -> Iterator[TrainingCurve]:
     """Yield the curve of every training that logs its loss, finished or in progress."""
-    trainings = {CANDIDATE.folder: CANDIDATE.path(round_folder)}
+    trainings = {
+        folder.relative_to(round_folder).as_posix(): folder
+        for folder in find_trainings(round_folder)
+    }
     for voice_folder in voice_folders(round_folder):
         name = voice_folder.name
         trainings[f"{VOICES}/{name}"] = VOICE.path(round_folder, voice=name)
@@ -330,7 +335,9 @@ def _read_losses(log: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
 
 def _early_stopping_curve(round_folder: Path) -> EarlyStoppingCurve | None:
-    log = CANDIDATE.path(round_folder) / EARLY_STOPPING_LOG
+    # Of several trainings the first is shown, which is drawn with the seed of the round.
+    training, *_ = find_trainings(round_folder)
+    log = training / EARLY_STOPPING_LOG
     if not log.is_file():
         return None
     # Written after the training at once, so that no line is incomplete.
@@ -338,6 +345,7 @@ def _early_stopping_curve(round_folder: Path) -> EarlyStoppingCurve | None:
     options = read_json(round_folder / "plan.json")["plan"]["asr"]["stop"]
     return EarlyStoppingCurve(
         set_name=options["set"],
+        training=training.relative_to(round_folder).as_posix(),
         step=tuple(evaluation["step"] for evaluation in evaluations),
         # A set of silence has no reference units; its errors count as they are.
         error_rate=tuple(

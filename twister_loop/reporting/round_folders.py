@@ -78,4 +78,6 @@ def _parent_pattern(stage: StageEntry) -> str:
     >>> _parent_pattern(VOICE)
     'voices/*'
     """
-    return PurePosixPath(stage.folder.format(voice="*", reference="*")).parent.as_posix()
+    return PurePosixPath(
+        stage.folder.format(voice="*", reference="*", training="*")
+    ).parent.as_posix()

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.asr.whisper.builders import (
@@ -206,23 +205,6 @@ def test_a_loss_that_is_not_finite_stops_training_with_advice(
     with pytest.raises(EngineError, match=r"at step \d+; lower `learning_rate`"):
         recognizer.train(tiny_whisper, training_set, tmp_path / "out", seed=1)
     assert not (tmp_path / "out/model.safetensors").exists()
-
-
-def test_weights_can_be_interpolated_with_the_initial_ones(
-    tiny_whisper: Checkpoint, training_set: Manifest, tmp_path: Path
-) -> None:
-    from safetensors.torch import load_file
-
-    for name, interpolate in (("whole", 1.0), ("half", 0.5)):
-        recognizer = build_trainable(epochs=1, interpolate=interpolate)
-        recognizer.train(tiny_whisper, training_set, tmp_path / name, seed=1)
-    initial, whole, half = (
-        load_file(folder / "model.safetensors")
-        for folder in (tiny_whisper.location, tmp_path / "whole", tmp_path / "half")
-    )
-    for name, weight in half.items():
-        np.testing.assert_allclose(weight, (initial[name] + whole[name]) / 2, atol=1e-6)
-    assert any(not half[name].equal(initial[name]) for name in half)
 
 
 def test_a_frozen_encoder_does_not_change(

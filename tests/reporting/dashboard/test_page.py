@@ -233,7 +233,7 @@ def test_early_stopping_is_shown_with_the_name_of_its_set(run: Path) -> None:
     shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
     clear_memory()
     assert details(run)[0].early_stopping == EarlyStoppingCurve(
-        "ivr-dev", (5, 10, 15), (0.2, 0.12, 0.14)
+        "ivr-dev", "candidate", (5, 10, 15), (0.2, 0.12, 0.14)
     )
 
 

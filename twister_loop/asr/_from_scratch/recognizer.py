@@ -95,7 +95,7 @@ class ScratchRecognizer(ScratchArchitecture):
     def keeping_all_epochs(self) -> Self:
         return replace(self, keep_epochs=True)
 
-    def disk_bytes_needed(self, start: Checkpoint) -> int:
+    def disk_bytes_needed(self, start: Checkpoint, trainings: int = 1) -> int:
         import torch
 
         with torch.device("meta"):  # shapes only, no memory
@@ -105,4 +105,4 @@ class ScratchRecognizer(ScratchArchitecture):
         # there are two while one is being replaced by the next.
         resume_state = weights * (5 if self.average > 1 else 3)
         epochs = weights * self.epochs if self.keep_epochs else 0
-        return weights + 2 * resume_state + epochs
+        return trainings * (weights + epochs) + 2 * resume_state

@@ -1,7 +1,7 @@
-"""Averages of the weights after the last epochs, updated as training goes on, kept on the CPU.
+"""Averages of weights on the CPU: of the last epochs of a training, and of several trainings.
 
-The two classes round differently. Each recognizer keeps the one it has always used, so that a
-training repeated today ends with the same bytes.
+The two classes round differently. For epochs each recognizer keeps the one it has always used, so
+that a training repeated today ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -63,26 +63,26 @@ class ExactMean:
     def __init__(self) -> None:
         self._sums: dict[str, torch.Tensor] = {}
         self._dtypes: dict[str, torch.dtype] = {}
-        self._epochs = 0
+        self._total = 0.0
 
-    def update(self, weights: Weights) -> None:
-        self._epochs += 1
+    def update(self, weights: Weights, share: float = 1.0) -> None:
+        """Add weights, which count `share` times as much as others."""
+        self._total += share
         for name, weight in weights.items():
-            self._dtypes[name] = weight.dtype
+            self._dtypes.setdefault(name, weight.dtype)
             # float64 holds a sum of float32 numbers exactly unless they differ by a factor of some
             # 2 ** 26, so the mean does not depend on the order of the epochs.
-            addend = weight.detach().cpu().double()
+            addend = share * weight.detach().cpu().double()
             self._sums[name] = self._sums[name] + addend if name in self._sums else addend
 
     def mean(self) -> dict[str, torch.Tensor]:
         return {
-            name: (total / self._epochs).to(self._dtypes[name])
-            for name, total in self._sums.items()
+            name: (total / self._total).to(self._dtypes[name]) for name, total in self._sums.items()
         }
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": self._sums, "dtypes": self._dtypes, "epochs": self._epochs}
+        return {"sums": self._sums, "dtypes": self._dtypes, "epochs": self._total}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._sums, self._dtypes = state["sums"], state["dtypes"]
-        self._epochs = state["epochs"]
+        self._total = state["epochs"]

@@ -108,10 +108,11 @@ def preflight_warnings(options: WhisperOptions, start: Checkpoint) -> Iterator[s
     )
 
 
-def disk_bytes_needed(options: WhisperOptions, start: Checkpoint) -> int:
+def disk_bytes_needed(options: WhisperOptions, start: Checkpoint, trainings: int = 1) -> int:
     """Estimate the bytes that training writes at its peak.
 
-    These are the weights, and two resume states while one is being replaced by the next.
+    These are the weights of all trainings, and two resume states while one is being replaced by the
+    next, or the mean of the weights after the last training.
     """
     description = describe_model(start)
     # A folder may hold less or more than its configuration says, and is measured.
@@ -126,7 +127,7 @@ def disk_bytes_needed(options: WhisperOptions, start: Checkpoint) -> int:
     copies = 4 if options.average or options.stop else 3
     resume_state = round(trained * copies)
     epochs = weights * options.epochs if options.keep_epochs else 0
-    return weights + 2 * resume_state + epochs
+    return trainings * (weights + epochs) + max(2 * resume_state, weights)
 
 
 def available_bytes() -> int:

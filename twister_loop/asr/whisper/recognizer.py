@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from ...core.manifest import Manifest, iter_windows
 from ...core.types import Checkpoint, Share, Utterance
@@ -27,6 +27,8 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
     >>> WhisperRecognizer(beam=5).full_window().decoding
     'sequential'
     """
+
+    can_average: ClassVar[bool] = True
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -71,6 +73,13 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
             early_stopping_speech=early_stopping_speech,
         )
 
+    def average_weights(
+        self, trained: Sequence[Checkpoint], untouched: Checkpoint, interpolate: float, out: Path
+    ) -> Checkpoint:
+        from . import weight_averaging
+
+        return weight_averaging.average_weights(trained, untouched, interpolate, out)
+
     @property
     def early_stopping_set(self) -> str | None:
         return self.stop.set if self.stop else None
@@ -97,8 +106,8 @@ class WhisperRecognizer(WhisperOptions, WhisperWeightsRecognizer):
         # LoRA's adapters are merged only at the end, so there are no whole weights in between.
         return self if self.lora else dataclasses.replace(self, keep_epochs=True)
 
-    def disk_bytes_needed(self, start: Checkpoint) -> int:
-        return memory.disk_bytes_needed(self, start)
+    def disk_bytes_needed(self, start: Checkpoint, trainings: int = 1) -> int:
+        return memory.disk_bytes_needed(self, start, trainings)
 
     def memory_bytes_needed(self, start: Checkpoint) -> int:
         method, needed_bytes = memory.estimate_training(self, start)

@@ -223,12 +223,8 @@ def count_errors(options: WhisperOptions, whisper: Whisper, speech: Manifest) ->
 def write_final_weights(
     options: WhisperOptions, whisper: Whisper, start: Checkpoint, out: Path
 ) -> None:
-    """Write the trained model: adapters merged, and interpolated with the start if wanted."""
-    model = whisper.model
-    if options.lora:
-        model = merge_adapters(options, whisper, start)
-    if options.interpolate < 1:
-        interpolate_with_start(model, start, options.interpolate)
+    """Write the trained model, with its adapters merged."""
+    model = merge_adapters(options, whisper, start) if options.lora else whisper.model
     write_weights(options, whisper, model, out)
 
 
@@ -256,18 +252,6 @@ def merge_adapters(
     model.load_state_dict(adapters, strict=False)
     adapted.merge_and_unload()
     return model
-
-
-def interpolate_with_start(
-    model: WhisperForConditionalGeneration, start: Checkpoint, share: float
-) -> None:
-    """Move the weights back towards those at the start; `share` of the way remains."""
-    initial = Whisper.load(weights_folder(start), torch.float32).model
-    # Not by name: the embedding of tokens is tied to two names, and would be moved twice.
-    pairs = zip(model.parameters(), initial.parameters(), strict=True)
-    with torch.no_grad():
-        for weight, old in pairs:
-            weight.lerp_(old.to(weight), 1 - share)
 
 
 def _as_if_saved(options: WhisperOptions, whisper: Whisper) -> Whisper:

@@ -13,7 +13,6 @@ from ...evaluation.trials import VoiceTrial
 from ..plan import Plan
 from ..run_folder import RunFolder
 from ..stage_table import (
-    CANDIDATE,
     FILTERED_LABELS,
     FILTERED_REPLAY,
     MIXTURE,
@@ -22,6 +21,7 @@ from ..stage_table import (
     REPORT,
     TEXTS,
     VOICE_TRIAL,
+    find_trainings,
 )
 from ..stages.filtering import HELD_OUT_TEXT, REJECTED
 from .comparison import ArmRound, SeedTraining
@@ -43,13 +43,17 @@ def count_training(
         measure: Measure of the errors of pseudo-labels.
     """
     rounds = RunFolder.read(run).finished_rounds
-    updates = [_count_updates(CANDIDATE.path(round_folder)) for round_folder in rounds]
+    trainings = [find_trainings(round_folder) for round_folder in rounds]
+    # Trainings that are averaged have begun at the same weights, and have equally many updates.
+    updates = [_count_updates(training) for training, *_ in trainings]
     # A model that continues its champion has had the updates of all rounds before.
     lineage = updates if arm.start == "champion" else updates[-1:]
     return SeedTraining(
         seed=arm.seed,
         updates=_sum_known(lineage),
-        updates_in_total=_sum_known(updates),
+        updates_in_total=_sum_known(
+            [_count_updates(training) for of_round in trainings for training in of_round]
+        ),
         # Of the last round alone: it made the weights that are measured.
         mixture=(mixture := _count_mixture(rounds[-1])),
         near_twins=_count_near_twins(arm, rounds[-1]),
@@ -63,10 +67,10 @@ def count_training(
     )
 
 
-def _count_updates(candidate: Path) -> int | None:
+def _count_updates(training: Path) -> int | None:
     """Return the number of updates that a training logged; None if it has no log."""
     # Counted and not taken from the plan: what was planned is what is to be checked.
-    log = candidate / TRAINING_LOG
+    log = training / TRAINING_LOG
     return len(log.read_bytes().splitlines()) if log.is_file() else None
 
 

@@ -62,11 +62,11 @@ def build_arms(plan: Plan, options: CompareOptions) -> dict[str, Plan]:
         # The seed of an arm draws the part of a set, and all arms must be measured on the same.
         full_window=bool(plan.full_window),
         # A pruned round has no weights and audio left that other arms could copy.
-        keep=PruneOptions(last=options.rounds),
+        keep=PruneOptions(last=options.rounds, trainings=True),
     )
     full_loop = with_recognizer(common, plan.asr.with_updates(options.updates))
     if options.ablation:
-        return _select_arms(dict(_ablation_arms(plan, full_loop)), plan, options)
+        return _select_arms(dict(_ablation_arms(plan, full_loop, options)), plan, options)
     arms = dict(_single_round_arms(plan, full_loop))
     if options.rounds > 1:
         arms |= _several_round_arms(plan, full_loop, options)
@@ -147,7 +147,9 @@ def with_recognizer(plan: Plan, asr: Recognizer) -> Plan:
     return replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=recognizer))
 
 
-def _ablation_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
+def _ablation_arms(
+    plan: Plan, full_loop: Plan, options: CompareOptions
+) -> Iterator[tuple[str, Plan]]:
     """Yield the full loop, and the loop without each of the parts that the plan has."""
     # Retention sets are reported too: replay is there for them.
     sets = {name: entry for name, entry in plan.sets.items() if entry[0] != "development"}
@@ -163,6 +165,13 @@ def _ablation_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
                 whole, voices=voices, mix=whole.mix if voices else whole.mix.without("synthetic")
             ),
         )
+    if plan.trainings > 1:
+        # One training with the updates of all: equal costs show whether the mean is worth them.
+        updates = options.updates * plan.trainings
+        one_training = with_recognizer(whole, plan.asr.with_updates(updates))
+        yield "without averaging", replace(one_training, trainings=1)
+    if plan.interpolate < 1:
+        yield "without interpolation", replace(whole, interpolate=1.0)
     if plan.rescore:
         yield "without rescoring", replace(whole, rescore=None)
     if plan.augment:

@@ -49,7 +49,7 @@ class SeedTraining:
     """Updates of the weights between the untouched model and the measured one; None if the
     recognizer logs none."""
     updates_in_total: int | None = None
-    """Updates of all rounds together."""
+    """Updates of all trainings in all rounds together."""
     label_errors: ErrorCount | None = None
     """Errors of the pseudo-labels in the mixture against the references of the pool, where there
     are some; None without any."""

@@ -117,6 +117,13 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
     if run_folder.round_folders:
         raise ConfigError(f"{folder}: a run with rounds, and no study; name another folder")
     with run_folder.locked():
+    if plan.trainings > 1 or plan.interpolate < 1:
+        log.warning(
+            "a study trains every model once and evaluates the trained weights as they are, so "
+            "`trainings: %d` and `interpolate: %g` are not used",
+            plan.trainings,
+            plan.interpolate,
+        )
         inputs = _list_inputs(plan, folder)
         reports = dict(_evaluate_models(plan, folder, inputs, from_scratch))
         rows = tuple(

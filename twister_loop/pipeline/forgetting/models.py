@@ -18,6 +18,7 @@ from ..stage_table import (
     PSEUDO_LABELS,
     VOICE,
     VOICE_LABELS,
+    find_trainings,
 )
 from .manifests import read_lines
 from .targets import VOICES, Targets
@@ -50,6 +51,12 @@ def find_models(
         number = round_number(folder)
         if reasons:
             models.append(AffectedModel(number, candidate, reasons, is_approved(folder)))
+            models += (
+                AffectedModel(number, training.relative_to(run).as_posix(), reasons)
+                for training in find_trainings(folder)
+                # Usually they were deleted when the candidate was averaged from them.
+                if training != run / candidate and not (training / PRUNED).exists()
+            )
         # What an earlier request found out stays: the speech that showed it is gone.
         new_folders = {model.folder for model in models} - set(recorded_folders)
         models = [
@@ -151,7 +158,8 @@ def _reasons(
         # A voice that failed its trial has synthesized nothing to train on.
         if (folder / VOICES / name / "synthetic").is_dir():
             yield f"trained on speech of the voice {name}, which was trained on it"
-    candidate = read_inputs(CANDIDATE.path(folder))
+    # A candidate that was averaged names its trainings, which name what they were trained on.
+    candidate = read_inputs(find_trainings(folder)[0])
     if (start := _find_round(candidate.get("start"), affected_rounds)) is not None:
         yield f"trained further from the candidate of round {start}"
     if set(find_strings(candidate.get("early_stopping_speech"))) & set(traces):

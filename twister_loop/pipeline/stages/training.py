@@ -1,7 +1,8 @@
-"""The stage that fine-tunes a recognizer: it makes the candidate."""
+"""The stages that fine-tune a recognizer, and average its trainings: they make the candidate."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...asr._base import Recognizer
@@ -54,3 +55,24 @@ def fine_tune(
         AugmentedDataset(folder, augmentation, seed) if augmentation else VerifiedManifest(folder)
     )
     return recognizer.train(start, dataset, out, seed, early_stopping_speech).save(out)
+
+
+@stage(version=1)
+def average_weights(
+    recognizer: Recognizer,
+    trained: Sequence[Checkpoint],
+    untouched: Checkpoint,
+    interpolate: float,
+    *,
+    out: Path,
+) -> Checkpoint:
+    """Average the weights of several trainings, and move them towards the untouched weights.
+
+    Args:
+        recognizer: The engine of the weights.
+        trained: Trainings from one start on one training set, one or more.
+        untouched: The weights that the run began with.
+        interpolate: Share of the way from the untouched weights (0) to the mean (1).
+        out: Folder of the new weights.
+    """
+    return recognizer.average_weights(trained, untouched, interpolate, out).save(out)

@@ -12,7 +12,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary as ScalarSummary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from ...pipeline.run_folder import RunFolder
-from ...pipeline.stage_table import CANDIDATE, VOICE
+from ...pipeline.stage_table import CANDIDATE, TRAINING, VOICE
 from ..round_folders import TRAINING_LOG
 from ..summary import Summary
 from .metrics import rate_rows
@@ -26,7 +26,8 @@ def export_curves(run: Path, summary: Summary, folder: Path) -> str:
     """
     trainings = 0
     for round_folder in RunFolder.read(run).round_folders:
-        stages = (CANDIDATE.folder, VOICE.folder.format(voice="*"))
+        trainings_of_round = TRAINING.folder.format(training="*")
+        stages = (CANDIDATE.folder, trainings_of_round, VOICE.folder.format(voice="*"))
         logs = (log for stage in stages for log in round_folder.glob(f"{stage}/{TRAINING_LOG}"))
         for log in sorted(logs):
             stage = log.parent.relative_to(round_folder).as_posix()

@@ -165,10 +165,12 @@ function lossFigure(curves) {
 }
 
 /** Error rate on the set that early stopping watches; ★ is the checkpoint that was kept. */
-function earlyStoppingFigure({set_name: set, step, error_rate: rates}) {
+function earlyStoppingFigure({set_name: set, training, step, error_rate: rates}) {
   // The first of several equal ones, like the training itself chooses.
   const best = rates.indexOf(Math.min(...rates));
-  return figure(`Early stopping: error rate on ${set}`, () => ({
+  // Of several trainings, whose weights are averaged, one is shown.
+  const which = training === "candidate" ? "" : ` of ${training}`;
+  return figure(`Early stopping${which}: error rate on ${set}`, () => ({
     traces: [
       {name: set, mode: "lines+markers", x: step, y: rates.map((share) => 100 * share), hovertemplate: "%{y:.2f} %"},
       {name: "kept checkpoint", mode: "markers", x: [step[best]], y: [100 * rates[best]],

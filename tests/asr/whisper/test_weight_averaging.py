@@ -1,0 +1,124 @@
+"""The mean of the weights of several trainings, on tiny Whispers with random weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.asr.conftest import SPECIAL_TOKENS, TIMESTAMPS, write_tiny_whisper
+from tests.asr.whisper.builders import build_trainable, build_whisper, load_model
+from twister_loop.core.errors import EngineError
+from twister_loop.core.manifest import Manifest
+from twister_loop.core.types import Checkpoint, Utterance
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path_factory: pytest.TempPathFactory
+) -> list[Checkpoint]:
+    """Two trainings from one start on one training set, with other seeds and margins."""
+    home = tmp_path_factory.mktemp("trainings")
+    training_set = Manifest.write(clips, home / "filtered_labels")
+    return [
+        build_trainable(epochs=1, margins=margins).train(
+            tiny_whisper, training_set, home / str(seed), seed=seed
+        )
+        for seed, margins in ((1, [0.2, 0.6]), (2, [0.4, 0.6]))
+    ]
+
+
+def read_weights(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """Return the tensors of a file as float64, shapes as in the model."""
+    from safetensors.numpy import load_file
+
+    weights = load_file(checkpoint.location / "model.safetensors")
+    return {name: weight.astype(np.float64) for name, weight in weights.items()}
+
+
+@pytest.mark.parametrize("interpolate", [1.0, 0.7])
+def test_the_mean_of_two_trainings_is_the_mean_by_hand(
+    interpolate: float, trained: list[Checkpoint], tiny_whisper: Checkpoint, tmp_path: Path
+) -> None:
+    mean = build_whisper().average_weights(trained, tiny_whisper, interpolate, tmp_path / "mean")
+    untouched, first, second = map(read_weights, (tiny_whisper, *trained))
+    averaged = read_weights(mean)
+    assert averaged.keys() == first.keys()
+    for name, weight in averaged.items():
+        by_hand = (first[name] + second[name]) / 2
+        moved = interpolate * by_hand + (1 - interpolate) * untouched[name]
+        # Half a unit in the last place of float32: the sum is rounded once.
+        np.testing.assert_allclose(weight, moved, rtol=2**-24, atol=1e-30)
+    assert any((first[name] != second[name]).any() for name in first)
+
+
+def test_the_mean_of_equal_weights_is_these_weights_byte_for_byte(
+    trained: list[Checkpoint], tiny_whisper: Checkpoint, tmp_path: Path
+) -> None:
+    # Three: a third is no binary fraction.
+    build_whisper().average_weights([trained[0]] * 3, tiny_whisper, 1.0, tmp_path / "mean")
+    logs = {"training.jsonl"}
+    names = {path.name for path in trained[0].location.iterdir()} - logs
+    assert {path.name for path in (tmp_path / "mean").iterdir()} == names
+    for name in names:
+        original = (trained[0].location / name).read_bytes()
+        assert (tmp_path / "mean" / name).read_bytes() == original, name
+
+
+def test_the_mean_keeps_the_largest_margin_and_transcribes(
+    trained: list[Checkpoint],
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    tmp_path: Path,
+) -> None:
+    mean = build_whisper().average_weights(trained, tiny_whisper, 1.0, tmp_path / "mean")
+    assert load_model(mean).effective_margin(0) == 0.4
+    transcribed = build_whisper().transcribe(mean, clips)
+    assert [utterance.error for utterance in transcribed] == [None] * len(clips)
+
+
+def test_the_mean_may_write_an_empty_text_if_its_trainings_learned_it(
+    trained: list[Checkpoint], tiny_whisper: Checkpoint, tmp_path: Path
+) -> None:
+    silent = shutil.copytree(trained[0].location, tmp_path / "silent")
+    learned = load_model(trained[0]).generation_config
+    learned.begin_suppress_tokens = None
+    learned.save_pretrained(silent)
+    whisper = build_whisper()
+    taught = [Checkpoint("whisper", Path(silent))] * 2
+    means = [
+        whisper.average_weights(checkpoints, tiny_whisper, 1.0, tmp_path / name)
+        for name, checkpoints in (("silent-mean", taught), ("other-mean", trained))
+    ]
+    permissions = [load_model(mean).generation_config.begin_suppress_tokens for mean in means]
+    assert permissions[0] is None and permissions[1]
+
+
+def test_merged_adapters_are_averaged_as_weights(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    training_set = Manifest.write(clips, tmp_path / "filtered_labels")
+    whisper = build_trainable(epochs=1, lora=2)
+    trained = [
+        whisper.train(tiny_whisper, training_set, tmp_path / str(seed), seed=seed)
+        for seed in (1, 2)
+    ]
+    mean = read_weights(whisper.average_weights(trained, tiny_whisper, 1.0, tmp_path / "mean"))
+    first, second = map(read_weights, trained)
+    for name, weight in mean.items():
+        np.testing.assert_allclose(weight, (first[name] + second[name]) / 2, rtol=2**-24)
+
+
+def test_weights_of_another_size_are_no_anchor(trained: list[Checkpoint], tmp_path: Path) -> None:
+    other = write_tiny_whisper(tmp_path / "other", [*SPECIAL_TOKENS, *TIMESTAMPS, "<|extra|>"])
+    whisper = build_whisper()
+    with pytest.raises(EngineError, match="other sizes than the untouched model"):
+        whisper.average_weights(trained, other, 0.5, tmp_path / "mean")
+    assert not (tmp_path / "mean").exists()
