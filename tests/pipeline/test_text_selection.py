@@ -66,11 +66,10 @@ def select(
     labels = corpus(tmp_path / "labels", *pool_transcripts.splitlines())
     filters = tuple(Filter.build(spec) for spec in FILTERS["speakable"].parts)
     seed = options.pop("seed", 1)
-    out = tmp_path / f"texts-{seed}-{selection.rare}-{selection.unlike}"
-    return [
-        utterance.text or ""
-        for utterance in select_texts(filters, selection, texts, [held_out], labels, seed, out=out)
-    ]
+    terms = options.pop("key_terms", None)
+    out = tmp_path / f"texts-{seed}-{selection.rare}-{selection.unlike}{'-terms' if terms else ''}"
+    inputs = (filters, selection, texts, [held_out], labels, seed)
+    return [utterance.text or "" for utterance in select_texts(*inputs, key_terms=terms, out=out)]
 
 
 def test_each_text_is_kept_once_and_rejected_texts_have_a_reason(tmp_path: Path) -> None:
@@ -117,6 +116,17 @@ def test_the_unlike_option_prefers_texts_unlike_the_pool(tmp_path: Path) -> None
     texts = corpus(tmp_path / "raw", *similar, *unlike)
     selected = select(tmp_path, texts, TextSelection(texts=6, unlike=6.0), pool_transcripts)
     assert sum(text in unlike for text in selected) >= 5
+
+
+def test_texts_with_a_key_term_are_preferred(tmp_path: Path) -> None:
+    others = [f"please press {'one ' * n}now" for n in range(1, 91)]
+    with_term = [f"please call Signor Rossi {'now ' * n}" for n in range(1, 11)]
+    texts = corpus(tmp_path / "raw", *others, *with_term)
+    drawn = select(tmp_path, texts, TextSelection(texts=10), key_terms=["signor ROSSI"])
+    unweighted = select(tmp_path, texts, TextSelection(texts=10))
+    assert len(drawn) == len(unweighted) == 10
+    chosen = sum(text.startswith("please call") for text in drawn)
+    assert chosen >= 4 > sum(text.startswith("please call") for text in unweighted)
 
 
 def test_the_seed_determines_the_selection(tmp_path: Path) -> None:

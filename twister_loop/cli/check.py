@@ -92,6 +92,9 @@ def _describe(forecast: Forecast) -> Iterator[str]:
     for name, sentences in forecast.gates.items():
         for sentence in sentences or ("compares counts directly",):
             yield f"  {name:<24} {sentence}"
+    if forecast.terms:
+        yield "Key terms in references"
+        yield from (f"  {sentence}" for sentence in forecast.terms)
     for title, sentences in (("Warnings", forecast.warnings), ("Problems", forecast.problems)):
         if sentences:
             yield title

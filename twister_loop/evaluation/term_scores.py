@@ -96,19 +96,16 @@ def score_terms(
         return ()
     return tuple(
         _score_set(reports, key_terms, score, decoding, seed)
+        for score in next(iter(reports.values())).scores
         for decoding in DECODINGS
-        for score in _scores_in(next(iter(reports.values())), decoding)
         if score.kind in kinds
         and all(_has_set(report, score.name, decoding) for report in reports.values())
     )
 
 
-def _scores_in(report: Report, decoding: Decoding) -> Sequence[Score]:
-    return report.full_window if decoding == "standard" else report.scores
-
-
 def _has_set(report: Report, name: str, decoding: Decoding) -> bool:
-    return any(score.name == name for score in _scores_in(report, decoding))
+    scores = report.full_window if decoding == "standard" else report.scores
+    return any(score.name == name for score in scores)
 
 
 def _score_set(
@@ -136,15 +133,10 @@ def _score_set(
         for model, of_model in counts.items()
     }
     changes = {
-        baseline: TermChange(
-            recall=_compare(draws, baseline, 0, models["candidate"].recall.share
-                            - models[baseline].recall.share),
-            others=_compare(draws, baseline, 1, models["candidate"].others.rate
-                            - models[baseline].others.rate),
-        )
+        baseline: _compare(counts[baseline], counts["candidate"], baseline, draws)
         for baseline in ("untouched", "champion")
-        if {baseline, "candidate"} <= models.keys()
-    }  # fmt: skip
+        if {baseline, "candidate"} <= counts.keys()
+    }
     return TermScores(score.name, score.kind, decoding, score.measure, models, changes)
 
 
@@ -164,18 +156,30 @@ def _draw(
     columns = {
         (model, column): [_as_errors(count)[column] for count in of_model]
         for model, of_model in counts.items()
-        for column in (0, 1)
+        for column in range(3)
     }
     known_units = [None, groups] if len(set(groups)) < len(groups) else [None]
     for units in known_units:
         rates = bootstrap_rates(columns, seed, groups=units)
-        yield {model: (1 - rates[model, 0], rates[model, 1]) for model in counts}
+        yield {
+            model: (
+                # Utterances without a term tell nothing of recall, so a draw of them changes none.
+                np.where(rates[model, 1] > 0.5, 1 - rates[model, 0], _sum_recall(of_model).share),
+                rates[model, 2],
+            )
+            for model, of_model in counts.items()
+        }
 
 
-def _as_errors(count: TermCount) -> tuple[ErrorCount, ErrorCount]:
-    """Return missed terms and errors on other words, both as error counts."""
-    missed = count.recall.total - count.recall.count
-    return ErrorCount(deletions=missed, hits=count.recall.count), count.others
+def _sum_recall(counts: Sequence[TermCount]) -> Proportion:
+    return sum(counts, TermCount()).recall
+
+
+def _as_errors(count: TermCount) -> tuple[ErrorCount, ErrorCount, ErrorCount]:
+    """Return missed terms, all terms (whose rate is 0 without any) and errors on other words."""
+    recall = count.recall
+    missed = ErrorCount(deletions=recall.total - recall.count, hits=recall.count)
+    return missed, ErrorCount(deletions=recall.total), count.others
 
 
 def _summarize(counts: Sequence[TermCount], draws: Sequence[ModelDraws]) -> ModelTerms:
@@ -208,10 +212,39 @@ def _recall_interval(recall: Proportion, draws: Sequence[np.ndarray]) -> Interva
 
 
 def _compare(
-    draws: Sequence[Mapping[str, ModelDraws]], baseline: str, column: int, difference: float
-) -> RateDifference:
-    """Return the difference of candidate and baseline, with its interval."""
-    low, high = widest_interval_95(
-        *(drawn["candidate"][column] - drawn[baseline][column] for drawn in draws)
+    before: Sequence[TermCount],
+    after: Sequence[TermCount],
+    baseline: str,
+    draws: Sequence[Mapping[str, ModelDraws]],
+) -> TermChange:
+    """Return the change from a baseline to the candidate, with intervals."""
+    old, new = sum(before, TermCount()), sum(after, TermCount())
+    recalls, others = (
+        widest_interval_95(
+            *(drawn["candidate"][column] - drawn[baseline][column] for drawn in draws)
+        )
+        for column in (0, 1)
     )
-    return RateDifference(difference, low, high)
+    low, high = _paired_interval(before, after)
+    return TermChange(
+        recall=RateDifference(
+            new.recall.share - old.recall.share, min(low, recalls[0]), max(high, recalls[1])
+        ),
+        others=RateDifference(new.others.rate - old.others.rate, *others),
+    )
+
+
+def _paired_interval(
+    before: Sequence[TermCount], after: Sequence[TermCount]
+) -> tuple[float, float]:
+    """Return the 95 % interval of a change of recall by what was gained and what was lost.
+
+    Two terms that are gained and none lost are all that a bootstrap draws, and it would be sure.
+    Source: Agresti and Min (2005), half an occurrence added to each of the four cells.
+    """
+    steps = [new.recall.count - old.recall.count for old, new in zip(before, after, strict=True)]
+    size = sum(count.recall.total for count in before) + 2
+    gained, lost = (sum(max(0, sign * step) for step in steps) + 0.5 for sign in (1, -1))
+    center = (gained - lost) / size
+    half_width = NORMAL_95 * math.sqrt(gained + lost - (gained - lost) ** 2 / size) / size
+    return max(-1.0, center - half_width), min(1.0, center + half_width)

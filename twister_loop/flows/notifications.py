@@ -22,6 +22,7 @@ from ..reporting.decodings import (
     list_decodings,
 )
 from ..reporting.summary import RoundSummary, summarize
+from ..reporting.term_tables import describe_terms
 
 log = logging.getLogger("twister_loop")
 
@@ -88,8 +89,10 @@ def format_scores(round_: RoundSummary) -> str:
             f"  - {decodings[0].name}: {rates[0]}",
             f"  - {decodings[1].name}{size}: {rates[1]}",
         ]
+    lines += [f"- {line}" for line in describe_terms(round_.term_scores)]
     objections = round_.verdict.objections if round_.verdict else ()
     lines += [f"- {objection}" for objection in objections]
+    lines += [f"- {loss}" for loss in (round_.verdict.lost_terms if round_.verdict else None) or ()]
     if round_.verdict and round_.verdict.looks:
         lines.append(f"- {describe_looks(round_.verdict.looks)}")
     lines += [f"- {change}" for change in round_.set_changes]

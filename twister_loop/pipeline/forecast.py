@@ -23,6 +23,7 @@ from .data_amounts import DataAmount, Listing, count_data, list_data, list_utter
 from .disk import estimate_disk
 from .model_needs import find_models
 from .plan import Plan
+from .plan_terms import describe_occurrences
 from .round_time import RoundTime, estimate_time
 from .run_check import is_run_or_empty
 from .run_folder import RunFolder
@@ -49,6 +50,8 @@ class Forecast(JsonRecord):
     warnings: tuple[str, ...]
     """Reasons for doubt, the most important first."""
 
+    terms: tuple[str, ...] = ()
+    """How often each held-out set has a key term, in sentences; empty if the plan names none."""
 
 def make_forecast(
     plan: Plan, run: Path | None = None, *, waits_for_audio: bool = False
@@ -96,6 +99,15 @@ def make_forecast(
         warnings=tuple(_find_warnings(plan, start, listings, amounts, visible)),
     )
 
+        terms=tuple(
+            describe_occurrences(
+                plan,
+                {
+                    f"{kind}.{name}": listings[f"{kind}.{name}"].usable
+                    for name, (kind, _) in plan.sets.items()
+                },
+            )
+        ),
 
 def _starting_checkpoint(plan: Plan, run: Path | None, weights: WeightsStatus) -> Checkpoint | None:
     """Return the checkpoint that training starts from, as far as it is known before it is here."""

@@ -80,6 +80,7 @@ class PlanDocument:
     pool_references: Spec | str | None = None
     test: dict[str, Spec | str] = field(default_factory=dict)
     retention: dict[str, Spec | str] = field(default_factory=dict)
+    terms: list[str] | str = field(default_factory=list)
     minimum_utterances: Count = 20
     highest_untouched_error: PositiveNumber = 0.9
     labeler: Spec | str | None = None

@@ -50,6 +50,7 @@ def evaluate_or_reuse(
         "full_window": plan.full_window,
         "seed": 0 if isinstance(plan.full_window, bool) else plan.seed,  # equal in all rounds
         "decoder": recognizer.decoder_identity(),
+        "key_terms": plan.terms,
     }
     inputs = evaluate.cache_key_inputs(**arguments)  # type: ignore[attr-defined]
     # A round that is resumed after an update measures all of its models with the new versions: no

@@ -123,6 +123,7 @@ class RoundSteps:
             full_window=False,
             out=stage_table.CANDIDATE_BY_LABELER.path(self.folder),
         )
+            key_terms=self.plan.terms,
 
     def scan(self) -> Manifest:
         """Cut the pool at pauses, check it, and annotate it as far as the plan wants."""
@@ -179,6 +180,7 @@ class RoundSteps:
         """Pseudo-label the whole pool; with `relabel: new`, trusted labels are carried over."""
         reuse = self.plan.labeler.options.relabel == "new"
         earlier = self.run_folder.last_filtered_labels if reuse else None
+            key_terms=self.plan.terms if selection.texts else None,
         return self.run_stage(transcribe)(
             recognizer=labeler,
             checkpoint=self.champion.checkpoint,
@@ -215,7 +217,8 @@ class RoundSteps:
                 options=plan.rescore,
                 labels=pseudo_labels,
                 texts=texts,
-                champion=self.champion,
+                labeler=labeler,
+                key_terms=plan.terms,
                 cluster=self.cluster,
                 out=stage_table.RESCORED.path(self.folder),
             )

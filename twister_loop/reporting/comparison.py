@@ -15,10 +15,12 @@ from ..pipeline.experiments.comparison import (
     ArmScore,
     ArmTraining,
     Comparison,
+    RoundScore,
     SeedTraining,
 )
 from ..pipeline.experiments.intervals import ArmDifference, GapShare
 from .decodings import DECODING_NAMES, format_rate
+from .term_tables import NO_TERMS, format_proportion
 
 TABLE = "comparison.md"
 """File with the tables, beside `comparison.json`."""
@@ -44,6 +46,12 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         rows = list(group)
         yield f"### {set_name}, {DECODING_NAMES[decoding]} ({rows[0].utterances} utterances)\n"
         yield from _score_table(rows)
+    for (decoding, set_name), group in groupby(
+        sorted(comparison.round_scores, key=lambda score: (score.decoding, score.set_name)),
+        lambda score: (score.decoding, score.set_name),
+    ):
+        yield f"### Rounds of all seeds on {set_name}, {DECODING_NAMES[decoding]}\n"
+        yield from _round_score_table(list(group))
     if comparison.rounds:
         yield "### Rounds of the first seed\n"
         yield from _round_table(comparison.rounds)
@@ -104,6 +112,9 @@ def _score_table(rows: Sequence[ArmScore]) -> Iterator[str]:
     if FULL_LOOP in arms:
         header.append("full loop minus arm (95 %)")
     header.append(f"{own} % by seed")
+    has_terms = any(row.term_count for row in rows)
+    if has_terms:
+        header += ["terms recalled, all seeds", "errors on other words, %"]
 
     def cells(row: ArmScore) -> Iterator[str]:
         yield row.arm
@@ -114,8 +125,17 @@ def _score_table(rows: Sequence[ArmScore]) -> Iterator[str]:
         if FULL_LOOP in arms:
             yield _format_difference(row.full_loop_difference)
         yield " ".join(f"{100 * rate:.2f}" for rate in row.rate_by_seed)
+        if has_terms:
+            yield from _term_cells(row)
 
     yield from _table(header, (list(cells(row)) for row in rows))
+
+
+def _term_cells(row: ArmScore) -> tuple[str, str]:
+    if row.term_count is None or not row.term_count.recall.total:
+        return NO_TERMS, ""
+    recall = format_proportion(row.term_count.recall)
+    return recall, format_rate(row.term_count.others, row.measure)
 
 
 def _format_difference(difference: ArmDifference | None) -> str:
@@ -142,6 +162,27 @@ def _format_share(share: GapShare | None) -> str:
     if share.low == share.high:  # the ceiling itself
         return f"{share.share:.0%}".replace("%", " %")
     return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f} %)"
+
+
+def _round_score_table(scores: Sequence[RoundScore]) -> Iterator[str]:
+    """Yield the lines of the table of error rates after every round, on one set."""
+    measure = ABBREVIATIONS[scores[0].measure]
+    header = ["arm", "round", f"{measure} %", f"change of {measure}, points (95 %)"]
+    header += ["change from the first round (95 %)", f"{measure} % by seed"]
+    yield from _table(
+        header,
+        (
+            [
+                score.arm,
+                str(score.number),
+                f"{100 * score.rate:.2f}",
+                _format_difference(score.change),
+                _format_difference(score.change_from_first),
+                " ".join(f"{100 * rate:.2f}" for rate in score.rate_by_seed),
+            ]
+            for score in scores
+        ),
+    )
 
 
 def _round_table(rounds: Sequence[ArmRound]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from ..core.tallies import Funnel, MixtureContents, MixtureSource, Tally
 from ..core.types import Report, Seconds, Verdict
 from ..data.mixture import SPEECHLESS as SPEECHLESS_ORIGIN
 from ..evaluation.scoreboard import Scoreboard, build_scoreboard
+from ..evaluation.term_scores import TermScores, score_terms
 from ..evaluation.trials import DecoderTrial
 from ..pipeline.leak_check import HeldOutProtection, SetProtection
 from ..pipeline.rollbacks import Rollback
@@ -56,7 +57,7 @@ from .voice_summary import VoiceSummary, summarize_voice
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""
@@ -88,6 +89,8 @@ class RoundSummary(Scoreboard):
     mixture_sources: tuple[MixtureSource, ...]
     """The mixture by origin, language and corpus: available and taken amounts."""
     voices: tuple[VoiceSummary, ...]
+    term_scores: tuple[TermScores, ...] = ()
+    """Recall of key terms by set and decoding; empty if the plan names none."""
     decoder_trial: DecoderTrial | None = None
     """The trial that chose the decoder for pseudo-labels; None if the plan has no labeler."""
     speakers: SpeakerCounts | None = None
@@ -158,7 +161,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
             )  # fmt: skip
     mixture = MIXTURE.path(round_folder)
     # These two take seconds in a large run; a page of a round in progress asks again and again.
-    reports = (stage.path(round_folder) for stage in (UNTOUCHED, CHAMPION, REPORT))
+    reports = [stage.path(round_folder) for stage in (UNTOUCHED, CHAMPION, REPORT)]
     scoreboard = memoize_on_folders(_load_scoreboard, *reports, mixture)
     languages = memoize_on_folders(_count_languages, mixture)
     changes = load_if_written(SetChanges, round_folder / INPUTS)
@@ -177,6 +180,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         languages=languages,
         mixture_sources=_load_mixture_sources(mixture),
         voices=tuple(summarize_voice(folder) for folder in voice_folders(round_folder)),
+        term_scores=memoize_on_folders(_score_terms, *reports),
         approval=approval_of(round_folder),
         set_changes=changes.changes if changes else (),
         protection=protection.sets if protection else {},
@@ -190,11 +194,20 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
 
 
 def _load_scoreboard(untouched: Path, champion: Path, report: Path, mixture: Path) -> Scoreboard:
-    folders = {"untouched": untouched, "champion": champion, "candidate": report}
-    reports = {model: Report.load(path) for model, path in folders.items() if path.is_dir()}
     # The bootstrap is seeded by the round, so that a summary that is computed again (the cache may
     # be deleted) has the same intervals.
+    reports = _load_reports(untouched, champion, report)
     return build_scoreboard(reports, mixture, seed=round_number(report.parent))
+
+
+def _score_terms(untouched: Path, champion: Path, report: Path) -> tuple[TermScores, ...]:
+    reports = _load_reports(untouched, champion, report)
+    return score_terms(reports, seed=round_number(report.parent))
+
+
+def _load_reports(untouched: Path, champion: Path, report: Path) -> dict[str, Report]:
+    folders = {"untouched": untouched, "champion": champion, "candidate": report}
+    return {model: Report.load(path) for model, path in folders.items() if path.is_dir()}
 
 
 def _load_funnels(round_folder: Path) -> dict[str, Funnel]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.artifacts import JsonRecord
 from ...core.tallies import Tally
-from ...core.types import ErrorCount, Measure, Score, Share
+from ...core.types import ErrorCount, Measure, Score, Share, TermCount
 from ...evaluation.evidence import Decoding
 from .arms import CompareOptions
 from .intervals import ArmDifference, GapShare
@@ -27,6 +27,9 @@ class ArmScore:
     rate_by_seed: tuple[Share, ...]
     """Error rate of every seed that was trained; one for the untouched model."""
     change: ArmDifference | None = None
+    term_count: TermCount | None = None
+    """Recall of key terms and errors on other words, added over the seeds; None if the plan names
+    no terms."""
     """Change from the untouched model to this arm; None for the untouched model itself."""
     full_loop_difference: ArmDifference | None = None
     """Full loop minus this arm; None for the full loop itself, and without one."""

@@ -20,7 +20,15 @@ from ...core.artifacts import JsonRecord, cache_key, find_differences, read_json
 from ...core.errors import ConfigError, StaleError
 from ...core.manifest import Manifest
 from ...core.tallies import Funnel, Tally
-from ...core.types import Checkpoint, ErrorCount, Measure, Proportion, Report, Score
+from ...core.types import (
+    Checkpoint,
+    ErrorCount,
+    Measure,
+    Proportion,
+    Report,
+    Score,
+    TermCount,
+)
 from ...evaluation import metrics
 from ...evaluation.evidence import IN_DECODING, Decoding, Outcome
 from ...evaluation.measures import ABBREVIATIONS
@@ -177,6 +185,7 @@ def _evaluate_models(
             normalizer=plan.normalizer,
             full_window=plan.full_window,
             seed=plan.seed,  # draws the part of a set in 30 s windows, equal for all models
+            key_terms=plan.terms,
             out=out,
         )
 
@@ -274,15 +283,23 @@ def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
     # Published studies report one or the other, so all stand here.
     rates = " | ".join(f"{ABBREVIATIONS[measure]} % | S / D / I" for measure in MEASURES)
     own = ABBREVIATIONS[first.measure]
-    yield f"| model | {rates} | change of {own} (95 %, of the set alone) | foreign script |"
-    yield "|---" * (2 * len(MEASURES) + 3) + "|"
+    terms = " terms recalled | errors on other words, % |" if first.term_count else ""
+    yield f"| model | {rates} | change of {own} (95 %, of the set alone) | foreign script |{terms}"
+    yield "|---" * (2 * len(MEASURES) + (5 if terms else 3)) + "|"
     for row in rows:
         counts = [row.score.count(measure) for measure in MEASURES]
         errors = " | ".join(f"{100 * count.rate:.2f} | {_format_errors(count)}" for count in counts)
         change = row.change.in_points() if row.change else ""
         foreign_script = _format_share(row.score.foreign_script)
-        yield f"| {row.model} | {errors} | {change} | {foreign_script} |"
+        cells = _format_terms(row.score.term_count) if terms else ""
+        yield f"| {row.model} | {errors} | {change} | {foreign_script} |{cells}"
     yield ""
+
+
+def _format_terms(count: TermCount | None) -> str:
+    if count is None or not count.recall.total:
+        return " no term occurs | |"
+    return f" {count.recall.count} of {count.recall.total} | {100 * count.others.rate:.2f} |"
 
 
 def _format_errors(count: ErrorCount) -> str:

@@ -21,9 +21,10 @@ from ...core import schema
 from ...core.artifacts import stage
 from ...core.manifest import Manifest
 from ...core.ranges import Count, Range
-from ...core.types import UNSPACED, Utterance
+from ...core.types import UNSPACED, Language, Utterance
 from ...data.filters._base import Filter
 from ...text.contamination import HeldOutTexts
+from ...text.key_terms import TermFinder
 from ...text.normalizers._base import Normalizer
 from ...text.normalizers.basic import Basic
 from .filtering import first_objection, reject_held_out, write_kept_and_rejected
@@ -34,6 +35,11 @@ LINK = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\w+")
 BULLET = re.compile(r"^(?:[-–—•*·>#]+\s+)+")
 JOINERS = "\u200c\u200d"
 """Marks without width that belong to the spelling of Persian and of Indian scripts."""
+
+
+TERM_PREFERENCE = 2.0
+"""A text with a key term is e to the power of this (7.4 times) as likely to be drawn as the same
+text without."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def select_texts(
     labels: Manifest | None = None,
     seed: int = 0,
     normalizer: Normalizer | None = None,
+    key_terms: Sequence[str] | None = None,
     *,
     out: Path,
 ) -> Manifest:
@@ -79,6 +86,7 @@ def select_texts(
         labels: Pseudo-labels of the pool, for `selection.unlike`.
         seed: Decides which texts are drawn.
         normalizer: The plan's, in whose form texts are compared with held-out ones too.
+        key_terms: Words and phrases that are preferred in texts, if some are drawn.
         out: Folder of the selected texts; `rejected/` in it holds the others with the reason.
     """
     held_out_texts = HeldOutTexts(chain.from_iterable(held_out), normalizer)
@@ -92,7 +100,7 @@ def select_texts(
     if selection.texts is None:
         return write_kept_and_rejected(filtered(), out)
     candidates = [text for text in filtered() if not text.rejected_by]
-    drawn_ids = _draw(selection, candidates, labels or (), seed)
+    drawn_ids = _draw(selection, candidates, labels or (), key_terms or (), seed)
     left_over = len(candidates) - len(drawn_ids)
 
     def drawn_or_rejected() -> Iterator[Utterance]:
@@ -147,6 +155,7 @@ def _draw(
     selection: TextSelection,
     texts: Sequence[Utterance],
     labels: Iterable[Utterance],
+    key_terms: Sequence[str],
     seed: int,
 ) -> set[str]:
     """Return ids drawn without replacement by weight (Efraimidis and Spirakis, 2006)."""
@@ -161,6 +170,12 @@ def _draw(
     log_weights = selection.rare * _standardize(rarity) + selection.unlike * _standardize(
         unlikeness
     )
+    term_finder = TermFinder(key_terms, _split_words)
+    has_term = [
+        bool(term_finder.find(words, text.lang))
+        for text, words in zip(texts, words_of_texts, strict=True)
+    ]
+    log_weights = log_weights + TERM_PREFERENCE * np.asarray(has_term, dtype=float)
     rng = random.Random(seed)
     # Sorting by weight plus Gumbel noise draws without replacement; the bounds keep log finite.
     keys = {
@@ -171,9 +186,13 @@ def _draw(
 
 
 def _words(utterance: Utterance) -> list[str]:
+    return _split_words(utterance.text or "", utterance.lang)
+
+
+def _split_words(text: str, lang: Language | None) -> list[str]:
     """Return normalized words, or characters for unspaced scripts."""
-    form = Basic().normalize(utterance.text or "", utterance.lang)
-    return list(form.replace(" ", "")) if utterance.lang in UNSPACED else form.split()
+    form = Basic().normalize(text, lang)
+    return list(form.replace(" ", "")) if lang in UNSPACED else form.split()
 
 
 def _cross_entropy(words: Sequence[str], counts: Counter[str], vocabulary: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.text import Text
 from ...core.terminal import printable
 from ...core.types import ErrorCount, Objection, Report
 from ...evaluation.scoreboard import RateChange, Scoreboard, build_scoreboard
+from ...evaluation.term_scores import TermScores, score_terms
 from ...evaluation.timestamps import TOLERANCE
 from ...pipeline.leak_check import describe_unprotected
 from ...pipeline.look_count import describe_looks
@@ -32,6 +33,7 @@ from ..decodings import (
     list_decodings,
 )
 from ..summary import RoundSummary, Summary, summarize
+from ..term_tables import TERM_COLUMNS, TERMS_EXPLAINED, format_terms, term_rows
 from .data_rows import data_rows
 
 MODELS = ("untouched", "champion", "candidate")
@@ -52,13 +54,13 @@ def score_rows(run: Path) -> list[dict[str, Any]]:
     return [
         {"round": summary.number, **row, "verdict": round_outcome(summary)}
         for summary in summarize(run).rounds
-        for row in _plain_rows(summary)
+        for row in _plain_rows(summary, summary.term_scores)
     ]
 
 
 def report_rows(report: Report) -> list[dict[str, Any]]:
     """Return the scores of one checkpoint as plain rows, one for each set."""
-    return list(_plain_rows(_scoreboard_of(report)))
+    return list(_plain_rows(_scoreboard_of(report), _terms_of(report)))
 
 
 def _scoreboard_of(report: Report) -> Scoreboard:
@@ -66,9 +68,16 @@ def _scoreboard_of(report: Report) -> Scoreboard:
     return build_scoreboard({"champion": report}, mixture=None, seed=0)
 
 
-def _plain_rows(scoreboard: Scoreboard) -> Iterator[dict[str, Any]]:
+def _terms_of(report: Report) -> tuple[TermScores, ...]:
+    return score_terms({"champion": report}, seed=0)
+
+
+def _plain_rows(
+    scoreboard: Scoreboard, term_scores: Sequence[TermScores]
+) -> Iterator[dict[str, Any]]:
     """Yield the scores of every set and model as texts, in both decodings if there are two."""
     decodings = list_decodings(scoreboard)
+    counted_terms = {(scores.set_name, scores.decoding): scores for scores in term_scores}
     for set_name, scores in scoreboard.scores.items():
         for model, score in scores.items():
             row = {
@@ -84,12 +93,20 @@ def _plain_rows(scoreboard: Scoreboard) -> Iterator[dict[str, Any]]:
                 standard = decodings[1].scores.get(set_name, {}).get(model)
                 row["utterances in 30 s windows"] = standard.utterances if standard else 0
                 row["right timestamps"] = format_timestamps(standard)
+            if term_scores:
+                for decoded in decodings:
+                    terms = counted_terms.get((set_name, decoded.decoding))
+                    recall, others = format_terms(terms, model)
+                    row[f"terms recalled, {decoded.name}"] = recall
+                    row[f"errors on other words, {decoded.name}, %"] = others
             yield row
 
 
 def print_report(report: Report) -> None:
     """Print the scores of one checkpoint as a table."""
-    _console().print(_scores_table(_scoreboard_of(report), title=str(report.folder)))
+    console = _console()
+    console.print(_scores_table(_scoreboard_of(report), title=str(report.folder)))
+    _print_terms(console, _terms_of(report))
 
 
 def print_summary(summary: Summary) -> None:
@@ -103,6 +120,7 @@ def print_summary(summary: Summary) -> None:
 def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     console.print()
     console.print(_scores_table(summary, title=f"Round {summary.number}"))
+    _print_terms(console, summary.term_scores)
     console.print(_data_table(summary))
     if summary.decoder_trial:
         console.print(str(summary.decoder_trial), style="dim")
@@ -111,6 +129,8 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
             console.print(str(voice.trial), style="dim")
     for objection in summary.verdict.objections if summary.verdict else ():
         console.print(_format_objection(objection))
+    for loss in (summary.verdict.lost_terms if summary.verdict else None) or ():
+        console.print(loss)
     console.print(Text.assemble(f"round {summary.number}: ", (round_outcome(summary), "bold")))
     if summary.verdict and summary.verdict.looks:
         console.print(
@@ -223,6 +243,27 @@ def _set_rows(
     changes = [decoded.own_change(set_name) for decoded in decodings]
     if any(changes):
         yield ("change", *(change.in_points() if change else "" for change in changes))
+
+
+def _print_terms(console: Console, term_scores: Sequence[TermScores]) -> None:
+    """Print the recall of key terms, if the plan names any."""
+    if not term_scores:
+        return
+    table = _titled_table("Key terms")
+    # The name of a set and of a decoding share a column, for a terminal of 80 columns.
+    table.add_column("set")
+    for name in TERM_COLUMNS[2:]:
+        table.add_column(name, overflow="fold")
+    previous = ""
+    for set_name, decoding, *cells in term_rows(term_scores):
+        head = f"{set_name}, {decoding}"
+        if previous and head != previous:
+            table.add_section()
+        table.add_row("" if head == previous else head, *cells)
+        previous = head
+    table.caption = TERMS_EXPLAINED
+    table.caption_justify = "left"
+    console.print(table)
 
 
 def _data_table(summary: RoundSummary) -> Table:

@@ -21,6 +21,7 @@ from ..decodings import (
 )
 from ..rendering import render
 from ..summary import UNKNOWN_LANGUAGE, RoundSummary, Summary
+from ..term_tables import TERM_COLUMNS, TERMS_EXPLAINED, term_rows
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 """Name of a model on the Hugging Face hub: owner/model."""
@@ -73,6 +74,10 @@ def render_card(round_folder: Path, summary: Summary, license: str | None) -> st
         normalizers=sorted({f"{score.normalizer} ({score.normalizer_digest})" for score in scores}),
         generate_kwargs={"task": "transcribe"} | ({"language": language} if language else {}),
         points=_points,
+        # The champion is the model before this one, of which the card tells nothing.
+        term_rows=[row for row in term_rows(this_round.term_scores) if row[2] != "champion"],
+        term_columns=TERM_COLUMNS,
+        terms_explained=TERMS_EXPLAINED,
         looks=describe_looks(this_round.verdict.looks) if this_round.verdict else "",
     )
 

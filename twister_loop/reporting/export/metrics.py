@@ -12,8 +12,21 @@ from ...core import schema
 from ...core.artifacts import write_json
 from ...evaluation.measures import ABBREVIATIONS
 from ...evaluation.scoreboard import MEASURES
+from ...evaluation.term_scores import ModelTerms
 from ..decodings import list_decodings
 from ..summary import RoundSummary, Summary
+
+TERM_COLUMNS = (
+    "terms_recalled",
+    "terms",
+    "recall_low",
+    "recall_high",
+    "other_errors",
+    "other_tokens",
+    "other_low",
+    "other_high",
+)
+"""Columns of key terms: empty if the plan names none, and in rows of another measure."""
 
 
 def export_metrics(summary: Summary, folder: Path) -> str:
@@ -52,12 +65,34 @@ def rate_rows(summary: Summary) -> Iterator[dict[str, Any]]:
             }
 
 
+def _term_columns(counted: ModelTerms | None) -> dict[str, Any]:
+    """Return recall of key terms and errors on other words, with intervals."""
+    if counted is None:
+        return dict.fromkeys(TERM_COLUMNS, "")
+    numbers = (
+        counted.recall.count,
+        counted.recall.total,
+        *(round(end, 6) for end in (counted.recall_interval.low, counted.recall_interval.high)),
+        counted.others.errors,
+        counted.others.length,
+        *(round(end, 6) for end in (counted.others_interval.low, counted.others_interval.high)),
+    )
+    return dict(zip(TERM_COLUMNS, numbers, strict=True))
+
+
 def _round_rows(round_summary: RoundSummary) -> Iterator[dict[str, Any]]:
+    counted_terms = {
+        (scores.set_name, scores.decoding): scores for scores in round_summary.term_scores
+    }
     for decoded in list_decodings(round_summary):
         for set_name, scores in decoded.scores.items():
             for model, score in scores.items():
                 for measure in MEASURES:
                     count = score.count(measure)
+                    terms = counted_terms.get((set_name, decoded.decoding))
+                    # Other words are counted by the measure that the set is read by.
+                    is_own = terms is not None and measure == score.measure
+                    counted = terms.models.get(model) if terms and is_own else None
                     interval = decoded.intervals[set_name][model][measure]
                     yield {
                         "decoding": decoded.decoding,
@@ -75,5 +110,6 @@ def _round_rows(round_summary: RoundSummary) -> Iterator[dict[str, Any]]:
                         "seconds": score.duration,
                         "right_timestamps": score.timestamps.count,
                         "judged_timestamps": score.timestamps.total,
+                        **_term_columns(counted),
                         "normalizer": f"{score.normalizer} {score.normalizer_digest}",
                     }

@@ -24,7 +24,7 @@ function section(title, ...content) {
 }
 
 function roundSections(round, view) {
-  return [gateSection(round), scoreSection(round, view), transcripts(round, view), dataSection(round),
+  return [gateSection(round), scoreSection(round, view), termSection(round), transcripts(round, view), dataSection(round),
     voiceSection(round), trainingSection(round), timeSection(round, view), sourceSection(round, view)];
 }
 
@@ -38,7 +38,7 @@ function gateSection(round) {
     el("div", {}, el("h3", {}, "Gates"), removalLine(round), approvalLine(round),
       rollbackLine(round), gates.length
       ? el("ul.plain", {}, gates.map((gate) => gateItem(round, gate)))
-      : el("p.dim", {}, "The plan has no gates."), lookLine(round), setChangeLines(round)),
+      : el("p.dim", {}, "The plan has no gates."), lostTermLines(round), lookLine(round), setChangeLines(round)),
     el("div", {}, el("h3", {}, "Changed since the previous round"),
       changes.length ? changeList(changes) : el("p.dim", {}, unchanged)));
 }
@@ -56,6 +56,11 @@ function gateItem(round, {gate, options}) {
     badge(outcome, text),
     el("div", {}, el("strong", {}, gate), el("span.dim", {}, ` ${stated}`),
       objection ? reasonList(objection.reason) : null));
+}
+
+/** Sets on which the candidate recalls fewer key terms, which no gate decides by. */
+function lostTermLines({verdict}) {
+  return verdict?.lost_terms?.length ? el("ul.plain", {}, verdict.lost_terms.map((loss) => quoted("li", loss))) : null;
 }
 
 /** How many candidates the sets have judged: the best of many looks better than it is. */
@@ -179,6 +184,34 @@ function scoreNotes(round) {
     if (parts.length) notes.push(`${set}: ${parts.join("; ")}.`);
   }
   return notes;
+}
+
+/** Recall of the plan's key terms, and what it costs on all other words. */
+function termSection({term_scores: termScores}) {
+  if (!termScores?.length) return null;
+  const rows = termScores.flatMap((scores) => {
+    const models = MODELS.filter((model) => scores.models[model]);
+    const place = [el("span", {}, quoted("span", scores.set_name), el("small.dim", {}, scores.kind)),
+      scores.decoding === "clip" ? OWN_CONTEXT : STANDARD];
+    if (!scores.models[models[0]].recall.total) return [[...place, "no term occurs", "", "", "", ""]];
+    return models.map((model) => [...place, model, ...termCells(scores, model)]);
+  });
+  const heads = ["set", "decoding", "model", "terms recalled", "against untouched, points", "errors on other words, %",
+    "against untouched"];
+  return section("Key terms", table(heads, rows, {numbers: [3, 4, 5, 6], label: "key terms by set"}),
+    el("p.dim", {}, "Terms recalled: occurrences of the plan's terms in the references that the transcript has at that " +
+      "place. Other words: everything else, and all that was inserted. Intervals of 95 %."));
+}
+
+function termCells({models, changes, measure}, model) {
+  const {recall, recall_interval: recallRange, others, others_interval: othersRange} = models[model];
+  const change = model === "candidate" ? changes?.untouched : null;
+  return [
+    [`${recall.count} of ${recall.total}, ${percent(recall.count / recall.total, 1)} %`, el("small.dim", {}, rangeText(recallRange))],
+    // A recall that rises is better, unlike an error rate.
+    change ? [points(change.recall.rate), el("small.dim", {}, `${points(change.recall.low, 1)} … ${points(change.recall.high, 1)}`)] : "",
+    [`${MEASURES[measure]} ${percent(rate(others))}`, el("small.dim", {}, rangeText(othersRange))],
+    change ? changePill({...change.others, resampling_unit: "utterances or speakers"}) : ""];
 }
 
 /** Substitutions, deletions and insertions as numbers and as a bar whose length is the error rate. */
