@@ -28,6 +28,7 @@ from .round_time import RoundTime, estimate_time
 from .run_check import is_run_or_empty
 from .run_folder import RunFolder
 from .set_sizes import find_untouched_report, list_gate_warnings, measure_set_size
+from .teacher_check import estimate_memory, find_unknown_languages
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Forecast(JsonRecord):
     """Bytes; None if it is not known before the weights are here."""
     disk_free: int
     memory_needed: int | None
-    """Bytes at the peak of training; None if it is not known."""
+    """Bytes at the peak of training, or of a larger teacher; None if it is not known."""
     time: RoundTime
     gates: Mapping[str, tuple[str, ...]]
     """What each gate will be able to tell, in sentences, by its name."""
@@ -49,9 +50,9 @@ class Forecast(JsonRecord):
     """Reasons why the plan cannot run."""
     warnings: tuple[str, ...]
     """Reasons for doubt, the most important first."""
-
     terms: tuple[str, ...] = ()
     """How often each held-out set has a key term, in sentences; empty if the plan names none."""
+
 
 def make_forecast(
     plan: Plan, run: Path | None = None, *, waits_for_audio: bool = False
@@ -88,17 +89,16 @@ def make_forecast(
         weights=weights,
         disk_needed=disk_needed,
         disk_free=disk_free,
-        memory_needed=plan.asr.memory_bytes_needed(start) if start else None,
-        time=estimate_time(plan, weights["asr"], amounts),
+        memory_needed=_estimate_memory(plan, start, weights),
+        time=estimate_time(plan, weights, amounts),
         gates=gates,
         problems=(
             *_find_problems(plan, run, needed, weights),
             *_find_unknown_languages(plan, start),
+            *(find_unknown_languages(plan, weights["teacher"]) if plan.teacher else ()),
             *_find_lack_of_space(disk_needed, disk_free),
         ),
         warnings=tuple(_find_warnings(plan, start, listings, amounts, visible)),
-    )
-
         terms=tuple(
             describe_occurrences(
                 plan,
@@ -108,12 +108,24 @@ def make_forecast(
                 },
             )
         ),
+    )
+
 
 def _starting_checkpoint(plan: Plan, run: Path | None, weights: WeightsStatus) -> Checkpoint | None:
     """Return the checkpoint that training starts from, as far as it is known before it is here."""
     # Converting or downloading weights takes longer than the forecast may.
     champion = RunFolder(run).champion if run and run.is_dir() else None
     return champion or plan.asr.preview_checkpoint(weights)
+
+
+def _estimate_memory(
+    plan: Plan, start: Checkpoint | None, weights: Mapping[str, WeightsStatus]
+) -> int | None:
+    """Return the bytes at the peak of training or of labeling; None if it is not known."""
+    needed = [plan.asr.memory_bytes_needed(start) if start else None]
+    if plan.teacher:
+        needed.append(estimate_memory(weights["teacher"]))
+    return max((amount for amount in needed if amount is not None), default=None)
 
 
 def _estimate_disk(plan: Plan, start: Checkpoint, amounts: Mapping[str, DataAmount]) -> int:
@@ -233,6 +245,8 @@ def _find_warnings(
         )
     if not any(kind == "test" for kind, _ in plan.sets.values()):
         yield "there is no test set, so the gain is only measured on sets that chose the model"
+    if plan.default_voices and plan.default_voices.left_out:
+        yield f"voices: {plan.default_voices.describe()}"
     for voice in plan.voices:
         if reason := voice.synthesizer.experimental:
             yield f"voices.{voice.name}: {voice.synthesizer.name} is experimental: {reason}"

@@ -19,6 +19,7 @@ from ..data.scanning import ScanOptions
 from ..evaluation.gates._base import Gate
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
+from .default_voices import DefaultVoices
 from .execution.shards import Cluster
 from .plan_schema import NewAudioOptions
 from .run_folder import PruneOptions
@@ -44,7 +45,7 @@ class VoicePlan:
 
 @dataclass(frozen=True)
 class Labeler:
-    """The decoder that transcribes the pool and synthetic speech."""
+    """The decoder with which the champion transcribes the pool and synthetic speech."""
 
     recognizer: Recognizer
     """The plan's recognizer, or another engine that decodes with its weights."""
@@ -87,6 +88,9 @@ class Plan:
     asr: Recognizer
     """The recognizer that is fine-tuned, and that transcribes the held-out sets."""
     labeler: Labeler
+    teacher: Recognizer | None = None
+    """A pretrained model that labels the pool in the place of the champion; None for none. It is
+    never trained, and the champion checks synthetic speech in either case."""
     references: Mapping[str, Recognizer]
     """Other untouched models that a candidate is compared with, by name."""
     start: Literal["champion", "untouched"]
@@ -101,6 +105,8 @@ class Plan:
     round. 0.5 keeps most of the gain, and forgets less of what the model could do before (WiSE-FT,
     arXiv 2109.01903)."""
     voices: tuple[VoicePlan, ...]
+    default_voices: DefaultVoices | None = not_in_cache_key(None)
+    """How `voices` were chosen; None if the plan names them or has no texts."""
     scan: ScanOptions
     pseudo_filters: tuple[Filter, ...]
     synthetic_filters: tuple[Filter, ...]

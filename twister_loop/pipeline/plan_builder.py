@@ -25,6 +25,7 @@ from ..evaluation.outcomes import find_invalid_sets
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from . import plan_checks
+from .default_voices import choose_default_voices
 from .execution.shards import Cluster
 from .plan import Labeler, Plan, VoicePlan
 from .plan_schema import DEFAULT_GATES, AugmentationSpec, PlanDocument
@@ -69,18 +70,23 @@ class PlanBuilder:
         self.errors += plan_checks.check_data(document)
         pool = self._corpora("pool", document.pool, "audiofolder")
         sets = self._sets(document)
-        voices = [self._voice(name, spec) for name, spec in document.voices.items()]
         asr = self._part(Recognizer, "asr", document.asr)
         labeler = self._labeler(document.labeler or {}, asr)
+        teacher = self._part(Recognizer, "teacher", document.teacher) if document.teacher else None
         # Without a recognizer its own error is listed already.
         if asr:
-            self.errors += plan_checks.check_recognizers(document, asr, labeler)
+            self.errors += plan_checks.check_recognizers(document, asr, labeler, teacher)
         references = {
             name: part
             for name, spec in document.references.items()
             if (part := self._part(Recognizer, f"references.{name}", spec))
         }
         texts = self._corpora("texts", document.texts, "textfile")
+        default_voices = None
+        if document.voices is None and texts and asr:
+            default_voices = choose_default_voices(asr, texts, document.language)
+        voice_specs = default_voices.specs if default_voices else document.voices or {}
+        voices = [self._voice(name, spec) for name, spec in voice_specs.items()]
         human = self._corpora("human", document.human, "audiofolder")
         replay = self._corpora("replay", document.replay, "audiofolder")
         pool_references = (
@@ -97,7 +103,7 @@ class PlanBuilder:
         gates = self._gates(document)
         self.errors += find_invalid_sets(gates, sets, asr.early_stopping_set if asr else None)
         self.errors += plan_checks.check_gates(document, gates, asr, labeler)
-        mix = self._mix(document, [*pool, *texts, *human, *replay])
+        mix = self._mix(document, [*pool, *texts, *human, *replay], synthetic=bool(voices))
         augment = self._augmentation(document.augment) if document.augment else None
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
         # A part that could not be built has left its error above, so None means errors here.
@@ -118,11 +124,13 @@ class PlanBuilder:
             highest_untouched_error=document.highest_untouched_error,
             asr=asr,
             labeler=labeler,
+            teacher=teacher,
             references=references,
             start=document.start,
             trainings=document.trainings,
             interpolate=document.interpolate,
             voices=tuple(voice for voice in voices if voice),
+            default_voices=default_voices,
             scan=document.scan,
             pseudo_filters=pseudo_filters,
             synthetic_filters=synthetic_filters,
@@ -176,12 +184,14 @@ class PlanBuilder:
                     sets[name] = (kind, corpus)
         return sets
 
-    def _mix(self, document: PlanDocument, corpora: Iterable[Corpus]) -> MixOptions | None:
+    def _mix(
+        self, document: PlanDocument, corpora: Iterable[Corpus], *, synthetic: bool
+    ) -> MixOptions | None:
         try:
             return presets.resolve_mixture(
                 document.mix,
                 human=bool(document.human),
-                synthetic=bool(document.voices),
+                synthetic=synthetic,
                 replay=bool(document.replay),
                 corpora={corpus.title for corpus in corpora},
             )

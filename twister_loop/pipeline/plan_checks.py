@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..asr._base import Recognizer
 from ..core.schema_errors import show_value
@@ -32,7 +32,7 @@ LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,20}([-_][A-Za-z0-9]{1,8})*")
 def check_names(document: PlanDocument) -> Iterator[str]:
     """Yield an error for every name that becomes a folder of the run and cannot safely be one."""
     for place in ("development", "test", "retention", "voices", "references"):
-        for name in getattr(document, place):
+        for name in getattr(document, place) or ():
             if not SAFE_NAME.fullmatch(name) or name.endswith(FULL_WINDOW_SUFFIX):
                 yield (
                     f"{place}.{name[:40]!r}: the name becomes a folder, so it must begin with a "
@@ -63,27 +63,63 @@ def check_data(document: PlanDocument) -> Iterator[str]:
 
 
 def check_recognizers(
-    document: PlanDocument, asr: Recognizer, labeler: Labeler | None
+    document: PlanDocument,
+    asr: Recognizer,
+    labeler: Labeler | None,
+    teacher: Recognizer | None = None,
 ) -> Iterator[str]:
     """Yield an error for a recognizer that cannot do what the plan wants of it.
 
     Args:
         document: The plan as it was written.
         asr: The recognizer that is fine-tuned.
-        labeler: The decoder of the pool; None if it could not be built.
+        labeler: The decoder of the champion's labels; None if it could not be built.
+        teacher: The pretrained model that labels the pool; None for the champion.
     """
     if not asr.trainable:
         yield f"asr: {asr.name} cannot be trained; it can be the `labeler` beside an asr that can"
-    beam = document.rescore.texts if document.rescore else None
-    if beam and asr.with_beam(beam, nbest=beam) is None:
-        yield f"rescore: {asr.name} has no beam search with alternatives"
+    if teacher and not teacher.pretrained:
+        yield f"teacher: {teacher.name} starts from random weights; name a pretrained model"
+    # The trial of decoders may choose the labeler or the recognizer itself.
+    decoders = [teacher] if teacher else [asr, labeler.recognizer] if labeler else [asr]
+    yield from _check_rescoring(document, decoders)
     yield from _check_averaging(document, asr)
+    if labeler and not teacher:
+        yield from _check_labeler(asr, labeler.recognizer)
     own_model = getattr(asr, "model", None)
     named_model = getattr(labeler.recognizer, "model", own_model) if labeler else own_model
     if named_model != own_model and _names_model(document):
         yield (
             f"labeler: it decodes with the champion's weights, so `model: {named_model}` would "
-            f"never be used; leave `model` out, or put {own_model!r} there too"
+            f"never be used; leave `model` out, or put {own_model!r} there too; to label with "
+            "another model, name it as `teacher`"
+        )
+
+
+def _check_rescoring(document: PlanDocument, decoders: Iterable[Recognizer]) -> Iterator[str]:
+    """Yield an error for a decoder of labels that cannot give what rescoring needs."""
+    if not (options := document.rescore):
+        return
+    for decoder in decoders:
+        if decoder.with_beam(options.texts, nbest=options.texts) is None:
+            yield f"rescore: {decoder.name} has no beam search with alternatives"
+            return
+        if options.prompt_words and decoder.with_prompt("") is None:
+            yield f"rescore: {decoder.name} decodes after no prompt; set `prompt_words: 0`"
+            return
+
+
+def _check_labeler(asr: Recognizer, labeler: Recognizer) -> Iterator[str]:
+    """Yield an error for a labeler that cannot read the weights of the recognizer."""
+    if labeler.name == asr.name:
+        return
+    theirs, ours = (
+        recognizer.preview_checkpoint(recognizer.find_weights()) for recognizer in (labeler, asr)
+    )
+    if theirs and ours and theirs.engine != ours.engine:
+        yield (
+            f"labeler: {labeler.name} cannot decode weights of {asr.name}; to label with another "
+            "model, name it as `teacher`"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,29 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
         document = schema.parse_data(PlanDocument, {**content, **changes})
         if changes:
             source = dump_yaml({**content, **changes})
-        return PlanBuilder(path, _base_folder(path)).build(document, source)
+        plan = PlanBuilder(path, _base_folder(path)).build(document, source)
     except schema.RecordError as cause:
         errors = list(map(str, cause.mistakes))
         raise ConfigError(_list_errors(path, errors, source, changes)) from cause
     except PlanError as cause:
         raise ConfigError(_list_errors(path, cause.errors, source, changes)) from cause
+    if plan.default_voices is None:
+        return plan
+    return replace(plan, source=_write_voices(source, plan.default_voices.specs))
+
+
+def _write_voices(source: str, voices: Mapping[str, Any]) -> str:
+    """Return the YAML of a plan that names no voices with those that were chosen.
+
+    A round keeps it, so that what is installed when the round goes on does not choose again.
+    """
+    content = {**parse_yaml(source), "voices": voices}
+    chosen = f"{source.rstrip()}\n\n# chosen by default\n{dump_yaml({'voices': voices})}"
+    try:
+        # Comments stay where the file is a plain mapping, to which a key can be added.
+        return chosen if parse_yaml(chosen) == content else dump_yaml(content)
+    except YAMLError:
+        return dump_yaml(content)
 
 
 def parse_value(text: str) -> Any:

@@ -84,13 +84,14 @@ class PlanDocument:
     minimum_utterances: Count = 20
     highest_untouched_error: PositiveNumber = 0.9
     labeler: Spec | str | None = None
+    teacher: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "untouched"
     trainings: Annotated[int, Range(1, 16)] = 1
     interpolate: Annotated[float, Range(above=0, high=1)] = 1.0
     text_selection: TextSelection = field(default_factory=TextSelection)
     rescore: RescoringOptions | None = None
-    voices: dict[str, Spec | str] = field(default_factory=dict)
+    voices: dict[str, Spec | str] | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
     filters: FilterSpecs = field(default_factory=FilterSpecs)
     trial: VoiceTrialOptions = field(default_factory=VoiceTrialOptions)

@@ -26,6 +26,7 @@ from ..evaluation.outcomes import (
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
+from .default_voices import NOTE_KEY, check_same_voices
 from .disk import estimate_disk
 from .held_out_check import check_held_out_sets
 from .input_check import check_not_empty
@@ -45,6 +46,7 @@ from .stages.listing import (
     gather_held_out,
     take_long_recordings,
 )
+from .teacher_check import check_teacher
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     for stray in list_strays(run_folder.path):
         log.warning("%s is no round of this run and is ignored; move it out of the run", stray)
     champion = champion_number(run_folder)
+    check_same_voices(plan.default_voices, run_folder.round_folders)
     if folder := run_folder.in_progress:
         _check_same_plan(plan, run_folder.path, folder)
         return _list_inputs(plan, folder)
@@ -109,6 +112,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
             "champion": champion,
             "seed": inputs.seed,
             "approval": plan.approval,
+            NOTE_KEY: plan.default_voices is not None,
             "folder": str(plan.folder.absolute()),
         },
         scratch / NOTE,
@@ -120,6 +124,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         check_set_changes(inputs.sets, run_folder.finished_rounds, plan.normalizer, scratch)
         _check_languages(plan, inputs)
         _check_voices(plan, run_folder, inputs)
+        check_teacher(plan, inputs.pool)
         check_held_out_sets(plan, inputs.sets)
         protection = check_leaks(
             training={"pool": inputs.pool, "human": inputs.human, "replay": inputs.replay},
@@ -222,9 +227,10 @@ def _check_same_plan(plan: Plan, run: Path, folder: Path) -> None:
 
 def _check_filters(plan: Plan) -> None:
     voice_filters = (filter_ for voice in plan.voices for filter_ in voice.filters)
-    plan_filters = (*plan.text_filters, *plan.pseudo_filters, *plan.synthetic_filters)
-    for filter_ in (*plan_filters, *voice_filters):
+    for filter_ in (*plan.text_filters, *plan.synthetic_filters, *voice_filters):
         filter_.check(plan.asr)
+    for filter_ in plan.pseudo_filters:
+        filter_.check(plan.teacher or plan.asr)
     annotation.check_columns(plan.scan.columns_to_estimate)
 
 
@@ -274,6 +280,12 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
             "%s: training is stopped on this set and it is the only development set that the gates "
             "see, so the candidate will look better than it is; name another set in `asr.stop.set`",
             stopping_set,
+        )
+    if plan.default_voices:
+        log.log(
+            logging.WARNING if plan.default_voices.left_out else logging.INFO,
+            "voices: %s",
+            plan.default_voices.describe(),
         )
     for voice in plan.voices:
         if reason := voice.synthesizer.experimental:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from ..asr._base import BoundRecognizer, WeightsStatus
 from ..core.manifest import Manifest
 from ..core.registry import Part
-from ..core.types import Checkpoint, Seconds, Utterance
+from ..core.types import Checkpoint, Language, Seconds, Utterance
 
 
 class Synthesizer(Part):
@@ -81,6 +81,10 @@ class Synthesizer(Part):
 
         The default is for a voice that is trained on the labels alone.
         """
+        return None
+
+    def explain_language(self, lang: Language | None) -> str | None:
+        """Return why texts in a language cannot be spoken; None if they can, as by default."""
         return None
 
     @abstractmethod

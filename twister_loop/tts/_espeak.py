@@ -69,6 +69,19 @@ def find_voice(lang: Language | None) -> str | None:
     return voice if voice in list_voices() else None
 
 
+def explain_language(lang: Language | None) -> str | None:
+    """Return why espeak-ng cannot read texts in a language; None if it can.
+
+    >>> explain_language("it"), explain_language("bo")
+    (None, 'espeak-ng does not read the language bo')
+    """
+    if find_voice(lang):
+        return None
+    if lang is None:
+        return "the language of the texts is not named, and espeak-ng needs to know it"
+    return f"espeak-ng does not read the language {lang}"
+
+
 @functools.cache
 def list_voices() -> frozenset[str]:
     """Return the names of all voices, one or more for a language."""

@@ -17,7 +17,7 @@ from ..audio import io as audio
 from ..audio.resampling import resample
 from ..core.manifest import Manifest
 from ..core.ranges import Range
-from ..core.types import Checkpoint, Utterance
+from ..core.types import Checkpoint, Language, Utterance
 from . import _espeak
 from ._drawing import make_generator
 from ._untrained import UntrainedSynthesizer
@@ -51,6 +51,9 @@ class EspeakSynthesizer(UntrainedSynthesizer):
             return WeightsStatus("espeak-ng", "nowhere", problem=problem)
         return WeightsStatus("espeak-ng", "the package espeakng-loader")
 
+    def explain_language(self, lang: Language | None) -> str | None:
+        return _espeak.explain_language(lang)
+
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Check that espeak-ng is installed and reads the languages of the texts."""
         _espeak.check_languages(self.name, texts)
@@ -62,7 +65,7 @@ class EspeakSynthesizer(UntrainedSynthesizer):
         for text in texts:
             voice = _espeak.find_voice(text.lang)
             if voice is None:
-                yield replace(text, error=f"espeak-ng does not read the language {text.lang}")
+                yield replace(text, error=_espeak.explain_language(text.lang))
                 continue
             # One voice would teach its own sound: what differs must be the speaker, not the words.
             generator = make_generator(text.id)

