@@ -51,11 +51,13 @@ def _score_set(set_name: str, decoding: Decoding, outcomes: SetOutcomes) -> Iter
     """Yield the scores of all arms on one set in one decoding, the untouched model first."""
     first = outcomes[UNTOUCHED][0]
     measure = first.score.measure
-    errors = {arm: _stack_errors(arm, seeds, measure) for arm, seeds in outcomes.items()}
+    errors = {
+        arm: stack_errors(seeds, measure, is_trained=arm != UNTOUCHED)
+        for arm, seeds in outcomes.items()
+    }
     untouched, full_loop, ceiling = (errors.get(arm) for arm in (UNTOUCHED, FULL_LOOP, SUPERVISED))
     assert untouched
-    # Drawn by speaker too, where they are known: the wider interval holds.
-    groupings: Groupings = [np.arange(len(first.groups)), index_groups(first.groups)]
+    groupings = group_utterances(first)
     for arm, arm_errors in errors.items():
         is_untouched = arm_errors is untouched
         yield ArmScore(
@@ -88,11 +90,17 @@ def _score_set(set_name: str, decoding: Decoding, outcomes: SetOutcomes) -> Iter
         )
 
 
-def _stack_errors(arm: str, seeds: Sequence[Outcome], measure: Measure) -> ArmErrors:
-    """Return the errors of an arm by its set's measure."""
+def group_utterances(outcome: Outcome) -> Groupings:
+    """Return what intervals draw: utterances, and speakers where they are known."""
+    # The wider interval of the two holds.
+    return [np.arange(len(outcome.groups)), index_groups(outcome.groups)]
+
+
+def stack_errors(seeds: Sequence[Outcome], measure: Measure, *, is_trained: bool) -> ArmErrors:
+    """Return the errors of an arm by its set's measure, one row for every seed."""
     counts = [outcome.counts(measure) for outcome in seeds]
     return ArmErrors(
         errors=np.array([[count.errors for count in of_seed] for of_seed in counts]),
         lengths=np.array([count.length for count in counts[0]]),
-        is_trained=arm != UNTOUCHED,
+        is_trained=is_trained,
     )

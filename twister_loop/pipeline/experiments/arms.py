@@ -10,6 +10,7 @@ from ...core import schema
 from ...core.errors import ConfigError
 from ..plan import Plan
 from ..run_folder import PruneOptions
+from .growing_pool import with_growing_pool
 
 UNTOUCHED = "untouched"
 SELF_TRAINING = "self-training"
@@ -31,7 +32,8 @@ class CompareOptions:
     seeds: int = 1
     """Number of times that every arm is trained, each time with another seed."""
     rounds: int = 3
-    """Rounds of the arms with several rounds; 1 leaves these arms out."""
+    """Rounds of the arms with several rounds, and parts in which the pool of one of them arrives; 1
+    leaves these arms out."""
     ablation: bool = False
     """Compare the full loop with the loop without one of its parts at a time, one round each."""
     arms: tuple[str, ...] = ()
@@ -99,21 +101,31 @@ def _several_round_arms(
     """Yield the arms of several rounds."""
     rounds, updates = options.rounds, options.updates
     names = {start: f"{rounds} rounds, from {start}" for start in ("champion", "untouched")}
-    shared = names["champion"]
-    is_wanted = not options.arms or shared in options.arms
-    if is_wanted and updates % rounds:
+    growing = f"growing pool, {rounds} parts"
+    # Rounds that continue the weights of the champion share the updates.
+    sharing = [names["champion"], *([growing] if plan.start == "champion" else [])]
+    wanted = [name for name in sharing if not options.arms or name in options.arms]
+    if wanted and updates % rounds:
         below = updates // rounds * rounds
         nearest = f"{below} or {below + rounds}" if below else str(rounds)
         raise ConfigError(
-            f"{updates} updates cannot be shared by the {rounds} rounds of {shared!r}, whose model "
-            f"would get fewer than those of other arms; use {nearest} updates, or another number "
-            "of rounds"
+            f"{updates} updates cannot be shared by the {rounds} rounds of {wanted[0]!r}, whose "
+            f"model would get fewer than those of other arms; use {nearest} updates, or another "
+            "number of rounds"
         )
     several = replace(full_loop, rounds=rounds)
-    if is_wanted:
-        each_round = with_recognizer(several, plan.asr.with_updates(updates // rounds))
-        yield shared, replace(each_round, start="champion")
+    per_round = updates // rounds if wanted else updates
+    sharing_rounds = with_recognizer(several, plan.asr.with_updates(per_round))
+    if names["champion"] in wanted:
+        yield names["champion"], replace(sharing_rounds, start="champion")
     yield names["untouched"], replace(several, start="untouched")
+    if plan.start == "untouched":
+        yield growing, with_growing_pool(several, rounds)
+        # All rounds of such an arm together have as many updates as this one round.
+        all_updates = plan.asr.with_updates(rounds * updates)
+        yield f"{FULL_LOOP}, {rounds} times the updates", with_recognizer(full_loop, all_updates)
+    elif growing in wanted:
+        yield growing, with_growing_pool(sharing_rounds, rounds)
 
 
 def _select_arms(arms: Mapping[str, Plan], plan: Plan, options: CompareOptions) -> dict[str, Plan]:

@@ -9,7 +9,7 @@ bad. All figures are of test sets: a comparison reports, and nothing is chosen b
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from ...core.types import Measure
 from ...evaluation.measures import choose_measure
 from ..loop import refine
 from ..plan import Plan
-from ..run_folder import RunFolder
+from ..run_folder import RunFolder, round_number
+from ..stage_runner import StageRunner
 from ..stage_table import FILTERED_LABELS, MIXTURE, PACKED, REPORT, UNTOUCHED
 from . import arms as arm_names
 from .arm_scores import score_arms
@@ -36,11 +37,13 @@ from .arms import CompareOptions, build_arms, with_recognizer
 from .comparison import ArmFailure, ArmTraining, Comparison
 from .comparison_folder import check_names, check_same_data, last_round, open_folder, run_folder
 from .comparison_notes import REFERENCES_ELSEWHERE, describe_limits
+from .growing_pool import plan_of_round
 from .kept_references import (
     count_references_of_pool,
     list_references,
     with_kept_references,
 )
+from .round_scores import score_rounds
 from .shared_stages import share_stages
 
 log = logging.getLogger(__name__)
@@ -126,14 +129,7 @@ def _run_arms(setup: _Setup) -> Iterator[ArmFailure]:
         log.info("arm %s: seed %d of %d", name, seed + 1, setup.options.seeds)
         try:
             with explain_faults(f"{run}: the arm cannot go on"):
-                arm = _plan_of_seed(setup, name, seed)
-                finished = list(refine(arm, run, share_stages(setup.folder)))
-                # `refine` may end early without an error: an earlier round would pass for the last.
-                if len(finished) < arm.rounds:
-                    raise ConfigError(
-                        f"{run}: ended after {len(finished)} of {arm.rounds} rounds, since a round "
-                        "had nothing new to train on"
-                    )
+                _run_rounds(_plan_of_seed(setup, name, seed), run, share_stages(setup.folder))
         except (BusyError, SpaceError):
             raise  # nothing of the arm: the others would end in the same way
         except TwisterError as error:
@@ -144,6 +140,21 @@ def _run_arms(setup: _Setup) -> Iterator[ArmFailure]:
             first = first or (name, seed)
             check_same_data(
                 *(_plan_and_run(setup, *training) for training in (first, (name, seed)))
+            )
+
+
+def _run_rounds(arm: Plan, run: Path, run_stage: StageRunner) -> None:
+    """Run the rounds of an arm that are not finished, each with the pool that is there by then.
+
+    Raises:
+        ConfigError: A round had nothing new to train on, so an earlier one would pass for the last.
+    """
+    for number in range(1, arm.rounds + 1):
+        plan = replace(plan_of_round(arm, number), rounds=number)
+        if len(finished := list(refine(plan, run, run_stage))) < number:
+            raise ConfigError(
+                f"{run}: ended after {len(finished)} of {arm.rounds} rounds, since a round had "
+                "nothing new to train on"
             )
 
 
@@ -190,11 +201,12 @@ def _summarize(
     def report(arm: str, seed: int) -> Path:
         return REPORT.path(last_round(setup.run_folder(arm, seed), arm))
 
+    normalizer = setup.plan.normalizer
     arm, [seed, *_] = next(iter(finished.items()))
     first_round = RunFolder.read(setup.run_folder(arm, seed)).finished_rounds[0]
     # Any arm has it: the untouched model is measured before the first round of each.
     reports = {arm: [report(arm, seed) for seed in seeds] for arm, seeds in finished.items()}
-    rows = tuple(score_arms(UNTOUCHED.path(first_round), reports, setup.plan.normalizer))
+    rows = tuple(score_arms(UNTOUCHED.path(first_round), reports, normalizer))
     trainings = tuple(
         ArmTraining(
             arm=arm,
@@ -222,16 +234,31 @@ def _summarize(
             setup.label_measure,
         )
     ]
+    round_scores = [
+        score
+        for arm, seeds in finished.items()
+        if setup.plans[arm].rounds > 1
+        for score in score_rounds(
+            arm, UNTOUCHED.path(first_round), _reports_by_round(setup, arm, seeds), normalizer
+        )
+    ]
     comparison = Comparison(
         options=setup.options,
         trainings=trainings,
         label_measure=setup.label_measure,
         rows=rows,
         rounds=tuple(rounds),
+        round_scores=tuple(round_scores),
         failures=failures,
         notes=(),
     )
     return replace(comparison, notes=tuple(describe_limits(setup.plan, comparison)))
+
+
+def _reports_by_round(setup: _Setup, arm: str, seeds: Iterable[int]) -> list[tuple[Path, ...]]:
+    """Return the reports of an arm's candidates, shape (rounds, seeds)."""
+    runs = (RunFolder.read(setup.run_folder(arm, seed)).finished_rounds for seed in seeds)
+    return list(zip(*(map(REPORT.path, rounds) for rounds in runs), strict=True))
 
 
 def _leave_out_kept_references(plans: dict[str, Plan], options: CompareOptions) -> dict[str, Plan]:
@@ -254,7 +281,8 @@ def _check_same_plan(setup: _Setup, name: str, seed: int) -> None:
     """
     # Every round: an arm may have been interrupted between two of them.
     for note in sorted(setup.run_folder(name, seed).glob("round-*/plan.json")):
-        before, now = read_json(note)["plan"], cache_key(_plan_of_seed(setup, name, seed))
+        plan = plan_of_round(_plan_of_seed(setup, name, seed), round_number(note.parent))
+        before, now = read_json(note)["plan"], cache_key(plan)
         if changed := [place for place, _, _ in find_differences(before, now)]:
             raise StaleError(
                 f"{note.parent} was made with another plan or other options "

@@ -92,6 +92,28 @@ class ArmRound:
 
 
 @dataclass(frozen=True)
+class RoundScore:
+    """Result of one round of an arm on one test set in one decoding, over all seeds."""
+
+    arm: str
+    number: int
+    """Number of the round, from 1."""
+    set_name: str
+    decoding: Decoding
+    measure: Measure
+    rate_by_seed: tuple[Share, ...]
+    change: ArmDifference
+    """Change from the untouched model to this round."""
+    change_from_first: ArmDifference | None = None
+    """Change from the first round to this one, on the same utterances; None for the first."""
+
+    @property
+    def rate(self) -> Share:
+        """Mean error rate of the seeds."""
+        return sum(self.rate_by_seed) / len(self.rate_by_seed)
+
+
+@dataclass(frozen=True)
 class ArmFailure:
     """Training that ended with an error; the other arms go on without it."""
 
@@ -116,3 +138,5 @@ class Comparison(JsonRecord):
     """Sentences that belong below the tables: what the figures do not say."""
     label_measure: Measure | None = None
     """Measure of the errors of pseudo-labels; None without references of the pool."""
+    round_scores: tuple[RoundScore, ...] = ()
+    """Scores after every round of the arms with several."""

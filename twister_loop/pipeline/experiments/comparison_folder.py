@@ -9,9 +9,10 @@ from ...core.artifacts import cache_key, find_differences, read_json, write_json
 from ...core.digests import digest_path
 from ...core.errors import ConfigError, StaleError
 from ..plan import Plan
-from ..run_folder import RunFolder
+from ..run_folder import RunFolder, round_number
 from ..stage_table import INPUTS
 from .arms import UNTOUCHED, CompareOptions
+from .growing_pool import plan_of_round
 
 MARKER = "comparison-of.json"
 """File that marks the folder of a comparison, with what all of its arms have in common."""
@@ -108,8 +109,10 @@ def check_same_data(first: tuple[Plan, Path], other: tuple[Plan, Path]) -> None:
     """
     (first_plan, first_run), (plan, run) = first, other
     [first_round, *_] = RunFolder.read(first_run).round_folders
-    corpora, first_corpora = _corpora_by_place(plan), _corpora_by_place(first_plan)
+    first_corpora = _corpora_by_place(plan_of_round(first_plan, round_number(first_round)))
     for round_folder in RunFolder.read(run).round_folders:
+        # The pool of a growing arm is compared in the round that has all of it.
+        corpora = _corpora_by_place(plan_of_round(plan, round_number(round_folder)))
         for place, named in corpora.items():
             # An arm may leave out replay, or train on references: that is what it is for.
             if named != first_corpora.get(place):
