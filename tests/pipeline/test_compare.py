@@ -172,7 +172,8 @@ def test_arms_differ_in_their_training_data_only(arms: Path) -> None:
     labels = {
         (run / "round-01" / "pseudo_labels" / "made.json").read_bytes()
         for run in arms.glob("*-1")
-        if (run / "run.json").is_file()
+        # The pool of one arm grows, and has not all recordings in its first round.
+        if (run / "run.json").is_file() and not run.name.startswith("growing-pool")
     }
     assert len(labels) == 1
 
@@ -190,7 +191,8 @@ def test_rounds_have_label_errors_trial_rates_and_kept_shares(comparison: Compar
         assert arm_round.label_errors is not None
         is_partial = (arm_round.arm, arm_round.number) == ("growing pool, 2 parts", 1)
         assert (arm_round.label_errors.length < 13) == is_partial
-        assert "toy" in arm_round.trial_rates and 0 < arm_round.kept_share <= 1
+        assert "toy" in arm_round.trial_rates
+        assert is_partial or 0 < arm_round.kept_share <= 1
 
 
 def test_a_finished_comparison_transcribes_nothing_again(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.asr.conftest import SPECIAL_TOKENS, TIMESTAMPS, write_tiny_whisper
 from tests.asr.whisper.builders import build_trainable, build_whisper, load_model
+from twister_loop.audio.augmentation import Augmentation, RandomEffect
+from twister_loop.audio.effects.speed import Speed
 from twister_loop.core.errors import EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.pipeline.stages.training import average_weights, fine_tune
+from twister_loop.pipeline.training_steps import training_seed
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -122,3 +127,50 @@ def test_weights_of_another_size_are_no_anchor(trained: list[Checkpoint], tmp_pa
     with pytest.raises(EngineError, match="other sizes than the untouched model"):
         whisper.average_weights(trained, other, 0.5, tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
+
+
+def test_noise_on_the_student_is_drawn_anew_in_every_training_of_an_average(
+    tiny_whisper: Checkpoint,
+    clips: list[Utterance],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from twister_loop.asr.whisper import training
+
+    whisper = build_trainable(
+        epochs=6, batch=1, margins=[0.2, 0.2], full_windows=0, spec_augment=True
+    )
+    training_set = Manifest.write(clips[:1], tmp_path / "mixture")
+    effects = (RandomEffect(Speed(factors=(0.8, 1.25)), probability=0.5),)
+    augmentation = Augmentation(effects, when="reading")
+    masks: list[np.ndarray] = []
+    compute_loss = training.compute_loss
+
+    def record(whisper: Any, batch: Any, dtype: Any) -> Any:
+        masks.append((batch.features == 0).numpy())  # masked, in a clip without digital silence
+        return compute_loss(whisper, batch, dtype)
+
+    monkeypatch.setattr(training, "compute_loss", record)
+    trained, masks_by_training = [], []
+    for number in (1, 2):
+        masks.clear()
+        trained.append(
+            fine_tune(
+                whisper,
+                tiny_whisper,
+                training_set,
+                training_seed(13, number),
+                augmentation,
+                out=tmp_path / str(number),
+            )
+        )
+        masks_by_training.append(list(masks))
+    first, second = masks_by_training
+    # By speed, so in other lengths; and of clips of one length never the same bands and times.
+    lengths = [[mask.shape[-1] for mask in of_training] for of_training in (first, second)]
+    assert all(len(set(of_training)) > 1 for of_training in lengths) and lengths[0] != lengths[1]
+    assert all(mask.any() for mask in (*first, *second))
+    assert not any(np.array_equal(mask, other) for mask in first for other in second)
+    mean = average_weights(whisper, trained, tiny_whisper, 0.5, out=tmp_path / "mean")
+    [transcribed] = build_whisper().transcribe(mean, clips[:1])
+    assert transcribed.error is None
