@@ -20,14 +20,15 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import ErrorCount
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation import metrics
-from twister_loop.pipeline.stages.rescoring import RescoringOptions, choose_alternative
+from twister_loop.pipeline.stages.rescoring import RescoringOptions, choose_text
 from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
+from twister_loop.text.key_terms import TermFinder
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
 
 NBEST = 5
 """Texts of the beam; five is OpenAI Whisper's own beam."""
 SENTENCES = Path(__file__).parents[1] / "configs" / "texts" / "ivr.it.txt"
-SHOWN = RescoringOptions(texts=NBEST, weight=0.3, bonus=0.0, order=3)
+SHOWN = RescoringOptions(texts=NBEST, prompt_words=0, weight=0.3, bonus=0.0, order=3)
 """Options whose changed labels are printed one by one."""
 
 
@@ -101,14 +102,17 @@ def rows(
         for beam, truth, old in zip(beams, truths, before, strict=True)
     ]
     yield ("", "", "the beam's best text", str(len(before)), "", "", "", percent(oracle))
+    no_terms = TermFinder((), split_language_model_units)
     for order in (3, 1):
         sentences = (split_language_model_units(text.text or "", text.lang) for text in texts)
         language_model = KneserNey(sentences, order)
         for bonus in (0.0, 1.0, 2.0):
             for weight in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0):
-                options = RescoringOptions(NBEST, weight, bonus, order)
+                options = RescoringOptions(
+                    texts=NBEST, prompt_words=0, weight=weight, bonus=bonus, order=order
+                )
                 rescored = [
-                    choose_alternative(options, language_model, label, beam)
+                    choose_text(options, language_model, no_terms, label, [beam])
                     for label, beam in zip(labels, beams, strict=True)
                 ]
                 yield row(options, rescored, before, truths)

@@ -16,7 +16,7 @@ from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative
-from twister_loop.pipeline.stages.rescoring import RescoringOptions, rescore
+from twister_loop.pipeline.stages.rescoring import RescoringOptions, make_prompt, rescore
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
 
 TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
@@ -27,10 +27,15 @@ class FixedBeam(ToyRecognizer):
     """Gives the same alternatives for every utterance."""
 
     logprob_by_text: tuple[tuple[str, float], ...] = ()
+    prompted: tuple[tuple[str, float], ...] = ()
+    prompt: str = ""
     nbest: int = 0
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> FixedBeam:
         return replace(self, nbest=nbest)
+
+    def with_prompt(self, text: str) -> FixedBeam:
+        return replace(self, prompt=text, logprob_by_text=self.prompted)
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -53,16 +58,22 @@ def rescored(
     lang: str = "it",
     origin: Any = "pseudo",
     texts: list[str] = TEXTS,
+    key_terms: list[str] | None = None,
+    prompted: dict[str, float] | None = None,
     **options: Any,
 ) -> Utterance:
     utterance = Utterance(id="0", text=label, pred_text=label, lang=lang, origin=origin)
     corpus = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(texts))
-    recognizer = FixedBeam(logprob_by_text=tuple(logprob_by_text.items()))
+    recognizer = FixedBeam(
+        logprob_by_text=tuple(logprob_by_text.items()), prompted=tuple((prompted or {}).items())
+    )
+    options.setdefault("prompt_words", 40 if prompted else 0)
     [answer] = rescore(
         options=RescoringOptions(texts=3, **options),
         labels=Manifest.write([utterance], tmp_path / "labels"),
         texts=Manifest.write(corpus, tmp_path / "texts"),
-        champion=BoundRecognizer(recognizer, Checkpoint("toy")),
+        labeler=BoundRecognizer(recognizer, Checkpoint("toy")),
+        key_terms=key_terms,
         out=tmp_path / "rescored",
     )
     return answer
@@ -95,6 +106,59 @@ def test_the_bonus_prefers_longer_texts(tmp_path: Path) -> None:
     short = rescored(tmp_path / "0", "premi", beam, weight=0.0)
     longer = rescored(tmp_path / "1", "premi", beam, weight=0.0, bonus=0.3)
     assert (short.text, longer.text) == ("premi", "premi il")
+
+
+def test_key_terms_are_preferred_although_no_text_has_them(tmp_path: Path) -> None:
+    beam = {"chiami rosse": -1.0, "chiami Rossi": -2.0, "chiami Rossi Rossi Rossi": -9.0}
+    plain = rescored(tmp_path / "0", "chiami rosse", beam)
+    preferred = rescored(tmp_path / "1", "chiami rosse", beam, key_terms=["rossi"])
+    assert (plain.text, preferred.text) == ("chiami rosse", "chiami Rossi")
+    # A bonus is no reason to take what the champion finds far less likely.
+    unlikely = {**beam, "chiami Rossi": -8.0}
+    sure = rescored(tmp_path / "2", "chiami rosse", unlikely, key_terms=["rossi"])
+    assert sure.text == "chiami rosse"
+
+
+def test_the_mean_of_a_plain_and_a_prompted_beam_decides(tmp_path: Path) -> None:
+    """The plain beam is nearly undecided, and the prompted one is sure of the second text."""
+    plain = {"Premi il testo.": -1.0, "Premi il tasto.": -1.2, "Premi in testa.": -4.0}
+    prompted = {"premi il tasto": -0.5, "premi il tasti": -3.0}
+    alone = rescored(tmp_path / "0", "Premi il testo.", plain, weight=0.0)
+    both = rescored(tmp_path / "1", "Premi il testo.", plain, prompted=prompted, weight=0.0)
+    assert alone.text == "Premi il testo."
+    # Spelled as without the prompt, whose style the label must not take.
+    assert both.text == "Premi il tasto." and both.text_before_rescoring == "Premi il testo."
+    assert not both.alternatives
+    assert not (tmp_path / "1" / "rescored" / "unprompted").exists()
+
+
+def test_a_loop_after_the_prompt_is_no_alternative(tmp_path: Path) -> None:
+    plain = {"Premi il tasto.": -1.0, "Premi il testo.": -1.5}
+    prompted = {"premi premi premi premi": -0.1, "premi il tasto due e poi il tre": -0.1}
+    answer = rescored(tmp_path, "Premi il tasto.", plain, prompted=prompted, weight=0.0)
+    assert answer.text_before_rescoring is None
+
+
+def test_the_prompt_holds_the_most_frequent_words_of_spaced_texts() -> None:
+    texts = [
+        Utterance(id="1", text="Premi il tasto due", lang="it"),
+        Utterance(id="2", text="Premi il tre. Premi!", lang="it"),
+        Utterance(id="3", text="请按井号键", lang="zh"),
+        Utterance(id="4", text="请按井号键"),
+    ]
+    assert make_prompt(texts, 3) == "premi il tasto"
+    assert make_prompt(texts[2:], 3) == make_prompt(texts, 0) == ""
+
+
+def test_texts_without_spaces_are_rescored_without_a_prompt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    beam = {"请按井好键": -1.0, "请按井号键": -1.6}
+    texts = ["按井号键结束", "井号键"]
+    answer = rescored(tmp_path, "请按井好键", beam, lang="zh", texts=texts, prompt_words=40)
+    assert answer.text == "请按井号键"
+    assert "rescoring without a prompt: no text is written with spaces" in caplog.text
 
 
 def test_another_spelling_of_the_same_words_changes_nothing(tmp_path: Path) -> None:
@@ -138,7 +202,7 @@ def test_held_out_texts_are_not_in_the_language_model(
         lambda texts, order: sentences.extend(texts) or KneserNey(sentences, order),
     )
     monkeypatch.setattr(ToyRecognizer, "with_beam", lambda self, *_, **__: self)
-    plan = load(world, {"rescore": {}, "rounds": 1})
+    plan = load(world, {"rescore": {"prompt_words": 0}, "rounds": 1})
     finished = next_round(plan, world.parent / "run")
     assert sentences == [split_language_model_units(text, "en") for text in toy.TEXTS]
     rejected = Manifest(finished.folder / "texts" / "rejected")

@@ -270,6 +270,10 @@ class Recognizer(Part):
         """
         return None
 
+    def with_prompt(self, text: str) -> Self | None:
+        """Return this recognizer with a text that it decodes after, or None if it takes none."""
+        return None
+
     def with_updates(self, updates: int, batch_scale: float = 1.0) -> Self:
         """Return this recognizer with a fixed amount of training, without early stopping.
 
@@ -283,10 +287,7 @@ class Recognizer(Part):
         return self
 
     def keeping_all_epochs(self) -> Self:
-        """Return this recognizer with the weights of each epoch kept in `epoch-01`, `epoch-02`, ...
-
-        The default keeps none.
-        """
+        """Return this recognizer with the weights of each epoch kept in a folder, if it can."""
         return self
 
     def find_weights(self) -> WeightsStatus:
@@ -317,8 +318,8 @@ class Recognizer(Part):
 
         Args:
             start: checkpoint of the size that is trained.
-        """
             trainings: number of trainings whose weights are kept until they are averaged.
+        """
         return 0
 
     def preflight_warnings(self, start: Checkpoint) -> Iterator[str]:

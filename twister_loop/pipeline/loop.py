@@ -16,6 +16,7 @@ from ..core.errors import AwaitingApproval, NothingNew
 from ..core.forgotten import check_nothing_half_removed
 from ..core.scratch import full_disk_as_space_error
 from ..core.types import Report
+from .decoder_steps import choose_checker, choose_labeler
 from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
 from .mixture_forecast import check_mixture
@@ -34,8 +35,8 @@ from .speechless_steps import find_speechless_clips
 from .stage_runner import StageRunner
 from .stage_table import CHAMPION, REPORT, UNTOUCHED
 from .steps import RoundSteps
-from .voice_steps import train_and_synthesize
 from .training_steps import average_trainings, fine_tune_each
+from .voice_steps import train_and_synthesize
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,15 +58,16 @@ def run_round(
 
     # Unlabeled audio -> pseudo-labels -> the labels that can be trusted.
     pool = steps.scan()
-    labeler = steps.choose_labeler(pool)
+    labeler = choose_labeler(steps, pool)
     pseudo_labels = steps.transcribe(pool, labeler)
     texts = steps.select_texts(pseudo_labels)
-    filtered_labels = steps.filter_labels(pseudo_labels, texts)
+    filtered_labels = steps.filter_labels(pseudo_labels, texts, labeler)
     check_mixture(steps, filtered_labels, texts)
 
     # Trusted labels -> voices -> synthetic speech that the champion understands.
+    checker = choose_checker(steps, pool, labeler)
     voiced = [
-        train_and_synthesize(steps, voice, filtered_labels, texts, labeler) for voice in plan.voices
+        train_and_synthesize(steps, voice, filtered_labels, texts, checker) for voice in plan.voices
     ]
     synthetic = [speech for speech in voiced if speech]  # a voice that failed its trial gave None
 

@@ -21,6 +21,8 @@ def find_models(plan: Plan) -> dict[str, WeightsStatus]:
 
 def _find_models(plan: Plan) -> Iterator[tuple[str, WeightsStatus]]:
     yield "asr", plan.asr.find_weights()
+    if plan.teacher:
+        yield "teacher", plan.teacher.find_weights()
     # The labeler decodes with the champion's weights, and needs none of its own.
     for name, reference in plan.references.items():
         yield f"references.{name}", reference.find_weights()

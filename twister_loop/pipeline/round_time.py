@@ -41,13 +41,13 @@ class RoundTime:
 
 
 def estimate_time(
-    plan: Plan, weights: WeightsStatus, amounts: Mapping[str, DataAmount]
+    plan: Plan, weights: Mapping[str, WeightsStatus], amounts: Mapping[str, DataAmount]
 ) -> RoundTime:
     """Estimate the time of a round.
 
     Args:
         plan: The plan.
-        weights: Those of its recognizer.
+        weights: Pretrained weights by key of the plan.
         amounts: Data by key of the plan.
     """
     if find_gpu():
@@ -55,10 +55,20 @@ def estimate_time(
     seconds: dict[str, Seconds] = {}
     unknown: list[str] = []
     # Only Whisper has measured rates: networks from scratch were trained in small sizes alone.
-    if weights.parameters is None or not hasattr(plan.asr, "decode_batch"):
+    if (parameters := weights["asr"].parameters) is None or not hasattr(plan.asr, "decode_batch"):
         unknown.append(f"no rate was measured for {plan.asr.name} of this size")
     else:
-        seconds |= _estimate_recognizer(plan, weights.parameters, amounts)
+        seconds |= _estimate_recognizer(plan, parameters, amounts)
+    if plan.teacher:
+        seconds.pop("labeling", None)
+        if (parameters := weights["teacher"].parameters) is None:
+            unknown.append(f"teacher: no rate was measured for {weights['teacher'].model}")
+        else:
+            seconds["labeling"] = estimate_slowness(parameters) * (
+                amounts["pool"].duration / DECODING_RATE
+            )
+    if plan.rescore:
+        unknown.append("rescore: no rate was measured for its beam search")
     for voice in plan.voices:
         duration = voice.synthesizer.training_seconds()
         if duration is None:
@@ -71,14 +81,21 @@ def estimate_time(
     return RoundTime(seconds, tuple(unknown))
 
 
+def estimate_slowness(parameters: int) -> float:
+    """Return the time of a model of this size, relative to the measured one on its machine.
+
+    Decoding and training of one architecture take time in proportion to its parameters, and cores
+    share the work of a batch.
+    """
+    return parameters / MEASURED_PARAMETERS * MEASURED_CORES / (os.cpu_count() or 1)
+
+
 def _estimate_recognizer(
     plan: Plan, parameters: int, amounts: Mapping[str, DataAmount]
 ) -> dict[str, Seconds]:
     """Return the seconds of labeling, checking, fine-tuning and evaluation."""
     epochs, batch = getattr(plan.asr, "epochs", 1), getattr(plan.asr, "batch", MEASURED_BATCH)
-    # Decoding and training of one architecture take time in proportion to its parameters, and cores
-    # share the work of a batch.
-    slowness = parameters / MEASURED_PARAMETERS * MEASURED_CORES / (os.cpu_count() or 1)
+    slowness = estimate_slowness(parameters)
     samples = count_samples(plan, amounts["texts"].utterances) if "texts" in amounts else 0
     pool = amounts["pool"]
     human = amounts["human"].utterances if "human" in amounts else 0

@@ -68,9 +68,12 @@ SPEAKERS = StageEntry(
     "speakers", "the pool with speaker names, if the plan wants them", reads=("annotated", "pool")
 )
 LABELER = StageEntry("labeler", "the trial that chooses the decoder for pseudo-labels")
+CHECKER = StageEntry(
+    "checker", "the same for the champion on synthetic speech, if a teacher labels the pool"
+)
 PSEUDO_LABELS = StageEntry(
     "pseudo_labels",
-    "the champion's transcripts of the pool",
+    "the pool with transcripts of the champion, or of the teacher if the plan has one",
     reads=("speakers", "annotated", "pool"),
 )
 TEXTS = StageEntry("texts", "the text corpus, cleaned and without held-out texts", unit="texts")
@@ -147,6 +150,7 @@ STAGES = (
     ANNOTATED,
     SPEAKERS,
     LABELER,
+    CHECKER,
     PSEUDO_LABELS,
     TEXTS,
     RESCORED,

@@ -21,28 +21,23 @@ from . import stage_table
 from .plan import Plan
 from .preflight import RoundInputs
 from .report_reuse import evaluate_or_reuse
-from .run_folder import RunFolder
+from .run_folder import RunFolder, round_number
 from .stage_runner import StageRunner as StageRunner
 from .stage_table import StageEntry
 from .stages.annotation import cluster_speakers, estimate_columns
 from .stages.evaluation import evaluate, judge
 from .stages.filtering import REJECTED, filter_transcribed, filter_utterances
-from .stages.labeling import align, transcribe, try_decoders
+from .stages.labeling import align, transcribe
 from .stages.listing import scan
 from .stages.mixture import augment, mix
 from .stages.packing import pack
 from .stages.rescoring import rescore
 from .stages.text_selection import select_texts
-from .stages.training import fine_tune
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
-
-POOL_SIZE_WORTH_A_TRIAL = 10
-"""Skip the decoder trial if the pool has fewer clips than this multiple of `LabelOptions.clips`:
-the trial would then cost as much as it saves."""
 
 
 class RoundSteps:
@@ -56,6 +51,13 @@ class RoundSteps:
         self.folder, self.seed, self.cluster = inputs.folder, inputs.seed, plan.cluster
         self.base = plan.asr.initial_checkpoint()
         self.champion = BoundRecognizer(plan.asr, run_folder.champion or self.base)
+        teacher = plan.teacher
+        self.teacher = (
+            BoundRecognizer(teacher, teacher.initial_checkpoint()) if teacher else self.champion
+        )
+        """The model that labels the pool."""
+        number = round_number(inputs.folder)
+        self.pseudo_filters = tuple(filter_.in_round(number) for filter_ in plan.pseudo_filters)
 
     def evaluate(self, checkpoint: Checkpoint, stage: StageEntry) -> Report:
         """Evaluate a checkpoint of the plan's recognizer on every held-out set."""
@@ -121,9 +123,9 @@ class RoundSteps:
             sets=development,
             normalizer=self.plan.normalizer,
             full_window=False,
+            key_terms=self.plan.terms,
             out=stage_table.CANDIDATE_BY_LABELER.path(self.folder),
         )
-            key_terms=self.plan.terms,
 
     def scan(self) -> Manifest:
         """Cut the pool at pauses, check it, and annotate it as far as the plan wants."""
@@ -152,38 +154,13 @@ class RoundSteps:
             )
         return pool
 
-    def choose_labeler(self, pool: Manifest) -> Recognizer:
-        """Choose the fastest decoder whose transcripts match full-window decoding."""
-        plan, options = self.plan, self.plan.labeler.options
-        weights = self.champion.checkpoint
-        candidates = plan.labeler.recognizer.faster_variants(weights)
-        reference = plan.asr.full_context()
-        small = len(pool) < POOL_SIZE_WORTH_A_TRIAL * options.clips
-        if plan.labeler.recognizer == plan.asr and small:
-            return plan.asr
-        if list(candidates) == [reference] or not len(pool):
-            return reference
-        trial = self.run_stage(try_decoders)(
-            candidates=candidates,
-            reference=reference,
-            checkpoint=weights,
-            pool=pool,
-            filters=plan.pseudo_filters,
-            options=options,
-            seed=self.seed,
-            out=stage_table.LABELER.path(self.folder),
-        )
-        log.info("%s", trial)
-        return reference if trial.chosen is None else candidates[trial.chosen]
-
-    def transcribe(self, pool: Manifest, labeler: Recognizer) -> Manifest:
+    def transcribe(self, pool: Manifest, labeler: BoundRecognizer) -> Manifest:
         """Pseudo-label the whole pool; with `relabel: new`, trusted labels are carried over."""
         reuse = self.plan.labeler.options.relabel == "new"
         earlier = self.run_folder.last_filtered_labels if reuse else None
-            key_terms=self.plan.terms if selection.texts else None,
         return self.run_stage(transcribe)(
-            recognizer=labeler,
-            checkpoint=self.champion.checkpoint,
+            recognizer=labeler.recognizer,
+            checkpoint=labeler.checkpoint,
             speech=pool,
             earlier_labels=Manifest.load(earlier) if earlier else None,
             cluster=self.cluster,
@@ -203,13 +180,16 @@ class RoundSteps:
             labels=pseudo_labels if selection.texts else None,
             seed=self.seed if selection.texts else 0,
             normalizer=self.plan.normalizer,
+            key_terms=self.plan.terms if selection.texts else None,
             out=stage_table.TEXTS.path(self.folder),
         )
 
-    def filter_labels(self, pseudo_labels: Manifest, texts: Manifest) -> Manifest:
+    def filter_labels(
+        self, pseudo_labels: Manifest, texts: Manifest, labeler: BoundRecognizer
+    ) -> Manifest:
         """Keep the pseudo-labels that can be trusted, and human speech that is not held out.
 
-        Labels are rescored and aligned first, if the plan wants it.
+        Labels are rescored by the decoder that made them and aligned first, if the plan wants it.
         """
         plan = self.plan
         if plan.rescore:
@@ -225,17 +205,21 @@ class RoundSteps:
         # Filters of a voice read the same labels later, so their word times are made here too.
         voice_filters = [filter_ for voice in plan.voices for filter_ in voice.filters]
         return self.run_stage(filter_utterances)(
-            filters=plan.pseudo_filters,
+            filters=self.pseudo_filters,
             speech=self.align(
                 pseudo_labels,
-                filters=[*plan.pseudo_filters, *voice_filters],
+                filters=[*self.pseudo_filters, *voice_filters],
                 out=stage_table.ALIGNED.path(self.folder),
+                # Engines that only decode cannot align either.
+                model=self.teacher if self.teacher.recognizer.trainable else self.champion,
             ),
             human=self.align(
                 self.inputs.human, filters=(), out=stage_table.ALIGNED_HUMAN.path(self.folder)
             ),
             held_out=self.inputs.held_out,
-            context=self.filter_context(plan.pseudo_filters, self.run_folder.last_labels),
+            context=self.filter_context(
+                self.pseudo_filters, self.run_folder.last_labels, labels_of_teacher=True
+            ),
             normalizer=plan.normalizer,
             cluster=self.cluster,
             out=stage_table.FILTERED_LABELS.path(self.folder),
@@ -294,38 +278,46 @@ class RoundSteps:
         )
         return training_set, None
 
-    def fine_tune(
-        self, start: Checkpoint, training_set: Manifest, augmentation: Augmentation | None
-    ) -> Checkpoint:
-        """Fine-tune the recognizer on the training set; return the candidate."""
-        return self.run_stage(fine_tune)(
-            recognizer=self.plan.asr,
-            start=start,
-            training_set=training_set,
-            seed=self.seed,
-            augmentation=augmentation,
-            early_stopping_speech=self.inputs.early_stopping_speech,
-            out=stage_table.CANDIDATE.path(self.folder),
-        )
+    def align(
+        self,
+        speech: Manifest,
+        filters: Sequence[Filter],
+        out: Path,
+        model: BoundRecognizer | None = None,
+    ) -> Manifest:
+        """Add word times, if one of these filters or packing needs them; else return `speech`.
 
-    def align(self, speech: Manifest, filters: Sequence[Filter], out: Path) -> Manifest:
-        """Add word times, if one of these filters or packing needs them; else return `speech`."""
+        Args:
+            speech: Utterances with texts.
+            filters: Filters that will read it.
+            out: Folder of the aligned speech.
+            model: What aligns; the champion by default.
+        """
+        model = model or self.champion
         packing = self.plan.pack
         needed = any(filter_.needs_word_times for filter_ in filters)
         if not (needed or (packing and packing.needs_word_times)) or not len(speech):
             return speech
         return self.run_stage(align)(
-            recognizer=self.champion.recognizer,
-            checkpoint=self.champion.checkpoint,
+            recognizer=model.recognizer,
+            checkpoint=model.checkpoint,
             speech=speech,
             cluster=self.cluster,
             out=out,
         )
 
     def filter_context(
-        self, filters: Sequence[Filter], last_labels: Path | None = None
+        self,
+        filters: Sequence[Filter],
+        last_labels: Path | None = None,
+        *,
+        labels_of_teacher: bool = False,
     ) -> FilterContext | None:
         """Return the models and labels that filters consult; None if none of them needs any."""
         if not any(filter_.needs_context for filter_ in filters):
             return None
-        return FilterContext(self.champion, Manifest.load(last_labels) if last_labels else None)
+        return FilterContext(
+            champion=self.champion,
+            last_labels=Manifest.load(last_labels) if last_labels else None,
+            labeler=self.teacher if labels_of_teacher and self.plan.teacher else None,
+        )

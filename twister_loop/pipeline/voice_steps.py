@@ -22,7 +22,7 @@ def train_and_synthesize(
     voice: VoicePlan,
     filtered_labels: Manifest,
     texts: Manifest,
-    labeler: Recognizer,
+    checker: Recognizer,
 ) -> Manifest | None:
     """Train a voice, synthesize all texts, and keep what the champion understands.
 
@@ -31,7 +31,7 @@ def train_and_synthesize(
         voice: The voice of the plan.
         filtered_labels: Speech with trusted labels, to train the voice on.
         texts: The sentences to synthesize.
-        labeler: The decoder that checks what was synthesized.
+        checker: The decoder with which the champion checks what was synthesized.
 
     Returns:
         The synthetic speech, or None if the voice failed its trial on a few dozen texts: the
@@ -67,7 +67,6 @@ def train_and_synthesize(
             voice=checkpoint,
             texts=texts,
             filtered_labels=pool_labels,
-            seed=steps.seed,
             out=stage_table.POOL_CHANNEL.path(steps.folder, voice=voice.name),
         )
         if voice.pool_channel and not synthesizer.sounds_like_the_pool
@@ -97,7 +96,7 @@ def train_and_synthesize(
         out=stage_table.SYNTHESIZED.path(steps.folder, voice=voice.name),
     )
     verified = steps.run_stage(transcribe)(
-        recognizer=labeler,
+        recognizer=checker,
         checkpoint=steps.champion.checkpoint,
         speech=spoken,
         cluster=steps.cluster,

@@ -16,6 +16,9 @@ from .scripts import SCRIPTS, count_scripts
 # Tibetan marks its syllables, and puts spaces between clauses only.
 _UNSPACED_SCRIPTS = {script for lang in (*UNSPACED, "bo") for script in SCRIPTS[lang].split()}
 
+MAX_COMPRESSION_RATIO = 2.4
+"""Compression ratio above which a text repeats itself; the threshold of OpenAI's decoder."""
+
 
 def encode_letters(text: str) -> bytes:
     """Return a text as bytes, one for a letter of any alphabet, and several for a syllable.

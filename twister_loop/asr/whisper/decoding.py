@@ -10,7 +10,7 @@ import torch
 
 from ...audio.io import SAMPLE_RATE
 from ...core.types import Alternative, Language, Seconds, Utterance
-from ...text.script_neutral import compression_ratio
+from ...text.script_neutral import MAX_COMPRESSION_RATIO, compression_ratio
 from .batching import (
     ClipBatch,
     answer_unprocessable,
@@ -27,8 +27,6 @@ it, of 3 tokens each, since Whisper spells many scripts byte by byte (Tibetan ha
 tokens a second; BENCHMARKS.md)."""
 EXTRA_TOKENS = 32
 """Tokens allowed beside those per second, so that the text of a short clip is not cut."""
-MAX_COMPRESSION_RATIO = 2.4
-"""Compression ratio above which a text repeats itself; the threshold of OpenAI's decoder."""
 FALLBACK_NGRAM = 5
 """Length of token n-grams that must not occur twice in the last attempt."""
 

@@ -16,9 +16,9 @@ from ...core.errors import AudioError
 from ...core.progress import note_processed
 from ...core.segments import join_texts
 from ...core.types import Language, Seconds, Segment, Utterance
+from ...text.script_neutral import MAX_COMPRESSION_RATIO
 from .batching import MIN_BATCHES, ClipBatch, answer_unprocessable, map_batches
 from .decoding import (
-    MAX_COMPRESSION_RATIO,
     BatchDecoder,
     Hypothesis,
     max_text_tokens,

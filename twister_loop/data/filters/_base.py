@@ -23,6 +23,9 @@ class FilterContext:
     """The current champion, with its weights."""
     last_labels: Manifest | None = None
     """The labels of the last round; None in the first round, and for speech that is no pool."""
+    labeler: BoundRecognizer | None = None
+    """The model whose transcripts are filtered: a teacher's, if the plan has one and they are
+    labels of the pool. None is the champion."""
 
 
 class Filter(Part):
@@ -108,11 +111,18 @@ class Filter(Part):
             object.__setattr__(fitted, name, threshold)  # part of making it, though it is frozen
         return fitted
 
+    def in_round(self, number: int) -> Self:
+        """Return this filter as it is in a round, counted from 1; most are the same in all.
+
+        The stage that filters is given this one, so its options say what was done.
+        """
+        return self
+
     def check(self, asr: Recognizer) -> None:
         """Check before a round begins that the filter can run with this recognizer.
 
         Args:
-            asr: The recognizer of the plan, whose weights become the champion.
+            asr: The recognizer whose transcripts are filtered: the plan's, or its teacher.
 
         Raises:
             ConfigError: The filter needs something that the recognizer or the machine lacks.

@@ -1,4 +1,4 @@
-"""Filter on the agreement with a second decoding by the champion."""
+"""Filter on the agreement with a second decoding by the model that transcribed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._second_opinion import SecondOpinion
 
 @dataclass(frozen=True)
 class SecondDecode(SecondOpinion):
-    """Drops speech that the champion transcribes differently with another decoding.
+    """Drops speech whose transcript changes if the same model decodes it in another way.
 
     The second decoding is a beam search, or sampling at a temperature.
     """
@@ -48,7 +48,7 @@ class SecondDecode(SecondOpinion):
     def transcribe_again(
         self, utterances: Iterable[Utterance], context: FilterContext
     ) -> Iterator[Utterance]:
-        champion = context.champion
-        second = champion.recognizer.with_beam(self.beam, self.temperature)
+        labeler = context.labeler or context.champion
+        second = labeler.recognizer.with_beam(self.beam, self.temperature)
         assert second, "`check` refuses recognizers that cannot decode this way"
-        return second.transcribe(champion.checkpoint, utterances)
+        return second.transcribe(labeler.checkpoint, utterances)
