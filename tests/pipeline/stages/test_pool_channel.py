@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.pipeline.test_shards import OneByOne
 from twister_loop.audio import io as audio
 from twister_loop.audio.recording_channel import average_channels, measure_channel, measure_distance
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.pipeline.execution.shards import RepeatedTexts
 from twister_loop.pipeline.stages.pool_channel import (
     ChannelRecord,
     PoolChannel,
@@ -86,7 +88,7 @@ def labels(run: Path) -> Manifest:
 
 
 def measure(texts: Manifest, labels: Manifest, out: Path) -> PoolChannel:
-    return measure_pool_channel(VOICE, Checkpoint("noise", out), texts, labels, 13, out=out)
+    return measure_pool_channel(VOICE, Checkpoint("noise", out), texts, labels, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,11 @@ def test_speech_sounds_like_the_pool_afterwards(
     assert max(levels) - min(levels) > 8
 
 
+def test_no_audio_is_left_that_no_manifest_lists(channel: PoolChannel) -> None:
+    names = {path.name for path in channel.folder.rglob("*")}
+    assert names == {"channel_record.json", "made.json", "timing.json"}
+
+
 def test_a_clip_depends_on_the_id_of_its_text_alone(channel: PoolChannel, tmp_path: Path) -> None:
     forward = speak(channel, TEXTS[:3], tmp_path / "forward")
     backward = speak(channel, TEXTS[2::-1], tmp_path / "backward")[::-1]
@@ -126,18 +133,16 @@ def test_a_clip_depends_on_the_id_of_its_text_alone(channel: PoolChannel, tmp_pa
         assert first.audio_filepath.read_bytes() == second.audio_filepath.read_bytes()
 
 
-def test_shards_give_the_files_of_one_process(
+def test_a_worker_that_unpickles_the_voice_makes_the_same_files(
     channel: PoolChannel, texts: Manifest, run: Path
 ) -> None:
     voice = Checkpoint("noise", run)
-    alone = synthesize(VOICE, voice, texts, channel, 1, out=run / "alone" / "spoken")
-    lines = [*texts, *(replace(text, id=f"{text.id}-more") for text in texts)]
-    many = Manifest.write(lines * 12, run / "many")
-    sharded = synthesize(
-        VOICE, voice, many, channel, 1, cluster=OneByOne(), out=run / "shards" / "spoken"
-    )
-    first = next(iter(alone)).audio_filepath
-    assert (sharded.folder / "audio" / first.name).read_bytes() == first.read_bytes()
+    alone = list(synthesize(VOICE, voice, texts, channel, 2, out=run / "alone" / "spoken"))
+    assert len(alone) == 24
+    engine = pickle.loads(pickle.dumps(partial(synthesize_in_channel, VOICE, voice, channel)))
+    shard = list(engine(RepeatedTexts(texts, 2).iter_lines(7, 10), run / "shard"))
+    for first, second in zip(alone[7:10], shard, strict=True):
+        assert first.audio_filepath.read_bytes() == second.audio_filepath.read_bytes()
 
 
 def test_a_text_that_cannot_be_spoken_stays_an_error(channel: PoolChannel, tmp_path: Path) -> None:

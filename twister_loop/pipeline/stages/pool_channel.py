@@ -7,6 +7,7 @@ band, spectrum, level and noise of a clip of the pool.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -35,7 +36,10 @@ log = logging.getLogger(__name__)
 POOL_CLIPS = 256
 """Most clips of the pool that are measured,"""
 DRAWN_LABELS = 4 * POOL_CLIPS
-"""and filtered labels that are drawn for them by the seed, as some are too short or human."""
+"""and filtered labels that are drawn for them, as some are too short or human."""
+DRAW_SEED = 0
+"""Seed of what is measured. It is none of the round: runs with other seeds and the same labels then
+share the synthetic speech of a voice that is not trained."""
 VOICE_TEXTS = 16
 """Texts that the voice speaks to be measured: some 40 s, as long as a long-term average takes to
 settle."""
@@ -75,14 +79,15 @@ def measure_pool_channel(
     voice: Checkpoint,
     texts: Manifest,
     filtered_labels: Manifest,
-    seed: int,
     *,
     out: Path,
 ) -> PoolChannel:
     """Measure the channels of a voice and of the pool's clips that passed the filters."""
-    spoken = synthesizer.synthesize(voice, texts.draw(VOICE_TEXTS, seed), out / "audio")
+    spoken = synthesizer.synthesize(voice, texts.draw(VOICE_TEXTS, DRAW_SEED), out / "audio")
     of_voice = list(_measure(spoken, shortest=0.0))
-    drawn = VerifiedManifest(filtered_labels.folder).draw(DRAWN_LABELS, seed)
+    # No manifest lists these clips, so nobody would find them who has to remove a voice.
+    shutil.rmtree(out / "audio", ignore_errors=True)
+    drawn = VerifiedManifest(filtered_labels.folder).draw(DRAWN_LABELS, DRAW_SEED)
     # Only the pool: human speech may have been recorded elsewhere.
     clips = (utterance for utterance in drawn if utterance.origin == "pseudo")
     of_pool = list(islice(_measure(clips, SHORTEST_CLIP), POOL_CLIPS))
