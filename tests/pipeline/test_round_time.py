@@ -12,6 +12,7 @@ from twister_loop.asr._gpu import Gpu
 from twister_loop.pipeline import round_time
 from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.pipeline.round_time import RoundTime
+from twister_loop.tts.kokoro import KokoroSynthesizer
 
 from .test_plan import changed
 
@@ -58,6 +59,8 @@ def test_whisper_has_times_for_all_kinds_of_work(
         *("labeling", "checking synthetic speech", "fine-tuning", "evaluation")
     }
     assert time.seconds["fine-tuning"] == pytest.approx(2 * half.seconds["fine-tuning"])
+    twice = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 1}, trainings=2)
+    assert twice.seconds["fine-tuning"] == pytest.approx(time.seconds["fine-tuning"])
     assert time.unknown == ()
 
 
@@ -67,3 +70,13 @@ def test_nothing_is_told_for_a_gpu_since_nothing_was_measured_on_one(
     monkeypatch.setattr(round_time, "find_gpu", lambda: Gpu(80 << 30, has_bfloat16=True))
     time = make_forecast(load(world)).time
     assert not time.seconds and "GPU" in time.unknown[0]
+
+
+def test_a_voice_with_a_measured_rate_has_the_time_of_its_samples(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(KokoroSynthesizer, "synthesis_rate", 2.0)
+    voices = {"any": {"use": "kokoro", "samples_per_text": 3}, "words": "concatenative"}
+    # Two texts of 4 s, three times, twice as fast as they are heard, on two cores.
+    assert time_of(world, monkeypatch, voices=voices).seconds == {"synthesizing any": 6.0}

@@ -13,8 +13,12 @@ BYTES_PER_SECOND = 32_000
 
 def count_samples(plan: Plan, texts: int) -> int:
     """Return how many times all voices together will speak a text of a corpus of `texts` texts."""
-    selected = min(texts, plan.text_selection.texts or texts)
-    return selected * sum(voice.samples_per_text for voice in plan.voices)
+    return count_selected(plan, texts) * sum(voice.samples_per_text for voice in plan.voices)
+
+
+def count_selected(plan: Plan, texts: int) -> int:
+    """Return how many texts of a corpus of `texts` texts are spoken."""
+    return min(texts, plan.text_selection.texts or texts)
 
 
 def estimate_disk(plan: Plan, start: Checkpoint, texts: int, recorded: Seconds) -> int:

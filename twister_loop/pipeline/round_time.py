@@ -10,7 +10,7 @@ from ..asr._base import WeightsStatus
 from ..asr._gpu import find_gpu
 from ..core.types import Seconds
 from .data_amounts import DataAmount
-from .disk import SECONDS_PER_TEXT, count_samples
+from .disk import SECONDS_PER_TEXT, count_samples, count_selected
 from .plan import Plan
 from .set_sizes import count_in_windows
 
@@ -78,6 +78,10 @@ def estimate_time(
             )
         elif duration:
             seconds[f"training {voice.name}"] = duration
+        if (rate := voice.synthesizer.synthesis_rate) and "texts" in amounts:
+            texts = count_selected(plan, amounts["texts"].utterances)
+            speech = texts * voice.samples_per_text * SECONDS_PER_TEXT
+            seconds[f"synthesizing {voice.name}"] = speech / rate / (os.cpu_count() or 1)
     return RoundTime(seconds, tuple(unknown))
 
 

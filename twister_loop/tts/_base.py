@@ -59,6 +59,9 @@ class Synthesizer(Part):
     sounds_like_the_pool: ClassVar[bool] = False
     """True if its speech has the channel of the filtered labels by itself, as it is made of them.
     All other speech gets that channel by a filter."""
+    synthesis_rate: ClassVar[float | None] = None
+    """Seconds of speech that are synthesized in a second on one core, for estimates of a round's
+    time; None for a voice that takes no time worth telling, or whose rate was not measured."""
     # A reason and not a flag, for the log and the preflight of a round can show it.
     experimental: ClassVar[str] = ""
     """Why the speech of this synthesizer should not be relied on yet; empty for a proven one.

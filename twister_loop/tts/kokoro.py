@@ -39,6 +39,8 @@ error."""
 class KokoroSynthesizer(UntrainedSynthesizer):
     """Neural voice for every language of espeak-ng, which needs no training."""
 
+    synthesis_rate = 2.5  # measured on one core (BENCHMARKS.md)
+
     folder: Path | None = None
     """Folder with a model and styles as kokoro-onnx publishes them, which has more styles; null
     takes those of the package."""
