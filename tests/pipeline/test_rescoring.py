@@ -161,6 +161,33 @@ def test_texts_without_spaces_are_rescored_without_a_prompt(
     assert "rescoring without a prompt: no text is written with spaces" in caplog.text
 
 
+def test_a_killed_second_beam_repeats_neither_the_first_nor_the_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    plain = {"Premi il testo.": -1.0, "Premi il tasto.": -1.2}
+    decoded: list[tuple[str, str]] = []
+    transcribe = FixedBeam.transcribe
+
+    def counted(
+        self: FixedBeam, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        for utterance in speech:
+            decoded.append((utterance.id, self.prompt))
+            if self.prompt and len(decoded) == 2:
+                raise KeyboardInterrupt
+            yield from transcribe(self, checkpoint, [utterance])
+
+    monkeypatch.setattr(FixedBeam, "transcribe", counted)
+    prompt = "premi il tasto cancelletto la conferenza è terminata"
+    prompted = {"premi il tasto": -0.1}
+    with pytest.raises(KeyboardInterrupt):
+        rescored(tmp_path, "Premi il testo.", plain, prompted=prompted)
+    assert rescored(tmp_path, "Premi il testo.", plain, prompted=prompted).text == "Premi il tasto."
+    assert decoded == [("0", ""), ("0", prompt), ("0", prompt)]
+    assert "rescoring with tests: tests" in caplog.text, "the log names the decoder"
+
+
 def test_another_spelling_of_the_same_words_changes_nothing(tmp_path: Path) -> None:
     beam = {"Premi il Tasto!": -1.0, "premi il tasto": -1.1}
     answer = rescored(tmp_path, "premi il tasto", beam)

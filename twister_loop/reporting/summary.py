@@ -22,6 +22,7 @@ from ..evaluation.term_scores import TermScores, score_terms
 from ..evaluation.trials import DecoderTrial
 from ..pipeline.leak_check import HeldOutProtection, SetProtection
 from ..pipeline.rollbacks import Rollback
+from ..pipeline.run_check import NOTE
 from ..pipeline.run_folder import (
     Approval,
     RunFolder,
@@ -57,7 +58,7 @@ from .voice_summary import VoiceSummary, summarize_voice
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Version of `RoundSummary` in the cache; see `record_cache.cached_record`."""
 UNKNOWN_LANGUAGE = "unknown"
 """Key of `RoundSummary.languages` for utterances without a language."""
@@ -91,6 +92,8 @@ class RoundSummary(Scoreboard):
     voices: tuple[VoiceSummary, ...]
     term_scores: tuple[TermScores, ...] = ()
     """Recall of key terms by set and decoding; empty if the plan names none."""
+    teacher: str = ""
+    """Engine and model that labeled the pool; empty for the champion."""
     decoder_trial: DecoderTrial | None = None
     """The trial that chose the decoder for pseudo-labels; None if the plan has no labeler."""
     speakers: SpeakerCounts | None = None
@@ -189,6 +192,7 @@ def _summarize_round(round_folder: Path) -> RoundSummary:
         removals=removal_dates(round_folder.parent, round_number(round_folder)),
         speakers=load_if_written(SpeakerCounts, SPEAKERS.path(round_folder)),
         rescored_labels=memoize_on_folders(_count_rescored, RESCORED.path(round_folder)),
+        teacher=_name_teacher(round_folder),
         decoder_trial=load_if_written(DecoderTrial, LABELER.path(round_folder)),
     )
 
@@ -208,6 +212,14 @@ def _score_terms(untouched: Path, champion: Path, report: Path) -> tuple[TermSco
 def _load_reports(untouched: Path, champion: Path, report: Path) -> dict[str, Report]:
     folders = {"untouched": untouched, "champion": champion, "candidate": report}
     return {model: Report.load(path) for model, path in folders.items() if path.is_dir()}
+
+
+def _name_teacher(round_folder: Path) -> str:
+    """Return the engine and model of a round's teacher; "" if the champion labeled."""
+    note = round_folder / NOTE
+    # Rounds of earlier versions have no such key.
+    teacher = read_json(note)["plan"].get("teacher") if note.is_file() else None
+    return " ".join(filter(None, (teacher["use"], teacher.get("model")))) if teacher else ""
 
 
 def _load_funnels(round_folder: Path) -> dict[str, Funnel]:

@@ -38,6 +38,12 @@ def test_a_surer_model_keeps_no_more(tmp_path: Path) -> None:
     assert len(kept(BestShare(0.6), labels, tmp_path)) == 6
 
 
+@pytest.mark.parametrize(("number", "share"), [(1, 0.5), (2, 0.7), (3, 0.9), (4, 1.0), (9, 1.0)])
+def test_the_share_grows_with_every_finished_round_up_to_all(number: int, share: float) -> None:
+    assert BestShare(0.5, grow=0.2).in_round(number) == BestShare(share)
+    assert BestShare(0.5).in_round(number) == BestShare(0.5)
+
+
 def test_the_objection_tells_the_limit_and_a_label_without_confidence_is_dropped(
     tmp_path: Path,
 ) -> None:

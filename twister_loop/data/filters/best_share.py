@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -20,11 +20,14 @@ class BestShare(Filter):
     """Drops all but the most confident labels of every language.
 
     A fixed limit of confidence keeps more labels in every round, and worse ones: a model that was
-    trained on its own labels is surer of itself, right or wrong. A share stays what it is.
+    trained on its own labels is surer of itself, right or wrong. A share stays what it is, or grows
+    by a known step as the labels get better.
     """
 
     keep: Fraction = 0.6
-    """Share of the labels of a language that is kept, by their number."""
+    """Share of the labels of a language that is kept in the first round, by their number."""
+    grow: Fraction = 0.0
+    """Added to `keep` for every finished round, up to 1 in all."""
 
     _limits: ClassVar[Mapping[Language | None, float]] = {}
     """Learned confidence below which a label is dropped, by language."""
@@ -40,6 +43,12 @@ class BestShare(Filter):
             f"confidence {utterance.confidence:.2f}, and the surest {self.keep:.0%} of the labels "
             f"in {utterance.lang or 'no language'} have {limit:.2f} or more"
         )
+
+    def in_round(self, number: int) -> Self:
+        # Without `grow`, so that equal shares are equal filters, whatever rounds they came from.
+        # Rounded: a sum of decimal fractions has digits that nobody wrote.
+        share = round(min(1.0, self.keep + self.grow * (number - 1)), 6)
+        return replace(self, keep=share, grow=0.0)
 
     def fit(self, manifest: Manifest) -> Self:
         confidences = defaultdict[Language | None, list[float]](list)

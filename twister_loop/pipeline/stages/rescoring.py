@@ -91,7 +91,7 @@ def rescore(
     """
     beam_search = labeler.recognizer.with_beam(options.texts, nbest=options.texts)
     assert beam_search, "the plan was not checked"
-    log.info("rescoring with a %s", beam_search.decoding_description())
+    log.info("rescoring with %s: %s", beam_search.name, beam_search.decoding_description())
     source: LineSource = VerifiedManifest(labels.folder)
     unprompted = out / "unprompted"
     prompt = make_prompt(texts, options.prompt_words)
@@ -99,7 +99,14 @@ def rescore(
         # First all clips without the prompt and then all with it, so that one model at a time is in
         # memory.
         decode = partial(_decode, BoundRecognizer(beam_search, labeler.checkpoint))
-        source = run_in_shards(decode, source, "decoding n best texts", cluster, unprompted)
+        if not unprompted.is_dir():
+            # Renamed when it is whole: of a manifest that may be in progress, resuming repeats the
+            # last window.
+            scratch = unprompted.with_name(f".{unprompted.name}")
+            scratch.mkdir(exist_ok=True)
+            run_in_shards(decode, source, "decoding n best texts", cluster, scratch)
+            scratch.rename(unprompted)
+        source = Manifest(unprompted)
         prompted = beam_search.with_prompt(prompt)
         assert prompted, "the plan was not checked"
         beam_search = prompted

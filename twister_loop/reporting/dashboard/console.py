@@ -122,6 +122,8 @@ def _print_round(console: Console, summary: RoundSummary, run: str) -> None:
     console.print(_scores_table(summary, title=f"Round {summary.number}"))
     _print_terms(console, summary.term_scores)
     console.print(_data_table(summary))
+    if summary.teacher:
+        console.print(f"pseudo-labels by the teacher {summary.teacher}")
     if summary.decoder_trial:
         console.print(str(summary.decoder_trial), style="dim")
     for voice in summary.voices:

@@ -235,6 +235,7 @@ function dataSection(round) {
     round.speakers ? el("p", {}, speakerText(round.speakers)) : null,
     round.rescored_labels === undefined ? null
       : el("p", {}, `Rescoring changed ${plural(round.rescored_labels, "pseudo-label")}.`),
+    round.teacher ? el("p", {}, `Pseudo-labels by the teacher ${round.teacher}.`) : null,
     round.decoder_trial ? el("p", {}, decoderTrialText(round.decoder_trial)) : null,
     mixtureTable(round.mixture_sources));
 }
