@@ -123,7 +123,7 @@ def test_nothing_of_a_recording_is_left_and_the_models_that_used_it_are_named(
     models = {model.folder: model for model in removal.request.models}
     assert models["round-01/candidate"].accepted
     assert models["round-01/candidate"].reasons[0] == "trained on 1 utterance of it"
-    assert "trained further from the candidate of round 1" in models["round-02/candidate"].reasons
+    assert "trained on labels by the candidate of round 1" in models["round-02/candidate"].reasons
     assert "round-01/voices/toy/voice" in models and "round-01/voices/splice/voice" not in models
     [request] = read_requests(run)
     assert request == removal.request and request.rounds == (1, 2)
@@ -155,7 +155,7 @@ def test_a_run_works_on_after_a_removal_and_rejects_the_recording_under_another_
         model.folder: model for model in plan_removal(open_run(run), [content], []).request.models
     }
     assert models["round-01/candidate"].reasons[0] == "trained on 1 utterance of it"
-    assert "trained further from the candidate of round 1" in models["round-03/candidate"].reasons
+    assert "trained on labels by the candidate of round 1" in models["round-03/candidate"].reasons
     assert models["round-03/voices/toy/voice"].reasons == (
         "trained further from the voice of round 2",
     )

@@ -16,10 +16,13 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import PRUNED, read_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.pipeline.disk import estimate_disk
+from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.reproduce import reproduce
+from twister_loop.pipeline.forgetting import open_run, plan_removal
 from twister_loop.pipeline.run_folder import PruneOptions
 from twister_loop.pipeline.stage_table import find_trainings
 from twister_loop.pipeline.training_steps import training_seed
+from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.details import details
 
 SHIFT = 1e-7
@@ -114,6 +117,40 @@ def test_an_averaged_run_is_reproduced_byte_for_byte(run: Path) -> None:
     assert not any(round_.pruned_count for round_ in rounds)
 
 
+def test_models_that_used_speech_are_named_through_their_trainings(run: Path) -> None:
+    run_folder = open_run(run)
+    with run_folder.locked():
+        removal = plan_removal(run_folder, [str(run.parent / "data/pool/0.wav")], ())
+    models = {model.folder: model.reasons for model in removal.request.models}
+    # The weights of single trainings are deleted, so only the candidates are listed.
+    assert not any("trainings" in folder for folder in models)
+    assert "trained on 1 utterance of it" in models["round-01/candidate"]
+    assert "trained further from the candidate of round 1" in models["round-02/candidate"]
+
+
+def test_weights_of_trainings_that_used_speech_are_named_while_they_are_there(
+    plan: Plan, tmp_path: Path
+) -> None:
+    next_round(averaged(plan, keep=PruneOptions(trainings=True)), tmp_path / "run")
+    run_folder = open_run(tmp_path / "run")
+    with run_folder.locked():
+        removal = plan_removal(run_folder, [str(tmp_path / "data/pool/0.wav")], ())
+    models = {model.folder for model in removal.request.models}
+    assert {"round-01/candidate", "round-01/trainings/1", "round-01/trainings/2"} <= models
+
+
+def test_an_ablation_compares_the_mean_with_one_training_of_equal_cost(world: Path) -> None:
+    changes = {"asr": "whisper", "trainings": 3, "interpolate": 0.5}
+    arms = build_arms(load(world, changes), CompareOptions(updates=20, ablation=True))
+    updates = {name: getattr(arm.asr, "max_steps", None) for name, arm in arms.items()}
+    assert updates["without averaging"] == 60
+    assert {count for name, count in updates.items() if name != "without averaging"} == {20}
+    assert arms["without averaging"].trainings == 1 and arms["full loop"].trainings == 3
+    assert arms["without interpolation"].interpolate == 1.0
+    # Arms copy weights from each other, so none may delete them.
+    assert all(arm.keep.trainings for arm in arms.values())
+
+
 def test_only_the_unfinished_training_is_repeated(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +167,8 @@ def test_only_the_unfinished_training_is_repeated(
     with pytest.raises(MemoryError):
         next_round(averaged(plan), tmp_path / "run")
     assert not (tmp_path / "run/round-01/candidate").exists()
+    progress = find_current_stage(tmp_path / "run")
+    assert progress and (progress.stage, progress.unit) == ("trainings/2", "steps")
     assert next_round(averaged(plan), tmp_path / "run").number == 1
     assert trained == [".1", ".2", ".2"]
 

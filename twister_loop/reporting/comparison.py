@@ -46,12 +46,12 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         rows = list(group)
         yield f"### {set_name}, {DECODING_NAMES[decoding]} ({rows[0].utterances} utterances)\n"
         yield from _score_table(rows)
-    for (decoding, set_name), group in groupby(
+    for (decoding, set_name), scores in groupby(
         sorted(comparison.round_scores, key=lambda score: (score.decoding, score.set_name)),
         lambda score: (score.decoding, score.set_name),
     ):
         yield f"### Rounds of all seeds on {set_name}, {DECODING_NAMES[decoding]}\n"
-        yield from _round_score_table(list(group))
+        yield from _round_score_table(list(scores))
     if comparison.rounds:
         yield "### Rounds of the first seed\n"
         yield from _round_table(comparison.rounds)
