@@ -10,6 +10,7 @@ import yaml
 from tests import world as toy
 from twister_loop import load, refine
 from twister_loop.core.manifest import Manifest
+from twister_loop.pipeline.forecast import make_forecast
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +50,28 @@ def test_a_shipped_plan_runs_with_toy_data(name: str, tmp_path: Path) -> None:
         assert "synthetic" in {utterance.origin for utterance in mixture}
     if plan.pack:
         assert all(utterance.pieces for utterance in Manifest(rounds[0].folder / "packed"))
+
+
+@pytest.mark.parametrize("name", ["telephone", "conversation", "code-switch"])
+def test_a_preset_can_run_on_folders_of_its_names(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "my.yaml"
+    copy.write_text((ROOT / "configs" / f"{name}.yaml").read_text())
+    texts = toy.POOL * 7
+    for folder in ("pool", "pool-english"):
+        toy.speak(texts, tmp_path / folder, labeled=False)
+    for folder in ("development", "test", "english"):
+        toy.speak(texts, tmp_path / folder)
+    for file in ("texts.txt", "texts-english.txt"):
+        (tmp_path / file).write_text("how vexingly quick\ndaft zebras jump\n")
+    forecast = make_forecast(load(copy), tmp_path / "run")
+    # Whether the weights of Whisper are here is no matter of the plan.
+    problems = [text for text in forecast.problems if not text.startswith("asr: ")]
+    assert problems == []
+    assert all(amount.problem is None and amount.utterances for amount in forecast.data)
+    assert len(forecast.terms) == 3
+
+
+@pytest.mark.parametrize("name", ["telephone", "conversation", "code-switch"])
+def test_a_preset_says_nothing_that_is_the_default(name: str) -> None:
+    written = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    assert not {"gates", "normalizer", "voices", "seed", "trial"} & written.keys()

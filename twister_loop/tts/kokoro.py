@@ -39,7 +39,7 @@ error."""
 class KokoroSynthesizer(UntrainedSynthesizer):
     """Neural voice for every language of espeak-ng, which needs no training."""
 
-    synthesis_rate = 2.5  # measured on one core (BENCHMARKS.md)
+    synthesis_rate = 1.5  # of processor time, beside other work (BENCHMARKS.md)
 
     folder: Path | None = None
     """Folder with a model and styles as kokoro-onnx publishes them, which has more styles; null

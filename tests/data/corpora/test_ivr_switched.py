@@ -95,3 +95,21 @@ def test_a_split_without_sentences_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("twister_loop.data.corpora.ivr_switched.SHARES", {"test": 1.0})
     with pytest.raises(ConfigError, match="no sentence of 'it' is in development"):
         read("development")
+
+
+def test_english_that_is_joined_nowhere_is_a_split_of_its_own() -> None:
+    alone = read("retention")
+    joined = {
+        comparison_key(piece.text)
+        for split in ("development", "test")
+        for utterance in read(split)
+        for piece in utterance.pieces
+        if piece.lang == "en"
+    }
+    left = {comparison_key(utterance.text or "") for utterance in alone}
+    every = {comparison_key(utterance.text or "") for utterance in Ivr("retention").utterances()}
+    assert left == every - joined and joined and left
+    assert {(utterance.lang, utterance.speaker, utterance.pieces) for utterance in alone} == {
+        ("en", "en-1", ())
+    }
+    assert {utterance.id for utterance in alone} < {u.id for u in Ivr("retention").utterances()}

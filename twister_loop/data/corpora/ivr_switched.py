@@ -2,7 +2,9 @@
 
 Half of it switches between two sentences. The rest switches inside a sentence: short phrases
 follow each other without a pause. It is made of sentences of one split of both languages, each
-used once at most, so it has nothing that `ivr` gives to a pool or to texts.
+used once at most, so it has nothing that `ivr` gives to a pool or to texts. English sentences that
+are in none of it are a split of their own (274 sentences of 2,599 words, of which some 200 are
+left beside Italian), so that a plan can tell whether English by itself gets worse.
 
 The recordings are of two people, so this is not real bilingual speech: it measures whether a
 recognizer follows a switch, not how people switch.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +33,7 @@ from ._base import Corpus
 from ._prompts import PromptRecording, assign_share, comparison_key
 from .ivr import ENGLISH, PROMPT_SETS, SHARES, load_recordings, select_sentences
 
+JOINED_SPLITS: Sequence[Literal["development", "test"]] = ("development", "test")
 MAX_PHRASE_WORDS = 5
 """Most words of a prompt that is joined inside a sentence."""
 MAX_SENTENCE_SECONDS: Seconds = 14.0
@@ -47,8 +50,10 @@ SILENCE_SHARE = 0.02
 class IvrSwitched(Corpus):
     """Code-switched speech of one split, which is joined the first time it is read."""
 
-    split: Literal["development", "test"]
-    """The split of both languages whose sentences are joined."""
+    split: Literal["development", "test", "retention"]
+    """`development`, `test`: the split of both languages whose sentences are joined. `retention`:
+    all English sentences that are in neither of them, each by itself; a plan with this set cannot
+    have English of `ivr` in its pool."""
     lang: Literal["it", "fr"] = "it"
     """The language that is switched with English. Half of the utterances begin in it, the others
     in English; the first language is the `lang` of an utterance."""
@@ -59,6 +64,9 @@ class IvrSwitched(Corpus):
         Raises:
             ConfigError: The prompts are not in the cache and cannot be fetched.
         """
+        if self.split == "retention":
+            yield from self._list_unjoined()
+            return
         prompt_sets = (PROMPT_SETS[self.lang], ENGLISH)
         sources = "".join(
             read_json(fetch(prompts) / "source.json")["sha256"] for prompts in prompt_sets
@@ -73,6 +81,26 @@ class IvrSwitched(Corpus):
             utterances = list(self._join(folder / self.split))
         # Outside, since the caller may take long, or read another split at the same time.
         yield from utterances
+
+    def _list_unjoined(self) -> Iterator[Utterance]:
+        """Yield the English sentences that no joined utterance has, by their texts."""
+        joined = {
+            comparison_key(prompt.text)
+            for split in JOINED_SPLITS
+            for prompts in replace(self, split=split)._choose_prompts()
+            for lang, prompt in prompts
+            if lang == "en"
+        }
+        for sentence in select_sentences(load_recordings(ENGLISH)):
+            if comparison_key(sentence.text) not in joined:
+                yield Utterance(
+                    id=f"en-1/{sentence.name}",
+                    audio_filepath=sentence.audio,
+                    duration=sentence.duration,
+                    text=sentence.text,
+                    lang="en",
+                    speaker="en-1",
+                )
 
     def _join(self, folder: Path) -> Iterator[Utterance]:
         """Yield every utterance; its audio is written if the folder does not exist yet.

@@ -93,7 +93,7 @@ def measure_pool_channel(
     of_pool = list(islice(_measure(clips, SHORTEST_CLIP), POOL_CLIPS))
     record = ChannelRecord(
         voice=average_channels(of_voice) if len(of_voice) >= FEWEST_CLIPS else None,
-        pool=tuple(_average_neighbors(of_pool)) if len(of_pool) >= FEWEST_CLIPS else (),
+        pool=tuple(average_neighbors(of_pool)) if len(of_pool) >= FEWEST_CLIPS else (),
     ).save(out)
     _log_record(out.parent.name, record, len(of_voice), len(of_pool))
     return PoolChannel(out)
@@ -148,7 +148,7 @@ def _measure(speech: Iterable[Utterance], shortest: Seconds) -> Iterator[Channel
             yield measured
 
 
-def _average_neighbors(clips: Sequence[ChannelMeasurement]) -> Iterator[ChannelMeasurement]:
+def average_neighbors(clips: Sequence[ChannelMeasurement]) -> Iterator[ChannelMeasurement]:
     """Yield the mean of each clip with those of the most similar spectra, at its own level."""
     spectra = np.array([clip.spectrum for clip in clips])  # (clips, bands)
     for clip, spectrum in zip(clips, spectra, strict=True):
