@@ -25,6 +25,7 @@ from ..evaluation.outcomes import find_invalid_sets
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from . import plan_checks
+from .default_rescoring import choose_rescoring
 from .default_voices import choose_default_voices
 from .execution.shards import Cluster
 from .plan import Labeler, Plan, VoicePlan
@@ -85,6 +86,8 @@ class PlanBuilder:
         default_voices = None
         if document.voices is None and texts and asr:
             default_voices = choose_default_voices(asr, texts, document.language)
+        decoders = plan_checks.list_label_decoders(asr, labeler, teacher) if asr else []
+        rescore = choose_rescoring(document.rescore, decoders, has_texts=bool(texts))
         voice_specs = default_voices.specs if default_voices else document.voices or {}
         voices = [self._voice(name, spec) for name, spec in voice_specs.items()]
         human = self._corpora("human", document.human, "audiofolder")
@@ -136,7 +139,7 @@ class PlanBuilder:
             synthetic_filters=synthetic_filters,
             text_filters=text_filters,
             text_selection=document.text_selection,
-            rescore=document.rescore,
+            rescore=rescore,
             trial=document.trial,
             mix=mix,
             pack=document.pack,

@@ -12,6 +12,7 @@ from ..evaluation.gates._base import Gate
 from ..evaluation.outcomes import FULL_WINDOW_SUFFIX
 from .plan import Labeler
 from .plan_schema import PlanDocument
+from .stages.rescoring import RescoringOptions
 
 SAFE_NAME = re.compile(r"\w[\w.-]{0,59}")
 """A name that is a plain folder name on every system: no separator, no leading dot."""
@@ -80,9 +81,7 @@ def check_recognizers(
         yield f"asr: {asr.name} cannot be trained; it can be the `labeler` beside an asr that can"
     if teacher and not teacher.pretrained:
         yield f"teacher: {teacher.name} starts from random weights; name a pretrained model"
-    # The trial of decoders may choose the labeler or the recognizer itself.
-    decoders = [teacher] if teacher else [asr, labeler.recognizer] if labeler else [asr]
-    yield from _check_rescoring(document, decoders)
+    yield from _check_rescoring(document, list_label_decoders(asr, labeler, teacher))
     yield from _check_averaging(document, asr)
     if labeler and not teacher:
         yield from _check_labeler(asr, labeler.recognizer)
@@ -96,10 +95,19 @@ def check_recognizers(
         )
 
 
+def list_label_decoders(
+    asr: Recognizer, labeler: Labeler | None, teacher: Recognizer | None
+) -> list[Recognizer]:
+    """Return the recognizers of which one will make the labels of the pool."""
+    # The trial of decoders may choose the labeler or the recognizer itself.
+    return [teacher] if teacher else [asr, labeler.recognizer] if labeler else [asr]
+
+
 def _check_rescoring(document: PlanDocument, decoders: Iterable[Recognizer]) -> Iterator[str]:
     """Yield an error for a decoder of labels that cannot give what rescoring needs."""
-    if not (options := document.rescore):
+    if not document.rescore:
         return
+    options = RescoringOptions() if document.rescore is True else document.rescore
     for decoder in decoders:
         if decoder.with_beam(options.texts, nbest=options.texts) is None:
             yield f"rescore: {decoder.name} has no beam search with alternatives"

@@ -90,7 +90,7 @@ class PlanDocument:
     trainings: Annotated[int, Range(1, 16)] = 1
     interpolate: Annotated[float, Range(above=0, high=1)] = 1.0
     text_selection: TextSelection = field(default_factory=TextSelection)
-    rescore: RescoringOptions | None = None
+    rescore: RescoringOptions | TrueOrFalse | None = None
     voices: dict[str, Spec | str] | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
     filters: FilterSpecs = field(default_factory=FilterSpecs)
