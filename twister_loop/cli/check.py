@@ -86,7 +86,8 @@ def _describe(forecast: Forecast) -> Iterator[str]:
     yield "Machine"
     free = f"{forecast.disk_free / 1e9:.1f} GB free"
     yield f"  {'disk':<24} {_gigabytes(forecast.disk_needed)} for a round, {free}"
-    yield f"  {'memory':<24} {_gigabytes(forecast.memory_needed)} at the peak of training"
+    peak = "training or labeling" if "teacher" in forecast.weights else "training"
+    yield f"  {'memory':<24} {_gigabytes(forecast.memory_needed)} at the peak of {peak}"
     yield f"  {'time':<24} {_describe_time(forecast.time)}"
     yield "Gates"
     for name, sentences in forecast.gates.items():

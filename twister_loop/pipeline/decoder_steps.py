@@ -29,6 +29,7 @@ def choose_labeler(steps: RoundSteps, pool: Manifest) -> BoundRecognizer:
         The decoder with the weights of the teacher, or of the champion if the plan has no teacher.
     """
     plan, teacher = steps.plan, steps.teacher
+    # The labeler decodes weights of the plan's recognizer; a teacher's may be of any engine.
     engine = plan.teacher or plan.labeler.recognizer
     decoder = _choose_decoder(steps, pool, engine, teacher, stage_table.LABELER)
     log.info(
@@ -70,6 +71,7 @@ def _choose_decoder(
     candidates = engine.faster_variants(model.checkpoint)
     if engine == model.recognizer and len(pool) < POOL_SIZE_WORTH_A_TRIAL * options.clips:
         return engine
+    # Without a variant that is faster, or without clips, there is nothing to compare.
     if list(candidates) == [reference] or not len(pool):
         return reference
     trial = steps.run_stage(try_decoders)(

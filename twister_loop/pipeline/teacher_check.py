@@ -30,11 +30,13 @@ def check_teacher(plan: Plan, pool: Manifest) -> None:
         checkpoint = plan.teacher.initial_checkpoint()
     except ConfigError as error:
         raise ConfigError(f"teacher: {error}") from error
+    # By duration and language alone, so that a pool of any size takes a moment.
     unsupported_reason = plan.teacher.unsupported_reason(checkpoint)
     reasons = Counter(filter(None, map(unsupported_reason, pool)))
     if not reasons:
         return
     reason, count = reasons.most_common(1)[0]
+    # A few utterances get an error each, which is counted; nothing but errors is a mistake.
     if reasons.total() == len(pool):
         raise ConfigError(
             f"teacher: it can transcribe nothing of the pool: {reason}; name another model, or "

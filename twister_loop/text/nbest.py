@@ -31,6 +31,8 @@ def find_plausible(
     >>> find_plausible([Alternative(text="premi uno premi due", logprob=-0.5), *plain], plain)
     [Alternative(text='premi uno', logprob=-1.0)]
     """
+    # By letters: a beam may write one word as two, and script and language change nothing. Short
+    # loops compress too little to be found by their ratio, but are longer than what was said.
     longest = MAX_GROWTH * count_letters(plain[0].text) if plain else 0.0
     return [
         alternative
@@ -57,6 +59,8 @@ def log_posteriors(
     for alternative in alternatives:
         if units := tuple(split_language_model_units(alternative.text, lang)):
             logprobs.setdefault(units, []).append(alternative.logprob)
+    # Summed, because a beam of five often holds one sentence in three spellings, and the best of
+    # them alone would seem less probable than another sentence with one spelling.
     sums = {units: _log_sum(spellings) for units, spellings in logprobs.items()}
     total = _log_sum(sums.values()) if sums else 0.0
     return {units: logprob - total for units, logprob in sums.items()}
@@ -71,6 +75,7 @@ def average_posteriors(lists: Sequence[Mapping[Units, float]]) -> dict[Units, fl
     >>> average_posteriors([{("uno",): -0.1, ("due",): -2.5}, {("due",): -1.0, ("tre",): -0.5}])
     {('uno',): -0.55, ('due',): -1.75, ('tre',): -1.5}
     """
+    # After the guard against loops nothing may be left of a list, which then says nothing.
     lists = [posteriors for posteriors in lists if posteriors]
     lowest = [min(posteriors.values()) for posteriors in lists]
     return {
@@ -91,6 +96,8 @@ def find_spelling(
     Raises:
         KeyError: No list has it.
     """
+    # A prompt without capitals and punctuation makes labels without them, which the student would
+    # learn; so a spelling of the plain beam, which comes first, is preferred.
     for alternatives in lists:
         spellings = [
             alternative
@@ -104,5 +111,6 @@ def find_spelling(
 
 def _log_sum(logprobs: Collection[float]) -> float:
     """Return the logarithm of a sum of probabilities."""
+    # Relative to the highest: the exponential of a long text's sum would be 0.
     highest = max(logprobs)
     return highest + math.log(sum(math.exp(logprob - highest) for logprob in logprobs))

@@ -101,6 +101,7 @@ class CTranslate2Whisper(WhisperProcessing):
             # Without <|notimestamps|>, CTranslate2 applies the rules of `timestamps` by itself.
             prompts,
             beam_size=beam,
+            # All of them, since they are ranked anew below.
             num_hypotheses=beam,
             # So that scores are sums of log-probabilities. With another penalty CTranslate2 would
             # divide by the length without the end, which is 0 for an empty text.
