@@ -4,7 +4,8 @@ Two main speakers and about 25 others talk over 80 levels, 100 minutes in all: c
 speech with jokes, names and few repeated sentences, on which Whisper base is weak. Recordings and
 texts are those of Debian's packages `fillets-ng-data-cs` and `fillets-ng-data` (GPL-2 or later; the
 authors are named in the `copyright` files beside them in the cache). A hash of its name decides the
-split of a level, so no conversation is in two splits.
+split of a level, so no conversation is in two splits. Nobody recorded the dialogues in English: the
+192 sounds of `sound/*/en` (6.3 minutes) are effects, music, and some 20 calls in German and Russian.
 """
 
 from __future__ import annotations
