@@ -1,9 +1,10 @@
 """News for a round: nothing is made again from what an earlier round was made from.
 
 A round is worth its hours if one of these is new: audio or texts (also human, replayed or held-out
-speech), the plan, or the champion, who is a better judge of the same audio. Nothing else is news: not a voice that would train further, not
-the seed of the round, not a file under another name. So a candidate that the gates or a person
-refused, or that a rollback took back, is not made again until something else is new.
+speech), the plan, or the champion: its labels of the same audio are better. Nothing else is news:
+not a voice that would train further, not the seed of the round, not a file under another name. So a
+candidate that the gates or a person refused, or that a rollback took back, is not made again until
+something else is new.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ def fine_tune_each(
     return [
         steps.run_stage(fine_tune)(
             recognizer=plan.asr,
+            # The same start: only then does the mean lie where the trainings lie.
             start=start,
             training_set=training_set,
             seed=training_seed(steps.seed, number),
@@ -71,13 +72,16 @@ def average_trainings(steps: RoundSteps, trainings: Sequence[Checkpoint]) -> Che
             f"{out}: it was deleted, and the weights that it was averaged from were deleted before "
             f"it; restore it, or delete {folders[0].parent} too, to train again"
         )
+    # A stage of its own: another `interpolate` needs no other training.
     candidate = steps.run_stage(average_weights)(
         recognizer=plan.asr,
         trained=trainings,
+        # Not the start, which may be the champion: forgetting would add up over rounds.
         untouched=steps.base,
         interpolate=plan.interpolate,
         out=out,
     )
+    # Only now, when the candidate is whole and in its place.
     if not plan.keep.trainings:
         for folder in folders:
             delete_bulk(folder)

@@ -35,6 +35,7 @@ def average_weights(
         EngineError: the models differ in size, or a folder holds no Whisper.
     """
     mean, margins = ExactMean(), list[float]()
+    # One after the other: at its peak this takes the sums and one model, less than training did.
     for checkpoint in trained:
         whisper = _load(checkpoint)
         # Parameters and not the file's tensors: a tied weight is listed once.

@@ -10,6 +10,7 @@ from ..plan import Plan
 
 def with_growing_pool(plan: Plan, parts: int) -> Plan:
     """Return the plan with a pool that arrives in parts, one before each round."""
+    # Every corpus in parts, and not one corpus a part: all speakers are there from the first round.
     pool = tuple(ArrivedParts(corpus, parts, arrived=parts) for corpus in plan.pool)
     return replace(plan, pool=pool, rounds=parts)
 

@@ -35,6 +35,8 @@ def score_rounds(
             ]
             for seeds in reports
         ]
+        # Sets of the untouched report: a set that a later round has no score for is an error, since
+        # without it the rounds would not be of the same utterances.
         for set_name, outcome in before.items():
             measure, groupings = outcome.score.measure, group_utterances(outcome)
             baseline = stack_errors([outcome], measure, is_trained=False)
@@ -51,6 +53,8 @@ def score_rounds(
                     measure=measure,
                     rate_by_seed=tuple(float(rate) for rate in errors.rates),
                     change=estimate_difference(errors, baseline, groupings),
+                    # Each round against the first and not against the one before: small changes
+                    # that are not shown one by one may add up to one that is.
                     change_from_first=(
                         estimate_difference(errors, rounds[0], groupings) if number > 1 else None
                     ),
