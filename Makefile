@@ -15,6 +15,10 @@ ROUNDS ?= 1
 VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
 RUN ?= runs/demo$(ALL)
+WORKERS ?= 2
+# Whole files go to processes of one thread each: much of a test is waiting, and the networks of
+# tests are so small that a second thread is waited for longer than it computes.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all test-fast check clean
 
@@ -22,13 +26,13 @@ demo: $(STAMP)
 	$(BIN)/twister run configs/ivr$(ALL).yaml $(RUN) --set rounds=$(ROUNDS)
 
 test: $(STAMP) $(RAY)
-	$(BIN)/python -m pytest -rs
+	$(PYTEST) -rs
 
 test-all: $(STAMP) $(RAY)
-	$(BIN)/python -m pytest -rs --long
+	$(PYTEST) -rs --long
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not model and not pretrained and not prefect and not browser and not cluster"
+	$(PYTEST) -m "not model and not pretrained and not prefect and not browser and not cluster"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Runs a plan in this process, and kills the process (-9) at the Nth thing it writes.
 
-`python -m tests.killing PLAN RUN N [FOLDER]`; prints how many things were written. With FOLDER
+`python -m tests.killing PLAN RUN N`, or `main` in a process of tests/processes.py. With a folder
 only what is written below a folder of that name counts, so the kill falls into that stage.
 """
 
@@ -18,13 +18,14 @@ from twister_loop.core import artifacts as artifact
 from twister_loop.core import manifest, schema
 
 
-def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
+def main(plan: Path, run: Path, fatal: int, folder: str = "") -> None:
+    """Run a plan, and print how many things were written, unless the process is killed."""
     written = 0
 
     def count(path: Path) -> None:
         nonlocal written
         written += not folder or (f".{folder}" in path.parts and "inputs" not in path.parts)
-        if written == int(fatal):
+        if written == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(write: Any, place: int) -> Any:
@@ -53,10 +54,10 @@ def main(plan: str, run: str, fatal: str, folder: str = "") -> None:
         return write_line(each, **otherwise)
 
     schema.to_json_line = training_line
-    for _ in refine(load(Path(plan)), Path(run)):
+    for _ in refine(load(plan), run):
         pass
     sys.stdout.write(f"{written}\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

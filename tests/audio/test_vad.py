@@ -1,5 +1,6 @@
 """Long recordings are cut at pauses."""
 
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests import processes
+
 # Not importorskip: imported outside `audio.vad`, silero-vad leaves every test with one thread.
 pytestmark = [
     pytest.mark.model,
@@ -16,14 +19,21 @@ pytestmark = [
 ]
 
 
-def test_importing_silero_vad_does_not_change_the_number_of_threads() -> None:
+def import_with_two_threads() -> None:
+    """Use silero-vad for the first time in a process whose torch has two threads."""
     import torch
 
-    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert "silero_vad" not in sys.modules
     from twister_loop.audio import vad
 
     assert list(vad.split_at_pauses(np.zeros(16_000, np.float32), 30.0)) == []
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 2
+
+
+def test_importing_silero_vad_does_not_change_the_number_of_threads(tmp_path: Path) -> None:
+    finished = processes.run(tmp_path / "log", import_with_two_threads)
+    assert finished.code == 0, finished.output
 
 
 def test_blocks_of_a_long_recording_do_not_cut_through_speech(

@@ -8,10 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +20,7 @@ pytest.importorskip("TTS")
 
 import torch
 
+from tests import processes
 from tests import world as toy
 from tests.tones import NO_CHAMPION, read_losses, write_labeled_clips, write_texts
 from twister_loop import load, next_round
@@ -177,27 +174,13 @@ def test_a_synthesis_killed_inside_a_window_resumes_to_the_same_audio(
     assert whole == resumed
 
 
-TRAIN_IN_A_PROCESS = """
-import sys
-from pathlib import Path
-from twister_loop.core.manifest import Manifest
-from tests.tts.test_glow_tts import TINY
-labels, texts, out = map(Path, sys.argv[1:])
-TINY.train(None, Manifest(labels), Manifest(texts), None, out, 7)
-"""
-
-
 def test_a_killed_training_resumes_from_its_checkpoint_to_the_same_voice(
     labels: Manifest, texts: Manifest, trained: Checkpoint, tmp_path: Path
 ) -> None:
     out = tmp_path / "v"
-    folders = [str(path) for path in (labels.folder, texts.folder, out)]
     log = out / "training.jsonl"
-    with subprocess.Popen([sys.executable, "-c", TRAIN_IN_A_PROCESS, *folders]) as process:
-        while process.poll() is None and not (log.exists() and '"step": 24' in log.read_text()):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
+    process = processes.start(TINY.train, None, labels, texts, NO_CHAMPION, out, 7)
+    processes.kill_after_lines(process, log, 15)  # of steps 10 to 24
     checkpoint = torch.load(out / "resume" / training.CHECKPOINT, weights_only=True)
     assert checkpoint["step"] >= 20
     # A line of a step that must not be repeated; it stays if it is not.

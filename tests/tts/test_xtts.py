@@ -14,6 +14,7 @@ pytest.importorskip("TTS")
 
 import torch
 
+from tests import processes
 from tests.tones import NO_CHAMPION, read_losses, write_labeled_clips
 from twister_loop.audio import io as audio
 from twister_loop.core.errors import ConfigError, EngineError
@@ -22,7 +23,7 @@ from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._coqui import training, xtts_files
 from twister_loop.tts._coqui import xtts_model as xtts
-from twister_loop.tts.xtts import XttsSynthesizer, select_reference_clips
+from twister_loop.tts.xtts import XttsSynthesizer, _import_fine_tuning, select_reference_clips
 
 pytestmark = pytest.mark.model
 
@@ -150,6 +151,18 @@ def write_short_clips(folder: Path, lang: str | None = "it") -> Manifest:
     return Manifest.write([*usable, unknown_letter, too_long], folder)
 
 
+def import_fine_tuning_with_two_threads() -> None:
+    """Import Coqui's trainer in a process whose torch has two threads."""
+    torch.set_num_threads(2)
+    _import_fine_tuning()
+    assert torch.get_num_threads() == 2
+
+
+def test_importing_the_trainer_does_not_change_the_number_of_threads(tmp_path: Path) -> None:
+    finished = processes.run(tmp_path / "log", import_fine_tuning_with_two_threads)
+    assert finished.code == 0, finished.output
+
+
 def test_fine_tuning_changes_the_gpt_part_alone_and_a_later_round_continues_from_it(
     tunable: Path, long_clips: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,9 +174,7 @@ def test_fine_tuning_changes_the_gpt_part_alone_and_a_later_round_continues_from
         return synthesizer.train(start, labels, labels, NO_CHAMPION, tmp_path / name, 7)
 
     assert synthesizer.continues_from_last_round
-    threads = torch.get_num_threads()
     voice = train("v")
-    assert torch.get_num_threads() == threads
     files = {path.name for path in voice.location.iterdir()}
     assert files == {
         *xtts_files.MODEL_FILES,

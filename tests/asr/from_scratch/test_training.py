@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.asr.from_scratch.tiny_models import every_model, tiny_recognizer
 from tests.asr.from_scratch.whistles import TEXTS
+from twister_loop.asr._base import Recognizer
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.errors import EngineError
 from twister_loop.core.manifest import Manifest
@@ -124,28 +122,19 @@ def test_training_that_is_killed_and_resumed_gives_the_same_bytes(
     recognizer = tiny_recognizer(name, epochs=8, save_every=4, average=2)
     start = recognizer.initial_checkpoint()
     recognizer.train(start, training_set, tmp_path / "whole", seed=3)
-    spec = {"use": recognizer.name, **vars(recognizer)}
-    script = (
-        "import torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path, PosixPath\n"
-        "from twister_loop.asr._base import Recognizer\n"
-        "from twister_loop.core.manifest import Manifest\n"
-        f"recognizer = Recognizer.build({spec!r})\n"
-        "start = recognizer.initial_checkpoint()\n"
-        f"recognizer.train(start, {training_set!r}, {tmp_path / 'killed'!r}, seed=3)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script]) as process:
-        log = tmp_path / "killed/training.jsonl"
-        while process.poll() is None:
-            if log.is_file() and log.read_bytes().count(b"\n") >= 7:
-                process.kill()
-            time.sleep(0.002)
-    assert process.returncode == -signal.SIGKILL
+    process = processes.start(train_in_one_thread, recognizer, training_set, tmp_path / "killed")
+    processes.kill_after_lines(process, tmp_path / "killed/training.jsonl", 7)
     assert (tmp_path / "killed/resume/state.pt").is_file()
     recognizer.train(start, training_set, tmp_path / "killed", seed=3)
     for file in ("model.safetensors", "training.jsonl", "config.json", "tokens.json"):
         killed, whole = ((tmp_path / run / file).read_bytes() for run in ("killed", "whole"))
         assert killed == whole, file
+
+
+def train_in_one_thread(recognizer: Recognizer, training_set: Manifest, out: Path) -> None:
+    """Train as in this process, whose networks compute in one thread (see conftest.py)."""
+    torch.set_num_threads(1)
+    recognizer.train(recognizer.initial_checkpoint(), training_set, out, seed=3)
 
 
 def test_an_empty_training_set_is_refused_with_advice(

@@ -33,11 +33,13 @@ def test_transcripts_come_in_the_order_of_the_clips(
 def test_neither_the_batch_size_nor_the_neighbors_change_a_transcript(
     tiny_whisper: Checkpoint, clips: list[Utterance], options: dict[str, Any]
 ) -> None:
-    """Clips of 0.3 to 1.4 s, which with the margin have two lengths of context."""
-    speech = [replace(clip, lang="it" if number % 2 else None) for number, clip in enumerate(clips)]
+    """Clips of 0.3 to 1.3 s, which with the margin have two lengths of context."""
+    speech = [
+        replace(clip, lang="it" if number % 2 else None) for number, clip in enumerate(clips[:7])
+    ]
     alone = build_whisper(margin=1.5, decode_batch=1, **options)
     expected = list(alone.transcribe(tiny_whisper, speech))
-    assert len({utterance.pred_text for utterance in expected}) > len(clips) / 2
+    assert len({utterance.pred_text for utterance in expected}) > len(speech) / 2
     for size in (2, 5):
         recognizer = build_whisper(margin=1.5, decode_batch=size, **options)
         batched = list(recognizer.transcribe(tiny_whisper, speech))

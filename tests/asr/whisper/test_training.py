@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import processes
 from tests.asr.whisper.builders import (
     build_trainable,
     build_whisper,
     load_model,
     read_json_lines,
 )
-from twister_loop.asr._base import Recognizer
 from twister_loop.core.errors import EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
@@ -98,39 +94,16 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
     early_stopping_speech = Manifest.write(clips[:1], tmp_path / "dev")
     recognizer.train(tiny_whisper, training_set, tmp_path / "whole", 3, early_stopping_speech)
     killed = tmp_path / "killed"
-    kill_after_steps(7, recognizer, tiny_whisper, training_set, killed, early_stopping_speech)
+    process = processes.start(
+        recognizer.train, tiny_whisper, training_set, killed, 3, early_stopping_speech
+    )
+    processes.kill_after_lines(process, killed / "training.jsonl", 7)
     assert (killed / "resume").is_dir()
     assert not (killed / "model.safetensors").exists()
     recognizer.train(tiny_whisper, training_set, killed, 3, early_stopping_speech)
     evaluations = ["stopping.jsonl"] if recognizer.early_stopping_set else []
     for name in ("model.safetensors", "training.jsonl", "config.json", *evaluations):
         assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def kill_after_steps(
-    steps: int,
-    recognizer: Recognizer,
-    start: Checkpoint,
-    training_set: Manifest,
-    out: Path,
-    early_stopping_speech: Manifest,
-) -> None:
-    """Train in a process of its own, and kill it when its log has this many lines."""
-    arguments = f"{start!r}, {training_set!r}, {out!r}, 3, {early_stopping_speech!r}"
-    script = (
-        "from pathlib import Path, PosixPath, WindowsPath\n"
-        "from twister_loop.asr.whisper import EarlyStoppingOptions, WhisperRecognizer\n"
-        "from twister_loop.core.manifest import Manifest\n"
-        "from twister_loop.core.types import Checkpoint\n"
-        f"{recognizer!r}.train({arguments})\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script]) as process:
-        while process.poll() is None:
-            log = out / "training.jsonl"
-            if log.is_file() and log.read_bytes().count(b"\n") >= steps:
-                process.kill()
-            time.sleep(0.002)
-    assert process.returncode == -signal.SIGKILL
 
 
 def test_the_weights_of_every_epoch_can_be_kept_and_are_those_that_are_averaged(
@@ -161,11 +134,9 @@ def test_two_processes_train_like_one_that_accumulates_their_batches(
     training_set = Manifest.write(clips[:10], tmp_path / "filtered_labels")
     early_stopping_speech = Manifest.write(clips[10:], tmp_path / "dev")
     logs, weights, evaluations = [], [], []
-    for processes in (1, 2):
-        out = tmp_path / f"by-{processes}"
-        recognizer = build_trainable(
-            epochs=2, accumulate=2, processes=processes, stop={"set": "dev"}
-        )
+    for count in (1, 2):
+        out = tmp_path / f"by-{count}"
+        recognizer = build_trainable(epochs=2, accumulate=2, processes=count, stop={"set": "dev"})
         recognizer.train(tiny_whisper, training_set, out, 3, early_stopping_speech)
         evaluations.append(read_json_lines(out / "stopping.jsonl"))
         logs.append(read_json_lines(out / "training.jsonl"))
