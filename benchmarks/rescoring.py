@@ -1,9 +1,9 @@
-"""Word error rate of pseudo-labels before and after n-best rescoring, by weight, bonus and order.
+"""Word error rate of pseudo-labels before and after n-best rescoring, by beams, weight and bonus.
 
 python benchmarks/rescoring.py FOLDER [CLIPS]
 
 The data are the Italian pool of the IVR prompts, or CLIPS random clips of it, with pseudo-labels of
-untouched Whisper base. Transcripts are kept in FOLDER, so a second call only rescores.
+untouched Whisper base in CTranslate2. Transcripts are kept in FOLDER: a second call only rescores.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from twister_loop import Utterance
@@ -20,10 +21,15 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import ErrorCount
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation import metrics
-from twister_loop.pipeline.stages.rescoring import RescoringOptions, choose_text
+from twister_loop.pipeline.stages.rescoring import (
+    RescoringOptions,
+    choose_text,
+    make_prompt,
+)
 from twister_loop.pipeline.stages.text_selection import TextSelection, select_texts
 from twister_loop.text.key_terms import TermFinder
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
+from twister_loop.text.nbest import find_plausible
 
 NBEST = 5
 """Texts of the beam; five is OpenAI Whisper's own beam."""
@@ -45,7 +51,7 @@ def ivr(split: str) -> dict[str, object]:
 
 
 def main() -> None:
-    asr = Recognizer.build({"use": "whisper"})
+    asr = Recognizer.build({"use": "ctranslate2"})
     champion = BoundRecognizer(asr, asr.initial_checkpoint())
     out = Path(sys.argv[1])
     references = {
@@ -87,13 +93,25 @@ def rows(
     """Yield the rows of the table; all of them rescore the same beams."""
     beam_search = champion.recognizer.with_beam(NBEST, nbest=NBEST)
     assert beam_search
-    decoded = beam_search.transcribe(champion.checkpoint, labels)
-    answers = write_once(labels.folder.with_name("beams"), decoded)
-    beams = [answer.alternatives for answer in answers]
-    yield ("weight", "bonus", "order", "labels", "changed", "better", "worse", "WER")
-    yield ("---",) * 8
+    prompted_search = beam_search.with_prompt(make_prompt(texts, RescoringOptions().prompt_words))
+    assert prompted_search
+    beams, prompted = (
+        [
+            answer.alternatives
+            for answer in write_once(
+                labels.folder.with_name(name), search.transcribe(champion.checkpoint, labels)
+            )
+        ]
+        for name, search in (("beams", beam_search), ("prompted", prompted_search))
+    )
+    both = [
+        [plain, find_plausible(after_prompt, plain)]
+        for plain, after_prompt in zip(beams, prompted, strict=True)
+    ]
+    yield ("beams", "weight", "bonus", "order", "labels", "changed", "better", "worse", "WER")
+    yield ("---",) * 9
     before = [count_errors(label.text, truth) for label, truth in zip(labels, truths, strict=True)]
-    yield ("", "", "as labeled", str(len(before)), "", "", "", percent(before))
+    yield ("", "", "", "as labeled", str(len(before)), "", "", "", percent(before))
     oracle = [
         min(
             [count_errors(alternative.text, truth) for alternative in beam] or [old],
@@ -101,21 +119,21 @@ def rows(
         )
         for beam, truth, old in zip(beams, truths, before, strict=True)
     ]
-    yield ("", "", "the beam's best text", str(len(before)), "", "", "", percent(oracle))
+    yield ("plain", "", "", "the beam's best text", str(len(before)), "", "", "", percent(oracle))
     no_terms = TermFinder((), split_language_model_units)
     for order in (3, 1):
         sentences = (split_language_model_units(text.text or "", text.lang) for text in texts)
         language_model = KneserNey(sentences, order)
-        for bonus in (0.0, 1.0, 2.0):
-            for weight in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0):
+        for bonus, weight in product((0.0, 1.0, 2.0), (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)):
+            for name, lists in (("plain", [[beam] for beam in beams]), ("both", both)):
                 options = RescoringOptions(
                     texts=NBEST, prompt_words=0, weight=weight, bonus=bonus, order=order
                 )
                 rescored = [
-                    choose_text(options, language_model, no_terms, label, [beam])
-                    for label, beam in zip(labels, beams, strict=True)
+                    choose_text(options, language_model, no_terms, label, of_label)
+                    for label, of_label in zip(labels, lists, strict=True)
                 ]
-                yield row(options, rescored, before, truths)
+                yield (name, *row(options, rescored, before, truths))
 
 
 def row(

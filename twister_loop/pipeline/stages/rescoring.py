@@ -53,8 +53,8 @@ class RescoringOptions:
     Whisper."""
     prompt_words: Annotated[int, Range(0, 1000)] = 40
     """Number of the most frequent words of the text corpus in the prompt of the second beam; 0 for
-    no second beam, in half of the time. Labels of Italian telephone prompts had 16.9 % wrong words
-    with the plain beam alone, 16.1 % with the prompted one alone and 14.8 % with both."""
+    no second beam, in half of the time. Of the words of Italian and French telephone prompts 16.7
+    and 23.6 % were wrong with the plain beam, 16.4 and 22.8 % with both."""
     weight: Annotated[float, Range(0, 100)] = 0.3
     """Weight of the language model's log-probability beside the labeler's."""
     bonus: Annotated[float, Range(-100, 100)] = 0.0
