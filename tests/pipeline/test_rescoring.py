@@ -16,6 +16,7 @@ from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative
+from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.stages.rescoring import RescoringOptions, make_prompt, rescore
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
 
@@ -234,6 +235,38 @@ def test_held_out_texts_are_not_in_the_language_model(
     assert sentences == [split_language_model_units(text, "en") for text in toy.TEXTS]
     rejected = Manifest(finished.folder / "texts" / "rejected")
     assert held_out in {text.text for text in rejected}
+
+
+@dataclass(frozen=True)
+class OtherEngine(ToyRecognizer):
+    """Another engine for the weights of the toy recognizer, with a beam that prefers one text."""
+
+    beam: int = 1
+
+    def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> OtherEngine:
+        return replace(self, beam=beam)
+
+    def transcribe(
+        self, checkpoint: Checkpoint, speech: Iterable[Utterance]
+    ) -> Iterator[Utterance]:
+        alternatives = (Alternative(text="rescored", logprob=-0.1),) if self.beam > 1 else ()
+        for utterance in super().transcribe(checkpoint, speech):
+            yield replace(utterance, alternatives=alternatives)
+
+
+def test_a_round_rescores_with_the_engine_that_labeled(
+    world: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    plan = replace(
+        load(world, {"gates": []}),
+        labeler=Labeler(OtherEngine()),
+        rescore=RescoringOptions(prompt_words=0, weight=0.0),
+    )
+    finished = next_round(plan, world.parent / "run")
+    # The plan's own recognizer has no beam, so nothing can have fallen back to it.
+    assert {label.text for label in Manifest(finished.folder / "rescored")} == {"rescored"}
+    assert f"rescoring with {OtherEngine().name}: " in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,9 @@ class BestShare(Filter):
         return replace(self, keep=share, grow=0.0)
 
     def fit(self, manifest: Manifest) -> Self:
-        # By confidence as it is. Short labels are right or wrong by luck, but ranking them lower was
-        # worse for Italian labels (12 % wrong words among 1,230, with it 13 to 16 %) and no better
-        # for French ones.
+        # By confidence as it is. Short labels are right or wrong by luck, but ranking them lower
+        # was worse for Italian labels (12 % wrong words among 1,230, with it 13 to 16 %) and no
+        # better for French ones.
         confidences = defaultdict[Language | None, list[float]](list)
         for utterance in manifest:
             # What is rejected already would take places of labels that could be kept.
