@@ -46,6 +46,7 @@ insertions=0, hits=2))
             hypothesis: Normalized transcript.
             lang: Language of both.
         """
+        # Both texts share the letters that stand for their words, or no word would match.
         units = split_term_units(reference, self._measure)
         letters: dict[str, str] = {}
         return _align_terms(
@@ -133,11 +134,13 @@ def _find_place(pair: tuple[str, str], term: Span, places: Sequence[Span]) -> Sp
         return None
     reference, hypothesis = pair
     fewest = count_edits_within(reference, hypothesis)
+    # The first place that fits: a later one would leave fewer words for the terms that follow.
     for start, end in places:
         if abs(start - term[0]) > fewest:
             # As many insertions or deletions are needed before the term alone.
             continue
         before = count_edits_within(reference[: term[0]], hypothesis[:start], fewest)
+        # No number of errors is left for the rest, and rapidfuzz takes none below zero.
         if before > fewest:
             continue
         after = count_edits_within(reference[term[1] :], hypothesis[end:], fewest - before)

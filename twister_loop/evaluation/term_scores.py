@@ -118,6 +118,7 @@ def _score_set(
     """Return the terms of all models on one set."""
     counts: dict[str, list[TermCount]] = {}
     for model, report in reports.items():
+        # As it was when the report was made: a plan may have another one by now.
         normalizer = Normalizer.build(report.normalizer)
         counter = TermCounter(key_terms, normalizer, score.measure)
         utterances = list(_open_transcripts(report, score, decoding))
@@ -225,6 +226,7 @@ def _compare(
         )
         for column in (0, 1)
     )
+    # The wider of both: one knows that terms of a speaker go together, the other that few are few.
     low, high = _paired_interval(before, after)
     return TermChange(
         recall=RateDifference(

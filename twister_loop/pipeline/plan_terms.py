@@ -59,6 +59,7 @@ def describe_occurrences(
             plan.normalizer,
             plan.normalizer.measure or choose_measure(utterances),
         )
+        # A text beside itself: what is counted here is what reports will count.
         texts = [
             (plan.normalizer.normalize(line.text or "", line.lang), line.lang)
             for line in utterances

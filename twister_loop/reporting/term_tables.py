@@ -25,6 +25,7 @@ def term_rows(term_scores: Sequence[TermScores]) -> Iterator[tuple[str, str, str
             # A recall of nothing would look like a recall of 0 %.
             yield *place, "", NO_TERMS, ""
             continue
+        # The same order of models as in the tables of error rates.
         for model, counted in scores.models.items():
             yield *place, model, format_recall(counted), format_others(counted, scores.measure)
         if change := scores.changes.get("untouched"):

@@ -36,6 +36,7 @@ class TermFinder:
         """Return where terms occur, in order; of terms that overlap the first and longest one."""
         terms_by_first_unit = self._terms_by_first_unit(lang)
         spans = list[Span]()
+        # From left to right, as an occurrence may begin only where the last one ended.
         end = 0
         for start, unit in enumerate(units):
             for term in terms_by_first_unit.get(unit, ()) if start >= end else ():

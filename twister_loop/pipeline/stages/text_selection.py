@@ -171,6 +171,7 @@ def _draw(
         unlikeness
     )
     term_finder = TermFinder(key_terms, _split_words)
+    # One is enough: a text that is a list of terms is no better speech.
     has_term = [
         bool(term_finder.find(words, text.lang))
         for text, words in zip(texts, words_of_texts, strict=True)

@@ -89,6 +89,7 @@ def _round_rows(round_summary: RoundSummary) -> Iterator[dict[str, Any]]:
             for model, score in scores.items():
                 for measure in MEASURES:
                     count = score.count(measure)
+                    # Sets of a kind together have no recall of their own.
                     terms = counted_terms.get((set_name, decoded.decoding))
                     # Other words are counted by the measure that the set is read by.
                     is_own = terms is not None and measure == score.measure
