@@ -8,6 +8,7 @@ import pytest
 
 from tests.hostile import plant_hostile_modules
 from tests.operating import ROOT, TWISTER
+from twister_loop import load, refine
 from twister_loop.reporting.summary import summarize
 
 pytest.importorskip("prefect")
@@ -26,30 +27,23 @@ def twister(
     )
 
 
-def test_a_run_through_prefect_makes_the_same_folders_as_without(
+def test_a_run_through_prefect_makes_the_same_folders_as_without_in_any_working_directory(
     world: Path, tmp_path: Path
 ) -> None:
-    process = twister("run", world, tmp_path / "run", "--prefect", home=tmp_path / "prefect")
+    folder = tmp_path / "working-directory"
+    folder.mkdir()
+    witness = plant_hostile_modules(folder)
+    arguments = ("run", world, tmp_path / "run", "--prefect")
+    process = twister(*arguments, home=tmp_path / "prefect", folder=folder)
+    assert not witness.exists(), witness.read_text()
     assert process.returncode == 0, process.stderr
-    plain = twister("run", world, tmp_path / "plain", "--no-prefect", home=tmp_path / "prefect")
-    assert plain.returncode == 0, plain.stderr
+    list(refine(load(world), tmp_path / "plain"))
     for path in (tmp_path / "plain").rglob("manifest.jsonl"):
         twin = tmp_path / "run" / path.relative_to(tmp_path / "plain")
         assert twin.read_bytes() == path.read_bytes()
     assert [round_.accepted for round_ in summarize(tmp_path / "run").rounds] == [True, False]
     log = process.stdout + process.stderr
     assert "round-01/pseudo_labels" in log and "round-02/verdict" in log
-
-
-def test_no_module_of_the_working_directory_is_imported(world: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "working-directory"
-    folder.mkdir()
-    witness = plant_hostile_modules(folder)
-    arguments = ("round", world, tmp_path / "run", "--prefect")
-    process = twister(*arguments, home=tmp_path / "prefect", folder=folder)
-    assert process.returncode == 0, process.stderr
-    assert not witness.exists(), witness.read_text()
-    assert [round_.accepted for round_ in summarize(tmp_path / "run").rounds] == [True]
 
 
 def test_an_error_of_the_user_is_one_sentence_through_prefect_too(
