@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, Plan, Utterance, load, next_round
+from twister_loop import ConfigError, NothingNew, Plan, Utterance, load, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import read_json
@@ -152,10 +152,18 @@ def test_labeling_takes_the_time_of_the_teacher(world: Path) -> None:
     assert forecast.time.seconds["labeling"] == pytest.approx(expected)
 
 
-def test_the_share_of_best_labels_grows_with_the_rounds(world: Path, tmp_path: Path) -> None:
-    filters = {"pseudo": [{"use": "best_share", "keep": 0.5, "grow": 0.2}]}
-    plan = load(world, {"filters": filters, "gates": [], "rounds": 2})
-    for share in (0.5, 0.7):
+def test_the_share_of_best_labels_grows_although_rounds_are_refused(
+    world: Path, tmp_path: Path
+) -> None:
+    filters = {"pseudo": [{"use": "best_share", "keep": 0.8, "grow": 0.2}]}
+    # A recognizer that makes no errors gains nothing.
+    asr = {"use": "toy", "letters": LETTERS}
+    plan = load(world, {"filters": filters, "gates": ["minimum_gain"], "asr": asr, "rounds": 3})
+    for share in (0.8, 1.0):
         done = next_round(plan, tmp_path / "run")
         inputs = json.dumps(read_json(done.folder / "filtered_labels" / "made.json"))
         assert f'"keep": {share}, "grow": 0.0' in inputs
+        assert not done.verdict.accepted
+    # All labels are kept by now, so a third round would be the second one again.
+    with pytest.raises(NothingNew):
+        next_round(plan, tmp_path / "run")

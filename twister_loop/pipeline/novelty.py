@@ -1,17 +1,17 @@
 """News for a round: nothing is made again from what an earlier round was made from.
 
 A round is worth its hours if one of these is new: audio or texts (also human, replayed or held-out
-speech), the plan, or the champion: its labels of the same audio are better. Nothing else is news:
-not a voice that would train further, not the seed of the round, not a file under another name. So a
-candidate that the gates or a person refused, or that a rollback took back, is not made again until
-something else is new.
+speech), the plan, the share of labels that it keeps, or the champion: its labels of the same audio
+are better. Nothing else is news: not a voice that would train further, not the seed of the round,
+not a file under another name. So a candidate that the gates or a person refused, or that a rollback
+took back, is not made again until something else is new.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..core.manifest import Manifest
 from ..core.progress import show_progress
 from ..core.tallies import Tally
 from ..core.types import TEXT_ONLY
+from ..data.filters._base import Filter
 from .plan import Plan
 from .run_check import read_note
 from .run_folder import RunFolder, approval_of, is_approved, round_number, verdict_of
@@ -41,12 +42,15 @@ def champion_number(run_folder: RunFolder) -> int:
     return round_number(folder) if folder else 0
 
 
-def check_something_new(run_folder: RunFolder, prepared: Path) -> None:
+def check_something_new(
+    run_folder: RunFolder, prepared: Path, filters: Sequence[Filter] = ()
+) -> None:
     """Check that no finished round had the same plan, the same champion and the same lists.
 
     Args:
         run_folder: The run.
         prepared: Folder of the next round, with its note and its lists.
+        filters: The plan's filters of pseudo-labels, which may keep more in a later round.
 
     Raises:
         NothingNew: One had; the next round would make much the same candidate again.
@@ -56,6 +60,9 @@ def check_something_new(run_folder: RunFolder, prepared: Path) -> None:
     for folder in reversed(run_folder.finished_rounds):
         # Its lists lost lines since it was trained, so it had more than they say.
         if removal_dates(run_folder.path, round_number(folder)):
+            continue
+        number = round_number(folder)
+        if any(filter_.in_round(number) != filter_.in_round(now["round"]) for filter_ in filters):
             continue
         before = read_note(folder)
         champion = run_folder.champion_before(folder)

@@ -131,7 +131,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
             sets=inputs.sets,
         )
         protection.save(scratch / INPUTS)
-        check_something_new(run_folder, scratch)
+        check_something_new(run_folder, scratch, plan.pseudo_filters)
         _check_space(plan, run_folder, inputs)
         _log_warnings(plan, run_folder, inputs)
     except Exception:
