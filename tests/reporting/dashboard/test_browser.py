@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from tests import world as toy
+from tests.windowed import run_rounds
 from twister_loop import Approval, Manifest, Utterance
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.tallies import Tally
@@ -322,3 +323,15 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
     open_page(page, f"{served}/compare?first=one/round-01&second=three/round-01")
     assert "test is left out" in page.inner_text("main")
     assert page.locator("tbody tr").count() >= 2
+
+
+def test_key_terms_stand_below_the_error_rates(page: playwright.Page, tmp_path: Path) -> None:
+    run = run_rounds(tmp_path, rounds=1, terms=["pack my", "jugs", "天気"])
+    dashboard.write_page(run)
+    open_page(page, (run / "index.html").as_uri())
+    rows = page.locator("[aria-label='key terms by set'] tbody tr").all_inner_texts()
+    candidate = next(row for row in rows if row.startswith("dev") and "candidate" in row)
+    assert "own context" in candidate and "2 of 2, 100.0 %" in candidate
+    assert "+100.00" in candidate and "WER 0.00" in candidate
+    assert any(row.startswith("test") and "no term occurs" in row for row in rows)
+    assert any("30 s windows" in row and "CER" in row for row in rows)

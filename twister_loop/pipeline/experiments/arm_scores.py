@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.types import Measure, Report
+from ...core.types import Measure, Report, TermCount
 from ...evaluation import metrics
 from ...evaluation.evidence import Decoding, Outcome
 from ...evaluation.outcomes import load_outcomes
@@ -73,6 +73,7 @@ def _score_set(set_name: str, decoding: Decoding, outcomes: SetOutcomes) -> Iter
                 )
                 for counted in MEASURES
             },
+            term_count=_add_terms(outcomes[arm]),
             rate_by_seed=tuple(float(rate) for rate in arm_errors.rates),
             change=(
                 None if is_untouched else estimate_difference(arm_errors, untouched, groupings)
@@ -88,6 +89,12 @@ def _score_set(set_name: str, decoding: Decoding, outcomes: SetOutcomes) -> Iter
                 else None
             ),
         )
+
+
+def _add_terms(seeds: Sequence[Outcome]) -> TermCount | None:
+    """Return recall of terms and errors on other words over all seeds; None without terms."""
+    counts = [outcome.score.term_count for outcome in seeds if outcome.score.term_count]
+    return sum(counts, TermCount()) if counts else None
 
 
 def group_utterances(outcome: Outcome) -> Groupings:

@@ -26,10 +26,10 @@ class ArmScore:
     """Errors by every measure, added over the seeds."""
     rate_by_seed: tuple[Share, ...]
     """Error rate of every seed that was trained; one for the untouched model."""
-    change: ArmDifference | None = None
     term_count: TermCount | None = None
     """Recall of key terms and errors on other words, added over the seeds; None if the plan names
     no terms."""
+    change: ArmDifference | None = None
     """Change from the untouched model to this arm; None for the untouched model itself."""
     full_loop_difference: ArmDifference | None = None
     """Full loop minus this arm; None for the full loop itself, and without one."""
