@@ -26,10 +26,10 @@ from . import _espeak, _kokoro
 from ._drawing import make_generator
 from ._untrained import UntrainedSynthesizer
 
-PROVEN_STYLES = ("jm_kumo",)
-"""The style of the packages that Whisper base understands best, on 12 texts a language: CER 0.6 %
-in Italian, 2.1 in Spanish and 15.6 in Czech; jf_alpha has 8.7, 3.6 and 22.6. Others were not
-tried."""
+PROVEN_STYLES = ("jm_kumo", "jf_gongitsune")
+"""The styles of the packages that Whisper base understands best, a man's and a woman's, so that
+their mixtures are many speakers: CER 0.6 and 1.8 % on 12 Italian texts. Of the others jf_nezumi has
+2.8, jf_alpha 6.5 and jf_tebukuro 9.3 (BENCHMARKS.md)."""
 MAX_LEFT_OUT: Share = 0.1
 """Largest share of the phonemes of a text that the model may lack; beyond it the text is an
 error."""
@@ -46,7 +46,8 @@ class KokoroSynthesizer(UntrainedSynthesizer):
     takes those of the package."""
     styles: tuple[str, ...] = ()
     """Styles to draw from; a text is spoken by a mixture of two of them, or by the only one. Empty
-    takes all of `folder`, or the most intelligible one of the package (jm_kumo)."""
+    takes all of `folder`, or the most intelligible ones of the package (jm_kumo and
+    jf_gongitsune)."""
     slowest: Annotated[float, Range(0.5, 2)] = 0.9
     """Lowest speed that is drawn; 1 is the model's own."""
     fastest: Annotated[float, Range(0.5, 2)] = 1.2

@@ -73,7 +73,7 @@ class PoolChannel:
         return cls(folder)
 
 
-@stage(version=1)
+@stage(version=2)
 def measure_pool_channel(
     synthesizer: Synthesizer,
     voice: Checkpoint,

@@ -61,7 +61,7 @@ def train_voice(
     return synthesizer.train(start, verified, texts, champion, out, seed).save(out)
 
 
-@stage(version=3)
+@stage(version=4)
 def try_voice(
     synthesizer: Synthesizer,
     voice: Checkpoint,
@@ -97,7 +97,7 @@ def try_voice(
     ).save(out)
 
 
-@stage(version=3)
+@stage(version=4)
 def synthesize(
     synthesizer: Synthesizer,
     voice: Checkpoint,
