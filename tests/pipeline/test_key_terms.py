@@ -16,9 +16,11 @@ from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.evaluation.term_scores import score_terms
+from twister_loop.pipeline.experiments.arm_scores import score_arms
 from twister_loop.pipeline.experiments.fine_tuning import run_study
 from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.pipeline.stages.evaluation import evaluate, judge
+from twister_loop.reporting.comparison import _score_table
 from twister_loop.text.normalizers.basic import Basic
 
 
@@ -120,8 +122,8 @@ def test_the_verdict_tells_where_recall_fell_and_no_gate_decides_by_it(
     assert verdict.accepted
     [development, retention] = verdict.lost_terms
     assert development.startswith(
-        "development: recall of terms fell from 2 to 1 of 2 occurrences, -50.00 (-100.00 to +39.82) "
-        "points (may be chance); errors on other words +"
+        "development: recall of terms fell from 2 to 1 of 2 occurrences, "
+        "-50.00 (-100.00 to +39.82) points (may be chance); errors on other words +"
     )
     assert retention.startswith("retention: ") and development in caplog.text
     assert verdict_of_losing(tmp_path / "c", losing, whole).lost_terms == ()
@@ -173,3 +175,19 @@ def test_many_terms_are(tmp_path: Path) -> None:
     assert -1 == change.recall.rate <= change.recall.high < -0.6
     loss = scores.describe_loss()
     assert loss and "(shown)" in loss and scores.models["candidate"].others.length == 0
+
+
+def test_a_comparison_has_them_for_every_arm(tmp_path: Path) -> None:
+    folders = {
+        missed: report_of(tmp_path / missed, missed).folder for missed in ("jugs", "vex", "x")
+    }
+    untouched, *seeds = folders.values()
+    rows = list(score_arms(untouched, {"self-training": seeds}, Basic()))
+    counts = {(row.set_name, row.arm): row.term_count for row in rows}
+    of_arm = counts["test", "self-training"]
+    assert of_arm and of_arm.recall.total == 4, "of both seeds"
+    of_untouched = counts["test", "untouched"]
+    assert of_untouched and (of_untouched.recall.count, of_untouched.recall.total) == (1, 2)
+    table = "\n".join(_score_table([row for row in rows if row.set_name == "test"]))
+    assert "| terms recalled, all seeds | errors on other words, % |" in table
+    assert "| 1 of 2, 50.0 % | WER " in table
