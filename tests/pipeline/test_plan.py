@@ -134,6 +134,8 @@ def test_every_shipped_plan_begins_with_the_command_that_runs_it(path: Path) -> 
     if path.stem == "toy":  # its data come with the command
         assert first == "# twister demo --toy"
         return
+    if first.startswith("# twister check my.yaml, then: twister run my.yaml runs/mine"):
+        return  # a plan to copy and to fill in
     command = "compare" if path.stem.startswith("compare") else "run"
     assert first.startswith(f"# twister {command} configs/{path.name} runs/")
 

@@ -82,6 +82,8 @@ class Recognizer(Part):
     round says nothing about the held-out sets."""
     can_average: ClassVar[bool] = False
     """True for an engine that has `average_weights`."""
+    default_averaging: ClassVar[tuple[int, float]] = (1, 1.0)
+    """`trainings` and `interpolate` of a plan that does not name them."""
 
     decoder_version: ClassVar[int] = 1
     """Raise it when the same weights and audio would give another transcript than before."""

@@ -25,7 +25,7 @@ from ..evaluation.outcomes import find_invalid_sets
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
 from . import plan_checks
-from .default_rescoring import choose_rescoring
+from .default_recipe import choose_averaging, choose_rescoring
 from .default_voices import choose_default_voices
 from .execution.shards import Cluster
 from .plan import Labeler, Plan, VoicePlan
@@ -109,6 +109,7 @@ class PlanBuilder:
         mix = self._mix(document, [*pool, *texts, *human, *replay], synthetic=bool(voices))
         augment = self._augmentation(document.augment) if document.augment else None
         cluster = self._part(Cluster, "cluster", document.cluster) if document.cluster else None
+        trainings, interpolate = choose_averaging(document, asr) if asr else (1, 1.0)
         # A part that could not be built has left its error above, so None means errors here.
         if self.errors or not (asr and labeler and normalizer and mix):
             raise PlanError(self.errors)
@@ -130,8 +131,8 @@ class PlanBuilder:
             teacher=teacher,
             references=references,
             start=document.start,
-            trainings=document.trainings,
-            interpolate=document.interpolate,
+            trainings=trainings,
+            interpolate=interpolate,
             voices=tuple(voice for voice in voices if voice),
             default_voices=default_voices,
             scan=document.scan,

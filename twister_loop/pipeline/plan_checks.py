@@ -121,6 +121,7 @@ def _check_labeler(asr: Recognizer, labeler: Recognizer) -> Iterator[str]:
     """Yield an error for a labeler that cannot read the weights of the recognizer."""
     if labeler.name == asr.name:
         return
+    # Several engines may decode the same weights, so the weights are compared and not the names.
     theirs, ours = (
         recognizer.preview_checkpoint(recognizer.find_weights()) for recognizer in (labeler, asr)
     )
@@ -133,10 +134,11 @@ def _check_labeler(asr: Recognizer, labeler: Recognizer) -> Iterator[str]:
 
 def _check_averaging(document: PlanDocument, asr: Recognizer) -> Iterator[str]:
     """Yield an error for weights that cannot be averaged, or would be deleted although wanted."""
-    if document.trainings == 1 and document.interpolate == 1:
+    wants_mean = (document.trainings or 1) > 1
+    if not wants_mean and document.interpolate in (None, 1):
         return
     if not asr.can_average:
-        key = "trainings" if document.trainings > 1 else "interpolate"
+        key = "trainings" if wants_mean else "interpolate"
         reason = (
             "cannot average weights"
             if asr.pretrained

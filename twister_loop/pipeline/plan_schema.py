@@ -87,8 +87,8 @@ class PlanDocument:
     teacher: Spec | str | None = None
     references: dict[str, Spec | str] = field(default_factory=dict)
     start: Literal["champion", "untouched"] = "untouched"
-    trainings: Annotated[int, Range(1, 16)] = 1
-    interpolate: Annotated[float, Range(above=0, high=1)] = 1.0
+    trainings: Annotated[int, Range(1, 16)] | None = None
+    interpolate: Annotated[float, Range(above=0, high=1)] | None = None
     text_selection: TextSelection = field(default_factory=TextSelection)
     rescore: RescoringOptions | TrueOrFalse | None = None
     voices: dict[str, Spec | str] | None = None

@@ -117,6 +117,13 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
         LeakError: Held-out speech is also in the training data.
         StaleError: The folder holds a study of other data.
     """
+    if plan.trainings > 1 or plan.interpolate < 1:
+        log.info(
+            "a study trains every model once and evaluates the trained weights as they are, so "
+            "`trainings: %d` and `interpolate: %g` are not used",
+            plan.trainings,
+            plan.interpolate,
+        )
     if not plan.human:
         raise ConfigError(
             "human: a study trains on transcribed speech, and the plan names none under `human`"
@@ -125,13 +132,6 @@ def run_study(plan: Plan, folder: Path, from_scratch: Sequence[Recognizer]) -> S
     if run_folder.round_folders:
         raise ConfigError(f"{folder}: a run with rounds, and no study; name another folder")
     with run_folder.locked():
-    if plan.trainings > 1 or plan.interpolate < 1:
-        log.warning(
-            "a study trains every model once and evaluates the trained weights as they are, so "
-            "`trainings: %d` and `interpolate: %g` are not used",
-            plan.trainings,
-            plan.interpolate,
-        )
         inputs = _list_inputs(plan, folder)
         reports = dict(_evaluate_models(plan, folder, inputs, from_scratch))
         rows = tuple(

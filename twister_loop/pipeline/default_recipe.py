@@ -1,10 +1,14 @@
-"""Rescoring of a plan that does not mention it: wherever there are texts and a beam."""
+"""What a plan gets that it does not mention: rescoring of labels, and the averaging of trainings.
+
+Each is what measurements were best with (BENCHMARKS.md). Voices have `default_voices`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ..asr._base import Recognizer
+from .plan_schema import PlanDocument
 from .stages.rescoring import RescoringOptions
 
 
@@ -38,3 +42,20 @@ def choose_rescoring(
         return None
     has_prompt = all(decoder.with_prompt("") for decoder in decoders)
     return options if has_prompt else RescoringOptions(prompt_words=0)
+
+
+def choose_averaging(document: PlanDocument, asr: Recognizer) -> tuple[int, float]:
+    """Return the number of trainings of a round, and the share of the trained weights.
+
+    >>> from twister_loop.asr.whisper.recognizer import WhisperRecognizer
+    >>> document = PlanDocument(pool="pool/", asr="whisper", development={})
+    >>> choose_averaging(document, WhisperRecognizer())
+    (2, 0.5)
+    """
+    # The epochs that a plan wants to keep are those of a single training.
+    keeps_epochs = getattr(asr, "keep_epochs", False) and not document.keep.trainings
+    trainings, interpolate = (1, 1.0) if keeps_epochs else asr.default_averaging
+    return (
+        trainings if document.trainings is None else document.trainings,
+        interpolate if document.interpolate is None else document.interpolate,
+    )
