@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import world as toy
+from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio.recording_channel import average_channels, measure_channel, measure_distance
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.pipeline.execution.shards import RepeatedTexts
+from twister_loop.pipeline.stages import pool_channel
 from twister_loop.pipeline.stages.pool_channel import (
     ChannelRecord,
     PoolChannel,
@@ -25,6 +28,7 @@ from twister_loop.pipeline.stages.pool_channel import (
 from twister_loop.pipeline.stages.voices import synthesize
 from twister_loop.tts._drawing import make_generator
 from twister_loop.tts._untrained import UntrainedSynthesizer
+from twister_loop.tts.toy import ToySynthesizer
 
 SECONDS = 1.5
 TEXTS = [Utterance(id=f"text-{number}", text="a", lang="it") for number in range(12)]
@@ -185,3 +189,29 @@ def test_clips_are_averaged_with_those_of_their_own_kind(tmp_path: Path, texts: 
     measured = ChannelRecord.load(measure(texts, labels, tmp_path / "v" / "channel").folder)
     bandwidths = sorted(clip.bandwidth for clip in measured.pool)
     assert max(bandwidths[:20]) < 3000 and min(bandwidths[20:]) > 7000
+
+
+@pytest.mark.parametrize(
+    ("changes", "sounds_like_the_pool", "made_by"),
+    [
+        ({}, False, "toy+pool_channel"),
+        ({"pool_channel": False}, False, "toy"),
+        ({}, True, "toy"),
+    ],
+)
+def test_the_trial_of_a_round_hears_speech_with_the_channel_that_it_needs(
+    changes: dict[str, bool],
+    sounds_like_the_pool: bool,
+    made_by: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ToySynthesizer, "sounds_like_the_pool", sounds_like_the_pool)
+    # The toy world has a few clips of a second.
+    monkeypatch.setattr(pool_channel, "FEWEST_CLIPS", 1)
+    monkeypatch.setattr(pool_channel, "SHORTEST_CLIP", 0.1)
+    voices = {"voices": {"tones": {"use": "toy", **changes}}}
+    done = next_round(load(toy.build(tmp_path), voices), tmp_path / "run")
+    trial = Manifest.load(done.folder / "voices" / "tones" / "trial")
+    assert {utterance.made_by for utterance in trial} == {made_by}
+    assert (done.folder / "voices" / "tones" / "channel").exists() == ("+" in made_by)
