@@ -34,7 +34,16 @@ def untimed_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return write_tiny_whisper(tmp_path_factory.mktemp("untimed-whisper"), SPECIAL_TOKENS)
 
 
-def write_tiny_whisper(folder: Path, special_tokens: list[str]) -> Checkpoint:
+@pytest.fixture(scope="session")
+def brief_whisper(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The same with room for 96 tokens, since random weights go on to the limit."""
+    folder = tmp_path_factory.mktemp("brief-whisper")
+    return write_tiny_whisper(folder, [*SPECIAL_TOKENS, *TIMESTAMPS], token_limit=96)
+
+
+def write_tiny_whisper(
+    folder: Path, special_tokens: list[str], token_limit: int = 448
+) -> Checkpoint:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     alphabet = pytest.importorskip("tokenizers").pre_tokenizers.ByteLevel.alphabet()
@@ -52,6 +61,7 @@ def write_tiny_whisper(folder: Path, special_tokens: list[str]) -> Checkpoint:
         transformers.WhisperConfig(
             vocab_size=len(tokenizer),
             num_mel_bins=80,
+            max_target_positions=token_limit,
             d_model=32,
             encoder_layers=2,
             decoder_layers=2,
@@ -71,7 +81,7 @@ def write_tiny_whisper(folder: Path, special_tokens: list[str]) -> Checkpoint:
         no_timestamps_token_id=to_id("<|notimestamps|>"),
         suppress_tokens=[],
         begin_suppress_tokens=[end_token],
-        max_length=448,
+        max_length=token_limit,
     )
     model.save_pretrained(folder)
     processor = transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer)

@@ -191,7 +191,7 @@ def test_recordings_that_cannot_be_read_have_an_error_and_the_others_a_text(
 
 @pytest.mark.parametrize("options", [{}, {"long_form": "segments"}, {"beam": 2}])
 def test_a_text_does_not_depend_on_batch_and_neighbors(
-    tiny_whisper: Checkpoint,
+    brief_whisper: Checkpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, Any],
@@ -205,9 +205,9 @@ def test_a_text_does_not_depend_on_batch_and_neighbors(
     monkeypatch.setattr(vad, "find_segments", lambda *_: iter([(1.0, 3.0), (20.0, 4.0)]))
     speech = [write_noise(tmp_path, name, 30.5 + len(name)) for name in ("a", "bb")]
     speech.insert(1, write_noise(tmp_path, "short", 1.0))
-    together = list(build_whisper(decode_batch=4, **options).transcribe(tiny_whisper, speech))
+    together = list(build_whisper(decode_batch=4, **options).transcribe(brief_whisper, speech))
     for utterance, alone in zip(together, speech, strict=True):
-        [expected] = build_whisper(decode_batch=1, **options).transcribe(tiny_whisper, [alone])
+        [expected] = build_whisper(decode_batch=1, **options).transcribe(brief_whisper, [alone])
         assert (utterance.pred_text, utterance.segments) == (
             expected.pred_text,
             expected.segments,
