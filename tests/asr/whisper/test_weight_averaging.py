@@ -135,7 +135,7 @@ def test_noise_on_the_student_is_drawn_anew_in_every_training_of_an_average(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from twister_loop.asr.whisper import training
+    from twister_loop.asr.whisper import dataset
 
     whisper = build_trainable(
         epochs=6, batch=1, margins=[0.2, 0.2], full_windows=0, spec_augment=True
@@ -143,17 +143,18 @@ def test_noise_on_the_student_is_drawn_anew_in_every_training_of_an_average(
     training_set = Manifest.write(clips[:1], tmp_path / "mixture")
     effects = (RandomEffect(Speed(factors=(0.8, 1.25)), probability=0.5),)
     augmentation = Augmentation(effects, when="reading")
-    masks: list[np.ndarray] = []
-    compute_loss = training.compute_loss
+    drawn: list[tuple[int, np.ndarray]] = []
+    mask_features = dataset.mask_features
 
-    def record(whisper: Any, batch: Any, dtype: Any) -> Any:
-        masks.append((batch.features == 0).numpy())  # masked, in a clip without digital silence
-        return compute_loss(whisper, batch, dtype)
+    def record(features: Any, frames: Any, rng: Any) -> Any:
+        masked = mask_features(features, frames, rng)
+        drawn.append((frames[0], (masked == 0).numpy()))  # no feature is 0 by itself
+        return masked
 
-    monkeypatch.setattr(training, "compute_loss", record)
-    trained, masks_by_training = [], []
+    monkeypatch.setattr(dataset, "mask_features", record)
+    trained, drawn_by_training = [], []
     for number in (1, 2):
-        masks.clear()
+        drawn.clear()
         trained.append(
             fine_tune(
                 whisper,
@@ -164,13 +165,12 @@ def test_noise_on_the_student_is_drawn_anew_in_every_training_of_an_average(
                 out=tmp_path / str(number),
             )
         )
-        masks_by_training.append(list(masks))
-    first, second = masks_by_training
-    # By speed, so in other lengths; and of clips of one length never the same bands and times.
-    lengths = [[mask.shape[-1] for mask in of_training] for of_training in (first, second)]
-    assert all(len(set(of_training)) > 1 for of_training in lengths) and lengths[0] != lengths[1]
-    assert all(mask.any() for mask in (*first, *second))
-    assert not any(np.array_equal(mask, other) for mask in first for other in second)
+        drawn_by_training.append(list(drawn))
+    first, second = drawn_by_training
+    speeds = [[frames for frames, _ in of_training] for of_training in (first, second)]
+    assert all(len(set(of_training)) > 1 for of_training in speeds) and speeds[0] != speeds[1]
+    assert all(mask.any() for _, mask in (*first, *second))
+    assert not any(np.array_equal(mask, other) for _, mask in first for _, other in second)
     mean = average_weights(whisper, trained, tiny_whisper, 0.5, out=tmp_path / "mean")
     [transcribed] = build_whisper().transcribe(mean, clips[:1])
     assert transcribed.error is None

@@ -73,7 +73,10 @@ class ExactMean:
             # float64 holds a sum of float32 numbers exactly unless they differ by a factor of some
             # 2 ** 26, so the mean does not depend on the order of the epochs.
             addend = share * weight.detach().cpu().double()
-            self._sums[name] = self._sums[name] + addend if name in self._sums else addend
+            if name in self._sums:
+                self._sums[name] += addend  # in place: sums are the largest tensors here
+            else:
+                self._sums[name] = addend
 
     def mean(self) -> dict[str, torch.Tensor]:
         return {

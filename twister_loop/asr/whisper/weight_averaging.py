@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 
 from ...core.errors import EngineError
-from ...core.types import Checkpoint
+from ...core.types import Checkpoint, Seconds
 from .._training.averaging import ExactMean
 from .model import Whisper
 from .model_folder import weights_folder
+from .published import describe_model
 
 
 def average_weights(
@@ -34,24 +35,18 @@ def average_weights(
     Raises:
         EngineError: the models differ in size, or a folder holds no Whisper.
     """
-    mean, margins = ExactMean(), list[float]()
-    # One after the other: at its peak this takes the sums and one model, less than training did.
-    for checkpoint in trained:
-        whisper = _load(checkpoint)
-        # Parameters and not the file's tensors: a tied weight is listed once.
-        mean.update(dict(whisper.model.named_parameters()))
-        margins.append(whisper.effective_margin(0))
-    shapes = {name: weight.shape for name, weight in whisper.model.named_parameters()}
+    if interpolate < 1 and describe_model(untouched).sizes != describe_model(trained[0]).sizes:
+        raise EngineError(
+            f"{weights_folder(trained[0])} has weights of other sizes than the untouched model "
+            f"{weights_folder(untouched)}, so nothing lies between them; set `interpolate: 1`, "
+            "or name the model in `asr` that the run began with"
+        )
+    mean = ExactMean()
+    margins = [_add(mean, checkpoint) for checkpoint in trained]
     if interpolate < 1:
-        initial = dict(_load(untouched).model.named_parameters())
-        if {name: weight.shape for name, weight in initial.items()} != shapes:
-            raise EngineError(
-                f"{weights_folder(trained[0])} has weights of other sizes than the untouched model "
-                f"{weights_folder(untouched)}, so nothing lies between them; set `interpolate: 1`, "
-                "or name the model in `asr` that the run began with"
-            )
         # So that the trained weights make up `interpolate` of the whole.
-        mean.update(initial, share=len(trained) * (1 - interpolate) / interpolate)
+        _add(mean, untouched, share=len(trained) * (1 - interpolate) / interpolate)
+    whisper = _load(trained[0])
     whisper.model.load_state_dict(mean.mean(), strict=False)  # the second name of tied weights
     # The mean can be decoded with a margin that all of them have learned.
     whisper.model.config.trained_margin = max(margins)
@@ -60,6 +55,15 @@ def average_weights(
     whisper.model.save_pretrained(out)
     whisper.processor.save_pretrained(out)
     return Checkpoint("whisper", out)
+
+
+def _add(mean: ExactMean, checkpoint: Checkpoint, share: float = 1.0) -> Seconds:
+    """Add the weights of a checkpoint to a mean, and return its least margin."""
+    # One model at a time: with the sums this takes the memory of a training, and no more.
+    whisper = _load(checkpoint)
+    # Parameters and not the file's tensors: a tied weight is listed once.
+    mean.update(dict(whisper.model.named_parameters()), share)
+    return whisper.effective_margin(0)
 
 
 def _load(checkpoint: Checkpoint) -> Whisper:
