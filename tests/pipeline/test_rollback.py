@@ -191,7 +191,7 @@ def test_the_next_round_goes_on_from_the_older_champion_as_the_log_says(
     add_text(world, "five quacking zephyrs jolt my wax bed")
     with caplog.at_level(logging.INFO):
         finished = next_round(plan, run)
-    assert f"round 3 in {finished.folder}, from the candidate of round 1" in caplog.text
+    assert f"round 3 in {finished.folder}, champion: the candidate of round 1" in caplog.text
     inputs = read_json(finished.folder / "pseudo_labels" / "made.json")["from"]
     first, second = run / "round-01", run / "round-02"
     assert inputs["checkpoint"] == digest(first / "candidate")

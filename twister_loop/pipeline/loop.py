@@ -187,10 +187,13 @@ def _prepare_and_run(plan: Plan, run_folder: RunFolder, run_stage: StageRunner) 
         inputs = prepare_round(plan, run_folder)
         champion = run_folder.champion_folder
         log.info(
-            "round %d in %s, from %s",
+            "round %d in %s, champion: %s; training starts from the %s weights",
             round_number(inputs.folder),
             inputs.folder,
-            f"the candidate of round {round_number(champion)}" if champion else "untouched weights",
+            f"the candidate of round {round_number(champion)}"
+            if champion
+            else "the untouched model",
+            plan.start,
         )
         # Before the round is finished: a kill between its verdict and `prune` must not be
         # forgotten.
