@@ -615,3 +615,20 @@ def test_the_command_prints_the_tables_and_resumes(
     assert ": not shown" in printed and "no difference is claimed" not in printed
     with pytest.raises(SystemExit):
         main(["compare", str(plan_path), str(folder), "--seeds", "0"])
+
+
+def test_plain_self_training_knows_no_texts(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "pool: pool/\ntexts: texts.txt\nlanguage: it\nasr: whisper\nvoices: {v: concatenative}\n"
+        "development: {dev: dev/}\ntest: {test: test/}\n"
+    )
+    arms = build_arms(load(path), ONE_ROUND)
+    used = {name: (arm.rescore is not None, len(arm.voices)) for name, arm in arms.items()}
+    assert used == {
+        "self-training": (False, 0),
+        "rescored labels, no voice": (True, 0),
+        "labels of all clips": (False, 0),
+        "voice only": (True, 1),
+        "full loop": (True, 1),
+    }

@@ -14,6 +14,7 @@ from .growing_pool import with_growing_pool
 
 UNTOUCHED = "untouched"
 SELF_TRAINING = "self-training"
+RESCORED_LABELS = "rescored labels, no voice"
 ALL_LABELS = "labels of all clips"
 KEPT_REFERENCES = "references of the kept clips"
 VOICE_ONLY = "voice only"
@@ -77,8 +78,12 @@ def build_arms(plan: Plan, options: CompareOptions) -> dict[str, Plan]:
 
 def _single_round_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
     """Yield the arms of one round, from the fewest parts of the loop to the ceiling."""
-    self_training = replace(full_loop, voices=(), mix=plan.mix.without("synthetic"))
+    without_voices = replace(full_loop, voices=(), mix=plan.mix.without("synthetic"))
+    # Plain self-training knows no texts: neither voices nor a language model.
+    self_training = replace(without_voices, rescore=None)
     yield SELF_TRAINING, self_training
+    if plan.rescore:
+        yield RESCORED_LABELS, without_voices
     if plan.pseudo_filters:
         yield ALL_LABELS, replace(self_training, pseudo_filters=())
     without_labels = plan.mix.without("synthetic").without("pseudo")
