@@ -189,3 +189,13 @@ def test_a_run_that_cannot_be_made_is_refused_by_every_command(
         message = capsys.readouterr().err
         assert message.startswith("twister: ") and "Errno" not in message
     assert main(["check", str(world), str(folder / run)]) == 2
+
+
+def test_gates_are_not_judged_by_the_beginning_of_a_set(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twister_loop.pipeline.forecast.SET_LISTING_SECONDS", -1.0)
+    code, printed = check([str(world)], capsys)
+    assert code == 0
+    assert "development.dev: its listing was ended" in printed
+    assert "of cases" not in printed and "infinitely" not in printed

@@ -15,6 +15,8 @@ from .plan import Plan
 
 LISTING_SECONDS: Seconds = 2.0
 """Time after which the listing of a corpus ends, so that a forecast of a large pool is quick."""
+SET_LISTING_SECONDS: Seconds = 10.0
+"""The same for held-out sets: they are smaller, and only a whole set tells what gates will see."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def list_data(plan: Plan) -> dict[str, tuple[Corpus, ...]]:
     }
 
 
-def list_utterances(corpora: Sequence[Corpus]) -> Listing:
+def list_utterances(corpora: Sequence[Corpus], seconds: Seconds = LISTING_SECONDS) -> Listing:
     """List corpora until the time is up; headers give the durations."""
     utterances = list[Utterance]()
     # By the clock and not by a number: a header on a network disk takes a hundred times longer.
-    deadline = time.monotonic() + LISTING_SECONDS
+    deadline = time.monotonic() + seconds
     try:
         with audio.trusting_headers():
             for corpus in corpora:

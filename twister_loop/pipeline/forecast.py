@@ -19,7 +19,15 @@ from ..core.errors import TwisterError
 from ..core.types import Checkpoint, Utterance
 from ..evaluation.evidence import SetSize
 from ..evaluation.outcomes import find_set_hidden_from_gates
-from .data_amounts import DataAmount, Listing, count_data, list_data, list_utterances
+from .data_amounts import (
+    LISTING_SECONDS,
+    SET_LISTING_SECONDS,
+    DataAmount,
+    Listing,
+    count_data,
+    list_data,
+    list_utterances,
+)
 from .disk import estimate_disk
 from .model_needs import find_models
 from .plan import Plan
@@ -67,7 +75,13 @@ def make_forecast(
     # Only places and headers are read: downloading or hashing weights takes minutes.
     weights = find_models(plan)
     start = _starting_checkpoint(plan, run, weights["asr"])
-    listings = {key: list_utterances(corpora) for key, corpora in list_data(plan).items()}
+    held_out = {f"{kind}.{name}" for name, (kind, _) in plan.sets.items()}
+    listings = {
+        place: list_utterances(
+            corpora, SET_LISTING_SECONDS if place in held_out else LISTING_SECONDS
+        )
+        for place, corpora in list_data(plan).items()
+    }
     data = tuple(count_data(place, listing) for place, listing in listings.items())
     needed = [amount for amount in data if not (waits_for_audio and amount.place == "pool")]
     amounts = {amount.place: amount for amount in data}
@@ -79,6 +93,9 @@ def make_forecast(
     kinds = {name: kind for name, (kind, _) in plan.sets.items()}
     hidden = find_set_hidden_from_gates(kinds, plan.asr.early_stopping_set)
     visible = {name: size for name, size in sizes.items() if size.kind != "test" and name != hidden}
+    cut_off = [place for place in sorted(held_out) if not listings[place].is_complete]
+    if cut_off:  # a part of a set would make every gate look blind
+        visible = {}
     gates: dict[str, tuple[str, ...]] = {}
     for gate in plan.gates:  # a plan may name one gate twice, for different sets
         gates[gate.name] = (*gates.get(gate.name, ()), *gate.describe_sight(visible))
@@ -98,7 +115,14 @@ def make_forecast(
             *(find_unknown_languages(plan, weights["teacher"]) if plan.teacher else ()),
             *_find_lack_of_space(disk_needed, disk_free),
         ),
-        warnings=tuple(_find_warnings(plan, start, listings, amounts, visible)),
+        warnings=(
+            *_find_warnings(plan, start, listings, amounts, visible),
+            *(
+                f"{place}: its listing was ended after {SET_LISTING_SECONDS:g} s, so what the "
+                "gates will see is not told; a round lists all of it"
+                for place in cut_off
+            ),
+        ),
         terms=tuple(
             describe_occurrences(
                 plan,
