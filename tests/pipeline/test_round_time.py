@@ -53,10 +53,10 @@ def test_voices_have_the_measured_time_of_their_steps(
 def test_whisper_has_times_for_all_kinds_of_work(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    time = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 2})
-    half = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 1})
+    time = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 2}, trainings=1)
+    half = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 1}, trainings=1)
     assert set(time.seconds) == {
-        *("labeling", "checking synthetic speech", "fine-tuning", "evaluation")
+        *("labeling", "rescoring", "checking synthetic speech", "fine-tuning", "evaluation")
     }
     assert time.seconds["fine-tuning"] == pytest.approx(2 * half.seconds["fine-tuning"])
     twice = time_of(world, monkeypatch, asr={"use": "whisper", "epochs": 1}, trainings=2)

@@ -26,6 +26,10 @@ TRAINING_SECONDS = 2.7
 """and seconds of a training step of"""
 MEASURED_BATCH = 8
 """clips."""
+BEAM_DECODING_RATE = 9.1
+"""Seconds of speech that a beam of 5 decodes in a second: two beams over the 27.6 minutes of the
+demo's pool took 362 s (2026-11-29)."""
+MEASURED_BEAM = 5
 TIME_FACTOR = 2.0
 """Factor by which a time may be shorter or longer than its estimate."""
 
@@ -68,7 +72,14 @@ def estimate_time(
                 amounts["pool"].duration / DECODING_RATE
             )
     if plan.rescore:
-        unknown.append("rescore: no rate was measured for its beam search")
+        labeler = weights["teacher" if plan.teacher else "asr"]
+        if labeler.parameters is None:
+            unknown.append(f"rescore: no rate was measured for {labeler.model}")
+        else:
+            beams = 2 if plan.rescore.prompt_words else 1
+            speech = beams * amounts["pool"].duration * plan.rescore.texts / MEASURED_BEAM
+            slowness = estimate_slowness(labeler.parameters)
+            seconds["rescoring"] = slowness * speech / BEAM_DECODING_RATE
     for voice in plan.voices:
         duration = voice.synthesizer.training_seconds()
         if duration is None:
