@@ -1,7 +1,7 @@
 """Fixtures of all tests."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [test for test in items if any(map(test.get_closest_marker, left_out))]
     items[:] = [test for test in items if test not in long]
     config.hook.pytest_deselected(items=long)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what UTF-8 cannot encode, such as parts of file names in the log of a test.
+
+    The processes of tests send reports as UTF-8, and one that cannot be sent ends all of them.
+    """
+    report = yield
+    report.sections = [(title, _escape(text)) for title, text in report.sections]
+    if report.longrepr and (text := str(report.longrepr)) != _escape(text):
+        report.longrepr = _escape(text)
+    return report
+
+
+def _escape(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @pytest.fixture
