@@ -57,6 +57,7 @@ def rescored(
     logprob_by_text: dict[str, float],
     *,
     lang: str = "it",
+    text_lang: str | None = None,
     origin: Any = "pseudo",
     texts: list[str] = TEXTS,
     key_terms: list[str] | None = None,
@@ -64,7 +65,8 @@ def rescored(
     **options: Any,
 ) -> Utterance:
     utterance = Utterance(id="0", text=label, pred_text=label, lang=lang, origin=origin)
-    corpus = (Utterance(id=str(n), text=text, lang=lang) for n, text in enumerate(texts))
+    text_lang = text_lang or lang
+    corpus = (Utterance(id=str(n), text=text, lang=text_lang) for n, text in enumerate(texts))
     recognizer = FixedBeam(
         logprob_by_text=tuple(logprob_by_text.items()), prompted=tuple((prompted or {}).items())
     )
@@ -198,6 +200,18 @@ def test_another_spelling_of_the_same_words_changes_nothing(tmp_path: Path) -> N
 @pytest.mark.parametrize("beam", [{}, {"": -0.1}, {"...": -0.1}])
 def test_a_beam_without_words_changes_nothing(tmp_path: Path, beam: dict[str, float]) -> None:
     assert rescored(tmp_path, "premi", beam).text_before_rescoring is None
+
+
+@pytest.mark.parametrize("prompted", [None, {"press": -1.0}])
+def test_labels_in_a_language_without_texts_are_not_rescored(
+    tmp_path: Path, prompted: dict[str, float] | None
+) -> None:
+    # All words are unknown to the language model, so the shortest text would win.
+    beam = {"press the star key": -1.0, "press": -1.5}
+    answer = rescored(
+        tmp_path, "press the star key", beam, lang="en", text_lang="it", prompted=prompted
+    )
+    assert answer.text == "press the star key" and answer.text_before_rescoring is None
 
 
 def test_human_transcripts_are_not_rescored(tmp_path: Path) -> None:

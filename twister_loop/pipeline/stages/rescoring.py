@@ -23,7 +23,7 @@ from ...core.artifacts import stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.ranges import Range
-from ...core.types import UNSPACED, Alternative, Utterance
+from ...core.types import UNSPACED, Alternative, Language, Utterance
 from ...text.key_terms import TermFinder
 from ...text.kneser_ney import KneserNey, split_language_model_units
 from ...text.nbest import (
@@ -99,7 +99,8 @@ def rescore(
     if prompt:
         # First all clips without the prompt and then all with it, so that one model at a time is in
         # memory.
-        decode = partial(_decode, BoundRecognizer(beam_search, labeler.checkpoint))
+        languages = _list_languages(texts)
+        decode = partial(_decode, BoundRecognizer(beam_search, labeler.checkpoint), languages)
         if not unprompted.is_dir():
             # Renamed when it is whole: of a manifest that may be in progress, resuming repeats the
             # last window.
@@ -141,18 +142,25 @@ def make_prompt(texts: Iterable[Utterance], count: int) -> str:
 
 
 def _decode(
-    beam_search: BoundRecognizer, labels: Iterable[Utterance], _: Path
+    beam_search: BoundRecognizer,
+    languages: frozenset[Language | None],
+    labels: Iterable[Utterance],
+    _: Path,
 ) -> Iterator[Utterance]:
-    """Yield pseudo-labels with the n best texts of the beam as `alternatives`."""
+    """Yield pseudo-labels in these languages with the n best texts of the beam as `alternatives`.
+
+    Other labels are yielded without any, and stay as they are.
+    """
     labels, labels_again = tee(labels)
     # Human speech goes along as lines to skip, so that the engine's windows begin at the same lines
     # after a kill.
     to_decode = (
-        label if _is_pseudo_label(label) else replace(label, skip=True) for label in labels_again
+        label if _is_rescored(label, languages) else replace(label, skip=True)
+        for label in labels_again
     )
     for label, decoded in zip(labels, beam_search.transcribe(to_decode), strict=True):
         # A skipped line comes back as it went in, with whatever alternatives it had.
-        alternatives = decoded.alternatives if _is_pseudo_label(label) else ()
+        alternatives = decoded.alternatives if _is_rescored(label, languages) else ()
         yield replace(label, alternatives=alternatives)
 
 
@@ -172,7 +180,8 @@ def _rescore(
         sentences += map(list, term_finder.split_terms(lang))
     language_model = KneserNey(sentences, options.order)
     labels, labels_again = tee(labels)
-    for label, decoded in zip(labels, _decode(beam_search, labels_again, out), strict=True):
+    decoded_again = _decode(beam_search, _list_languages(texts), labels_again, out)
+    for label, decoded in zip(labels, decoded_again, strict=True):
         lists: list[Sequence[Alternative]] = [decoded.alternatives]
         if is_prompted:
             lists = [label.alternatives, find_plausible(decoded.alternatives, label.alternatives)]
@@ -216,5 +225,12 @@ def choose_text(
     return replace(label, text=spelling, text_before_rescoring=label.text)
 
 
-def _is_pseudo_label(utterance: Utterance) -> bool:
-    return not utterance.error and utterance.origin == "pseudo"
+def _list_languages(texts: Iterable[Utterance]) -> frozenset[Language | None]:
+    return frozenset(text.lang for text in texts)
+
+
+def _is_rescored(label: Utterance, languages: frozenset[Language | None]) -> bool:
+    """Return whether a label was made by a recognizer, in a language that the texts have."""
+    # To the model of another language all words are unknown, and the shortest text would win.
+    in_language = label.lang is None or not languages.isdisjoint({label.lang, None})
+    return not label.error and label.origin == "pseudo" and in_language
