@@ -95,6 +95,9 @@ texts: texts.txt
 development: {dev: dev}
 minimum_utterances: 1
 asr: {use: whisper, epochs: 2, batch: 4, save_every: 2}
+trainings: 1
+interpolate: 1
+rescore: false
 voices: {splice: {use: concatenative}}
 filters: {pseudo: [duration, confidence], synthetic: [duration]}
 trial: {texts: 4, at_most: 1.0}

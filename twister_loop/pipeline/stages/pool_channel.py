@@ -56,10 +56,11 @@ FEWEST_CLIPS = 8
 class ChannelRecord(JsonRecord):
     """Measurements of a voice and of the pool."""
 
-    voice: ChannelMeasurement | None
-    """Mean of the voice's clips; None if it spoke too few of its texts."""
     pool: tuple[ChannelMeasurement, ...]
     """Clips of the pool, each the mean with its neighbors; empty if there are too few."""
+    # With a default, since None is not written and must be read as it was.
+    voice: ChannelMeasurement | None = None
+    """Mean of the voice's clips; None if it spoke too few of its texts."""
 
 
 @dataclass(frozen=True)
