@@ -45,8 +45,8 @@ def main() -> None:
     words = Counter(word for label in labels for word in normalize(label.text).split())
     # Of seven letters and more, at most three times each.
     rare = sorted(word for word, count in words.items() if len(word) >= 7 and count <= 3)
-    known = {word for text in texts for word in normalize(text.text).split()}
-    unknown = [word for word in rare if word not in known]
+    corpus_words = {word for text in texts for word in normalize(text.text).split()}
+    unknown = [word for word in rare if word not in corpus_words]
     for name, key_terms in (("domain", DOMAIN), ("rare", rare), ("rare, in no text", unknown)):
         for bonus in BONUSES:
             count = measure(labels, texts, key_terms, bonus)

@@ -53,7 +53,7 @@ def count_toy_timestamps(transcribed: Iterable[Utterance]) -> Proportion:
     return Proportion(sum(distance <= 0.5 for distance in ends), len(ends))
 
 
-def run_rounds(home: Path, rounds: int = 2, terms: Sequence[str] = ()) -> Path:
+def run_rounds(home: Path, rounds: int = 2, key_terms: Sequence[str] = ()) -> Path:
     """Run rounds in both decodings and return the folder of the run.
 
     Its sets are those of the toy world, three utterances in `test`, a Japanese retention set, and
@@ -70,7 +70,7 @@ def run_rounds(home: Path, rounds: int = 2, terms: Sequence[str] = ()) -> Path:
         "test": {"test": "data/test", "talks-long": "data/talks"},
         "retention": {"vowels": "data/retention", "japanese": japanese},
         "gates": ["significant"],
-        "terms": [*terms],
+        "terms": [*key_terms],
     }
     plan = replace(load(world, changes), asr=WindowedToy(), full_window=PART)
     with pytest.MonkeyPatch.context() as patch:

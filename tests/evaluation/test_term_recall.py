@@ -58,7 +58,7 @@ def test_of_alignments_with_as_few_errors_the_one_that_matches_terms_is_taken() 
 
 
 @pytest.mark.parametrize(
-    ("measure", "lang", "terms", "reference", "hypothesis", "recall"),
+    ("measure", "lang", "key_terms", "reference", "hypothesis", "recall"),
     [
         ("characters", "zh", ["手机"], "我的手机坏了", "我的手机怀了", (1, 1)),
         ("characters", "zh", ["手机"], "我的手机坏了", "我的手鸡坏了", (0, 1)),
@@ -74,13 +74,13 @@ def test_of_alignments_with_as_few_errors_the_one_that_matches_terms_is_taken() 
 def test_terms_are_matched_by_the_measure_of_the_set(
     measure: Measure,
     lang: Language | None,
-    terms: list[str],
+    key_terms: list[str],
     reference: str,
     hypothesis: str,
     recall: tuple[int, int],
 ) -> None:
     normalizer = Mixed() if measure == "mixed" else Basic()
-    counted = count(terms, reference, hypothesis, measure, lang, normalizer)
+    counted = count(key_terms, reference, hypothesis, measure, lang, normalizer)
     assert counted.recall == Proportion(*recall)
 
 
@@ -93,10 +93,10 @@ def test_terms_are_normalized_like_texts() -> None:
 def test_errors_on_terms_and_on_other_words_are_all_errors(measure: Measure) -> None:
     rng = random.Random(13)
     words = ["aa", "ab", "ba", "bb", "手", "机"]
-    terms = ["ab", "aa ba", "手机"]
+    key_terms = ["ab", "aa ba", "手机"]
     for _ in range(300):
         reference, hypothesis = (" ".join(rng.choices(words, k=rng.randint(0, 9))) for _ in "rh")
-        counted = TermCounter(terms, Basic(), measure).count(reference, hypothesis, None)
+        counted = TermCounter(key_terms, Basic(), measure).count(reference, hypothesis, None)
         total = count_errors(reference, hypothesis, measure)
         without = TermCounter(["never said"], Basic(), measure).count(reference, hypothesis, None)
         assert without.others.errors == total.errors and without.others.length == total.length

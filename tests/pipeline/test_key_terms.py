@@ -34,7 +34,7 @@ def test_terms_are_a_list_or_the_lines_of_a_file(world: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "message"),
+    ("written_terms", "message"),
     [
         (["jugs", "--"], "terms: '--' has no letter or digit that could be said; remove it"),
         ("nowhere.txt", "terms: .*nowhere.txt"),
@@ -45,12 +45,12 @@ def test_terms_are_a_list_or_the_lines_of_a_file(world: Path) -> None:
     ],
 )
 def test_terms_that_cannot_be_used_are_refused_with_the_plan(
-    world: Path, terms: Any, message: str
+    world: Path, written_terms: Any, message: str
 ) -> None:
     (world.parent / "empty.txt").write_text("# nothing\n")
     (world.parent / "damaged.txt").write_bytes(b"one\ntw\xc3o\n" + 400 * "tre città\n".encode())
     with pytest.raises(ConfigError, match=message):
-        load(world, {"terms": terms})
+        load(world, {"terms": written_terms})
 
 
 def test_the_check_tells_how_often_each_held_out_set_has_a_term(world: Path) -> None:
@@ -77,7 +77,9 @@ class Reciter(ToyRecognizer):
             yield replace(utterance, pred_text=text)
 
 
-def report_of(tmp_path: Path, missed: str, terms: Sequence[str] | None = ("jugs", "vex")) -> Report:
+def report_of(
+    tmp_path: Path, missed: str, key_terms: Sequence[str] | None = ("jugs", "vex")
+) -> Report:
     """Return the report of a recognizer that misses some words, on one set of each kind."""
     tmp_path.mkdir()
     sets = {
@@ -90,7 +92,7 @@ def report_of(tmp_path: Path, missed: str, terms: Sequence[str] | None = ("jugs"
         sets=sets,
         normalizer=Basic(),
         full_window=False,
-        key_terms=terms,
+        key_terms=key_terms,
         out=tmp_path / "report",
     )
 
@@ -167,8 +169,8 @@ def test_few_terms_are_never_sure(tmp_path: Path) -> None:
 
 
 def test_many_terms_are(tmp_path: Path) -> None:
-    terms = tuple(" ".join(toy.DEVELOPMENT).split())
-    none, all_ = report_of(tmp_path / "a", ".", terms), report_of(tmp_path / "b", "", terms)
+    words = tuple(" ".join(toy.DEVELOPMENT).split())
+    none, all_ = report_of(tmp_path / "a", ".", words), report_of(tmp_path / "b", "", words)
     losing = {"champion": all_, "candidate": none}
     [scores] = score_terms(losing, 0, kinds=("test",))
     change = scores.changes["champion"]

@@ -66,10 +66,15 @@ def select(
     labels = corpus(tmp_path / "labels", *pool_transcripts.splitlines())
     filters = tuple(Filter.build(spec) for spec in FILTERS["speakable"].parts)
     seed = options.pop("seed", 1)
-    terms = options.pop("key_terms", None)
-    out = tmp_path / f"texts-{seed}-{selection.rare}-{selection.unlike}{'-terms' if terms else ''}"
+    key_terms = options.pop("key_terms", None)
+    out = (
+        tmp_path
+        / f"texts-{seed}-{selection.rare}-{selection.unlike}{'-terms' if key_terms else ''}"
+    )
     inputs = (filters, selection, texts, [held_out], labels, seed)
-    return [utterance.text or "" for utterance in select_texts(*inputs, key_terms=terms, out=out)]
+    return [
+        utterance.text or "" for utterance in select_texts(*inputs, key_terms=key_terms, out=out)
+    ]
 
 
 def test_each_text_is_kept_once_and_rejected_texts_have_a_reason(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ TERMS = ["Pack my", "jugs", "aia", "天気"]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of one round in both decodings, whose plan names terms."""
-    return run_rounds(tmp_path_factory.mktemp("terms"), rounds=1, terms=TERMS)
+    return run_rounds(tmp_path_factory.mktemp("terms"), rounds=1, key_terms=TERMS)
 
 
 @pytest.fixture(scope="module")

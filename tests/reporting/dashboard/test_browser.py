@@ -326,7 +326,7 @@ def test_the_server_leads_from_the_list_to_a_run_a_manifest_and_a_comparison(
 
 
 def test_key_terms_stand_below_the_error_rates(page: playwright.Page, tmp_path: Path) -> None:
-    run = run_rounds(tmp_path, rounds=1, terms=["pack my", "jugs", "天気"])
+    run = run_rounds(tmp_path, rounds=1, key_terms=["pack my", "jugs", "天気"])
     dashboard.write_page(run)
     open_page(page, (run / "index.html").as_uri())
     rows = page.locator("[aria-label='key terms by set'] tbody tr").all_inner_texts()

@@ -5,7 +5,7 @@ speech with jokes, names and few repeated sentences, on which Whisper base is we
 texts are those of Debian's packages `fillets-ng-data-cs` and `fillets-ng-data` (GPL-2 or later; the
 authors are named in the `copyright` files beside them in the cache). A hash of its name decides the
 split of a level, so no conversation is in two splits. Nobody recorded the dialogues in English: the
-192 sounds of `sound/*/en` (6.3 minutes) are effects, music, and 20 calls in German and Russian.
+192 sounds of `sound/*/en` (6.3 minutes) are effects, music, and a few calls in German and Russian.
 """
 
 from __future__ import annotations

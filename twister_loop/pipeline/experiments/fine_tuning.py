@@ -283,15 +283,16 @@ def _markdown_table(rows: Sequence[ModelScore]) -> Iterator[str]:
     # Published studies report one or the other, so all stand here.
     rates = " | ".join(f"{ABBREVIATIONS[measure]} % | S / D / I" for measure in MEASURES)
     own = ABBREVIATIONS[first.measure]
-    terms = " terms recalled | errors on other words, % |" if first.term_count else ""
-    yield f"| model | {rates} | change of {own} (95 %, of the set alone) | foreign script |{terms}"
-    yield "|---" * (2 * len(MEASURES) + (5 if terms else 3)) + "|"
+    term_columns = " terms recalled | errors on other words, % |" if first.term_count else ""
+    change_column = f"change of {own} (95 %, of the set alone)"
+    yield f"| model | {rates} | {change_column} | foreign script |{term_columns}"
+    yield "|---" * (2 * len(MEASURES) + (5 if term_columns else 3)) + "|"
     for row in rows:
         counts = [row.score.count(measure) for measure in MEASURES]
         errors = " | ".join(f"{100 * count.rate:.2f} | {_format_errors(count)}" for count in counts)
         change = row.change.in_points() if row.change else ""
         foreign_script = _format_share(row.score.foreign_script)
-        cells = _format_terms(row.score.term_count) if terms else ""
+        cells = _format_terms(row.score.term_count) if term_columns else ""
         yield f"| {row.model} | {errors} | {change} | {foreign_script} |{cells}"
     yield ""
 

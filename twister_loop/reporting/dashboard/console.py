@@ -95,8 +95,8 @@ def _plain_rows(
                 row["right timestamps"] = format_timestamps(standard)
             if term_scores:
                 for decoded in decodings:
-                    terms = counted_terms.get((set_name, decoded.decoding))
-                    recall, others = format_terms(terms, model)
+                    term_score = counted_terms.get((set_name, decoded.decoding))
+                    recall, others = format_terms(term_score, model)
                     row[f"terms recalled, {decoded.name}"] = recall
                     row[f"errors on other words, {decoded.name}, %"] = others
             yield row

@@ -90,10 +90,10 @@ def _round_rows(round_summary: RoundSummary) -> Iterator[dict[str, Any]]:
                 for measure in MEASURES:
                     count = score.count(measure)
                     # Sets of a kind together have no recall of their own.
-                    terms = counted_terms.get((set_name, decoded.decoding))
+                    term_score = counted_terms.get((set_name, decoded.decoding))
                     # Other words are counted by the measure that the set is read by.
-                    is_own = terms is not None and measure == score.measure
-                    counted = terms.models.get(model) if terms and is_own else None
+                    is_own = term_score is not None and measure == score.measure
+                    counted = term_score.models.get(model) if term_score and is_own else None
                     interval = decoded.intervals[set_name][model][measure]
                     yield {
                         "decoding": decoded.decoding,
