@@ -3,7 +3,8 @@
 python benchmarks/voices.py styles configs/texts/ivr.fr.txt fr jm_kumo jm_kumo:0.5+jf_gongitsune
     CER of 12 texts of the file in each style, or mixture of two with the share of the first
 python benchmarks/voices.py channel runs/fr/round-01 kokoro
-    distance of a voice's trial clips to the spectrum of the pool, and their CER, before and after
+    distance of the texts of a voice's trial to the spectrum of the pool, and their CER, before and
+    after; the voice has its default options
 
 Both take the transcripts of CTranslate2, or of PyTorch with TWISTER_ENGINE=whisper.
 """
@@ -29,11 +30,12 @@ from twister_loop.audio.recording_channel import (
 )
 from twister_loop.audio.resampling import resample
 from twister_loop.core.manifest import Manifest
-from twister_loop.core.types import Utterance
+from twister_loop.core.types import Checkpoint, Utterance
 from twister_loop.evaluation import metrics
-from twister_loop.pipeline.stage_table import POOL, VOICE_TRIAL
+from twister_loop.pipeline.stage_table import POOL, VOICE, VOICE_TRIAL
 from twister_loop.pipeline.stages.pool_channel import SHORTEST_CLIP, average_neighbors
 from twister_loop.tts import _espeak, _kokoro
+from twister_loop.tts._base import Synthesizer
 from twister_loop.tts._drawing import make_generator
 
 TEXTS = 12
@@ -98,11 +100,15 @@ def report_channel(round_folder: Path, voice: str) -> None:
     half = len(clips) // 2
     donors = list(measure(clips[:half]))
     target = average_channels(list(measure(clips[half:])))
-    trial = Manifest.load(VOICE_TRIAL.path(round_folder, voice=voice))
-    studio = [utterance for utterance in trial if not utterance.error]
-    source = average_channels(list(measure(studio)))
+    checkpoint = Checkpoint.load(VOICE.path(round_folder, voice=voice))
+    synthesizer = Synthesizer.build({"use": checkpoint.engine})
     channels = list(average_neighbors(donors))
     with tempfile.TemporaryDirectory() as folder:
+        # Spoken anew: the clips of a round have the channel already.
+        texts = Manifest.load(VOICE_TRIAL.path(round_folder, voice=voice))
+        spoken = synthesizer.synthesize(checkpoint, texts, Path(folder) / "studio")
+        studio = [utterance for utterance in spoken if not utterance.error]
+        source = average_channels(list(measure(studio)))
         through = []
         for utterance in studio:
             generator = make_generator(f"channel of {utterance.id}")

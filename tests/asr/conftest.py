@@ -106,6 +106,18 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
     return utterances
 
 
+@pytest.fixture
+def without_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every first decode of a window: random weights are never sure.
+
+    The two engines have different fallbacks, so only first decodes can be compared.
+    """
+    from twister_loop.asr.whisper import sequential
+
+    monkeypatch.setattr(sequential, "MIN_CONFIDENCE", -99.0)
+    monkeypatch.setattr(sequential, "MAX_COMPRESSION_RATIO", 99.0)
+
+
 @pytest.fixture(scope="session")
 def prompts() -> list[Utterance]:
     """Eight Italian telephone prompts of a minute in all, if they are in the cache."""

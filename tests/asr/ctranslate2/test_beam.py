@@ -85,14 +85,10 @@ def test_best_texts_and_log_probabilities_are_those_of_transformers(
     assert any(len(fast.alternatives) == BEAM for fast in actual)
 
 
+@pytest.mark.usefixtures("without_fallback")
 def test_windows_of_long_recordings_are_those_of_transformers(
-    ending_whisper: Checkpoint, clips: list[Utterance], monkeypatch: pytest.MonkeyPatch
+    ending_whisper: Checkpoint, clips: list[Utterance]
 ) -> None:
-    from twister_loop.asr.whisper import sequential
-
-    # Random weights are never sure, and the two engines have different fallbacks.
-    monkeypatch.setattr(sequential, "MIN_CONFIDENCE", -99.0)
-    monkeypatch.setattr(sequential, "MAX_COMPRESSION_RATIO", 99.0)
     actual, expected = (
         transcribe_with_beam(engine, ending_whisper, clips[:4], decoding="sequential")
         for engine in ("ctranslate2", "whisper")

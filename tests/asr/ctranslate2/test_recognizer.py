@@ -59,17 +59,12 @@ def test_transcripts_and_statistics_are_those_of_transformers(
 
 @model
 @pytest.mark.parametrize("previous", [False, True])
+@pytest.mark.usefixtures("without_fallback")
 def test_the_sequential_algorithm_gives_what_transformers_gives(
     tiny_whisper: Checkpoint,
     clips: list[Utterance],
-    monkeypatch: pytest.MonkeyPatch,
     previous: bool,
 ) -> None:
-    from twister_loop.asr.whisper import sequential
-
-    # Random weights are never sure, and the two engines have different fallbacks.
-    monkeypatch.setattr(sequential, "MIN_CONFIDENCE", -99.0)
-    monkeypatch.setattr(sequential, "MAX_COMPRESSION_RATIO", 99.0)
     options = {"decoding": "sequential", "condition_on_previous_text": previous}
     for actual, expected in zip(
         build_ctranslate2(**options).transcribe(tiny_whisper, clips[:4]),

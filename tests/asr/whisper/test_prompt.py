@@ -64,16 +64,12 @@ def test_both_engines_give_the_same_after_a_prompt(
 
 
 @pytest.mark.parametrize("previous", [False, True])
+@pytest.mark.usefixtures("without_fallback")
 def test_the_sequential_algorithm_begins_after_the_prompt(
     tiny_whisper: Checkpoint,
     clips: list[Utterance],
-    monkeypatch: pytest.MonkeyPatch,
     previous: bool,
 ) -> None:
-    from twister_loop.asr.whisper import sequential
-
-    monkeypatch.setattr(sequential, "MIN_CONFIDENCE", -99.0)
-    monkeypatch.setattr(sequential, "MAX_COMPRESSION_RATIO", 99.0)
     options = {"decoding": "sequential", "condition_on_previous_text": previous}
     texts = [
         [
