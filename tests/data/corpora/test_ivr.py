@@ -25,6 +25,7 @@ from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.types import TEXT_ONLY, Utterance
 from twister_loop.data.corpora import _asterisk
+from twister_loop.data.corpora._base import Corpus
 from twister_loop.data.corpora._prompts import assign_share, comparison_key
 from twister_loop.data.corpora.ivr import (
     ENGLISH,
@@ -250,6 +251,37 @@ def test_texts_are_distinct_and_have_no_audio(publisher: list[str]) -> None:
     assert {utterance.audio_filepath for utterance in texts} == {TEXT_ONLY}
     assert {utterance.origin for utterance in texts} == {"synthetic"}
     assert len({comparison_key(str(utterance.text)) for utterance in texts}) == len(texts) > 0
+
+
+def test_a_share_is_drawn_by_text_or_audio_and_is_a_part_of_a_larger_one(
+    publisher: list[str],
+) -> None:
+    for split in ("pool", "test"):
+        whole, half, tenth = (
+            [utterance.id for utterance in Ivr(split, share=share).utterances()]
+            for share in (1.0, 0.5, 0.1)
+        )
+        assert set(tenth) < set(half) < set(whole)
+        assert 0.2 * len(whole) < len(half) < 0.8 * len(whole)
+    # Equal texts stay together.
+    texts = {comparison_key(str(utterance.text)) for utterance in Ivr("test").utterances()}
+    drawn = [comparison_key(str(line.text)) for line in Ivr("test", share=0.5).utterances()]
+    assert set(drawn) < texts and {drawn.count(text) for text in drawn} == {2}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5, "half"])
+def test_a_share_outside_its_range_is_refused(share: object) -> None:
+    with pytest.raises(ConfigError, match="share"):
+        Corpus.build({"use": "ivr", "split": "test", "share": share})
+
+
+def test_what_would_be_fetched_is_known_before(debian: Path) -> None:
+    second = Ivr("second_speaker")
+    assert second.prompt_sets == (ITALIAN, MENARDI)
+    assert Ivr("retention").prompt_sets == (ENGLISH,)
+    assert not any(prompts.folder.exists() for prompts in second.prompt_sets)
+    list(second.utterances())
+    assert all(prompts.folder.is_dir() for prompts in second.prompt_sets)
 
 
 def test_retention_is_all_english_sentences(publisher: list[str]) -> None:

@@ -51,6 +51,8 @@ class PromptSet:
     """The same prompts as the project publishes them; None if only Debian has them."""
     sha256: str
     """Hash of the content (see `hash_content`) with which the loop was measured."""
+    megabytes: int
+    """Size of the download."""
     credit: str
     """The attribution that the licence asks for."""
     license: str = LICENSE
@@ -61,6 +63,11 @@ class PromptSet:
     def has_texts(self) -> bool:
         return len(self.packages) > 1
 
+    @property
+    def folder(self) -> Path:
+        """Folder in the cache, which exists if the prompts were fetched."""
+        return _cache() / self.name
+
 
 def fetch(prompts: PromptSet) -> Path:
     """Return the folder of a set of prompts in the cache, and fetch it first if it is missing.
@@ -68,11 +75,10 @@ def fetch(prompts: PromptSet) -> Path:
     Raises:
         ConfigError: Neither Debian nor the project can be reached.
     """
-    cache = cache_folder() / "asterisk"
-    folder = cache / prompts.name
+    folder = prompts.folder
     if folder.is_dir():
         return folder
-    with exclusive_lock(cache / FETCH_LOCK, wait=True):
+    with exclusive_lock(_cache() / FETCH_LOCK, wait=True):
         if not folder.is_dir():  # another process may have fetched it meanwhile
             _fetch(prompts, folder)
     return folder
@@ -92,6 +98,10 @@ def hash_content(folder: Path) -> str:
 def find_audio(folder: Path) -> list[Path]:
     """Return the files of audio in a folder and its subfolders, sorted."""
     return sorted(path for pattern in AUDIO_PATTERNS for path in folder.rglob(pattern))
+
+
+def _cache() -> Path:
+    return cache_folder() / "asterisk"
 
 
 def _fetch(prompts: PromptSet, folder: Path) -> None:
@@ -143,7 +153,8 @@ def _write_source(prompts: PromptSet, source: str, folder: Path) -> None:
 
 def _from_debian(prompts: PromptSet, scratch: Path, complete: Path) -> str:
     """Fetch the Debian packages; return their names with their versions."""
-    root, source = download_and_unpack(prompts.packages, scratch, prompts.license)
+    description = f"{prompts.megabytes} MB, {prompts.license}"
+    root, source = download_and_unpack(prompts.packages, scratch, description)
     share = root / "usr/share"
     # Some packages also have links to it, for systems that look elsewhere.
     sound_folders = [path for path in share.glob("asterisk/sounds/*") if find_audio(path)]
@@ -156,7 +167,7 @@ def _from_tarball(prompts: PromptSet, scratch: Path, complete: Path) -> str:
     if prompts.tarball is None:
         raise FetchError("the Asterisk project publishes no tarball of it, only Debian has it")
     url = f"{TARBALLS}/{prompts.tarball}"
-    log.info("downloading %s (about 18 MB, %s)", url, prompts.license)
+    log.info("downloading %s (about %d MB, %s)", url, prompts.megabytes, prompts.license)
     archive, unpacked = scratch / "archive.tar.gz", make_folder(scratch / "root")
     try:
         # Copied in parts, so that no archive sits in memory.

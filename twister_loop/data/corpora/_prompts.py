@@ -155,6 +155,12 @@ def comparison_key(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", composed))
 
 
+def hash_position(content: str) -> float:
+    """Return a number in [0, 1), uniform over contents, that depends on the content alone."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def assign_share(text: str, shares: Mapping[str, Share]) -> str:
     """Return the name of the share that a text belongs to, decided by a hash of the text alone.
 
@@ -164,8 +170,7 @@ def assign_share(text: str, shares: Mapping[str, Share]) -> str:
         text: Any text.
         shares: Size of every share, by name; they add up to 1.
     """
-    digest = hashlib.sha256(comparison_key(text).encode()).digest()
-    position = int.from_bytes(digest[:8], "big") / 2**64  # uniform in [0, 1)
+    position = hash_position(comparison_key(text))
     bounds = accumulate(shares.values())
     return next(name for name, bound in zip(shares, bounds, strict=True) if position < bound)
 

@@ -14,12 +14,20 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from ...core.digests import digest_path
+from ...core.ranges import Range
 from ...core.types import Language, Seconds, Share, Utterance
 from ._asterisk import PromptSet, fetch
 from ._base import Corpus
-from ._prompts import PromptRecording, assign_share, comparison_key, read_recordings
+from ._prompts import (
+    PromptRecording,
+    assign_share,
+    comparison_key,
+    hash_position,
+    read_recordings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +58,7 @@ ITALIAN = PromptSet(
     packages=("asterisk-core-sounds-it-wav", "asterisk-core-sounds-it"),
     tarball="asterisk-core-sounds-it-wav-1.6.1.tar.gz",
     sha256="560cbcd0da40d5a6f3f552a9f8ee6c779b97039f8754bf2dee221927d9db561d",
+    megabytes=18,
     credit="Copyright 2012 Carlo Flora (http://www.carloflora.com; new voices: "
     "http://www.segreterietelefoniche.it), translated by Silvia Petrin.",
     # Recognizers, trained or not, agree on other words: "per piacere riprova ancora la tua
@@ -61,6 +70,7 @@ FRENCH = PromptSet(
     packages=("asterisk-core-sounds-fr-wav", "asterisk-core-sounds-fr"),
     tarball="asterisk-core-sounds-fr-wav-1.6.1.tar.gz",
     sha256="48d8182bb255d51f8bd3e44fd265eff8a80993a3a45037264af6750f3d7d437b",
+    megabytes=19,
     credit="Copyright 2006-2008 June Wallack (http://www.junewallack.com), translated by Clod "
     "Patry, Kristopher Lalletti and June Wallack, with contributions by Digium, Unlimitel and "
     "BGM Informatique.",
@@ -71,6 +81,7 @@ MENARDI = PromptSet(
     # The project publishes it nowhere; Debian packages it.
     tarball=None,
     sha256="db0fc978c1661cc80185c15a806edf19dced80997451e47dca8c025b77fa2a47",
+    megabytes=19,
     credit="Copyright 2006-2011 Marco Menardi and his wife Paola Dal Zot, who made these sound "
     "files (http://www.voip.ammdomus.it, also for updates and new voices).",
 )
@@ -80,6 +91,7 @@ ARMELLE = PromptSet(
     # Debian packages it; the project publishes it nowhere.
     tarball=None,
     sha256="aeaa2b8fe1705484df9c8756bacf73a8e3feea7be4f36a87dc570d288ae9db40",
+    megabytes=2,
     credit="Copyright 2006 Michel Gutierrez; voice: Armelle Desjardins.",
     license="BSD with two clauses (source form and no endorsement)",
 )
@@ -88,6 +100,7 @@ ENGLISH = PromptSet(
     packages=("asterisk-core-sounds-en-wav", "asterisk-core-sounds-en"),
     tarball="asterisk-core-sounds-en-wav-1.6.1.tar.gz",
     sha256="d0d44c451bbaacd5b6d65dd8624ad2a79b2202e29bbcdb83310308eb578e1078",
+    megabytes=18,
     credit="Copyright 2003-2010 Allison Smith (http://www.theivrvoice.com), with contributions "
     "by Digium, Inc. (http://www.digium.com).",
 )
@@ -109,11 +122,23 @@ class Ivr(Corpus):
     `lang` instead."""
     lang: PromptLanguage = "it"
     """Language of all splits but `retention`."""
+    share: Annotated[float, Range(above=0, high=1)] = 1.0
+    """Share of the split that is used, drawn by a hash of each text, or of the audio where there is
+    no text. A smaller share is a part of a larger one."""
 
     def __post_init__(self) -> None:
         if self.split == "second_speaker" and self.lang not in SECOND_SPEAKERS:
             languages = " and ".join(SECOND_SPEAKERS)
             raise ValueError(f"split: only {languages} have a second_speaker, not {self.lang}")
+
+    @property
+    def prompt_sets(self) -> tuple[PromptSet, ...]:
+        """The prompts that are read for this split, and fetched first if they are missing."""
+        if self.split == "retention":
+            return (ENGLISH,)
+        # Names of the first speaker's prompts tell which of the second's are held out.
+        second = (SECOND_SPEAKERS[self.lang],) if self.split == "second_speaker" else ()
+        return (PROMPT_SETS[self.lang], *second)
 
     def utterances(self) -> Iterator[Utterance]:
         """Yield the split in the order of names.
@@ -121,7 +146,11 @@ class Ivr(Corpus):
         Raises:
             ConfigError: The prompts are not in the cache and cannot be fetched.
         """
-        utterances = list(self._select())
+        utterances = [
+            utterance
+            for utterance in self._select()
+            if self.share == 1 or _position(utterance) < self.share
+        ]
         words = sum(len(comparison_key(utterance.text or "").split()) for utterance in utterances)
         # Logged in full, so that every run shows how small the sets are.
         minutes = sum(utterance.duration for utterance in utterances) / 60
@@ -244,6 +273,13 @@ def _with_text(
             lang=lang,
             speaker=speaker,
         )
+
+
+def _position(utterance: Utterance) -> float:
+    """Return the place of an utterance in [0, 1), by which a share of its split is drawn."""
+    content = comparison_key(utterance.text or "") or digest_path(utterance.audio_filepath)
+    # Another hash than that of the splits: texts of one split are neighbors in that.
+    return hash_position(f"share {content}")
 
 
 def _only_texts(recordings: Sequence[PromptRecording], lang: Language) -> Iterator[Utterance]:
