@@ -23,7 +23,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfil
 .PHONY: demo test test-all test-fast check clean
 
 demo: $(STAMP)
-	$(BIN)/twister run configs/ivr$(ALL).yaml $(RUN) --set rounds=$(ROUNDS)
+ifeq ($(VOICES),all)
+	$(BIN)/twister run configs/ivr-all.yaml $(RUN) --set rounds=$(ROUNDS)
+else
+	$(BIN)/twister demo $(RUN) --rounds $(ROUNDS)
+endif
 
 test: $(STAMP) $(RAY)
 	$(PYTEST) -rs

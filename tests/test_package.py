@@ -1,7 +1,11 @@
 """The package as it is published: one top-level name, its licences, its version."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,55 @@ def test_the_wheel_installs_one_top_level_name() -> None:
         "wheel": {"packages": ["twister_loop"]}
     }
     assert PROJECT["scripts"] == {"twister": "twister_loop.cli.main:main"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    pytest.importorskip("hatchling", reason="builds the wheel; part of the extra `dev`")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [path] = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_its_licences_and_the_plans_of_the_demos(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    metadata = f"twister_loop-{PROJECT['version']}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"twister_loop", metadata}
+    for name in PROJECT["license-files"]:
+        assert f"{metadata}/licenses/{name}" in names
+    plans = "twister_loop/cli/plans/"
+    assert {name.removeprefix(plans) for name in names if name.startswith(plans)} == {
+        "ivr.yaml",
+        "quick.yaml",
+        "texts/ivr.it.txt",
+        "toy.yaml",
+    }
+
+
+def test_the_toy_demo_runs_from_the_wheel_without_a_clone(wheel: Path, tmp_path: Path) -> None:
+    installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    shutil.unpack_archive(wheel, installed, "zip")
+    elsewhere.mkdir()
+    # -P keeps the working directory off the module path; an editable install comes after the wheel.
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import twister_loop; print(twister_loop.__file__)\n"
+        "from twister_loop.cli.main import main\n"
+        "sys.exit(main(['demo', '--toy']))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(installed)],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(str(installed)) and "round 1: accepted" in process.stdout
+    assert (elsewhere / "twister-toy-demo" / "run" / "index.html").is_file()
 
 
 def test_licence_files_are_there_and_name_every_library() -> None:

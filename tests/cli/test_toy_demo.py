@@ -67,11 +67,6 @@ def test_the_demo_refuses_a_folder_of_other_files(
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_without_toy_the_demo_names_make_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo"]) == 2
-    assert "make demo" in capsys.readouterr().err
-
-
 def test_the_repository_shows_the_same_plan() -> None:
     shown = Path(__file__).parents[2] / "configs" / "toy.yaml"
     assert shown.is_symlink(), "configs/toy.yaml is a link; edit the plan that it points to"

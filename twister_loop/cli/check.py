@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,10 +40,15 @@ def load_checked(
         return plan
     with quiet_corpora():
         problems = make_forecast(plan, run, waits_for_audio=waits_for_audio).problems
+    refuse_problems(options.plan, problems)
+    return plan
+
+
+def refuse_problems(path: Path, problems: Sequence[str]) -> None:
+    """Raise ConfigError with every reason why a plan cannot run here, if there is any."""
     if problems:
         listed = problems[0] if len(problems) == 1 else "\n  " + "\n  ".join(problems)
-        raise ConfigError(f"{options.plan}: {listed}")
-    return plan
+        raise ConfigError(f"{path}: {listed}")
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def _describe(forecast: Forecast) -> Iterator[str]:
     yield f"  {'disk':<24} {_gigabytes(forecast.disk_needed)} for a round, {free}"
     peak = "training or labeling" if "teacher" in forecast.weights else "training"
     yield f"  {'memory':<24} {_gigabytes(forecast.memory_needed)} at the peak of {peak}"
-    yield f"  {'time':<24} {_describe_time(forecast.time)}"
+    yield f"  {'time':<24} {describe_time(forecast.time)}"
     yield "Gates"
     for name, sentences in forecast.gates.items():
         for sentence in sentences or ("compares counts directly",):
@@ -130,7 +135,7 @@ def _describe_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min"
 
 
-def _describe_time(time: RoundTime) -> str:
+def describe_time(time: RoundTime) -> str:
     """Describe the time of a round, and what is not in it."""
     unknown = "; ".join(time.unknown)
     if not time.seconds:

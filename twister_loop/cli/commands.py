@@ -28,32 +28,12 @@ from ..pipeline.stage_runner import StageRunner
 from ..reporting import dashboard
 from ..reporting.export import export
 from ..reporting.summary import summarize
-from . import prefect_bridge, toy_demo
+from . import prefect_bridge
 from .argument_types import parse_spec
 from .check import load_checked
 from .finished import is_finished
 
 log = logging.getLogger("twister_loop")
-
-
-def demo(options: argparse.Namespace) -> int:
-    """Run the whole loop on toy data in a few seconds (--toy).
-
-    Needs no model, GPU, network or Prefect. Writes toy speech, a plan and a run of two rounds
-    into FOLDER, and prints the error rates, the verdicts of the gates and the path of the page.
-    """
-    if not options.toy:
-        raise ConfigError(
-            "the full demo (Whisper base on Italian telephone prompts) needs a clone of the "
-            "repository: run `make demo` there. `twister demo --toy` runs here, in seconds"
-        )
-    plan_path, run = toy_demo.prepare(options.folder), options.folder / "run"
-    print(f"Toy speech and plan: {plan_path}")
-    stages = dashboard.redraw_after_stages(run, run_in_process)
-    _print_rounds(run, refine(load(plan_path), run, stages))
-    _print_run(run)
-    print(toy_demo.closing_message(options.folder))
-    return 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     # First, because a Prefect server takes many seconds to start.
     if is_finished(options.plan, options.run, options.changes):
         print("nothing to do: all rounds of this plan are finished")
-        return _print_run(options.run)
+        return print_run(options.run)
     return _run_rounds(options, "refine", refine)
 
 
@@ -259,8 +239,8 @@ def _run_rounds(
     if options.prefect:
         return _run_through_prefect(flow, options)
     stages = dashboard.redraw_after_stages(options.run, run_in_process)
-    _print_rounds(options.run, run_rounds(plan, options.run, stages))
-    return _print_run(options.run)
+    print_rounds(options.run, run_rounds(plan, options.run, stages))
+    return print_run(options.run)
 
 
 def _set_round_aside(run: Path) -> None:
@@ -272,7 +252,7 @@ def _set_round_aside(run: Path) -> None:
     print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
 
 
-def _print_run(run: Path) -> int:
+def print_run(run: Path) -> int:
     """Print the tables of a run and write its page; what fails is logged, the run is finished."""
     try:
         dashboard.print_summary(summarize(run))
@@ -283,7 +263,8 @@ def _print_run(run: Path) -> int:
     return 0
 
 
-def _print_rounds(run: Path, rounds: Iterable[Round]) -> None:
+def print_rounds(run: Path, rounds: Iterable[Round]) -> None:
+    """Run the rounds and print the outcome of each, with all objections of the gates."""
     for round_ in rounds:
         # After every round, not only at the end: a run may take days.
         dashboard.try_to_write_page(run)
@@ -310,5 +291,5 @@ def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
     )
     # A flow that skipped its round (code 0) may have created no run folder.
     if code == 0 and (options.run / "run.json").is_file():
-        return _print_run(options.run)
+        return print_run(options.run)
     return code

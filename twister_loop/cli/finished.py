@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError
+from ..pipeline.default_voices import NOTE_KEY
 from ..pipeline.plan_reader import parse_value
+from ..pipeline.run_check import read_note
 from ..pipeline.run_folder import RunFolder
 
 
@@ -33,8 +35,11 @@ def is_finished(plan: Path, run: Path, changes: Mapping[str, Any]) -> bool:
     if not run_folder.finished_rounds or not isinstance(document, dict):
         return False
     current = {**document, **changes}
-    last_plan = run_folder.finished_rounds[-1] / "plan.yaml"
-    last = parse_value(last_plan.read_text(encoding="utf-8"))
+    last_folder = run_folder.finished_rounds[-1]
+    last = parse_value((last_folder / "plan.yaml").read_text(encoding="utf-8"))
+    # Voices that the plan does not name were chosen when the round began, and written there.
+    if read_note(last_folder).get(NOTE_KEY):
+        last.pop("voices", None)
     round_count = current.pop("rounds", 1)
     last.pop("rounds", None)  # a larger number asks for more rounds, not for another plan
     return bool(

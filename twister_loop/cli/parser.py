@@ -1,7 +1,8 @@
 """Arguments of the `twister` command.
 
 Examples:
-  twister demo --toy                                the whole loop on a toy language, in seconds
+  twister demo --quick                              the whole loop on real speech, in minutes
+  twister demo --toy                                the same on a toy language, in seconds
   twister check configs/ivr.yaml                    what a plan needs, before anything runs
   twister options whisper                           ranges and defaults of its options
   twister run configs/ivr.yaml runs/demo            run rounds until the plan's number is reached
@@ -36,6 +37,7 @@ from .. import __version__
 from . import (
     check,
     commands,
+    demo,
     doctor,
     experiments,
     forget,
@@ -77,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         subparser.set_defaults(command=command)
         return subparser
 
-    _add_demo(add("demo", commands.demo))
+    demo.add_arguments(add("demo", demo.demo))
     _add_check(add("check", check.check))
     add("options", options.show_options).add_argument(
         "name", nargs="?", metavar="NAME", help="a part or a key of a plan"
@@ -115,21 +117,6 @@ def build_parser() -> argparse.ArgumentParser:
     _add_corpus(add("corpus", commands.check_corpus))
     _add_doctor(add("doctor", doctor.diagnose))
     return parser
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        # Not a temporary folder: the page and the audio are there to be looked at afterwards.
-        default=Path("twister-toy-demo"),
-        metavar="FOLDER",
-        help="new folder for data, plan and run; resumed if it exists (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--toy", action="store_true", help="use the toy language, in which a letter is a pitch"
-    )
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
