@@ -17,11 +17,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from twister_loop import Plan
 from twister_loop.pipeline.experiments.arms import FULL_LOOP, CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare
 from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting.comparison import write_comparison
+from twister_loop.types import Plan
 
 
 def build_finer_arms(arms: dict[str, Plan]) -> Iterator[tuple[str, Plan]]:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import jiwer
 
-from twister_loop import ErrorCount
 from twister_loop.evaluation import metrics
+from twister_loop.types import ErrorCount
 
 PAIRS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 WORDS = [f"word{number}" for number in range(5_000)]

@@ -28,15 +28,7 @@ import numpy as np
 import uvicorn
 import yaml
 
-from twister_loop import (
-    Checkpoint,
-    Corpus,
-    Manifest,
-    Recognizer,
-    Synthesizer,
-    Utterance,
-    next_round,
-)
+from twister_loop import Manifest, Utterance, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.artifacts import read_json, write_json
@@ -44,12 +36,14 @@ from twister_loop.core.digests import folder_size
 from twister_loop.core.errors import NothingNew
 from twister_loop.core.types import Word
 from twister_loop.data.mixture import MixOptions
+from twister_loop.parts import Corpus, Recognizer, Synthesizer
 from twister_loop.pipeline.plan import Labeler, Plan, VoicePlan
 from twister_loop.pipeline.plan_reader import load
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.dashboard import server
 from twister_loop.reporting.dashboard.folder import Runs
 from twister_loop.reporting.record_cache import clear_memory
+from twister_loop.types import Checkpoint
 
 WORDS = {
     "it": "il messaggio è stato cancellato premi due per ascoltare la segreteria della conferenza "

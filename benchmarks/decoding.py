@@ -19,8 +19,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from twister_loop import AudioError
 from twister_loop.audio import io as audio
+from twister_loop.errors import AudioError
 
 MINUTE, MINUTES, SEGMENTS = 60, 60, 200
 FORMATS = {

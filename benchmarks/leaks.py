@@ -31,11 +31,12 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from leak_cases import COPIES, LEAKED_TEXTS, NEIGHBOR_TEXTS, TextCase, pad
 
-from twister_loop import LeakError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.audio.io import Samples
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.ivr import Ivr
+from twister_loop.errors import LeakError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.leak_check import check_leaks
 from twister_loop.text.contamination import HeldOutTexts

@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from twister_loop import Corpus, Recognizer, Utterance
+from twister_loop import Utterance
 from twister_loop.core.types import TermCount
 from twister_loop.evaluation.term_recall import TermCounter
+from twister_loop.parts import Corpus, Recognizer
 from twister_loop.pipeline.stages import rescoring
 from twister_loop.text.key_terms import TermFinder
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units

@@ -30,10 +30,10 @@ import numpy as np
 # Last, so that another version of the package can be put before it by PYTHONPATH.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from twister_loop import ErrorCount
 from twister_loop.core.types import Score, SetKind
 from twister_loop.evaluation.evidence import Evidence, Outcome
 from twister_loop.evaluation.gates._base import Gate
+from twister_loop.types import ErrorCount
 
 ERROR_RATES: dict[SetKind, float] = {"development": 0.14, "retention": 0.035}
 SHARED = 0.4

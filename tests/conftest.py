@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from twister_loop import Plan, load
+from twister_loop import load
+from twister_loop.types import Plan
 
 from . import world as toy
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from twister_loop import Checkpoint, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import not_in_cache_key
+from twister_loop.types import Checkpoint
 
 
 @dataclass(frozen=True)

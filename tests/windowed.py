@@ -8,9 +8,10 @@ from typing import Self
 import pytest
 
 from tests import world as toy
-from twister_loop import Checkpoint, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.types import Proportion, Segment
+from twister_loop.types import Checkpoint
 
 JAPANESE = "いい天気ですね"
 PART = 2

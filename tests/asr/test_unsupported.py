@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.asr.from_scratch.tiny_models import tiny_recognizer
-from twister_loop import Checkpoint, Utterance
+from twister_loop import Utterance
 from twister_loop.asr._base import Recognizer
+from twister_loop.types import Checkpoint
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")

@@ -13,7 +13,7 @@ import yaml
 
 from tests.kinds import speak
 from tests.kinds._write import encode
-from twister_loop import ConfigError, Plan, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, AugmentedDataset, RandomEffect, load_audio
 from twister_loop.audio.effects._audiomentations import list_recordings
@@ -21,7 +21,9 @@ from twister_loop.audio.effects._base import Effect
 from twister_loop.core.artifacts import cache_key
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Piece, Word
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.stages.mixture import augment
+from twister_loop.types import Plan
 
 RATE = audio.SAMPLE_RATE
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.kinds import speak
 from tests.kinds._write import encode
-from twister_loop import AudioError, SpaceError
 from twister_loop.audio import decoded_files
 from twister_loop.audio import io as audio
+from twister_loop.errors import AudioError, SpaceError
 
 RATE = audio.SAMPLE_RATE
 

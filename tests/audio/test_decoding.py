@@ -14,9 +14,10 @@ import soundfile
 
 from tests.kinds import Samples, speak
 from tests.kinds._write import encode
-from twister_loop import AudioError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.data.scanning import ScanOptions, scan_recording
+from twister_loop.errors import AudioError
 
 RATE = audio.SAMPLE_RATE
 SECONDS = 6.3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from twister_loop import AudioError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, RandomEffect
 from twister_loop.audio.effects.gain import Gain
@@ -14,6 +14,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
 from twister_loop.data.packing import PackOptions
 from twister_loop.data.scanning import ScanOptions, scan_recording
+from twister_loop.errors import AudioError
 from twister_loop.pipeline.stages.listing import scan
 from twister_loop.pipeline.stages.mixture import augment
 from twister_loop.pipeline.stages.packing import pack

@@ -228,8 +228,8 @@ def test_instruments_and_hiss_are_no_speech() -> None:
 def test_a_conversation_is_cut_where_the_speaker_changes_and_the_music_stays_outside(
     tmp_path: Path,
 ) -> None:
-    from twister_loop import ConfigError
     from twister_loop.data.corpora.ivr import Ivr
+    from twister_loop.errors import ConfigError
 
     try:
         by_speaker = [list(Ivr(split).utterances()) for split in ("pool", "retention")]

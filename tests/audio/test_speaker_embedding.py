@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
+from twister_loop.errors import ConfigError
 
 pytestmark = [
     pytest.mark.model,

@@ -91,10 +91,10 @@ def test_blocks_of_a_long_recording_do_not_cut_through_speech(
 def test_a_long_recording_is_split_into_segments_that_contain_its_speech(
     tmp_path: Path,
 ) -> None:
-    from twister_loop import ConfigError
     from twister_loop.audio import io as audio
     from twister_loop.audio import vad
     from twister_loop.data.corpora.ivr import Ivr
+    from twister_loop.errors import ConfigError
 
     try:
         utterances = Ivr("development").utterances()

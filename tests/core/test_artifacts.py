@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import ConfigError, SpaceError, StaleError
 from twister_loop.core import content_check
 from twister_loop.core.artifacts import (
     PROVENANCE,
@@ -29,6 +28,7 @@ from twister_loop.core.content_check import check_unchanged
 from twister_loop.core.digests import folder_size
 from twister_loop.core.errors import EditedError, describe_os_error
 from twister_loop.core.file_hashes import FileHashCache
+from twister_loop.errors import ConfigError, SpaceError, StaleError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import BusyError
 from twister_loop.core.locks import exclusive_lock
+from twister_loop.errors import BusyError
 
 HOLD = """
 import sys, time

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twister_loop import ManifestError, Utterance, Word
+from twister_loop import Utterance
 from twister_loop.core.artifacts import RUN_MARKER
 from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.core.types import TEXT_ONLY
+from twister_loop.errors import ManifestError
+from twister_loop.types import Word
 
 times = st.floats(0, 30).map(lambda number: round(number, 3))
 texts = st.none() | st.text(max_size=40)

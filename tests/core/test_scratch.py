@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import SpaceError
 from twister_loop.core.digests import digest_path, folder_size
 from twister_loop.core.scratch import (
     copy_folder,
@@ -19,6 +18,7 @@ from twister_loop.core.scratch import (
     is_hidden,
     scratch_folder,
 )
+from twister_loop.errors import SpaceError
 
 
 def test_scratch_and_copy_have_names_of_their_own_beside_the_result(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from twister_loop import ConfigError, StaleError
 from twister_loop.core import artifacts, content_check
 from twister_loop.core.artifacts import (
     NOT_IN_CACHE_KEY,
@@ -34,6 +33,7 @@ from twister_loop.core.artifacts import (
 from twister_loop.core.content_check import check_unchanged, read_record
 from twister_loop.core.digests import digest_path
 from twister_loop.core.errors import EditedError
+from twister_loop.errors import ConfigError, StaleError
 
 CALLS: list[str] = []
 """Texts that the stage was called with."""

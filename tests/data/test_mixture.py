@@ -11,11 +11,12 @@ from hypothesis import strategies as some
 
 from tests import world as toy
 from tests.pipeline.test_plan import changed
-from twister_loop import ConfigError, LeakError, load, next_round
+from twister_loop import load, next_round
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import MixtureContents
 from twister_loop.data.mixture import GroupDurations, MixOptions, MixtureGroup
 from twister_loop.data.presets import MIXES, resolve_mixture
+from twister_loop.errors import ConfigError, LeakError
 from twister_loop.reporting.summary import round_summary
 
 HOUR = 3600.0

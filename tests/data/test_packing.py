@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from twister_loop import Plan, Utterance, next_round
+from twister_loop import Utterance, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio.augmentation import Augmentation, RandomEffect
@@ -38,6 +38,7 @@ from twister_loop.data.packing import (
     PackOptions,
 )
 from twister_loop.pipeline.stages.packing import pack
+from twister_loop.types import Plan
 
 WORDS = {
     "it": "premi due è così città".split(),

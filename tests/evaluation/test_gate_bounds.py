@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ErrorCount
 from twister_loop.core.types import Objection, Proportion, Score
 from twister_loop.evaluation.evidence import Evidence, Outcome, SetSize
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.paired_test import measure_change
+from twister_loop.types import ErrorCount
 
 
 def gate(use: str, **options: Any) -> Gate:

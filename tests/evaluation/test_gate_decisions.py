@@ -18,11 +18,11 @@ from tests.evaluation.test_gates import (
     outcome,
     size,
 )
-from twister_loop import ErrorCount
 from twister_loop.core.types import SetKind
 from twister_loop.evaluation.evidence import Evidence, Outcome
 from twister_loop.evaluation.looks import level_at_look
 from twister_loop.evaluation.paired_test import measure_change
+from twister_loop.types import ErrorCount
 
 TWO_OF_HUNDRED, THREE_OF_HUNDRED = [counts_of(2, 100)] * 40, [counts_of(3, 100)] * 40
 NOISY = [counts_of(2 + (n % 5 == 0) - (n % 3 == 0), 10) for n in range(60)]

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.core.types import Measure, Proportion, Score, SetKind
 from twister_loop.evaluation import metrics
 from twister_loop.evaluation.evidence import Evidence, Outcome, SetSize
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.measures import choose_measure
 from twister_loop.evaluation.scoreboard import MEASURES
+from twister_loop.types import ErrorCount
 
 TWISTER = {
     # set: large-v2, large-v3, Twister; mixed error rates in percent, language detected

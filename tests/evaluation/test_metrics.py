@@ -8,10 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from twister_loop import ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.core.types import Proportion
 from twister_loop.evaluation import metrics
 from twister_loop.text.contamination import HeldOutTexts
+from twister_loop.types import ErrorCount
 
 letters = some.text("abc ", max_size=12)
 

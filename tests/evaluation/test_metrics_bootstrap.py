@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.evaluation import metrics
+from twister_loop.types import ErrorCount
 
 WRONG, RIGHT = ErrorCount(substitutions=1), ErrorCount(hits=1)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from twister_loop import ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.core.types import Measure, Proportion
 from twister_loop.evaluation import metrics
+from twister_loop.types import ErrorCount
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ConfigError, ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.core.artifacts import SPEED, write_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Measure, Report, Score, SetKind
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.measures import (
     ABBREVIATIONS,
@@ -31,6 +32,7 @@ from twister_loop.evaluation.outcomes import (
     normalize_pair,
 )
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import ErrorCount
 
 NORMALIZER = Basic()
 

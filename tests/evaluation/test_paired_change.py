@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from twister_loop import ErrorCount
 from twister_loop.evaluation.looks import level_at_look
 from twister_loop.evaluation.paired_test import (
     PairedChange,
@@ -16,6 +15,7 @@ from twister_loop.evaluation.paired_test import (
     student_quantile,
 )
 from twister_loop.evaluation.power import Sight, round_up, tokens_to_decide
+from twister_loop.types import ErrorCount
 
 
 def counts(*errors: int, tokens: int = 10) -> list[ErrorCount]:

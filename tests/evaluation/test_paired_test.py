@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from twister_loop import ErrorCount
 from twister_loop.evaluation.paired_test import measure_change, student_quantile
 from twister_loop.evaluation.power import Sight, round_up, tokens_to_decide
+from twister_loop.types import ErrorCount
 
 
 def counts(errors: list[int], words: int = 10) -> list[ErrorCount]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from twister_loop import ErrorCount
 from twister_loop.core.types import Proportion, Score
 from twister_loop.evaluation.evidence import Evidence, Outcome
 from twister_loop.evaluation.pooling import add_pooled_sets, pool_scores
+from twister_loop.types import ErrorCount
 
 FIRST = Score(
     name="phone",

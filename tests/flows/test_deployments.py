@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from twister_loop import ConfigError
+from twister_loop.errors import ConfigError
 
 pytest.importorskip("prefect")
 pytestmark = pytest.mark.prefect

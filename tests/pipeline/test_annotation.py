@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, Plan, Utterance, load
+from twister_loop import Utterance, load
 from twister_loop.audio import embedding_weights, toy_language
 from twister_loop.audio import io as audio
 from twister_loop.core.artifacts import read_json
@@ -19,6 +19,7 @@ from twister_loop.core.manifest import WINDOW, Manifest
 from twister_loop.core.tallies import Tally
 from twister_loop.data.filters._base import Filter
 from twister_loop.data.scanning import SpeakerClustering
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.execution.shards import Shard
 from twister_loop.pipeline.loop import next_round
 from twister_loop.pipeline.run_folder import RunFolder
@@ -31,6 +32,7 @@ from twister_loop.pipeline.stages.annotation import (
 )
 from twister_loop.reporting.dashboard.data_rows import format_speakers
 from twister_loop.reporting.summary import summarize
+from twister_loop.types import Plan
 
 RATE = audio.SAMPLE_RATE
 

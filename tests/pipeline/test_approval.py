@@ -7,26 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.pages import rounds_of_page
-from twister_loop import (
-    AwaitingApproval,
-    BusyError,
-    ConfigError,
-    EngineError,
-    NothingNew,
-    Plan,
-    RunFolder,
-    approve,
-    load,
-    next_round,
-    refine,
-    refuse,
-    retrain,
-)
+from twister_loop import RunFolder, load, next_round, refine, retrain
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.cli.main import main
+from twister_loop.decisions import approve, refuse
+from twister_loop.errors import AwaitingApproval, BusyError, ConfigError, EngineError, NothingNew
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.run_folder import approval_of
 from twister_loop.reporting.summary import summarize
+from twister_loop.types import Plan
 
 
 @pytest.fixture

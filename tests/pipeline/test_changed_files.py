@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import world as toy
-from twister_loop import Plan, StaleError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
@@ -21,7 +21,9 @@ from twister_loop.core.errors import AudioError
 from twister_loop.core.file_hashes import FileHashCache, VerifiedManifest
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
+from twister_loop.errors import StaleError
 from twister_loop.pipeline.stages import labeling
+from twister_loop.types import Plan
 
 
 class StoppedHereError(Exception):

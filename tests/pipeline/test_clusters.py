@@ -13,14 +13,16 @@ import pytest
 from tests import world as toy
 from tests.hostile import plant_hostile_modules
 from tests.shards import Noted, times_transcribed
-from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.execution.shards import Cluster
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.stages.labeling import transcribe
+from twister_loop.types import Checkpoint
 
 pytestmark = pytest.mark.cluster
 

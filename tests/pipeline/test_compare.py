@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, StaleError, TwisterError, Utterance, load
+from twister_loop import TwisterError, Utterance, load
 from twister_loop.asr._base import Recognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.cli.main import main
@@ -15,6 +15,7 @@ from twister_loop.core.artifacts import stage
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
 from twister_loop.core.types import Checkpoint, Report
+from twister_loop.errors import ConfigError, StaleError
 from twister_loop.pipeline.experiments import arms as arm_names
 from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare

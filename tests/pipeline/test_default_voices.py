@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from tests.pipeline.test_plan import changed
-from twister_loop import ConfigError, load, next_round
+from twister_loop import load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.cli.main import main
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline import default_voices
 from twister_loop.tts import kokoro
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import pytest
 
-from twister_loop import Checkpoint, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
@@ -20,6 +20,7 @@ from twister_loop.pipeline.stages.evaluation import draw_part, evaluate, judge
 from twister_loop.text.normalizers._base import Normalizer
 from twister_loop.text.normalizers.basic import Basic
 from twister_loop.text.normalizers.mixed import Mixed
+from twister_loop.types import Checkpoint
 
 UNTOUCHED = Checkpoint("toy", source="the toy language")
 TEXT = "a e i o"

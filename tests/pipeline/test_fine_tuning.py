@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, LeakError, StaleError, load
+from twister_loop import load
 from twister_loop.asr._base import Recognizer
 from twister_loop.cli.main import main
+from twister_loop.errors import ConfigError, LeakError, StaleError
 from twister_loop.pipeline.experiments.fine_tuning import Study, run_study
 from twister_loop.pipeline.run_folder import FORMAT
 

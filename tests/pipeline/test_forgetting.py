@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, RunFolder, load, next_round, refine
+from twister_loop import RunFolder, load, next_round, refine
 from twister_loop.audio import io as audio
 from twister_loop.core import schema
 from twister_loop.core.artifacts import read_json, write_json
@@ -31,6 +31,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
 from twister_loop.core.types import Utterance
 from twister_loop.data.corpora.audiofolder import AudioFolder
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.forgetting import Removal, finish_removal, open_run, plan_removal, remove
 from twister_loop.pipeline.forgetting.removal import find_mentions

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, Utterance, load
+from twister_loop import Utterance, load
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import TEXT_ONLY
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.data.corpora._parts import ArrivedParts
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare
 from twister_loop.pipeline.experiments.comparison import Comparison

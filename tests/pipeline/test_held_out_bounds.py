@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ConfigError, Plan, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.held_out_check import check_held_out_sets
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import Plan
 
 
 @pytest.fixture(scope="module")

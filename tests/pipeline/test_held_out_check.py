@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from twister_loop import AudioError, Checkpoint, ConfigError, Plan, Utterance, next_round
+from twister_loop import Utterance, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
+from twister_loop.errors import AudioError, ConfigError
 from twister_loop.evaluation.outcomes import HeldOutSet
+from twister_loop.pipeline import loop
 from twister_loop.pipeline.held_out_check import check_held_out_sets
-from twister_loop.pipeline.loop import measure_champion
 from twister_loop.pipeline.stages.evaluation import evaluate
 from twister_loop.text.normalizers.basic import Basic
 from twister_loop.text.normalizers.whisper_basic import WhisperBasic
+from twister_loop.types import Checkpoint, Plan
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def test_an_unreadable_file_refuses_the_set_before_the_first_stage(
         next_round(plan, tmp_path / "run")
     assert not list((tmp_path / "run").glob("round-*"))
     with pytest.raises(ConfigError, match=r"1\.wav cannot be transcribed"):
-        measure_champion(plan, tmp_path / "run")
+        loop.evaluate(plan, tmp_path / "run")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests import world as toy
-from twister_loop import Plan, load, next_round
+from twister_loop import load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
@@ -22,6 +22,7 @@ from twister_loop.pipeline.experiments.compare import compare
 from twister_loop.pipeline.experiments.fine_tuning import run_study
 from twister_loop.pipeline.loop import refine
 from twister_loop.reporting.summary import round_summary
+from twister_loop.types import Plan
 
 HELD_OUT = toy.TEST[0].capitalize() + "!"
 """A reference of the test set as somebody else writes it."""

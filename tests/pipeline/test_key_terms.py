@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import Checkpoint, ConfigError, Report, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.evaluation.term_scores import score_terms
 from twister_loop.pipeline.experiments.arm_scores import score_arms
@@ -22,6 +23,7 @@ from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.pipeline.stages.evaluation import evaluate, judge
 from twister_loop.reporting.comparison import _score_table
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import Checkpoint, Report
 
 
 def test_terms_are_a_list_or_the_lines_of_a_file(world: Path) -> None:

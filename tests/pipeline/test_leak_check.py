@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from tests.audio.test_fingerprint import babble
-from twister_loop import LeakError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.digests import digest_path
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import SetKind
+from twister_loop.errors import LeakError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.leak_check import (
     HeldOutProtection,

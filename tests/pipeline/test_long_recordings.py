@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, Manifest, Plan, Utterance
+from twister_loop import Manifest, Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.types import SetKind
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import find_set_hidden_from_gates, load_outcomes
 from twister_loop.pipeline.held_out_check import check_held_out_sets
-from twister_loop.pipeline.loop import measure_champion
+from twister_loop.pipeline.loop import evaluate
 from twister_loop.pipeline.preflight import list_held_out_sets
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.labeling import transcribe
+from twister_loop.types import Checkpoint, Plan
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def test_long_recordings_have_a_score_of_their_own(split_plan: Plan, tmp_path: P
     strict = replace(split_plan, minimum_utterances=2)
     check_held_out_sets(strict, list_held_out_sets(strict, tmp_path / "sets"))
     RunFolder.open(tmp_path / "run")
-    report = measure_champion(strict, tmp_path / "run")
+    report = evaluate(strict, tmp_path / "run")
     utterances = {score.name: score.utterances for score in report.scores}
     assert utterances == {"dev": 1, "dev-long": 1, "test": 2, "vowels": 2}
     outcomes = load_outcomes(report, strict.normalizer)

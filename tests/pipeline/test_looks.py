@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import Plan, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.core.artifacts import write_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import SetKind
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.look_count import count_looks
 from twister_loop.pipeline.run_folder import PruneOptions, verdict_of
+from twister_loop.types import Plan
 
 Sets = dict[str, tuple[SetKind, Sequence[str]]]
 """Kind and recordings of each set, by name."""

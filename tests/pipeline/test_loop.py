@@ -11,21 +11,7 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import (
-    BusyError,
-    Checkpoint,
-    ConfigError,
-    LeakError,
-    NothingNew,
-    Plan,
-    Report,
-    RunFolder,
-    StaleError,
-    Utterance,
-    load,
-    next_round,
-    refine,
-)
+from twister_loop import RunFolder, Utterance, load, next_round, refine
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
@@ -34,6 +20,7 @@ from twister_loop.core.digests import folder_size
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters.char_rate import CharRate
 from twister_loop.data.filters.confidence import Confidence
+from twister_loop.errors import BusyError, ConfigError, LeakError, NothingNew, StaleError
 from twister_loop.evaluation.gates.parity import EngineParity as ParityGate
 from twister_loop.evaluation.gates.significant import Significant
 from twister_loop.evaluation.trials import DecoderTrial
@@ -42,6 +29,7 @@ from twister_loop.pipeline.experiments.compare import share_stages
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.run_folder import verdict_of
 from twister_loop.pipeline.stages.labeling import LabelOptions
+from twister_loop.types import Checkpoint, Plan, Report
 
 STAGES = (
     "untouched champion pool pseudo_labels texts filtered_labels "
@@ -459,7 +447,7 @@ def test_two_processes_cannot_work_on_one_run(plan: Plan, tmp_path: Path) -> Non
 def test_disk_space_is_checked_before_a_round_starts(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twister_loop import SpaceError
+    from twister_loop.errors import SpaceError
 
     monkeypatch.setattr(ToyRecognizer, "disk_bytes_needed", lambda *_: 10**18)
     with pytest.raises(SpaceError, match="needs about 1000000000"):

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.test_plan import changed
-from twister_loop import ConfigError, load, next_round
+from twister_loop import load, next_round
 from twister_loop.core.tallies import MixtureContents
+from twister_loop.errors import ConfigError
 
 
 def test_a_share_of_speech_that_is_not_there_ends_the_round_before_voices_are_trained(

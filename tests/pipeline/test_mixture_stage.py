@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import MixtureContents, Tally
 from twister_loop.core.types import Origin
 from twister_loop.data.mixture import MixOptions
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.stages.mixture import mix
 
 

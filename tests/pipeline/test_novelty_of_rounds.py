@@ -10,7 +10,7 @@ import pytest
 
 from tests import world as toy
 from tests.pipeline.test_run_folder_history import ACCEPTED, REFUSED, decide, go_back, write_round
-from twister_loop import Plan, Utterance
+from twister_loop import Utterance
 from twister_loop.core.errors import NothingNew
 from twister_loop.core.file_hashes import FileHashCache
 from twister_loop.core.forgotten import ForgettingRequest, write_requests
@@ -24,6 +24,7 @@ from twister_loop.pipeline.novelty import (
 )
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.listing import list_corpora
+from twister_loop.types import Plan
 
 LINES = [
     Utterance(id=f"{number}", audio_filepath=Path(f"{number}.wav"), text="a", corpus="calls")

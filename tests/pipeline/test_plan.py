@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from twister_loop import ConfigError, load
+from twister_loop import load
+from twister_loop.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

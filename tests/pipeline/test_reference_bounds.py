@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import ConfigError, Plan, Utterance
+from twister_loop import Utterance
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.misplaced_references import MisplacedReference, ShiftedBlock
 from twister_loop.pipeline.reference_check import (
     TranscribedSet,
@@ -16,6 +17,7 @@ from twister_loop.pipeline.reference_check import (
     check_error_rate,
     check_order,
 )
+from twister_loop.types import Plan
 
 
 def transcribed(references: Sequence[str], hypotheses: Sequence[str]) -> TranscribedSet:

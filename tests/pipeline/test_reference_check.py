@@ -9,15 +9,17 @@ import pytest
 
 from tests import world as toy
 from tests.transcripts import misrecognize, sentences
-from twister_loop import Checkpoint, ConfigError, Plan, Report, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr._base import Recognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import SetKind
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.reference_check import check_references
 from twister_loop.pipeline.stages.evaluation import evaluate
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import Checkpoint, Plan, Report
 
 
 @dataclass(frozen=True)

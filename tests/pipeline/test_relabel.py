@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from twister_loop import Checkpoint, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import NOT_IN_CACHE_KEY
 from twister_loop.core.manifest import WINDOW, Manifest, iter_windows
 from twister_loop.pipeline.stages.labeling import transcribe
+from twister_loop.types import Checkpoint
 
 
 @dataclass(frozen=True)

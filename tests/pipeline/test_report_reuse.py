@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Plan, load, next_round
+from twister_loop import load, next_round
 from twister_loop.asr.ctranslate2.recognizer import CTranslate2Recognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.asr.whisper.recognizer import WhisperRecognizer
 from twister_loop.core import environment
 from twister_loop.core.artifacts import read_json, write_json
+from twister_loop.types import Plan
 
 
 @pytest.fixture

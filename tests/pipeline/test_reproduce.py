@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import ConfigError, RunFolder, load, next_round, refine
+from twister_loop import RunFolder, load, next_round, refine
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.environment import Environment, describe_environment
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.run_folder import PruneOptions
 

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import Checkpoint, ConfigError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Alternative
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.stages.rescoring import RescoringOptions, make_prompt, rescore
 from twister_loop.text.kneser_ney import KneserNey, split_language_model_units
+from twister_loop.types import Checkpoint
 
 TEXTS = ["premi il tasto cancelletto", "la conferenza è terminata"]
 

@@ -9,19 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import (
-    ConfigError,
-    NothingNew,
-    Plan,
-    RunFolder,
-    load,
-    measure_champion,
-    next_round,
-)
+from twister_loop import RunFolder, evaluate, load, next_round
 from twister_loop import retrain as retrain_run
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.corpora.audiofolder import AudioFolder
+from twister_loop.errors import ConfigError, NothingNew
 from twister_loop.pipeline.plan_schema import NewAudioOptions
+from twister_loop.types import Plan
 
 
 @pytest.fixture
@@ -125,8 +119,8 @@ def test_ignoring_recent_files_does_not_change_the_cache_key(world: Path) -> Non
 
 def test_the_champion_is_evaluated_on_the_current_sets(eager_plan: Plan, tmp_path: Path) -> None:
     done = next_round(eager_plan, tmp_path / "run")
-    assert measure_champion(eager_plan, tmp_path / "run").scores == done.report.scores
+    assert evaluate(eager_plan, tmp_path / "run").scores == done.report.scores
     toy.speak(["zebra", "fox"], tmp_path / "data" / "test", labeled=True)
-    again = measure_champion(eager_plan, tmp_path / "run")
+    again = evaluate(eager_plan, tmp_path / "run")
     assert again.folder == tmp_path / "run/evaluation-02/report"
     assert again.score("test").words.length == 2

@@ -11,27 +11,17 @@ import pytest
 
 from tests.pages import rounds_of_page
 from tests.pipeline.test_run_folder import ACCEPTED, REFUSED, finished_round
-from twister_loop import (
-    BusyError,
-    ConfigError,
-    NothingNew,
-    Plan,
-    RunFolder,
-    StaleError,
-    approve,
-    load,
-    next_round,
-    refuse,
-    retrain,
-    roll_back,
-)
+from twister_loop import RunFolder, load, next_round, retrain
 from twister_loop.core.artifacts import PRUNED, read_json
 from twister_loop.core.digests import digest_path
+from twister_loop.decisions import approve, refuse, roll_back
+from twister_loop.errors import BusyError, ConfigError, NothingNew, StaleError
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.rollbacks import ROLLBACKS, Rollback, find_standing, read_rollbacks
 from twister_loop.pipeline.run_folder import PruneOptions
 from twister_loop.reporting import dashboard
 from twister_loop.reporting.summary import summarize
+from twister_loop.types import Plan
 
 
 def back(to: int, after: int) -> Rollback:

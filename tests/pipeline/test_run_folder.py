@@ -8,27 +8,20 @@ from typing import Any
 
 import pytest
 
-from twister_loop import (
-    Checkpoint,
-    ConfigError,
-    Manifest,
-    Plan,
-    Report,
-    Verdict,
-    load,
-    next_round,
-    roll_back,
-)
+from twister_loop import Manifest, load, next_round
 from twister_loop.core.artifacts import PRUNED, read_json, write_json
 from twister_loop.core.digests import digest_path
 from twister_loop.core.errors import EditedError
 from twister_loop.core.tallies import Funnel, MixtureContents, Tally
 from twister_loop.core.types import Objection
+from twister_loop.decisions import roll_back
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.run_check import list_strays
 from twister_loop.pipeline.run_folder import PruneOptions, RunFolder, round_number
 from twister_loop.reporting import record_cache
 from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.summary import summarize
+from twister_loop.types import Checkpoint, Plan, Report, Verdict
 
 ACCEPTED = Verdict(())
 REFUSED = Verdict((Objection("no_regression", "worse"),))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, ErrorCount, Report, Verdict
 from twister_loop.core.artifacts import PRUNED, read_json, write_json
 from twister_loop.core.errors import BusyError, EditedError
 from twister_loop.core.types import Objection
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.trials import VoiceTrial
 from twister_loop.pipeline.pruning import PruneOptions
 from twister_loop.pipeline.rollbacks import (
@@ -41,6 +41,7 @@ from twister_loop.pipeline.run_folder import (
     load_round,
     verdict_of,
 )
+from twister_loop.types import Checkpoint, ErrorCount, Report, Verdict
 
 ACCEPTED = Verdict(())
 REFUSED = Verdict((Objection("no_regression", "worse"),))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from twister_loop import ConfigError, ErrorCount, Plan, Report, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Score, SetKind
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.evidence import SetSize
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.run_folder import RunFolder
@@ -23,6 +24,7 @@ from twister_loop.pipeline.set_sizes import (
     measure_set_size,
 )
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import ErrorCount, Plan, Report
 
 
 def line(number: int, **fields: Any) -> Utterance:

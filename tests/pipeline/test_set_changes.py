@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, Plan, Report, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.manifest import Manifest
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.set_changes import SetChange, SetChanges, check_set_changes
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import Plan, Report
 
 
 def speech(numbers: range, folder: Path, **changed: str) -> Manifest:

@@ -14,11 +14,12 @@ import pytest
 
 from tests import shards as engines
 from tests.shards import Noted, times_transcribed
-from twister_loop import Checkpoint, EngineError, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import WINDOW, Manifest
+from twister_loop.errors import EngineError
 from twister_loop.pipeline.execution.shards import (
     UNCHECKED_PACKAGES,
     Cluster,
@@ -31,6 +32,7 @@ from twister_loop.pipeline.execution.shards import (
 from twister_loop.pipeline.stages.labeling import transcribe
 from twister_loop.pipeline.stages.voices import synthesize
 from twister_loop.tts.toy import ToySynthesizer
+from twister_loop.types import Checkpoint
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, Plan, load, next_round
+from twister_loop import load, next_round
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import NOT_IN_CACHE_KEY, read_json
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Objection
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.evidence import Evidence
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.gates.sane_output import SaneOutput
 from twister_loop.evaluation.outcomes import find_invalid_sets, find_set_hidden_from_gates
+from twister_loop.types import Plan
 
 
 @dataclass(frozen=True)

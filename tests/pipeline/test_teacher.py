@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import ConfigError, NothingNew, Plan, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import read_json
@@ -18,8 +18,10 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint
 from twister_loop.data.filters._base import FilterContext
 from twister_loop.data.filters.second_decode import SecondDecode
+from twister_loop.errors import ConfigError, NothingNew
 from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.reporting.summary import summarize
+from twister_loop.types import Plan
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.pipeline.test_plan import changed
-from twister_loop import ConfigError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
 from twister_loop.data.filters._base import Filter
 from twister_loop.data.presets import FILTERS
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.stages.text_selection import TextSelection, clean, select_texts
 
 

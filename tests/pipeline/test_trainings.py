@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests import world as toy
-from twister_loop import Checkpoint, ConfigError, Plan, load, next_round, refine
+from twister_loop import load, next_round, refine
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.artifacts import PRUNED, read_json
 from twister_loop.core.manifest import Manifest
+from twister_loop.errors import ConfigError
 from twister_loop.pipeline.disk import estimate_disk
 from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.reproduce import reproduce
@@ -24,6 +25,7 @@ from twister_loop.pipeline.stage_table import find_trainings
 from twister_loop.pipeline.training_steps import training_seed
 from twister_loop.reporting.current_stage import find_current_stage
 from twister_loop.reporting.details import details
+from twister_loop.types import Checkpoint, Plan
 
 SHIFT = 1e-7
 """Hertz by which a training of these tests moves every pitch for each unit of its seed."""

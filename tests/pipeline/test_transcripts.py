@@ -10,9 +10,10 @@ import pytest
 
 from tests import world as toy
 from tests.pipeline.test_plan import changed
-from twister_loop import ConfigError, load, next_round
+from twister_loop import load, next_round
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
+from twister_loop.errors import ConfigError
 
 HUMAN = {"human": "data/spoken"}
 

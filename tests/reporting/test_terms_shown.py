@@ -6,7 +6,6 @@ import pytest
 
 from tests.pages import rounds_of_page
 from tests.windowed import run_rounds
-from twister_loop import Report
 from twister_loop.cli.main import main
 from twister_loop.core.artifacts import read_json
 from twister_loop.core.types import Proportion
@@ -16,6 +15,7 @@ from twister_loop.reporting.dashboard.page import write_page
 from twister_loop.reporting.export.card import render_card
 from twister_loop.reporting.export.metrics import rate_rows
 from twister_loop.reporting.summary import Summary, summarize
+from twister_loop.types import Report
 
 TERMS = ["Pack my", "jugs", "aia", "天気"]
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from twister_loop import Checkpoint, Utterance
+from twister_loop import Utterance
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
 from twister_loop.core.manifest import Manifest
 from twister_loop.tts.concatenative import ConcatenativeSynthesizer, Inventory
+from twister_loop.types import Checkpoint
 
 SENTENCES = ["press one to hear it", "you hear one again", "to go on press pund"]
 CODEBOOK = toy_language.standard_codebook()

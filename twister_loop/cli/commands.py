@@ -17,10 +17,11 @@ from ..core import schema
 from ..core.errors import ConfigError, describe_fault, explain_faults
 from ..core.terminal import printable
 from ..data import corpus_check
+from ..pipeline import loop
 from ..pipeline.approval import approve, refuse
 from ..pipeline.experiments.reproduce import reproduce
 from ..pipeline.look_count import describe_looks
-from ..pipeline.loop import measure_champion, next_round, refine, retrain, run_in_process
+from ..pipeline.loop import next_round, refine, retrain, run_in_process
 from ..pipeline.plan import Plan
 from ..pipeline.plan_reader import load
 from ..pipeline.run_folder import Round, RunFolder
@@ -64,7 +65,7 @@ def retrain_on_new_audio(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate the champion on the plan's current sets."""
-    dashboard.print_report(measure_champion(load(options.plan, options.changes), options.run))
+    dashboard.print_report(loop.evaluate(load(options.plan, options.changes), options.run))
     return 0
 
 

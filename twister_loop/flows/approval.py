@@ -27,7 +27,8 @@ from prefect.input import RunInput
 from prefect.states import Completed, Failed
 from pydantic import ConfigDict, Field
 
-from .. import TwisterError, approve, refuse
+from ..core.errors import TwisterError
+from ..pipeline.approval import approve, refuse
 from ..pipeline.run_folder import RunFolder, approval_of, round_number
 from ..reporting.summary import summarize
 from .notifications import format_scores, publish_round, run_key

@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from .. import ConfigError
+from ..core.errors import ConfigError
 from .approval import promote
 from .automations import automations
 from .evaluate import evaluate

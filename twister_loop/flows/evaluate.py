@@ -8,7 +8,8 @@ from prefect import State, flow
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed
 
-from .. import BusyError, TwisterError, measure_champion
+from ..core.errors import BusyError, TwisterError
+from ..pipeline import loop
 from ..pipeline.plan_reader import load
 from ..reporting import dashboard
 from ..reporting.decodings import format_rate
@@ -26,7 +27,7 @@ def evaluate(plan: str, run: str, changes: dict[str, Any] | None = None) -> Stat
     plan_path, run_folder = from_working_directory(plan), from_working_directory(run)
     try:
         with hold_run_slot(run_folder):
-            report = measure_champion(load(plan_path, changes), run_folder, run_as_task)
+            report = loop.evaluate(load(plan_path, changes), run_folder, run_as_task)
     except BusyError as error:
         # Completed, not failed: a schedule that meets a round in progress is no incident.
         return Completed(name="Busy", message=str(error), data=error)

@@ -17,9 +17,9 @@ from prefect.states import Completed, Failed
 
 import twister_loop
 
-from .. import AwaitingApproval, BusyError, NothingNew, Round, TwisterError
+from ..core.errors import AwaitingApproval, BusyError, NothingNew, TwisterError
 from ..pipeline.plan_reader import load
-from ..pipeline.run_folder import RunFolder
+from ..pipeline.run_folder import Round, RunFolder
 from ..reporting import dashboard
 from .approval import close_approval, request_approval
 from .notifications import publish_round

@@ -10,7 +10,7 @@ from prefect import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import deployment
 
-from .. import BusyError
+from ..core.errors import BusyError
 from .notifications import run_key
 
 ACQUIRE_TIMEOUT = 3.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import ConfigError
+from ..core.errors import ConfigError
 from ..core.processes import die_with_parent
 from .deployments import POOL, register
 from .password import chosen_password, password_file, set_server_access, stored_password

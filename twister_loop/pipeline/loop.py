@@ -157,7 +157,7 @@ def retrain(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> R
         return _prepare_and_run(plan, run_folder, run_stage)
 
 
-def measure_champion(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Report:
+def evaluate(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Report:
     """Evaluate the champion on the plan's current sets, into the next `evaluation-NN/`.
 
     Raises:

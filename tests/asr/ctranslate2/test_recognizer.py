@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from tests.asr.whisper.builders import build_whisper
-from twister_loop import ConfigError, load
+from twister_loop import load
 from twister_loop.asr._base import Recognizer
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.cache import cache_folder
 from twister_loop.core.errors import EngineError
 from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation import metrics
 
 pytest.importorskip("torch")

@@ -8,9 +8,10 @@ import soundfile
 import yaml
 
 from tests import world as toy
-from twister_loop import EngineError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.core.artifacts import write_json
 from twister_loop.core.types import Checkpoint
+from twister_loop.errors import EngineError
 from twister_loop.reporting.export import export
 
 pytestmark = pytest.mark.model

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.asr.whisper.builders import load_model
-from twister_loop import EngineError
 from twister_loop.audio import io as audio
 from twister_loop.core.types import Checkpoint, Utterance
+from twister_loop.errors import EngineError
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")

@@ -14,7 +14,7 @@ from tests import world as toy
 from tests.kinds import speak
 from tests.kinds._write import wav_bytes
 from tests.kinds.folders import NAMES
-from twister_loop import Plan, next_round, retrain
+from twister_loop import next_round, retrain
 from twister_loop.audio import signatures
 from twister_loop.cli.main import main
 from twister_loop.core.errors import ConfigError
@@ -23,6 +23,7 @@ from twister_loop.core.types import Utterance
 from twister_loop.data.corpora._walk import FolderWalk
 from twister_loop.data.corpora.audiofolder import AudioFolder
 from twister_loop.pipeline.plan_reader import load
+from twister_loop.types import Plan
 
 WAV = wav_bytes(speak(0.5))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twister_loop import Plan, next_round
+from twister_loop import next_round
 from twister_loop.asr._base import Recognizer
 from twister_loop.audio import io as audio
 from twister_loop.core import schema
@@ -18,6 +18,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Utterance, Word
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.data.filters.coverage import Coverage
+from twister_loop.types import Plan
 
 RATE = audio.SAMPLE_RATE
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twister_loop import ConfigError, Utterance
+from twister_loop import Utterance
 from twister_loop.audio import io as audio
 from twister_loop.core.manifest import Manifest
 from twister_loop.data.filters._base import Filter
+from twister_loop.errors import ConfigError
 
 
 def make_utterance(text: str | None = None, **fields: Any) -> Utterance:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from twister_loop import ConfigError, load
+from twister_loop import load
 from twister_loop.core.artifacts import cache_key
 from twister_loop.data import presets
 from twister_loop.data.filters._base import Filter
+from twister_loop.errors import ConfigError
 
 CITED = {
     "gigaspeech2": (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, Plan, StaleError, Utterance, load, next_round
+from twister_loop import Utterance, load, next_round
 from twister_loop.asr._base import BoundRecognizer
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
@@ -23,7 +23,9 @@ from twister_loop.data.filters.last_round import LastRound
 from twister_loop.data.filters.likelihood import Likelihood
 from twister_loop.data.filters.second_decode import SecondDecode
 from twister_loop.data.filters.second_model import SecondModel
+from twister_loop.errors import ConfigError, StaleError
 from twister_loop.pipeline.stages.filtering import filter_utterances
+from twister_loop.types import Checkpoint, Plan
 
 TEXTS = ["press one", "press two", "hang up"]
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pytest
 
-from twister_loop import Checkpoint, ConfigError, ErrorCount, Utterance
+from twister_loop import Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.audio import io as audio
 from twister_loop.audio import toy_language
@@ -18,12 +18,14 @@ from twister_loop.core.errors import AudioError, StaleError
 from twister_loop.core.file_hashes import FileHashCache
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Objection, Proportion, Report, Score
+from twister_loop.errors import ConfigError
 from twister_loop.evaluation.evidence import Evidence
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.outcomes import HeldOutSet, load_outcomes
 from twister_loop.pipeline.stages import evaluation
 from twister_loop.pipeline.stages.evaluation import check_held_out_files, evaluate, judge
 from twister_loop.text.normalizers.basic import Basic
+from twister_loop.types import Checkpoint, ErrorCount
 
 UNTOUCHED = Checkpoint("toy", source="the toy language")
 BROKEN = "<broken>"

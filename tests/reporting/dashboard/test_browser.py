@@ -12,7 +12,7 @@ import pytest
 
 from tests import world as toy
 from tests.windowed import run_rounds
-from twister_loop import Approval, Manifest, Utterance
+from twister_loop import Manifest, Utterance
 from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.tallies import Tally
 from twister_loop.core.types import ErrorCount
@@ -23,6 +23,7 @@ from twister_loop.reporting.current_stage import StageProgress
 from twister_loop.reporting.details import Details
 from twister_loop.reporting.round_diff import RoundDiff
 from twister_loop.reporting.summary import RoundSummary
+from twister_loop.types import Approval
 
 from .conftest import CHINESE, HOSTILE, KOREAN, RIGHT_TO_LEFT, serving
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twister_loop import Approval, Manifest, Plan, Utterance, load, next_round
+from twister_loop import Manifest, Utterance, load, next_round
 from twister_loop.audio import io as audio
 from twister_loop.core import schema
 from twister_loop.core.artifacts import RUN_MARKER, read_json, write_json
@@ -20,6 +20,7 @@ from twister_loop.reporting.dashboard import page
 from twister_loop.reporting.details import EarlyStoppingCurve, details
 from twister_loop.reporting.record_cache import CACHE_FOLDER, clear_memory
 from twister_loop.reporting.summary import round_summary, summarize
+from twister_loop.types import Approval, Plan
 
 
 @pytest.fixture

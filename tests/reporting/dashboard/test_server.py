@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from twister_loop import ConfigError, Manifest, Utterance
+from twister_loop import Manifest, Utterance
 from twister_loop.cli.main import main
+from twister_loop.errors import ConfigError
 from twister_loop.reporting.dashboard.folder import MissingError, Runs
 
 from .conftest import serving

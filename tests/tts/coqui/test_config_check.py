@@ -19,8 +19,9 @@ pytest.importorskip("TTS")
 from TTS.tts.configs.shared_configs import CharactersConfig
 from TTS.tts.configs.xtts_config import XttsConfig
 
-from twister_loop import EngineError, TwisterError
+from twister_loop import TwisterError
 from twister_loop.asr._training.checkpointing import load_resume_state
+from twister_loop.errors import EngineError
 from twister_loop.tts._coqui import glow_tts_model as glow
 from twister_loop.tts._coqui import model_files, xtts_model
 from twister_loop.tts._coqui import speedy_speech_model as speedy

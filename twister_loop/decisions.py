@@ -1,0 +1,12 @@
+"""Decisions of people about the champion of a run: approve or refuse a candidate, or go back.
+
+>>> refuse("runs/none", note="it mishears names")
+Traceback (most recent call last):
+    ...
+twister_loop.core.errors.ConfigError: runs/none: no run here; `twister run PLAN runs/none` begins it
+"""
+
+from .pipeline.approval import approve, refuse
+from .pipeline.rollback import roll_back
+
+__all__ = ["approve", "refuse", "roll_back"]
