@@ -7,6 +7,7 @@ times from measured rates, so both are estimates.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -177,7 +178,7 @@ def _find_problems(
             yield f"{key}: {status.problem}"
     for amount in data:
         if amount.problem:
-            yield f"{amount.place}: {amount.problem}"
+            yield f"{amount.place}: {amount.problem}{_suggest_annotating(plan, amount.place)}"
         elif not amount.utterances:
             wanted = "text" if amount.place == "texts" else "audio"
             rejected = f" that can be used ({amount.rejected} rejected)" if amount.rejected else ""
@@ -197,6 +198,19 @@ def _find_problems(
             plan.cluster.check()
         except TwisterError as error:
             yield str(error)
+
+
+def _suggest_annotating(plan: Plan, place: str) -> str:
+    """Return the command that makes a held-out set whose folder is not there; else nothing."""
+    kind, _, name = place.partition(".")
+    folder = getattr(plan.sets[name][1], "folder", None) if name in plan.sets else None
+    if kind == "retention" or not isinstance(folder, Path) or folder.exists():
+        return ""
+    path = shlex.quote(os.path.relpath(plan.path))
+    return (
+        f"; name the folder of your transcribed recordings, or transcribe some of the pool into it "
+        f"with `twister annotate {path} --set {name}`"
+    )
 
 
 def _find_unknown_languages(plan: Plan, start: Checkpoint | None) -> Iterator[str]:

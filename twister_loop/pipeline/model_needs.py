@@ -39,12 +39,12 @@ def _find_models(plan: Plan) -> Iterator[tuple[str, WeightsStatus]]:
             if status := filter_.find_weights():
                 yield f"{place}.{filter_.name}", status
     if plan.scan.speakers:
-        yield "scan.speakers", _find_embedding_weights()
+        yield "scan.speakers", find_embedding_weights()
     if "dnsmos" in plan.scan.estimate:
         yield "scan.estimate", _find_dnsmos()
 
 
-def _find_embedding_weights() -> WeightsStatus:
+def find_embedding_weights() -> WeightsStatus:
     model = "speaker embedding"
     try:
         path = embedding_weights.find_weights()

@@ -32,11 +32,25 @@ def suggest_language(language: str, known: frozenset[str]) -> str:
     return f"did you mean {found_code!r}?" if found_code else f"it has: {', '.join(sorted(known))}"
 
 
-def _code_of_name(name: str, known: Collection[str]) -> str | None:
-    """Return the code of a language by its English name, even if it is misspelled a little."""
-    from babel import Locale  # loads tables of names, only for an error
+def find_language_code(name: str) -> str | None:
+    """Return the code of a language by its English name, as a folder may be called; else None.
+
+    >>> find_language_code("Italian"), find_language_code("calls")
+    ('it', None)
+    """
+    return _codes_by_name().get(name.strip().lower())
+
+
+@lru_cache(maxsize=1)
+def _codes_by_name() -> dict[str, str]:
+    from babel import Locale  # loads tables of names, only when they are needed
 
     names = {str(english).lower(): code for code, english in Locale("en").languages.items()}
-    by_name = {english: OTHER_CODES.get(code, code) for english, code in names.items()}
+    return {english: OTHER_CODES.get(code, code) for english, code in names.items()}
+
+
+def _code_of_name(name: str, known: Collection[str]) -> str | None:
+    """Return the code of a language by its English name, even if it is misspelled a little."""
+    by_name = _codes_by_name()
     nearest = find_nearest_name(name, [english for english in by_name if by_name[english] in known])
     return by_name[nearest] if nearest else None

@@ -100,6 +100,23 @@ def find_weights(model: str) -> WeightsStatus:
     return _describe_published(model, "the hub; they will be downloaded", size or None)
 
 
+def list_models_at_hand() -> list[WeightsStatus]:
+    """Return the published multilingual models whose weights are on this machine, smallest first.
+
+    Looks into the hub's cache and at the packages, and needs no network.
+    """
+    models = list[WeightsStatus]()
+    for model in PUBLISHED:
+        if cached := _find_in_hub_cache(model):
+            models.append(_describe_folder(model, cached, "the hub's cache on this machine"))
+        elif model == PACKAGED and all(map(is_installed, PACKAGES)):
+            source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
+            models.append(_describe_published(model, source, BINARY_BYTES))
+    # A cache that lost a file has a problem, and is not at hand.
+    usable = [status for status in models if not status.problem]
+    return sorted(usable, key=lambda status: status.parameters or 0)
+
+
 def _describe_published(
     model: str, source: str, size: int | None = None, problem: str | None = None
 ) -> WeightsStatus:

@@ -1,0 +1,1 @@
+"""First plan for a folder that nobody described: survey, hearing, roles of the files, the YAML."""

@@ -1,0 +1,311 @@
+"""Draft of a first plan: what each key should hold, chosen from what a folder holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from ...core.errors import ConfigError
+from ...core.types import Language, Seconds
+from .listening import Hearing
+from .names import find_language, find_role, iter_names
+from .recordings import FolderRecordings
+from .roles import MIN_HELD_OUT, Group, Roles, assign_roles, count_transcripts, group_transcripts
+from .sentences import SentenceList, guess_language
+from .speech import Speech, describe_group, describe_pool, name_lists
+from .transcripts import TranscriptSource, iter_transcripts
+
+Preset = Literal["telephone", "conversation", "code-switch", "plain"]
+TELEPHONE_RATE = 8000
+TELEPHONE_BANDWIDTH = 4000.0
+"""Highest frequency in hertz of telephones, also of those that were stored at a higher rate."""
+LONG_RECORDING: Seconds = 120.0
+"""Recordings above this, where most of the time is, are rather conversations than messages."""
+MIN_LANGUAGE_SHARE = 0.25
+"""Share of the clips in a second language from which recordings count as bilingual."""
+MIN_MAJORITY = 0.6
+"""Share of the clips in one language from which it is that of the recordings."""
+LEAST_HELD_OUT = 5
+"""Utterances below which a set is no set: people then rather transcribe some."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said, beside the folder."""
+
+    language: Language | None = None
+    key_terms: tuple[str, ...] = ()
+    terms_file: Path | None = None
+    preset: Preset | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Contents of a first plan, with the reasons."""
+
+    language: Language | None
+    language_reason: str
+    preset: Preset
+    preset_reason: str
+    pool: tuple[Speech, ...]
+    texts: tuple[SentenceList, ...]
+    human: tuple[Speech, ...] = ()
+    replay: tuple[Speech, ...] = ()
+    development: Mapping[str, Speech] = field(default_factory=dict)
+    test: Mapping[str, Speech] = field(default_factory=dict)
+    retention: Mapping[str, Speech] = field(default_factory=dict)
+    split_channels: bool = False
+    """True if most recordings have two channels, as calls often do."""
+    remarks: tuple[str, ...] = ()
+    """What was left out, and what the user should look at."""
+
+    @property
+    def smallest_set(self) -> int | None:
+        """Return the utterances of the smallest held-out set; None without any."""
+        sets = [*self.development.values(), *self.test.values(), *self.retention.values()]
+        return min((speech.utterances for speech in sets), default=None)
+
+    @property
+    def written_lists(self) -> list[Speech]:
+        """Return the speech that is listed beside the plan."""
+        sets = [*self.development.values(), *self.test.values(), *self.retention.values()]
+        speech = [*self.pool, *self.human, *self.replay, *sets]
+        return [corpus for corpus in speech if corpus.lines]
+
+
+def draft_plan(
+    recordings: FolderRecordings,
+    sources: Sequence[TranscriptSource],
+    texts: Sequence[SentenceList],
+    hearing: Hearing,
+    wishes: Wishes,
+    lists: Path,
+) -> Draft:
+    """Choose what each key of a plan should hold.
+
+    Args:
+        recordings: Recordings of the folder.
+        sources: Their transcripts.
+        texts: Text files that look like sentences.
+        hearing: Clips that were transcribed.
+        wishes: What the user said.
+        lists: Folder of lists that the plan may need.
+
+    Raises:
+        ConfigError: No recording is left for the pool.
+    """
+    groups = group_transcripts(recordings, sources)
+    language, language_reason = _choose_language(groups, texts, hearing, wishes)
+    preset, preset_reason = _choose_preset(recordings, hearing, wishes)
+    transcribed = {recordings.first_twin(line.path) for line in iter_transcripts(sources)}
+    own = [path for path in recordings.paths if recordings.first_twin(path) not in transcribed]
+    unlabeled, remarks = _select_pool(recordings, own, language, preset)
+    roles = assign_roles(groups, language, has_unlabeled=bool(unlabeled))
+    roles, small = _drop_small_sets(roles)
+    held_out = {recordings.first_twin(path): path for path in roles.held_out}
+    copies = [
+        path
+        for path in recordings.paths
+        if path not in roles.held_out and recordings.first_twin(path) in held_out
+    ]
+    if copies:
+        remarks.append(f"{len(copies)} recordings are copies of held-out ones, and not in the pool")
+    pool_paths = unlabeled
+    if not pool_paths:
+        pool_paths = sorted({line.path for group in roles.human for line in group.transcripts})
+        remarks += [
+            "every recording has a transcript, so those that are not held out are pool and human "
+            "speech; name recordings without transcripts as the pool when you have some"
+        ][: bool(pool_paths)]
+    if not pool_paths:
+        raise ConfigError(
+            f"{recordings.folder}: all {len(recordings.paths)} recordings are held out, and none "
+            "is left for the pool; add recordings, which need no transcripts"
+        )
+    stereo = recordings.survey.channels.get(2, 0)
+    speech = _Describer(recordings, lists, language)
+    return Draft(
+        language=language,
+        language_reason=language_reason,
+        preset=preset,
+        preset_reason=preset_reason,
+        pool=tuple(_describe_pool(recordings, pool_paths, lists, language)),
+        texts=_choose_texts(recordings, texts, language, preset, remarks),
+        human=tuple(speech.describe(roles.human, "human").values()),
+        replay=tuple(speech.describe(roles.replay, "replay").values()),
+        development=speech.describe(roles.development, "dev"),
+        test=speech.describe(roles.test, "test"),
+        retention=speech.describe(roles.retention, "retention"),
+        split_channels=stereo > recordings.survey.headers_read / 2,
+        remarks=(*remarks, *roles.remarks, *small),
+    )
+
+
+class _Describer:
+    """Describes groups of transcripts, each set with a name of its own."""
+
+    def __init__(
+        self, recordings: FolderRecordings, lists: Path, language: Language | None
+    ) -> None:
+        self._recordings, self._lists, self._language = recordings, lists, language
+        self._names = list[str]()
+
+    def describe(self, groups: Sequence[Group], default: str) -> dict[str, Speech]:
+        """Return the speech of each group by the name of its set."""
+        described: dict[str, Speech] = {}
+        for group in groups:
+            wanted = group.name or default
+            if default == "retention":
+                wanted = f"{group.language}"
+            elif group.language and group.language != self._language:
+                wanted = f"{wanted}-{group.language}"
+            # All names so far, since no two sets of a plan may have one name.
+            *_, name = name_lists([*self._names, wanted])
+            self._names.append(name)
+            described[name] = describe_group(
+                self._recordings, group, self._lists / f"{name}.jsonl", self._language
+            )
+        return described
+
+
+def _choose_language(
+    groups: Iterable[Group], texts: Iterable[SentenceList], hearing: Hearing, wishes: Wishes
+) -> tuple[Language | None, str]:
+    """Return the language of the pool, or None to have it detected, with the reason."""
+    if wishes.language:
+        return wishes.language, "as you said"
+    named = Counter[Language | None]()
+    for group in groups:
+        script = guess_language(line.text for line in group.transcripts[:200])
+        named[group.language or script] += len(group.transcripts)
+    # Where some transcripts name no language, those that do may be of another one.
+    languages = [language for language, _ in named.most_common() if None not in named and language]
+    clips = sum(hearing.languages.values())
+    if clips:
+        first, count = next(iter(hearing.languages.items()))
+        _, probability = hearing.count_language(first)
+        sentence = f"detected in {count} of {clips} clips, {probability:.0%} sure"
+        # A language that Whisper knows badly is often taken for a larger one beside it.
+        if languages and first not in languages:
+            return languages[0], f"as your transcripts say, although {first} was {sentence}"
+        if count >= MIN_MAJORITY * clips:
+            return first, sentence
+        listed = ", ".join(f"{lang} in {n}" for lang, n in hearing.languages.items())
+        return None, f"of {clips} clips: {listed}; so it is detected clip by clip"
+    if len(languages) == 1:
+        return languages[0], "as your transcripts say"
+    by_script = {language for file in texts if (language := file.language)}
+    if len(by_script) == 1:
+        return by_script.pop(), "by the script of the texts"
+    return None, "not known, so Whisper detects it clip by clip; name it if it is one"
+
+
+def _choose_preset(
+    recordings: FolderRecordings, hearing: Hearing, wishes: Wishes
+) -> tuple[Preset, str]:
+    """Return the recipe that fits the recordings, with the numbers that speak for it."""
+    survey = recordings.survey
+    if wishes.preset:
+        return wishes.preset, "as you said"
+    clips = sum(hearing.languages.values())
+    shares = {lang: count / clips for lang, count in hearing.languages.items()}
+    if sum(share >= MIN_LANGUAGE_SHARE for share in shares.values()) >= 2:
+        listed = ", ".join(f"{lang} in {n}" for lang, n in hearing.languages.items())
+        return "code-switch", f"two languages in {clips} clips: {listed}"
+    durations = [header.duration for header in recordings.headers.values()]
+    long = sum(duration for duration in durations if duration > LONG_RECORDING)
+    if long > sum(durations) / 2:
+        share = long / sum(durations)
+        return "conversation", f"{share:.0%} of the time is in recordings over 2 minutes"
+    narrow = survey.rates.get(TELEPHONE_RATE, 0)
+    if narrow > survey.headers_read / 2:
+        return "telephone", f"{narrow} of {survey.headers_read} recordings are at 8 kHz"
+    bands = [clip.bandwidth for clip in hearing.clips if clip.bandwidth]
+    if bands and max(bands) <= TELEPHONE_BANDWIDTH:
+        return "telephone", f"no clip has sound above {max(bands) / 1000:.1f} kHz"
+    return "plain", ""
+
+
+def _describe_pool(
+    recordings: FolderRecordings, paths: Sequence[Path], lists: Path, language: Language | None
+) -> Iterator[Speech]:
+    """Yield the pool by the languages that folders name."""
+    by_language: dict[Language | None, list[Path]] = {}
+    for path in paths:
+        named = find_language(iter_names(path, recordings.folder))
+        by_language.setdefault(named if named != language else None, []).append(path)
+    for named, members in by_language.items():
+        list_file = lists / ("pool.jsonl" if named is None else f"pool-{named}.jsonl")
+        for speech in describe_pool(recordings, members, list_file):
+            yield replace(speech, language=named)
+
+
+def _select_pool(
+    recordings: FolderRecordings,
+    unlabeled: Sequence[Path],
+    language: Language | None,
+    preset: Preset,
+) -> tuple[list[Path], list[str]]:
+    """Return the recordings without a transcript that a pool may have, and remarks on others."""
+    pool, held_back, foreign = list[Path](), Counter[str](), Counter[str]()
+    for path in unlabeled:
+        names = list(iter_names(path, recordings.folder))
+        role = find_role(names)
+        lang = find_language(names)
+        if role and role[0] in ("development", "test"):
+            held_back[role[1]] += 1
+        elif language and lang and lang != language and preset != "code-switch":
+            foreign[lang] += 1
+        else:
+            pool.append(path)
+    remarks = [
+        f"{name}/: {count} recordings without transcripts are in no set and not in the pool, since "
+        "the name of their folder says that they are held out"
+        for name, count in held_back.items()
+    ]
+    remarks += [
+        f"{count} recordings in folders of another language ({lang}) are not in the pool"
+        for lang, count in foreign.items()
+    ]
+    return pool, remarks
+
+
+def _choose_texts(
+    recordings: FolderRecordings,
+    texts: Sequence[SentenceList],
+    language: Language | None,
+    preset: Preset,
+    remarks: list[str],
+) -> tuple[SentenceList, ...]:
+    """Return the text files in the language of the plan."""
+    chosen = list[SentenceList]()
+    for file in texts:
+        folders = iter_names(file.path, recordings.folder, stem=True)
+        named = find_language(folders) or file.language
+        if language and named and named != language and preset != "code-switch":
+            remarks.append(f"{file.path}: left out of the texts, since it is in {named}")
+        else:
+            chosen.append(file)
+    return tuple(chosen)
+
+
+def _drop_small_sets(roles: Roles) -> tuple[Roles, list[str]]:
+    """Return the roles without sets that are too small to measure anything."""
+    remarks = list[str]()
+    sets = {"development": roles.development, "test": roles.test}
+    for kind, groups in sets.items():
+        count = count_transcripts(groups)
+        if groups and count < LEAST_HELD_OUT:
+            remarks.append(
+                f"{count} transcripts for {kind} are too few to measure anything, and are left out"
+            )
+            sets[kind] = ()
+        elif any(len(group.transcripts) < MIN_HELD_OUT for group in groups):
+            remarks.append(
+                f"{kind}: {count} utterances are few. The gates want {MIN_HELD_OUT}, and will "
+                "rarely see a difference with so few; `twister annotate` adds some"
+            )
+    return replace(roles, development=sets["development"], test=sets["test"]), remarks
