@@ -13,9 +13,11 @@ from .core.environment import installed_version
 from .core.errors import TwisterError
 from .core.manifest import Manifest
 from .core.types import Utterance
+from .evaluation.scoring import score
 from .pipeline.loop import evaluate, next_round, refine, retrain
 from .pipeline.plan_reader import load
 from .pipeline.run_folder import RunFolder
+from .pipeline.transcription import transcribe
 from .reporting.export import export
 from .reporting.summary import summarize
 
@@ -32,5 +34,7 @@ __all__ = [
     "next_round",
     "refine",
     "retrain",
+    "score",
     "summarize",
+    "transcribe",
 ]

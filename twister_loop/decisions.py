@@ -1,9 +1,9 @@
 """Decisions of people about the champion of a run: approve or refuse a candidate, or go back.
 
->>> refuse("runs/none", note="it mishears names")
+>>> refuse("runs/a", note="it mishears names")
 Traceback (most recent call last):
     ...
-twister_loop.core.errors.ConfigError: runs/none: no run here; `twister run PLAN runs/none` begins it
+twister_loop.core.errors.ConfigError: runs/a: no run here; `twister run PLAN runs/a` begins one
 """
 
 from .pipeline.approval import approve, refuse

@@ -5,21 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ..asr._base import BoundRecognizer, Recognizer
-from ..audio import io as audio
 from ..core import schema
-from ..core.errors import AudioError, ConfigError
-from ..core.progress import show_audio_progress
+from ..core.errors import ConfigError
 from ..core.terminal import printable
-from ..core.types import Language, Seconds, Segment, Utterance
-from ..data.corpora._walk import FolderWalk
-from ..pipeline.plan_reader import load, parse_value
-from ..pipeline.run_folder import RunFolder
+from ..core.types import Seconds, Segment, Utterance
+from ..pipeline.plan_reader import parse_value
+from ..pipeline.transcription import list_recordings, load_recognizer, transcribe_recordings
 
 TranscriptFormat = Literal["text", "jsonl", "srt", "vtt"]
 SUFFIXES = {"text": ".txt", "jsonl": ".jsonl", "srt": ".srt", "vtt": ".vtt"}
@@ -54,67 +49,6 @@ def transcribe(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def load_recognizer(run: Path | None, spec: dict[str, Any]) -> BoundRecognizer:
-    """Return the champion of a run with its recognizer, or without a run an untrained one.
-
-    Args:
-        run: run directory, or None.
-        spec: the recognizer as a plan names it, or options that replace those of the run.
-
-    Raises:
-        ConfigError: the run has no champion, or an option is unknown.
-    """
-    if run is None:
-        recognizer = Recognizer.build({"use": "whisper", **spec})
-        return BoundRecognizer(recognizer, recognizer.initial_checkpoint())
-    run_folder = RunFolder.read(run)
-    folder, checkpoint = run_folder.champion_folder, run_folder.champion
-    if folder is None or checkpoint is None:
-        raise ConfigError(
-            f"{run}: no round was accepted yet, so there is no champion; leave out --run to "
-            "transcribe with the untouched model"
-        )
-    # The plan of that round: the user's own file may have changed since.
-    recognizer = load(folder / "plan.yaml").asr
-    if "use" in spec:
-        return BoundRecognizer(Recognizer.build(spec), checkpoint)
-    # A frozen dataclass: its fields are the options.
-    options = dict(vars(recognizer))
-    return BoundRecognizer(
-        Recognizer.build({"use": recognizer.name, **options, **spec}), checkpoint
-    )
-
-
-def list_recordings(paths: Sequence[Path], lang: Language | None) -> list[Utterance]:
-    """Return an utterance for every file, and for every audio file in a folder.
-
-    A file that cannot be read has an `error`. Raises ConfigError if a path does not exist, or if
-    there is no audio.
-    """
-    # A mistyped name is found before the model is loaded.
-    if missing := [str(path) for path in paths if not path.exists()]:
-        raise ConfigError(f"no such file or folder: {', '.join(missing)}")
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        walk = FolderWalk(path)
-        files += [file.path for file in walk if not file.rejected_by]
-        walk.log_counts()
-    if not files:
-        raise ConfigError(f"no audio in {', '.join(map(str, paths))}")
-    return [_describe_recording(file, lang) for file in files]
-
-
-def _describe_recording(file: Path, lang: Language | None) -> Utterance:
-    utterance = Utterance(id=str(file), audio_filepath=file, lang=lang)
-    try:
-        return replace(utterance, duration=audio.measure_duration(file))
-    except AudioError as error:
-        return replace(utterance, error=str(error))
-
-
 def name_transcripts(
     recordings: Sequence[Utterance], transcript_format: TranscriptFormat, out: Path | None
 ) -> list[Path | None]:
@@ -133,20 +67,6 @@ def name_transcripts(
         )
     out.mkdir(parents=True, exist_ok=True)
     return [out / f"{name}{SUFFIXES[transcript_format]}" for name in names]
-
-
-def transcribe_recordings(
-    recognizer: BoundRecognizer, recordings: Sequence[Utterance]
-) -> Iterator[Utterance]:
-    """Transcribe recordings, with a progress bar in seconds of audio; errors stay in `error`."""
-    reason_of = recognizer.recognizer.unsupported_reason(recognizer.checkpoint)
-    supported = [
-        replace(recording, error=recording.error or reason_of(recording))
-        for recording in recordings
-    ]
-    total = sum(recording.duration for recording in recordings)
-    with show_audio_progress("transcribing", total):
-        yield from recognizer.transcribe(supported)
 
 
 def format_text(utterance: Utterance) -> str:

@@ -277,14 +277,14 @@ class JsonRecord:
         return self
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path | str) -> Self:
         """Read the record of a folder.
 
         Raises:
             ConfigError: The file is missing, or does not hold such a record, as if it was edited or
                 cut off.
         """
-        path = cls._path(folder)
+        path = cls._path(Path(folder))
         try:
             return schema.parse_json(cls, path.read_bytes())
         except (OSError, ValueError) as cause:

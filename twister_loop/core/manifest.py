@@ -16,13 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, TypeVar
 
 from . import schema
 from .artifacts import find_run_root
 from .errors import ManifestError
+from .file_uris import URI_SCHEME, read_path
+from .interchange import cuts, frames, huggingface
 from .types import TEXT_ONLY, Seconds, Utterance
+
+if TYPE_CHECKING:
+    import datasets
+    import lhotse
+    import pandas
 
 T = TypeVar("T")
 
@@ -30,9 +36,6 @@ T = TypeVar("T")
 # repeats a few minutes of work at most.
 WINDOW = 256
 """Lines that are processed, appended and repeated together. Engines read no further ahead."""
-URI_SCHEME = "file:"
-"""First part of a path that is written as a URI, because its name is not UTF-8: JSON cannot hold
-its bytes, and `file:///caf%E9.wav` can."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,14 @@ class Manifest:
     """Utterances on disk. Every iteration reads the file, so it is never in memory as a whole."""
 
     folder: Path
+    """Folder that holds `manifest.jsonl`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def path(self) -> Path:
+        """File with the utterances, one a line."""
         return self.folder / "manifest.jsonl"
 
     def __iter__(self) -> Iterator[Utterance]:
@@ -128,9 +136,9 @@ class Manifest:
         return sum(utterance.duration for utterance in self)
 
     @classmethod
-    def load(cls, folder: Path) -> Manifest:
+    def load(cls, folder: Path | str) -> Manifest:
         """Return the manifest in a folder. Raises ManifestError if there is none."""
-        manifest = cls(folder)
+        manifest = cls(Path(folder))
         if not manifest.path.is_file():
             raise ManifestError(
                 f"{manifest.path}: there is no such manifest; did the stage that writes it run?"
@@ -166,9 +174,9 @@ class Manifest:
             yield append
 
     @classmethod
-    def write(cls, utterances: Iterable[Utterance], folder: Path) -> Manifest:
+    def write(cls, utterances: Iterable[Utterance], folder: Path | str) -> Manifest:
         """Write all utterances, window by window, and return their manifest."""
-        manifest = cls(folder)
+        manifest = cls(Path(folder))
         with manifest.open_for_append() as append:
             for window in iter_windows(utterances):
                 append(window)
@@ -199,6 +207,33 @@ class Manifest:
                 append(window)
         return manifest
 
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return all utterances as a pandas frame, one a row; unused columns are left out."""
+        return frames.to_frame(self)
+
+    @classmethod
+    def from_pandas(cls, frame: pandas.DataFrame, folder: Path | str) -> Manifest:
+        """Write the rows of a frame, whose columns are fields of `Utterance`, as a manifest."""
+        return cls.write(frames.from_frame(frame), folder)
+
+    def to_datasets(self) -> datasets.Dataset:
+        """Return all utterances as a data set of Hugging Face, without their audio."""
+        return huggingface.to_dataset(self)
+
+    @classmethod
+    def from_datasets(cls, dataset: datasets.Dataset, folder: Path | str) -> Manifest:
+        """Write the rows of a data set, whose columns are fields of `Utterance`, as a manifest."""
+        return cls.write(huggingface.from_dataset(dataset), folder)
+
+    def to_lhotse(self) -> lhotse.CutSet:
+        """Return all utterances as cuts of Lhotse, with text and word times as supervisions."""
+        return cuts.to_cuts(self)
+
+    @classmethod
+    def from_lhotse(cls, cut_set: lhotse.CutSet, folder: Path | str) -> Manifest:
+        """Write cuts of Lhotse, each a stretch of one audio file, as a manifest."""
+        return cls.write(cuts.from_cuts(cut_set), folder)
+
     def _line_parser(self) -> Callable[[bytes, int | None], Utterance]:
         """Return a function from a line, and its number if that is known, to its utterance."""
         absolute_folders = _FolderCache(lambda folder: os.path.normpath(self.folder / folder))
@@ -212,7 +247,7 @@ class Manifest:
             if path != TEXT_ONLY and not path.is_absolute():
                 # Frozen, but not shared yet. `replace` would take as long as all the rest.
                 if path.parts[0] == URI_SCHEME:
-                    absolute_path = _path_of_uri(path)
+                    absolute_path = read_path(path)
                 else:
                     absolute_path = Path(absolute_folders.convert(path))
                 object.__setattr__(utterance, "audio_filepath", absolute_path)
@@ -256,11 +291,6 @@ class _FolderCache(dict[str, str]):
         """Return the path with its folder converted."""
         folder, name = os.path.split(path)
         return os.path.join(self[folder], name)  # noqa: PTH118  (faster than Path, per line)
-
-
-def _path_of_uri(uri: Path) -> Path:
-    """Return the path that a file URI names; `Path` has joined the slashes at its beginning."""
-    return Path(os.fsdecode(unquote_to_bytes(str(uri).removeprefix(URI_SCHEME))))
 
 
 def _to_line(utterance: Utterance, relative_folders: _FolderCache) -> str:

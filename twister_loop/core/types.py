@@ -153,6 +153,11 @@ class Utterance:
     """Mark that makes engines pass this line through untouched, so that all other lines keep
     their places in the engines' windows. It exists in memory only and is never stored."""
 
+    def __post_init__(self) -> None:
+        # Only for callers outside: manifests are read by the million, and have paths already.
+        if isinstance(self.audio_filepath, str):
+            object.__setattr__(self, "audio_filepath", Path(self.audio_filepath))
+
     @property
     def should_skip(self) -> bool:
         """True if engines must yield this line unchanged: it has an error or is marked `skip`."""
@@ -178,8 +183,8 @@ class Checkpoint(JsonRecord):
         return self
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        return replace(super().load(folder), location=folder)
+    def load(cls, folder: Path | str) -> Self:
+        return replace(super().load(folder), location=Path(folder))
 
 
 SetKind = Literal["development", "test", "retention"]
@@ -260,8 +265,8 @@ class Report(JsonRecord):
         return self
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        return replace(super().load(folder), folder=folder)
+    def load(cls, folder: Path | str) -> Self:
+        return replace(super().load(folder), folder=Path(folder))
 
     def score(self, name: str) -> Score:
         return next(score for score in self.scores if score.name == name)

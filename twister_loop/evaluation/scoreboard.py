@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, tee
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ..core.manifest import Manifest
 from ..core.types import ErrorCount, Measure, Report, Score, Share
 from ..text.contamination import HeldOutTexts
-from ..text.normalizers._base import Normalizer
 from .evidence import Decoding, Outcome
 from .metrics import bootstrap_rates, sum_counts, widest_interval_95
 from .outcomes import load_outcomes
 from .pooling import SET_KINDS, add_pooled_sets
+from .report_normalizer import read_normalizer
 from .utterance_diffs import UtteranceDiff, compare_utterances, open_transcripts
 
 MEASURES: tuple[Measure, ...] = ("words", "characters", "mixed")
 DECODINGS: tuple[Decoding, ...] = ("clip", "standard")
+
+K = TypeVar("K", bound=Hashable)
 
 Draws = dict[tuple[Measure, str], np.ndarray]
 """Bootstrapped error rates of one set, by measure and model; each of shape (resamples,)."""
@@ -182,7 +185,7 @@ def _load_all_outcomes(
 ) -> dict[str, dict[str, Outcome]]:
     """Return the outcomes of a decoding by model and set."""
     return {
-        model: load_outcomes(report, Normalizer.build(report.normalizer), SET_KINDS, decoding)
+        model: load_outcomes(report, read_normalizer(report), SET_KINDS, decoding)
         for model, report in reports.items()
     }
 
@@ -196,6 +199,22 @@ def _draw_rates(outcomes: Mapping[str, Outcome], seed: int) -> DrawsByUnit:
     }
     # All models transcribed the same utterances, so any model's groups will do.
     groups = next(iter(outcomes.values())).groups
+    return draw_by_unit(counts, groups, seed)
+
+
+def draw_by_unit(
+    counts: Mapping[K, Sequence[ErrorCount]], groups: Sequence[str], seed: int
+) -> list[dict[K, np.ndarray]]:
+    """Bootstrap error rates with utterances drawn and, where they are known, with groups drawn.
+
+    Args:
+        counts: Counts of every utterance, by any key.
+        groups: Speaker, recording or utterance of every utterance.
+        seed: Seed of the draws.
+
+    Returns:
+        By key, rates of shape (resamples,); once for each unit. Report the widest interval.
+    """
     known_units = [None, groups] if len(set(groups)) < len(groups) else [None]
     return [bootstrap_rates(counts, seed, groups=units) for units in known_units]
 

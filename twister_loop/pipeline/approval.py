@@ -36,7 +36,7 @@ otherwise and comes close to 0; weights that are broken or not those of the repo
 log = logging.getLogger(__name__)
 
 
-def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
+def approve(run: Path | str, note: str = "", by: str | None = None) -> Approval:
     """Make the candidate that awaits approval the champion.
 
     Args:
@@ -71,7 +71,7 @@ def approve(run: Path, note: str = "", by: str | None = None) -> Approval:
         return approval
 
 
-def refuse(run: Path, note: str, by: str | None = None) -> Approval:
+def refuse(run: Path | str, note: str, by: str | None = None) -> Approval:
     """Keep the champion, and record why.
 
     Raises:

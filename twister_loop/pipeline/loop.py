@@ -96,7 +96,9 @@ def run_in_process(stage: Callable[P, R], /) -> Callable[P, R]:
     return stage
 
 
-def refine(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Iterator[Round]:
+def refine(
+    plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process
+) -> Iterator[Round]:
     """Run rounds until `plan.rounds` are finished, and yield each, finished ones included.
 
     Stops early, with a warning in the log, if there is nothing new to train on or if a candidate
@@ -125,7 +127,7 @@ def refine(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> It
             return
 
 
-def next_round(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Round:
+def next_round(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process) -> Round:
     """Finish the round in progress, or run the next one.
 
     Raises:
@@ -133,12 +135,12 @@ def next_round(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -
         TwisterError: Whatever `preflight.prepare_round` raises.
     """
     # Cluster workers have another working directory, so a relative path would not be found there.
-    run_folder = RunFolder.open(run.absolute() if plan.cluster else run)
+    run_folder = RunFolder.open(Path(run).absolute() if plan.cluster else run)
     with run_folder.locked():
         return _prepare_and_run(plan, run_folder, run_stage)
 
 
-def retrain(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Round:
+def retrain(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process) -> Round:
     """Do as `next_round`, if a round is in progress or the pool has enough new audio.
 
     `plan.new_audio` says how much is enough. Files modified within its last `settled` seconds are
@@ -157,7 +159,7 @@ def retrain(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> R
         return _prepare_and_run(plan, run_folder, run_stage)
 
 
-def evaluate(plan: Plan, run: Path, run_stage: StageRunner = run_in_process) -> Report:
+def evaluate(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process) -> Report:
     """Evaluate the champion on the plan's current sets, into the next `evaluation-NN/`.
 
     Raises:

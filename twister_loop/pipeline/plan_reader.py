@@ -16,7 +16,7 @@ from .plan_schema import PlanDocument
 from .yaml_format import YAMLError, dump_yaml, find_lines, parse_yaml
 
 
-def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
+def load(path: Path | str, changes: Mapping[str, Any] | None = None) -> Plan:
     """Read and check a plan.
 
     Relative paths in it start from the folder of the YAML file; those of a round's `plan.yaml` from
@@ -30,7 +30,7 @@ def load(path: Path, changes: Mapping[str, Any] | None = None) -> Plan:
         ConfigError: The file cannot be read, or something in it is wrong; the message names all of
             it, with the lines.
     """
-    changes = changes or {}
+    path, changes = Path(path), changes or {}
     try:
         source = path.read_text(encoding="utf-8-sig")
         content = parse_yaml(source)

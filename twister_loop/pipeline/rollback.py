@@ -23,7 +23,12 @@ log = logging.getLogger(__name__)
 
 
 def roll_back(
-    run: Path, to: int, note: str = "", by: str | None = None, *, set_aside: bool = False
+    run: Path | str,
+    to: int,
+    note: str = "",
+    by: str | None = None,
+    *,
+    set_aside: bool = False,
 ) -> Rollback:
     """Make the candidate of an older round the champion again.
 
@@ -45,7 +50,7 @@ def roll_back(
     """
     run_folder = RunFolder.read(run)
     with run_folder.locked():
-        check_nothing_half_removed(run)
+        check_nothing_half_removed(run_folder.path)
         # Both before anything is renamed or written, so that a refusal changes nothing.
         _check_target(run_folder, to)
         _check_nothing_pending(run_folder, to, set_aside)
@@ -59,8 +64,8 @@ def roll_back(
             when=datetime.now().astimezone().isoformat(timespec="seconds"),
             note=note,
         )
-        with full_disk_as_space_error(run):
-            write_rollbacks([*run_folder.rollbacks, rollback], run)
+        with full_disk_as_space_error(run_folder.path):
+            write_rollbacks([*run_folder.rollbacks, rollback], run_folder.path)
             run_folder.note_champion()
     return rollback
 

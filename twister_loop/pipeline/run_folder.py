@@ -88,12 +88,13 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path | str) -> RunFolder:
         """Open the run, and make its folder if there is none.
 
         Raises:
             ConfigError: The folder holds something else, or a run of another format.
         """
+        path = Path(path)
         check_place(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -104,12 +105,13 @@ class RunFolder:
         return cls.read(path)  # the marker may have been there, of another format
 
     @classmethod
-    def read(cls, path: Path) -> RunFolder:
+    def read(cls, path: Path | str) -> RunFolder:
         """Open the run without making anything.
 
         Raises:
             ConfigError: There is no run, or one of another format.
         """
+        path = Path(path)
         if not (path / RUN_MARKER).is_file():
             raise ConfigError(f"{path}: no run here; `twister run PLAN {path}` begins one")
         marker = read_json(path / RUN_MARKER)

@@ -124,7 +124,7 @@ class Summary:
     rounds: tuple[RoundSummary, ...]
 
 
-def summarize(run: Path) -> Summary:
+def summarize(run: Path | str) -> Summary:
     """Summarize all rounds of a run, finished or in progress.
 
     Raises:

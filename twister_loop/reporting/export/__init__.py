@@ -16,8 +16,8 @@ __all__ = ["export"]
 
 
 def export(
-    run: Path,
-    folder: Path,
+    run: Path | str,
+    folder: Path | str,
     *,
     ctranslate2: bool = False,
     with_data: bool = False,
@@ -46,7 +46,7 @@ def export(
         ConfigError: There is no run, or the folder is not empty.
         EngineError: CTranslate2 transcribes differently with these weights.
     """
-    run_folder = RunFolder.read(run)
+    run_folder, folder = RunFolder.read(run), Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not empty; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,4 +69,4 @@ def export(
     else:
         from . import curves  # tensorboard takes seconds to import
 
-        yield curves.export_curves(run, summary, folder / "tensorboard")
+        yield curves.export_curves(run_folder.path, summary, folder / "tensorboard")
