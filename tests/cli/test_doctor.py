@@ -65,3 +65,17 @@ def test_a_torchcodec_that_cannot_be_imported_is_no_problem_here(
     monkeypatch.setattr(doctor, "_can_import", lambda module: False)
     broken = doctor._check_torchcodec()
     assert broken.status == "optional" and "the build of torchcodec" in broken.detail
+
+
+@pytest.mark.model
+def test_weights_are_looked_for_and_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twister_loop.core.hub.explain_unreachable", lambda: "no network")
+    monkeypatch.setattr("twister_loop.asr.whisper.weights.is_installed", lambda package: False)
+    monkeypatch.setattr("twister_loop.asr.whisper.weights._find_in_hub_cache", lambda model: None)
+
+    def fetch(*arguments: object) -> None:
+        raise AssertionError("a download was tried")
+
+    monkeypatch.setattr("twister_loop.asr.whisper.weights.locate_weights", fetch)
+    finding = doctor._check_weights()
+    assert finding.status == "PROBLEM" and "no network" in finding.detail

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from num2words import CONVERTER_CLASSES
 
+from twister_loop.core.errors import ConfigError
 from twister_loop.evaluation import metrics
 from twister_loop.text import scripts
 from twister_loop.text.normalizers import _spelling
@@ -28,6 +29,14 @@ VARIANTS = [
 ]
 NOT_IDEMPOTENT = {"whisper_english"}
 """OpenAI's own reads "o" by itself as the number 0, and its output again."""
+
+
+@pytest.mark.parametrize("name", ["french", "Italian", "fr"])
+def test_a_language_instead_of_a_normalizer_gets_an_answer_and_no_list_alone(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"of its own for {name}: `basic`, the default"):
+        Normalizer.build({"use": name})
+    with pytest.raises(ConfigError, match="did you mean 'basic'"):
+        Normalizer.build({"use": "basics"})
 
 
 def normalizer(**spec: Any) -> Normalizer:

@@ -190,12 +190,15 @@ def _check_torchcodec() -> Finding:
 def _check_weights() -> Finding:
     if find_spec("transformers") is None:
         return Finding("whisper weights", "transformers is not installed", "optional")
-    # Built like in a plan, so that hub, cache and packages are tried in the order of a real run.
+    # Looked for and not fetched: without a network a download is tried for most of a minute, and
+    # nobody asked for one.
     try:
-        checkpoint = Recognizer.build({"use": "whisper"}).initial_checkpoint()
-        return Finding("whisper weights", checkpoint.source or str(checkpoint.location))
+        weights = Recognizer.build({"use": "whisper"}).find_weights()
     except TwisterError as error:
         return Finding("whisper weights", str(error), "PROBLEM")
+    if weights.problem:
+        return Finding("whisper weights", weights.problem, "PROBLEM")
+    return Finding("whisper weights", f"{weights.model}: {weights.source}")
 
 
 def _check_server() -> Finding:

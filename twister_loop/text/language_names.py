@@ -41,6 +41,15 @@ def find_language_code(name: str) -> str | None:
     return _codes_by_name().get(name.strip().lower())
 
 
+def is_language(name: str) -> bool:
+    """Return whether a name is that of a language in English, or its code.
+
+    >>> is_language("french"), is_language("fr"), is_language("basic")
+    (True, True, False)
+    """
+    return name.strip().lower() in {*_codes_by_name(), *_codes_by_name().values()}
+
+
 @lru_cache(maxsize=1)
 def _codes_by_name() -> dict[str, str]:
     from babel import Locale  # loads tables of names, only when they are needed

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from ...core.artifacts import cache_key
+from ...core.errors import ConfigError
 from ...core.registry import Part
 from ...core.types import Language, Measure
+from ..language_names import is_language
 from ..normalizer_probes import PROBES
 
 
@@ -22,6 +24,17 @@ class Normalizer(Part):
     """(language, text) pairs that the digest is computed on; a normalizer may add its own."""
     measure: ClassVar[Measure | None] = None
     """Measure that all sets are read by; None lets the languages of each set decide."""
+
+    @classmethod
+    def find_class(cls, name: str) -> type[Self]:
+        if name not in (names := cls.list_names()) and is_language(name):
+            # People look for the normalizer of their language, and need none.
+            raise ConfigError(
+                f"there is no normalizer of its own for {name}: `basic`, the default, knows the "
+                "numbers and spellings of most languages, so leave `normalizer` out; others are "
+                f"{', '.join(sorted({*names} - {'basic'}))}"
+            )
+        return super().find_class(name)
 
     @abstractmethod
     def normalize(self, text: str, lang: Language | None) -> str:
