@@ -75,11 +75,12 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(schema.to_json_data(forecast), indent=2, ensure_ascii=False))
     else:
-        print(printable("\n".join(_describe(forecast))))
+        print(printable("\n".join(describe_forecast(forecast))))
     return 2 if forecast.problems else 0
 
 
-def _describe(forecast: Forecast) -> Iterator[str]:
+def describe_forecast(forecast: Forecast) -> Iterator[str]:
+    """Yield the lines of a forecast for people."""
     yield "Data (durations by the headers of the files)"
     for amount in forecast.data:
         yield f"  {amount.place:<24} {_describe_amount(amount)}"

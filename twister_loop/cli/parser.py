@@ -3,6 +3,7 @@
 Examples:
   twister demo --quick                              the whole loop on real speech, in minutes
   twister demo --toy                                the same on a toy language, in seconds
+  twister init recordings/                          write a first plan for a folder
   twister check configs/ivr.yaml                    what a plan needs, before anything runs
   twister options whisper                           ranges and defaults of its options
   twister run configs/ivr.yaml runs/demo            run rounds until the plan's number is reached
@@ -41,6 +42,7 @@ from . import (
     doctor,
     experiments,
     forget,
+    init,
     options,
     prefect_bridge,
     rollback,
@@ -80,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         return subparser
 
     demo.add_arguments(add("demo", demo.demo))
+    init.add_arguments(add("init", init.init))
     _add_check(add("check", check.check))
     add("options", options.show_options).add_argument(
         "name", nargs="?", metavar="NAME", help="a part or a key of a plan"
