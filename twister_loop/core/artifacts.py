@@ -18,7 +18,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -31,6 +31,8 @@ from .content_check import REDACTED as REDACTED
 from .content_check import SPEED as SPEED
 from .content_check import TIMING as TIMING
 from .content_check import check_unchanged, digest_files, read_record, remember_as_written
+from .differences import describe_code_change
+from .differences import find_differences as find_differences
 from .digests import digest_path
 from .errors import ConfigError, EditedError, StaleError
 from .scratch import (
@@ -176,6 +178,9 @@ def cache_key(argument: object, stage_name: str | None = None) -> Any:
         # An option may only name its weights; what the name stands for can change, too.
         if points_to := getattr(argument, "points_to", None):
             options["points_to"] = cache_key(points_to(), stage_name)
+        # The code of a part from outside has no version of this package that tells it.
+        if (own_code := getattr(argument, "own_code", None)) and (origin := own_code()):
+            options["own_code"] = dict(origin)
         return {"use": getattr(argument, "name", type(argument).__name__), **options}
     if isinstance(argument, Mapping):
         return {str(name): cache_key(member, stage_name) for name, member in argument.items()}
@@ -342,19 +347,7 @@ def _free_memory() -> None:
 
 def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the differences between the inputs of two artifacts, as `place: before -> after`."""
-    return [f"{place}: {old!r} -> {new!r}" for place, old, new in find_differences(before, after)]
-
-
-def find_differences(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the place, the old and the new member wherever two pieces of JSON data differ.
-
-    The digests of an artifact's output (`content`, `redacted`) are not compared:
-    >>> list(find_differences({"gate": {"cer": 0.1}}, {"gate": {"cer": 0.2}}))
-    [('gate.cer', 0.1, 0.2)]
-    """
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new} - {"content", REDACTED}):
-            inner_place = f"{place}.{key}" if place else str(key)
-            yield from find_differences(old.get(key), new.get(key), inner_place)
-    elif old != new:
-        yield place, old, new
+    return [
+        describe_code_change(place, old, new) or f"{place}: {old!r} -> {new!r}"
+        for place, old, new in find_differences(before, after)
+    ]

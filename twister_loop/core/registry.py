@@ -4,21 +4,38 @@ The name in the YAML is the name of the module: `{use: whisper}` under `asr:` is
 `Recognizer` defined in the file or folder `twister_loop/asr/whisper`. A part is a frozen
 dataclass; its fields are its options. To add a part, add a file; nothing else changes. A part has
 no state: models are local variables of the generator that uses them, and are freed when it ends.
+
+Parts also come from installed distributions and from a folder of one's own, see `part_origins`.
+Their source is part of the cache key, since no version of this package tells what it was.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import sys
 from abc import ABC
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, ClassVar, Self
 
 from . import schema
-from .errors import ConfigError
+from .errors import ConfigError, EngineError
+from .part_origins import OWN_PACKAGE, VARIABLE, Origin, find_origin, list_origins
+from .source_digest import digest_source
+
+RESERVED_OPTIONS = frozenset({"use", "name", "package", "requires", "own_code"})
+"""Names that no option of a part may have, because parts and their records use them."""
+
+
+class UnknownPart(ConfigError):  # noqa: N818  (it is not here; the plan may be right)
+    """Name of a part that is neither in this package nor provided from outside."""
+
+    def __init__(self, kind: str, name: str, hint: str) -> None:
+        super().__init__(f"unknown {kind} {schema.show_value(name)}; {hint}")
+        self.name = name
 
 
 class PartError(ConfigError):
@@ -44,43 +61,76 @@ class Part(ABC):
     # A rule instead of a name in every part: the file is found from the name without importing
     # the others, some of which import torch.
     def __init_subclass__(cls) -> None:
-        module = cls.__module__.removeprefix(f"{getattr(cls, 'package', '')}.")
+        package = getattr(cls, "package", "")
+        is_own = cls.__module__.partition(".")[0] == OWN_PACKAGE
+        if not is_own and (named := find_origin(cls, package)):
+            cls.name = named[0]
+            return
         # A part may be a folder: `whisper.recognizer` is the part `whisper`.
-        cls.name = module.partition(".")[0]
+        cls.name = cls.__module__.removeprefix(f"{package}.").partition(".")[0]
 
     @classmethod
     def list_names(cls) -> list[str]:
         """Return the names of all parts of this kind; modules named `_...` are not parts."""
-        modules = iter_modules(import_module(cls.package).__path__)
-        return sorted(module.name for module in modules if not module.name.startswith("_"))
+        return sorted(list_origins(cls.package))
 
     @classmethod
     def find_class(cls, name: str) -> type[Self]:
         """Return the class of the part with this name.
 
         Raises:
-            ConfigError: there is no such part, or a package that it needs is not installed.
+            ConfigError: there is no such part, two places have one of this name, its code cannot
+                be used, or a package that it needs is not installed.
         """
-        kind = cls.__name__.lower()
-        if name not in cls.list_names():
-            hint = schema.suggest_name(name, cls.list_names())
-            raise ConfigError(f"unknown {kind} {schema.show_value(name)}; {hint}")
+        kind, origins = cls.__name__.lower(), list_origins(cls.package)
+        if name not in origins:
+            raise UnknownPart(kind, name, schema.suggest_name(name, origins))
+        if len(origins[name]) > 1:
+            # None of them wins: a plan must not mean another part where something is installed.
+            places = " and ".join(origin.place for origin in origins[name])
+            raise ConfigError(
+                f"the {kind} {name!r} is in {places}; rename one of your own, since a name stands "
+                "for one part"
+            )
+        [origin] = origins[name]
         try:
-            module = import_module(f"{cls.package}.{name}")
-        except ModuleNotFoundError as cause:
+            module = origin.import_module()
+        except ModuleNotFoundError as cause:  # of this package: others explain it themselves
             raise ConfigError(_explain_missing(kind, name, cause.name)) from cause
         # The module also holds classes that it imports, such as the base class of the kind.
-        [part_class] = (
+        classes = [
             member
             for member in vars(module).values()
-            if isinstance(member, type)
-            and issubclass(member, cls)
-            and f"{member.__module__}.".startswith(f"{module.__name__}.")
-        )
+            if isinstance(member, type) and issubclass(member, cls) and origin.defines(member)
+        ]
+        if origin.provider:
+            classes = [part_class for part_class in classes if part_class.__name__[0] != "_"]
+            _check_own_class(kind, origin, classes)
+        [part_class] = classes
         for package in part_class.requires:
             if find_spec(package) is None:
                 raise ConfigError(_explain_missing(kind, name, package))
+        part_class.own_code()  # now, for the file may be edited while this process runs
         return part_class
+
+    @classmethod
+    def own_code(cls) -> Mapping[str, str] | None:
+        """Return how a part from outside of this package was provided, and a digest of its source.
+
+        Raises:
+            ConfigError: its class was defined where no other process can find it.
+        """
+        if cls.__module__.partition(".")[0] == OWN_PACKAGE:
+            return None
+        return _describe_own_code(cls)
+
+    # By name and not by module: the process that reads it finds the part as a plan does, and
+    # notices another version of it.
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        is_own = type(self).__module__.partition(".")[0] == OWN_PACKAGE
+        if is_own or find_origin(type(self), self.package) is None:
+            return super().__reduce_ex__(protocol)
+        return _restore, (_find_kind(type(self)), self.name, self.own_code()), vars(self)
 
     @classmethod
     def build(cls, spec: Mapping[str, Any], folder: Path = Path()) -> Self:
@@ -124,6 +174,64 @@ class Part(ABC):
     def validation_errors(self) -> Iterator[str]:
         """Yield what is wrong with the options beyond their types, such as an empty folder."""
         yield from ()
+
+
+@cache
+def _describe_own_code(part_class: type[Part]) -> Mapping[str, str]:
+    module, kind = part_class.__module__, _find_kind(part_class).__name__.lower()
+    if module == "__main__" or not getattr(sys.modules.get(module), "__file__", None):
+        room = part_class.package.rpartition(".")[2]
+        raise ConfigError(
+            f"the {kind} {part_class.__name__} is defined in {module}, where no other process "
+            "finds it, so nothing that is made with it could be made again; write it to a file "
+            f"FOLDER/{room}/NAME.py, and name the folder in {VARIABLE} or with --parts"
+        )
+    named = find_origin(part_class, part_class.package)
+    provider = named[1].provider if named else f"the module {module}"
+    return {"from": provider, "digest": digest_source(module)}
+
+
+def _find_kind(part_class: type[Part]) -> type[Part]:
+    """Return the base class of a part's kind, such as `Filter`."""
+    return next(base for base in part_class.__mro__ if "package" in vars(base))
+
+
+def _restore(kind: type[Part], name: str, own_code: Mapping[str, str]) -> Part:
+    """Return a part from outside without its options, which are set when it is unpickled.
+
+    Raises:
+        EngineError: this process finds another version of its code.
+    """
+    part_class = kind.find_class(name)
+    if part_class.own_code() != own_code:
+        raise EngineError(
+            f"the code of the {kind.__name__.lower()} {name!r} is not the one that the stage was "
+            f"started with ({own_code['from']}); install the same here, or set {VARIABLE} to a "
+            "folder with the same files"
+        )
+    return object.__new__(part_class)
+
+
+def _check_own_class(kind: str, origin: Origin, classes: list[type[Any]]) -> None:
+    """Raise ConfigError unless a place outside of this package defines one part as it should be."""
+    if len(classes) != 1:
+        names = ", ".join(part_class.__name__ for part_class in classes)
+        counted = f"{len(classes)} ({names})" if classes else "none"
+        raise ConfigError(
+            f"{origin.place}: expected one class that is a {kind}, and it defines {counted}; names "
+            "of helper classes begin with `_`"
+        )
+    [part_class] = classes
+    where = f"{origin.place}: {part_class.__name__}"
+    # Its own and not inherited: options of a class that is not decorated would be left out.
+    parameters = vars(part_class).get("__dataclass_params__")
+    if parameters is None or not parameters.frozen:
+        raise ConfigError(f"{where}: write `@dataclass(frozen=True)` above the class")
+    if inspect.isabstract(part_class):
+        missing = ", ".join(sorted(part_class.__abstractmethods__))
+        raise ConfigError(f"{where}: a {kind} has to define {missing}")
+    if reserved := {option.name for option in dataclasses.fields(part_class)} & RESERVED_OPTIONS:
+        raise ConfigError(f"{where}: no option can be called {', '.join(sorted(reserved))}")
 
 
 def _explain_missing(kind: str, name: str, package: str | None) -> str:

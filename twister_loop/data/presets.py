@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core import schema
 from ..core.errors import ConfigError
-from ..core.registry import Part
+from ..core.registry import Part, UnknownPart
 from .mixture import MixOptions
 
 Spec = dict[str, Any]
@@ -195,8 +195,10 @@ def expand_presets(
     # With every specification, whether a preset brought it and it may still be replaced.
     parts: list[tuple[Spec | str, bool]] = []
     for spec in [specs] if isinstance(specs, str) else specs:
-        # A preset wins over a part of the same name.
         if isinstance(spec, str) and spec in presets:
+            # None of this package has such a name, but one of somebody's own may.
+            if spec in part_class.list_names():
+                raise ConfigError(f"{spec!r} is a preset; call the part of your own otherwise")
             parts += [(part, True) for part in presets[spec].parts]
             continue
         name = _part_name(spec)
@@ -204,7 +206,7 @@ def expand_presets(
         names = {*part_class.list_names(), *presets}
         if isinstance(name, str) and name not in names:
             kind = f"{part_class.__name__.lower()} or preset"
-            raise ConfigError(f"unknown {kind} {name!r}; {schema.suggest_name(name, names)}")
+            raise UnknownPart(kind, name, schema.suggest_name(name, names))
         replaced = [
             place
             for place, (part, from_preset) in enumerate(parts)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.types import ErrorCount, Measure, Proportion, Report, Score, SetKind, TermCount
-from ..text.normalizers._base import Normalizer
 from .evidence import IN_DECODING, Decoding
 from .metrics import bootstrap_rates, choose_resampling_groups, widest_interval_95
 from .outcomes import FULL_WINDOW_SUFFIX, normalize_pair
 from .pooling import SET_KINDS
+from .report_normalizer import load_code
 from .scoreboard import DECODINGS, Interval, RateDifference
 from .term_recall import TermCounter
+
+log = logging.getLogger(__name__)
 
 NORMAL_95 = 1.96
 """Standard deviations on either side of the mean that hold 95 % of a normal distribution."""
@@ -94,6 +98,12 @@ def score_terms(
     # A term that was added meanwhile would look like one that was lost.
     if len(term_lists) != 1 or not (key_terms := term_lists.pop()):
         return ()
+    try:
+        for report in reports.values():
+            load_code(report)
+    except ConfigError as error:  # the terms themselves have to be normalized, too
+        log.warning("key terms are left out: %s", error)
+        return ()
     return tuple(
         _score_set(reports, key_terms, score, decoding, seed)
         for score in next(iter(reports.values())).scores
@@ -119,7 +129,7 @@ def _score_set(
     counts: dict[str, list[TermCount]] = {}
     for model, report in reports.items():
         # As it was when the report was made: a plan may have another one by now.
-        normalizer = Normalizer.build(report.normalizer)
+        normalizer = load_code(report)
         counter = TermCounter(key_terms, normalizer, score.measure)
         utterances = list(_open_transcripts(report, score, decoding))
         # All models transcribed the same utterances, so any model's groups will do.

@@ -12,6 +12,7 @@ from ..text.normalizers._base import Normalizer
 from .evidence import Outcome
 from .metrics import AlignmentChunk, alignment_chunks
 from .outcomes import normalize_pair
+from .report_normalizer import read_normalizer
 
 # Ten utterances fit on a screen, and five of each kind show what training changed.
 WORST_COUNT = 10
@@ -79,7 +80,7 @@ def compare_utterances(
     worst = sorted(pairs, key=_worst_first_key)[:WORST_COUNT]
     # One order serves both ends: most improved first, most worsened last.
     by_change = sorted(pairs, key=_change_key)
-    align = partial(_align, Normalizer.build(reports["candidate"].normalizer))
+    align = partial(_align, read_normalizer(reports["candidate"], reports["untouched"]))
     return SetDiffs(
         # A good model may make errors in fewer utterances.
         worst=tuple(align(pair) for pair in worst if pair.candidate_errors),

@@ -22,6 +22,8 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from ..core.errors import ConfigError
+from ..core.part_origins import VARIABLE as PARTS_VARIABLE
+from ..core.part_origins import parts_folder
 from .approval import promote
 from .automations import automations
 from .evaluate import evaluate
@@ -78,6 +80,10 @@ def deployments(
     # The slug identifies the schedule when an experiment is registered again with another time.
     schedules = [Cron(cron, slug=run_key(run), parameters=parameters)] if cron and run else None
 
+    environment = {**ENVIRONMENT, VARIABLE: str(home.resolve())}
+    if folder := parts_folder():  # a worker may be started by hand, and elsewhere
+        environment[PARTS_VARIABLE] = str(folder.resolve())
+
     def deploy(flow: Any, **options: Any) -> RunnerDeployment:
         deployment: RunnerDeployment = flow.to_deployment(
             NAME,
@@ -86,7 +92,7 @@ def deployments(
             # By module, not by file: a worker imports the installed package and no file of the
             # working directory.
             entrypoint_type=EntrypointType.MODULE_PATH,
-            job_variables={"env": {**ENVIRONMENT, VARIABLE: str(home.resolve())}},
+            job_variables={"env": environment},
             **options,
         )
         return deployment

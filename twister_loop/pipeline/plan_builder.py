@@ -13,7 +13,7 @@ from ..audio.effects._base import Effect
 from ..core import schema
 from ..core.errors import ConfigError, TwisterError
 from ..core.ranges import Fraction, Range, TrueOrFalse
-from ..core.registry import Part, PartError
+from ..core.registry import Part, PartError, UnknownPart
 from ..core.types import SetKind
 from ..data import presets
 from ..data.corpora._base import Corpus
@@ -40,9 +40,10 @@ SamplesPerText = Annotated[int, Range(1, 1000)]
 class PlanError(ConfigError):
     """Everything that is wrong in a plan, each error with the key that it stands under."""
 
-    def __init__(self, errors: list[str]) -> None:
+    def __init__(self, errors: list[str], unknown_parts: list[str]) -> None:
         super().__init__("; ".join(errors))
         self.errors = errors
+        self.unknown_parts = unknown_parts
 
 
 class PlanBuilder:
@@ -56,6 +57,7 @@ class PlanBuilder:
     def __init__(self, path: Path, folder: Path) -> None:
         self.path, self.folder = path, folder
         self.errors: list[str] = []
+        self.unknown_parts: list[str] = []
 
     def build(self, document: PlanDocument, source: str) -> Plan:
         """Return the plan.
@@ -112,7 +114,7 @@ class PlanBuilder:
         trainings, interpolate = choose_averaging(document, asr) if asr else (1, 1.0)
         # A part that could not be built has left its error above, so None means errors here.
         if self.errors or not (asr and labeler and normalizer and mix):
-            raise PlanError(self.errors)
+            raise PlanError(self.errors, self.unknown_parts)
         return Plan(
             rounds=document.rounds,
             seed=document.seed,
@@ -267,7 +269,7 @@ class PlanBuilder:
         try:
             expanded = presets.expand_presets(specs, presets.FILTERS, Filter)
         except ConfigError as error:
-            self.errors.append(f"{place}: {error}")
+            self._add_error(place, error)
             return ()
         return self._parts(Filter, place, expanded)
 
@@ -282,8 +284,13 @@ class PlanBuilder:
         except PartError as error:
             self._add_mistakes(place, error.mistakes)
         except ConfigError as error:
-            self.errors.append(f"{place}: {error}")
+            self._add_error(place, error)
         return None
+
+    def _add_error(self, place: str, error: ConfigError) -> None:
+        self.errors.append(f"{place}: {error}")
+        if isinstance(error, UnknownPart):
+            self.unknown_parts.append(error.name)
 
     def _number(self, place: str, allowed: Any, number: Any) -> Any:
         """Return a number that stands beside a part's options, if it is in its range."""

@@ -13,10 +13,14 @@ from ..core.errors import ConfigError, describe_os_error
 from .plan import Plan
 from .plan_builder import PlanBuilder, PlanError
 from .plan_schema import PlanDocument
+from .recorded_parts import describe_providers
+from .run_check import NOTE
 from .yaml_format import YAMLError, dump_yaml, find_lines, parse_yaml
 
 
-def load(path: Path | str, changes: Mapping[str, Any] | None = None) -> Plan:
+def load(
+    path: Path | str, changes: Mapping[str, Any] | None = None, *, run: Path | None = None
+) -> Plan:
     """Read and check a plan.
 
     Relative paths in it start from the folder of the YAML file; those of a round's `plan.yaml` from
@@ -25,6 +29,8 @@ def load(path: Path | str, changes: Mapping[str, Any] | None = None) -> Plan:
     Args:
         path: The YAML file.
         changes: Top-level keys to replace, as `--set` does on the command line.
+        run: Folder of the run that it is read for, whose rounds tell how parts that are missing
+            now were provided; a round's copy is read for its own run.
 
     Raises:
         ConfigError: The file cannot be read, or something in it is wrong; the message names all of
@@ -60,7 +66,10 @@ def load(path: Path | str, changes: Mapping[str, Any] | None = None) -> Plan:
         errors = list(map(str, cause.mistakes))
         raise ConfigError(_list_errors(path, errors, source, changes)) from cause
     except PlanError as cause:
-        raise ConfigError(_list_errors(path, cause.errors, source, changes)) from cause
+        errors = _list_errors(path, cause.errors, source, changes)
+        own_run = path.absolute().parent.parent if _is_copy(path) else run
+        providers = describe_providers(cause.unknown_parts, own_run) if own_run else []
+        raise ConfigError("\n".join([errors, *providers])) from cause
     if plan.default_voices is None:
         return plan
     return replace(plan, source=_write_voices(source, plan.default_voices.specs))
@@ -122,7 +131,12 @@ def _find_line(lines: Mapping[str, int], changes: Mapping[str, Any], error: str)
 
 def _base_folder(path: Path) -> Path:
     """Return the folder that relative paths start from."""
-    note = path.with_name("plan.json")
     # A round's copy of the plan must find its data where the original found it.
-    is_copy = path.name == "plan.yaml" and note.is_file()
-    return Path(read_json(note)["folder"]) if is_copy else path.absolute().parent
+    if _is_copy(path):
+        return Path(read_json(path.with_name(NOTE))["folder"])
+    return path.absolute().parent
+
+
+def _is_copy(path: Path) -> bool:
+    """Return whether a file is the copy of the plan in a round."""
+    return path.name == "plan.yaml" and path.with_name(NOTE).is_file()

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ...core.artifacts import PROVENANCE, PRUNED, cache_key, find_differences
 from ...core.content_check import NOTES, read_record
+from ...core.differences import describe_code_change
 from ...core.digests import digest_path
 from ...core.environment import Environment
 from ...core.errors import ConfigError, NothingNew
@@ -134,7 +135,12 @@ def _check_plan(plan: Plan, round_folder: Path) -> None:
     The YAML may be read differently by this version, or be the plan of a whole comparison.
     """
     made_with = read_note(round_folder)["plan"]
-    if changed := [place for place, _, _ in find_differences(made_with, cache_key(plan))]:
+    differences = list(find_differences(made_with, cache_key(plan)))
+    if edits := [edit for difference in differences if (edit := describe_code_change(*difference))]:
+        raise ConfigError(
+            f"{round_folder}: {'; '.join(edits)}; the round can be repeated with the code as it was"
+        )
+    if changed := [place for place, _, _ in differences]:
         raise ConfigError(
             f"{round_folder}: its plan.yaml is not the plan that it was made by "
             f"({', '.join(changed)}). It is an arm of a comparison, which is repeated by "

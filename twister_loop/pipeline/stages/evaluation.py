@@ -41,6 +41,7 @@ from ...evaluation.outcomes import (
     load_outcomes,
     normalize_pair,
 )
+from ...evaluation.report_normalizer import write_compared
 from ...evaluation.term_recall import TermCounter
 from ...evaluation.term_scores import score_terms
 from ...evaluation.timestamps import count_correct_timestamps
@@ -104,6 +105,7 @@ def evaluate(
             # Again, since transcribing takes hours.
             check_held_out_files({name: held_out})
             _check_transcribed(f"{held_out.kind}.{name}", transcribed)
+            write_compared(transcribed, normalizer, folder)
             languages = {utterance.lang for utterance in speech}
             yield _score(
                 name=name,
