@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pages import rounds_of_page
 from tests.windowed import run_rounds
+from twister_loop.cli.finished import is_finished
 from twister_loop.cli.main import main
-from twister_loop.core.artifacts import read_json
+from twister_loop.core.artifacts import read_json, write_json
 from twister_loop.core.types import Objection, Verdict
+from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
@@ -86,6 +89,19 @@ def test_a_finished_run_says_so_and_reads_no_data(
     shutil.rmtree(world.parent / "data")
     assert main(["run", str(world), str(run)]) == 0
     assert "nothing to do: all rounds of this plan are finished" in capsys.readouterr().out
+
+
+def test_a_finished_run_whose_voices_were_chosen_by_default_is_finished(
+    world: Path, run: Path
+) -> None:
+    plan = yaml.safe_load(world.read_text())
+    del plan["voices"]
+    world.write_text(yaml.safe_dump(plan))
+    # The round of a plan with other voices is no round of this plan.
+    assert not is_finished(world, run, {})
+    note = RunFolder.read(run).finished_rounds[-1] / "plan.json"
+    write_json({**read_json(note), "default_voices": True}, note)
+    assert is_finished(world, run, {})
 
 
 def test_status_as_json_has_the_fields_of_summary(
