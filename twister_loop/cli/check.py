@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core import schema
 from ..core.artifacts import RUN_MARKER
 from ..core.errors import ConfigError
 from ..core.terminal import printable
@@ -19,6 +17,7 @@ from ..pipeline.plan import Plan
 from ..pipeline.plan_reader import load
 from ..pipeline.round_time import MEASURED_CORES, TIME_FACTOR, RoundTime
 from ..pipeline.run_folder import RunFolder
+from .json_output import print_json
 
 
 def load_checked(
@@ -73,7 +72,7 @@ def check(options: argparse.Namespace) -> int:
     with quiet_corpora():
         forecast = make_forecast(load(options.plan, options.changes), options.run)
     if options.json:
-        print(json.dumps(schema.to_json_data(forecast), indent=2, ensure_ascii=False))
+        print_json(forecast)
     else:
         print(printable("\n".join(describe_forecast(forecast))))
     return 2 if forecast.problems else 0

@@ -7,13 +7,11 @@ The docstrings are the help texts: the first line in the list of commands, all o
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..core import schema
 from ..core.errors import ConfigError, describe_fault, explain_faults
 from ..core.terminal import printable
 from ..data import corpus_check
@@ -24,15 +22,17 @@ from ..pipeline.look_count import describe_looks
 from ..pipeline.loop import next_round, refine, retrain, run_in_process
 from ..pipeline.plan import Plan
 from ..pipeline.plan_reader import load
-from ..pipeline.run_folder import Round, RunFolder
+from ..pipeline.run_folder import Approval, Round, RunFolder
 from ..pipeline.stage_runner import StageRunner
+from ..pipeline.stage_table import UNTOUCHED
 from ..reporting import dashboard
 from ..reporting.export import export
-from ..reporting.summary import summarize
+from ..reporting.summary import Summary, summarize
 from . import prefect_bridge
 from .argument_types import parse_spec
 from .check import load_checked
 from .finished import is_finished
+from .json_output import print_json
 
 log = logging.getLogger("twister_loop")
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     # First, because a Prefect server takes many seconds to start.
     if is_finished(options.plan, options.run, options.changes):
         print("nothing to do: all rounds of this plan are finished")
-        return print_run(options.run)
+        return print_run(options.run, options.json)
     return _run_rounds(options, "refine", refine)
 
 
@@ -65,18 +65,22 @@ def retrain_on_new_audio(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate the champion on the plan's current sets."""
-    dashboard.print_report(loop.evaluate(load(options.plan, options.changes), options.run))
+    report = loop.evaluate(load(options.plan, options.changes), options.run)
+    if options.json:
+        print_json(report)
+    else:
+        dashboard.print_report(report)
     return 0
 
 
 def approve_candidate(options: argparse.Namespace) -> int:
     """Approve the pending candidate (re-checks a few transcripts first)."""
-    return _print_decision(options, str(approve(options.run, options.note)))
+    return _print_decision(options, approve(options.run, options.note))
 
 
 def refuse_candidate(options: argparse.Namespace) -> int:
     """Refuse the pending candidate and keep the champion."""
-    return _print_decision(options, str(refuse(options.run, options.note)))
+    return _print_decision(options, refuse(options.run, options.note))
 
 
 def up(options: argparse.Namespace) -> int:
@@ -146,8 +150,7 @@ def status(options: argparse.Namespace) -> int:
     with explain_faults(f"{options.run}: cannot be read"):
         summary = summarize(options.run)
     if options.json:
-        # Not escaped to ASCII: names of sets and speakers may be in any script.
-        print(json.dumps(schema.to_json_data(summary), indent=2, ensure_ascii=False))
+        print_json(summary)
     else:
         dashboard.print_summary(summary)
     return 0
@@ -157,7 +160,11 @@ def report(options: argparse.Namespace) -> int:
     """Write the page of a run and print its tables."""
     with explain_faults(f"{options.run}: the page could not be written"):
         page = dashboard.write_page(options.run)
-        dashboard.print_summary(summarize(options.run))
+        summary = summarize(options.run)
+        if options.json:
+            print_json({**vars(summary), "page": str(page)})
+            return 0
+        dashboard.print_summary(summary)
     print(f"Page: {page}")
     return 0
 
@@ -177,6 +184,7 @@ def serve_dashboard(options: argparse.Namespace) -> int:
 
 def export_champion(options: argparse.Namespace) -> int:
     """Export the champion, its model card, the scores and the training curves."""
+    written = []
     # Printed one by one: copying weights and checking CTranslate2 take minutes.
     for line in export(
         options.run,
@@ -186,6 +194,9 @@ def export_champion(options: argparse.Namespace) -> int:
         license=options.license,
     ):
         print(line)
+        written.append(line)
+    if options.json:
+        print_json({"folder": str(options.folder), "written": written})
     return 0
 
 
@@ -195,8 +206,9 @@ def reproduce_run(options: argparse.Namespace) -> int:
     Every round is run from the plan that it stored. Exit code 1 if any file differs.
     """
     into = options.into or options.run.with_name(f"{options.run.name}.again")
-    is_identical = True
+    is_identical, repetitions = True, []
     for repetition in reproduce(options.run, into):
+        repetitions.append(repetition)
         is_identical &= repetition.is_identical
         differing = repetition.differing_files
         identical_count = repetition.file_count - len(differing)
@@ -212,6 +224,8 @@ def reproduce_run(options: argparse.Namespace) -> int:
         for name in differing[:20]:
             print(f"  differs: {name}")
     print(f"{'all files are identical' if is_identical else 'some files differ'}; see {into}")
+    if options.json:
+        print_json({"identical": is_identical, "into": str(into), "rounds": repetitions})
     return 0 if is_identical else 1
 
 
@@ -220,10 +234,13 @@ def check_corpus(options: argparse.Namespace) -> int:
 
     Exit code 1 if any split is incomplete.
     """
-    is_complete = True
+    is_complete, splits = True, []
     for split_check in corpus_check.check_corpus(parse_spec(options.corpus), options.folder):
         print(split_check, flush=True)  # a large corpus takes minutes a split
+        splits.append(split_check)
         is_complete &= split_check.complete
+    if options.json:
+        print_json({"complete": is_complete, "splits": splits})
     return 0 if is_complete else 1
 
 
@@ -241,7 +258,7 @@ def _run_rounds(
         return _run_through_prefect(flow, options)
     stages = dashboard.redraw_after_stages(options.run, run_in_process)
     print_rounds(options.run, run_rounds(plan, options.run, stages))
-    return print_run(options.run)
+    return print_run(options.run, options.json)
 
 
 def _set_round_aside(run: Path) -> None:
@@ -253,8 +270,12 @@ def _set_round_aside(run: Path) -> None:
     print(f"moved the round in progress to {aside}" if aside else "no round is in progress")
 
 
-def print_run(run: Path) -> int:
+def print_run(run: Path, as_json: bool = False) -> int:
     """Print the tables of a run and write its page; what fails is logged, the run is finished."""
+    if as_json:
+        dashboard.try_to_write_page(run)
+        print_json(summarize(run))
+        return 0
     try:
         dashboard.print_summary(summarize(run))
     except Exception as error:
@@ -277,8 +298,11 @@ def print_rounds(run: Path, rounds: Iterable[Round]) -> None:
         print(printable(f"round {round_.number}: {line}"))
 
 
-def _print_decision(options: argparse.Namespace, decision: str) -> int:
-    print(decision)
+def _print_decision(options: argparse.Namespace, decision: Approval) -> int:
+    if options.json:
+        print_json(decision)
+    else:
+        print(decision)
     dashboard.try_to_write_page(options.run)
     # Otherwise the suspended flow run would stay open until the next round of this run.
     if "PREFECT_API_URL" in os.environ and prefect_bridge.is_available():
@@ -292,5 +316,7 @@ def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
     )
     # A flow that skipped its round (code 0) may have created no run folder.
     if code == 0 and (options.run / "run.json").is_file():
-        return print_run(options.run)
+        return print_run(options.run, options.json)
+    if options.json and code == 0:
+        print_json(Summary(run=str(options.run), champion=UNTOUCHED.folder, rounds=()))
     return code

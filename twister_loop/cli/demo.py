@@ -58,7 +58,7 @@ def demo(options: argparse.Namespace) -> int:
             announce(plan, run)
         stages = dashboard.redraw_after_stages(run, run_in_process)
         print_rounds(run, refine(plan, run, stages))
-    print_run(run)
+    print_run(run, options.json)
     print(printable(closing_message))
     return 0
 

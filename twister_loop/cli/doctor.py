@@ -24,6 +24,7 @@ from ..core.cache import cache_folder
 from ..core.environment import installed_version
 from ..core.errors import TwisterError
 from ..core.processes import child_environment
+from .json_output import print_json
 
 Status = Literal["ok", "optional", "PROBLEM"]
 
@@ -57,7 +58,10 @@ def diagnose(options: argparse.Namespace) -> int:
     findings = list(run_checks(server=options.server))
     for finding in findings:
         print(finding)
-    return 1 if any(finding.status == "PROBLEM" for finding in findings) else 0
+    problems = sum(finding.status == "PROBLEM" for finding in findings)
+    if options.json:
+        print_json({"problems": problems, "findings": findings})
+    return 1 if problems else 0
 
 
 def run_checks(server: bool = False) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from ..pipeline.plan_reader import load
 from ..reporting.comparison import TABLE, write_comparison
 from .argument_types import parse_positive, parse_spec
 from .check import load_checked
+from .json_output import print_json
 
 
 def compare_with_parts(options: argparse.Namespace) -> int:
@@ -35,6 +36,8 @@ def compare_with_parts(options: argparse.Namespace) -> int:
     comparison = compare(plan, options.folder, compare_options)
     print(write_comparison(comparison, options.folder))
     table = options.folder / TABLE
+    if options.json:
+        print_json(comparison)
     print(f"The same tables: {table}; as numbers: comparison.json beside it")
     # Scripts must notice a missing arm, although the others are compared.
     return 1 if comparison.failures else 0
@@ -50,7 +53,10 @@ def study(options: argparse.Namespace) -> int:
     # Before the plan, whose check of the data takes longer: a misspelled name should fail at once.
     recognizers = [Recognizer.build(parse_spec(text)) for text in options.from_scratch]
     plan = load(options.plan, options.changes)
-    print(run_study(plan, options.folder, recognizers).markdown())
+    models = run_study(plan, options.folder, recognizers)
+    print(models.markdown())
+    if options.json:
+        print_json(models)
     print(f"The same tables: {options.folder / 'study.md'}; as numbers: study.json beside it")
     return 0
 

@@ -19,6 +19,7 @@ from ..pipeline.forgetting.removal import find_mentions, is_cached_copy
 from ..pipeline.run_folder import RunFolder, round_number
 from ..pipeline.stage_table import CANDIDATE
 from ..reporting import dashboard
+from .json_output import print_json
 
 SHOWN_FILES = 20
 """Files that are listed; the others are counted."""
@@ -40,6 +41,7 @@ def forget(options: argparse.Namespace) -> int:
             _print_after(run_folder, finished, options.run)
         if not options.recording and not options.speaker:
             if finished:
+                _print_facts(options, finished, is_removed=True)
                 return 0
             raise ConfigError(
                 f"{options.run}: nothing to do; name what to remove with --recording or --speaker"
@@ -49,6 +51,7 @@ def forget(options: argparse.Namespace) -> int:
             _print(f"{options.run}: this was removed already, and nothing of it is left in the run")
             for line in _describe_models(run_folder, removal.request.models):
                 _print(line)
+            _print_facts(options, removal, is_removed=True)
             return 0
         for line in _describe(run_folder, removal):
             _print(line)
@@ -56,6 +59,7 @@ def forget(options: argparse.Namespace) -> int:
             for line in _describe_own_files(removal):
                 _print(line)
             _print("Nothing was removed (--dry-run).")
+            _print_facts(options, removal, is_removed=False)
             return 0
         if not options.yes and not _is_confirmed(options):
             _print("nothing was removed")
@@ -63,6 +67,7 @@ def forget(options: argparse.Namespace) -> int:
         remove(run_folder, removal)
         _print("Removed.")
         _print_after(run_folder, removal, options.run)
+        _print_facts(options, removal, is_removed=True)
     return 0
 
 
@@ -95,7 +100,7 @@ def _is_confirmed(options: argparse.Namespace) -> bool:
         ConfigError: There is no terminal to ask at.
     """
     # A script must not remove what nobody has seen: it says so with --yes.
-    if not sys.stdin.isatty():
+    if options.json or not sys.stdin.isatty():
         arguments = [str(options.run)]
         arguments += [word for name in options.recording for word in ("--recording", name)]
         arguments += [word for name in options.speaker for word in ("--speaker", name)]
@@ -104,6 +109,24 @@ def _is_confirmed(options: argparse.Namespace) -> bool:
             f"  twister forget {shlex.join(arguments)} --yes"
         )
     return input("This cannot be undone. Remove it? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _print_facts(options: argparse.Namespace, removal: Removal, *, is_removed: bool) -> None:
+    """Print with `--json` what was removed, or would be."""
+    if not options.json:
+        return
+    selection = removal.targets.selection
+    print_json(
+        {
+            "removed": is_removed,
+            "speakers": sorted(selection.speakers),
+            "recordings": len(selection.digests),
+            "losses": removal.losses,
+            "unfinished_stages": removal.unfinished_stages,
+            "models": removal.request.models,
+            "own_files": [str(path) for path in _own_files(removal)],
+        }
+    )
 
 
 def _is_recorded(run_folder: RunFolder, removal: Removal) -> bool:
@@ -222,14 +245,19 @@ def _describe_rest(run_folder: RunFolder, removal: Removal) -> Iterator[str]:
 
 def _describe_own_files(removal: Removal) -> Iterator[str]:
     files = [Path(name) for name in removal.targets.selection.files]
-    existing = [path for path in files if path.exists() and not is_cached_copy(path)]
-    if existing:
+    if existing := _own_files(removal):
         yield "Your own files are not deleted. Delete them yourself, or cut the speech out of them:"
         yield from (f"  {path}" for path in existing[:SHOWN_FILES])
         if len(existing) > SHOWN_FILES:
             yield f"  and {len(existing) - SHOWN_FILES} more"
     if any(map(is_cached_copy, files)):
         yield "The data set that it came from still holds it; the copy in your cache is deleted."
+
+
+def _own_files(removal: Removal) -> list[Path]:
+    """Return the user's own files with the speech, which are never deleted."""
+    files = [Path(name) for name in removal.targets.selection.files]
+    return [path for path in files if path.exists() and not is_cached_copy(path)]
 
 
 def _is_hidden(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..asr._base import Recognizer
 from ..audio.effects._base import Effect
+from ..core import schema
 from ..core.errors import ConfigError
 from ..core.registry import Part
 from ..core.schema_errors import describe_type, find_nearest_name, list_options, show_value
@@ -23,7 +24,7 @@ from ..data.packing import PackOptions
 from ..data.scanning import ScanOptions
 from ..evaluation.gates._base import Gate
 from ..pipeline.execution.shards import Cluster
-from ..pipeline.plan_schema import NewAudioOptions
+from ..pipeline.plan_schema import NewAudioOptions, PlanDocument
 from ..pipeline.run_folder import PruneOptions
 from ..pipeline.stages.labeling import LabelOptions
 from ..pipeline.stages.rescoring import RescoringOptions
@@ -31,6 +32,7 @@ from ..pipeline.stages.text_selection import TextSelection
 from ..pipeline.stages.voices import VoiceTrialOptions
 from ..text.normalizers._base import Normalizer
 from ..tts._base import Synthesizer
+from .json_output import print_json
 
 KINDS: dict[str, type[Part]] = {
     "asr, labeler, references": Recognizer,
@@ -60,10 +62,14 @@ BLOCKS: dict[str, type] = {
 def show_options(options: argparse.Namespace) -> int:
     """Show every option of a plan with its range, its default and what it does.
 
-    With NAME, only those of one part or key: `twister options whisper`.
+    With NAME, only those of one part or key: `twister options whisper`. With --json they are JSON
+    Schemas, and without NAME also one of a whole plan, by which an editor can check it.
     """
     if options.name is None:
-        print(write_reference(), end="")
+        if options.json:
+            print_json(list_schemas())
+        else:
+            print(write_reference(), end="")
         return 0
     sections = list(_find_sections(options.name))
     if not sections:
@@ -71,7 +77,10 @@ def show_options(options: argparse.Namespace) -> int:
         nearest = find_nearest_name(options.name, names)
         hint = f"did you mean {nearest!r}?" if nearest else "`twister options` lists all of them"
         raise ConfigError(f"no part or key {show_value(options.name)}; {hint}")
-    print("\n".join(sections), end="")
+    if options.json:
+        print_json(list_schemas(options.name))
+    else:
+        print("\n".join(sections), end="")
     return 0
 
 
@@ -89,6 +98,37 @@ def write_reference() -> str:
         for name in kind.list_names():
             parts.append(_describe_class(f"`{name}`", kind.find_class(name)))
     return "\n".join(parts).rstrip() + "\n"
+
+
+def list_schemas(name: str | None = None) -> dict[str, Any]:
+    """Return JSON Schemas of the options, for programs.
+
+    Args:
+        name: A part or a key of a plan; None for all of them and for the plan.
+
+    Returns:
+        `plan` (without a name), and by name `keys` and, for each kind of part, `parts`.
+    """
+    keys = {key: _schema_of(block) for key, block in BLOCKS.items() if name in (None, key)}
+    parts = {
+        kind.__name__.lower(): {
+            part: _schema_of(kind.find_class(part))
+            for part in kind.list_names()
+            if name in (None, part)
+        }
+        for kind in KINDS.values()
+    }
+    schemas = {"keys": keys, "parts": {kind: named for kind, named in parts.items() if named}}
+    return schemas if name else {"plan": _schema_of(PlanDocument), **schemas}
+
+
+def _schema_of(options_class: type) -> dict[str, Any]:
+    described = schema.json_schema(options_class)
+    documentation = _read_documentation(options_class)
+    for name, option in described.get("properties", {}).items():
+        if name in documentation:
+            option["description"] = documentation[name]
+    return described
 
 
 def _find_sections(name: str) -> Iterator[str]:

@@ -32,9 +32,10 @@ import argparse
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import __version__
+from ..core.errors import ConfigError
 from . import (
     check,
     commands,
@@ -52,12 +53,28 @@ from .argument_types import parse_change, parse_positive
 
 Command = Callable[[argparse.Namespace], int]
 
+PRINTING_FACTS = frozenset(
+    "demo check options run round retrain evaluate approve refuse rollback status report compare "
+    "study transcribe export reproduce forget corpus doctor".split()
+)
+"""Commands with `--json`. The others are services, which end with Ctrl-C."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser whose errors keep their message as the cause of the exit, for `--json`."""
+
+    def error(self, message: str) -> NoReturn:
+        try:
+            super().error(message)
+        except SystemExit as stopped:
+            raise stopped from ConfigError(message)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; the options that it parses carry their command as `command`."""
     # From the docstring, so that the examples are also seen by readers of the code.
     _, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="twister",
         description="A self-refining loop for Whisper: from unlabeled audio and text to a better "
         "recognizer, accepted by gates.",
@@ -79,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         subparser.set_defaults(command=command)
+        if name in PRINTING_FACTS:
+            subparser.add_argument(
+                "--json",
+                action="store_true",
+                help="print one JSON document for programs; all else goes to standard error",
+            )
         return subparser
 
     demo.add_arguments(add("demo", demo.demo))
@@ -103,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_decision(add("refuse", commands.refuse_candidate), note_required=True)
     _add_run(rollback_parser := add("rollback", rollback.rollback))
     rollback.add_arguments(rollback_parser)
-    _add_status(add("status", commands.status))
+    _add_run(add("status", commands.status))
     _add_run(add("report", commands.report))
     _add_dashboard(add("dashboard", commands.serve_dashboard))
     for name, command, add_arguments in (
@@ -128,7 +151,6 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "run", type=Path, nargs="?", metavar="RUN", help="run directory that it will have"
     )
     _add_changes(parser)
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def _add_plan_and_run(parser: argparse.ArgumentParser, optional: bool = False) -> None:
@@ -211,11 +233,6 @@ def _add_decision(parser: argparse.ArgumentParser, note_required: bool) -> None:
     parser.add_argument(
         "--note", default="", required=note_required, help="reason, stored with the decision"
     )
-
-
-def _add_status(parser: argparse.ArgumentParser) -> None:
-    _add_run(parser)
-    parser.add_argument("--json", action="store_true", help="print all rounds as JSON")
 
 
 def _add_dashboard(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from ..core.errors import ConfigError
 from ..core.processes import die_with_parent
 from ..data.corpora.audiofolder import AudioFolder
 from ..pipeline.plan import Plan
+from .json_output import stdout_of_children
 
 MAX_PORT = 65_535
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
@@ -34,7 +35,10 @@ def run_flow(name: str, **parameters: Any) -> int:
 
     The process ends with this one, even if this one is killed.
     """
-    with subprocess.Popen(_command(name, parameters), preexec_fn=die_with_parent) as process:
+    command = _command(name, parameters)
+    with subprocess.Popen(
+        command, preexec_fn=die_with_parent, stdout=stdout_of_children()
+    ) as process:
         while True:
             try:
                 return process.wait()

@@ -8,6 +8,7 @@ import sys
 from ..core.terminal import printable
 from ..pipeline.rollback import roll_back
 from ..reporting import dashboard
+from .json_output import print_json
 
 
 def rollback(options: argparse.Namespace) -> int:
@@ -18,7 +19,10 @@ def rollback(options: argparse.Namespace) -> int:
     same inputs are not trained on again: add audio or texts, or change the plan.
     """
     record = roll_back(options.run, options.round, options.note, set_aside=options.set_aside)
-    sys.stdout.write(f"{printable(str(record))}\n")
+    if options.json:
+        print_json(record)
+    else:
+        sys.stdout.write(f"{printable(str(record))}\n")
     dashboard.try_to_write_page(options.run)
     return 0
 

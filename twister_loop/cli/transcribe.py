@@ -15,6 +15,7 @@ from ..core.terminal import printable
 from ..core.types import Seconds, Segment, Utterance
 from ..pipeline.plan_reader import parse_value
 from ..pipeline.transcription import list_recordings, load_recognizer, transcribe_recordings
+from .json_output import print_json
 
 TranscriptFormat = Literal["text", "jsonl", "srt", "vtt"]
 SUFFIXES = {"text": ".txt", "jsonl": ".jsonl", "srt": ".srt", "vtt": ".vtt"}
@@ -33,9 +34,10 @@ def transcribe(options: argparse.Namespace) -> int:
     recognizer = load_recognizer(options.run, spec if isinstance(spec, dict) else {"use": spec})
     recordings = list_recordings(options.audio, options.lang)
     paths = name_transcripts(recordings, options.format, options.out)
-    failures = 0
+    failures, documents = 0, []
     transcribed = transcribe_recordings(recognizer, recordings)
     for utterance, path in zip(transcribed, paths, strict=True):
+        documents.append(utterance)
         if utterance.error:
             failures += 1
             log.warning("%s is not transcribed: %s", utterance.audio_filepath, utterance.error)
@@ -43,9 +45,11 @@ def transcribe(options: argparse.Namespace) -> int:
         transcript = FORMATTERS[options.format](utterance)
         if path:
             path.write_text(transcript, encoding="utf-8")
-        else:
+        elif not options.json:
             sys.stdout.write(printable(transcript))
             sys.stdout.flush()  # a recording may take hours
+    if options.json:
+        print_json({"transcripts": documents})
     return 1 if failures else 0
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Mistake",
     "RecordError",
     "find_nearest_name",
+    "json_schema",
     "parse_data",
     "parse_json",
     "show_value",
@@ -65,6 +66,19 @@ def parse_json(record_class: type[T], text: str | bytes) -> T:
     except ValidationError as cause:
         raise RecordError(describe_mistakes(record_class, cause.errors())) from cause
     return instance
+
+
+def json_schema(record_class: type) -> dict[str, Any]:
+    """Return the JSON Schema of a class, by which other programs check what they write.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class BeamOptions:
+    ...     beam: int = 1
+    >>> json_schema(BeamOptions)["properties"]["beam"]["type"]
+    'integer'
+    """
+    return _adapters[record_class].json_schema()
 
 
 def to_json_data(instance: object) -> Any:

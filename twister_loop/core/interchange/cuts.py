@@ -46,7 +46,8 @@ def _read_recording(library: Any, path: Path) -> lhotse.Recording:
         # By its path, since two folders may hold files of the same name.
         recording: lhotse.Recording = library.Recording.from_file(path, recording_id=str(path))
     except Exception as cause:  # each of its readers has exceptions of its own
-        raise AudioError(f"{path}: Lhotse cannot read the recording ({cause})") from cause
+        reason = str(cause).partition("\n")[0]  # then follow the attempts of all its readers
+        raise AudioError(f"{path}: Lhotse cannot read the recording ({reason})") from cause
     return recording
 
 
