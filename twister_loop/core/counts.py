@@ -24,6 +24,7 @@ class ErrorCount:
 
     @property
     def errors(self) -> int:
+        """Number of substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
@@ -63,6 +64,7 @@ class Proportion:
 
     @property
     def share(self) -> Share:
+        """Part of the total, 0 if that is 0."""
         return self.count / self.total if self.total else 0.0
 
     def __add__(self, other: Proportion) -> Proportion:

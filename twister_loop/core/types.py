@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from . import schema
 from .artifacts import JsonRecord, not_in_cache_key
 from .counts import ErrorCount as ErrorCount
 from .counts import Proportion as Proportion
 from .counts import Share as Share
 from .counts import TermCount as TermCount
+from .errors import ConfigError
 
 Seconds = float
 Hertz = float
@@ -178,12 +180,14 @@ class Checkpoint(JsonRecord):
     """Digest of pretrained weights. Those of a run are part of a hashed artifact."""
 
     def save(self, folder: Path) -> Self:
+        """Write `checkpoint.json` into the folder with the weights."""
         # Without the folder, so that a run can be moved.
         super(Checkpoint, replace(self, location=Path())).save(folder)
         return self
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
+        """Read the checkpoint of a folder. Raises ConfigError if there is none."""
         return replace(super().load(folder), location=Path(folder))
 
 
@@ -260,16 +264,23 @@ class Report(JsonRecord):
     """Folder with the transcripts. It is not stored, because the file lies in it."""
 
     def save(self, folder: Path) -> Self:
+        """Write `report.json` into the folder with the transcripts."""
         # Without the folder, so that a run can be moved.
         super(Report, replace(self, folder=Path())).save(folder)
         return self
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
+        """Read the report of a folder. Raises ConfigError if there is none."""
         return replace(super().load(folder), folder=Path(folder))
 
     def score(self, name: str) -> Score:
-        return next(score for score in self.scores if score.name == name)
+        """Return the score of a set, decoded as in the loop. Raises ConfigError without one."""
+        by_name = {score.name: score for score in self.scores}
+        if name not in by_name:
+            hint = schema.suggest_name(name, list(by_name))
+            raise ConfigError(f"{self.folder}: no set {name!r} in this report; {hint}")
+        return by_name[name]
 
 
 @dataclass(frozen=True)
@@ -299,6 +310,7 @@ class Verdict(JsonRecord):
 
     @property
     def accepted(self) -> bool:
+        """Return whether no gate objects."""
         return not self.objections
 
     @property

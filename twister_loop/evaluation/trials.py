@@ -26,6 +26,7 @@ class VoiceTrial(JsonRecord):
 
     @property
     def passed(self) -> bool:
+        """Return whether the voice is good enough to speak the texts."""
         # A voice that synthesizes nothing has no errors, but is of no use.
         return (
             self.synthesized > 0

@@ -27,6 +27,7 @@ class Normalizer(Part):
 
     @classmethod
     def find_class(cls, name: str) -> type[Self]:
+        """Return the class of the normalizer with this name; a language is answered."""
         if name not in (names := cls.list_names()) and is_language(name):
             # People look for the normalizer of their language, and need none.
             raise ConfigError(
