@@ -16,6 +16,7 @@ from ..core.errors import AwaitingApproval, NothingNew
 from ..core.forgotten import check_nothing_half_removed
 from ..core.scratch import full_disk_as_space_error
 from ..core.types import Report
+from .annotation.sources import check_champion_is_honest, collect_annotated
 from .decoder_steps import choose_checker, choose_labeler
 from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
@@ -171,6 +172,7 @@ def evaluate(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_proces
         folder = run_folder.next_evaluation()
         sets = list_held_out_sets(plan, folder)
         check_held_out_sets(plan, sets)
+        check_champion_is_honest(plan, run_folder, collect_annotated(plan))
         with edits_explained(plan.path, run_folder.path):
             return evaluate_or_reuse(
                 plan=plan,

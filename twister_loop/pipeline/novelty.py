@@ -26,6 +26,7 @@ from ..core.progress import show_progress
 from ..core.tallies import Tally
 from ..core.types import TEXT_ONLY
 from ..data.filters._base import Filter
+from .annotation.sources import collect_annotated
 from .plan import Plan
 from .run_check import read_note
 from .run_folder import RunFolder, approval_of, is_approved, round_number, verdict_of
@@ -92,7 +93,8 @@ def check_new_audio(plan: Plan, run_folder: RunFolder) -> Tally:
     }
     # Digests are cached by size and time of change: a pool of a million files is not read again.
     with FileHashCache(run_folder.path) as hashes:
-        pool = list_corpora(plan.pool, plan.language, hashes)
+        annotated = collect_annotated(plan)
+        pool = list_corpora(plan.pool, plan.language, hashes, annotated=annotated)
         for utterance in show_progress(pool, "looking for new audio"):
             usable = not utterance.rejected_by and not utterance.error
             if usable and utterance.id not in listed_ids:

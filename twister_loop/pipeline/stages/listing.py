@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from ...core.annotated import AnnotatedSpeech
 from ...core.artifacts import stage
 from ...core.errors import ConfigError
 from ...core.file_hashes import FileHashCache, VerifiedManifest
@@ -49,9 +50,16 @@ def gather(
     Raises:
         ConfigError: The key needs texts, and one of the corpora has none.
     """
+    # Only the pool is without transcripts. The record lies beside its list, and the round has it
+    # from its beginning: what is annotated later belongs to the next round.
+    annotated = AnnotatedSpeech.beside(out.parent) if key == "pool" else AnnotatedSpeech()
     with FileHashCache(out) as hashes:
-        utterances = list_corpora(corpora, lang, hashes, key)
-        return write_kept_and_rejected(show_progress(utterances, "listing"), out)
+        utterances = list_corpora(corpora, lang, hashes, key, annotated)
+        manifest = write_kept_and_rejected(show_progress(utterances, "listing"), out)
+    if annotated:
+        # A part of the list, so that the scan is made again if other parts were transcribed.
+        annotated.save(out)
+    return manifest
 
 
 @stage(version=2)
@@ -104,6 +112,7 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
         find_near_duplicates(listing, out / "prints") if options.duplicates == "drop" else {}
     )
     verified, forgotten = VerifiedManifest(listing.folder), ForgottenSpeech.of_run(out)
+    annotated = AnnotatedSpeech.beside(listing.folder)
     files = show_progress(drop_duplicates(verified, duplicates), "scanning", len(listing))
     for number, window in enumerate(iter_windows(files)):
         window_folders.append(folder := out / "windows" / f"{number:06d}")
@@ -112,7 +121,7 @@ def scan(options: ScanOptions, listing: Manifest, *, out: Path) -> Manifest:
             # A window appears under its name when it is whole, so a kill costs one window at most.
             scratch = folder.with_name(f".{folder.name}")
             cuts = (
-                reject_forgotten(cut) if forgotten.covers_part(cut) else cut
+                reject_forgotten(cut) if forgotten.covers_part(cut) else annotated.reject(cut)
                 for file in window
                 for cut in scan_recording(options, file)
             )
@@ -138,12 +147,14 @@ def list_corpora(
     lang: Language | None,
     hashes: FileHashCache,
     key: PlanKey | None = None,
+    annotated: AnnotatedSpeech | None = None,
 ) -> Iterator[Utterance]:
     """Yield the utterances of corpora under ids that come from their content.
 
     An utterance whose content was listed before is marked as rejected. Ids come from the content
     and not from the name, so a renamed file is the same and a replaced file is another. Speech
-    whose removal was requested (`twister forget`) is rejected without its name and text.
+    whose removal was requested (`twister forget`) is rejected without its name and text, and
+    recordings of which a held-out set was annotated are rejected with the name of that set.
     """
     listed_ids, forgotten = set[str](), ForgottenSpeech.of_run(hashes.run)
     forgotten_paths: dict[str, Path] = {}
@@ -161,6 +172,8 @@ def list_corpora(
                 forgotten_paths[content_id] = utterance.audio_filepath
                 yield reject_forgotten(listed)
                 continue
+            if annotated:
+                listed = annotated.reject_recording(listed)
             if listed.rejected_by is None:  # else the corpus itself found it unusable
                 if content_id in listed_ids:
                     reason = f"{utterance.id} again"

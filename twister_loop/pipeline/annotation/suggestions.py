@@ -1,0 +1,43 @@
+"""Transcripts by a model, which a person may accept or correct."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ...asr._base import BoundRecognizer
+from ...core.types import Utterance
+
+AHEAD = 8
+"""Clips that are transcribed together: every call loads the model, which takes seconds."""
+
+
+class Suggester:
+    """Transcripts of clips, made a few at a time and kept in memory."""
+
+    def __init__(self, model: BoundRecognizer, name: str) -> None:
+        """Prepare; the model is loaded when the first clip needs it.
+
+        Args:
+            model: Recognizer with its weights.
+            name: Its name for people, such as "the champion of round 2".
+        """
+        self.name = name
+        self._model, self._lock = model, threading.Lock()
+        self._texts = dict[str, str]()
+
+    def suggest(self, clips: Sequence[Utterance]) -> str:
+        """Return the transcript of the first of some clips; the next ones are likely asked for.
+
+        Clips that carry a pseudo-label have it as their suggestion. Raises EngineError.
+        """
+        wanted = clips[0]
+        if wanted.pred_text is not None:
+            return wanted.pred_text
+        # One call at a time: two models at once may not fit into memory.
+        with self._lock:
+            if wanted.id not in self._texts:
+                batch = [clip for clip in clips[:AHEAD] if clip.id not in self._texts]
+                for line in self._model.transcribe(batch):
+                    self._texts[line.id] = line.pred_text or ""
+            return self._texts[wanted.id]
