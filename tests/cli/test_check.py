@@ -1,6 +1,7 @@
 """`twister check`: what it tells, what it refuses, and that it leaves nothing behind."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,23 @@ def test_gates_are_not_judged_by_the_beginning_of_a_set(
     assert code == 0
     assert "development.dev: its listing was ended" in printed
     assert "of cases" not in printed and "infinitely" not in printed
+
+
+def test_a_channel_that_no_recording_has_is_refused(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = check([str(changed(world, scan={"channels": 9}))], capsys)
+    assert code == 2
+    assert "scan.channels: no recording of the pool has a channel 9; they have 1" in printed
+    assert check([str(changed(world, scan={"channels": 0}))], capsys)[0] == 0
+
+
+def test_a_set_that_is_not_there_yet_names_the_command_that_makes_one(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = changed(world, development={"calls": "to-come"}, retention={"other": "missing"})
+    code, printed = check([str(plan)], capsys)
+    problems = printed.partition("Problems")[2]
+    assert code == 2 and f"twister annotate {os.path.relpath(plan)} --set calls`" in problems
+    # Speech of another language is not in the pool, and cannot be annotated there.
+    assert problems.count("twister annotate") == 1

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..asr._base import WeightsStatus
+from ..audio import io as audio
 from ..core.artifacts import JsonRecord
-from ..core.errors import TwisterError
+from ..core.errors import AudioError, TwisterError
 from ..core.types import Checkpoint, Utterance
 from ..evaluation.evidence import SetSize
 from ..evaluation.outcomes import find_set_hidden_from_gates
@@ -38,6 +39,9 @@ from .run_check import is_run_or_empty
 from .run_folder import RunFolder
 from .set_sizes import find_untouched_report, list_gate_warnings, measure_set_size
 from .teacher_check import estimate_memory, find_unknown_languages
+
+MAX_CHANNEL_HEADERS = 1000
+"""Most recordings of a pool whose channels are counted."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def make_forecast(
         gates=gates,
         problems=(
             *_find_problems(plan, run, needed, weights),
+            *_find_missing_channel(plan, listings["pool"]),
             *_find_unknown_languages(plan, start),
             *(find_unknown_languages(plan, weights["teacher"]) if plan.teacher else ()),
             *_find_lack_of_space(disk_needed, disk_free),
@@ -198,6 +203,24 @@ def _find_problems(
             plan.cluster.check()
         except TwisterError as error:
             yield str(error)
+
+
+def _find_missing_channel(plan: Plan, pool: Listing) -> Iterator[str]:
+    """Yield an error if no recording of the pool has the channel that the scan is to take."""
+    channel = plan.scan.channels
+    # Of all or of none: one file with more channels makes the plan right.
+    is_countable = pool.is_complete and 0 < len(pool.usable) <= MAX_CHANNEL_HEADERS
+    if isinstance(channel, str) or not is_countable:
+        return
+    try:
+        most = max(audio.count_channels(line.audio_filepath) for line in pool.usable)
+    except AudioError:  # the scan rejects such a file
+        return
+    if channel >= most:
+        yield (
+            f"scan.channels: no recording of the pool has a channel {channel}; they have {most}, "
+            "counted from 0"
+        )
 
 
 def _suggest_annotating(plan: Plan, place: str) -> str:

@@ -1,0 +1,207 @@
+"""First hour of two people, replayed: attempts, minutes and wrong turns, by hand and with init.
+
+    python benchmarks/first_hour.py FOLDER [--speech toy] [--run]
+
+A has a folder of recordings, 60 sentences and 15 transcripts, and no plan. Each of A's attempts by
+hand is checked as A wrote it, and then `twister init` writes the plan. D tries wrong plans. FOLDER
+is new. The recordings are Italian telephone prompts, or with `--speech toy` tones, which the toy
+recognizer learns; with `--run` the plan of init is run to its verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twister_loop.cli.toy_demo import record_texts, write_toy_world
+from twister_loop.core.errors import StaleError, TwisterError
+from twister_loop.data.corpora.ivr import Ivr
+from twister_loop.pipeline.forecast import make_forecast
+from twister_loop.pipeline.plan_reader import load
+from twister_loop.pipeline.preflight import prepare_round
+from twister_loop.pipeline.run_folder import RunFolder
+from twister_loop.pipeline.yaml_format import dump_yaml
+
+RECORDINGS, SENTENCES, TRANSCRIPTS = 80, 60, 15
+WORDS = (
+    "pack box five dozen jugs waltz bad nymph quick vex glib jock quiz dwarf fox lazy dog how daft "
+    "zebra jump sphinx black quartz judge vow"
+).split()
+TOY = ["--set", 'asr={use: toy, letters: "aeiou "}', "--set", "voices={toy: toy}"]
+TOY += ["--set", "trainings=1", "--set", "interpolate=1", "--set", "rescore=false"]
+BASE = {
+    "pool": "data/recordings",
+    "texts": "data/sentences.txt",
+    "development": {"calls": "data/dev"},
+}
+ATTEMPTS: dict[str, dict[str, Any]] = {
+    "a normalizer for the language": {**BASE, "normalizer": "italian"},
+    "15 transcripts": BASE,
+    "the model of a published plan": {**BASE, "minimum_utterances": 15, "references": {
+        "large": {"use": "whisper", "model": "openai/whisper-large-v3"}}},
+    "what runs": {**BASE, "minimum_utterances": 15},
+}  # fmt: skip
+"""A's plans, each corrected by the answer to the one before."""
+WRONG: dict[str, tuple[str, dict[str, Any] | str]] = {
+    "max_steps: 0": ("accepted", {"asr": {"use": "whisper", "max_steps": 0}}),
+    "learning_rate: .nan": ("accepted", {"asr": {"use": "whisper", "learning_rate": float("nan")}}),
+    "warmup: 5": ("accepted", {"asr": {"use": "whisper", "warmup": 5}}),
+    "interpolate: 7": ("accepted", {"asr": "whisper", "interpolate": 7}),
+    "significant, level: 95": ("traceback", {"gates": [{"use": "significant", "level": 95}]}),
+    "significant, level: 0": ("accepted", {"gates": [{"use": "significant", "level": 0}]}),
+    "speed factors: [0]": ("accepted", {"augment": {"effects": [
+        {"use": "speed", "factors": [0]}]}}),
+    "trial: {texts: 0}": ("accepted", {"trial": {"texts": 0}}),
+    "scan: {channels: 9}": ("accepted", {"scan": {"channels": 9}}),
+    "rounds: true": ("accepted", {"rounds": True}),
+    "a key twice": ("the last one", "{plan}\nseed: 1\nseed: 2\n"),
+    "gate retention without a set": ("accepted", {"gates": ["retention"], "retention": {}}),
+    "mix: {pseudo: .inf}": ("hangs", {"mix": {"pseudo": float("inf")}}),
+    "a voice ../../x": ("writes outside", {"voices": {"../../x": "toy"}}),
+    "a set ..": ("accepted", {"development": {"..": "data/development"}}),
+    "5,000 digits": ("traceback", "{plan}\nnew_audio: {minutes: " + "9" * 5000 + "}\n"),
+    "deep nesting": ("traceback", "pool: " + "[" * 2000 + "]" * 2000),
+    "NUL": ("traceback", '{plan}\nnormalizer: "a\\0b"\n'),
+    "a lone surrogate": ("traceback", '{plan}\nnormalizer: "\\ud800"\n'),
+    "a labeler of another model": ("never used", {"asr": "whisper", "labeler": {
+        "use": "ctranslate2", "model": "openai/whisper-large-v3"}}),
+    "a reference that is not there": ("after minutes", {"references": {
+        "large": {"use": "whisper", "model": "nobody/no-model"}}}),
+}  # fmt: skip
+"""D's wrong plans, each with the answer of the version that D tried."""
+
+
+def write_data(folder: Path, speech: str) -> None:
+    """Write what A has: recordings, dev/ with a table, sentences.txt."""
+    if speech == "toy":
+        pairs = [f"{first} {second}" for first in WORDS for second in WORDS if first != second]
+        record_texts(pairs[:RECORDINGS], folder / "recordings", labeled=False)
+        record_texts(pairs[-TRANSCRIPTS:], folder / "dev")
+        sentences = pairs[200 : 200 + SENTENCES]
+    else:
+        copy_speech(folder / "recordings", Ivr(split="pool"), RECORDINGS)
+        rows = copy_speech(folder / "dev", Ivr(split="development"), TRANSCRIPTS)
+        with (folder / "dev" / "metadata.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("file_name", "text"), *rows])
+        sentences = [line.text or "" for line in Ivr(split="texts").utterances()][:SENTENCES]
+    (folder / "sentences.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
+
+
+def copy_speech(folder: Path, corpus: Ivr, count: int) -> list[tuple[str, str]]:
+    """Copy recordings of a corpus, and return their names and texts."""
+    folder.mkdir(parents=True)
+    rows = list[tuple[str, str]]()
+    for utterance in corpus.utterances():
+        # Of a second and more, as people call a recording.
+        if len(rows) < count and utterance.duration > 1:
+            shutil.copy(utterance.audio_filepath, folder)
+            rows.append((utterance.audio_filepath.name, utterance.text or ""))
+    return rows
+
+
+def run_command(title: str, *arguments: str) -> int:
+    """Run a command of twister, and print its exit code, time and answer."""
+    before = os.times()
+    process = subprocess.run(
+        [sys.executable, "-m", "twister_loop.cli.main", *arguments],
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    after = os.times()
+    answer = process.stderr
+    if "Problems" in process.stdout:
+        answer = process.stdout.partition("Problems")[2].rpartition("\n  1. ")[2]
+    processor = after.children_user + after.children_system
+    processor -= before.children_user + before.children_system
+    seconds = f"{after.elapsed - before.elapsed:.0f} s ({processor:.0f} s of processor)"
+    write(f"| {title} | {process.returncode} | {seconds} | {len(answer)} | {shorten(answer)} |")
+    return process.returncode
+
+
+def replay_a(folder: Path, speech: str, *, runs: bool) -> None:
+    """Replay A's attempts by hand, and then with init."""
+    write_data(folder / "data", speech)
+    os.chdir(folder)
+    changes = TOY if speech == "toy" else []
+    asr: Mapping[str, Any] = {"asr": "toy"} if speech == "toy" else {"asr": "whisper"}
+    write("## A\n\n| attempt | code | time | letters | answer |\n|---|--:|--:|--:|---|")
+    for number, (title, content) in enumerate(ATTEMPTS.items(), 1):
+        Path("by-hand.yaml").write_text(dump_yaml({**asr, **content}), encoding="utf-8")
+        run_command(f"{number}. by hand: {title}", "check", "by-hand.yaml")
+    run_command("1. `twister init`", "init", "data", "--yes", *(["--no-listen"] * bool(changes)))
+    run_command("   its plan, checked", "check", "plan.yaml", *changes)
+    if runs:
+        run_command("   its plan, run", "run", "plan.yaml", "runs/mine", "--no-prefect", *changes)
+    write(f"\nA plan that was changed in a round: {len(explain_stale(folder / 'stale'))} letters")
+
+
+def explain_stale(folder: Path) -> str:
+    """Return the message for a line that was removed from the plan of a round in progress."""
+    plan = write_toy_world(folder)
+    run_folder = RunFolder.open(folder / "run")
+    prepare_round(load(plan), run_folder)
+    lines = plan.read_text().splitlines()
+    plan.write_text("\n".join(line for line in lines if not line.startswith("trial:")))
+    try:
+        prepare_round(load(plan), run_folder)
+    except StaleError as error:
+        write(str(error))
+        return str(error)
+    return ""
+
+
+def replay_d(folder: Path) -> None:
+    """Replay D's wrong plans."""
+    plan = write_toy_world(folder)
+    source = plan.read_text()
+    write("\n## D\n\n| wrong plan | then | now | letters | answer |\n|---|---|---|--:|---|")
+    counts = {"sentence": 0, "accepted": 0, "traceback": 0}
+    for title, (before, content) in WRONG.items():
+        if isinstance(content, str):
+            plan.write_text(content.replace("{plan}", source))
+        answer, outcome = "", "accepted"
+        try:
+            changes = content if isinstance(content, dict) else {}
+            problems = make_forecast(load(plan, changes)).problems
+            answer = "; ".join(problems)
+            outcome = "sentence" if problems else "accepted"
+        except TwisterError as error:
+            answer, outcome = str(error), "sentence"
+        except Exception as error:
+            answer, outcome = repr(error), "traceback"
+        counts[outcome] += 1
+        plan.write_text(source)
+        write(f"| {title} | {before} | {outcome} | {len(answer)} | {shorten(answer)} |")
+    write(f"\n{counts}")
+
+
+def shorten(text: str) -> str:
+    """Return the end of an answer on one line, for a table."""
+    return " ".join(text.replace("|", "/").split())[-160:]
+
+
+def write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--speech", choices=["ivr", "toy"], default="ivr")
+    parser.add_argument("--run", action="store_true")
+    options = parser.parse_args()
+    if options.folder.exists():
+        sys.exit(f"{options.folder} exists; name a new folder")
+    began = time.monotonic()
+    options.folder.mkdir(parents=True)
+    replay_d((options.folder / "d").absolute())
+    replay_a(options.folder.absolute(), options.speech, runs=options.run)
+    write(f"\n{time.monotonic() - began:.0f} s in all")
