@@ -19,7 +19,7 @@ from .yaml_format import YAMLError, dump_yaml, find_lines, parse_yaml
 
 
 def load(
-    path: Path | str, changes: Mapping[str, Any] | None = None, *, run: Path | None = None
+    path: Path | str, changes: Mapping[str, Any] | None = None, *, run: Path | str | None = None
 ) -> Plan:
     """Read and check a plan.
 
@@ -68,7 +68,7 @@ def load(
     except PlanError as cause:
         errors = _list_errors(path, cause.errors, source, changes)
         own_run = path.absolute().parent.parent if _is_copy(path) else run
-        providers = describe_providers(cause.unknown_parts, own_run) if own_run else []
+        providers = describe_providers(cause.unknown_parts, Path(own_run)) if own_run else []
         raise ConfigError("\n".join([errors, *providers])) from cause
     if plan.default_voices is None:
         return plan
