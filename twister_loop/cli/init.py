@@ -190,7 +190,8 @@ def _describe_survey(survey: FolderSurvey) -> Iterator[str]:
     for source in survey.sources:
         place = source.place if source.kind != "text files" else "text files beside recordings"
         files = len({line.path for line in source.transcripts})
-        yield f"  {'transcripts':<14} {place}: {len(source.transcripts):,} of {files:,} recordings"
+        count = len(source.transcripts)
+        yield f"  {'transcripts':<14} {place}: {count:,} for {files:,} recordings"
     if not survey.sources:
         yield f"  {'transcripts':<14} none"
     for file in survey.texts:

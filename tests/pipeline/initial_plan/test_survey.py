@@ -105,6 +105,7 @@ def test_sentence_lists_are_told_from_notes_names_and_paragraphs(tmp_path: Path)
     (tmp_path / "korean.csv").write_text("text\n" + "\n".join(["안녕하세요 여러분"] * 6))
     (tmp_path / "files.txt").write_text("\n".join(names(9)))
     (tmp_path / "book.txt").write_text("\n".join([sentence(1) * 20] * 9))
+    (tmp_path / "words.txt").write_text("\n".join(["Rossi", "Bari", "voicemail"] * 3))
     (tmp_path / "numbers.txt").write_text("\n".join(["1234 5678"] * 9))
     (tmp_path / "README.txt").write_text("\n".join(map(sentence, range(30))))
     survey = survey_folder(tmp_path)
@@ -115,7 +116,7 @@ def test_sentence_lists_are_told_from_notes_names_and_paragraphs(tmp_path: Path)
         "korean.csv": (6, "HANGUL", "ko"),
     }
     remarks = "\n".join(survey.remarks)
-    for words in ("names of recordings", "one sentence a line", "no letters"):
+    for words in ("names of recordings", "one sentence a line", "no letters", "--terms"):
         assert words in remarks
     assert "README" not in remarks
 

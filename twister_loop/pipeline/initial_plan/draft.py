@@ -133,7 +133,7 @@ def draft_plan(
         preset=preset,
         preset_reason=preset_reason,
         pool=tuple(_describe_pool(recordings, pool_paths, lists, language)),
-        texts=_choose_texts(recordings, texts, language, preset, remarks),
+        texts=_choose_texts(recordings, texts, language, preset, wishes.terms_file, remarks),
         human=tuple(speech.describe(roles.human, "human").values()),
         replay=tuple(speech.describe(roles.replay, "replay").values()),
         development=speech.describe(roles.development, "dev"),
@@ -278,11 +278,14 @@ def _choose_texts(
     texts: Sequence[SentenceList],
     language: Language | None,
     preset: Preset,
+    terms_file: Path | None,
     remarks: list[str],
 ) -> tuple[SentenceList, ...]:
     """Return the text files in the language of the plan."""
     chosen = list[SentenceList]()
     for file in texts:
+        if terms_file and file.path.samefile(terms_file):
+            continue
         folders = iter_names(file.path, recordings.folder, stem=True)
         named = find_language(folders) or file.language
         if language and named and named != language and preset != "code-switch":

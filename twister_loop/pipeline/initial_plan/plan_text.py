@@ -11,10 +11,16 @@ from pathlib import Path
 
 from ...asr._base import WeightsStatus
 from ..model_needs import find_embedding_weights
-from .draft import Draft, Wishes
+from .draft import Draft, Preset, Wishes
 from .roles import MIN_HELD_OUT
 from .speech import Speech
 
+RECIPES: Mapping[Preset, str] = {
+    "telephone": "telephone speech",
+    "conversation": "conversations",
+    "code-switch": "two languages",
+}
+"""Presets in words. Their choices and figures are those of the plans of these names in configs/."""
 WIDTH = 100
 COMMENT_COLUMN = 34
 DEVELOPMENT_FOLDER = "development"
@@ -110,7 +116,7 @@ def _write_data(draft: Draft, wishes: Wishes, folder: Path) -> Iterator[str]:
 
 def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) -> Iterator[str]:
     if draft.preset != "plain":
-        yield f"# As configs/{draft.preset}.yaml: {draft.preset_reason}."
+        yield f"# The recipe for {RECIPES[draft.preset]}: {draft.preset_reason}."
     names = [status.model for status in at_hand]
     where = "on this machine" if model in names else "to be downloaded"
     if Path(model).expanduser().is_dir():

@@ -101,7 +101,7 @@ def assign_roles(
         has_unlabeled: There are recordings without transcripts; else some have to be the pool.
     """
     foreign = [group for group in groups if _is_foreign(group, language, groups)]
-    own = [group for group in groups if group not in foreign]
+    own = [group for group in groups if not any(group is member for member in foreign)]
     by_role: dict[Role | None, list[Group]] = {"development": [], "test": [], "human": [], None: []}
     for group in own:
         by_role[group.role].append(group)

@@ -143,6 +143,9 @@ def _find_objection(lines: list[str]) -> str | None:
     letters = sum(unicodedata.category(character)[0] in "LM" for character in characters)
     if letters < MIN_LETTER_SHARE * len(characters):
         return "more than half of its characters are no letters"
+    by_word = guess_script(sample[:1000]) not in scripts.COUNTED_BY_CHARACTER
+    if by_word and median(len(line.split()) for line in sample) < 2:
+        return "its lines are single words; if they matter, name them with --terms"
     if (length := median(map(len, sample))) > MAX_MEDIAN_LETTERS:
         return (
             f"its lines have {length:.0f} characters; write one sentence a line to have them said"

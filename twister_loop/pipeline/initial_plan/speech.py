@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,11 +87,10 @@ def describe_group(
     if source.kind == "kaldi" and is_whole:
         return Speech("kaldi", source.place, count, seconds, named)
     if source.kind == "metadata" and source.is_plain:
-        for folder in (source.place.parent, *{path.parent for path in paths}):
-            below = {path for path in recordings.paths if path.is_relative_to(folder)}
-            # The table of a folder is found in the folder itself and below.
-            if below == paths and source.place.is_relative_to(folder):
-                return Speech("audiofolder", folder, count, seconds, named)
+        folder = source.place.parent
+        # The folder of the table, if it holds nothing that the table does not name.
+        if paths == {path for path in recordings.paths if path.is_relative_to(folder)}:
+            return Speech("audiofolder", folder, count, seconds, named)
     if source.place.suffix.lower() == ".jsonl" and is_whole:
         return Speech("manifest", source.place, count, seconds, named)
     reason = "drawn by a hash" if group.is_divided else f"a list of those in {source.place.name}"
@@ -140,6 +139,10 @@ def _cover(recordings: FolderRecordings, paths: set[Path]) -> list[Path] | None:
             wanted_below[parent] += path in paths
             if parent == recordings.folder:
                 break
+    children = defaultdict[Path, list[Path]](list)
+    for folder in below:
+        children[folder.parent].append(folder)
+    has_own = {path.parent for path in paths}
     folders = list[Path]()
     pending = [recordings.folder]
     while pending:
@@ -149,9 +152,9 @@ def _cover(recordings: FolderRecordings, paths: set[Path]) -> list[Path] | None:
         if wanted_below[folder] == below[folder]:
             folders.append(folder)
             continue
-        if any(path.parent == folder for path in paths):
+        if folder in has_own:
             return None
-        pending += [child for child in below if child.parent == folder]
+        pending += children[folder]
     return sorted(folders)
 
 
