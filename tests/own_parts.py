@@ -32,7 +32,7 @@ class Lenient(Gate):
     def objection(self, evidence):
         return None
 '''
-NORMALIZER = '''"""Normalizer without vowels."""
+NORMALIZER = '''"""Normalizer without a letter."""
 
 from dataclasses import dataclass
 
@@ -41,10 +41,10 @@ from twister_loop.parts import Normalizer
 
 @dataclass(frozen=True)
 class Skeleton(Normalizer):
-    dropped: str = "aeiou"
+    dropped: str = "q"
 
     def normalize(self, text, lang):
-        return " ".join("".join(c for c in text.lower() if c not in self.dropped).split())
+        return " ".join(text.lower().replace(self.dropped, "").split())
 '''
 
 

@@ -20,9 +20,9 @@ from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
-    "demo check options run round retrain up deploy watch evaluate approve refuse rollback "
+    "demo init check options run round retrain up deploy watch evaluate approve refuse rollback "
     "status report dashboard "
-    "compare study transcribe export reproduce forget corpus doctor"
+    "compare study transcribe export reproduce forget corpus new doctor"
 ).split()
 
 

@@ -33,7 +33,7 @@ def load_checked(
     Raises:
         ConfigError: The plan is wrong, or cannot run here: every reason with its key.
     """
-    plan = load(options.plan, options.changes)
+    plan = load(options.plan, options.changes, run=run)
     # A round in progress was checked when it began, and has its lists: data may have moved since.
     if run and (run / RUN_MARKER).is_file() and RunFolder(run).in_progress:
         return plan

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ..core.errors import ConfigError, TwisterError, describe_os_error
+from ..core.part_origins import use_parts_folder
 from ..core.terminal import PrintableFormatter, printable
 from .json_output import only_json_on_stdout, print_error_as_json
+from .options import ROOMS
 from .parser import build_parser
 
 log = logging.getLogger("twister_loop")
@@ -36,6 +38,8 @@ def _run_command(arguments: Sequence[str]) -> int:
     try:
         options = build_parser().parse_args(arguments)
         options.changes = dict(options.changes)  # the last --set of a key wins
+        if options.parts:
+            use_parts_folder(options.parts, ROOMS)
         code: int = options.command(options)
     except TwisterError as error:
         return _report(arguments, type(error).__name__, str(error), error.exit_code)

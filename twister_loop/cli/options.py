@@ -45,6 +45,8 @@ KINDS: dict[str, type[Part]] = {
     "cluster": Cluster,
 }
 """Base classes of parts by the keys of a plan that name them."""
+ROOMS = {kind.package.rpartition(".")[2]: kind for kind in KINDS.values()}
+"""The same by the folders that parts of one's own lie in: `filters`, `gates`, ..."""
 BLOCKS: dict[str, type] = {
     "scan": ScanOptions,
     "labeler": LabelOptions,

@@ -21,6 +21,7 @@ Examples:
   twister compare configs/ivr.yaml runs/arms --seeds 3   compare the loop with its parts
   twister study configs/ivr.yaml runs/study         zero-shot against fine-tuned, on every set
   twister reproduce runs/demo                       run it again and compare every file
+  twister new filter loud --parts parts             write a filter of your own, and its test
   twister corpus check ksponspeech /data/kspon      compare a copy with the published counts
   twister forget runs/demo --recording call.wav     remove a recording that somebody wants removed
   twister doctor                                    show what this machine can run
@@ -44,6 +45,7 @@ from . import (
     experiments,
     forget,
     init,
+    new_part,
     options,
     prefect_bridge,
     rollback,
@@ -58,6 +60,12 @@ PRINTING_FACTS = frozenset(
     "study transcribe export reproduce forget corpus doctor".split()
 )
 """Commands with `--json`. The others are services, which end with Ctrl-C."""
+
+USING_PARTS = frozenset(
+    "check options run round retrain up deploy watch evaluate approve report annotate compare "
+    "study transcribe export reproduce corpus".split()
+)
+"""Commands that may need the code of a part. The others read what was recorded of it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,8 +90,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"twister {__version__}")
-    # Not every command has --set, but `main` reads the changes of every one.
-    parser.set_defaults(changes=[])
+    # Not every command has --set or --parts, but `main` reads them of every one.
+    parser.set_defaults(changes=[], parts=None)
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def add(name: str, command: Command) -> argparse.ArgumentParser:
@@ -101,6 +109,14 @@ def build_parser() -> argparse.ArgumentParser:
                 "--json",
                 action="store_true",
                 help="print one JSON document for programs; all else goes to standard error",
+            )
+        if name in USING_PARTS:
+            subparser.add_argument(
+                "--parts",
+                type=Path,
+                metavar="FOLDER",
+                help="folder with parts of your own: filters/NAME.py, gates/NAME.py, ... "
+                "(default: the variable TWISTER_PARTS)",
             )
         return subparser
 
@@ -141,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(forget_parser := add("forget", forget.forget))
     forget.add_arguments(forget_parser)
     _add_corpus(add("corpus", commands.check_corpus))
+    new_part.add_arguments(add("new", new_part.new_part))
     _add_doctor(add("doctor", doctor.diagnose))
     return parser
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core import schema
 from ..core.artifacts import cache_key, find_differences, write_json
+from ..core.differences import describe_code_change
 from ..core.environment import describe_environment
 from ..core.errors import AwaitingApproval, ConfigError, SpaceError, StaleError
 from ..core.forgotten import check_nothing_half_removed
@@ -207,9 +208,12 @@ def check_awaiting_approval(run_folder: RunFolder) -> None:
 
 def _check_same_plan(plan: Plan, run: Path, folder: Path) -> None:
     before, now = read_note(folder)["plan"], cache_key(plan)
+    differences = list(find_differences(before, now))
+    edits = [edit for difference in differences if (edit := describe_code_change(*difference))]
     changes = [
-        f"  {key}: {schema.show_value(old)} -> {schema.show_value(new)}"
-        for key, old, new in find_differences(before, now)
+        describe_code_change(key, old, new)
+        or f"{key}: {schema.show_value(old)} -> {schema.show_value(new)}"
+        for key, old, new in differences
     ]
     if changes:
         plan_then, plan_now, run_path = (
@@ -217,8 +221,8 @@ def _check_same_plan(plan: Plan, run: Path, folder: Path) -> None:
         )
         raise StaleError(
             f"{folder} was begun with another plan:\n"
-            + "\n".join(changes)
-            + "\nTo finish it as it was begun:\n"
+            + "\n".join(f"  {change}" for change in changes)
+            + f"\nTo finish it as it was begun{', with the code as it was' if edits else ''}:\n"
             f"  twister round {plan_then} {run_path}\n"
             "To set it aside and begin it again with this plan:\n"
             f"  twister round {plan_now} {run_path} --restart"
