@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from ..core.errors import ConfigError, TwisterError, describe_os_error
-from ..core.part_origins import use_parts_folder
+from ..core.part_origins import describe_own_fault, use_parts_folder
 from ..core.terminal import PrintableFormatter, printable
 from .json_output import only_json_on_stdout, print_error_as_json
 from .options import ROOMS
@@ -56,6 +56,11 @@ def _run_command(arguments: Sequence[str]) -> int:
         # No traceback: stages that are not complete stay hidden and resume.
         message = "interrupted; run the same command again to resume"
         return _report(arguments, "KeyboardInterrupt", message, 130)
+    except Exception as error:
+        # A traceback through this package would tell the author of a part nothing more.
+        if (fault := describe_own_fault(error)) is None:
+            raise
+        return _report(arguments, type(error).__name__, fault, 1)
     return code
 
 

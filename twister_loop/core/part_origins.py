@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -121,6 +122,29 @@ def find_origin(part_class: type, package: str) -> tuple[str, Origin] | None:
         for origin in origins:
             if origin.provider and origin.defines(part_class):
                 return name, origin
+    return None
+
+
+def describe_own_fault(error: BaseException) -> str | None:
+    """Return an unexpected error in one sentence, if code of a part from outside raised it.
+
+    Returns:
+        The last place in that code, and the error; None if no such code was running.
+    """
+    packages = {FOLDER_PACKAGE, *(point.module.partition(".")[0] for point in _installed_parts())}
+    files = {
+        getattr(module, "__file__", None)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in packages
+    }
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename in files:
+            message = " ".join(str(error).split())
+            return (
+                f"{frame.filename}, line {frame.lineno}, in {frame.name}: {type(error).__name__}"
+                f"{f': {message}' if message else ''}; this part is not of the package, so mend it "
+                "or ask its author"
+            )
     return None
 
 

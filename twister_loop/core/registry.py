@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Self
 
 from . import schema
 from .errors import ConfigError, EngineError
-from .part_origins import OWN_PACKAGE, VARIABLE, Origin, find_origin, list_origins
+from .part_origins import OWN_PACKAGE, VARIABLE, Origin, find_origin, list_origins, parts_folder
 from .source_digest import digest_source
 
 RESERVED_OPTIONS = frozenset({"use", "name", "package", "requires", "own_code"})
@@ -84,7 +84,10 @@ class Part(ABC):
         """
         kind, origins = cls.__name__.lower(), list_origins(cls.package)
         if name not in origins:
-            raise UnknownPart(kind, name, schema.suggest_name(name, origins))
+            hint, folder = schema.suggest_name(name, origins), parts_folder()
+            if folder and not folder.is_dir():
+                hint += f"; there is no folder {folder}, which {VARIABLE} names"
+            raise UnknownPart(kind, name, hint)
         if len(origins[name]) > 1:
             # None of them wins: a plan must not mean another part where something is installed.
             places = " and ".join(origin.place for origin in origins[name])
@@ -109,6 +112,8 @@ class Part(ABC):
         [part_class] = classes
         for package in part_class.requires:
             if find_spec(package) is None:
+                if origin.provider:  # no extra of this package brings it
+                    raise ConfigError(f"{origin.place} needs the package {package!r}: install it")
                 raise ConfigError(_explain_missing(kind, name, package))
         part_class.own_code()  # now, for the file may be edited while this process runs
         return part_class
