@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from twister_loop.cli.main import main
-from twister_loop.cli.new_part import STARTERS
+from twister_loop.cli.new_part import KINDS
 from twister_loop.core.part_origins import VARIABLE
 
 
 def test_every_kind_of_part_passes_its_test_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for kind in STARTERS:
+    for kind in KINDS:
         assert main(["new", kind, f"my_{kind}", "--parts", str(tmp_path / "mine")]) == 0
         printed = capsys.readouterr().out
         assert f"my_{kind}.py" in printed and "In a plan: " in printed
@@ -29,7 +29,7 @@ def test_every_kind_of_part_passes_its_test_at_once(
         text=True,
     )
     assert process.returncode == 0, process.stdout
-    assert f"{len(STARTERS)} passed" in process.stdout
+    assert f"{len(KINDS)} passed" in process.stdout
 
 
 def test_files_that_exist_are_never_replaced(

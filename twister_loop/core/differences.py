@@ -26,6 +26,7 @@ def find_differences(old: Any, new: Any, place: str = "") -> Iterator[tuple[str,
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new} - {"content", REDACTED}):
             yield from find_differences(old.get(key), new.get(key), _join(place, key))
+    # Part by part, since one changed option would otherwise show both lists as a whole.
     elif (names := _list_names(old)) and names == _list_names(new):
         for name, before, after in zip(names, old, new, strict=True):
             yield from find_differences(before, after, _join(place, name))
@@ -49,6 +50,7 @@ def _list_names(parts: Any) -> list[str]:
     """Return the names of a list of parts; empty if it is none, or if a name is in it twice."""
     if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
         return []
+    # A name that is there twice would not tell which of the two has changed.
     names = [part.get("use", "") for part in parts]
     return names if all(names) and len(set(names)) == len(names) else []
 

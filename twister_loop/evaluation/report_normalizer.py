@@ -57,6 +57,7 @@ def read_normalizer(*reports: Report) -> Normalizer:
     """Return the normalizer of reports of one round; one from outside knows only their texts."""
     if OWN_CODE not in reports[0].normalizer:
         return Normalizer.build(reports[0].normalizer)
+    # One table for all of them: a diff aligns the transcripts of several models.
     outputs = dict[tuple[str, Language | None], str]()
     for report in reports:
         for compared in report.folder.glob(f"*/*/{COMPARED}"):
@@ -73,6 +74,7 @@ def load_code(report: Report) -> Normalizer:
     Raises:
         ConfigError: Its code is not here, or was edited since.
     """
+    # The record tells options and code in one place, and a plan would name the options only.
     spec: dict[str, Any] = {**report.normalizer}
     own_code = spec.pop(OWN_CODE, None)
     normalizer = Normalizer.build(spec)
