@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from . import schema
 from .artifacts import find_run_root
@@ -24,11 +24,6 @@ from .errors import ManifestError
 from .file_uris import URI_SCHEME, read_path
 from .interchange import cuts, frames, huggingface
 from .types import TEXT_ONLY, Seconds, Utterance
-
-if TYPE_CHECKING:
-    import datasets
-    import lhotse
-    import pandas
 
 T = TypeVar("T")
 
@@ -207,30 +202,30 @@ class Manifest:
                 append(window)
         return manifest
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> frames.DataFrame:
         """Return all utterances as a pandas frame, one a row; unused columns are left out."""
         return frames.to_frame(self)
 
     @classmethod
-    def from_pandas(cls, frame: pandas.DataFrame, folder: Path | str) -> Manifest:
+    def from_pandas(cls, frame: frames.DataFrame, folder: Path | str) -> Manifest:
         """Write the rows of a frame, whose columns are fields of `Utterance`, as a manifest."""
         return cls.write(frames.from_frame(frame), folder)
 
-    def to_datasets(self) -> datasets.Dataset:
+    def to_datasets(self) -> huggingface.Dataset:
         """Return all utterances as a data set of Hugging Face, without their audio."""
         return huggingface.to_dataset(self)
 
     @classmethod
-    def from_datasets(cls, dataset: datasets.Dataset, folder: Path | str) -> Manifest:
+    def from_datasets(cls, dataset: huggingface.Dataset, folder: Path | str) -> Manifest:
         """Write the rows of a data set, whose columns are fields of `Utterance`, as a manifest."""
         return cls.write(huggingface.from_dataset(dataset), folder)
 
-    def to_lhotse(self) -> lhotse.CutSet:
+    def to_lhotse(self) -> cuts.CutSet:
         """Return all utterances as cuts of Lhotse, with text and word times as supervisions."""
         return cuts.to_cuts(self)
 
     @classmethod
-    def from_lhotse(cls, cut_set: lhotse.CutSet, folder: Path | str) -> Manifest:
+    def from_lhotse(cls, cut_set: cuts.CutSet, folder: Path | str) -> Manifest:
         """Write cuts of Lhotse, each a stretch of one audio file, as a manifest."""
         return cls.write(cuts.from_cuts(cut_set), folder)
 

@@ -14,13 +14,14 @@ from ..types import TEXT_ONLY, Utterance
 from .rows import COLUMNS, from_row, import_package, to_row
 
 if TYPE_CHECKING:
-    import lhotse
+    from lhotse import CutSet as CutSet
+    from lhotse import Recording
 
 OWN_FIELDS = frozenset("id audio_filepath offset duration text lang speaker words".split())
 """Fields of an utterance that a cut, its recording and its supervision have a place for."""
 
 
-def to_cuts(utterances: Iterable[Utterance]) -> lhotse.CutSet:
+def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
     """Return a cut for every utterance; the headers of the recordings are read.
 
     Raises:
@@ -28,7 +29,7 @@ def to_cuts(utterances: Iterable[Utterance]) -> lhotse.CutSet:
         AudioError: A recording cannot be read.
     """
     library = import_package("lhotse", "lhotse")
-    recordings: dict[Path, lhotse.Recording] = {}
+    recordings: dict[Path, Recording] = {}
     cuts = []
     for utterance in utterances:
         path = utterance.audio_filepath
@@ -37,21 +38,21 @@ def to_cuts(utterances: Iterable[Utterance]) -> lhotse.CutSet:
         if path not in recordings:
             recordings[path] = _read_recording(library, path)
         cuts.append(_to_cut(library, utterance, recordings[path]))
-    cut_set: lhotse.CutSet = library.CutSet.from_cuts(cuts)
+    cut_set: CutSet = library.CutSet.from_cuts(cuts)
     return cut_set
 
 
-def _read_recording(library: Any, path: Path) -> lhotse.Recording:
+def _read_recording(library: Any, path: Path) -> Recording:
     try:
         # By its path, since two folders may hold files of the same name.
-        recording: lhotse.Recording = library.Recording.from_file(path, recording_id=str(path))
+        recording: Recording = library.Recording.from_file(path, recording_id=str(path))
     except Exception as cause:  # each of its readers has exceptions of its own
         reason = str(cause).partition("\n")[0]  # then follow the attempts of all its readers
         raise AudioError(f"{path}: Lhotse cannot read the recording ({reason})") from cause
     return recording
 
 
-def _to_cut(library: Any, utterance: Utterance, recording: lhotse.Recording) -> Any:
+def _to_cut(library: Any, utterance: Utterance, recording: Recording) -> Any:
     # A cut of one channel, or of all: None mixes them.
     is_mono = utterance.channel is not None or recording.num_channels == 1
     channel = (utterance.channel or 0) if is_mono else list(range(recording.num_channels))

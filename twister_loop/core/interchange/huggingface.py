@@ -9,17 +9,17 @@ from ..types import Utterance
 from .rows import from_rows, import_package, to_rows
 
 if TYPE_CHECKING:
-    import datasets
+    from datasets import Dataset as Dataset
 
 
-def to_dataset(utterances: Iterable[Utterance]) -> datasets.Dataset:
+def to_dataset(utterances: Iterable[Utterance]) -> Dataset:
     """Return a data set with a row for every utterance."""
     columns, rows = to_rows(utterances)
     by_column = {name: [row.get(name) for row in rows] for name in columns}
-    dataset: datasets.Dataset = import_package("datasets", "datasets").Dataset.from_dict(by_column)
+    dataset: Dataset = import_package("datasets", "datasets").Dataset.from_dict(by_column)
     return dataset
 
 
-def from_dataset(dataset: datasets.Dataset) -> Iterator[Utterance]:
+def from_dataset(dataset: Dataset) -> Iterator[Utterance]:
     """Yield the utterance of every row."""
     return from_rows(dataset.column_names, dataset)
