@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import logging
 import os
 import shutil
 import subprocess
@@ -115,7 +116,9 @@ def run_command(title: str, *arguments: str) -> int:
         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     after = os.times()
-    answer = process.stderr
+    # The verdict of a run is printed last; an error is all there is on the standard error.
+    verdicts = [line for line in process.stdout.splitlines() if line.startswith("round ")]
+    answer = process.stderr if process.returncode else " ".join(verdicts)
     if "Problems" in process.stdout:
         answer = process.stdout.partition("Problems")[2].rpartition("\n  1. ")[2]
     processor = after.children_user + after.children_system
@@ -200,6 +203,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if options.folder.exists():
         sys.exit(f"{options.folder} exists; name a new folder")
+    logging.disable(logging.CRITICAL)  # warnings about sets of two sentences
     began = time.monotonic()
     options.folder.mkdir(parents=True)
     replay_d((options.folder / "d").absolute())

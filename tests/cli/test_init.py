@@ -118,8 +118,8 @@ def test_a_plan_inside_its_pool_gets_a_run_outside(
     record(tmp_path / "calls" / "dev", names(25))
     transcribe(tmp_path / "calls" / "dev", names(25))
     monkeypatch.chdir(tmp_path / "calls")
-    init(capsys, ".", "--no-listen")
-    capsys.readouterr()
+    _, printed = init(capsys, ".", "--no-listen")
+    assert printed.rstrip().endswith("Next: twister run plan.yaml runs/mine")
     assert main(["check", "plan.yaml", "../runs/mine", "--set", ASR, "--set", "trainings=1",
                  "--set", "interpolate=1"]) == 0  # fmt: skip
     # Its own lists are no tables of the folder.
@@ -165,3 +165,14 @@ def test_speakers_are_counted_by_their_voices_only_if_asked(
     monkeypatch.setattr(voices, "find_embedding_weights", lambda: missing)
     _, printed = init(capsys, "calls", "--no-listen", "--count-speakers", "--plan", "third.yaml")
     assert "not counted: not installed" in printed
+
+
+def test_a_plan_in_the_folder_of_its_pool_has_run_and_set_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path / "calls", names(3))
+    monkeypatch.chdir(tmp_path / "calls")
+    init(capsys, ".", "--no-listen")
+    plan = Path("plan.yaml").read_text()
+    assert "twister run plan.yaml ../calls-mine" in plan
+    assert "development: {dev: ../calls-development/}" in plan

@@ -154,13 +154,9 @@ def _ask(draft: Draft, wishes: Wishes) -> Wishes:
 
 def _choose_run(plan: Path, draft: Draft) -> str:
     """Return a folder for the run, from the working directory, that lies outside of the pool."""
-    run = Path("runs", plan.stem if plan.stem != "plan" else "mine")
-    folders = [speech.place for speech in draft.pool if speech.use == "audiofolder"]
-    for folder in folders:
-        inside = Path(os.path.realpath(folder))
-        if Path(os.path.realpath(run)).is_relative_to(inside):
-            run = Path(os.path.relpath(inside.with_name(f"{inside.name}-runs") / run.name))
-    return run.as_posix()
+    wanted = Path("runs", plan.stem if plan.stem != "plan" else "mine")
+    run = draft.place_outside(wanted)
+    return wanted.as_posix() if run == wanted else Path(os.path.relpath(run)).as_posix()
 
 
 def _choose_next(plan: Path, run: str, draft: Draft, forecast: Forecast) -> str:

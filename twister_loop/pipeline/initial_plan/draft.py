@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,19 @@ class Draft:
     """True if most recordings have two channels, as calls often do."""
     remarks: tuple[str, ...] = ()
     """What was left out, and what the user should look at."""
+
+    def place_outside(self, wanted: Path) -> Path:
+        """Return a folder that lies outside of the pool, where rounds would list what is in it.
+
+        Args:
+            wanted: The folder, which is returned if it does.
+        """
+        for speech in self.pool:
+            pool = Path(os.path.realpath(speech.place))
+            # Links are followed: a folder may lie in the pool under another name.
+            if speech.use == "audiofolder" and Path(os.path.realpath(wanted)).is_relative_to(pool):
+                return pool.with_name(f"{pool.name}-{wanted.name}")
+        return wanted
 
     @property
     def smallest_set(self) -> int | None:
@@ -306,7 +320,7 @@ def _drop_small_sets(roles: Roles) -> tuple[Roles, list[str]]:
             sets[kind] = ()
         elif any(len(group.transcripts) < MIN_HELD_OUT for group in groups):
             remarks.append(
-                f"{kind}: {count} utterances are few. The gates want {MIN_HELD_OUT}, and will "
-                "rarely see a difference with so few; `twister annotate` adds some"
+                f"{kind}: {count} utterances are few. The gates want {MIN_HELD_OUT}, and with "
+                "fewer they rarely see a difference; `twister annotate` adds some"
             )
     return replace(roles, development=sets["development"], test=sets["test"]), remarks

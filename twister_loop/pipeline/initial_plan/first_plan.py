@@ -1,10 +1,4 @@
-"""Survey of a folder and the plan that is written for it, in the steps that a command asks between.
-
->>> survey = survey_folder(folder)                       # doctest: +SKIP
->>> hearing = hear(survey, model, at_hand)               # doctest: +SKIP
->>> draft = draft_plan_of(survey, hearing, Wishes(), lists)   # doctest: +SKIP
->>> write_first_plan(plan, write_plan_text(draft, ...), draft)  # doctest: +SKIP
-"""
+"""Survey of a folder and its first plan, in the steps that a command asks between."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ RECIPES: Mapping[Preset, str] = {
 WIDTH = 100
 COMMENT_COLUMN = 34
 DEVELOPMENT_FOLDER = "development"
-"""Folder, beside the plan, of a development set that is still to be transcribed."""
+"""Folder of a development set that is still to be transcribed: beside the plan, if that lies
+outside of the pool."""
 OWN_NORMALIZERS = {"ko": "korean", "zh": "mandarin"}
 """Normalizers of single languages; `basic` knows the numbers and spellings of the others."""
 
@@ -93,10 +94,11 @@ def _write_data(draft: Draft, wishes: Wishes, folder: Path) -> Iterator[str]:
     yield from _corpora("replay", draft.replay, folder, "of another language, against forgetting")
     yield from _sets("development", draft.development, folder, "the gates decide on it")
     if not draft.development:
+        place = _relative(draft.place_outside(folder / DEVELOPMENT_FOLDER), folder)
         yield from _line(
-            f"development: {{dev: {DEVELOPMENT_FOLDER}/}}",
+            f"development: {{dev: {quote(f'{place}/')}}}",
             "no transcripts were there. The gates need some: `twister annotate` plays recordings "
-            f"of the pool, and writes what you type into {DEVELOPMENT_FOLDER}/",
+            "of the pool, and writes what you type into this folder",
         )
     yield from _sets("test", draft.test, folder, "reported, and used for no decision")
     yield from _sets("retention", draft.retention, folder, "must not get worse")

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +171,3 @@ def name_lists(names: Sequence[str]) -> list[str]:
         number = sum(other == stem or other.startswith(f"{stem}-") for other in safe) + 1
         safe.append(stem if number == 1 and stem not in safe else f"{stem}-{number}")
     return safe
-
-
-def without_transcripts(speech: Speech) -> Speech:
-    """Return speech as a pool lists it, without what was said."""
-    return replace(speech, lines=tuple(Transcript(line.path, "") for line in speech.lines))
