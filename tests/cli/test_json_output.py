@@ -52,7 +52,7 @@ def test_every_command_that_prints_facts_has_the_option(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     without = {name for name in COMMANDS if "--json" not in help_of([name], capsys)}
-    assert without <= SERVICES | {"new"}
+    assert without <= SERVICES
     assert set(COMMANDS) >= PRINTING_FACTS
 
 
@@ -73,6 +73,7 @@ def test_every_command_that_prints_facts_has_the_option(
         ("forget {run} --recording {data}/pool/0.wav --dry-run", "removed losses models own_files"),
         ("forget {run} --recording {data}/pool/0.wav --yes", "removed losses models own_files"),
         ("options coverage", "keys parts"),
+        ("new filter too_loud --parts {new}", "part test usage"),
     ],
 )
 def test_standard_output_is_one_document(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..core.errors import ConfigError
 from ..core.part_origins import VARIABLE, list_origins
 from ..data.presets import FILTERS
+from .json_output import print_json
 from .options import ROOMS
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -63,8 +64,12 @@ def new_part(options: argparse.Namespace) -> int:
         code = Template((STARTERS / starter).read_text(encoding="utf-8")).substitute(words)
         path.write_text(code, encoding="utf-8")
         print(path)
+    usage = Template(kind.usage).substitute(words)
+    if options.json:
+        print_json({"part": str(part), "test": str(test), "usage": usage})
+        return 0
     print(
-        f"In a plan: {Template(kind.usage).substitute(words)}\n"
+        f"In a plan: {usage}\n"
         f"To run it: twister run PLAN RUN --parts {folder}\n"
         f"To test it: python -m pytest {test}"
     )

@@ -57,7 +57,7 @@ Command = Callable[[argparse.Namespace], int]
 
 PRINTING_FACTS = frozenset(
     "demo check options run round retrain evaluate approve refuse rollback status report compare "
-    "study transcribe export reproduce forget corpus doctor".split()
+    "study transcribe export reproduce forget corpus new doctor".split()
 )
 """Commands with `--json`. The others are services, which end with Ctrl-C."""
 
