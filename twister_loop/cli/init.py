@@ -78,9 +78,11 @@ def init(options: argparse.Namespace) -> int:
     check` says of the plan. Exit code 0 if the plan was written, also if something is left to do.
     """
     lists = options.plan.with_name(f"{options.plan.stem}-lists")
+    # Before anything is read: a survey of a large folder takes half a minute.
     check_places(options.plan, lists)
     with quiet_corpora():
         survey = survey_folder(options.folder, ignored=[lists])
+    # With --json the standard output is JSON alone, so that programs can read it.
     is_talking = not options.json
     if is_talking:
         _print_lines(_describe_survey(survey))
@@ -102,6 +104,7 @@ def init(options: argparse.Namespace) -> int:
     run = _choose_run(options.plan, draft)
     text = write_plan_text(draft, wishes, model, at_hand, options.plan, run)
     write_first_plan(options.plan, text, draft)
+    # As it is read again, and not as it was meant: a plan that does not load is a fault of ours.
     with quiet_corpora():
         forecast = make_forecast(load(options.plan), Path(run))
     next_command = _choose_next(options.plan, run, draft, forecast)
@@ -126,6 +129,7 @@ def _with_terms(wishes: Wishes, answer: str) -> Wishes:
     """Return wishes with key terms: a file, or words separated by commas."""
     if Path(answer).is_file():
         return replace(wishes, terms_file=Path(answer))
+    # Nobody has a term that ends in `.txt`, and a mistyped name would silently be one.
     if Path(answer).suffix == ".txt":
         raise ConfigError(f"--terms {answer}: there is no such file")
     terms = tuple(term.strip() for term in answer.split(",") if term.strip())
@@ -161,6 +165,7 @@ def _choose_run(plan: Path, draft: Draft) -> str:
 
 def _choose_next(plan: Path, run: str, draft: Draft, forecast: Forecast) -> str:
     """Return the command that brings the user on."""
+    # A plan without transcripts has problems too, and this is their remedy.
     if not draft.development:
         return f"twister annotate {shlex.quote(str(plan))} --set dev"
     if forecast.problems:
@@ -186,6 +191,7 @@ def _describe_survey(survey: FolderSurvey) -> Iterator[str]:
     )
     if seen.duplicates:
         yield f"  {'duplicates':<14} {seen.duplicates} files with the same bytes as another"
+    # One example is enough here; --json has three.
     for name, reason in seen.unreadable.items():
         yield f"  {'unreadable':<14} {seen.unreadable_count} files, such as {name}: {reason}"
         break
@@ -215,6 +221,7 @@ def _describe_hearing(hearing: Hearing) -> Iterator[str]:
     sure = "" if confidence is None else f", mean log-probability {confidence:.2f}"
     yield f"  {'heard':<14} {len(hearing.clips)} clips by {hearing.model}{sure}"
     for clip in hearing.clips:
+        # What was understood shows at a glance whether this Whisper is any good here.
         probability = f" {clip.language_probability:.0%}" if clip.language_probability else ""
         words = clip.text if len(clip.text) <= 60 else f"{clip.text[:57]}..."
         yield f"  {'':<14} {clip.path.name}: {clip.language or 'no speech'}{probability}: {words}"
@@ -272,5 +279,6 @@ def _to_json(
         "warnings": list(forecast.warnings),
         "next": next_command,
     }  # fmt: skip
+    # File names need not be text, and JSON is.
     escaped: dict[str, Any] = schema.escape_surrogates(content)
     return escaped

@@ -120,6 +120,7 @@ def draft_plan(
     roles = assign_roles(groups, language, has_unlabeled=bool(unlabeled))
     roles, small = _drop_small_sets(roles)
     held_out = {recordings.first_twin(path): path for path in roles.held_out}
+    # A round would refuse them as held-out speech in the training data.
     copies = [
         path
         for path in recordings.paths
@@ -127,6 +128,7 @@ def draft_plan(
     ]
     if copies:
         remarks.append(f"{len(copies)} recordings are copies of held-out ones, and not in the pool")
+    # A plan without a pool is none, so what is left of the transcribed speech is labeled too.
     pool_paths = unlabeled
     if not pool_paths:
         pool_paths = sorted({line.path for group in roles.human for line in group.transcripts})
@@ -172,6 +174,7 @@ class _Describer:
         described: dict[str, Speech] = {}
         for group in groups:
             wanted = group.name or default
+            # Several languages may be named alike, as `it/dev` and `en/dev`.
             if default == "retention":
                 wanted = f"{group.language}"
             elif group.language and group.language != self._language:
@@ -189,6 +192,7 @@ def _choose_language(
     groups: Iterable[Group], texts: Iterable[SentenceList], hearing: Hearing, wishes: Wishes
 ) -> tuple[Language | None, str]:
     """Return the language of the pool, or None to have it detected, with the reason."""
+    # What a person says comes first, then what was heard, then what files say of themselves.
     if wishes.language:
         return wishes.language, "as you said"
     named = Counter[Language | None]()
@@ -211,6 +215,7 @@ def _choose_language(
         return None, f"of {clips} clips: {listed}; so it is detected clip by clip"
     if len(languages) == 1:
         return languages[0], "as your transcripts say"
+    # The script alone decides only where one language is written in it.
     by_script = {language for file in texts if (language := file.language)}
     if len(by_script) == 1:
         return by_script.pop(), "by the script of the texts"
@@ -229,6 +234,7 @@ def _choose_preset(
     if sum(share >= MIN_LANGUAGE_SHARE for share in shares.values()) >= 2:
         listed = ", ".join(f"{lang} in {n}" for lang, n in hearing.languages.items())
         return "code-switch", f"two languages in {clips} clips: {listed}"
+    # By time and not by files: a hundred short ones beside ten hours of talk are an exception.
     durations = [header.duration for header in recordings.headers.values()]
     long = sum(duration for duration in durations if duration > LONG_RECORDING)
     if long > sum(durations) / 2:
@@ -237,6 +243,7 @@ def _choose_preset(
     narrow = survey.rates.get(TELEPHONE_RATE, 0)
     if narrow > survey.headers_read / 2:
         return "telephone", f"{narrow} of {survey.headers_read} recordings are at 8 kHz"
+    # The widest clip, since a quiet one has no high frequencies whatever recorded it.
     bands = [clip.bandwidth for clip in hearing.clips if clip.bandwidth]
     if bands and max(bands) <= TELEPHONE_BANDWIDTH:
         return "telephone", f"no clip has sound above {max(bands) / 1000:.1f} kHz"
@@ -267,6 +274,7 @@ def _select_pool(
     pool, held_back, foreign = list[Path](), Counter[str](), Counter[str]()
     for path in unlabeled:
         role, lang = describe_place(path.parent, recordings.folder)
+        # Nobody puts training data into a folder called `test`.
         if role and role[0] in ("development", "test"):
             held_back[role[1]] += 1
         elif language and lang and lang != language and preset != "code-switch":
@@ -311,6 +319,7 @@ def _drop_small_sets(roles: Roles) -> tuple[Roles, list[str]]:
     """Return the roles without sets that are too small to measure anything."""
     remarks = list[str]()
     sets = {"development": roles.development, "test": roles.test}
+    # Retention sets are judged where they are assigned, by the whole minimum.
     for kind, groups in sets.items():
         count = count_transcripts(groups)
         if groups and count < LEAST_HELD_OUT:

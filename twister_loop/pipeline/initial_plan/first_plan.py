@@ -56,6 +56,7 @@ def survey_folder(folder: Path, ignored: Sequence[Path] = ()) -> FolderSurvey:
 
 def hear(survey: FolderSurvey, model: str, at_hand: Sequence[str]) -> Hearing:
     """Transcribe a few clips of the recordings without transcripts, or of all if there are none."""
+    # Of the pool, whose language the plan names; held-out sets may be of others.
     transcribed = {line.path for line in iter_transcripts(survey.sources)}
     paths = survey.recordings.paths
     unlabeled = [path for path in paths if path not in transcribed]
@@ -73,6 +74,7 @@ def check_places(plan: Path, lists: Path) -> None:
     Raises:
         ConfigError: One of them is there already.
     """
+    # Lists too: a plan of another day may still read them.
     for path, option in ((plan, "another name with --plan"), (lists, "another plan with --plan")):
         if path.exists() or path.is_symlink():
             raise ConfigError(f"{path}: is there already, and is not overwritten; give {option}")

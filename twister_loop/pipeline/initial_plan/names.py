@@ -35,6 +35,7 @@ def find_role(names: Iterable[str]) -> tuple[Role, str] | None:
     (('development', 'dev-clean'), None)
     """
     for name in names:
+        # By whole words, or `latest` would be a test and `devices` a development set.
         for word in re.findall(r"[a-z]+", name.lower()):
             if role := ROLE_OF_WORD.get(word):
                 return role, name
@@ -52,6 +53,7 @@ def find_language(names: Iterable[str]) -> Language | None:
             code = language_of_locale(name)
         else:
             code = find_language_code(name)
+        # Locales of languages that Whisper lacks would only be refused later.
         if code in LANGUAGES:
             return code
     return None
@@ -65,6 +67,7 @@ def describe_place(place: Path, folder: Path) -> tuple[tuple[Role, str] | None, 
         place: A folder below `folder`, or that itself.
         folder: The folder that the user named.
     """
+    # The nearest folder first: `test/train/` holds what somebody calls training data.
     names = list(reversed(place.relative_to(folder).parts))
     return find_role(names), find_language(names)
 

@@ -102,6 +102,7 @@ def _write_data(draft: Draft, wishes: Wishes, folder: Path) -> Iterator[str]:
         )
     yield from _sets("test", draft.test, folder, "reported, and used for no decision")
     yield from _sets("retention", draft.retention, folder, "must not get worse")
+    # Lowered rather than left out: a first round that ends undecided shows how all of it works.
     smallest = draft.smallest_set
     if smallest is not None and smallest < MIN_HELD_OUT:
         yield from _line(
@@ -123,8 +124,10 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
     where = "on this machine" if model in names else "to be downloaded"
     if Path(model).expanduser().is_dir():
         where = "your folder"
+    # Named, since a larger one may be worth its time.
     others = [name for name in names if name != model]
     reason = f"{where}; also here: {', '.join(others)}" if others else where
+    # Only the two recipes that were measured with other options than the default ones.
     options = {
         "telephone": ", learning_rate: 2.0e-5, epochs: 1",
         "code-switch": ", learning_rate: 2.0e-5, epochs: 1, timestamps: 0.2",
@@ -133,6 +136,7 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
     if draft.language in OWN_NORMALIZERS and draft.preset != "code-switch":
         normalizer = OWN_NORMALIZERS[draft.language]
         yield from _line(f"normalizer: {normalizer}", "how transcripts and references are compared")
+    # Voices, rescoring, trainings and interpolation are left out: the defaults were measured.
     if draft.preset == "conversation":
         yield from _write_scan(draft)
         yield from _line("filters: {pseudo: [default, hallucination]}", "without credits of films")
@@ -203,6 +207,7 @@ def _sets(key: str, sets: Mapping[str, Speech], folder: Path, purpose: str) -> I
 
 def _spec(speech: Speech, folder: Path) -> str:
     """Return a corpus as a plan writes it."""
+    # A slash at the end, by which people tell folders from files.
     place = quote(_relative(speech.place, folder) + ("/" if speech.place.is_dir() else ""))
     if speech.use == "audiofolder" and not speech.language:
         return place
@@ -217,6 +222,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _line(content: str, comment: str) -> Iterator[str]:
     """Yield a line with its comment: beside it if there is room, else above it."""
+    # Comments are what a first plan is read for, so none is cut off.
     beside = f"{content:<{COMMENT_COLUMN}}  # {comment}"
     if len(beside) <= WIDTH:
         yield beside

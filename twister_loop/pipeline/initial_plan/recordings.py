@@ -103,6 +103,7 @@ def survey_recordings(folder: Path) -> FolderRecordings:
     if not listed:
         raise ConfigError(_explain_no_recordings(walk))
     headers, errors = _read_headers(listed)
+    # Films without sound, files of another program: each has a reason, and the first one helps.
     if not headers:
         reason = next(iter(errors.values()))
         raise ConfigError(
@@ -118,6 +119,7 @@ def survey_recordings(folder: Path) -> FolderRecordings:
         twins=twins,
         survey=RecordingSurvey(
             files=len(paths),
+            # The mean of a random sample is that of all; with all headers it is exact.
             seconds=sum(durations) * len(paths) / len(headers),
             headers_read=len(headers),
             formats=_count(path.suffix.lower().lstrip(".") or "none" for path in paths),
@@ -155,6 +157,7 @@ def _read_headers(paths: Sequence[Path]) -> tuple[dict[Path, Header], dict[Path,
 
 def _find_twins(paths: Iterable[Path]) -> dict[Path, Path]:
     """Return files with the same bytes as an earlier one, with that one."""
+    # Files of different sizes differ, so most are never read.
     by_size: dict[int, list[Path]] = {}
     for path in paths:
         try:
@@ -165,6 +168,7 @@ def _find_twins(paths: Iterable[Path]) -> dict[Path, Path]:
     deadline = time.monotonic() + DUPLICATE_SECONDS
     twins, first_with = dict[Path, Path](), dict[bytes, Path]()
     for path in show_progress(candidates, "comparing files", len(candidates)):
+        # What is not compared in time is found by the search before a round, which reads it all.
         if time.monotonic() > deadline:
             break
         digest = _hash_file(path)
@@ -197,6 +201,7 @@ def _count(kinds: Iterable[object]) -> dict[object, int]:
 
 def _explain_no_recordings(walk: FolderWalk) -> str:
     """Return what a folder without recordings holds instead."""
+    # First, because an archive is most likely what the user meant.
     archives = sum(count for ending, count in walk.unknown.counts.items() if ending in ARCHIVES)
     if archives:
         return (

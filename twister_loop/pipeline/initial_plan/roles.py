@@ -66,6 +66,7 @@ def group_transcripts(
     """Return the transcripts by source, role and language; each stretch of speech once."""
     groups: dict[tuple[Role | None, str, int, Language | None], list[Transcript]] = {}
     by_number = dict(enumerate(sources))
+    # All first, since a later table may claim by its name what an earlier one only lists.
     placed = [
         (RANKS[role], number, role, name, language, transcript)
         for number, source in by_number.items()
@@ -80,6 +81,7 @@ def group_transcripts(
         # A held-out recording is in no other set, and in no training data.
         if stretch in claimed or (path in held_out and role not in ("development", "test")):
             continue
+        # By stretch: one long recording may be cut into a hundred utterances.
         claimed.add(stretch)
         if role in ("development", "test"):
             held_out.add(path)
@@ -140,6 +142,7 @@ def _read_names(
     table_names = list(iter_names(source.place, folder, stem=is_table)) if is_table else []
     if source.kind == "kaldi":
         table_names = list(reversed(source.place.relative_to(folder).parts))
+    # The table's own name says most, then the folders of the audio, then those of the table.
     audio_names = list(iter_names(transcript.path, folder))
     role, name = find_role(
         [*filter(None, [transcript.split]), *table_names[:1], *audio_names, *table_names[1:]]
@@ -177,6 +180,7 @@ def _divide(
         # Too few for two sets: without a development set nothing runs.
         needs = [True, False]
         size = min(MAX_HELD_OUT, len(transcripts) // (2 if keep_most else 1))
+    # Whole speakers or recordings at a time, so a set may get a few more than it needs.
     units = _draw_units(transcripts)
     sets, position = list[set[tuple[Path, float]]](), 0
     for is_needed in needs:
@@ -199,6 +203,7 @@ def _divide(
 
 def _draw_units(transcripts: Sequence[Transcript]) -> list[list[Transcript]]:
     """Return the transcripts by speaker, or by recording, in the order of a hash."""
+    # By voice if possible: a model that learned a voice does better on its other recordings.
     speakers = Counter(line.speaker for line in transcripts)
     by_speaker = None not in speakers and len(speakers) >= MIN_SPEAKERS
     units: dict[str, list[Transcript]] = {}
@@ -224,6 +229,7 @@ def _assign_foreign(groups: Iterable[Group]) -> tuple[list[Group], list[Group], 
     retention, replay, remarks = list[Group](), list[Group](), list[str]()
     for group in groups:
         count = len(group.transcripts)
+        # Called `train`: meant to be learned from, which against forgetting is `replay`.
         if group.role == "human":
             replay.append(group)
         elif count >= MIN_HELD_OUT:

@@ -65,6 +65,7 @@ def find_sentence_lists(
     """
     lists, remarks = list[SentenceList](), list[str]()
     for path in (*documents.texts, *documents.tables):
+        # `.lab` files are transcripts or times of one recording, never a corpus.
         if path in ignored or NOTES.match(path.stem) or path.suffix.lower() == ".lab":
             continue
         try:
@@ -122,6 +123,7 @@ def _read_texts(path: Path) -> list[str]:
     if names.isdisjoint(TEXT_COLUMNS) or not names.isdisjoint(FILE_COLUMNS):
         return []
     texts = list[str]()
+    # Rows that cannot be read are counted when a round lists them.
     for row in table.rows:
         try:
             texts += filter(None, [row.get(TEXT_COLUMNS)])
@@ -134,6 +136,7 @@ def _find_objection(lines: list[str]) -> str | None:
     """Return why lines do not look like sentences; None if they do."""
     if len(lines) < MIN_SENTENCES:
         return f"{len(lines)} lines are fewer than {MIN_SENTENCES}"
+    # The beginning tells: a text corpus may have gigabytes, and its lines are alike.
     sample = lines[:MAX_LINES]
     names = sum(Path(line.split()[-1]).suffix.lower() in SUFFIXES for line in sample)
     if names > len(sample) / 2:
@@ -143,6 +146,7 @@ def _find_objection(lines: list[str]) -> str | None:
     letters = sum(unicodedata.category(character)[0] in "LM" for character in characters)
     if letters < MIN_LETTER_SHARE * len(characters):
         return "more than half of its characters are no letters"
+    # In scripts without spaces a sentence is one word.
     by_word = guess_script(sample[:1000]) not in scripts.COUNTED_BY_CHARACTER
     if by_word and median(len(line.split()) for line in sample) < 2:
         return "its lines are single words; if they matter, name them with --terms"

@@ -49,6 +49,7 @@ def describe_pool(
     """
     listed = sorted(paths)
     folders = _cover(recordings, set(listed))
+    # Folders if possible: a folder may grow, and `twister up --watch` can watch it.
     if folders is None or len(folders) > MAX_FOLDERS:
         lines = tuple(Transcript(path, "") for path in listed)
         reason = "a list, since their folders hold transcribed or held-out recordings too"
@@ -82,6 +83,7 @@ def describe_group(
     # Columns of the corpus tell the language themselves.
     named = own if not all(line.lang for line in group.transcripts) else None
     source = group.source
+    # Only a source that is used as a whole can be named as it is.
     is_whole = count == len(source.transcripts) and not group.is_divided and source.is_plain
     paths = {line.path for line in group.transcripts}
     if source.kind == "kaldi" and is_whole:
@@ -139,6 +141,7 @@ def _cover(recordings: FolderRecordings, paths: set[Path]) -> list[Path] | None:
             wanted_below[parent] += path in paths
             if parent == recordings.folder:
                 break
+    # By parent, since a folder of a hundred thousand folders is searched once and not for each.
     children = defaultdict[Path, list[Path]](list)
     for folder in below:
         children[folder.parent].append(folder)
@@ -165,6 +168,7 @@ def name_lists(names: Sequence[str]) -> list[str]:
     ['dev', 'dev-2', 'test-clean']
     """
     safe = list[str]()
+    # A name becomes a folder of the run and part of file names, see `plan_checks.SAFE_NAME`.
     for name in names:
         letters = "".join(c if c.isalnum() or c in "_-." else "-" for c in name).strip("-._")
         stem = letters[:40] or "set"

@@ -93,6 +93,7 @@ def list_documents(folder: Path, ignored: Iterable[Path] = ()) -> Documents:
         folder: The folder.
         ignored: Folders to pass over.
     """
+    # Lists of a plan that was written before would otherwise be taken for tables of the folder.
     passed_over = {path.absolute() for path in ignored}
     files = list[Path]()
     for place, folders, names in os.walk(folder):
@@ -100,6 +101,7 @@ def list_documents(folder: Path, ignored: Iterable[Path] = ()) -> Documents:
         if RUN_MARKER in names and Path(place) != folder:
             folders.clear()
             continue
+        # In place, which is how `os.walk` learns where not to go; sorted for one order anywhere.
         folders[:] = sorted(
             name
             for name in folders
@@ -130,6 +132,7 @@ def find_transcripts(
         try:
             source = _read_source(path, locator)
         except TwisterError as error:
+            # One table in an old encoding says nothing against the others.
             remarks.append(str(error))
             continue
         if source and source.transcripts:
@@ -157,6 +160,7 @@ class _Locator:
     """Search for the recording that a row of a table names."""
 
     def __init__(self, recordings: FolderRecordings) -> None:
+        # Of the file and not of the link, since tables may name either.
         self._by_real_path = {os.path.realpath(path): path for path in recordings.paths}
         self._by_name: dict[str, Path | None] = {}
         for path in recordings.paths:
@@ -174,6 +178,7 @@ class _Locator:
         for finder in finders:
             if path := self.find_plainly(finder, name):
                 return path
+        # The last name alone: tables hold paths of the machine on which they were written.
         return self._by_name.get(name.replace("\\", "/").rpartition("/")[2].lower())
 
     def get(self, path: Path) -> Path | None:
@@ -189,6 +194,7 @@ def _read_source(path: Path, locator: _Locator) -> TranscriptSource | None:
     """
     table = read_table(path)
     names = {plain_name(name) for name in table.columns}
+    # A table of texts alone is a text corpus, and one of files alone says nothing about speech.
     if names.isdisjoint(TEXT_COLUMNS) or names.isdisjoint(FILE_COLUMNS):
         return None
     finders = [
@@ -202,6 +208,7 @@ def _read_source(path: Path, locator: _Locator) -> TranscriptSource | None:
             if row.problem or not name or not text:
                 continue
             rows += 1
+            # Once more like the reader of audiofolders, to know whether the plan can name it.
             recording = locator.find_plainly(finders[0], name)
             if recording is None:
                 recording, is_plain = locator.find_anywhere(finders, name), False
@@ -241,6 +248,7 @@ def _read_seconds(row: Row, name: str) -> Seconds | None:
 
 def _read_kaldi(folder: Path, locator: _Locator) -> TranscriptSource | None:
     """Return the transcripts of Kaldi's lists; None if there are none."""
+    # Without segments the reader measures each file, which takes long on a network disk.
     transcripts, deadline = list[Transcript](), time.monotonic() + 10
     with audio.trusting_headers():
         for utterance in Kaldi(folder).utterances():
@@ -268,6 +276,7 @@ def _read_sidecars(recordings: FolderRecordings, texts: Iterable[Path]) -> Trans
     by_stem = {path.with_suffix(""): path for path in recordings.paths}
     transcripts = list[Transcript]()
     for path in texts:
+        # `a.txt` beside `a.wav`, as many tools write them.
         recording = by_stem.get(path.with_suffix(""))
         if recording is None or path.stat().st_size > MAX_SIDECAR_BYTES:
             continue
