@@ -89,5 +89,13 @@ def test_what_cannot_be_scored_is_named(arguments: Any, message: str) -> None:
         score(*texts, **({"normalizer": normalizer[0]} if normalizer else {}))
 
 
+@pytest.mark.parametrize(
+    ("language", "hint"), [("Japanese", "'ja'"), ("ko-KR", "'ko'"), ("xyzzy", "such as 'it'")]
+)
+def test_a_language_that_is_no_code_is_answered(language: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match=f"no code of a language; .*{hint}"):
+        score(["a"], ["a"], language=language)
+
+
 def test_numbers_are_compared_as_the_normalizer_spells_them() -> None:
     assert score(["press two"], ["press 2"], language="en").wer.rate == 0

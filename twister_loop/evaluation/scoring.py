@@ -19,6 +19,7 @@ from typing import Any
 from ..core.errors import ConfigError
 from ..core.manifest import Manifest
 from ..core.types import UNITS, ErrorCount, Language, Measure, Utterance
+from ..text.language_names import suggest_language_code
 from ..text.normalizers._base import Normalizer
 from . import metrics
 from .measures import ABBREVIATIONS, choose_measure
@@ -97,11 +98,16 @@ def score(
         seed: Seed of the bootstrap; a report of round 2 takes 2.
 
     Raises:
-        ConfigError: There are no references, or a reference and a hypothesis have no counterpart.
+        ConfigError: There are no references, a reference or a hypothesis has no counterpart, or
+            the language or the normalizer is unknown.
 
     >>> score({"a": "今日は"}, {"a": "今日も"}).fitting.rate
     0.3333333333333333
     """
+    # With a name, such as "Japanese", words would be counted where there are none.
+    if language and (code := suggest_language_code(language)) is not None:
+        hint = f"did you mean {code!r}?" if code else "write one such as 'it'"
+        raise ConfigError(f"language: {language!r} is no code of a language; {hint}")
     utterances = _pair(references, hypotheses)
     if language:
         utterances = [replace(utterance, lang=language) for utterance in utterances]

@@ -50,6 +50,19 @@ def is_language(name: str) -> bool:
     return name.strip().lower() in {*_codes_by_name(), *_codes_by_name().values()}
 
 
+def suggest_language_code(language: str) -> str | None:
+    """Return the code that was probably meant; None for a code, and "" if nothing is like it.
+
+    >>> [suggest_language_code(language) for language in ("it", "Italian", "ko-KR")]
+    [None, 'it', 'ko']
+    """
+    codes = {*_codes_by_name().values()}
+    if language in codes:
+        return None
+    code = language.strip().lower().replace("_", "-").partition("-")[0]
+    return find_language_code(language) or (code if code in codes else "")
+
+
 @lru_cache(maxsize=1)
 def _codes_by_name() -> dict[str, str]:
     from babel import Locale  # loads tables of names, only when they are needed
