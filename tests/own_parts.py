@@ -46,15 +46,27 @@ class Skeleton(Normalizer):
     def normalize(self, text, lang):
         return " ".join(text.lower().replace(self.dropped, "").split())
 '''
+RECOGNIZER = '''"""Recognizer of the toy language, under another name."""
+
+from dataclasses import dataclass
+
+from twister_loop.asr.toy import ToyRecognizer
+
+
+@dataclass(frozen=True)
+class Parrot(ToyRecognizer):
+    pass
+'''
 
 
 def write_parts(folder: Path) -> Path:
-    """Write a filter with a helper, a gate and a normalizer; return the folder."""
+    """Write a filter with a helper, a gate, a normalizer and a recognizer; return the folder."""
     for name, source in {
         "filters/wordy.py": FILTER,
         "filters/_limits.py": '"""Limits."""\n\nLIMIT = 30\n',
         "gates/lenient.py": GATE,
         "normalizers/skeleton.py": NORMALIZER,
+        "asr/parrot.py": RECOGNIZER,
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(source)

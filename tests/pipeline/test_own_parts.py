@@ -11,15 +11,17 @@ from tests.core.test_own_parts import forget_modules
 from tests.own_parts import write_parts
 from twister_loop import load, next_round
 from twister_loop.cli.main import main
-from twister_loop.core.artifacts import read_json
+from twister_loop.core.artifacts import cache_key, find_differences, read_json
 from twister_loop.core.part_origins import VARIABLE
 from twister_loop.errors import ConfigError, StaleError
 from twister_loop.evaluation.report_normalizer import COMPARED
+from twister_loop.parts import Filter
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.forgetting import open_run, plan_removal, remove
 from twister_loop.reporting.summary import summarize
 
 CHANGES = {
+    "asr": {"use": "parrot", "letters": "aeiou "},
     "filters": {"pseudo": [{"use": "wordy", "at_most": 9}], "synthetic": ["duration"]},
     "gates": ["no_regression", "lenient"],
     "normalizer": "skeleton",
@@ -129,6 +131,16 @@ def test_what_a_normalizer_made_of_a_removed_recording_goes_with_it(
         remove(run_folder, plan_removal(run_folder, (recording,), ()))
     assert not any(removed in path.read_text() for path in written)
     assert summarize(run).rounds[0].scores["dev"]["candidate"].utterances
+
+
+def test_a_recognizer_that_an_option_names_is_part_of_the_key(parts: Path) -> None:
+    key = cache_key(Filter.build({"use": "second_model", "asr": "parrot"}))
+    file = parts / "asr" / "parrot.py"
+    file.write_text(file.read_text() + "# edited\n")
+    forget_modules()
+    edited = cache_key(Filter.build({"use": "second_model", "asr": "parrot"}))
+    [(place, _, _)] = find_differences(key, edited)
+    assert place == "points_to.own_code.digest"
 
 
 @pytest.mark.usefixtures("parts")

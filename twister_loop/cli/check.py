@@ -70,7 +70,7 @@ def check(options: argparse.Namespace) -> int:
     plan cannot run. With RUN, also checks that the run can lie there.
     """
     with quiet_corpora():
-        forecast = make_forecast(load(options.plan, options.changes), options.run)
+        forecast = make_forecast(load(options.plan, options.changes, run=options.run), options.run)
     if options.json:
         print_json(forecast)
     else:

@@ -65,7 +65,7 @@ def retrain_on_new_audio(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate the champion on the plan's current sets."""
-    report = loop.evaluate(load(options.plan, options.changes), options.run)
+    report = loop.evaluate(load(options.plan, options.changes, run=options.run), options.run)
     if options.json:
         print_json(report)
     else:

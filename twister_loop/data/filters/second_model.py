@@ -31,12 +31,17 @@ class SecondModel(SecondOpinion):
     def find_weights(self) -> WeightsStatus:
         return self._recognizer().find_weights()
 
-    def points_to(self) -> Checkpoint:
-        """Return the other model's checkpoint for the cache key.
+    def points_to(self) -> Checkpoint | dict[str, Any]:
+        """Return the other model's checkpoint for the cache key, with code from outside.
 
         So other weights under the same name make a stage's output stale.
         """
-        return self._recognizer().initial_checkpoint()
+        recognizer = self._recognizer()
+        checkpoint = recognizer.initial_checkpoint()
+        # The option names the recognizer only, and its code may be edited like that of any part.
+        if own_code := recognizer.own_code():
+            return {"use": recognizer.name, "checkpoint": checkpoint, "own_code": own_code}
+        return checkpoint
 
     def check(self, asr: Recognizer) -> None:
         try:
