@@ -21,7 +21,7 @@ def record(
     paths = [folder / name for name in names]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        seed = int(hashlib.sha256(str(path).encode()).hexdigest()[:8], 16)
+        seed = int(hashlib.sha256(bytes(path)).hexdigest()[:8], 16)
         noise = np.random.default_rng(seed).normal(0, 0.1, (round(seconds * rate), channels))
         if channels == 1:
             audio.write(noise[:, 0].astype(np.float32), path, rate)

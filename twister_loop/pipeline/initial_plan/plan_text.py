@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...asr._base import WeightsStatus
+from ...core.errors import ConfigError
 from ..model_needs import find_embedding_weights
 from .draft import Draft, Preset, Wishes
+from .recordings import is_text
 from .roles import MIN_HELD_OUT
 from .speech import Speech
 
@@ -217,6 +219,11 @@ def _spec(speech: Speech, folder: Path) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
+    if not is_text(path):
+        raise ConfigError(
+            f"{path}: this name is in an encoding that is not UTF-8, so a plan cannot hold it; "
+            "rename it, for example with convmv"
+        )
     return Path(os.path.relpath(path.absolute(), folder)).as_posix()
 
 

@@ -185,6 +185,15 @@ def _hash_file(path: Path) -> bytes | None:
         return None
 
 
+def is_text(path: Path) -> bool:
+    """Return whether the name of a file is text, which a list can hold; others need a new name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def hash_text(text: str) -> str:
     """Return a hash that draws files, recordings and speakers in the same order everywhere.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.types import Language, Seconds
-from .recordings import FolderRecordings
+from .recordings import FolderRecordings, is_text
 from .roles import Group
 from .transcripts import Transcript
 
@@ -51,13 +51,12 @@ def describe_pool(
     folders = _cover(recordings, set(listed))
     # Folders if possible: a folder may grow, and `twister up --watch` can watch it.
     if folders is None or len(folders) > MAX_FOLDERS:
-        lines = tuple(Transcript(path, "") for path in listed)
+        lines = tuple(Transcript(path, "") for path in listed if is_text(path))
         reason = "a list, since their folders hold transcribed or held-out recordings too"
-        return [
-            Speech(
-                "manifest", list_file, len(listed), measure(recordings, lines), None, lines, reason
-            )
-        ]
+        if odd := len(listed) - len(lines):
+            reason += f"; without {odd} whose names are no text"
+        seconds = measure(recordings, lines)
+        return [Speech("manifest", list_file, len(lines), seconds, None, lines, reason)]
     speech = list[Speech]()
     for folder in folders:
         below = [path for path in listed if path.is_relative_to(folder)]

@@ -29,7 +29,7 @@ from ...data.corpora._tables import (
 )
 from ...data.corpora._walk import LITTER_FOLDERS, METADATA_NAMES
 from ...data.corpora.kaldi import Kaldi
-from .recordings import FolderRecordings
+from .recordings import FolderRecordings, is_text
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
 TEXT_SUFFIXES = frozenset({".txt", ".text", ".lst", ".lab"})
@@ -212,7 +212,7 @@ def _read_source(path: Path, locator: _Locator) -> TranscriptSource | None:
             recording = locator.find_plainly(finders[0], name)
             if recording is None:
                 recording, is_plain = locator.find_anywhere(finders, name), False
-            if recording:
+            if recording and is_text(recording):
                 transcripts.append(_to_transcript(recording, text, row))
         except ValueError:  # half a character, or a list where a text should be
             continue
