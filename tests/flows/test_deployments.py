@@ -60,3 +60,16 @@ def test_relative_paths_are_relative_to_the_working_directory_of_a_deployment(
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert from_working_directory("runs/mine") == tmp_path / "runs/mine"
     assert from_working_directory("/runs/mine") == Path("/runs/mine")
+
+
+def test_workers_find_the_parts_of_the_one_who_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twister_loop.core.part_origins import VARIABLE
+    from twister_loop.flows.deployments import deployments
+
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "parts"))
+    for deployment in deployments(tmp_path):
+        assert deployment.job_variables["env"][VARIABLE] == str(tmp_path / "parts")
+    monkeypatch.delenv(VARIABLE)
+    assert all(VARIABLE not in one.job_variables["env"] for one in deployments(tmp_path))

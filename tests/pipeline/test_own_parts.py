@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from twister_loop.core.artifacts import cache_key, find_differences, read_json
 from twister_loop.core.part_origins import VARIABLE
 from twister_loop.errors import ConfigError, StaleError
 from twister_loop.evaluation.report_normalizer import COMPARED
-from twister_loop.parts import Filter
+from twister_loop.parts import Evidence, Filter, Gate
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.forgetting import open_run, plan_removal, remove
 from twister_loop.reporting.summary import summarize
@@ -131,6 +132,20 @@ def test_what_a_normalizer_made_of_a_removed_recording_goes_with_it(
         remove(run_folder, plan_removal(run_folder, (recording,), ()))
     assert not any(removed in path.read_text() for path in written)
     assert summarize(run).rounds[0].scores["dev"]["candidate"].utterances
+
+
+def test_a_class_of_a_script_is_refused_and_the_run_can_be_read(world: Path) -> None:
+    plan = load(world)
+
+    def accept(self: Gate, evidence: Evidence) -> None:
+        return None
+
+    inline = type("Inline", (Gate,), {"__module__": "__main__", "objection": accept})
+    with pytest.raises(ConfigError, match=r"the gate Inline is defined in __main__, where no oth"):
+        next_round(replace(plan, gates=(dataclass(frozen=True)(inline)(),)), world.parent / "new")
+    assert [path.name for path in (world.parent / "new").glob("*round*")] == []
+    assert summarize(world.parent / "new").rounds == ()
+    next_round(plan, world.parent / "new")
 
 
 def test_a_recognizer_that_an_option_names_is_part_of_the_key(parts: Path) -> None:

@@ -66,10 +66,10 @@ def load(
         errors = list(map(str, cause.mistakes))
         raise ConfigError(_list_errors(path, errors, source, changes)) from cause
     except PlanError as cause:
-        errors = _list_errors(path, cause.errors, source, changes)
+        message = _list_errors(path, cause.errors, source, changes)
         own_run = path.absolute().parent.parent if _is_copy(path) else run
         providers = describe_providers(cause.unknown_parts, Path(own_run)) if own_run else []
-        raise ConfigError("\n".join([errors, *providers])) from cause
+        raise ConfigError("\n".join([message, *providers])) from cause
     if plan.default_voices is None:
         return plan
     return replace(plan, source=_write_voices(source, plan.default_voices.specs))

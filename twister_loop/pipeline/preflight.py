@@ -97,6 +97,8 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         _check_same_plan(plan, run_folder.path, folder)
         return _list_inputs(plan, folder)
     check_awaiting_approval(run_folder)
+    # Before anything is written, since it refuses parts that no other process could find.
+    plan_record = cache_key(plan)
     # Prepared under a hidden name: a kill, or a refusal below, leaves no half-prepared round.
     folder = run_folder.next_folder()
     scratch = folder.with_name(f".{folder.name}")
@@ -108,7 +110,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     inputs = _list_inputs(plan, scratch)
     write_json(
         {
-            "plan": cache_key(plan),
+            "plan": plan_record,
             "round": round_number(folder),
             "champion": champion,
             "seed": inputs.seed,
