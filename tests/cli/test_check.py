@@ -220,3 +220,14 @@ def test_a_set_that_is_not_there_yet_names_the_command_that_makes_one(
     assert code == 2 and f"twister annotate {os.path.relpath(plan)} --set calls`" in problems
     # Speech of another language is not in the pool, and cannot be annotated there.
     assert problems.count("twister annotate") == 1
+
+
+def test_a_set_with_few_utterances_names_the_command_that_adds_some(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = check([str(changed(world, minimum_utterances=15))], capsys)
+    lines = [line for line in printed.splitlines() if "fewer than minimum_utterances: 15" in line]
+    assert code == 2 and len(lines) == 3
+    assert "--set dev`, or lower that" in lines[0] and "--set test`" in lines[1]
+    # A retention set is of a language that the pool does not have.
+    assert "add some, or lower that" in lines[2]

@@ -183,16 +183,23 @@ def _find_problems(
             yield f"{key}: {status.problem}"
     for amount in data:
         if amount.problem:
-            yield f"{amount.place}: {amount.problem}{_suggest_annotating(plan, amount.place)}"
+            remedy = (
+                "; name the folder of your transcribed recordings, or transcribe some of the pool "
+                "into it with"
+            )
+            command = _suggest_annotating(plan, amount.place, remedy, if_missing=True)
+            yield f"{amount.place}: {amount.problem}{command}"
         elif not amount.utterances:
             wanted = "text" if amount.place == "texts" else "audio"
             rejected = f" that can be used ({amount.rejected} rejected)" if amount.rejected else ""
             yield f"{amount.place}: no {wanted} found{rejected}"
         elif amount.place.partition(".")[0] in {"development", "test", "retention"}:
             if amount.is_complete and amount.utterances < plan.minimum_utterances:
+                command = _suggest_annotating(plan, amount.place, ", as with")
                 yield (
                     f"{amount.place}: {amount.utterances} utterances are fewer than "
-                    f"minimum_utterances: {plan.minimum_utterances}; add some, or lower that"
+                    f"minimum_utterances: {plan.minimum_utterances}; add some"
+                    f"{command}, or lower that"
                 )
             if not amount.words:
                 yield f"{amount.place}: no utterance has a transcript; a held-out set needs them"
@@ -223,17 +230,21 @@ def _find_missing_channel(plan: Plan, pool: Listing) -> Iterator[str]:
         )
 
 
-def _suggest_annotating(plan: Plan, place: str) -> str:
-    """Return the command that makes a held-out set whose folder is not there; else nothing."""
+def _suggest_annotating(plan: Plan, place: str, beginning: str, *, if_missing: bool = False) -> str:
+    """Return the command that adds to a held-out set, after the beginning of a clause.
+
+    Nothing for a set that cannot be annotated, or with `if_missing` for one whose folder is there.
+    """
     kind, _, name = place.partition(".")
-    folder = getattr(plan.sets[name][1], "folder", None) if name in plan.sets else None
-    if kind == "retention" or not isinstance(folder, Path) or folder.exists():
+    corpus = plan.sets[name][1] if name in plan.sets else None
+    folder = getattr(corpus, "folder", None)
+    # Speech of other languages is not in the pool, from which clips are drawn.
+    if corpus is None or corpus.name != "audiofolder" or kind == "retention":
+        return ""
+    if if_missing and isinstance(folder, Path) and folder.exists():
         return ""
     path = shlex.quote(os.path.relpath(plan.path))
-    return (
-        f"; name the folder of your transcribed recordings, or transcribe some of the pool into it "
-        f"with `twister annotate {path} --set {name}`"
-    )
+    return f"{beginning} `twister annotate {path} --set {shlex.quote(name)}`"
 
 
 def _find_unknown_languages(plan: Plan, start: Checkpoint | None) -> Iterator[str]:
