@@ -19,6 +19,7 @@ from twister_loop.evaluation.report_normalizer import COMPARED
 from twister_loop.parts import Evidence, Filter, Gate
 from twister_loop.pipeline.experiments.reproduce import reproduce
 from twister_loop.pipeline.forgetting import open_run, plan_removal, remove
+from twister_loop.reporting.details import GateConfig, details
 from twister_loop.reporting.summary import summarize
 
 CHANGES = {
@@ -107,6 +108,7 @@ def test_a_run_is_read_without_the_code(
         "champion",
         "candidate",
     }
+    assert details(run)[0].gates[-1] == GateConfig("lenient", {"from": "a parts folder"})
     # Terms have to be normalized, too, which only the code can do.
     assert summary.term_scores == ()
     assert "key terms are left out: unknown normalizer 'skeleton'" in caplog.text

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import find_differences, read_json
+from ..core.differences import OWN_CODE
 from ..core.environment import Environment
 from ..core.manifest import Manifest
 from ..core.types import Language, Seconds, Utterance
@@ -170,7 +171,10 @@ def _read_details(round_folder: Path) -> Details:
 
 
 def _gate_config(gate: dict[str, Any]) -> GateConfig:
-    options = {name: option for name, option in gate.items() if name != "use"}
+    options = {name: option for name, option in gate.items() if name not in ("use", OWN_CODE)}
+    # Its digest would tell a reader nothing; where it changes, the differences show it.
+    if own_code := gate.get(OWN_CODE):
+        options["from"] = own_code["from"]
     return GateConfig(gate["use"], options)
 
 
