@@ -97,10 +97,10 @@ def init(options: argparse.Namespace) -> int:
     if is_talking and voices:
         _print_lines([f"  {'voices':<14} {_describe_voices(voices)}"])
     wishes = _read_wishes(options)
-    draft = draft_plan_of(survey, hearing, wishes, lists)
     if is_talking and not options.yes and sys.stdin.isatty():
-        wishes = _ask(draft, wishes)
-        draft = draft_plan_of(survey, hearing, wishes, lists)
+        # Without the search, which takes a while and changes none of the questions.
+        wishes = _ask(draft_plan_of(survey, hearing, wishes, lists, search=False), wishes)
+    draft = draft_plan_of(survey, hearing, wishes, lists)
     run = _choose_run(options.plan, draft)
     text = write_plan_text(draft, wishes, model, at_hand, options.plan, run)
     write_first_plan(options.plan, text, draft)

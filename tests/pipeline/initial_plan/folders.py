@@ -53,10 +53,17 @@ def transcribe(folder: Path, files: Iterable[str], **more: str) -> Path:
     return write_table(folder / "metadata.csv", rows, ",".join(["file_name", "text", *more]))
 
 
-def draft(folder: Path, hearing: Hearing | None = None, wishes: Wishes | None = None) -> Draft:
+def draft(
+    folder: Path,
+    hearing: Hearing | None = None,
+    wishes: Wishes | None = None,
+    *,
+    search: bool = False,
+) -> Draft:
     survey = survey_folder(folder)
+    lists = folder.parent / "lists"
     return draft_plan_of(
-        survey, hearing or Hearing(skipped="no"), wishes or Wishes(), folder.parent / "lists"
+        survey, hearing or Hearing(skipped="no"), wishes or Wishes(), lists, search=search
     )
 
 

@@ -13,6 +13,7 @@ from ...core.errors import ConfigError
 from ...core.types import Language, Seconds
 from .listening import Hearing
 from .names import describe_place, find_language, iter_names
+from .overlaps import drop_overlaps
 from .recordings import FolderRecordings
 from .roles import MIN_HELD_OUT, Group, Roles, assign_roles, count_transcripts, group_transcripts
 from .sentences import SentenceList, guess_language
@@ -58,6 +59,8 @@ class Draft:
     development: Mapping[str, Speech] = field(default_factory=dict)
     test: Mapping[str, Speech] = field(default_factory=dict)
     retention: Mapping[str, Speech] = field(default_factory=dict)
+    pool_is_transcribed: bool = False
+    """True if the pool has transcripts, which are those of `human`."""
     split_channels: bool = False
     """True if most recordings have two channels, as calls often do."""
     remarks: tuple[str, ...] = ()
@@ -97,6 +100,8 @@ def draft_plan(
     hearing: Hearing,
     wishes: Wishes,
     lists: Path,
+    *,
+    search: bool = True,
 ) -> Draft:
     """Choose what each key of a plan should hold.
 
@@ -107,6 +112,7 @@ def draft_plan(
         hearing: Clips that were transcribed.
         wishes: What the user said.
         lists: Folder of lists that the plan may need.
+        search: Search the recordings for held-out speech, which reads all audio.
 
     Raises:
         ConfigError: No recording is left for the pool.
@@ -129,8 +135,11 @@ def draft_plan(
     if copies:
         remarks.append(f"{len(copies)} recordings are copies of held-out ones, and not in the pool")
     # A plan without a pool is none, so what is left of the transcribed speech is labeled too.
-    pool_paths = unlabeled
-    if not pool_paths:
+    pool_paths, is_transcribed = unlabeled, not unlabeled
+    if search:
+        roles, pool_paths, overlaps = drop_overlaps(recordings, roles, unlabeled)
+        remarks += overlaps
+    if is_transcribed:
         pool_paths = sorted({line.path for group in roles.human for line in group.transcripts})
         remarks += [
             "every recording has a transcript, so those that are not held out are pool and human "
@@ -155,6 +164,7 @@ def draft_plan(
         development=speech.describe(roles.development, "dev"),
         test=speech.describe(roles.test, "test"),
         retention=speech.describe(roles.retention, "retention"),
+        pool_is_transcribed=is_transcribed,
         split_channels=stereo > recordings.survey.headers_read / 2,
         remarks=(*remarks, *roles.remarks, *small),
     )

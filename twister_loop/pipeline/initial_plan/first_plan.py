@@ -63,9 +63,13 @@ def hear(survey: FolderSurvey, model: str, at_hand: Sequence[str]) -> Hearing:
     return listen(survey.recordings, unlabeled or paths, model, at_hand)
 
 
-def draft_plan_of(survey: FolderSurvey, hearing: Hearing, wishes: Wishes, lists: Path) -> Draft:
+def draft_plan_of(
+    survey: FolderSurvey, hearing: Hearing, wishes: Wishes, lists: Path, *, search: bool = True
+) -> Draft:
     """Draft the plan of a folder; see `draft.draft_plan`."""
-    return draft_plan(survey.recordings, survey.sources, survey.texts, hearing, wishes, lists)
+    return draft_plan(
+        survey.recordings, survey.sources, survey.texts, hearing, wishes, lists, search=search
+    )
 
 
 def check_places(plan: Path, lists: Path) -> None:

@@ -78,7 +78,8 @@ def _write_data(draft: Draft, wishes: Wishes, folder: Path) -> Iterator[str]:
         yield from _line(f"language: {quote(draft.language)}", draft.language_reason)
     else:
         yield from _line("# language: it", draft.language_reason)
-    yield from _corpora("pool", draft.pool, folder, "without transcripts")
+    purpose = "the same as human" if draft.pool_is_transcribed else "without transcripts"
+    yield from _corpora("pool", draft.pool, folder, purpose)
     if draft.texts:
         files = [quote(_relative(file.path, folder)) for file in draft.texts]
         amount = sum(file.sentences for file in draft.texts)
