@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,25 @@ def test_a_round_without_news_is_no_failure(
     arguments = ["round", str(folder / "toy.yaml"), str(folder / "run"), "--no-prefect"]
     code, document = run_command(arguments, capsys)
     assert code == 0 and document["error"]["kind"] == "NothingNew"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "key"), [(0, "rounds"), (2, "error")], ids=["skipped", "failed"]
+)
+def test_a_flow_of_prefect_leaves_standard_output_to_the_document(
+    world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    exit_code: int,
+    key: str,
+) -> None:
+    # In the place of a flow, whose server takes many seconds to start.
+    child = [sys.executable, "-c", f"print('from the flow'); raise SystemExit({exit_code})"]
+    monkeypatch.setattr("twister_loop.cli.prefect_bridge._command", lambda *_: child)
+    run = str(world.parent / "run")
+    assert main(["run", str(world), run, "--prefect", "--json"]) == exit_code
+    printed = capfd.readouterr()
+    assert key in json.loads(printed.out) and "from the flow" in printed.err
 
 
 def test_forget_never_asks_a_program(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

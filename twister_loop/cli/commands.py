@@ -32,7 +32,7 @@ from . import prefect_bridge
 from .argument_types import parse_spec
 from .check import load_checked
 from .finished import is_finished
-from .json_output import print_json
+from .json_output import print_error_as_json, print_json
 
 log = logging.getLogger("twister_loop")
 
@@ -317,6 +317,9 @@ def _run_through_prefect(flow: str, options: argparse.Namespace) -> int:
     # A flow that skipped its round (code 0) may have created no run folder.
     if code == 0 and (options.run / "run.json").is_file():
         return print_run(options.run, options.json)
-    if options.json and code == 0:
+    if options.json and code:
+        message = "the flow failed, or was interrupted; its messages are on standard error"
+        print_error_as_json("FlowError", message, code)
+    elif options.json:
         print_json(Summary(run=str(options.run), champion=UNTOUCHED.folder, rounds=()))
     return code
