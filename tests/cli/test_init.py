@@ -176,3 +176,23 @@ def test_a_plan_in_the_folder_of_its_pool_has_run_and_set_outside(
     plan = Path("plan.yaml").read_text()
     assert "twister run plan.yaml ../calls-mine" in plan
     assert "development: {dev: ../calls-development/}" in plan
+
+
+def test_answers_are_mended_where_they_can_be_and_the_end_of_input_is_an_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path / "calls", names(3))
+    answers = iter(["Italian", "", "none.txt", "Rossi"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    code, printed = init(capsys, "calls", "--no-listen")
+    plan = Path("plan.yaml").read_text()
+    assert code == 0 and "there is no such file" in printed
+    assert "language: it" in plan and 'terms: ["Rossi"]' in plan
+
+    def end(question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end)
+    assert init(capsys, "calls", "--no-listen", "--plan", "second.yaml")[0] == 0
+    assert "# language" in Path("second.yaml").read_text()

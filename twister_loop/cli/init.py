@@ -28,6 +28,7 @@ from ..pipeline.initial_plan.listening import Hearing, choose_model
 from ..pipeline.initial_plan.plan_text import show_hours, write_plan_text
 from ..pipeline.initial_plan.voices import VoiceCount, count_voices
 from ..pipeline.plan_reader import load
+from ..text.language_names import find_language_code
 from .check import describe_forecast, quiet_corpora
 from .json_output import print_json
 
@@ -121,7 +122,8 @@ def init(options: argparse.Namespace) -> int:
 
 def _read_wishes(options: argparse.Namespace) -> Wishes:
     """Return what the options say. Raises ConfigError for terms that are none."""
-    wishes = Wishes(language=options.lang, preset=options.preset)
+    language = _language_code(options.lang) if options.lang else None
+    wishes = Wishes(language=language, preset=options.preset)
     return _with_terms(wishes, options.terms) if options.terms else wishes
 
 
@@ -140,20 +142,40 @@ def _ask(draft: Draft, wishes: Wishes) -> Wishes:
     """Ask for what the folder does not tell; Enter takes what is in brackets."""
     if not wishes.language:
         guess = draft.language or "detect it"
-        if answer := input(f"Language ({draft.language_reason}) [{guess}]: ").strip():
-            wishes = replace(wishes, language=None if answer == "detect it" else answer)
+        answer = _ask_line(f"Language ({draft.language_reason}) [{guess}]: ")
+        # Without an answer the next draft guesses the same.
+        if answer and answer != "detect it":
+            wishes = replace(wishes, language=_language_code(answer))
     if not wishes.preset:
         reason = f" ({draft.preset_reason})" if draft.preset_reason else ""
         question = f"Kind of speech{reason}, one of {', '.join(PRESETS)} [{draft.preset}]: "
-        answer = input(question).strip()
-        while answer and answer not in PRESETS:
-            answer = input(question).strip()
+        while (answer := _ask_line(question)) and answer not in PRESETS:
+            pass
         wishes = replace(wishes, preset=next((name for name in PRESETS if name == answer), None))
-    if not wishes.key_terms and not wishes.terms_file:
+    while not wishes.key_terms and not wishes.terms_file:
         question = "Names and words that matter, separated by commas, or a file [none]: "
-        if answer := input(question).strip():
+        if not (answer := _ask_line(question)):
+            break
+        try:
             wishes = _with_terms(wishes, answer)
+        except ConfigError as error:
+            # Asked again, since all that was read and heard so far would be lost.
+            _print_lines([str(error)])
     return wishes
+
+
+def _ask_line(question: str) -> str:
+    """Return the answer to a question; empty for Enter, and at the end of the input."""
+    try:
+        return input(question).strip()
+    except EOFError:  # Ctrl+D: the user has nothing more to say
+        _print_lines([""])
+        return ""
+
+
+def _language_code(name: str) -> str:
+    """Return the code of a language that was named in English; others are checked with the plan."""
+    return find_language_code(name) or name
 
 
 def _choose_run(plan: Path, draft: Draft) -> str:
