@@ -100,7 +100,7 @@ def from_cuts(cuts: Iterable[Any]) -> Iterator[Utterance]:
 
 
 def _to_row(cut: Any) -> dict[str, Any]:
-    recording = getattr(cut, "recording", None)
+    recording: Any = getattr(cut, "recording", None)  # a cut that was mixed has none
     is_file = recording is not None and [source.type for source in recording.sources] == ["file"]
     # A recording with effects sounds differently from its file, which is all that a manifest names.
     if not is_file or recording.transforms:
