@@ -108,6 +108,7 @@ def init(options: argparse.Namespace) -> int:
     # As it is read again, and not as it was meant: a plan that does not load is a fault of ours.
     with quiet_corpora():
         forecast = make_forecast(load(options.plan), Path(run))
+    # One command and not a list: the first hour is lost between commands.
     next_command = _choose_next(options.plan, run, draft, forecast)
     if options.json:
         content = _to_json(survey, hearing, draft, options.plan, forecast, next_command)
@@ -180,6 +181,7 @@ def _language_code(name: str) -> str:
 
 def _choose_run(plan: Path, draft: Draft) -> str:
     """Return a folder for the run, from the working directory, that lies outside of the pool."""
+    # A name that tells several plans of one folder apart.
     wanted = Path("runs", plan.stem if plan.stem != "plan" else "mine")
     run = draft.place_outside(wanted)
     return wanted.as_posix() if run == wanted else Path(os.path.relpath(run)).as_posix()

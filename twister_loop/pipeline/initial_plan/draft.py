@@ -120,6 +120,7 @@ def draft_plan(
     groups = group_transcripts(recordings, sources)
     language, language_reason = _choose_language(groups, texts, hearing, wishes)
     preset, preset_reason = _choose_preset(recordings, hearing, wishes)
+    # Copies of transcribed recordings are transcribed too, under whatever name.
     transcribed = {recordings.first_twin(line.path) for line in iter_transcripts(sources)}
     own = [path for path in recordings.paths if recordings.first_twin(path) not in transcribed]
     unlabeled, remarks = _select_pool(recordings, own, language, preset)
@@ -208,6 +209,7 @@ def _choose_language(
     named = Counter[Language | None]()
     for group in groups:
         script = guess_language(line.text for line in group.transcripts[:200])
+        # None for transcripts that tell nothing: they are counted as well.
         named[group.language or script] += len(group.transcripts)
     # Where some transcripts name no language, those that do may be of another one.
     languages = [language for language, _ in named.most_common() if None not in named and language]
@@ -264,6 +266,7 @@ def _describe_pool(
     recordings: FolderRecordings, paths: Sequence[Path], lists: Path, language: Language | None
 ) -> Iterator[Speech]:
     """Yield the pool by the languages that folders name."""
+    # Each language is a corpus of its own, since a plan names languages by corpus.
     by_language: dict[Language | None, list[Path]] = {}
     for path in paths:
         _, named = describe_place(path.parent, recordings.folder)
@@ -314,6 +317,7 @@ def _choose_texts(
     """Return the text files in the language of the plan."""
     chosen = list[SentenceList]()
     for file in texts:
+        # Key terms are no sentences, and voices would read them out as a list.
         if terms_file and file.path.samefile(terms_file):
             continue
         folders = iter_names(file.path, recordings.folder, stem=True)

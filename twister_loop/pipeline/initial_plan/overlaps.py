@@ -39,6 +39,7 @@ def drop_overlaps(
             f"{hours:.0f} h were not searched for held-out speech: `twister run` does it before "
             "the first stage, and names what must go"
         ]  # fmt: skip
+    # Development first: of two sets that have the same, it is the one that nothing runs without.
     held_out = [*roles.development, *roles.test, *roles.retention]
     lines = [(number, line) for number, group in enumerate(held_out) for line in group.transcripts]
     clips = [_to_utterance(recordings, line) for _, line in lines]
@@ -60,6 +61,7 @@ def drop_overlaps(
     def untouched(line: Transcript) -> bool:
         return not index.find(_to_utterance(recordings, line))
 
+    # Human and replayed speech are never copied into a set, but may be cut from its recordings.
     training = sum(len(group.transcripts) for group in (*roles.human, *roles.replay))
     human, replay = _keep(roles.human, untouched), _keep(roles.replay, untouched)
     left = sum(len(group.transcripts) for group in (*human, *replay))

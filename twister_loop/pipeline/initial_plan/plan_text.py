@@ -121,6 +121,7 @@ def _write_data(draft: Draft, wishes: Wishes, folder: Path) -> Iterator[str]:
 
 
 def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) -> Iterator[str]:
+    # The number first, so that a reader can judge the choice before the options.
     if draft.preset != "plain":
         yield f"# The recipe for {RECIPES[draft.preset]}: {draft.preset_reason}."
     names = [status.model for status in at_hand]
@@ -183,6 +184,7 @@ def _corpora(key: str, corpora: Sequence[Speech], folder: Path, purpose: str) ->
         return
     utterances = sum(speech.utterances for speech in corpora)
     seconds = sum(speech.seconds for speech in corpora)
+    # Once for all corpora of the key, which mostly share it.
     reasons = sorted({speech.reason for speech in corpora if speech.reason})
     note = "; ".join([f"{utterances:,} recordings, {show_hours(seconds)}, {purpose}", *reasons])
     specs = [_spec(speech, folder) for speech in corpora]

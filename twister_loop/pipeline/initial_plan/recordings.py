@@ -110,6 +110,7 @@ def survey_recordings(folder: Path) -> FolderRecordings:
             f"{folder}: none of {len(listed)} files can be read as speech; the first one: {reason}"
         )
     paths = tuple(path for path in listed if path not in errors)
+    # Before roles are given, so that no copy gets another one than its original.
     twins = _find_twins(paths)
     durations = sorted(header.duration for header in headers.values())
     return FolderRecordings(
@@ -132,6 +133,7 @@ def survey_recordings(folder: Path) -> FolderRecordings:
             unreadable=dict(list(errors.items())[:3])
             and {show_name(path.name): reason for path, reason in list(errors.items())[:3]},
             unreadable_count=len(errors),
+            # By reason or by ending, whichever tells the user more.
             not_read={**walk.rejected.counts, **walk.unknown.counts},
         ),
     )

@@ -73,6 +73,7 @@ def group_transcripts(
         for transcript in source.transcripts
         for role, name, language in [_read_names(transcript, source, recordings.folder)]
     ]
+    # Copies count as one recording: a set and the pool must not have one each.
     claimed = set[tuple[Path, float]]()
     held_out = set[Path]()
     for _, number, role, name, language, transcript in sorted(placed, key=lambda row: row[:2]):
@@ -112,6 +113,7 @@ def assign_roles(
         # Speech that is meant for training is better spent on a set without which nothing runs.
         free, human = (human, []) if count_transcripts(human) else (test, human)
         test = [group for group in test if group not in free]
+    # What has no role is drawn from only for sets that are missing; people's own sets stay theirs.
     if free:
         drawn, rest = _divide(
             free, needs=[not development, not test], keep_most=not (has_unlabeled or human)
@@ -189,6 +191,7 @@ def _divide(
             members |= {(line.path, line.offset) for line in units[position]}
             position += 1
         sets.append(members)
+    # By recording again, since the stretches of one must not be on both sides.
     held_out = {path for members in sets for path, _ in members}
     drawn = [
         _select(groups, name, members) for name, members in zip(("dev", "test"), sets, strict=True)

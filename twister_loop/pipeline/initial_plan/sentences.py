@@ -89,6 +89,7 @@ def guess_script(texts: Iterable[str]) -> str | None:
     'LATIN'
     """
     letters = sum((scripts.count_scripts(text) for text in texts), Counter[str]())
+    # The most frequent one: a few foreign names do not change what a text is written in.
     return max(letters, key=lambda script: letters[script]) if letters else None
 
 

@@ -43,6 +43,7 @@ def count_voices(recordings: FolderRecordings) -> VoiceCount:
     embedding = import_module("twister_loop.audio.speaker_embedding")
     clustering = import_module("twister_loop.audio.speaker_clustering")
     limits = SpeakerClustering()
+    # What is shorter than this names nobody in a scan either.
     candidates = [
         path
         for path, header in recordings.headers.items()
@@ -53,6 +54,7 @@ def count_voices(recordings: FolderRecordings) -> VoiceCount:
     for clip in show_progress(clips, "comparing voices", len(clips)):
         embeddings += [embedding.embed(samples) for samples in _load(clip)]
     labels = clustering.cluster_speakers(
+        # Each clip as a recording of its own: nothing says which of them are of one person.
         ((vector[None], np.array([True]), None) for vector in embeddings),
         clustering.DistanceLimits(limits.distance, limits.of_means),
     )
