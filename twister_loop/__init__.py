@@ -23,6 +23,7 @@ from .reporting.summary import summarize
 
 __version__ = installed_version("twister-loop") or "0+unknown"  # not installed: run from its source
 
+# Each has a section in `docs/api.md`, and paths may be strings in all of them.
 __all__ = [
     "Manifest",
     "RunFolder",

@@ -6,6 +6,7 @@ Traceback (most recent call last):
 twister_loop.core.errors.ConfigError: runs/a: no run here; `twister run PLAN runs/a` begins one
 """
 
+# Apart from the rounds, since these are for people: they are recorded with a name.
 from .pipeline.approval import approve, refuse
 from .pipeline.rollback import roll_back
 

@@ -8,6 +8,7 @@
 missing.yaml: cannot read plan: there is no such file
 """
 
+# Names alone: whoever raises them inside of the package imports them from `core`.
 from .core.errors import (
     AudioError,
     AwaitingApproval,

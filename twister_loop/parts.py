@@ -14,6 +14,7 @@ A part is a frozen dataclass whose fields are the options that a plan may set.
 'too short'
 """
 
+# Base classes, and what their methods get: the parts themselves are named in plans, not imported.
 from .asr._base import BoundRecognizer, Recognizer, WeightsStatus
 from .audio.effects._base import Effect
 from .data.corpora._base import Corpus

@@ -5,6 +5,7 @@
 0.05
 """
 
+# Only what a function of the API returns or takes, so that the rest is free to change.
 from .core.types import (
     Checkpoint,
     ErrorCount,

@@ -206,6 +206,7 @@ def reproduce_run(options: argparse.Namespace) -> int:
     Every round is run from the plan that it stored. Exit code 1 if any file differs.
     """
     into = options.into or options.run.with_name(f"{options.run.name}.again")
+    # Both forms in one pass: lines appear round by round, and the document after the last.
     is_identical, repetitions = True, []
     for repetition in reproduce(options.run, into):
         repetitions.append(repetition)

@@ -115,6 +115,7 @@ def _print_facts(options: argparse.Namespace, removal: Removal, *, is_removed: b
     """Print with `--json` what was removed, or would be."""
     if not options.json:
         return
+    # Amounts, and no transcripts: the output may be logged, and is about what must not be kept.
     selection = removal.targets.selection
     print_json(
         {

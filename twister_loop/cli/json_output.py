@@ -31,6 +31,7 @@ def print_json(record: Any) -> None:
     stream = _document_stream.get() or sys.stdout
     # Not escaped to ASCII: names of sets and speakers may be in any script.
     stream.write(f"{json.dumps(schema.to_json_data(record), indent=2, ensure_ascii=False)}\n")
+    # Whoever reads may wait for it while this process still writes a page.
     stream.flush()
 
 

@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         user can correct, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Of the arguments as they came: after an error of the parser there are no options to ask.
     with only_json_on_stdout() if "--json" in arguments else nullcontext():
         return _run_command(arguments)
 

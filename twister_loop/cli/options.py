@@ -125,6 +125,7 @@ def list_schemas(name: str | None = None) -> dict[str, Any]:
 
 
 def _schema_of(options_class: type) -> dict[str, Any]:
+    # Pydantic does not read the strings below fields, which are what an editor shows.
     described = schema.json_schema(options_class)
     documentation = _read_documentation(options_class)
     for name, option in described.get("properties", {}).items():

@@ -37,7 +37,7 @@ def transcribe(options: argparse.Namespace) -> int:
     failures, documents = 0, []
     transcribed = transcribe_recordings(recognizer, recordings)
     for utterance, path in zip(transcribed, paths, strict=True):
-        documents.append(utterance)
+        documents.append(utterance)  # kept to the end, since they are printed as one document
         if utterance.error:
             failures += 1
             log.warning("%s is not transcribed: %s", utterance.audio_filepath, utterance.error)

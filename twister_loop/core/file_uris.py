@@ -17,6 +17,7 @@ def write_path(path: Path) -> str:
     >>> write_path(Path("/data/a.wav")), write_path(Path("/caf" + chr(0xDCE9) + ".wav"))
     ('/data/a.wav', 'file:///caf%E9.wav')
     """
+    # Rare, so the path of most files stays one that people can read and paste.
     try:
         str(path).encode()
     except UnicodeEncodeError:

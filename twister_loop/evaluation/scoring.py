@@ -119,9 +119,11 @@ def score(
     counts = {
         measure: [metrics.count_errors(*pair, measure) for pair in pairs] for measure in MEASURES
     }
+    # Errors of one speaker come together, so an interval of single utterances would be too narrow.
     unit, groups = metrics.choose_resampling_groups(utterances)
     draws = draw_by_unit(counts, groups, seed)
     rates = {}
+    # Counts of all utterances first: a mean of their rates would weight short ones like long ones.
     for measure in MEASURES:
         total = metrics.sum_counts(counts[measure])
         low, high = metrics.widest_interval_95(*(drawn[measure] for drawn in draws))
@@ -154,6 +156,7 @@ def _pair(references: Texts, hypotheses: Texts | None) -> list[Utterance]:
             for utterance in transcribed
             if not utterance.error
         }
+    # Nothing is left out silently: the rate of what happens to have a counterpart looks better.
     ids = {utterance.id for utterance in referenced}
     _refuse("have no text", [line.id for line in referenced if line.text is None], "references")
     _refuse("have no hypothesis", [name for name in ids if transcripts.get(name) is None])
@@ -163,6 +166,7 @@ def _pair(references: Texts, hypotheses: Texts | None) -> list[Utterance]:
 
 def _read_utterances(texts: Texts, side: str) -> list[Utterance]:
     """Return the texts of one side as utterances; those of a list are named by their numbers."""
+    # A single sentence is a likely slip, which the message of a missing manifest has to answer.
     if isinstance(texts, str | Path):
         texts = Manifest(Path(texts))
         if not texts.path.is_file():

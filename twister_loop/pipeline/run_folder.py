@@ -94,8 +94,7 @@ class RunFolder:
         Raises:
             ConfigError: The folder holds something else, or a run of another format.
         """
-        path = Path(path)
-        check_place(path)
+        check_place(path := Path(path))
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -111,8 +110,7 @@ class RunFolder:
         Raises:
             ConfigError: There is no run, or one of another format.
         """
-        path = Path(path)
-        if not (path / RUN_MARKER).is_file():
+        if not ((path := Path(path)) / RUN_MARKER).is_file():
             raise ConfigError(f"{path}: no run here; `twister run PLAN {path}` begins one")
         marker = read_json(path / RUN_MARKER)
         run_format = marker.get("format") if isinstance(marker, dict) else None

@@ -47,6 +47,7 @@ def transcribe(
     # Before the model, which takes seconds to load.
     listed = list_recordings([Path(path) for path in paths], language)
     spec = {"use": asr} if isinstance(asr, str) and asr else dict(asr or {})
+    # Outside of the generator, so that a wrong option is an error here and not at the first result.
     recognizer = load_recognizer(Path(run) if run is not None else None, spec)
     return transcribe_recordings(recognizer, listed)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def to_dataset(utterances: Iterable[Utterance]) -> Dataset:
     """Return a data set with a row for every utterance."""
     columns, rows = to_rows(utterances)
+    # By columns, because `from_list` takes the columns of the first row for all there are.
     by_column = {name: [row.get(name) for row in rows] for name in columns}
     dataset: Dataset = import_package("datasets", "datasets").Dataset.from_dict(by_column)
     return dataset

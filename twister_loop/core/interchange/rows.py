@@ -32,6 +32,7 @@ def to_rows(utterances: Iterable[Utterance]) -> tuple[list[str], list[dict[str, 
         The names of the columns, in the order of the fields of `Utterance`; and rows of strings,
         numbers, lists and dictionaries, without the fields that are None.
     """
+    # In memory as a whole: frames and data sets are.
     rows = list(map(to_row, utterances))
     defaults = to_row(Utterance(id=""))
     used = {name for row in rows for name, content in row.items() if content != defaults.get(name)}
@@ -40,6 +41,7 @@ def to_rows(utterances: Iterable[Utterance]) -> tuple[list[str], list[dict[str, 
 
 def to_row(utterance: Utterance) -> dict[str, Any]:
     """Return an utterance as plain data, without the fields that are None."""
+    # Without the path: escaped as text, a name that is not UTF-8 would be another one.
     row: dict[str, Any] = schema.to_json_data(replace(utterance, audio_filepath=TEXT_ONLY))
     del row["audio_filepath"], row["skip"]
     if utterance.audio_filepath != TEXT_ONLY:
