@@ -7,7 +7,8 @@ from typing import Any
 
 from tests import world as toy
 from twister_loop.pipeline.annotation.opening import AnnotationOptions, open_session
-from twister_loop.pipeline.annotation.session import ClipView, Session, Submission
+from twister_loop.pipeline.annotation.session import Session
+from twister_loop.pipeline.annotation.views import ClipView, Submission
 from twister_loop.pipeline.plan import Plan
 from twister_loop.pipeline.plan_reader import load
 

@@ -5,6 +5,7 @@ Examples:
   twister demo --toy                                the same on a toy language, in seconds
   twister init recordings/                          write a first plan for a folder
   twister check configs/ivr.yaml                    what a plan needs, before anything runs
+  twister annotate plan.yaml                        transcribe clips of the pool in a browser
   twister options whisper                           ranges and defaults of its options
   twister run configs/ivr.yaml runs/demo            run rounds until the plan's number is reached
   twister round configs/ivr.yaml runs/demo          finish the round in progress, or run one more
@@ -38,6 +39,7 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..core.errors import ConfigError
 from . import (
+    annotate,
     check,
     commands,
     demo,
@@ -123,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_arguments(add("demo", demo.demo))
     init.add_arguments(add("init", init.init))
     _add_check(add("check", check.check))
+    annotate.add_arguments(add("annotate", annotate.annotate))
     add("options", options.show_options).add_argument(
         "name", nargs="?", metavar="NAME", help="a part or a key of a plan"
     )

@@ -27,6 +27,7 @@ from ..evaluation.outcomes import (
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
+from .annotation.sources import check_champion_is_honest, collect_annotated
 from .default_voices import NOTE_KEY, check_same_voices
 from .disk import estimate_disk
 from .held_out_check import check_held_out_sets
@@ -107,6 +108,10 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     (scratch / "plan.yaml").write_text(plan.source, encoding="utf-8")
     _check_filters(plan)
     _check_engine(plan, run_folder)
+    if annotated := collect_annotated(plan):
+        check_champion_is_honest(plan, run_folder, annotated)
+        # Stored with the round, whose lists are read again later, when more may be annotated.
+        annotated.save(scratch / INPUTS)
     inputs = _list_inputs(plan, scratch)
     write_json(
         {

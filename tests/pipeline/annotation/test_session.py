@@ -10,7 +10,7 @@ from twister_loop.audio import io as audio
 from twister_loop.core.errors import AudioError, ConfigError
 from twister_loop.data.corpora.audiofolder import AudioFolder
 from twister_loop.pipeline.annotation.decisions import RECORD, StaleDecision, read_decisions
-from twister_loop.pipeline.annotation.session import Submission
+from twister_loop.pipeline.annotation.views import Submission
 
 
 def rows(folder: Path) -> dict[str, str]:

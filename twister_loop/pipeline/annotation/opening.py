@@ -16,11 +16,10 @@ from ...core.schema import suggest_name
 from ..approval import current_user
 from ..plan import Plan
 from ..run_folder import RunFolder, round_number
-from .decisions import read_decisions
+from .decisions import RECORD, read_decisions
 from .drawing import DrawnClips, check_outside_pool, draw_at_random, draw_by_doubt
 from .session import Session
 from .sources import (
-    RECORD,
     AnnotatedSet,
     collect_annotated,
     describe_rounds,

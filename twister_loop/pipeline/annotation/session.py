@@ -15,68 +15,20 @@ import numpy as np
 from ...audio import io as audio
 from ...core.errors import ConfigError
 from ...core.forgotten import DIGEST_LENGTH
-from ...core.types import Language, Seconds, Utterance
+from ...core.types import Language, Utterance
 from ...text.normalizers._base import Normalizer
 from .agreement import Agreement, measure_agreement
-from .decisions import ClipHistory, Decision, DecisionLog, Outcome
+from .decisions import ClipHistory, Decision, DecisionLog
 from .drawing import order_by_hash
 from .set_folder import clip_path, cut_clip, prepare_clip, write_set
 from .sources import AnnotatedSet
 from .suggestions import Suggester
+from .views import ClipView, Overview, Submission
 
 PEAKS = 160
 """Bars of the picture of a clip's loudness."""
 SECOND_SHARE = 1 / 3
 """Share of the clips that a second person transcribes, if no number is asked for."""
-
-
-@dataclass(frozen=True)
-class ClipView:
-    """A clip as the page shows it."""
-
-    id: str
-    revision: int
-    """Number of decisions that have been seen; a decision sends it back."""
-    duration: Seconds
-    peaks: tuple[int, ...]
-    """Loudness of equal parts of the clip, in percent of the loudest."""
-    lang: Language | None
-    text: str
-    """The person's own text, if there is one."""
-    outcome: Outcome | None
-    reason: str
-    source: str
-    """Name of the recording's file."""
-    rounds: tuple[int, ...]
-    """Rounds of the run that learned from its recording."""
-
-
-@dataclass(frozen=True)
-class Overview:
-    """How far the work is."""
-
-    done: int
-    """Usable clips, or of a second person all that are decided."""
-    wanted: int
-    seconds: Seconds
-    """Audio of these clips."""
-    unusable: int
-    later: int
-    can_undo: bool
-    disagreements: int
-    """Clips on which two people differ, and that are not settled."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """A decision as the page sends it."""
-
-    id: str
-    revision: int
-    outcome: Outcome
-    text: str = ""
-    reason: str = ""
-    suggestion: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 
 from ...asr._base import BoundRecognizer
+from ...core.errors import describe_fault
 from ...core.types import Utterance
+
+log = logging.getLogger(__name__)
 
 AHEAD = 8
 """Clips that are transcribed together: every call loads the model, which takes seconds."""
@@ -31,13 +35,27 @@ class Suggester:
 
         Clips that carry a pseudo-label have it as their suggestion. Raises EngineError.
         """
-        wanted = clips[0]
+        wanted, ahead = clips[0], clips[1 : 1 + AHEAD]
         if wanted.pred_text is not None:
             return wanted.pred_text
+        if wanted.id not in self._texts:
+            self._transcribe([wanted, *ahead])
+        # While the person listens, what comes next is transcribed.
+        missing = [clip for clip in ahead if clip.id not in self._texts]
+        if 2 * len(missing) > AHEAD and not self._lock.locked():
+            threading.Thread(target=self._transcribe_ahead, args=(missing,), daemon=True).start()
+        return self._texts[wanted.id]
+
+    def _transcribe_ahead(self, clips: Sequence[Utterance]) -> None:
+        try:
+            self._transcribe(clips)
+        # Whoever asks for these clips tries again, and is told.
+        except Exception as error:
+            log.warning("suggestions are late: %s", describe_fault(error))
+
+    def _transcribe(self, clips: Sequence[Utterance]) -> None:
         # One call at a time: two models at once may not fit into memory.
         with self._lock:
-            if wanted.id not in self._texts:
-                batch = [clip for clip in clips[:AHEAD] if clip.id not in self._texts]
-                for line in self._model.transcribe(batch):
-                    self._texts[line.id] = line.pred_text or ""
-            return self._texts[wanted.id]
+            batch = [clip for clip in clips if clip.id not in self._texts]
+            for line in self._model.transcribe(batch):
+                self._texts[line.id] = line.pred_text or ""

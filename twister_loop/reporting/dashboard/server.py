@@ -1,61 +1,31 @@
-"""A small server for a folder of runs: the only module that imports starlette and uvicorn.
+"""A small server for a folder of runs.
 
 It reads and never writes, and everything that it sends lies inside that folder, with links
-followed. On an address that other machines can reach it requires a token.
+followed.
 """
 
 from __future__ import annotations
 
 import gzip
-import ipaddress
 import json
-import logging
-import os
-import secrets
-import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
-import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import URL, MutableHeaders
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core import schema
-from ...core.errors import ConfigError, TwisterError, describe_fault
 from ..current_stage import find_current_stage
-from ..rendering import render
 from . import folder as runs_folder
 from . import page
 from .folder import MissingError, Runs
+from .web_server import check_token, listen, make_app, served_page, with_errors
 
-log = logging.getLogger(__name__)
-
-COOKIE = "twister_dashboard"
-"""Name of the cookie that holds the token."""
-TOKEN_VARIABLE = "TWISTER_DASHBOARD_TOKEN"
-"""Environment variable for the token; on a command line every user of the machine could see it."""
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-HEADERS = {
-    # Scripts only from files of this server. Plotly writes style attributes, and images as data.
-    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    # A run changes while it is watched.
-    "cache-control": "private, no-cache",
-    # A link that leads out of the page must not tell the token, which may be in the address.
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-"""Headers of every answer."""
 BUNDLES = {
     "run.js": page.SCRIPTS,
     "runs.js": ("base", "runs"),
@@ -78,23 +48,8 @@ def serve(folder: Path, host: str, port: int, token: str | None) -> None:
         ConfigError: There is no such folder, the address cannot be used, or other machines can
             reach it and there is no token.
     """
-    runs, token = Runs.open(folder), token or os.environ.get(TOKEN_VARIABLE)
-    if not token and not _is_loopback(host):
-        raise ConfigError(
-            f"{host}: other machines can reach this address; set an access token in "
-            f"{TOKEN_VARIABLE} or with --token"
-        )
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # Opened here and not by uvicorn, so that port 0 can be logged and errors can be caught.
-        listening = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:  # the latter for a port beyond 65535
-        raise ConfigError(f"{host}:{port}: cannot listen on this address: {error}") from error
-    address = f"[{host}]" if ":" in host else host
-    port = listening.getsockname()[1]
-    log.info("http://%s:%d/ serves %s; stop it with Ctrl+C", address, port, folder)
-    config = uvicorn.Config(create_app(runs, host, token), log_level="warning")
-    uvicorn.Server(config).run(sockets=[listening])
+    runs, token = Runs.open(folder), check_token(host, token)
+    listen(create_app(runs, host, token), host, port, str(folder))
 
 
 def create_app(runs: Runs, host: str = "127.0.0.1", token: str | None = None) -> Starlette:
@@ -105,16 +60,7 @@ def create_app(runs: Runs, host: str = "127.0.0.1", token: str | None = None) ->
         host: Address that the server listens on.
         token: Access token; None lets everybody in.
     """
-    # DNS rebinding: a foreign page could give its own name our address and then read our answers.
-    # With a token that is no danger, and the name under which others reach us is not known.
-    hosts = [*LOOPBACK_HOSTS, host] if _is_loopback(host) else ["*"]
-    return Starlette(
-        routes=Endpoints(runs).routes(),
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-            Middleware(TokenMiddleware, token=token),
-        ],
-    )
+    return make_app(Endpoints(runs).routes(), host, token)
 
 
 @dataclass(frozen=True)
@@ -139,22 +85,26 @@ class Endpoints:
             "/audio/{path:path}": self.audio,
             "/static/{name}": self.static,
         }
-        return [Route(path, _with_errors(endpoint)) for path, endpoint in endpoints.items()]
+        return [
+            Route(path, with_errors(endpoint, {MissingError: 404}))
+            for path, endpoint in endpoints.items()
+        ]
 
     def runs_page(self, request: Request) -> Response:
-        return _page("runs", "runs.js", source="/api/runs")
+        return served_page("runs", "runs.js", data_source="/api/runs")
 
     def run_page(self, request: Request) -> Response:
         name = request.path_params["name"]
         self.runs.run_folder(name)
         path = quote(name)
-        return _page(name, "run.js", source=f"/api/run/{path}", now=f"/api/now/{path}", plots=True)
+        source, now = f"/api/run/{path}", f"/api/now/{path}"
+        return served_page(name, "run.js", data_source=source, data_now=now, plots=True)
 
     def compare_page(self, request: Request) -> Response:
-        return _page("compare", "compare.js", source="/api/compare", plots=True)
+        return served_page("compare", "compare.js", data_source="/api/compare", plots=True)
 
     def browse_page(self, request: Request) -> Response:
-        return _page("browse", "browse.js", source="/api/lines")
+        return served_page("browse", "browse.js", data_source="/api/lines")
 
     def list_runs(self, request: Request) -> Response:
         described = []
@@ -205,107 +155,6 @@ class Endpoints:
         name = request.path_params["name"]
         media_type = "text/css" if name.endswith(".css") else "text/javascript"
         return _compressed(request, _static_file(name), media_type)
-
-
-def _with_errors(endpoint: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
-        try:
-            return endpoint(request)
-        except TwisterError as error:
-            status = 404 if isinstance(error, MissingError) else 400
-            # Plain text: the message may contain a part of the address.
-            return Response(str(error), status, media_type="text/plain")
-        # A name may be too long for the file system, and files of a run damaged in any way.
-        except Exception as error:
-            reason = describe_fault(error)
-            log.warning("%s: cannot be answered (%s)", request.url.path[:200], reason)
-            return Response(f"cannot be read ({reason})", 400, media_type="text/plain")
-
-    return answer
-
-
-class TokenMiddleware:
-    """Middleware that requires the token, if there is one, and adds `HEADERS` to every answer."""
-
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self.app, self.token = app, token
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, content in HEADERS.items():
-                    headers.setdefault(name, content)
-            await send(message)
-
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        answer: ASGIApp = self.app
-        request = Request(scope, receive)
-        if self.token and not self._has_token(request):
-            answer = await self._ask_for_token(request)
-        await answer(scope, receive, send_with_headers)
-
-    def _has_token(self, request: Request) -> bool:
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return any(map(self._is_token, (request.cookies.get(COOKIE, ""), bearer)))
-
-    def _is_token(self, text: str) -> bool:
-        # A comparison that ends at the first difference would tell how much of a guess is right.
-        return secrets.compare_digest(text.encode(), (self.token or "").encode())
-
-    async def _ask_for_token(self, request: Request) -> Response:
-        """Return a form that asks for the token, or set the cookie if the token has come.
-
-        The token comes from the form, or in the address of a link (`?token=...`).
-        """
-        token = request.query_params.get("token", "")
-        if request.method == "POST":
-            form = parse_qs((await request.body()).decode("utf-8", "replace"))
-            token = form.get("token", [""])[0]
-        if not self._is_token(token):
-            text = render("token.html", title="token", style=page.read_static("page.css"))
-            return HTMLResponse(text, 401)
-        # Redirect, so that the token does not stay in the address bar and in the history.
-        url = URL(scope=request.scope).remove_query_params("token")
-        path = f"/{url.path.lstrip('/')}"  # `//evil.example/` would lead to another host
-        redirect = RedirectResponse(f"{path}?{url.query}" if url.query else path, 303)
-        redirect.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-        return redirect
-
-
-def _is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address.
-
-    >>> _is_loopback("127.0.0.1"), _is_loopback("0.0.0.0"), _is_loopback("example.org")
-    (True, False, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _page(
-    title: str, script: str, *, source: str, now: str | None = None, plots: bool = False
-) -> Response:
-    """Return an HTML page that draws itself.
-
-    Args:
-        title: Title of the page.
-        script: Name of a bundle of scripts.
-        source: Address of the page's data.
-        now: Address of the progress of the run's current stage.
-        plots: Whether the page needs the plot library.
-    """
-    attributes = {"data-source": source, "data-now": now}
-    text = render(
-        "served.html", title=title, script=script, plots=plots, body_attributes=attributes
-    )
-    return HTMLResponse(text)
 
 
 def _json(text: str) -> Response:
