@@ -13,14 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from ...audio import io as audio
 from ...audio.decoding import identify
 from ...core.errors import AudioError, ConfigError
 from ...core.progress import show_progress
-from ...core.types import Hertz, Seconds
+from ...core.types import Seconds
 from ...data.corpora._walk import ARCHIVES, FolderWalk, show_name
 
+K = TypeVar("K", str, int)
 HEADER_SECONDS: Seconds = 10.0
 """Time after which no more headers are read."""
 DUPLICATE_SECONDS: Seconds = 10.0
@@ -35,7 +37,7 @@ class Header:
     """What the header of a recording says."""
 
     duration: Seconds
-    rate: Hertz
+    rate: int
     channels: int
 
 
@@ -130,8 +132,9 @@ def survey_recordings(folder: Path) -> FolderRecordings:
             median=median(durations),
             longest=durations[-1],
             duplicates=len(twins),
-            unreadable=dict(list(errors.items())[:3])
-            and {show_name(path.name): reason for path, reason in list(errors.items())[:3]},
+            unreadable={
+                show_name(path.name): reason for path, reason in list(errors.items())[:MAX_EXAMPLES]
+            },
             unreadable_count=len(errors),
             # By reason or by ending, whichever tells the user more.
             not_read={**walk.rejected.counts, **walk.unknown.counts},
@@ -206,7 +209,8 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _count(kinds: Iterable[object]) -> dict[object, int]:
+def _count(kinds: Iterable[K]) -> dict[K, int]:
+    """Return how often each kind occurs, the most frequent first."""
     return dict(Counter(kinds).most_common())
 
 
