@@ -246,3 +246,11 @@ def test_nothing_is_overwritten(folder: Path) -> None:
         check_places(folder.parent / "plan.yaml", folder.parent / "plan-lists")
     with pytest.raises(FileExistsError):
         write_first_plan(folder.parent / "plan.yaml", "", first)
+
+
+def test_an_odd_number_of_transcripts_leaves_none_over(folder: Path) -> None:
+    record(folder / "read", names(49))
+    transcribe(folder / "read", names(49))
+    first = draft(folder)
+    assert (first.development["dev"].utterances, first.test["test"].utterances) == (24, 25)
+    assert not first.human

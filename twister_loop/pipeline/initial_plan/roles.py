@@ -185,9 +185,12 @@ def _divide(
     # Whole speakers or recordings at a time, so a set may get a few more than it needs.
     units = _draw_units(transcripts)
     sets, position = list[set[tuple[Path, float]]](), 0
-    for is_needed in needs:
+    takes_all = not keep_most and len(transcripts) <= sum(needs) * MAX_HELD_OUT
+    for number, is_needed in enumerate(needs):
         members = set[tuple[Path, float]]()
-        while is_needed and len(members) < size and position < len(units):
+        # The last set takes the odd ones too: they are too few to be trained on.
+        wants_rest = takes_all and not any(needs[number + 1 :])
+        while is_needed and position < len(units) and (wants_rest or len(members) < size):
             members |= {(line.path, line.offset) for line in units[position]}
             position += 1
         sets.append(members)
