@@ -20,8 +20,8 @@ from twister_loop.reporting.dashboard import print_summary
 from twister_loop.reporting.summary import Summary, summarize
 
 COMMANDS = (
-    "demo init check options run round retrain up deploy watch evaluate approve refuse rollback "
-    "status report dashboard "
+    "demo init check annotate options run round retrain up deploy watch evaluate approve refuse "
+    "rollback status report dashboard "
     "compare study transcribe export reproduce forget corpus new doctor"
 ).split()
 

@@ -24,7 +24,7 @@ const alerts = el("div", {role: "alert"});
 const stage = el("div");
 
 const keyed = (label, key, attributes) => el("button.control", {type: "button", ...attributes},
-  el("span", {}, label), key ? el("kbd", {}, key) : null);
+  el("span", {}, label), key ? el("kbd", {"aria-hidden": "true"}, key) : null);
 
 // The work on one clip. Elements are made once, so that the keyboard's place is never lost.
 const title = el(".head");
