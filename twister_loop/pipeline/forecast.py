@@ -16,11 +16,12 @@ from pathlib import Path
 
 from ..asr._base import WeightsStatus
 from ..audio import io as audio
-from ..core.artifacts import JsonRecord
-from ..core.errors import AudioError, TwisterError
+from ..core.artifacts import RUN_MARKER, JsonRecord
+from ..core.errors import AudioError, LeakError, TwisterError
 from ..core.types import Checkpoint, Utterance
 from ..evaluation.evidence import SetSize
 from ..evaluation.outcomes import find_set_hidden_from_gates
+from .annotation.sources import check_champion_is_honest, collect_annotated
 from .data_amounts import (
     LISTING_SECONDS,
     SET_LISTING_SECONDS,
@@ -281,6 +282,12 @@ def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
         yield f"{run}: {blocking} is a file, so no folder can lie in it; name another one"
     elif not inside.exists() and not os.access(_existing_parent(inside), os.W_OK):
         yield f"{run}: no folder can be made in {_existing_parent(inside)}"
+    elif (inside / RUN_MARKER).is_file():
+        # A round would be refused only after its lists were made.
+        try:
+            check_champion_is_honest(plan, RunFolder(run), collect_annotated(plan))
+        except LeakError as leak:
+            yield str(leak)
     elif inside.is_dir() and not is_run_or_empty(run):
         yield f"{run}: not a run, and not empty; name another folder"
 

@@ -10,6 +10,7 @@ from twister_loop.core.errors import LeakError
 from twister_loop.core.forgotten import DIGEST_LENGTH
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
+from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.pipeline.loop import evaluate, next_round, retrain
 from twister_loop.pipeline.plan import Plan
 from twister_loop.pipeline.plan_schema import NewAudioOptions
@@ -73,7 +74,10 @@ def test_a_champion_is_not_judged_on_recordings_that_it_learned_from(
         with pytest.raises(LeakError, match=message) as refusal:
             judge(plan, run)
         assert f"twister rollback {run} 0" in str(refusal.value)
+    [problem] = [line for line in make_forecast(plan, run).problems if "rollback" in line]
+    assert problem == str(refusal.value), "a check tells it before lists are made"
     roll_back(run, 0)
+    assert not any("rollback" in line for line in make_forecast(plan, run).problems)
     assert next_round(plan, run).number == 2
 
 
