@@ -1,6 +1,7 @@
 """Clips are drawn by content: the same every time, from as many recordings as possible."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def test_every_recording_gives_one_clip_before_any_gives_a_second(
     monkeypatch.setattr(drawing, "_cut", cut_in_three)
     clips = begin(build_plan(tmp_path), count=8).clips
     recordings = [clip.id[:DIGEST_LENGTH] for clip in clips]
-    distinct = len(set(recordings))
-    assert len(set(recordings[:distinct])) == distinct == len(recordings) / 3
+    turns = Counter(recordings[:8])
+    assert max(turns.values()) - min(turns.values()) <= 1
+    # What replaces unusable clips comes last, so that its recordings need not leave the pool.
+    assert not set(recordings[-3:]) & turns.keys()
     # 28 recordings hold enough clips in fewer: the others are not touched.
-    assert distinct < len(MORE)
+    assert len(clips) >= 16 and len(set(recordings)) < len(MORE) / 2
 
 
 def test_a_second_set_takes_other_recordings_also_for_training(tmp_path: Path) -> None:

@@ -40,8 +40,10 @@ class DrawnClips:
     clips: tuple[Utterance, ...]
     pool: Seconds = 0.0
     """Audio of the pool that clips could be drawn from."""
-    recordings: Seconds = 0.0
-    """Audio of the recordings of the first clips, as many as were asked for."""
+    recordings: int = 0
+    """Recordings of the first clips, as many as were asked for."""
+    duration: Seconds = 0.0
+    """Audio of these recordings."""
 
 
 def draw_at_random(
@@ -82,30 +84,28 @@ def draw_at_random(
     )
     pool = sum(recording.duration for recording in recordings)
     parts = AnnotatedSpeech(human=annotated.human)  # which are transcribed, so not drawn again
-    chosen = list[list[Utterance]]()
+    chosen, spare = list[list[Utterance]](), list[list[Utterance]]()
     searched, cut_count = 0.0, 0
     for recording in show_progress(recordings, "drawing recordings"):
         limit = min(LARGEST_SHARE * pool, LONGEST_SEARCH)
         enough = len(chosen) >= 2 * count or searched + recording.duration > limit
-        # Twice as many, because some will be unusable.
+        # Twice as many, because some will be unusable. What is only there to replace them comes
+        # last, so that its recordings stay in the pool if nothing has to be replaced.
         if chosen and cut_count >= 2 * count and enough:
             break
+        is_spare = bool(chosen) and cut_count >= count and enough
         searched += recording.duration
         if cuts := [cut for cut in _cut(plan.scan, recording) if not parts.reject(cut).rejected_by]:
-            chosen.append(sorted(cuts, key=lambda cut: _draw(plan.seed, place, cut.id)))
+            cuts.sort(key=lambda cut: _draw(plan.seed, place, cut.id))
+            (spare if is_spare else chosen).append(cuts)
             cut_count += len(cuts)
-    # One clip of each recording, then a second one: as many voices as there are.
-    clips = [
-        cuts[turn]
-        for turn in range(max(map(len, chosen), default=0))
-        for cuts in chosen
-        if turn < len(cuts)
-    ]
+    clips = [*_take_turns(chosen), *_take_turns(spare)]
     if not clips:
         raise ConfigError(f"{plan.path}: no recording of the pool has a clip with speech in it")
     wanted = {clip.id[:DIGEST_LENGTH] for clip in clips[:count]}
     durations = {recording.id[:DIGEST_LENGTH]: recording.duration for recording in recordings}
-    return DrawnClips(tuple(clips), pool, sum(durations[digest] for digest in wanted))
+    duration = sum(durations[digest] for digest in wanted)
+    return DrawnClips(tuple(clips), pool, len(wanted), duration)
 
 
 def draw_by_doubt(
@@ -180,6 +180,12 @@ def _cut(options: ScanOptions, recording: Utterance) -> Sequence[Utterance]:
             "pip install 'twister-loop[whisper]'"
         ) from cause
     return [replace(cut, text=None) for cut in cuts if not cut.rejected_by]
+
+
+def _take_turns(cuts_by_recording: Sequence[Sequence[Utterance]]) -> list[Utterance]:
+    """Return one clip of each recording, then a second one: as many voices as there are."""
+    turns = range(max(map(len, cuts_by_recording), default=0))
+    return [cuts[turn] for turn in turns for cuts in cuts_by_recording if turn < len(cuts)]
 
 
 def _draw(*names: object) -> str:

@@ -124,7 +124,8 @@ def describe_start(session: Session, drawn: DrawnClips, run: Path | None) -> Ite
     if target.kind and drawn.pool:
         yield (
             "a recording leaves the pool when a clip of it is accepted: "
-            f"{drawn.recordings / 60:.1f} of {drawn.pool / 60:.1f} min, if all are"
+            f"{drawn.recordings} recordings, {drawn.duration / 60:.1f} of {drawn.pool / 60:.1f} "
+            "min, if all are"
         )
     if session.learned and run:
         recordings = set[str]().union(*session.learned.values())
