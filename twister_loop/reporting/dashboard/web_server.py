@@ -85,7 +85,8 @@ def listen(app: Starlette, host: str, port: int, description: str) -> None:
     address = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     log.info("http://%s:%d/ serves %s; stop it with Ctrl+C", address, port, description)
-    config = uvicorn.Config(app, log_level="warning")
+    # Nothing is done at start and end, and a second Ctrl+C would break that off with a traceback.
+    config = uvicorn.Config(app, log_level="warning", lifespan="off")
     uvicorn.Server(config).run(sockets=[listening])
 
 
