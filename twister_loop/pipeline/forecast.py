@@ -285,7 +285,7 @@ def _find_run_problems(plan: Plan, run: Path) -> Iterator[str]:
     elif (inside / RUN_MARKER).is_file():
         # A round would be refused only after its lists were made.
         try:
-            check_champion_is_honest(plan, RunFolder(run), collect_annotated(plan))
+            check_champion_is_honest(plan, RunFolder(run), collect_annotated(plan).held_out)
         except LeakError as leak:
             yield str(leak)
     elif inside.is_dir() and not is_run_or_empty(run):

@@ -16,7 +16,11 @@ from ..core.errors import AwaitingApproval, NothingNew
 from ..core.forgotten import check_nothing_half_removed
 from ..core.scratch import full_disk_as_space_error
 from ..core.types import Report
-from .annotation.sources import check_champion_is_honest, collect_annotated
+from .annotation.sources import (
+    check_champion_is_honest,
+    collect_annotated,
+    find_moved_recordings,
+)
 from .decoder_steps import choose_checker, choose_labeler
 from .edited_files import edits_explained
 from .held_out_check import check_held_out_sets
@@ -97,9 +101,7 @@ def run_in_process(stage: Callable[P, R], /) -> Callable[P, R]:
     return stage
 
 
-def refine(
-    plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process
-) -> Iterator[Round]:
+def refine(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_process) -> Iterator[Round]:
     """Run rounds until `plan.rounds` are finished, and yield each, finished ones included.
 
     Stops early, with a warning in the log, if there is nothing new to train on or if a candidate
@@ -165,6 +167,7 @@ def evaluate(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_proces
 
     Raises:
         ConfigError: A held-out set cannot be used.
+        LeakError: The champion has learned from recordings of one.
     """
     run_folder = RunFolder.read(run)
     with run_folder.locked():
@@ -172,7 +175,8 @@ def evaluate(plan: Plan, run: Path | str, run_stage: StageRunner = run_in_proces
         folder = run_folder.next_evaluation()
         sets = list_held_out_sets(plan, folder)
         check_held_out_sets(plan, sets)
-        check_champion_is_honest(plan, run_folder, collect_annotated(plan))
+        moved = find_moved_recordings(sets, run_folder)
+        check_champion_is_honest(plan, run_folder, {**moved, **collect_annotated(plan).held_out})
         with edits_explained(plan.path, run_folder.path):
             return evaluate_or_reuse(
                 plan=plan,

@@ -27,7 +27,11 @@ from ..evaluation.outcomes import (
     find_set_hidden_from_gates,
     get_early_stopping_speech,
 )
-from .annotation.sources import check_champion_is_honest, collect_annotated
+from .annotation.sources import (
+    check_champion_is_honest,
+    collect_annotated,
+    find_moved_recordings,
+)
 from .default_voices import NOTE_KEY, check_same_voices
 from .disk import estimate_disk
 from .held_out_check import check_held_out_sets
@@ -82,7 +86,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
 
     Raises:
         StaleError: The round in progress was begun with another plan.
-        LeakError: Held-out speech is in the training data.
+        LeakError: Held-out speech is in the training data, or the champion has learned from it.
         NothingNew: An earlier round was begun from the same champion, plan and lists.
         AwaitingApproval: The last candidate awaits a person's approval.
         SpaceError: The disk has not enough room for the round.
@@ -109,7 +113,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
     _check_filters(plan)
     _check_engine(plan, run_folder)
     if annotated := collect_annotated(plan):
-        check_champion_is_honest(plan, run_folder, annotated)
+        check_champion_is_honest(plan, run_folder, annotated.held_out)
         # Stored with the round, whose lists are read again later, when more may be annotated.
         annotated.save(scratch / INPUTS)
     inputs = _list_inputs(plan, scratch)
@@ -139,6 +143,9 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
             sets=inputs.sets,
         )
         protection.save(scratch / INPUTS)
+        # Only known by now: sets that were annotated were checked above.
+        moved = find_moved_recordings(inputs.sets, run_folder)
+        check_champion_is_honest(plan, run_folder, moved)
         check_something_new(run_folder, scratch, plan.pseudo_filters)
         _check_space(plan, run_folder, inputs)
         _log_warnings(plan, run_folder, inputs)

@@ -13,6 +13,7 @@ from twister_loop.core.tallies import Funnel
 from twister_loop.pipeline.forecast import make_forecast
 from twister_loop.pipeline.loop import evaluate, next_round, retrain
 from twister_loop.pipeline.plan import Plan
+from twister_loop.pipeline.plan_reader import load
 from twister_loop.pipeline.plan_schema import NewAudioOptions
 from twister_loop.pipeline.rollback import roll_back
 
@@ -89,3 +90,24 @@ def test_rounds_after_the_set_was_made_go_on(tmp_path: Path) -> None:
     assert more.overview().done == 5
     changed = replace(plan, seed=plan.seed + 1)
     assert next_round(changed, run).number == 2
+
+
+def test_a_champion_is_not_judged_on_recordings_that_were_moved_by_hand(tmp_path: Path) -> None:
+    before, run = build_plan(tmp_path, development={"dev": "data/development"}), tmp_path / "run"
+    first = next_round(before, run)
+    assert first.verdict.accepted
+    learned = recordings_in(first.folder / "filtered_labels")
+    clips = [line for line in Manifest(first.folder / "pool") if line.id[:DIGEST_LENGTH] in learned]
+    moved, rows = tmp_path / "data" / "moved", ["file_name,text"]
+    moved.mkdir()
+    for number, clip in enumerate(clips[:3]):
+        clip.audio_filepath.rename(moved / f"{number}.wav")
+        rows.append(f"{number}.wav,a e")
+    (moved / "metadata.csv").write_text("\n".join(rows) + "\n")
+    sets = {"dev": "data/development", "moved": "data/moved"}
+    after = load(before.path, {"development": sets})
+    for judge in (next_round, evaluate):
+        with pytest.raises(LeakError, match=r"development\.moved: round 1 of .* trained on 3 of"):
+            judge(after, run)
+    roll_back(run, 0)
+    assert evaluate(after, run).score("moved").utterances == 3

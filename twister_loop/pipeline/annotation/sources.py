@@ -1,12 +1,13 @@
-"""Recordings that annotated sets took from the pool, and the champions that learned from them."""
+"""Recordings that held-out sets took from the pool, and the champions that learned from them."""
 
 from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from ...core.annotated import AnnotatedSpeech
 from ...core.errors import LeakError
@@ -14,9 +15,10 @@ from ...core.forgotten import DIGEST_LENGTH, Span
 from ...core.manifest import Manifest
 from ...core.types import SetKind
 from ...data.corpora._base import Corpus
+from ...evaluation.outcomes import HeldOutSet
 from ..plan import Plan
 from ..run_folder import RunFolder, is_approved, is_finished, round_number
-from ..stage_table import FILTERED_LABELS, MIXTURE
+from ..stage_table import FILTERED_LABELS, INPUTS, MIXTURE
 from .decisions import RECORD, group_by_clip, read_decisions
 
 SUBFOLDER = "annotated"
@@ -110,16 +112,55 @@ def find_rounds_that_learned(
     return learned
 
 
-def check_champion_is_honest(plan: Plan, run_folder: RunFolder, annotated: AnnotatedSpeech) -> None:
-    """Check that the champion has not learned from recordings of an annotated held-out set.
+def find_moved_recordings(
+    sets: Mapping[str, HeldOutSet], run_folder: RunFolder
+) -> Mapping[str, str]:
+    """Return the recordings of held-out sets that the last round did not have there.
+
+    They may have been moved from the pool to a set by hand.
+
+    Args:
+        sets: Held-out sets by name.
+        run_folder: The run.
+
+    Returns:
+        Place of the set, such as `development.calls`, by the digest of a recording.
+    """
+    # Only these, since the training data of all rounds are searched for them.
+    last_round = run_folder.standing_rounds[-1:]
+    measured = {
+        utterance.id
+        for folder in last_round
+        for kind in get_args(SetKind)
+        for path in (folder / INPUTS / kind).glob("*/manifest.jsonl")
+        for utterance in Manifest(path.parent)
+    }
+    return {
+        utterance.id[:DIGEST_LENGTH]: f"{held_out.kind}.{name}"
+        for name, held_out in sets.items()
+        if last_round
+        for utterance in held_out.speech
+        if utterance.id not in measured
+    }
+
+
+def check_champion_is_honest(
+    plan: Plan, run_folder: RunFolder, held_out: Mapping[str, str]
+) -> None:
+    """Check that the champion has not learned from recordings that are held out now.
 
     It would look better on them than on speech that is new to it, and a candidate without them
     would lose against it.
 
+    Args:
+        plan: The plan.
+        run_folder: The run.
+        held_out: Place of the held-out set by the digest of a recording.
+
     Raises:
         LeakError: It has; names the set, the rounds, and where to go back to.
     """
-    learned = find_rounds_that_learned(run_folder, annotated.held_out)
+    learned = find_rounds_that_learned(run_folder, held_out)
     standing = run_folder.standing_rounds
     accepted = [folder for folder in standing if is_approved(folder)]
     # A refused candidate is gone, but a voice of its round goes on to learn in the next one.
@@ -129,7 +170,7 @@ def check_champion_is_honest(plan: Plan, run_folder: RunFolder, annotated: Annot
     if not affected:
         return
     recordings = set[str]().union(*(learned[number] for number in affected))
-    places = sorted({annotated.held_out[digest] for digest in recordings})
+    places = sorted({held_out[digest] for digest in recordings})
     clean = max((n for n in map(round_number, accepted) if n < affected[0]), default=0)
     run = shlex.quote(str(run_folder.path))
     remedy = f"begin a new run: `twister run {shlex.quote(str(plan.path))} NEW_RUN`"
@@ -137,7 +178,7 @@ def check_champion_is_honest(plan: Plan, run_folder: RunFolder, annotated: Annot
         remedy += f"; or go back to a champion without them: `twister rollback {run} {clean}`"
     raise LeakError(
         f"{', '.join(places)}: {describe_rounds(affected)} of {run_folder.path} trained on "
-        f"{len(recordings)} of its recordings before they were annotated, so the set cannot judge "
+        f"{len(recordings)} of its recordings before they were held out, so the set cannot judge "
         f"what came of {'it' if len(affected) == 1 else 'them'}; {remedy}"
     )
 
