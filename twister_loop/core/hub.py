@@ -14,7 +14,7 @@ from .types import Seconds
 # imported where it is needed.
 
 HUB_TIMEOUT: Seconds = 5.0
-"""Timeout of the hub's first answer to a download: where it is blocked, packages take over soon."""
+"""Timeout of the hub's first answer to a download: where it is blocked, the error comes soon."""
 QUESTION_TIMEOUT: Seconds = 3.0
 """Timeout of a question before a round, asked once in a process where there is no network."""
 

@@ -42,8 +42,8 @@ def locate_weights(model: str) -> Checkpoint:
     """Return the checkpoint of `model`, downloaded or converted if necessary.
 
     Args:
-        model: a folder, or a name on the hub. For openai/whisper-base, Python packages are tried
-            if the hub cannot be reached.
+        model: a folder, or a name on the hub. Weights of openai/whisper-base are taken from Python
+            packages, if these are installed and the hub's cache does not have it.
 
     Raises:
         ConfigError: the weights are not found; the message lists the remedies.
@@ -52,6 +52,12 @@ def locate_weights(model: str) -> Checkpoint:
     if folder.is_dir():
         # Absolute, since processes of other working directories read the checkpoint.
         return _checkpoint(folder.absolute(), f"the folder {folder}")
+    # Before the hub: who installed the packages has downloaded the same weights already. After its
+    # cache, so that a run which began with that goes on.
+    if model == PACKAGED and not _find_in_hub_cache(model) and (packaged := _convert_packages()):
+        source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
+        log.info("using weights of %s from %s", model, source)
+        return _checkpoint(packaged, source)
     # The hub's client takes most of a second to import, and a folder needs none.
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -59,13 +65,7 @@ def locate_weights(model: str) -> Checkpoint:
         return _checkpoint(_download(model), f"the hub, {model}")
     except (HfHubHTTPError, HFValidationError, OSError) as cause:
         # The first line says what happened; the others are advice for users of the hub alone.
-        reason = first_line(cause)
-        packaged_folder = _convert_packages() if model == PACKAGED else None
-        if packaged_folder is None:
-            raise ConfigError(_describe_remedies(model, reason)) from cause
-    source = f"the packages {' and '.join(PACKAGES)} {PACKAGE_VERSION}"
-    log.info("using weights from %s: %s is not available on the hub (%s)", source, model, reason)
-    return _checkpoint(packaged_folder, source)
+        raise ConfigError(_describe_remedies(model, first_line(cause))) from cause
 
 
 def _convert_packages() -> Path | None:
