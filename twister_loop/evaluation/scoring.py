@@ -71,10 +71,11 @@ class TextScore:
 
     def __str__(self) -> str:
         rate = self.fitting
+        utterances = "1 utterance" if self.utterances == 1 else f"{self.utterances} utterances"
         return (
             f"{ABBREVIATIONS[self.measure]} {100 * rate.rate:.2f} % (95 % interval "
             f"{100 * rate.low:.2f} to {100 * rate.high:.2f}), {rate.count.errors} of "
-            f"{rate.count.length} {UNITS[self.measure]} wrong in {self.utterances} utterances"
+            f"{rate.count.length} {UNITS[self.measure]} wrong in {utterances}"
         )
 
 
