@@ -261,3 +261,20 @@ def test_a_conversation_is_cut_where_the_speaker_changes_and_the_music_stays_out
         assert len(speakers) == 1 and cut.voices == 1
     assert len({cut.voice for cut in cuts}) == 2
     assert any(gap.start < music_start + 0.5 and gap.end > music_start + 7.5 for gap in gaps)
+
+
+def test_voices_that_say_a_sentence_each_in_turns_are_told_apart() -> None:
+    # Of successive windows most are of two voices then, and only those of one sentence are not.
+    sentences = [(4.0 * number, 4.0 * number + 3.4) for number in range(24)]
+    spans = [
+        (*span, number)
+        for number, sentence in enumerate(sentences)
+        for span in voice_tracking.place_windows(*sentence)
+    ]
+    embeddings = [embed(number % 3, seed, 1.0) for seed, (_, _, number) in enumerate(spans)]
+    starts, ends, stretch = map(np.array, zip(*spans, strict=True))
+    windows = Windows(starts, ends, stretch, np.stack(embeddings))
+    similarities = voice_tracking.compare_voices(windows)
+    voices = voice_tracking.assign_voices(windows, similarities)
+    pairs = set(zip(voices.tolist(), (stretch % 3).tolist(), strict=True))
+    assert len(pairs) == 3, "every speaker has a voice, and no voice two speakers"

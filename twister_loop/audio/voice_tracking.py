@@ -19,6 +19,8 @@ WINDOW_STEP: Seconds = 0.4
 """Time between the starts of windows within one stretch of speech."""
 DISTANCE_TO_SPREAD = 1.35
 """Mean distance between the windows of two voices, as a multiple of `measure_spread`."""
+MIN_UNBROKEN = 8
+"""Fewest pairs of windows without a pause between them that tell how far a voice is from itself."""
 MEAN_DISTANCES = 0.3, 0.42
 """Least and greatest limit of that distance. Windows of one of four people on the telephone are
 0.14 to 0.35 apart (5 and 95 %), those of two of them 0.29 to 0.56. Lively voices are further apart,
@@ -107,19 +109,22 @@ def compare_voices(windows: Windows) -> Similarities:
 
 
 def measure_spread(windows: Windows, is_reliable: NDArray[np.bool_]) -> float:
-    """Return how far windows of one voice are apart: the first quartile of successive ones.
+    """Return how far windows of one voice are apart: the median of those without a pause between.
 
-    Most speakers go on for more than a window, so that many successive windows are of one voice.
-    Overlapping windows share speech and are nearer, so each is compared with the next that begins
-    after its end.
+    A voice seldom changes without a pause. Overlapping windows share speech and are nearer, so each
+    is compared with the next that begins after its end. Where speech is too short for that, it is
+    the first quartile of all successive windows, of which some are of one voice.
     """
     starts, ends = windows.starts[is_reliable], windows.ends[is_reliable]
-    embeddings = windows.embeddings[is_reliable]
+    embeddings, stretch = windows.embeddings[is_reliable], windows.stretch[is_reliable]
     following = np.searchsorted(starts, ends)
     has_one = following < len(starts)
     if not has_one.any():
         return 0.0
     cosines = (embeddings[has_one] * embeddings[following[has_one]]).sum(axis=1)
+    is_unbroken = stretch[has_one] == stretch[following[has_one]]
+    if is_unbroken.sum() >= MIN_UNBROKEN:
+        return round(float(np.median(1 - cosines[is_unbroken])), 3)
     return round(float(np.quantile(1 - cosines, 0.25)), 3)
 
 
