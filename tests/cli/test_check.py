@@ -231,3 +231,13 @@ def test_a_set_with_few_utterances_names_the_command_that_adds_some(
     assert "--set dev`, or lower that" in lines[0] and "--set test`" in lines[1]
     # A retention set is of a language that the pool does not have.
     assert "add some, or lower that" in lines[2]
+
+
+def test_of_a_set_that_is_still_to_be_transcribed_no_gate_says_anything(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = ["--set", "development={calls: calls/}", "--set", "retention={}"]
+    code, printed = check([str(world), *sets], capsys)
+    assert code == 2
+    assert "Gates" not in printed and "words of held-out speech" not in printed
+    assert "twister annotate" in printed

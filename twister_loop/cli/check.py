@@ -94,7 +94,8 @@ def describe_forecast(forecast: Forecast) -> Iterator[str]:
     peak = "training or labeling" if "teacher" in forecast.weights else "training"
     yield f"  {'memory':<24} {_gigabytes(forecast.memory_needed)} at the peak of {peak}"
     yield f"  {'time':<24} {describe_time(forecast.time)}"
-    yield "Gates"
+    if forecast.gates:
+        yield "Gates"
     for name, sentences in forecast.gates.items():
         for sentence in sentences or ("compares counts directly",):
             yield f"  {name:<24} {sentence}"

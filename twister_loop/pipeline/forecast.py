@@ -59,7 +59,7 @@ class Forecast(JsonRecord):
     """Bytes at the peak of training, or of a larger teacher; None if it is not known."""
     time: RoundTime
     gates: Mapping[str, tuple[str, ...]]
-    """What each gate will be able to tell, in sentences, by its name."""
+    """What each gate will be able to tell, in sentences, by its name; empty if no set is known."""
     problems: tuple[str, ...]
     """Reasons why the plan cannot run."""
     warnings: tuple[str, ...]
@@ -98,12 +98,18 @@ def make_forecast(
     }
     kinds = {name: kind for name, (kind, _) in plan.sets.items()}
     hidden = find_set_hidden_from_gates(kinds, plan.asr.early_stopping_set)
-    visible = {name: size for name, size in sizes.items() if size.kind != "test" and name != hidden}
+    # What is still to be transcribed is a problem of its own, and no gate says anything of it.
+    visible = {
+        name: size
+        for name, size in sizes.items()
+        if size.kind != "test" and name != hidden and size.utterances
+    }
     cut_off = [place for place in sorted(held_out) if not listings[place].is_complete]
     if cut_off:  # a part of a set would make every gate look blind
         visible = {}
     gates: dict[str, tuple[str, ...]] = {}
-    for gate in plan.gates:  # a plan may name one gate twice, for different sets
+    # A plan may name one gate twice, for different sets.
+    for gate in plan.gates if visible else ():
         gates[gate.name] = (*gates.get(gate.name, ()), *gate.describe_sight(visible))
     disk_needed = _estimate_disk(plan, start, amounts) if start else None
     disk_free = shutil.disk_usage(_existing_parent(run or Path.cwd())).free
