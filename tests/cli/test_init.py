@@ -14,7 +14,7 @@ from twister_loop.pipeline.initial_plan import listening, voices
 from twister_loop.pipeline.model_needs import find_embedding_weights
 
 from .. import world as toy_world
-from ..pipeline.initial_plan.folders import heard, names, record, transcribe
+from ..pipeline.initial_plan.folders import make_hearing, names, record, transcribe
 
 ASR = 'asr={use: toy, letters: "aeiou "}'
 """The toy recognizer instead of Whisper; it begins with the vowels."""
@@ -101,7 +101,7 @@ def test_it_asks_only_in_a_terminal_and_takes_what_is_answered(
 
     monkeypatch.setattr("builtins.input", answer)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-    monkeypatch.setattr("twister_loop.cli.init.hear", lambda *_: heard("gl", "gl", "es"))
+    monkeypatch.setattr("twister_loop.cli.init.hear", lambda *_: make_hearing("gl", "gl", "es"))
     init(capsys, "calls")
     plan = Path("plan.yaml").read_text()
     assert "language: pt" in plan and "as you said" in plan

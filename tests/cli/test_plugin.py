@@ -54,9 +54,9 @@ def test_a_run_with_parts_of_ones_own_is_made_read_without_them_and_explained(
     text = text.replace("  pseudo:\n", "  pseudo:\n    - shouting\n    - wordy\n")
     plan.write_text(text.replace("significant]", "significant, lenient]"))
 
-    made = twister("run", plan, run, "--no-prefect", "--parts", parts, path=site)
-    assert made.returncode == 0, made.stderr
-    assert "round 1: accepted" in made.stdout
+    process = twister("run", plan, run, "--no-prefect", "--parts", parts, path=site)
+    assert process.returncode == 0, process.stderr
+    assert "round 1: accepted" in process.stdout
     record = (run / "round-01" / "plan.json").read_text()
     assert "the distribution twister-shout 1.2" in record and "a parts folder" in record
     # No path of code: neither of the folder nor of the package.

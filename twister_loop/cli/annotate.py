@@ -12,7 +12,7 @@ from ..core.terminal import printable
 from ..pipeline.annotation.opening import DEFAULT_COUNT, AnnotationOptions, open_session
 from ..pipeline.annotation.session import Session
 from ..pipeline.plan_reader import load
-from .argument_types import parse_positive
+from .argument_types import add_server_arguments, parse_positive
 
 
 def annotate(options: argparse.Namespace) -> int:
@@ -99,15 +99,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="transcribe again, as NAME, a share of what others have, to measure agreement",
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="bind address; anything but localhost requires a token (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--port", type=int, default=8788, help="port; 0 for any free port (default: %(default)s)"
-    )
-    # A command line can be read by every user of the machine (`ps`), a variable cannot.
-    parser.add_argument(
-        "--token", help="access token; prefer the TWISTER_DASHBOARD_TOKEN variable, which is hidden"
-    )
+    add_server_arguments(parser, port=8788)

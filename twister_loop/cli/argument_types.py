@@ -1,4 +1,4 @@
-"""Types of command-line arguments."""
+"""Types of command-line arguments, and arguments that commands have in common."""
 
 from __future__ import annotations
 
@@ -36,3 +36,24 @@ def parse_spec(text: str) -> dict[str, Any]:
     """
     spec = parse_value(text)
     return spec if isinstance(spec, dict) else {"use": spec}
+
+
+def add_server_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add the arguments of a command that serves pages.
+
+    Args:
+        parser: Parser of the command.
+        port: Default port.
+    """
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="bind address; anything but localhost requires a token (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=port, help="port; 0 for any free port (default: %(default)s)"
+    )
+    # A command line can be read by every user of the machine (`ps`), a variable cannot.
+    parser.add_argument(
+        "--token", help="access token; prefer the TWISTER_DASHBOARD_TOKEN variable, which is hidden"
+    )

@@ -135,8 +135,8 @@ def _with_terms(wishes: Wishes, answer: str) -> Wishes:
     # Nobody has a term that ends in `.txt`, and a mistyped name would silently be one.
     if Path(answer).suffix == ".txt":
         raise ConfigError(f"--terms {answer}: there is no such file")
-    terms = tuple(term.strip() for term in answer.split(",") if term.strip())
-    return replace(wishes, key_terms=terms)
+    key_terms = tuple(term.strip() for term in answer.split(",") if term.strip())
+    return replace(wishes, key_terms=key_terms)
 
 
 def _ask(draft: Draft, wishes: Wishes) -> Wishes:

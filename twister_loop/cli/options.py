@@ -109,7 +109,7 @@ def list_schemas(name: str | None = None) -> dict[str, Any]:
         name: A part or a key of a plan; None for all of them and for the plan.
 
     Returns:
-        `plan` (without a name), and by name `keys` and, for each kind of part, `parts`.
+        `plan`, if no name is given; `keys`, by name; and `parts`, by kind and name.
     """
     keys = {key: _schema_of(block) for key, block in BLOCKS.items() if name in (None, key)}
     parts = {

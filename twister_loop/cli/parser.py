@@ -53,7 +53,7 @@ from . import (
     rollback,
     transcribe,
 )
-from .argument_types import parse_change, parse_positive
+from .argument_types import add_server_arguments, parse_change, parse_positive
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -259,18 +259,7 @@ def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="folder of run directories, or one of them"
     )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="bind address; anything but localhost requires a token (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--port", type=int, default=8787, help="port; 0 for any free port (default: %(default)s)"
-    )
-    # A command line can be read by every user of the machine (`ps`), a variable cannot.
-    parser.add_argument(
-        "--token", help="access token; prefer the TWISTER_DASHBOARD_TOKEN variable, which is hidden"
-    )
+    add_server_arguments(parser, port=8787)
 
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:

@@ -77,7 +77,7 @@ def use_parts_folder(folder: Path, rooms: Iterable[str]) -> None:
     """Take parts from a folder, in this process and in those that it starts.
 
     Args:
-        folder: Folder with the parts, in a folder for each kind.
+        folder: Folder with `filters/`, `gates/` and so on, which hold the files of parts.
         rooms: Names that these inner folders may have.
 
     Raises:

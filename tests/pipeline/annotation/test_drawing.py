@@ -68,8 +68,8 @@ def test_a_second_set_takes_other_recordings_also_for_training(tmp_path: Path) -
 
 def test_recordings_that_no_round_has_listed_come_first(tmp_path: Path) -> None:
     plan, run = build_plan(tmp_path), tmp_path / "run"
-    known = build_plan(tmp_path / "known", development={"dev": "data/development"})
-    next_round(replace(known, pool=plan.pool), run)
+    earlier = build_plan(tmp_path / "known", development={"dev": "data/development"})
+    next_round(replace(earlier, pool=plan.pool), run)
     toy.speak(["uu aa", "uu ee", "uu ii"], tmp_path / "data" / "pool" / "new", labeled=False)
     session = begin(plan, run=run, count=3)
     assert {clip.audio_filepath.parent.name for clip in session.clips[:3]} == {"new"}

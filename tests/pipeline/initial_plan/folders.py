@@ -67,7 +67,7 @@ def draft(
     )
 
 
-def heard(*languages: str, bandwidth: float = 7000.0) -> Hearing:
+def make_hearing(*languages: str, bandwidth: float = 7000.0) -> Hearing:
     clips = [
         HeardClip(
             path=Path(f"{number}.wav"), start=0, duration=1, language=language,

@@ -16,7 +16,7 @@ from twister_loop.pipeline.initial_plan.speech import Speech
 from twister_loop.pipeline.plan import Plan
 from twister_loop.pipeline.plan_reader import load
 
-from .folders import draft, heard, names, record, sentence, transcribe, write_table
+from .folders import draft, make_hearing, names, record, sentence, transcribe, write_table
 
 
 def write(folder: Path, first: Draft, wishes: Wishes | None = None) -> Plan:
@@ -148,7 +148,7 @@ def test_another_language_is_kept_and_not_trained_on(folder: Path) -> None:
     record(folder / "french", names(4))
     unheard = draft(folder)
     assert unheard.language is None and unheard.retention.keys() == {"en"}
-    first = draft(folder, heard(*["it"] * 7))
+    first = draft(folder, make_hearing(*["it"] * 7))
     assert first.language == "it" and "7 of 7 clips" in first.language_reason
     assert first.retention["en"].language == "en"
     assert [speech.place for speech in first.pool] == [folder / "calls"]
@@ -205,7 +205,7 @@ def test_the_recipe_follows_from_rates_lengths_and_languages(
 ) -> None:
     folder = tmp_path / "in"
     record(folder, names(3), **options)  # type: ignore[arg-type]
-    first = draft(folder, heard(*languages))
+    first = draft(folder, make_hearing(*languages))
     assert first.preset == preset
     assert write(folder, first).pool
 
@@ -213,7 +213,7 @@ def test_the_recipe_follows_from_rates_lengths_and_languages(
 def test_two_channels_and_a_narrow_band_are_those_of_calls(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     record(folder, names(3), channels=2)
-    first = draft(folder, heard("it", "it", bandwidth=3400.0))
+    first = draft(folder, make_hearing("it", "it", bandwidth=3400.0))
     assert first.preset == "telephone" and "3.4 kHz" in first.preset_reason
     assert write(folder, first).scan.channels == "split"
 
@@ -223,7 +223,7 @@ def test_transcripts_are_believed_where_whisper_hears_a_neighbor(folder: Path) -
     transcribe(folder / "dev", names(20), lang="gl")
     rows = [(name, sentence(n), "gl") for n, name in enumerate(names(20))]
     write_table(folder / "dev" / "metadata.csv", rows, "file_name,text,lang")
-    first = draft(folder, heard("es", "es", "pt"))
+    first = draft(folder, make_hearing("es", "es", "pt"))
     assert first.language == "gl" and "although es" in first.language_reason
 
 

@@ -12,7 +12,7 @@ from twister_loop.pipeline.initial_plan.first_plan import hear, survey_folder
 from twister_loop.pipeline.initial_plan.listening import choose_model, draw_clips, listen
 from twister_loop.pipeline.initial_plan.recordings import survey_recordings
 
-from .folders import heard, names, record, transcribe
+from .folders import make_hearing, names, record, transcribe
 
 
 def at_hand(monkeypatch: pytest.MonkeyPatch, **parameters: float) -> None:
@@ -65,7 +65,7 @@ def test_without_pytorch_the_reason_is_told(
 
 
 def test_languages_are_counted_with_their_probability() -> None:
-    hearing = heard("it", "en", "it")
+    hearing = make_hearing("it", "en", "it")
     assert hearing.languages == {"it": 2, "en": 1}
     assert hearing.count_language("it") == (2, pytest.approx(0.9))
     assert hearing.confidence == pytest.approx(-0.2)

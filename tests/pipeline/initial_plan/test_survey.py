@@ -1,4 +1,4 @@
-"""Survey of a folder: what is counted, and the sentence for each folder that cannot be used."""
+"""Counts of a folder that is surveyed, and sentences for folders that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """People transcribe by keyboard in a real Chromium, and the loop runs with what they made."""
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ import pytest
 from tests import processes
 from tests import world as toy
 from tests.annotating import MORE, begin, build_plan, transcribe_all
+from tests.serving import needs_chromium, open_page
 from twister_loop.cli.main import main
 from twister_loop.core.tallies import Funnel
 from twister_loop.pipeline.annotation.decisions import RECORD, read_decisions
@@ -22,24 +21,9 @@ from twister_loop.pipeline.plan_reader import load
 from .test_server import serving
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium found; set CHROMIUM to its path"),
-]
+pytestmark = needs_chromium
 
 PLAYED = "document.querySelectorAll('.wave i.played').length"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as tool:
-        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -52,11 +36,6 @@ def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
     yield page
     page.close()
     assert not errors
-
-
-def open_page(page: playwright.Page, address: str) -> None:
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]")
 
 
 def accept(page: playwright.Page, text: str) -> None:

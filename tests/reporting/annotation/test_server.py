@@ -1,9 +1,6 @@
 """Answers of the server of `twister annotate`: what it sends, and whom it believes."""
 
 import json
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -14,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from tests.annotating import begin, build_plan, transcribe_all
+from tests.serving import serve
 from twister_loop.pipeline.annotation.session import Session
 
 pytest.importorskip("starlette")
@@ -22,20 +20,11 @@ pytest.importorskip("starlette")
 @contextmanager
 def serving(session: Session, clips: Path, token: str | None = None) -> Iterator[str]:
     """Run a server in a thread; yields its address."""
-    uvicorn = pytest.importorskip("uvicorn")
     from twister_loop.reporting.annotation.server import create_app
 
     clips.mkdir(exist_ok=True)
-    app = create_app(session, clips, token=token)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
+    with serve(create_app(session, clips, token=token)) as address:
+        yield address
 
 
 def ask(

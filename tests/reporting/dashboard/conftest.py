@@ -1,8 +1,5 @@
 """A folder of runs, made once, and a real server for it."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import world as toy
+from tests.serving import serve
 from tests.windowed import run_rounds
 from twister_loop import load, next_round
 from twister_loop.reporting import dashboard
@@ -49,20 +47,12 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def serving(runs: Path, token: str | None = None, host: str = "127.0.0.1") -> Iterator[str]:
     """Run a server in a thread; yields its address."""
-    uvicorn = pytest.importorskip("uvicorn")
+    pytest.importorskip("uvicorn")
     from twister_loop.reporting.dashboard import server
     from twister_loop.reporting.dashboard.folder import Runs
 
-    app = server.create_app(Runs.open(runs), host, token)
-    uvicorn_server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=uvicorn_server.run, args=([listening],), daemon=True)
-        thread.start()
-        while not uvicorn_server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        uvicorn_server.should_exit = True
-        thread.join(10)
+    with serve(server.create_app(Runs.open(runs), host, token)) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The page and the server in a real Chromium, without a window."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -11,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from tests import world as toy
+from tests.serving import needs_chromium, open_page
 from tests.windowed import run_rounds
 from twister_loop import Manifest, Utterance
 from twister_loop.core.artifacts import read_json, write_json
@@ -28,13 +28,7 @@ from twister_loop.types import Approval
 from .conftest import CHINESE, HOSTILE, KOREAN, RIGHT_TO_LEFT, serving
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium found; set CHROMIUM to its path"),
-]
+pytestmark = needs_chromium
 
 PLAY = """audio => new Promise((resolve, reject) => {
     audio.ontimeupdate = () => audio.currentTime > 0.05 && resolve(audio.duration);
@@ -78,15 +72,6 @@ def record_fields(kind: Any) -> Iterator[str]:
             yield from record_fields(inner)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as tool:
-        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
     """A page on which every error and every request to another machine fails the test."""
@@ -115,11 +100,6 @@ def page(browser: playwright.Browser) -> Iterator[playwright.Page]:
 
 def _is_foreign(url: str) -> bool:
     return not url.startswith(("file://", "data:", "blob:", "http://127.0.0.1:"))
-
-
-def open_page(page: playwright.Page, url: str) -> None:
-    page.goto(url)
-    page.wait_for_selector("body[data-ready]")
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from .transcripts import Transcript, TranscriptSource
 MIN_HELD_OUT = 20
 """Utterances of a held-out set: the default of `minimum_utterances`."""
 MAX_HELD_OUT = 300
-"""Utterances that are held out of transcripts without a name, for each set: the gates then see a
-change of a tenth, and the rest is worth more as training data."""
+"""Most utterances of a set that is drawn from transcripts which no folder calls a set. With so many
+the gates see a change of a tenth, and the rest is worth more as training data."""
 MIN_SPEAKERS = 6
 """Speakers from which transcripts are divided by speaker; fewer make sets of one or two voices."""
 RANKS: Mapping[Role | None, int] = {"test": 0, "development": 1, "human": 2, None: 3}
