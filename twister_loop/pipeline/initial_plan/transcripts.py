@@ -294,14 +294,6 @@ def _read_sidecars(recordings: FolderRecordings, texts: Iterable[Path]) -> Trans
     )
 
 
-def list_transcribed(sources: Iterable[TranscriptSource]) -> Mapping[Path, str]:
-    """Return the transcribed recordings, each with the text of its first transcript."""
-    transcribed: dict[Path, str] = {}
-    for transcript in iter_transcripts(sources):
-        transcribed.setdefault(transcript.path, transcript.text)
-    return transcribed
-
-
 def iter_transcripts(sources: Iterable[TranscriptSource]) -> Iterator[Transcript]:
     """Yield the transcripts of all sources."""
     for source in sources:
