@@ -68,7 +68,7 @@ def main() -> None:
         trial = folder / "trial"
         voice = synthesizer.train(None, labels, texts, champion, folder / "voice", seed=1)
     trial_result = try_voice(
-        synthesizer, voice, "starting", texts, champion, VoiceTrialOptions(), 13, out=trial
+        synthesizer, voice, "starting", texts, champion, None, VoiceTrialOptions(), 13, out=trial
     )
     logging.info("%s", trial_result)
     trained_texts = {label.text for label in labels}

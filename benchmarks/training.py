@@ -112,7 +112,8 @@ class _Ours:
         from twister_loop.asr.whisper import training
         from twister_loop.asr.whisper.dataset import plan_steps, prefetch_batches
         from twister_loop.asr.whisper.labels import build_examples
-        from twister_loop.asr.whisper.model import UNTRAINED_MARGIN, Whisper, weights_folder
+        from twister_loop.asr.whisper.model import Whisper
+        from twister_loop.asr.whisper.model_folder import UNTRAINED_MARGIN, weights_folder
 
         start = options.initial_checkpoint()
         self.checkpoint = Checkpoint("whisper", out)
