@@ -223,6 +223,26 @@ def test_a_held_out_recording_leaves_its_set_and_the_next_round_measures_what_is
     assert third.report.score("dev").utterances == len(toy.DEVELOPMENT) - 1
 
 
+def test_clips_of_the_recording_that_were_annotated_go_with_it(
+    finished: Path, run: Path, tmp_path: Path
+) -> None:
+    content, recording = digest(run, finished / "data/pool/0.wav"), finished / "data/pool/0.wav"
+    clip = tmp_path / f"{content}-0003.wav"
+    held_out = finished / "data/development/0.wav"
+    shutil.copy(held_out, clip)
+    for manifest in run.rglob("manifest.jsonl"):
+        manifest.write_text(manifest.read_text().replace(str(held_out), str(clip)))
+    removal = forget(run, str(recording))
+    assert removal.losses[-1].held_out_sets == ("development/dev",)
+    assert {str(recording), str(clip)} <= set(removal.targets.selection.files)
+    assert files_with(run, toy.DEVELOPMENT[0]) == []
+    # A clip that was annotated since has the digest of another file, and is recognized by its name.
+    later = Utterance(id="f" * 16, audio_filepath=clip.with_stem(f"{content}-0004"))
+    other = replace(later, audio_filepath=clip.with_stem(f"{'0' * 16}-0004"))
+    forgotten = ForgottenSpeech.of_run(run / "round-01")
+    assert forgotten.covers(later) and not forgotten.covers(other)
+
+
 def digest_of(removal: Removal) -> str:
     [content] = removal.request.recordings
     return content
@@ -381,6 +401,20 @@ def test_a_voice_that_speaks_as_a_person_is_deleted(run: Path) -> None:
     assert not list((run / "round-01/voices/toy/spoken/audio").iterdir())
     later = RunFolder.read(run).voice("toy")
     assert later is not None and later.location == run / "round-02/voices/toy/voice"
+
+
+def test_a_voice_that_learns_nothing_is_no_model_of_the_speech(finished: Path, run: Path) -> None:
+    recording = str(finished / "data/pool/0.wav")
+    voice = "round-01/voices/toy/voice"
+
+    def find_folders() -> set[str]:
+        removal = plan_removal(open_run(run), (recording,), ())
+        return {model.folder for model in removal.request.models}
+
+    assert {voice, "round-01/candidate"} <= find_folders()
+    # As `kokoro` and `espeak` leave it: nothing but the record of the stage.
+    (run / voice / "codebook.json").unlink()
+    assert voice not in find_folders() and "round-01/candidate" in find_folders()
 
 
 def test_speech_of_an_imitating_voice_goes_with_its_reference_clip(

@@ -11,7 +11,7 @@ import hashlib
 import shlex
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,8 +110,10 @@ class ForgottenSpeech:
 
     def covers(self, utterance: Utterance) -> bool:
         """Return True if all of a listed utterance, or of its speaker, was removed."""
-        # Every id that a run gives to speech begins with the digest of the file.
-        if utterance.id[:DIGEST_LENGTH] in self._recordings:
+        # Every id that a run gives to speech begins with the digest of the file. The file of an
+        # annotated clip is another one, but its name is the id that the clip has in the run.
+        names = (utterance.id, utterance.audio_filepath.stem)
+        if any(is_cut_of(name, self._recordings) for name in names):
             return True
         return bool(utterance.speaker) and digest_name(utterance.speaker or "") in self._speakers
 
@@ -120,6 +122,23 @@ class ForgottenSpeech:
         spans = self._spans.get(utterance.id[:DIGEST_LENGTH], ())
         place = Span(utterance.offset, utterance.offset + utterance.duration, utterance.channel)
         return any(span.overlaps(place) for span in spans)
+
+
+def is_cut_of(utterance_id: str, recordings: Collection[str]) -> bool:
+    """Return True if an id is that of one of some recordings, or of what was cut from one.
+
+    A cut, a channel, a word and an augmented copy have the id of the whole with `-0001`, `-c0`,
+    `:7` or `~1` behind it.
+
+    Args:
+        utterance_id: Id of an utterance.
+        recordings: Digests of the contents of recordings.
+
+    >>> is_cut_of("0123456789abcdef-0001", {"0123456789abcdef"})
+    True
+    """
+    digest, rest = utterance_id[:DIGEST_LENGTH], utterance_id[DIGEST_LENGTH:]
+    return digest in recordings and (not rest or rest[0] in "-:~")
 
 
 def reject_forgotten(utterance: Utterance) -> Utterance:

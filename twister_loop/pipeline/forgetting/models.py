@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.artifacts import PROVENANCE, PRUNED, REDACTED, read_json
+from ...core.artifacts import PROVENANCE, PRUNED, REDACTED, TIMING, read_json
 from ...core.digests import digest_path
 from ...core.errors import ConfigError
 from ...core.forgotten import AffectedModel
@@ -25,6 +25,8 @@ from .targets import VOICES, Targets
 
 SPLICING = "concatenative"
 """Engine whose voice is a list of recorded words: they are removed, and nothing was trained."""
+RECORDS = frozenset({"checkpoint.json", PROVENANCE, TIMING})
+"""Files of a voice that every voice has, also one that learns nothing."""
 
 
 def find_models(
@@ -118,9 +120,7 @@ def _find_voices(
     for voice_folder in sorted(folder.glob(f"{VOICES}/[!.]*")):
         voice = VOICE.path(folder, voice=voice_folder.name)
         engine = _read_engine(voice)
-        # Without weights of its own an imitating voice has only its reference clips.
-        only_references = engine == "xtts" and not (voice / "model.pth").exists()
-        if engine is None or engine == SPLICING or only_references:
+        if engine is None or not _has_learned(voice, engine):
             continue
         # A voice without filters of its own learns from the labels of the round.
         own_labels = VOICE_LABELS.path(folder, voice=voice_folder.name)
@@ -191,6 +191,17 @@ def _read_engine(voice: Path) -> str | None:
     except (OSError, ConfigError):
         return None
     return engine if isinstance(engine, str) else None
+
+
+def _has_learned(voice: Path, engine: str) -> bool:
+    """Return whether a voice holds anything that was learned from speech."""
+    if engine == SPLICING:
+        return False
+    # Without weights of its own an imitating voice has only its reference clips.
+    if engine == "xtts":
+        return (voice / "model.pth").exists()
+    # A voice that any text can be spoken with from the first round on is nothing but its record.
+    return any(path.is_file() and path.name not in RECORDS for path in voice.rglob("*"))
 
 
 def _find_round(inputs: Any, affected_rounds: Mapping[str, int]) -> int | None:

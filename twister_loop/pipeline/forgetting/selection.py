@@ -13,7 +13,7 @@ from ...core import schema
 from ...core.digests import digest_path
 from ...core.errors import ConfigError
 from ...core.file_hashes import FileHashCache
-from ...core.forgotten import DIGEST_LENGTH, Span, digest_name, read_requests
+from ...core.forgotten import DIGEST_LENGTH, Span, digest_name, is_cut_of, read_requests
 from .manifests import (
     Line,
     find_manifests,
@@ -58,15 +58,10 @@ class Selection:
         )
 
     def covers_id(self, utterance_id: str) -> bool:
-        """Return True if an utterance, or what it was cut from or copied from, is selected.
-
-        A cut, a channel, a word and an augmented copy have the id of the whole with `-0001`, `-c0`,
-        `:7` or `~1` behind it.
-        """
-        digest, rest = utterance_id[:DIGEST_LENGTH], utterance_id[DIGEST_LENGTH:]
-        if digest in self.digests and (not rest or rest[0] in "-:~"):
+        """Return True if an utterance, or what it was cut from or copied from, is selected."""
+        if is_cut_of(utterance_id, self.digests):
             return True
-        if digest not in self.spans:
+        if utterance_id[:DIGEST_LENGTH] not in self.spans:
             return False
         endings = (match.start() for match in re.finditer("[-:~]", utterance_id))
         return utterance_id in self.ids or any(
@@ -164,9 +159,18 @@ class RunIndex:
             f"{self.run}: no speaker {name!r}; {schema.suggest_name(name, self.speakers)}"
         )
 
-    def with_near_duplicates(self, digests: Collection[str]) -> set[str]:
-        """Return the digests, and those of the same recordings in another codec or level."""
+    def with_copies(self, digests: Collection[str], ids: Collection[str]) -> set[str]:
+        """Return digests, and those of copies: in another codec or level, or annotated.
+
+        Args:
+            digests: Digests of whole recordings.
+            ids: Ids of utterances of other recordings.
+        """
         selected = set(digests)
+        for path, copied in self.digests_by_path.items():
+            # `twister annotate` writes a clip as a file that has the id of the clip for a name.
+            if is_cut_of(Path(path).stem, digests) or Path(path).stem in ids:
+                selected |= copied
         for path, other_path in self.near_duplicates:
             both = self.digests_by_path[path] | self.digests_by_path.get(other_path, set())
             if both & selected:
@@ -202,7 +206,7 @@ def select(run: Path, recordings: Sequence[str], speakers: Sequence[str]) -> Sel
     digests = {digest for name in recordings for digest in index.find_recording(name)}
     names = {spelling for name in speakers for spelling in index.find_speaker(name)}
     of_speakers, ids, spans = _find_speech_of(names, run)
-    digests = index.with_near_duplicates(digests | of_speakers)
+    digests = index.with_copies(digests | of_speakers, ids)
     paths = index.paths_of(digests)
     # A name that was removed already is no longer in any list of inputs.
     removed = {digest for request in read_requests(run) for digest in request.speakers}
