@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from twister_loop import load
+from twister_loop.asr._base import Recognizer
+from twister_loop.data.filters._base import Filter
 from twister_loop.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -129,6 +131,28 @@ def test_paths_are_relative_to_the_plan(world: Path, monkeypatch: pytest.MonkeyP
     assert len(list(corpus.utterances())) == 3
 
 
+@pytest.mark.parametrize("written", ["./models/mine", "models/mine"])
+def test_folders_of_models_are_relative_to_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    folder = tmp_path / "models/mine"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir("/")
+    [model, labeler] = (
+        Recognizer.build({"use": use, "model": written}, tmp_path).model
+        for use in ("whisper", "ctranslate2")
+    )
+    assert model == labeler == str(folder)
+    asr = {"use": "whisper", "model": written}
+    filter_ = Filter.build({"use": "second_model", "at_most": 0.1, "asr": asr}, tmp_path)
+    assert filter_.asr == {"use": "whisper", "model": str(folder)}
+    name = "openai/whisper-tiny"
+    published = Recognizer.build({"use": "whisper", "model": name}, tmp_path)
+    assert published.model == name
+    with pytest.raises(ConfigError, match=r"model: there is no folder /.*/models/yours"):
+        Recognizer.build({"use": "whisper", "model": "./models/yours"}, tmp_path)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_plan_begins_with_the_command_that_runs_it(path: Path) -> None:
     first = path.read_text().splitlines()[0]
@@ -171,7 +195,7 @@ def test_a_set_is_also_decoded_in_windows_as_a_whole_in_part_or_not(
 def test_a_gate_may_read_standard_decoding(world: Path) -> None:
     gates = [{"use": "no_regression", "decoding": "standard"}]
     [gate] = load(changed(world, gates=gates)).gates
-    assert gate.decoding == "standard"  # type: ignore[attr-defined]
+    assert gate.decoding == "standard"
 
 
 @pytest.mark.parametrize("name", ["calls-2", "전화", "it_dev.v2", "0"])

@@ -28,6 +28,15 @@ from .source_digest import digest_source
 
 RESERVED_OPTIONS = frozenset({"use", "name", "package", "requires", "own_code"})
 """Names that no option of a part may have, because parts and their records use them."""
+FOLDER_OR_NAME = "folder_or_name"
+"""Key of the metadata of an option that is a folder, or a name on the Hugging Face hub."""
+WRITTEN_AS_PATH = ("/", "./", "../", "~")
+"""Beginnings that no name on a hub has."""
+
+
+def folder_or_name(default: str, /) -> str:
+    """Return a dataclass field for an option that is a folder, or a name on the hub."""
+    return dataclasses.field(default=default, metadata={FOLDER_OR_NAME: True})
 
 
 class UnknownPart(ConfigError):  # noqa: N818  (it is not here; the plan may be right)
@@ -156,16 +165,7 @@ class Part(ABC):
             raise ConfigError(f"expected {{use: NAME, ...}}, not {dict(spec)!r}")
         try:
             part = schema.parse_data(cls.find_class(name), options)
-            option_names = [option.name for option in dataclasses.fields(part)]  # type: ignore[arg-type]
-            # Relative to the plan and not to the working directory, so that a plan can be run from
-            # anywhere.
-            absolute_paths = {
-                option_name: folder / path
-                for option_name in option_names
-                if isinstance(path := getattr(part, option_name), Path)
-            }
-            if absolute_paths:
-                part = dataclasses.replace(part, **absolute_paths)  # type: ignore[type-var]
+            part = part.relative_to(folder)
         except schema.RecordError as cause:
             raise PartError(cls.__name__.lower(), name, cause.mistakes) from cause
         except ValueError as cause:  # of a part's own check, which runs again with absolute paths
@@ -175,6 +175,24 @@ class Part(ABC):
         if errors := [schema.Mistake((), error) for error in part.validation_errors()]:
             raise PartError(cls.__name__.lower(), name, errors)
         return part
+
+    def relative_to(self, folder: Path) -> Self:
+        """Return this part with all paths among its options made relative to a folder.
+
+        That is the folder of the plan and not the working directory, so that a plan can be run
+        from anywhere.
+        """
+        changes = dict[str, Path | str]()
+        for option in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, option.name)
+            if isinstance(value, Path):
+                changes[option.name] = folder / value
+            elif FOLDER_OR_NAME in option.metadata:
+                path = (folder / Path(value).expanduser()).absolute()
+                # What is neither written as a path nor there is a name.
+                if value.startswith(WRITTEN_AS_PATH) or path.is_dir():
+                    changes[option.name] = str(path)
+        return dataclasses.replace(self, **changes) if changes else self  # type: ignore[type-var]
 
     def validation_errors(self) -> Iterator[str]:
         """Yield what is wrong with the options beyond their types, such as an empty folder."""

@@ -18,6 +18,7 @@ from ..core.artifacts import not_in_cache_key
 from ..core.errors import AudioError, ConfigError
 from ..core.manifest import Manifest
 from ..core.ranges import Count, CountOrZero, Range, Span
+from ..core.registry import folder_or_name
 from ..core.types import Checkpoint, Seconds, Utterance
 from ._base import Synthesizer
 from ._coqui import xtts_files
@@ -46,9 +47,9 @@ class XttsSynthesizer(Synthesizer):
         "the published weights"
     )
 
-    model: str = "coqui/XTTS-v2"
-    """A folder with config.json, model.pth and vocab.json, for fine-tuning also dvae.pth and
-    mel_stats.pth; or a name on the Hugging Face hub."""
+    model: str = folder_or_name("coqui/XTTS-v2")
+    """A folder, relative to the plan, with config.json, model.pth and vocab.json, for fine-tuning
+    also dvae.pth and mel_stats.pth; or a name on the Hugging Face hub."""
     non_commercial: bool = not_in_cache_key(False)
     """Set to true if you have read the licence of the weights and comply with it."""
     references: Annotated[int, Range(1, 100000)] = 32

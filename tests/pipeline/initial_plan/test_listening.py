@@ -24,9 +24,14 @@ def at_hand(monkeypatch: pytest.MonkeyPatch, **parameters: float) -> None:
     monkeypatch.setattr(listening, "_find_device", lambda: "cpu")
 
 
-def test_the_largest_model_that_trains_quickly_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_largest_model_that_trains_quickly_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     at_hand(monkeypatch, tiny=39e6, base=74e6, small=244e6)
     assert choose_model(None)[0] == "base" and choose_model("mine")[0] == "mine"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert choose_model("mine")[0] == str(tmp_path / "mine")
     at_hand(monkeypatch, large=1550e6)
     assert choose_model(None)[0] == "large"
     at_hand(monkeypatch)

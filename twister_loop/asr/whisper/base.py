@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Self
 
+from ...core.registry import WRITTEN_AS_PATH
 from ...core.schema_errors import show_value
 from ...core.types import Checkpoint, Utterance
 from .._base import Recognizer, WeightsStatus
@@ -30,6 +32,12 @@ class WhisperWeightsRecognizer(DecodingOptions, Recognizer):
 
     requires: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     longest_clip = LONGEST_CLIP
+
+    def validation_errors(self) -> Iterator[str]:
+        yield from super().validation_errors()
+        # Only folders are checked: the hub cannot be asked whenever a plan is read.
+        if self.model.startswith(WRITTEN_AS_PATH) and not Path(self.model).expanduser().is_dir():
+            yield f"model: there is no folder {self.model}"
 
     def initial_checkpoint(self) -> Checkpoint:
         return weights.locate_weights(self.model)

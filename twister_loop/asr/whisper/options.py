@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from ...core import schema
 from ...core.artifacts import not_in_cache_key, used_by
 from ...core.ranges import Count, Fraction, PositiveNumber, Range, Span
+from ...core.registry import folder_or_name
 from ...core.types import Origin, Seconds
 from .._precision import Precision
-from . import weights
 
 Decoding = Literal["clip", "sequential"]
 LongForm = Literal["sequential", "segments"]
@@ -35,8 +35,9 @@ class EarlyStoppingOptions:
 class DecodingOptions:
     """Options of decoding that every engine for Whisper's weights has."""
 
-    model: str = "openai/whisper-base"
-    """Folder, or name on the Hugging Face hub. openai/whisper-base is also found in packages."""
+    model: str = folder_or_name("openai/whisper-base")
+    """Folder, relative to the plan, or name on the Hugging Face hub. openai/whisper-base is also found
+    in packages."""
     margin: Annotated[Seconds, Range(0, 30)] = 5.0
     """Least seconds of silence after each clip of a held-out set; 30 is the standard full window.
     Clip and margin are rounded up to a multiple of 2.5 s, at most 30 s. A model that was not
@@ -146,8 +147,6 @@ class WhisperOptions(DecodingOptions):
         if self.temperature and self.beam > 1:
             raise ValueError("temperature above 0 needs `beam: 1`")
         self._check_training()
-        # Only folders are checked: the hub cannot be asked whenever a plan is read.
-        weights.check_folder(self.model)
 
     def _check_training(self) -> None:
         if self.average > self.epochs:

@@ -28,16 +28,6 @@ from .published import PUBLISHED
 log = logging.getLogger(__name__)
 
 
-def check_folder(model: str) -> None:
-    """Check that the folder exists if `model` is written as a path.
-
-    Raises:
-        ValueError: it does not.
-    """
-    if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().is_dir():
-        raise ValueError(f"model: there is no folder {model}")
-
-
 def locate_weights(model: str) -> Checkpoint:
     """Return the checkpoint of `model`, downloaded or converted if necessary.
 

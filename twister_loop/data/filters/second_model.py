@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
 
 from ...asr._base import Recognizer, WeightsStatus
 from ...core.errors import ConfigError
+from ...core.registry import FOLDER_OR_NAME
 from ...core.types import Checkpoint, Utterance
 from ._base import FilterContext
 from ._second_opinion import SecondOpinion
@@ -22,11 +24,20 @@ class SecondModel(SecondOpinion):
     """The other model, as a plan names one: `{use: whisper, model: ...}`. It is used as it was
     published, and never fine-tuned."""
 
-    def __post_init__(self) -> None:
+    def relative_to(self, folder: Path) -> Self:
         try:
-            self._recognizer()
+            other_model = self._recognizer(folder)
         except ConfigError as cause:
             raise ValueError(f"asr: {cause}") from cause
+        written = {} if isinstance(self.asr, str) else self.asr
+        # The options of the other model are plain values, so its folder is put back among them.
+        places = {
+            option.name: str(getattr(other_model, option.name))
+            for option in fields(other_model)
+            if FOLDER_OR_NAME in option.metadata and option.name in written
+        }
+        part = super().relative_to(folder)
+        return replace(part, asr={**written, **places}) if places else part
 
     def find_weights(self) -> WeightsStatus:
         return self._recognizer().find_weights()
@@ -56,5 +67,6 @@ class SecondModel(SecondOpinion):
         return recognizer.transcribe(recognizer.initial_checkpoint(), utterances)
 
     # Built from the options each time, since parts are frozen and hold no model.
-    def _recognizer(self) -> Recognizer:
-        return Recognizer.build({"use": self.asr} if isinstance(self.asr, str) else self.asr)
+    def _recognizer(self, folder: Path = Path()) -> Recognizer:
+        spec = {"use": self.asr} if isinstance(self.asr, str) else self.asr
+        return Recognizer.build(spec, folder)

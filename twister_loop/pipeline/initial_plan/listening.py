@@ -78,11 +78,13 @@ def choose_model(wish: str | None) -> tuple[str, list[WeightsStatus]]:
     """Return the model that a plan should name, and all that are at hand.
 
     Args:
-        wish: Model that the user named, which is taken as it is.
+        wish: Name or folder of the model that the user wants.
     """
     at_hand = list_models_at_hand()
     if wish:
-        return wish, at_hand
+        folder = Path(wish).expanduser()
+        # Absolute, since paths in a plan are relative to the plan, which is written elsewhere.
+        return str(folder.absolute()) if folder.is_dir() else wish, at_hand
     if not at_hand:
         return DEFAULT_MODEL, at_hand
     limit = MAX_PARAMETERS[_find_device()]
