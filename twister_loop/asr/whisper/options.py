@@ -36,8 +36,8 @@ class DecodingOptions:
     """Options of decoding that every engine for Whisper's weights has."""
 
     model: str = folder_or_name("openai/whisper-base")
-    """Folder, relative to the plan, or name on the Hugging Face hub. openai/whisper-base is also found
-    in packages."""
+    """Folder, relative to the plan, or name on the Hugging Face hub. openai/whisper-base is also
+    found in packages."""
     margin: Annotated[Seconds, Range(0, 30)] = 5.0
     """Least seconds of silence after each clip of a held-out set; 30 is the standard full window.
     Clip and margin are rounded up to a multiple of 2.5 s, at most 30 s. A model that was not
