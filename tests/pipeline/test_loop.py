@@ -356,6 +356,18 @@ def test_a_labeler_is_used_if_its_transcripts_match_the_recognizer(
     ]
 
 
+def test_plans_with_other_seeds_compare_decoders_on_the_same_clips(
+    plan: Plan, tmp_path: Path
+) -> None:
+    labeler = Labeler(ToyRecognizer(letters=" aeiou"), LabelOptions(clips=1))
+    compared = set[str]()
+    for seed in range(4):
+        run = tmp_path / f"run-{seed}"
+        done = next_round(replace(plan, labeler=labeler, pseudo_filters=(), seed=seed), run)
+        compared |= {clip.id for clip in Manifest.load(done.folder / "labeler/reference")}
+    assert len(compared) == 1
+
+
 def test_clips_that_the_filters_reject_do_not_count_in_the_decoder_trial(
     plan: Plan, tmp_path: Path
 ) -> None:

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 POOL_SIZE_WORTH_A_TRIAL = 10
 """Skip the decoder trial if the pool has fewer clips than this multiple of `LabelOptions.clips`:
 the trial would then cost as much as it saves."""
+DRAW_SEED = 13
+"""Seed of the clips of the trial. It is none of the round: another draw may take another decoder,
+and then runs that differ in their seed alone would label, rescore and synthesize everything anew."""
 
 
 def choose_labeler(steps: RoundSteps, pool: Manifest) -> BoundRecognizer:
@@ -81,7 +84,7 @@ def _choose_decoder(
         pool=pool,
         filters=steps.pseudo_filters,
         options=options,
-        seed=steps.seed,
+        seed=DRAW_SEED,
         out=stage.path(steps.folder),
     )
     log.info("%s", trial)

@@ -28,7 +28,7 @@ class LabelOptions:
     """Options of pseudo-labeling, and of the trial that a faster decoder must pass."""
 
     clips: Annotated[int, Range(1, 1000000)] = 48
-    """Number of clips in the trial, drawn from the pool by the seed."""
+    """Number of clips in the trial, drawn from the pool; the same for every seed of the plan."""
     at_most: Annotated[float, Range(0, 100)] = 0.05
     """Highest character error rate against the reference decoder that passes. Untouched Whisper
     base with 5 s of padding came to 0.036 against 30 s on telephone prompts, and to 0.015 on
