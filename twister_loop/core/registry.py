@@ -182,21 +182,28 @@ class Part(ABC):
         That is the folder of the plan and not the working directory, so that a plan can be run
         from anywhere.
         """
-        changes = dict[str, Path | str]()
-        for option in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, option.name)
-            if isinstance(value, Path):
-                changes[option.name] = folder / value
-            elif FOLDER_OR_NAME in option.metadata:
-                path = (folder / Path(value).expanduser()).absolute()
-                # What is neither written as a path nor there is a name.
-                if value.startswith(WRITTEN_AS_PATH) or path.is_dir():
-                    changes[option.name] = str(path)
+        changes: dict[str, Path | str] = {
+            option.name: folder / path
+            for option in dataclasses.fields(self)  # type: ignore[arg-type]
+            if isinstance(path := getattr(self, option.name), Path)
+        }
+        for name in list_folders_or_names(type(self)):
+            value = getattr(self, name)
+            path = (folder / Path(value).expanduser()).absolute()
+            # What is neither written as a path nor there is a name.
+            if value.startswith(WRITTEN_AS_PATH) or path.is_dir():
+                changes[name] = str(path)
         return dataclasses.replace(self, **changes) if changes else self  # type: ignore[type-var]
 
     def validation_errors(self) -> Iterator[str]:
         """Yield what is wrong with the options beyond their types, such as an empty folder."""
         yield from ()
+
+
+def list_folders_or_names(part_class: type[Part]) -> list[str]:
+    """Return the options of a part that are a folder, or a name on the hub."""
+    options = dataclasses.fields(part_class)  # type: ignore[arg-type]
+    return [option.name for option in options if FOLDER_OR_NAME in option.metadata]
 
 
 @cache

@@ -22,7 +22,7 @@ POOL_SIZE_WORTH_A_TRIAL = 10
 the trial would then cost as much as it saves."""
 DRAW_SEED = 13
 """Seed of the clips of the trial. It is none of the round: another draw may take another decoder,
-and then runs that differ in their seed alone would label, rescore and synthesize everything anew."""
+and then runs that differ in their seed alone would label, rescore and synthesize all of it anew."""
 
 
 def choose_labeler(steps: RoundSteps, pool: Manifest) -> BoundRecognizer:

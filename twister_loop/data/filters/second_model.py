@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from ...asr._base import Recognizer, WeightsStatus
 from ...core.errors import ConfigError
-from ...core.registry import FOLDER_OR_NAME
+from ...core.registry import list_folders_or_names
 from ...core.types import Checkpoint, Utterance
 from ._base import FilterContext
 from ._second_opinion import SecondOpinion
@@ -31,11 +31,8 @@ class SecondModel(SecondOpinion):
             raise ValueError(f"asr: {cause}") from cause
         written = {} if isinstance(self.asr, str) else self.asr
         # The options of the other model are plain values, so its folder is put back among them.
-        places = {
-            option.name: str(getattr(other_model, option.name))
-            for option in fields(other_model)
-            if FOLDER_OR_NAME in option.metadata and option.name in written
-        }
+        options = list_folders_or_names(type(other_model))
+        places = {name: getattr(other_model, name) for name in options if name in written}
         part = super().relative_to(folder)
         return replace(part, asr={**written, **places}) if places else part
 
