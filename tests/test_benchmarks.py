@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.py")), ids=lambda path: path.stem)
-def test_imported_names_exist(path: Path):
+def test_imported_names_exist(path: Path) -> None:
     missing = [
         f"{path.name}:{line}: {module}.{name}"
         for line, module, name in package_imports(path)

@@ -195,7 +195,7 @@ def test_a_set_is_also_decoded_in_windows_as_a_whole_in_part_or_not(
 def test_a_gate_may_read_standard_decoding(world: Path) -> None:
     gates = [{"use": "no_regression", "decoding": "standard"}]
     [gate] = load(changed(world, gates=gates)).gates
-    assert gate.decoding == "standard"
+    assert gate.decoding == "standard"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["calls-2", "전화", "it_dev.v2", "0"])
