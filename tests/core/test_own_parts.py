@@ -3,6 +3,7 @@
 import copy
 import pickle
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from pathlib import Path
@@ -25,6 +26,14 @@ def forget_modules() -> None:
         del sys.modules[name]
     part_origins._installed_parts.cache_clear()
     invalidate_caches()
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the parts after a test, when `monkeypatch` has taken their folders back."""
+    yield
+    monkeypatch.undo()
+    forget_modules()
 
 
 @pytest.fixture
