@@ -78,7 +78,10 @@ def check_recognizers(
         teacher: The pretrained model that labels the pool; None for the champion.
     """
     if not asr.trainable:
-        yield f"asr: {asr.name} cannot be trained; it can be the `labeler` beside an asr that can"
+        yield (
+            f"asr: {asr.name} cannot be trained; it can be the `labeler` or the `teacher` beside "
+            "an asr that can"
+        )
     if teacher and not teacher.pretrained:
         yield f"teacher: {teacher.name} starts from random weights; name a pretrained model"
     yield from _check_rescoring(document, list_label_decoders(asr, labeler, teacher))

@@ -31,8 +31,13 @@ class SecondModel(SecondOpinion):
             raise ValueError(f"asr: {cause}") from cause
         written = {} if isinstance(self.asr, str) else self.asr
         # The options of the other model are plain values, so its folder is put back among them.
-        options = list_folders_or_names(type(other_model))
-        places = {name: getattr(other_model, name) for name in options if name in written}
+        folders_or_names = list_folders_or_names(type(other_model))
+        places = {
+            name: str(place)
+            for name in written
+            if isinstance(place := getattr(other_model, name, None), Path)
+            or name in folders_or_names
+        }
         part = super().relative_to(folder)
         return replace(part, asr={**written, **places}) if places else part
 
