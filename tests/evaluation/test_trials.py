@@ -1,11 +1,11 @@
-"""Trials of voices: what passes at the limits, and what the sentence tells."""
+"""Trials of voices and decoders: what passes at the limits, and what the sentence tells."""
 
 from __future__ import annotations
 
 import pytest
 
 from twister_loop.core.types import ErrorCount
-from twister_loop.evaluation.trials import VoiceTrial
+from twister_loop.evaluation.trials import DecoderAttempt, DecoderTrial, VoiceTrial
 
 
 def make_trial(*, synthesized: int, wrong: int) -> VoiceTrial:
@@ -28,3 +28,19 @@ def test_the_sentence_tells_errors_share_and_limits() -> None:
         "voice splice: CER 0.12, limit 0.35; speaks 7 of 32 trial texts (22%), at least 25%: "
         "failed, so the voice is not used"
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "suggested"),
+    [(4, 96, None), (5, 95, None), (6, 94, 0.06), (9, 94, 0.09), (15, 85, 0.15), (16, 84, None),
+     (0, 0, None)],
+)  # fmt: skip
+def test_a_limit_is_suggested_for_a_decoder_that_is_not_far_off(
+    wrong: int, right: int, suggested: float | None
+) -> None:
+    far = DecoderAttempt("margin 1 s", 0, ErrorCount(substitutions=50, hits=50))
+    close = DecoderAttempt("margin 5 s", 0, ErrorCount(substitutions=wrong, hits=right))
+    trial = DecoderTrial("margin 30 s", clips=9, limit=0.05, attempts=(far, close))
+    assert trial.suggested_limit == suggested
+    if suggested is not None:
+        assert DecoderTrial("margin 30 s", 9, suggested, (far, close)).chosen == 1

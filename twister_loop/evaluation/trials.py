@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..core.artifacts import JsonRecord
 from ..core.types import ErrorCount, Share
+
+MAX_SUGGESTED: Share = 0.15
+"""Character error rate up to which a faster decoder may be no worse, where the model is weak. On
+Czech dialogues, of which untouched Whisper base gets two words in three wrong, 5 s of padding
+changed 9 % of the characters, with 66.7 % of the words wrong instead of 67.1 (BENCHMARKS.md)."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,19 @@ class DecoderTrial(JsonRecord):
         # Without a single character to compare, nothing shows that the decoders agree.
         is_within_limit = last.length > 0 and last.rate <= self.limit
         return len(self.attempts) - 1 if is_within_limit else None
+
+    @property
+    def suggested_limit(self) -> Share | None:
+        """Limit within which the closest decoder would be; None if that says nothing for it.
+
+        >>> attempt = DecoderAttempt("margin 5 s", 12, ErrorCount(substitutions=9, hits=95))
+        >>> DecoderTrial("margin 30 s", 86, limit=0.05, attempts=(attempt,)).suggested_limit
+        0.09
+        """
+        closest = min(attempt.characters.rate for attempt in self.attempts)
+        # Rounded up, so that the decoder is within it. Without a clip to compare the rate is 0.
+        limit = math.ceil(100 * closest) / 100
+        return limit if self.limit < limit <= MAX_SUGGESTED else None
 
     def __str__(self) -> str:
         attempts = "; ".join(

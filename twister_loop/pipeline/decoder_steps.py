@@ -88,4 +88,11 @@ def _choose_decoder(
         out=stage.path(steps.folder),
     )
     log.info("%s", trial)
+    if trial.suggested_limit:
+        log.info(
+            "labeling without a faster decoder takes two to three times as long; where the model "
+            "is weak, decoders differ in many words and none need be worse, and "
+            "`labeler: {at_most: %g}` would take a faster one",
+            trial.suggested_limit,
+        )
     return reference if trial.chosen is None else candidates[trial.chosen]
