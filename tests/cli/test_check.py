@@ -202,6 +202,16 @@ def test_gates_are_not_judged_by_the_beginning_of_a_set(
     assert "of cases" not in printed and "infinitely" not in printed
 
 
+def test_time_and_disk_of_a_part_of_the_pool_are_told_as_such(
+    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "its listing was ended" not in check([str(world)], capsys)[1]
+    monkeypatch.setattr("twister_loop.pipeline.forecast.LISTING_SECONDS", -1.0)
+    code, printed = check([str(world)], capsys)
+    assert code == 0
+    assert "pool: its listing was ended after -1 s, so time and disk are told for 1 utt" in printed
+
+
 def test_a_channel_that_no_recording_has_is_refused(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

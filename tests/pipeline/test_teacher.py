@@ -130,6 +130,22 @@ def test_a_teacher_that_lacks_the_language_is_refused_before_the_round(
     assert "language: the teacher cannot transcribe it: no such language" in problems
 
 
+def test_a_second_model_that_lacks_the_language_is_refused_before_the_round(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported_reason(self: ToyRecognizer, _: Checkpoint) -> Any:
+        return lambda utterance: "no such language" if self.letters == LETTERS else None
+
+    monkeypatch.setattr(ToyRecognizer, "unsupported_reason", unsupported_reason)
+    second_model = {"use": "second_model", "asr": {"use": "toy", "letters": LETTERS}}
+    plan = load(world, {"filters": {"pseudo": ["default", second_model]}})
+    message = "second_model: it can transcribe nothing of the pool: no such language; name a model"
+    with pytest.raises(ConfigError, match=message):
+        next_round(plan, tmp_path / "run")
+    problems = make_forecast(plan).problems
+    assert "language: the filter second_model cannot transcribe it: no such language" in problems
+
+
 def test_weights_of_the_teacher_are_looked_for_before_the_round(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,14 +68,20 @@ def list_utterances(corpora: Sequence[Corpus], seconds: Seconds = LISTING_SECOND
     """List corpora until the time is up; headers give the durations."""
     utterances = list[Utterance]()
     # By the clock and not by a number: a header on a network disk takes a hundred times longer.
-    deadline = time.monotonic() + seconds
+    remaining = seconds
     try:
         with audio.trusting_headers():
             for corpus in corpora:
+                deadline = None
                 for utterance in corpus.utterances():
                     utterances.append(utterance)
+                    # From the first utterance on: a corpus that is listed as a whole before it
+                    # yields one is done by then, and a part of it would tell less for nothing.
+                    deadline = deadline or time.monotonic() + remaining
                     if time.monotonic() > deadline:
                         return Listing(utterances, is_complete=False)
+                if deadline:
+                    remaining = deadline - time.monotonic()
     except TwisterError as error:
         return Listing(utterances, is_complete=True, problem=str(error))
     except OSError as error:  # such as a name that is longer than the file system allows

@@ -33,13 +33,13 @@ from .data_amounts import (
 )
 from .disk import estimate_disk
 from .model_needs import find_models
+from .other_models import estimate_memory, find_unknown_languages
 from .plan import Plan
 from .plan_terms import describe_occurrences
 from .round_time import RoundTime, estimate_time
 from .run_check import is_run_or_empty
 from .run_folder import RunFolder
 from .set_sizes import find_untouched_report, list_gate_warnings, measure_set_size
-from .teacher_check import estimate_memory, find_unknown_languages
 
 MAX_CHANNEL_HEADERS = 1000
 """Most recordings of a pool whose channels are counted."""
@@ -125,7 +125,7 @@ def make_forecast(
             *_find_problems(plan, run, needed, weights),
             *_find_missing_channel(plan, listings["pool"]),
             *_find_unknown_languages(plan, start),
-            *(find_unknown_languages(plan, weights["teacher"]) if plan.teacher else ()),
+            *find_unknown_languages(plan, weights.get("teacher")),
             *_find_lack_of_space(disk_needed, disk_free),
         ),
         warnings=(
@@ -134,6 +134,12 @@ def make_forecast(
                 f"{place}: its listing was ended after {SET_LISTING_SECONDS:g} s, so what the "
                 "gates will see is not told; a round lists all of it"
                 for place in cut_off
+            ),
+            *(
+                f"{amount.place}: its listing was ended after {LISTING_SECONDS:g} s, so time and "
+                f"disk are told for {amount.utterances} utterances; a round lists all of it"
+                for amount in data
+                if amount.place not in held_out and not amount.is_complete
             ),
         ),
         terms=tuple(

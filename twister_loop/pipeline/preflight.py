@@ -39,6 +39,7 @@ from .input_check import check_not_empty
 from .leak_check import check_leaks
 from .look_count import count_looks
 from .novelty import champion_number, check_something_new
+from .other_models import check_other_models
 from .plan import Plan
 from .run_check import NOTE, list_strays, read_note
 from .run_folder import RunFolder, round_number
@@ -52,7 +53,6 @@ from .stages.listing import (
     gather_held_out,
     take_long_recordings,
 )
-from .teacher_check import check_teacher
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def prepare_round(plan: Plan, run_folder: RunFolder) -> RoundInputs:
         check_set_changes(inputs.sets, run_folder.finished_rounds, plan.normalizer, scratch)
         _check_languages(plan, inputs)
         _check_voices(plan, run_folder, inputs)
-        check_teacher(plan, inputs.pool)
+        check_other_models(plan, inputs.pool)
         check_held_out_sets(plan, inputs.sets)
         protection = check_leaks(
             training={"pool": inputs.pool, "human": inputs.human, "replay": inputs.replay},

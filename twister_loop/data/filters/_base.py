@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -57,6 +57,15 @@ class Filter(Part):
 
     def find_weights(self) -> WeightsStatus | None:
         """Find the pretrained weights of its own without downloading them; None if it has none."""
+        return None
+
+    def unsupported_reason(self) -> Callable[[Utterance], str | None] | None:
+        """Return a function that tells why a model of its own cannot transcribe an utterance.
+
+        It looks at the duration and the language, reads no audio and fetches no weights. A round
+        does not begin if its whole pool is unsupported. None, the default, is for a filter without
+        such a model, or with one of which nothing is known yet.
+        """
         return None
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +43,12 @@ class SecondModel(SecondOpinion):
 
     def find_weights(self) -> WeightsStatus:
         return self._recognizer().find_weights()
+
+    def unsupported_reason(self) -> Callable[[Utterance], str | None] | None:
+        recognizer = self._recognizer()
+        # Not the weights themselves: `twister check` downloads nothing.
+        checkpoint = recognizer.preview_checkpoint(recognizer.find_weights())
+        return recognizer.unsupported_reason(checkpoint) if checkpoint else None
 
     def points_to(self) -> Checkpoint | dict[str, Any]:
         """Return the other model's checkpoint for the cache key, with code from outside.
