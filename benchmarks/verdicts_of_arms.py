@@ -1,0 +1,93 @@
+"""What the gates say of the candidates of a comparison, whose arms have none.
+
+python benchmarks/verdicts_of_arms.py PLAN FOLDER ARM_FOLDER [...]
+
+PLAN has development sets, and English prompts become its retention set. The untouched model and the
+candidate of each arm are measured on them, and the default gates judge. No test set is read. What
+is measured lies in FOLDER and is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+
+from twister_loop import Manifest, load
+from twister_loop.core.types import Checkpoint, Report
+from twister_loop.data.corpora._base import Corpus
+from twister_loop.evaluation.gates._base import Gate
+from twister_loop.evaluation.outcomes import HeldOutSet
+from twister_loop.pipeline.plan_schema import DEFAULT_GATES
+from twister_loop.pipeline.stages.evaluation import evaluate, judge
+
+ENGLISH = {"use": "ivr", "split": "retention"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("arms", type=Path, nargs="+")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    plan = load(options.plan)
+    sets = {
+        name: HeldOutSet("development", _write(corpus, options.folder / "sets" / name))
+        for name, (kind, corpus) in plan.sets.items()
+        if kind == "development"
+    }
+    english = _write(Corpus.build(ENGLISH), options.folder / "sets" / "en")
+    sets["en"] = HeldOutSet("retention", english)
+
+    def measure(checkpoint: Checkpoint, name: str) -> Report:
+        report = evaluate(
+            recognizer=plan.asr,
+            checkpoint=checkpoint,
+            sets=sets,
+            normalizer=plan.normalizer,
+            full_window=False,
+            out=options.folder / name,
+        )
+        rates = "  ".join(
+            f"{score.name} {100 * score.words.rate:.2f} ({score.words.errors}/{score.words.length})"
+            for score in report.scores
+        )
+        sys.stdout.write(f"{name}: {rates}\n")
+        sys.stdout.flush()
+        return report
+
+    untouched = measure(plan.asr.initial_checkpoint(), "untouched")
+    for arm in options.arms:
+        last_round = sorted(arm.glob("round-*"))[-1]
+        candidate = measure(Checkpoint.load(last_round / "candidate"), arm.name)
+        verdict = judge(
+            gates=[Gate.build({"use": name}) for name in DEFAULT_GATES],
+            untouched=untouched,
+            champion=untouched,
+            candidate=candidate,
+            references={},
+            normalizer=plan.normalizer,
+            out=options.folder / f"{arm.name}-verdict",
+        )
+        sys.stdout.write(f"{arm.name}: {verdict.outcome}\n")
+        for objection in verdict.objections:
+            sys.stdout.write(f"  {objection}\n")
+
+
+def _write(corpus: Corpus, folder: Path) -> Manifest:
+    """Return the utterances of a held-out set that have speech and a reference."""
+    if folder.is_dir():
+        return Manifest.load(folder)
+    usable = (
+        dataclasses.replace(utterance, id=str(number))
+        for number, utterance in enumerate(corpus.utterances())
+        if utterance.text and utterance.audio_filepath and not utterance.rejected_by
+    )
+    return Manifest.write(usable, folder)
+
+
+if __name__ == "__main__":
+    main()
