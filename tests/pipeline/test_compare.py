@@ -16,6 +16,7 @@ from twister_loop.core.manifest import Manifest
 from twister_loop.core.tallies import Funnel
 from twister_loop.core.types import Checkpoint, Report
 from twister_loop.errors import ConfigError, StaleError
+from twister_loop.pipeline.default_voices import DefaultVoices
 from twister_loop.pipeline.experiments import arms as arm_names
 from twister_loop.pipeline.experiments.arms import CompareOptions, build_arms
 from twister_loop.pipeline.experiments.compare import compare
@@ -616,6 +617,27 @@ def test_the_command_prints_the_tables_and_resumes(
     assert ": not shown" in printed and "no difference is claimed" not in printed
     with pytest.raises(SystemExit):
         main(["compare", str(plan_path), str(folder), "--seeds", "0"])
+
+
+@pytest.mark.parametrize("arm", ["self-training", "voice only", "full loop"])
+def test_an_arm_that_was_interrupted_resumes_without_the_voices_of_a_plan_that_names_none(
+    plan_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arm: str
+) -> None:
+    named = load(plan_path, CHANGES)
+    chosen = DefaultVoices({voice.name: {"use": "toy"} for voice in named.voices}, left_out={})
+    plan = replace(named, default_voices=chosen)
+    options = CompareOptions(rounds=1, arms=(arm,))
+
+    def interrupt(*_: object, **__: object) -> Checkpoint:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ToyRecognizer, "train", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            compare(plan, tmp_path / "arms", options)
+    comparison = compare(plan, tmp_path / "arms", options)
+    assert not comparison.failures
+    assert [row.arm for row in comparison.rows] == ["untouched", arm]
 
 
 def test_plain_self_training_knows_no_texts(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...asr._base import Recognizer
 from ...core import schema
 from ...core.errors import ConfigError
-from ..plan import Plan
+from ..plan import Plan, VoicePlan
 from ..run_folder import PruneOptions
 from .growing_pool import with_growing_pool
 
@@ -78,7 +78,7 @@ def build_arms(plan: Plan, options: CompareOptions) -> dict[str, Plan]:
 
 def _single_round_arms(plan: Plan, full_loop: Plan) -> Iterator[tuple[str, Plan]]:
     """Yield the arms of one round, from the fewest parts of the loop to the ceiling."""
-    without_voices = replace(full_loop, voices=(), mix=plan.mix.without("synthetic"))
+    without_voices = _with_voices(full_loop, ())
     # Plain self-training knows no texts: neither voices nor a language model.
     self_training = replace(without_voices, rescore=None)
     yield SELF_TRAINING, self_training
@@ -164,6 +164,14 @@ def with_recognizer(plan: Plan, asr: Recognizer) -> Plan:
     return replace(plan, asr=asr, labeler=replace(plan.labeler, recognizer=recognizer))
 
 
+def _with_voices(plan: Plan, voices: tuple[VoicePlan, ...]) -> Plan:
+    """Return the plan with other voices, and without synthetic speech if there is none."""
+    mix = plan.mix if voices else plan.mix.without("synthetic")
+    # They are the arm's by now. Else a round that was interrupted would want those back that are
+    # chosen for a plan that names none.
+    return replace(plan, voices=voices, default_voices=None, mix=mix)
+
+
 def _ablation_arms(
     plan: Plan, full_loop: Plan, options: CompareOptions
 ) -> Iterator[tuple[str, Plan]]:
@@ -176,12 +184,7 @@ def _ablation_arms(
         yield "without filters", replace(whole, pseudo_filters=(), synthetic_filters=())
     for left_out in plan.voices:
         voices = tuple(voice for voice in plan.voices if voice is not left_out)
-        yield (
-            f"without voice {left_out.name}",
-            replace(
-                whole, voices=voices, mix=whole.mix if voices else whole.mix.without("synthetic")
-            ),
-        )
+        yield f"without voice {left_out.name}", _with_voices(whole, voices)
     if plan.trainings > 1:
         # One training with the updates of all: equal costs show whether the mean is worth them.
         updates = options.updates * plan.trainings
