@@ -1,6 +1,8 @@
 """Comparison of the full loop with its parts, in the toy world."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -638,6 +640,28 @@ def test_an_arm_that_was_interrupted_resumes_without_the_voices_of_a_plan_that_n
     comparison = compare(plan, tmp_path / "arms", options)
     assert not comparison.failures
     assert [row.arm for row in comparison.rows] == ["untouched", arm]
+
+
+def test_two_processes_may_run_the_arms_of_one_folder(plan_path: Path, tmp_path: Path) -> None:
+    """Both list the references of the pool, and each runs another arm."""
+    plan_path.write_text(plan_path.read_text() + "pool_references: data/said\n")
+    command = [
+        sys.executable,
+        "-m",
+        "twister_loop.cli.main",
+        "compare",
+        plan_path,
+        tmp_path / "arms",
+    ]
+    processes = [
+        subprocess.Popen(
+            [*command, "--rounds", "1", "--arms", arm], stderr=subprocess.PIPE, text=True
+        )
+        for arm in ("self-training", "full loop")
+    ]
+    for process in processes:
+        _, log = process.communicate(timeout=120)
+        assert process.returncode == 0, log
 
 
 def test_plain_self_training_knows_no_texts(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...core.artifacts import stage
 from ...core.errors import ConfigError
+from ...core.locks import exclusive_lock
 from ...core.manifest import Manifest
 from ...core.types import ErrorCount, Measure, Utterance
 from ...data.corpora.manifest import ManifestFile
@@ -20,6 +21,9 @@ from ..stages.listing import gather
 
 log = logging.getLogger(__name__)
 
+LOCK = ".pool_references.lock"
+"""Held while the references are listed."""
+
 
 def list_references(plan: Plan, folder: Path) -> Manifest | None:
     """List the references of the pool; None if the plan names none.
@@ -29,8 +33,10 @@ def list_references(plan: Plan, folder: Path) -> Manifest | None:
     """
     if plan.pool_references is None:
         return None
-    # Listed outside the rounds: no round may see references of its own pool.
-    references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
+    # Two processes may each run some of the arms of one folder.
+    with exclusive_lock(folder / LOCK, wait=True):
+        # Listed outside the rounds: no round may see references of its own pool.
+        references = gather((plan.pool_references,), plan.language, out=folder / "pool_references")
     if not any(utterance.text for utterance in references):
         raise ConfigError(
             f"pool_references: none of its {len(references)} recordings has a transcript; "
