@@ -77,8 +77,8 @@ def test_labels_are_kept_that_both_models_hear(model: Path, korean: Utterance) -
     )
     labels = [replace(korean, pred_text=text) for text in ("안녕 하세요", "전화번호를 알려 주세요")]
     assert isinstance(filter_, SecondModel)
-    heard = list(filter_.transcribe_again(labels, None))  # type: ignore[arg-type]
-    assert len({utterance.pred_text for utterance in heard if utterance}) == 1
+    second_opinions = list(filter_.transcribe_again(labels, None))  # type: ignore[arg-type]
+    assert len({opinion.pred_text for opinion in second_opinions if opinion}) == 1
     kept, dropped = filter_.objections(labels, None)  # type: ignore[arg-type]
     assert kept is None
     assert "also transcribed as" in (dropped or "")

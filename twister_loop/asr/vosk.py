@@ -16,9 +16,9 @@ from ..audio import io as audio
 from ..audio.resampling import Samples
 from ..core.digests import digest_path, folder_size
 from ..core.errors import AudioError, ConfigError, EngineError
-from ..core.manifest import Manifest
 from ..core.types import Checkpoint, Language, Utterance
-from ._base import Recognizer, WeightsStatus
+from ._base import WeightsStatus
+from ._transcribing import TranscribingRecognizer
 
 LAYOUTS = (
     ("am/final.mdl", "graph/HCLG.fst"),
@@ -37,7 +37,7 @@ FULL_SCALE = 32767
 
 
 @dataclass(frozen=True)
-class VoskRecognizer(Recognizer):
+class VoskRecognizer(TranscribingRecognizer):
     """A published model of Kaldi in Vosk, which knows one language and is never trained.
 
     It has a lexicon and an n-gram model where Whisper has a decoder, so its errors are others. It
@@ -47,7 +47,6 @@ class VoskRecognizer(Recognizer):
     """
 
     requires: ClassVar[tuple[str, ...]] = ("vosk",)
-    trainable: ClassVar[bool] = False
 
     model: Path
     """Folder of an unpacked model, with `am/final.mdl` in it."""
@@ -90,19 +89,6 @@ class VoskRecognizer(Recognizer):
                 yield replace(utterance, error=reason)
             else:
                 yield self._transcribe_one(model, utterance)
-
-    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        raise EngineError("vosk cannot align text; use `whisper`")
-
-    def train(
-        self,
-        start: Checkpoint,
-        training_set: Manifest,
-        out: Path,
-        seed: int,
-        early_stopping_speech: Manifest | None = None,
-    ) -> Checkpoint:
-        raise EngineError("vosk cannot train; use `whisper`")
 
     def decoding_description(self) -> str:
         return f"lattice decoding of {self.model.name} in Vosk"

@@ -11,7 +11,7 @@ from ..core.types import ErrorCount, Share
 MAX_SUGGESTED: Share = 0.15
 """Character error rate up to which a faster decoder may be no worse, where the model is weak. On
 Czech dialogues, of which untouched Whisper base gets two words in three wrong, 5 s of padding
-changed 9 % of the characters, with 66.7 % of the words wrong instead of 67.1 (BENCHMARKS.md)."""
+changed 11 % of the characters, with 66.7 % of the words wrong instead of 67.1 (BENCHMARKS.md)."""
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from ...core.artifacts import not_in_cache_key
-from ...core.errors import EngineError
-from ...core.manifest import Manifest, iter_windows
+from ...core.manifest import iter_windows
 from ...core.ranges import Range
 from ...core.types import Checkpoint, Utterance
 from .._precision import ComputeType
+from .._transcribing import TranscribingRecognizer
 from ..whisper.base import WhisperWeightsRecognizer
 from ..whisper.model_folder import weights_folder
 
 
 @dataclass(frozen=True)
-class CTranslate2Recognizer(WhisperWeightsRecognizer):
+class CTranslate2Recognizer(TranscribingRecognizer, WhisperWeightsRecognizer):
     """Whisper in CTranslate2, as the `labeler` of a plan, with the weights that `asr` trained."""
 
     requires: ClassVar[tuple[str, ...]] = ("ctranslate2", "torch", "transformers")
-    trainable: ClassVar[bool] = False
     compute_type: ComputeType = "auto"
     """Precision of computing. auto is float16 on a GPU, and int8 on a processor."""
     decode_batch: Annotated[int, Range(1, 10000)] = not_in_cache_key(8)
@@ -52,19 +50,6 @@ class CTranslate2Recognizer(WhisperWeightsRecognizer):
         )
         for window in iter_windows(speech):
             yield from decoder.transcribe(window)
-
-    def align(self, checkpoint: Checkpoint, speech: Iterable[Utterance]) -> Iterator[Utterance]:
-        raise EngineError("ctranslate2 cannot align text; use `whisper`")
-
-    def train(
-        self,
-        start: Checkpoint,
-        training_set: Manifest,
-        out: Path,
-        seed: int,
-        early_stopping_speech: Manifest | None = None,
-    ) -> Checkpoint:
-        raise EngineError("ctranslate2 cannot train; use `whisper`")
 
     def with_beam(self, beam: int, temperature: float = 0.0, nbest: int = 0) -> Self | None:
         # CTranslate2 samples from one generator for all threads; see `transcribe`.
