@@ -38,11 +38,12 @@ def main() -> None:
     untouched = plan.asr.initial_checkpoint()
     with tempfile.TemporaryDirectory() as scratch:
         sets = {
-            name: _write(corpus, Path(scratch) / name)
+            name: list(write_held_out(corpus, Path(scratch) / name))
             for name, (kind, corpus) in plan.sets.items()
             if kind == "development"
         }
-        sets["en"] = _write(Corpus.build(ENGLISH), Path(scratch) / "en")[: options.english]
+        english = write_held_out(Corpus.build(ENGLISH), Path(scratch) / "en")
+        sets["en"] = list(english)[: options.english]
         _print("untouched", _count(plan.asr, untouched, sets))
         sums: dict[str, dict[str, ErrorCount]] = defaultdict(lambda: defaultdict(ErrorCount))
         for run in options.runs:
@@ -62,14 +63,16 @@ def main() -> None:
             _print(f"all runs, {name}", counts)
 
 
-def _write(corpus: Corpus, folder: Path) -> list[Utterance]:
-    """Return the utterances of a held-out set that have speech and a reference."""
+def write_held_out(corpus: Corpus, folder: Path) -> Manifest:
+    """List the utterances of a held-out set that have speech and a reference, unless it is done."""
+    if folder.is_dir():
+        return Manifest.load(folder)
     usable = (
         dataclasses.replace(utterance, id=str(number))
         for number, utterance in enumerate(corpus.utterances())
         if utterance.text and utterance.audio_filepath and not utterance.rejected_by
     )
-    return list(Manifest.write(usable, folder))
+    return Manifest.write(usable, folder)
 
 
 def _find_trainings(run: Path) -> list[Checkpoint]:

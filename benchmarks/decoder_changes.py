@@ -32,8 +32,8 @@ FULL = "full window"
 MOVED = "full window, moved by 20 ms"
 SILENCE_SAMPLES = 320
 """One frame of the encoder at 16 kHz."""
-DRAWS = 2000
-"""Draws of clips for the interval."""
+SEED = 13
+"""Seed of the clips, and of the draws for the interval."""
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
 
 def _draw(utterances: Iterable[Utterance], count: int) -> list[Utterance]:
     usable = [clip for clip in utterances if clip.text and clip.audio_filepath and not clip.error]
-    return random.Random(13).sample(usable, min(count, len(usable)))
+    return random.Random(SEED).sample(usable, min(count, len(usable)))
 
 
 def _move(clips: Sequence[Utterance], folder: Path) -> list[Utterance]:
@@ -104,7 +104,7 @@ def _print_row(
         [metrics.count_character_errors(*pair) for pair in zip(full_texts, texts, strict=True)]
     )
     before, after = _count_words(clips, full_texts), _count_words(clips, texts)
-    low, high = _interval(before, after)
+    low, high = metrics.percentile_interval_95(metrics.paired_bootstrap(after, before, SEED))
     sys.stdout.write(
         f"{name}: CER {changed.rate:.2%} from the full window, "
         f"WER {metrics.sum_counts(after).rate:.2%} by references, change "
@@ -123,17 +123,6 @@ def _count_words(clips: Sequence[Utterance], texts: Sequence[str]) -> list[Error
 
 def _change(before: Sequence[ErrorCount], after: Sequence[ErrorCount]) -> float:
     return metrics.sum_counts(after).rate - metrics.sum_counts(before).rate
-
-
-def _interval(before: Sequence[ErrorCount], after: Sequence[ErrorCount]) -> tuple[float, float]:
-    """Return the interval (95 %) of the change of WER, by drawing clips."""
-    generator = random.Random(13)
-    changes = []
-    for _ in range(DRAWS):
-        drawn = generator.choices(range(len(before)), k=len(before))
-        changes.append(_change([before[n] for n in drawn], [after[n] for n in drawn]))
-    low, high = np.quantile(changes, [0.025, 0.975])
-    return float(low), float(high)
 
 
 if __name__ == "__main__":

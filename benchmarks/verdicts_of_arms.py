@@ -10,20 +10,19 @@ is measured lies in FOLDER and is not measured again.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import sys
 from pathlib import Path
 
-from twister_loop import Manifest, load
+from anchors import ENGLISH, write_held_out
+
+from twister_loop import load
 from twister_loop.core.types import Checkpoint, Report
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.outcomes import HeldOutSet
 from twister_loop.pipeline.plan_schema import DEFAULT_GATES
 from twister_loop.pipeline.stages.evaluation import evaluate, judge
-
-ENGLISH = {"use": "ivr", "split": "retention"}
 
 
 def main() -> None:
@@ -35,11 +34,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     plan = load(options.plan)
     sets = {
-        name: HeldOutSet("development", _write(corpus, options.folder / "sets" / name))
+        name: HeldOutSet("development", write_held_out(corpus, options.folder / "sets" / name))
         for name, (kind, corpus) in plan.sets.items()
         if kind == "development"
     }
-    english = _write(Corpus.build(ENGLISH), options.folder / "sets" / "en")
+    english = write_held_out(Corpus.build(ENGLISH), options.folder / "sets" / "en")
     sets["en"] = HeldOutSet("retention", english)
 
     def measure(checkpoint: Checkpoint, name: str) -> Report:
@@ -75,18 +74,6 @@ def main() -> None:
         sys.stdout.write(f"{arm.name}: {verdict.outcome}\n")
         for objection in verdict.objections:
             sys.stdout.write(f"  {objection}\n")
-
-
-def _write(corpus: Corpus, folder: Path) -> Manifest:
-    """Return the utterances of a held-out set that have speech and a reference."""
-    if folder.is_dir():
-        return Manifest.load(folder)
-    usable = (
-        dataclasses.replace(utterance, id=str(number))
-        for number, utterance in enumerate(corpus.utterances())
-        if utterance.text and utterance.audio_filepath and not utterance.rejected_by
-    )
-    return Manifest.write(usable, folder)
 
 
 if __name__ == "__main__":
