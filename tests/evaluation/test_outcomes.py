@@ -27,6 +27,7 @@ from twister_loop.evaluation.outcomes import (
     check_same_normalizer,
     find_invalid_sets,
     find_set_hidden_from_gates,
+    find_small_parts,
     get_early_stopping_speech,
     load_outcomes,
     normalize_pair,
@@ -196,6 +197,31 @@ def test_the_early_stopping_set_is_hidden_if_another_can_decide(
     kinds: dict[str, SetKind], stop: str | None, hidden: str | None
 ) -> None:
     assert find_set_hidden_from_gates(kinds, stop) == hidden
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named", "joined"),
+    [
+        ({"phone": 20, "phone-long": 1}, ["phone"], {"phone-long": "phone"}),
+        ({"phone": 1, "phone-long": 20}, ["phone"], {"phone-long": "phone"}),
+        ({"phone": 20, "phone-long": 20}, ["phone"], {}),
+        # Two sets of the plan, of which one is only called like a part of the other.
+        ({"phone": 20, "phone-long": 1}, ["phone", "phone-long"], {}),
+        # All of a set's recordings are long, which stays under its own name.
+        ({"phone": 1, "calls-long": 1}, ["phone", "calls-long"], {}),
+    ],
+)
+def test_a_part_with_few_recordings_does_not_decide_alone(
+    sizes: dict[str, int], named: list[str], joined: dict[str, str], tmp_path: Path
+) -> None:
+    sets = {
+        name: HeldOutSet(
+            "development",
+            Manifest.write([Utterance(id=str(n)) for n in range(count)], tmp_path / name),
+        )
+        for name, count in sizes.items()
+    }
+    assert find_small_parts(sets, named, smallest=20) == joined
 
 
 def test_early_stopping_listens_to_its_own_set(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twister_loop.core.types import Proportion, Score
 from twister_loop.evaluation.evidence import Evidence, Outcome
-from twister_loop.evaluation.pooling import add_pooled_sets, pool_scores
+from twister_loop.evaluation.pooling import add_pooled_sets, join_parts, pool_scores
 from twister_loop.types import ErrorCount
 
 FIRST = Score(
@@ -115,6 +115,24 @@ def test_every_kind_of_several_sets_gets_a_pooled_one() -> None:
     of_all = add_pooled_sets(units)["all development sets"].resampling_unit
     assert of_all == "recordings and speakers and utterances"
     assert [count.hits for count in pooled["all test sets"].words] == [5, 6]
+
+
+def test_a_small_part_is_counted_in_its_set() -> None:
+    short, long = outcome(FIRST, "s1", "s2"), outcome(replace(FIRST, name="phone-long"), "s2")
+    news = outcome(replace(FIRST, name="news"), "s2")
+    sets = {"phone": short, "phone-long": long, "news": news}
+    joined = join_parts(sets, {"phone-long": "phone"})
+    assert list(joined) == ["phone", "news"] and joined["news"] is news
+    whole = joined["phone"]
+    assert whole.score == pool_scores([short.score, long.score], "phone")
+    assert whole.words == [*short.words, *long.words]
+    assert whole.groups == ["s1", "s2", "s2"], "one speaker of both parts"
+    assert whole.resampling_unit == short.resampling_unit
+    # Of unlike units, one may be called as another is.
+    unlike = {"phone": short, "phone-long": replace(long, resampling_unit="utterances")}
+    groups = join_parts(unlike, {"phone-long": "phone"})["phone"].groups
+    assert groups == ["phone/s1", "phone/s2", "phone-long/s2"]
+    assert join_parts(sets, {}) == sets
 
 
 def test_gates_pool_development_sets_only() -> None:

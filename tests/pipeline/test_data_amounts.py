@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from twister_loop import Utterance
 from twister_loop.data.corpora._base import Corpus
-from twister_loop.pipeline.data_amounts import list_utterances
+from twister_loop.pipeline.data_amounts import (
+    Listing,
+    count_data,
+    default_language,
+    list_utterances,
+)
+from twister_loop.types import Plan
 
 LIMIT = 10.0
 
@@ -56,3 +62,18 @@ def test_corpora_share_the_time(clock: list[float]) -> None:
     slow = TimedCorpus(clock, (30.0, 4.0, 4.0))
     listing = list_utterances([slow, slow], LIMIT)
     assert (len(listing.utterances), listing.is_complete) == (5, False)
+
+
+def test_the_language_of_the_plan_is_told_where_utterances_name_none(plan: Plan) -> None:
+    italian = replace(plan, language="it")
+    listing = Listing([Utterance(id="1"), Utterance(id="2", lang="en")], is_complete=True)
+    languages = {
+        place: count_data(place, listing, default_language(italian, place)).languages
+        for place in ("pool", "texts", "development.dev", "test.test", "replay", "retention.en")
+    }
+    own = dict.fromkeys(["pool", "texts", "development.dev", "test.test"], "it")
+    # These keep other languages, which the plan's is not.
+    others = dict.fromkeys(["replay", "retention.en"], "detected")
+    expected = {place: {lang: 1, "en": 1} for place, lang in {**own, **others}.items()}
+    assert languages == expected
+    assert default_language(plan, "pool") == plan.language

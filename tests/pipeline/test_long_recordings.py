@@ -14,7 +14,7 @@ from twister_loop.core.types import SetKind
 from twister_loop.errors import ConfigError
 from twister_loop.evaluation.outcomes import find_set_hidden_from_gates, load_outcomes
 from twister_loop.pipeline.held_out_check import check_held_out_sets
-from twister_loop.pipeline.loop import evaluate
+from twister_loop.pipeline.loop import evaluate, refine
 from twister_loop.pipeline.preflight import list_held_out_sets
 from twister_loop.pipeline.run_folder import RunFolder
 from twister_loop.pipeline.stages.labeling import transcribe
@@ -70,6 +70,14 @@ def test_long_recordings_have_a_score_of_their_own(split_plan: Plan, tmp_path: P
     assert utterances == {"dev": 1, "dev-long": 1, "test": 2, "vowels": 2}
     outcomes = load_outcomes(report, strict.normalizer)
     assert set(outcomes) == {"dev", "dev-long", "vowels"}, "gates see it"
+
+
+def test_gates_count_a_single_long_recording_with_its_set(split_plan: Plan, tmp_path: Path) -> None:
+    """Alone it would leave every candidate undecided that changes a word of it."""
+    for smallest, seen in ((2, {"dev", "vowels"}), (1, {"dev", "dev-long", "vowels"})):
+        strict = replace(split_plan, minimum_utterances=smallest)
+        [result] = refine(replace(strict, rounds=1), tmp_path / f"run-{smallest}")
+        assert set(result.verdict.looks or {}) == seen
 
 
 def test_the_long_part_does_not_hide_the_set_that_training_was_stopped_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..core import schema
@@ -143,6 +143,28 @@ def find_invalid_sets(
                 problem = "is the early-stopping set, which is hidden from gates"
             hint = schema.suggest_name(name, visible)
             yield f"gates: {gate.name}: the set {name!r} {problem}; {hint}"
+
+
+def find_small_parts(
+    sets: Mapping[str, HeldOutSet], named: Collection[str], smallest: int
+) -> dict[str, str]:
+    """Return the parts of split sets that gates count together, by name; else one decides alone.
+
+    A set with clips and with longer recordings is split, since the two are decoded differently. One
+    long recording of a set would leave every candidate undecided that changes a word of it.
+
+    Args:
+        sets: Held-out sets, with the parts of those that were split.
+        named: Names of sets in the plan. One that is called like a part is none.
+        smallest: Utterances of a part that is a set of its own.
+    """
+    joined = {}
+    for name in sets.keys() - set(named):
+        short_name = name.removesuffix(LONG_SUFFIX)
+        parts = [sets[part].speech for part in (short_name, name) if part in sets]
+        if len(parts) > 1 and min(map(len, parts)) < smallest:
+            joined[name] = short_name
+    return joined
 
 
 def check_same_normalizer(score: Score, normalizer: Normalizer) -> None:

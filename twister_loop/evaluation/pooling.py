@@ -63,11 +63,36 @@ def add_pooled_sets(sets: Mapping[str, Outcome]) -> dict[str, Outcome]:
         # A kind with one set would get the same row twice.
         if len(outcomes) > 1:
             name = f"all {kind} sets"
-            with_pooled[name] = _pool_outcomes(outcomes, name)
+            with_pooled[name] = pool_outcomes(outcomes, name)
     return with_pooled
 
 
-def _pool_outcomes(outcomes: Sequence[Outcome], name: str) -> Outcome:
+def join_parts(outcomes: Mapping[str, Outcome], joined: Mapping[str, str]) -> dict[str, Outcome]:
+    """Return outcomes by set, with small parts counted in the set that they belong to.
+
+    Args:
+        outcomes: Outcomes by name of the set or part.
+        joined: Name of the set by the name of each small part; see `outcomes.find_small_parts`.
+    """
+    parts_by_set: dict[str, list[Outcome]] = {}
+    for name, outcome in outcomes.items():
+        parts_by_set.setdefault(joined.get(name, name), []).append(outcome)
+    return {
+        name: _join(parts, name) if len(parts) > 1 else parts[0]
+        for name, parts in parts_by_set.items()
+    }
+
+
+def _join(parts: Sequence[Outcome], name: str) -> Outcome:
+    joined = pool_outcomes(parts, name)
+    if len({part.resampling_unit for part in parts}) > 1:
+        return joined
+    # Not so with sets that are pooled: a speaker of both parts is one speaker.
+    return replace(joined, groups=[group for part in parts for group in part.groups])
+
+
+def pool_outcomes(outcomes: Sequence[Outcome], name: str) -> Outcome:
+    """Return the utterances of several sets as those of one set with a new name."""
     return Outcome(
         pool_scores([outcome.score for outcome in outcomes], name),
         words=[count for outcome in outcomes for count in outcome.words],
@@ -78,4 +103,5 @@ def _pool_outcomes(outcomes: Sequence[Outcome], name: str) -> Outcome:
             f"{outcome.score.name}/{group}" for outcome in outcomes for group in outcome.groups
         ],
         resampling_unit=" and ".join(sorted({outcome.resampling_unit for outcome in outcomes})),
+        hypotheses=[text for outcome in outcomes for text in outcome.hypotheses],
     )

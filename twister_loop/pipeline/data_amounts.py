@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..audio import io as audio
 from ..core.errors import TwisterError
-from ..core.types import Seconds, Utterance
+from ..core.types import Language, Seconds, Utterance
 from ..data.corpora._base import Corpus
 from .plan import Plan
 
@@ -90,8 +90,20 @@ def list_utterances(corpora: Sequence[Corpus], seconds: Seconds = LISTING_SECOND
     return Listing(utterances, is_complete=True)
 
 
-def count_data(place: str, listing: Listing) -> DataAmount:
-    """Return the sums over a listing."""
+def default_language(plan: Plan, place: str) -> Language | None:
+    """Return the language of the utterances under one key that name none of their own."""
+    # Replay and retention guard other languages than the plan's.
+    return None if place == "replay" or place.startswith("retention.") else plan.language
+
+
+def count_data(place: str, listing: Listing, language: Language | None = None) -> DataAmount:
+    """Return the sums over a listing.
+
+    Args:
+        place: Key of the plan.
+        listing: Utterances of its corpora.
+        language: Language of those that name none; None if it is detected.
+    """
     # What was rejected is counted apart: it has no duration, and trains nothing.
     usable = listing.usable
     return DataAmount(
@@ -100,7 +112,7 @@ def count_data(place: str, listing: Listing) -> DataAmount:
         rejected=len(listing.utterances) - len(usable),
         duration=sum(utterance.duration for utterance in usable),
         words=sum(len((utterance.text or "").split()) for utterance in usable),
-        languages=Counter(utterance.lang or "detected" for utterance in usable),
+        languages=Counter(utterance.lang or language or "detected" for utterance in usable),
         is_complete=listing.is_complete,
         problem=listing.problem,
     )

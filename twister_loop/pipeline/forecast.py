@@ -28,6 +28,7 @@ from .data_amounts import (
     DataAmount,
     Listing,
     count_data,
+    default_language,
     list_data,
     list_utterances,
 )
@@ -88,7 +89,10 @@ def make_forecast(
         )
         for place, corpora in list_data(plan).items()
     }
-    data = tuple(count_data(place, listing) for place, listing in listings.items())
+    data = tuple(
+        count_data(place, listing, default_language(plan, place))
+        for place, listing in listings.items()
+    )
     needed = [amount for amount in data if not (waits_for_audio and amount.place == "pool")]
     amounts = {amount.place: amount for amount in data}
     untouched = find_untouched_report(run)

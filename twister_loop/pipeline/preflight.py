@@ -21,10 +21,12 @@ from ..core.environment import describe_environment
 from ..core.errors import AwaitingApproval, ConfigError, SpaceError, StaleError
 from ..core.forgotten import check_nothing_half_removed
 from ..core.manifest import Manifest
+from ..core.types import Utterance
 from ..evaluation.outcomes import (
     LONG_SUFFIX,
     HeldOutSet,
     find_set_hidden_from_gates,
+    find_small_parts,
     get_early_stopping_speech,
 )
 from .annotation.sources import (
@@ -72,6 +74,8 @@ class RoundInputs:
     sets: Mapping[str, HeldOutSet]
     looks: Mapping[str, int]
     """Candidates that each development and retention set has judged, with that of this round."""
+    small_parts: Mapping[str, str]
+    """Parts of held-out sets that gates count in another set, with its name."""
     early_stopping_speech: Manifest | None = None
     """The development set on which training is stopped."""
 
@@ -171,6 +175,7 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
         replay=gather(plan.replay, None, "replay", out=folder / INPUTS / "replay"),
         sets=sets,
         looks=count_looks(folder, sets),
+        small_parts=find_small_parts(sets, plan.sets, plan.minimum_utterances),
         early_stopping_speech=get_early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
 
@@ -315,12 +320,18 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
     ):
         log.warning("%s: %s", plan.asr.name, warning)
     untouched = find_untouched_report(run_folder.path)
-    sizes = {
-        name: measure_set_size(plan, held_out.kind, name, list(held_out.speech), untouched)
-        for name, held_out in inputs.sets.items()
+    speech: dict[str, list[Utterance]] = {}
+    for name, held_out in inputs.sets.items():
+        whole = inputs.small_parts.get(name, name)
         # Gates never see a test set, so its size cannot be too small for them.
-        if held_out.kind != "test" and name != hidden
+        if held_out.kind != "test" and whole != hidden:
+            speech.setdefault(whole, []).extend(held_out.speech)
+    sizes = {
+        name: measure_set_size(plan, kinds[name], name, utterances, untouched)
+        for name, utterances in speech.items()
     }
+    for part, whole in sorted(inputs.small_parts.items()):
+        log.info("%s: too few recordings to decide alone; gates count them with %s", part, whole)
     for warning in list_gate_warnings(plan.gates, sizes):
         log.warning("%s", warning)
 

@@ -94,6 +94,7 @@ class RoundSteps:
             labeler=self._evaluate_with_labeler(candidate_weights),
             early_stopping_set=self.plan.asr.early_stopping_set,
             looks=self.inputs.looks,
+            small_parts=self.inputs.small_parts,
             out=stage_table.VERDICT.path(self.folder),
         )
 

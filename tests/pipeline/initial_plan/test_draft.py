@@ -164,7 +164,7 @@ def test_copies_of_held_out_recordings_are_not_in_the_pool(folder: Path) -> None
     first = draft(folder)
     [pool] = first.pool
     assert list_names(pool) == set(names(10))
-    assert any("1 recordings are copies of held-out ones" in remark for remark in first.remarks)
+    assert any("copies of held-out recordings: 1" in remark for remark in first.remarks)
 
 
 def test_unlabeled_recordings_in_a_folder_called_test_stay_out_of_the_pool(folder: Path) -> None:

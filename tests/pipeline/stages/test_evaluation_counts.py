@@ -386,6 +386,25 @@ def test_gates_see_every_model_in_its_place_and_no_test_set(
     assert list(standard.references) == ["other"]
 
 
+def test_small_parts_are_counted_in_their_sets_in_every_place(
+    tmp_path: Path, reports: dict[str, Report]
+) -> None:
+    joined = {"calls": "phone"}
+    ask(reports, tmp_path / "verdict", [Witness()], small_parts=joined)
+    [evidence] = SHOWN
+    of_two = len(load_outcomes(reports["champion"], Basic())["phone"].words)
+    for side in (evidence, evidence.standard):
+        assert side
+        for outcomes in (side.untouched, side.champion, side.candidate, side.references["other"]):
+            assert list(outcomes) == ["phone", "news"]
+    assert len(evidence.candidate["phone"].words) > of_two
+    # The part of a hidden set is hidden with it, or would decide alone.
+    SHOWN.clear()
+    stopped = {"early_stopping_set": "phone", "small_parts": {"news": "phone"}}
+    ask(reports, tmp_path / "stopped", [Witness()], **stopped)
+    assert list(SHOWN[0].candidate) == ["calls"]
+
+
 def test_the_labeler_is_shown_in_its_own_decoding_only(
     tmp_path: Path, reports: dict[str, Report]
 ) -> None:

@@ -62,6 +62,8 @@ class InconclusiveChange:
         if not self.undecided:
             return f"{sentence}, so it got worse"
         spread = self.measured.widest(self.alpha)
+        if spread.units == 1:
+            return f"{sentence}, undecided: the set has one utterance, which says nothing of others"
         # By assumed truths and not by the measured change, which is mostly chance where it did not
         # decide: the same truth gave anything from 6 to 22,624 words.
         # A limit of 0 is only ever passed by a gain.
@@ -128,7 +130,12 @@ class NonInferiority(Gate):
         sizes = self._select(sizes)
         for name, size in sizes.items():
             sight = self._sight(size)
-            if max(self._chances(sight, sizes)) < POWER:
+            if sight.units == 1:
+                yield (
+                    f"{name}{IN_DECODING[self.decoding]} has one utterance, which says nothing of "
+                    "others: it decides nothing, unless the candidate transcribes it as before"
+                )
+            elif max(self._chances(sight, sizes)) < POWER:
                 yield (
                     f"{name}{IN_DECODING[self.decoding]} has {sight.tokens} "
                     f"{UNITS[sight.measure]}: a candidate that is just as good is shown to be so "

@@ -134,7 +134,7 @@ def draft_plan(
         if path not in roles.held_out and recordings.first_twin(path) in held_out
     ]
     if copies:
-        remarks.append(f"{len(copies)} recordings are copies of held-out ones, and not in the pool")
+        remarks.append(f"copies of held-out recordings: {len(copies)}, not in the pool")
     # A plan without a pool is none, so what is left of the transcribed speech is labeled too.
     pool_paths, is_transcribed = unlabeled, not unlabeled
     if search:
@@ -337,9 +337,7 @@ def _drop_small_sets(roles: Roles) -> tuple[Roles, list[str]]:
     for kind, groups in sets.items():
         count = count_transcripts(groups)
         if groups and count < LEAST_HELD_OUT:
-            remarks.append(
-                f"{count} transcripts for {kind} are too few to measure anything, and are left out"
-            )
+            remarks.append(f"too few transcripts for {kind} to measure anything: {count}, left out")
             sets[kind] = ()
         elif any(len(group.transcripts) < MIN_HELD_OUT for group in groups):
             remarks.append(

@@ -71,13 +71,13 @@ def drop_overlaps(
         if untouched(Transcript(path, ""))
     ]
     remarks = [
-        f"{count} {what} too, in whole or in part, and left out"
+        f"{what} too, in whole or in part: {count} left out"
         for count, what in (
-            (len(doubled), "held-out transcripts are in another held-out set"),
-            (training - left, "transcripts for training are in a held-out set"),
+            (len(doubled), "held-out transcripts that are in another held-out set"),
+            (training - left, "transcripts for training that are in a held-out set"),
             (
                 len(pool) - len(paths),
-                "recordings for the pool hold speech of a held-out set",
+                "recordings for the pool that hold speech of a held-out set",
             ),
         )
         if count

@@ -41,6 +41,7 @@ from ...evaluation.outcomes import (
     load_outcomes,
     normalize_pair,
 )
+from ...evaluation.pooling import join_parts
 from ...evaluation.report_normalizer import write_compared
 from ...evaluation.term_recall import TermCounter
 from ...evaluation.term_scores import score_terms
@@ -148,7 +149,7 @@ def draw_part(speech: Manifest, most: bool | int, seed: int) -> list[Utterance]:
     return [utterance for utterance in speech if utterance.id in drawn]
 
 
-@stage(version=4)
+@stage(version=5)
 def judge(
     gates: Sequence[Gate],
     untouched: Report,
@@ -159,6 +160,7 @@ def judge(
     labeler: Report | None = None,
     early_stopping_set: str | None = None,
     looks: Mapping[str, int] | None = None,
+    small_parts: Mapping[str, str] | None = None,
     *,
     out: Path,
 ) -> Verdict:
@@ -166,7 +168,7 @@ def judge(
 
     Gates never see a test set. Nor do they see the development set on which training was stopped,
     if there is another one: it has chosen the weights, so the candidate looks too good on it.
-    `looks` are those of `look_count.count_looks`.
+    `looks` are those of `look_count.count_looks`, and `small_parts` those of `find_small_parts`.
 
     Raises:
         ConfigError: A report was counted with another normalizer.
@@ -184,7 +186,14 @@ def judge(
         else:
             # A recognizer without another decoding is read in its own one, on the same part.
             outcomes = load_outcomes(report, normalizer, part_of=candidate)
-        return {name: outcome for name, outcome in outcomes.items() if name != hidden}
+        joined = small_parts or {}
+        seen = {
+            name: outcome
+            for name, outcome in outcomes.items()
+            # A small part of the hidden set would decide alone.
+            if hidden not in (name, joined.get(name, name))
+        }
+        return join_parts(seen, joined)
 
     def collect(decoding: Decoding, labeler: Report | None = None) -> Evidence:
         load = partial(visible, decoding=decoding)
