@@ -114,7 +114,7 @@ def test_synthesizing_in_shards_gives_the_files_of_one_process(tmp_path: Path) -
         (tmp_path / run).mkdir()
         (tmp_path / run / "run.json").write_text("{}")
         synthesize(
-            ToySynthesizer(), voice, corpus, None, 3, cluster=cluster, out=tmp_path / run / "spoken"
+            ToySynthesizer(), voice, corpus, 3, cluster=cluster, out=tmp_path / run / "spoken"
         )
     sharded, unsharded = files(tmp_path / "shards"), files(tmp_path / "alone")
     assert "spoken/audio/text1-3.wav" in sharded

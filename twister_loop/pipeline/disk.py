@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..core.types import Checkpoint, Seconds
 from .plan import Plan
 
@@ -31,9 +33,16 @@ def estimate_disk(plan: Plan, start: Checkpoint, texts: int, recorded: Seconds) 
         recorded: Duration of the recorded speech to train on, pool and human.
     """
     synthetic = count_samples(plan, texts) * SECONDS_PER_TEXT
+    # Speech that gets the pool's channel is stored without it too.
+    in_channel = [
+        voice
+        for voice in plan.voices
+        if voice.pool_channel and not voice.synthesizer.sounds_like_the_pool
+    ]
+    studio = count_samples(replace(plan, voices=tuple(in_channel)), texts) * SECONDS_PER_TEXT
     # Packing and written augmentation store everything again.
     augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
     copies = (plan.pack is not None) + augmented
-    seconds = synthetic + copies * (synthetic + recorded)
+    seconds = studio + synthetic + copies * (synthetic + recorded)
     training = plan.asr.disk_bytes_needed(start, plan.trainings)
     return training + round(seconds * BYTES_PER_SECOND)

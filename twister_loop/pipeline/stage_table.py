@@ -94,7 +94,7 @@ FILTERED_LABELS = StageEntry(
 VOICE_LABELS = StageEntry(
     "voices/{voice}/filtered_labels", "what the voice's own filters kept, if it has some"
 )
-VOICE = StageEntry("voices/{voice}/voice", "the trained voice", unit="steps")
+VOICE = StageEntry("voices/{voice}/voice", "the trained voice, if it learns", unit="steps")
 POOL_CHANNEL = StageEntry(
     "voices/{voice}/channel", "band, spectrum, level and noise of the pool, for the voice's speech"
 )
@@ -102,10 +102,15 @@ VOICE_TRIAL = StageEntry(
     "voices/{voice}/trial", "a few dozen synthesized texts and the champion's CER on them"
 )
 SYNTHESIZED = StageEntry("voices/{voice}/spoken", "the text corpus, synthesized", reads=("texts",))
+IN_CHANNEL = StageEntry(
+    "voices/{voice}/in_channel",
+    "synthetic speech through the pool's channel, if the voice gets it",
+    reads=("voices/{voice}/spoken",),
+)
 VERIFIED = StageEntry(
     "voices/{voice}/verified",
     "synthetic speech with the champion's transcripts",
-    reads=("voices/{voice}/spoken",),
+    reads=("voices/{voice}/in_channel", "voices/{voice}/spoken"),
 )
 ALIGNED_SYNTHETIC = StageEntry(
     "voices/{voice}/aligned",
@@ -162,6 +167,7 @@ STAGES = (
     POOL_CHANNEL,
     VOICE_TRIAL,
     SYNTHESIZED,
+    IN_CHANNEL,
     VERIFIED,
     ALIGNED_SYNTHETIC,
     SYNTHETIC,

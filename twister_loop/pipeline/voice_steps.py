@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 
 from ..asr._base import Recognizer
+from ..core.artifacts import PROVENANCE, reuse_result
 from ..core.manifest import Manifest
+from ..core.types import Checkpoint
+from ..tts._untrained import UntrainedSynthesizer
 from . import stage_table
 from .plan import VoicePlan
 from .stages.filtering import filter_utterances
 from .stages.labeling import transcribe
-from .stages.pool_channel import measure_pool_channel
+from .stages.pool_channel import apply_pool_channel, measure_pool_channel
 from .stages.voices import synthesize, train_voice, try_voice
 from .steps import RoundSteps
 
@@ -38,35 +41,15 @@ def train_and_synthesize(
         champion does not understand it, or it can speak few of them. So no hours are spent on a
         voice that speaks noise.
     """
-    synthesizer, pool_labels = voice.synthesizer, filtered_labels
-    if voice.filters:
-        filtered_labels = steps.run_stage(filter_utterances)(
-            filters=voice.filters,
-            speech=filtered_labels,
-            human=None,
-            held_out=(),
-            context=steps.filter_context(voice.filters),
-            cluster=steps.cluster,
-            out=stage_table.VOICE_LABELS.path(steps.folder, voice=voice.name),
-        )
-    continues = synthesizer.continues_from_last_round
-    checkpoint = steps.run_stage(train_voice)(
-        synthesizer=synthesizer,
-        start=steps.run_folder.voice(voice.name) if continues else None,
-        filtered_labels=filtered_labels,
-        texts=texts,
-        champion=steps.champion,
-        # A synthesizer that draws nothing gives the same for every seed; with 0 it is reused.
-        seed=steps.seed if synthesizer.uses_randomness else 0,
-        out=stage_table.VOICE.path(steps.folder, voice=voice.name),
-    )
+    synthesizer = voice.synthesizer
+    checkpoint = _train(steps, voice, filtered_labels, texts)
     # Before anything is judged: what the champion checks must be what training hears.
     channel = (
         steps.run_stage(measure_pool_channel)(
             synthesizer=synthesizer,
             voice=checkpoint,
             texts=texts,
-            filtered_labels=pool_labels,
+            filtered_labels=filtered_labels,
             out=stage_table.POOL_CHANNEL.path(steps.folder, voice=voice.name),
         )
         if voice.pool_channel and not synthesizer.sounds_like_the_pool
@@ -86,19 +69,18 @@ def train_and_synthesize(
     log.info("%s", trial)
     if not trial.passed:
         return None
-    spoken = steps.run_stage(synthesize)(
-        synthesizer=synthesizer,
-        voice=checkpoint,
-        texts=texts,
-        channel=channel,
-        samples_per_text=voice.samples_per_text,
-        cluster=steps.cluster,
-        out=stage_table.SYNTHESIZED.path(steps.folder, voice=voice.name),
-    )
+    speech = _synthesize_or_reuse(steps, voice, checkpoint, texts)
+    if channel:
+        speech = steps.run_stage(apply_pool_channel)(
+            speech=speech,
+            channel=channel,
+            cluster=steps.cluster,
+            out=stage_table.IN_CHANNEL.path(steps.folder, voice=voice.name),
+        )
     verified = steps.run_stage(transcribe)(
         recognizer=checker,
         checkpoint=steps.champion.checkpoint,
-        speech=spoken,
+        speech=speech,
         cluster=steps.cluster,
         out=stage_table.VERIFIED.path(steps.folder, voice=voice.name),
     )
@@ -117,3 +99,58 @@ def train_and_synthesize(
         cluster=steps.cluster,
         out=stage_table.SYNTHETIC.path(steps.folder, voice=voice.name),
     )
+
+
+def _train(
+    steps: RoundSteps, voice: VoicePlan, filtered_labels: Manifest, texts: Manifest
+) -> Checkpoint:
+    """Train a voice on the labels that its own filters keep too, unless it learns nothing."""
+    synthesizer = voice.synthesizer
+    if isinstance(synthesizer, UntrainedSynthesizer):
+        # Not a stage, which would be another one in every round, with the labels of the round: the
+        # speech of earlier rounds could not be told to be the same.
+        return Checkpoint(synthesizer.name)
+    if voice.filters:
+        filtered_labels = steps.run_stage(filter_utterances)(
+            filters=voice.filters,
+            speech=filtered_labels,
+            human=None,
+            held_out=(),
+            context=steps.filter_context(voice.filters),
+            cluster=steps.cluster,
+            out=stage_table.VOICE_LABELS.path(steps.folder, voice=voice.name),
+        )
+    continues = synthesizer.continues_from_last_round
+    return steps.run_stage(train_voice)(
+        synthesizer=synthesizer,
+        start=steps.run_folder.voice(voice.name) if continues else None,
+        filtered_labels=filtered_labels,
+        texts=texts,
+        champion=steps.champion,
+        # A synthesizer that draws nothing gives the same for every seed; with 0 it is reused.
+        seed=steps.seed if synthesizer.uses_randomness else 0,
+        out=stage_table.VOICE.path(steps.folder, voice=voice.name),
+    )
+
+
+def _synthesize_or_reuse(
+    steps: RoundSteps, voice: VoicePlan, checkpoint: Checkpoint, texts: Manifest
+) -> Manifest:
+    """Synthesize the texts, or copy the speech of an earlier round that is exactly the same.
+
+    So it is with a voice that is not trained, such as `kokoro`, as long as the texts are the same.
+    """
+    out = stage_table.SYNTHESIZED.path(steps.folder, voice=voice.name)
+    arguments = {
+        "synthesizer": voice.synthesizer,
+        "voice": checkpoint,
+        "texts": texts,
+        "samples_per_text": voice.samples_per_text,
+    }
+    place = out.relative_to(steps.folder).as_posix()
+    if not out.exists():
+        earlier = sorted(steps.run_folder.path.glob(f"round-*/{place}/{PROVENANCE}"))
+        reuse_result(synthesize, out, earlier, **arguments)
+        if out.exists():
+            log.info("voice %s: its speech is that of an earlier round", voice.name)
+    return steps.run_stage(synthesize)(**arguments, cluster=steps.cluster, out=out)  # type: ignore[arg-type]

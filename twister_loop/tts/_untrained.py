@@ -25,7 +25,5 @@ class UntrainedSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Return an empty checkpoint; nothing is learned."""
-        # Written, since a stage leaves a folder whatever its engine does.
-        out.mkdir(parents=True, exist_ok=True)
-        return Checkpoint(self.name, out)
+        """Return a checkpoint without weights; a round does not even ask for it."""
+        return Checkpoint(self.name)

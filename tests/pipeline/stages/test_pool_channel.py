@@ -17,13 +17,13 @@ from twister_loop.audio import io as audio
 from twister_loop.audio.recording_channel import average_channels, measure_channel, measure_distance
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
-from twister_loop.pipeline.execution.shards import RepeatedTexts
 from twister_loop.pipeline.stages import pool_channel
 from twister_loop.pipeline.stages.pool_channel import (
     ChannelRecord,
     PoolChannel,
+    apply_pool_channel,
     measure_pool_channel,
-    synthesize_in_channel,
+    pass_through_channel,
 )
 from twister_loop.pipeline.stages.voices import synthesize
 from twister_loop.tts._drawing import make_generator
@@ -101,7 +101,8 @@ def channel(run: Path, texts: Manifest, labels: Manifest) -> PoolChannel:
 
 
 def speak(channel: PoolChannel | None, texts: list[Utterance], out: Path) -> list[Utterance]:
-    return list(synthesize_in_channel(VOICE, Checkpoint("noise", out), channel, texts, out))
+    studio = VOICE.synthesize(Checkpoint("noise", out), texts, out / "studio")
+    return list(pass_through_channel(channel, studio, out))
 
 
 def test_speech_sounds_like_the_pool_afterwards(
@@ -141,10 +142,11 @@ def test_a_worker_that_unpickles_the_voice_makes_the_same_files(
     channel: PoolChannel, texts: Manifest, run: Path
 ) -> None:
     voice = Checkpoint("noise", run)
-    alone = list(synthesize(VOICE, voice, texts, channel, 2, out=run / "alone" / "spoken"))
+    studio = synthesize(VOICE, voice, texts, 2, out=run / "alone" / "spoken")
+    alone = list(apply_pool_channel(studio, channel, out=run / "alone" / "in_channel"))
     assert len(alone) == 24
-    engine = pickle.loads(pickle.dumps(partial(synthesize_in_channel, VOICE, voice, channel)))
-    shard = list(engine(RepeatedTexts(texts, 2).iter_lines(7, 10), run / "shard"))
+    engine = pickle.loads(pickle.dumps(partial(pass_through_channel, channel)))
+    shard = list(engine(list(studio)[7:10], run / "shard"))
     for first, second in zip(alone[7:10], shard, strict=True):
         assert first.audio_filepath.read_bytes() == second.audio_filepath.read_bytes()
 
@@ -215,3 +217,43 @@ def test_the_trial_of_a_round_hears_speech_with_the_channel_that_it_needs(
     trial = Manifest.load(done.folder / "voices" / "tones" / "trial")
     assert {utterance.made_by for utterance in trial} == {made_by}
     assert (done.folder / "voices" / "tones" / "channel").exists() == ("+" in made_by)
+
+
+def test_later_rounds_copy_the_speech_of_a_voice_that_learns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool_channel, "FEWEST_CLIPS", 1)
+    monkeypatch.setattr(pool_channel, "SHORTEST_CLIP", 0.1)
+    folders = []
+    speak_noise = NoiseSynthesizer.synthesize
+
+    def note(
+        self: NoiseSynthesizer, checkpoint: Checkpoint, texts: Iterable[Utterance], out: Path
+    ) -> Iterator[Utterance]:
+        folders.append(out.parent.name)
+        yield from speak_noise(self, checkpoint, texts, out)
+
+    monkeypatch.setattr(NoiseSynthesizer, "synthesize", note)
+    caplog.set_level("INFO")
+    settings = {"trial": {"at_most": 10}, "replay": []}
+    plan = load(toy.build(tmp_path), settings)
+    noise = replace(plan.voices[0], name="noise", synthesizer=VOICE)
+    # Without gates the second round has another champion, and so other labels and another channel.
+    plan = replace(plan, voices=(noise,), gates=())
+    spoken = []
+    for number in (1, 2):
+        voice = next_round(plan, tmp_path / "run").folder / "voices" / "noise"
+        assert (".spoken" in folders) == (number == 1), folders
+        spoken.append([line.audio_filepath.read_bytes() for line in Manifest(voice / "spoken")])
+        heard = Manifest(voice / "verified")
+        assert {line.made_by for line in heard} == {"noise+pool_channel"}
+        assert {line.audio_filepath.parents[1] for line in heard} == {voice / "in_channel"}
+        assert not (voice / "voice").exists()
+        folders.clear()
+    assert spoken[0] == spoken[1]
+    assert "voice noise: its speech is that of an earlier round" in caplog.text
+    channels = {
+        (tmp_path / "run" / f"round-0{number}/voices/noise/channel/channel_record.json").read_text()
+        for number in (1, 2)
+    }
+    assert len(channels) == 2

@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ...core.manifest import Manifest
 from ...core.types import Checkpoint, Seconds, Utterance
 from ...tts._base import Synthesizer
 from ...tts._drawing import make_generator
+from ..execution.shards import Cluster, run_in_shards
 
 log = logging.getLogger(__name__)
 
@@ -100,40 +102,49 @@ def measure_pool_channel(
     return PoolChannel(out)
 
 
-def synthesize_in_channel(
-    synthesizer: Synthesizer,
-    voice: Checkpoint,
-    channel: PoolChannel | None,
-    texts: Iterable[Utterance],
-    out: Path,
+@stage(version=1)
+def apply_pool_channel(
+    speech: Manifest, channel: PoolChannel, *, cluster: Cluster | None = None, out: Path
+) -> Manifest:
+    """Write synthetic speech as the pool would have recorded it.
+
+    Apart from the synthesis, which takes minutes and is the same in every round that speaks the
+    same texts with the same voice, while the pool and its labels change.
+    """
+    return run_in_shards(
+        partial(pass_through_channel, channel),
+        VerifiedManifest(speech.folder),
+        "applying the channel of the pool",
+        cluster,
+        out,
+    )
+
+
+def pass_through_channel(
+    channel: PoolChannel | None, speech: Iterable[Utterance], out: Path
 ) -> Iterator[Utterance]:
-    """Yield the texts as speech through a channel of the pool.
+    """Yield synthetic speech through a channel of the pool.
 
     Args:
-        synthesizer: The engine.
-        voice: The voice.
         channel: The channel; None leaves speech as it was synthesized.
-        texts: What to speak.
+        speech: Synthetic speech, whose files are not changed unless they lie in `out`.
         out: Folder for the audio.
     """
-    spoken = synthesizer.synthesize(voice, texts, out)
     record = ChannelRecord.load(channel.folder) if channel else None
     if record is None or record.voice is None or not record.pool:
-        yield from spoken
+        yield from speech
         return
-    for utterance in spoken:
+    for utterance in speech:
         if utterance.error:
             yield utterance
             continue
         # A generator of its own: the synthesizer's draws for this text must not steer the channel.
         generator = make_generator(f"channel of {utterance.id}")
         target = record.pool[generator.integers(len(record.pool))]
+        path = out / f"{utterance.id}.wav"  # as synthesizers name their files
         samples = audio.load_utterance(utterance)
-        # In place: a killed synthesis speaks every text anew that has no line in the manifest.
-        audio.write(
-            apply_channel(samples, record.voice, target, generator), utterance.audio_filepath
-        )
-        yield replace(utterance, made_by=f"{utterance.made_by}+pool_channel")
+        audio.write(apply_channel(samples, record.voice, target, generator), path)
+        yield replace(utterance, audio_filepath=path, made_by=f"{utterance.made_by}+pool_channel")
 
 
 def _measure(speech: Iterable[Utterance], shortest: Seconds) -> Iterator[ChannelMeasurement]:

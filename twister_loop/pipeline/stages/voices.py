@@ -19,7 +19,7 @@ from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
 from ...tts._base import Synthesizer
 from ..execution.shards import Cluster, RepeatedTexts, run_in_shards
-from .pool_channel import PoolChannel, synthesize_in_channel
+from .pool_channel import PoolChannel, pass_through_channel
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +79,12 @@ def try_voice(
     They sound as training will hear them, through a `channel` of the pool, unless it is None.
     """
     chosen = texts.draw(options.texts, seed)
+    audio_folder = out / "audio"
+    studio = synthesizer.synthesize(voice, chosen, audio_folder)
     # A text that the voice cannot speak is counted below, but is no error of the voice's sound.
     spoken = [
         utterance
-        for utterance in synthesize_in_channel(synthesizer, voice, channel, chosen, out / "audio")
+        for utterance in pass_through_channel(channel, studio, audio_folder)
         if not utterance.error
     ]
     transcribed = Manifest.write(champion.transcribe(spoken), out)
@@ -97,20 +99,19 @@ def try_voice(
     ).save(out)
 
 
-@stage(version=4)
+@stage(version=5)
 def synthesize(
     synthesizer: Synthesizer,
     voice: Checkpoint,
     texts: Manifest,
-    channel: PoolChannel | None,
     samples_per_text: int,
     *,
     cluster: Cluster | None = None,
     out: Path,
 ) -> Manifest:
-    """Synthesize every text, `samples_per_text` times, through a channel of the pool if given."""
+    """Synthesize every text, `samples_per_text` times."""
     return run_in_shards(
-        partial(synthesize_in_channel, synthesizer, voice, channel),
+        partial(synthesizer.synthesize, voice),
         RepeatedTexts(texts, samples_per_text),
         "synthesizing",
         cluster,
