@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from ...core import schema
 from ...core.artifacts import read_json
 from ...core.errors import AudioError, ConfigError, EngineError
+from ...core.progress import note_answered
 from ...core.types import Checkpoint, Seconds, Utterance, Word
 from ...text.script_neutral import compression_ratio
 from . import ctc
@@ -64,6 +65,7 @@ class LoadedModel:
             utterances = [window[index] for index in batch]
             answers = process_batch(utterances, features.to(device()), lengths.to(device()))
             processed |= dict(zip(batch, answers, strict=True))
+            note_answered(len(batch))
         return [processed[index] for index in range(len(window))]
 
     def transcribe_batch(

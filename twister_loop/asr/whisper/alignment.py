@@ -13,6 +13,7 @@ import torch
 from transformers.models.whisper.generation_whisper import _median_filter
 
 from ...audio.io import SAMPLE_RATE, Samples
+from ...core.progress import note_answered
 from ...core.types import Language, Seconds, Utterance, Word
 from .attention import Head, recording_attention
 from .batching import (
@@ -97,6 +98,7 @@ def align_window(
     batches = batch_by_context(window, indices, margin, batch_size, MAX_SECONDS_PER_PASS)
     for aligned in map_batches(whisper, align_clips, batches):
         answers |= aligned
+        note_answered(len(aligned))
     return [answers[index] for index in range(len(window))]
 
 

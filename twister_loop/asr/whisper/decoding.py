@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 
 from ...audio.io import SAMPLE_RATE
+from ...core.progress import note_answered
 from ...core.types import Alternative, Language, Seconds, Utterance
 from ...text.script_neutral import MAX_COMPRESSION_RATIO, compression_ratio
 from .batching import (
@@ -143,7 +144,10 @@ def transcribe_window(
         for hypotheses in map_batches(whisper, decode_batch, batches):
             yield from hypotheses
 
-    first_attempts = dict(decode_clips(set(range(len(window))) - answers.keys(), margin, ngram=0))
+    first_attempts = {}
+    for index, attempt in decode_clips(set(range(len(window))) - answers.keys(), margin, ngram=0):
+        first_attempts[index] = attempt
+        note_answered()
     failed = [index for index, attempt in first_attempts.items() if attempt.failure_signs]
     attempts = {index: [first_attempts[index]] for index in failed}
     # The full window first: it is what the model was trained on. Forbidding n-grams comes last,

@@ -13,7 +13,7 @@ from itertools import groupby
 from ...audio import io as audio
 from ...audio.io import SAMPLE_RATE, Samples
 from ...core.errors import AudioError
-from ...core.progress import note_processed
+from ...core.progress import note_answered, note_processed
 from ...core.segments import join_texts
 from ...core.types import Language, Seconds, Segment, Utterance
 from ...text.script_neutral import MAX_COMPRESSION_RATIO
@@ -209,6 +209,7 @@ def transcribe_sequentially(
         _decode_next_windows(whisper, attempts, states, prompts, batch_size)
         for index in [index for index, state in active.items() if state.is_finished]:
             answers[index] = active.pop(index).transcribed()
+            note_answered()
 
 
 def _decode_next_windows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -99,9 +99,8 @@ def evaluate(
             label = f"transcribing {name}" + (" in 30 s windows" if standard else "")
             # A transcription that was interrupted is not timed: its time lies in two processes.
             with _timed(out, f"{name}{suffix}", complete=not folder.exists()):
-                utterances = show_progress(speech, label, len(speech))
                 transcribed = Manifest.resume(
-                    partial(decoder.transcribe, checkpoint), utterances, folder
+                    partial(_transcribe, decoder, checkpoint, label, len(speech)), speech, folder
                 )
             # Again, since transcribing takes hours.
             check_held_out_files({name: held_out})
@@ -247,6 +246,13 @@ def check_held_out_files(sets: Mapping[str, HeldOutSet]) -> None:
                 "models would be measured on different recordings; restore the file, or set the "
                 "round aside with `twister round PLAN RUN --restart`"
             )
+
+
+def _transcribe(
+    decoder: Recognizer, checkpoint: Checkpoint, label: str, total: int, speech: Iterable[Utterance]
+) -> Iterator[Utterance]:
+    # A bar of the answers: a decoder reads hundreds of utterances before it transcribes the first.
+    return show_progress(decoder.transcribe(checkpoint, speech), label, total)
 
 
 def _check_transcribed(place: str, transcribed: Manifest) -> None:
