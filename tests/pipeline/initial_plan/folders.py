@@ -67,11 +67,11 @@ def draft(
     )
 
 
-def make_hearing(*languages: str, bandwidth: float = 7000.0) -> Hearing:
+def make_hearing(*languages: str, bandwidth: float = 7000.0, confidence: float = -0.2) -> Hearing:
     clips = [
         HeardClip(
             path=Path(f"{number}.wav"), start=0, duration=1, language=language,
-            language_probability=0.9, confidence=-0.2, bandwidth=bandwidth, text="words",
+            language_probability=0.9, confidence=confidence, bandwidth=bandwidth, text="words",
         )
         for number, language in enumerate(languages)
     ]  # fmt: skip

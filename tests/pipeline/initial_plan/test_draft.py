@@ -146,6 +146,9 @@ def test_another_language_is_kept_and_not_trained_on(folder: Path) -> None:
         record(folder / name, names(count))
         transcribe(folder / name, names(count))
     record(folder / "french", names(4))
+    # Numbers, which are in any language.
+    rows = [(name, f"{n} {n} {n} {n}") for n, name in enumerate(names(20))]
+    write_table(folder / "dev" / "metadata.csv", rows, "file_name,text")
     unheard = draft(folder)
     assert unheard.language is None and unheard.retention.keys() == {"en"}
     first = draft(folder, make_hearing(*["it"] * 7))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ...core.errors import ConfigError
 from ...core.types import Language, Seconds
+from .language import WrittenLanguages, choose_language, identify_written, is_sure, list_heard
 from .listening import Hearing
 from .names import describe_place, find_language, iter_names
 from .overlaps import drop_overlaps
 from .recordings import FolderRecordings
 from .roles import MIN_HELD_OUT, Group, Roles, assign_roles, count_transcripts, group_transcripts
-from .sentences import SentenceList, guess_language
+from .sentences import SentenceList
 from .speech import Speech, describe_group, describe_pool, name_lists
 from .transcripts import TranscriptSource, iter_transcripts
 
@@ -28,8 +29,6 @@ LONG_RECORDING: Seconds = 120.0
 """Recordings above this, where most of the time is, are rather conversations than messages."""
 MIN_LANGUAGE_SHARE = 0.25
 """Share of the clips in a second language from which recordings count as bilingual."""
-MIN_MAJORITY = 0.6
-"""Share of the clips in one language from which it is that of the recordings."""
 LEAST_HELD_OUT = 5
 """Utterances below which a set is no set: people then rather transcribe some."""
 
@@ -61,6 +60,8 @@ class Draft:
     retention: Mapping[str, Speech] = field(default_factory=dict)
     pool_is_transcribed: bool = False
     """True if the pool has transcripts, which are those of `human`."""
+    is_weak: bool = False
+    """True if Whisper is unsure of what it heard, so that any change of decoding changes words."""
     split_channels: bool = False
     """True if most recordings have two channels, as calls often do."""
     remarks: tuple[str, ...] = ()
@@ -118,8 +119,9 @@ def draft_plan(
         ConfigError: No recording is left for the pool.
     """
     groups = group_transcripts(recordings, sources)
-    language, language_reason = _choose_language(groups, texts, hearing, wishes)
-    preset, preset_reason = _choose_preset(recordings, hearing, wishes)
+    written = identify_written(groups, texts)
+    language, language_reason = choose_language(groups, texts, hearing, written, wishes.language)
+    preset, preset_reason = _choose_preset(recordings, hearing, written, wishes)
     # Copies of transcribed recordings are transcribed too, under whatever name.
     transcribed = {recordings.first_twin(line.path) for line in iter_transcripts(sources)}
     own = [path for path in recordings.paths if recordings.first_twin(path) not in transcribed]
@@ -166,6 +168,7 @@ def draft_plan(
         test=speech.describe(roles.test, "test"),
         retention=speech.describe(roles.retention, "retention"),
         pool_is_transcribed=is_transcribed,
+        is_weak=bool(hearing.clips) and not is_sure(hearing),
         split_channels=stereo > recordings.survey.headers_read / 2,
         remarks=(*remarks, *roles.remarks, *small),
     )
@@ -199,43 +202,8 @@ class _Describer:
         return described
 
 
-def _choose_language(
-    groups: Iterable[Group], texts: Iterable[SentenceList], hearing: Hearing, wishes: Wishes
-) -> tuple[Language | None, str]:
-    """Return the language of the pool, or None to have it detected, with the reason."""
-    # What a person says comes first, then what was heard, then what files say of themselves.
-    if wishes.language:
-        return wishes.language, "as you said"
-    named = Counter[Language | None]()
-    for group in groups:
-        script = guess_language(line.text for line in group.transcripts[:200])
-        # None for transcripts that tell nothing: they are counted as well.
-        named[group.language or script] += len(group.transcripts)
-    # Where some transcripts name no language, those that do may be of another one.
-    languages = [language for language, _ in named.most_common() if None not in named and language]
-    clips = sum(hearing.languages.values())
-    if clips:
-        first, count = next(iter(hearing.languages.items()))
-        _, probability = hearing.count_language(first)
-        sentence = f"detected in {count} of {clips} clips, {probability:.0%} sure"
-        # A language that Whisper knows badly is often taken for a larger one beside it.
-        if languages and first not in languages:
-            return languages[0], f"as your transcripts say, although {first} was {sentence}"
-        if count >= MIN_MAJORITY * clips:
-            return first, sentence
-        listed = ", ".join(f"{lang} in {n}" for lang, n in hearing.languages.items())
-        return None, f"of {clips} clips: {listed}; so it is detected clip by clip"
-    if len(languages) == 1:
-        return languages[0], "as your transcripts say"
-    # The script alone decides only where one language is written in it.
-    by_script = {language for file in texts if (language := file.language)}
-    if len(by_script) == 1:
-        return by_script.pop(), "by the script of the texts"
-    return None, "not known, so Whisper detects it clip by clip; name it if it is one"
-
-
 def _choose_preset(
-    recordings: FolderRecordings, hearing: Hearing, wishes: Wishes
+    recordings: FolderRecordings, hearing: Hearing, written: WrittenLanguages, wishes: Wishes
 ) -> tuple[Preset, str]:
     """Return the recipe that fits the recordings, with the numbers that speak for it."""
     survey = recordings.survey
@@ -243,9 +211,9 @@ def _choose_preset(
         return wishes.preset, "as you said"
     clips = sum(hearing.languages.values())
     shares = {lang: count / clips for lang, count in hearing.languages.items()}
-    if sum(share >= MIN_LANGUAGE_SHARE for share in shares.values()) >= 2:
-        listed = ", ".join(f"{lang} in {n}" for lang, n in hearing.languages.items())
-        return "code-switch", f"two languages in {clips} clips: {listed}"
+    # Where what they wrote is in one language, the other is what a weak Whisper takes it for.
+    if not written.language and sum(share >= MIN_LANGUAGE_SHARE for share in shares.values()) >= 2:
+        return "code-switch", f"two languages in {clips} clips: {list_heard(hearing)}"
     # By time and not by files: a hundred short ones beside ten hours of talk are an exception.
     durations = [header.duration for header in recordings.headers.values()]
     long = sum(duration for duration in durations if duration > LONG_RECORDING)

@@ -141,11 +141,12 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
         normalizer = OWN_NORMALIZERS[draft.language]
         yield from _line(f"normalizer: {normalizer}", "how transcripts and references are compared")
     # Voices, rescoring, trainings and interpolation are left out: the defaults were measured.
-    if draft.preset == "conversation":
-        yield from _write_scan(draft)
+    if draft.is_weak or draft.preset == "conversation":
         yield from _line(
             "labeler: {at_most: 0.15}", "faster, where Whisper is weak and any change changes words"
         )
+    if draft.preset == "conversation":
+        yield from _write_scan(draft)
         yield from _line("filters: {pseudo: [default, hallucination]}", "without credits of films")
         yield from _line("pack: {limit: 30, gap: 0.3}", "neighboring turns stay together")
         return

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from ...asr.whisper.published import LANGUAGES
 from ...audio.io import SUFFIXES
 from ...core.errors import TwisterError
 from ...core.types import Language
 from ...data.corpora._lines import read_lines
 from ...data.corpora._tables import FILE_COLUMNS, TEXT_COLUMNS, plain_name, read_table
 from ...text import scripts
+from ...text.language_identification import identify_languages
 from .transcripts import Documents
 
 MIN_SENTENCES = 5
@@ -52,6 +54,8 @@ class SentenceList:
     """Script of most letters, as Unicode names it, such as LATIN."""
     language: Language | None
     """Language of the script, if only one is written in it."""
+    languages: tuple[Language, ...] = ()
+    """Languages of the sentences, the most frequent first; empty if they are not known."""
 
 
 def find_sentence_lists(
@@ -167,4 +171,5 @@ def _describe(path: Path, lines: list[str]) -> SentenceList:
         words=round(words * len(lines) / len(sample)),
         script=guess_script(sample) or "",
         language=guess_language(sample),
+        languages=identify_languages(sample, LANGUAGES),
     )
