@@ -228,6 +228,8 @@ def test_transcripts_are_believed_where_whisper_hears_a_neighbor(folder: Path) -
     write_table(folder / "dev" / "metadata.csv", rows, "file_name,text,lang")
     first = draft(folder, make_hearing("es", "es", "pt"))
     assert first.language == "gl" and "although es" in first.language_reason
+    tied = draft(folder, make_hearing("gl", "es"))
+    assert tied.language == "gl" and "of 2 clips: gl in 1, es in 1" in tied.language_reason
 
 
 def test_terms_and_odd_names_are_written_so_that_they_are_read_again(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ def choose_language(
     wished: Language | None,
 ) -> tuple[Language | None, str]:
     """Return the language of the pool, or None to have it detected, with the reason."""
-    # What a person says comes first, then what was heard, then what files say of themselves.
+    # What a person says comes first, then what files name, then their words, then what was heard;
+    # but for words of other speech, where Whisper is sure of what it heard.
     if wished:
         return wished, "as you said"
     named = Counter[Language | None]()
@@ -54,6 +55,8 @@ def choose_language(
         if is_clear and written.language in (None, first):
             return first, sentence
         listed = f"of {clips} clips: {list_heard(hearing)}"
+        if len(languages) == 1 and not is_clear:
+            return languages[0], f"as your transcripts say; {listed}"
         if written.language and written.decides_over(hearing):
             return written.language, f"as your {written.source} are written; {listed}"
         if is_clear:
