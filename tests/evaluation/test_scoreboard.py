@@ -40,6 +40,13 @@ def test_every_rate_and_every_change_has_its_interval(summary: RoundSummary) -> 
                 )
 
 
+def test_one_utterance_says_nothing_of_others(summary: RoundSummary) -> None:
+    interval = summary.intervals["second"]["untouched"]["words"]
+    assert interval.low == 0 and interval.high >= 1
+    for changes in (summary.changes["second"], summary.steps["second"]):
+        assert not any(change.is_significant for change in changes.values())
+
+
 def test_the_worst_utterances_have_most_errors_first(summary: RoundSummary) -> None:
     assert set(summary.worst) == {"dev", "test", "second", "vowels"}
     for name, worst in summary.worst.items():

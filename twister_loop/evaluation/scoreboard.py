@@ -166,12 +166,15 @@ class _Comparison:
             intervals={
                 name: {
                     model: {
-                        measure: Interval(
+                        measure: Interval(0.0, max(1.0, outcome.score.count(measure).rate))
+                        # Drawn from one utterance, every draw is that one, as if it were certain.
+                        if len(outcome.groups) == 1
+                        else Interval(
                             *widest_interval_95(*(drawn[measure, model] for drawn in draws[name]))
                         )
                         for measure in MEASURES
                     }
-                    for model in by_model
+                    for model, outcome in by_model.items()
                 }
                 for name, by_model in by_set.items()
             },
@@ -241,6 +244,8 @@ def _compute_changes(
             )
             before = by_model[baseline].score.count(measure).rate
             after = candidate.score.count(measure).rate
+            if len(candidate.groups) == 1:
+                low, high = min(-1.0, after - before), max(1.0, after - before)
             changes.setdefault(name, {})[measure] = RateChange(
                 rate=after - before,
                 low=low,
