@@ -33,6 +33,7 @@ from .data_amounts import (
     list_utterances,
 )
 from .disk import estimate_disk
+from .language_check import find_unnamed_language
 from .model_needs import find_models
 from .other_models import estimate_memory, find_unknown_languages
 from .plan import Plan
@@ -134,6 +135,9 @@ def make_forecast(
         ),
         warnings=(
             *_find_warnings(plan, start, listings, amounts, visible),
+            *find_unnamed_language(
+                plan, {name: listings[f"{kind}.{name}"].usable for name, kind in kinds.items()}
+            ),
             *(
                 f"{place}: its listing was ended after {SET_LISTING_SECONDS:g} s, so what the "
                 "gates will see is not told; a round lists all of it"

@@ -38,6 +38,7 @@ from .default_voices import NOTE_KEY, check_same_voices
 from .disk import estimate_disk
 from .held_out_check import check_held_out_sets
 from .input_check import check_not_empty
+from .language_check import find_unnamed_language
 from .leak_check import check_leaks
 from .look_count import count_looks
 from .novelty import champion_number, check_something_new
@@ -330,6 +331,9 @@ def _log_warnings(plan: Plan, run_folder: RunFolder, inputs: RoundInputs) -> Non
         name: measure_set_size(plan, kinds[name], name, utterances, untouched)
         for name, utterances in speech.items()
     }
+    named = {name: sets.speech for name, sets in inputs.sets.items() if name in plan.sets}
+    for warning in find_unnamed_language(plan, named):
+        log.warning("%s", warning)
     for part, whole in sorted(inputs.small_parts.items()):
         log.info("%s: too few recordings to decide alone; gates count them with %s", part, whole)
     for warning in list_gate_warnings(plan.gates, sizes):
