@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.initial_plan.test_language import CZECH, ENGLISH, ITALIAN
 from twister_loop import Utterance
-from twister_loop.asr.conformer import ConformerRecognizer
+from twister_loop.asr.conformer import Conformer
 from twister_loop.asr.whisper.recognizer import WhisperRecognizer
 from twister_loop.pipeline.language_check import find_unnamed_language
 from twister_loop.types import Plan
@@ -36,4 +36,4 @@ def test_nothing_is_told_where_the_language_is_known_or_is_not_one(unnamed: Plan
     assert warn(unnamed, utter(CZECH, "cs")) == []
     assert warn(unnamed, [], utter(CZECH)) == [], "gates decide on development sets alone"
     assert warn(replace(unnamed, language="cs"), utter(CZECH)) == []
-    assert warn(replace(unnamed, asr=ConformerRecognizer()), utter(CZECH)) == []
+    assert warn(replace(unnamed, asr=Conformer()), utter(CZECH)) == []
