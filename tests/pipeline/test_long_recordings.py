@@ -12,6 +12,7 @@ from twister_loop import Manifest, Utterance
 from twister_loop.asr.toy import ToyRecognizer
 from twister_loop.core.types import SetKind
 from twister_loop.errors import ConfigError
+from twister_loop.evaluation.gates._base import Gate
 from twister_loop.evaluation.outcomes import find_set_hidden_from_gates, load_outcomes
 from twister_loop.pipeline.held_out_check import check_held_out_sets
 from twister_loop.pipeline.loop import evaluate, refine
@@ -78,6 +79,11 @@ def test_gates_count_a_single_long_recording_with_its_set(split_plan: Plan, tmp_
         strict = replace(split_plan, minimum_utterances=smallest)
         [result] = refine(replace(strict, rounds=1), tmp_path / f"run-{smallest}")
         assert set(result.verdict.looks or {}) == seen
+    # Unless a gate is to decide on just that part.
+    gates = [Gate.build({"use": "no_regression", "sets": ["dev-long"]})]
+    named = replace(split_plan, minimum_utterances=2, gates=tuple(gates), rounds=1)
+    [result] = refine(named, tmp_path / "named")
+    assert set(result.verdict.looks or {}) == {"dev", "dev-long", "vowels"}
 
 
 def test_the_long_part_does_not_hide_the_set_that_training_was_stopped_on() -> None:

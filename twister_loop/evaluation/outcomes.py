@@ -155,11 +155,11 @@ def find_small_parts(
 
     Args:
         sets: Held-out sets, with the parts of those that were split.
-        named: Names of sets in the plan. One that is called like a part is none.
+        named: Names of sets that the plan has, or that its gates name. These stay as they are.
         smallest: Utterances of a part that is a set of its own.
     """
     joined = {}
-    for name in sets.keys() - set(named):
+    for name in sorted(sets.keys() - set(named)):
         short_name = name.removesuffix(LONG_SUFFIX)
         parts = [sets[part].speech for part in (short_name, name) if part in sets]
         if len(parts) > 1 and min(map(len, parts)) < smallest:

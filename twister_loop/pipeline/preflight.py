@@ -166,6 +166,8 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
     """List all inputs below `folder`, or read the lists that are there."""
     sets = list_held_out_sets(plan, folder)
     number = int(folder.name.lstrip(".").removeprefix("round-"))
+    # A gate that names a part is to decide on that part.
+    named_sets = {*plan.sets, *(name for gate in plan.gates for name in getattr(gate, "sets", ()))}
     return RoundInputs(
         folder=folder,
         seed=int(hashlib.sha256(f"{plan.seed} {number}".encode()).hexdigest()[:8], 16),
@@ -176,7 +178,7 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
         replay=gather(plan.replay, None, "replay", out=folder / INPUTS / "replay"),
         sets=sets,
         looks=count_looks(folder, sets),
-        small_parts=find_small_parts(sets, plan.sets, plan.minimum_utterances),
+        small_parts=find_small_parts(sets, named_sets, plan.minimum_utterances),
         early_stopping_speech=get_early_stopping_speech(plan.asr.early_stopping_set, sets),
     )
 
