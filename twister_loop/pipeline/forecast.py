@@ -340,7 +340,8 @@ def _find_warnings(
     if not any(kind == "retention" for kind, _ in plan.sets.values()):
         yield (
             "there is no retention set, so nothing shows whether other languages get worse; add "
-            "one under `retention`"
+            "one under `retention`, such as `{english: {use: ivr, split: retention}}`, 274 prompts "
+            "in English that it takes from Debian"
         )
     if not any(kind == "test" for kind, _ in plan.sets.values()):
         yield "there is no test set, so the gain is only measured on sets that chose the model"
