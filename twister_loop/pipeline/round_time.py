@@ -115,7 +115,6 @@ def _estimate_recognizer(
     pool = amounts["pool"]
     human = amounts["human"].utterances if "human" in amounts else 0
     updates = epochs * (pool.utterances + human + samples) / batch
-    updates = max(updates, getattr(plan.asr, "min_steps", 0))
     updates = min(updates, getattr(plan.asr, "max_steps", None) or updates)
     held_out = [amounts[f"{kind}.{name}"] for name, (kind, _) in plan.sets.items()]
     # Both decodings of every set are measured, and the full window is by far the slower one.

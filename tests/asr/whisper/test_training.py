@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,32 +72,6 @@ def test_a_trained_model_stores_its_smallest_margin(
         load_model(checkpoint).effective_margin(0.1) for checkpoint in (tiny_whisper, trained)
     ]
     assert margins == [5.0, 0.2]
-
-
-@pytest.mark.parametrize(
-    ("options", "epochs"),
-    [
-        ({"epochs": 1}, [1, 1]),
-        # Begun anew as often as it takes, and ended within an epoch.
-        ({"epochs": 1, "min_steps": 5}, [1, 1, 2, 2, 3]),
-        ({"epochs": 3, "min_steps": 5}, [1, 1, 2, 2, 3, 3]),
-        ({"epochs": 1, "min_steps": 5, "max_steps": 3}, [1, 1, 2]),
-    ],
-)
-def test_a_small_training_set_is_repeated_until_the_least_number_of_updates(
-    tiny_whisper: Checkpoint,
-    clips: list[Utterance],
-    tmp_path: Path,
-    options: dict[str, Any],
-    epochs: list[int],
-) -> None:
-    training_set = Manifest.write(clips[:3], tmp_path / "filtered_labels")
-    recognizer = build_trainable(batch=2, **options)
-    recognizer.train(tiny_whisper, training_set, tmp_path / "out", seed=1)
-    lines = (tmp_path / "out" / "training.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == epochs
-    rates = [json.loads(line)["learning_rate"] for line in lines]
-    assert min(rates[1:]) == rates[-1], "the learning rate falls to its end in that time"
 
 
 @pytest.mark.parametrize(

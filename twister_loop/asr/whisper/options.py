@@ -82,9 +82,6 @@ class WhisperOptions(DecodingOptions):
     """Passes over the training set."""
     max_steps: Count | None = used_by("fine_tune", None)
     """Maximum number of updates. The learning rate falls to its end in that time."""
-    min_steps: Annotated[int, Range(0, 10**9)] = used_by("fine_tune", 0)
-    """Minimum number of updates: a small training set is passed over more often than `epochs` says.
-    `max_steps` goes before."""
     batch: Annotated[int, Range(1, 10000)] = used_by("fine_tune", 8)
     """Clips per batch in training."""
     accumulate: Annotated[int, Range(1, 100000)] = used_by("fine_tune", 1)
