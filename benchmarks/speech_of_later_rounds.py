@@ -10,6 +10,7 @@ has a channel, so `kokoro` or `espeak`.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from itertools import islice
@@ -40,9 +41,11 @@ def main() -> None:
         heard = list(pass_through_channel(channel, spoken, Path(scratch) / "in_channel"))
         passed = time.monotonic()
     seconds = sum(utterance.duration for utterance in heard)
-    print(f"{len(heard)} texts, {seconds:.0f} s of speech")
-    print(f"synthesis: {synthesized - began:.1f} s, in the first round alone")
-    print(f"channel of the pool: {passed - synthesized:.1f} s, in every round")
+    sys.stdout.write(
+        f"{len(heard)} texts, {seconds:.0f} s of speech\n"
+        f"synthesis: {synthesized - began:.1f} s, in the first round alone\n"
+        f"channel of the pool: {passed - synthesized:.1f} s, in every round\n"
+    )
 
 
 if __name__ == "__main__":
