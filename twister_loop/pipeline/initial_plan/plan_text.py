@@ -26,8 +26,8 @@ RECIPES: Mapping[Preset, str] = {
 }
 """Presets in words. Their choices and figures are those of the plans of these names in configs/."""
 LEAST_UPDATES = 60
-"""Updates of a training. On 200 Italian clips WER of the development set fell to 10.1 % with 25
-and to 9.0 with 60 (BENCHMARKS.md, updates of a small training set)."""
+"""Updates of a training, as in all comparisons. On 200 Italian clips WER of the development set
+fell to 10.1 % with 25 and to 9.0 with 60, one seed (BENCHMARKS.md, small training set)."""
 CLIPS_PER_UPDATE = 8
 """The default of `batch`."""
 KEPT_SHARE: Share = 0.55
