@@ -29,7 +29,9 @@ def main() -> None:
     options = parser.parse_args()
     round_folder = options.voice.parents[1]
     plan = load(round_folder / "plan.yaml")
-    synthesizer = next(v.synthesizer for v in plan.voices if v.name == options.voice.name)
+    synthesizer = next(
+        voice.synthesizer for voice in plan.voices if voice.name == options.voice.name
+    )
     texts = list(islice(Manifest(round_folder / "texts"), options.texts))
     channel = PoolChannel(options.voice / "channel")
     with tempfile.TemporaryDirectory() as scratch:
@@ -38,11 +40,11 @@ def main() -> None:
             synthesizer.synthesize(Checkpoint(synthesizer.name), texts, Path(scratch) / "spoken")
         )
         synthesized = time.monotonic()
-        heard = list(pass_through_channel(channel, spoken, Path(scratch) / "in_channel"))
+        in_channel = list(pass_through_channel(channel, spoken, Path(scratch) / "in_channel"))
         passed = time.monotonic()
-    seconds = sum(utterance.duration for utterance in heard)
+    seconds = sum(utterance.duration for utterance in in_channel)
     sys.stdout.write(
-        f"{len(heard)} texts, {seconds:.0f} s of speech\n"
+        f"{len(in_channel)} texts, {seconds:.0f} s of speech\n"
         f"synthesis: {synthesized - began:.1f} s, in the first round alone\n"
         f"channel of the pool: {passed - synthesized:.1f} s, in every round\n"
     )

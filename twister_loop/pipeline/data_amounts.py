@@ -92,7 +92,7 @@ def list_utterances(corpora: Sequence[Corpus], seconds: Seconds = LISTING_SECOND
 
 def default_language(plan: Plan, place: str) -> Language | None:
     """Return the language of the utterances under one key that name none of their own."""
-    # Replay and retention guard other languages than the plan's.
+    # Replay and retention are there to keep other languages than the plan's.
     return None if place == "replay" or place.startswith("retention.") else plan.language
 
 

@@ -34,12 +34,8 @@ def estimate_disk(plan: Plan, start: Checkpoint, texts: int, recorded: Seconds) 
     """
     synthetic = count_samples(plan, texts) * SECONDS_PER_TEXT
     # Speech that gets the pool's channel is stored without it too.
-    in_channel = [
-        voice
-        for voice in plan.voices
-        if voice.pool_channel and not voice.synthesizer.sounds_like_the_pool
-    ]
-    studio = count_samples(replace(plan, voices=tuple(in_channel)), texts) * SECONDS_PER_TEXT
+    with_channel = tuple(voice for voice in plan.voices if voice.gets_pool_channel)
+    studio = count_samples(replace(plan, voices=with_channel), texts) * SECONDS_PER_TEXT
     # Packing and written augmentation store everything again.
     augmented = plan.augment.copies if plan.augment and plan.augment.when == "written" else 0
     copies = (plan.pack is not None) + augmented

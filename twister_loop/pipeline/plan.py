@@ -42,6 +42,11 @@ class VoicePlan:
     pool_channel: bool = True
     """True if its speech gets band, spectrum, level and noise of clips of the pool."""
 
+    @property
+    def gets_pool_channel(self) -> bool:
+        """Return whether the channel of the pool is applied: a voice of its recordings has it."""
+        return self.pool_channel and not self.synthesizer.sounds_like_the_pool
+
 
 @dataclass(frozen=True)
 class Labeler:

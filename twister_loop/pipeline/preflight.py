@@ -34,6 +34,7 @@ from .annotation.sources import (
     collect_annotated,
     find_moved_recordings,
 )
+from .data_amounts import default_language
 from .default_voices import NOTE_KEY, check_same_voices
 from .disk import estimate_disk
 from .held_out_check import check_held_out_sets
@@ -174,8 +175,12 @@ def _list_inputs(plan: Plan, folder: Path) -> RoundInputs:
         pool=gather(plan.pool, plan.language, "pool", out=folder / INPUTS / "pool"),
         texts=gather(plan.texts, plan.language, "texts", out=folder / INPUTS / "texts"),
         human=gather(plan.human, plan.language, "human", out=folder / INPUTS / "human"),
-        # Replayed speech is there to keep other languages, so the plan's language is not its own.
-        replay=gather(plan.replay, None, "replay", out=folder / INPUTS / "replay"),
+        replay=gather(
+            plan.replay,
+            default_language(plan, "replay"),
+            "replay",
+            out=folder / INPUTS / "replay",
+        ),
         sets=sets,
         looks=count_looks(folder, sets),
         small_parts=find_small_parts(sets, named_sets, plan.minimum_utterances),
@@ -192,16 +197,14 @@ def list_held_out_sets(plan: Plan, folder: Path) -> dict[str, HeldOutSet]:
     Raises:
         ConfigError: The plan has another set with the name of a set of long recordings.
     """
-    # A retention set guards everything that is not the plan's language, so it gets no default.
-    language = {"development": plan.language, "test": plan.language, "retention": None}
     longest = plan.asr.longest_clip
     sets: dict[str, HeldOutSet] = {}
     for name, (kind, corpus) in plan.sets.items():
-        out = folder / INPUTS / kind / name
+        out, language = folder / INPUTS / kind / name, default_language(plan, f"{kind}.{name}")
         if longest is None:
-            sets[name] = HeldOutSet(kind, gather((corpus,), language[kind], out=out))
+            sets[name] = HeldOutSet(kind, gather((corpus,), language, out=out))
             continue
-        listing = gather_held_out(corpus, language[kind], longest, out=out)
+        listing = gather_held_out(corpus, language, longest, out=out)
         sets[name] = HeldOutSet(kind, listing)
         if (out / LONG_RECORDINGS).is_dir():
             if (long_name := f"{name}{LONG_SUFFIX}") in plan.sets:

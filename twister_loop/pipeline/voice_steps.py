@@ -52,7 +52,7 @@ def train_and_synthesize(
             filtered_labels=filtered_labels,
             out=stage_table.POOL_CHANNEL.path(steps.folder, voice=voice.name),
         )
-        if voice.pool_channel and not synthesizer.sounds_like_the_pool
+        if voice.gets_pool_channel
         else None
     )
     trial = steps.run_stage(try_voice)(

@@ -31,7 +31,9 @@ LEAST_SHARE: Share = 0.25
 """Share of the texts from which a second language is one of the list, and no mistake."""
 
 
-def identify_languages(texts: Iterable[str], known: frozenset[Language]) -> tuple[Language, ...]:
+def identify_languages(
+    texts: Iterable[str], candidates: frozenset[Language]
+) -> tuple[Language, ...]:
     """Return the languages that texts are written in, the most frequent first.
 
     Several if each has a quarter of the texts. Then people may switch between them, or they are too
@@ -39,7 +41,7 @@ def identify_languages(texts: Iterable[str], known: frozenset[Language]) -> tupl
 
     Args:
         texts: Sentences; the first 1,000 are looked at.
-        known: Languages to choose from, by Whisper's codes.
+        candidates: Languages to choose from, by Whisper's codes.
 
     Returns:
         The languages; empty if the texts are too few to tell, or in none of those.
@@ -58,7 +60,9 @@ def identify_languages(texts: Iterable[str], known: frozenset[Language]) -> tupl
     ]
     if len(telling) < LEAST_TEXTS:
         return ()
-    counts = Counter(language for text in telling for language in _identify(text, known))
+    counts = Counter(
+        language for text in telling for language in _identify_language(text, candidates)
+    )
     frequent = tuple(
         language for language, count in counts.most_common() if count >= LEAST_SHARE * len(telling)
     )
@@ -66,24 +70,26 @@ def identify_languages(texts: Iterable[str], known: frozenset[Language]) -> tupl
         return frequent
     # All of them together are far surer than each: of 230 lines of Czech dialogues 24 alone seem to
     # be in some other language.
-    return tuple(_identify("\n".join(telling), known, LEAST_PROBABILITY))
+    return tuple(_identify_language("\n".join(telling), candidates, LEAST_PROBABILITY))
 
 
-def _identify(text: str, known: frozenset[Language], least: Share = 0.0) -> Iterator[Language]:
-    """Yield the language of a text, unless it is none, or less probable than `least`."""
-    label, probability = _load(known).classify(text)
+def _identify_language(
+    text: str, candidates: frozenset[Language], least: Share = 0.0
+) -> Iterator[Language]:
+    """Yield the language of a text, unless it has none, or one less probable than `least`."""
+    label, probability = _load_identifier(candidates).classify(text)
     if label != NO_LANGUAGE and probability >= least:
         yield OTHER_CODES.get(label, label)
 
 
 @lru_cache(maxsize=1)
-def _load(known: frozenset[Language]) -> LanguageIdentifier:
+def _load_identifier(candidates: frozenset[Language]) -> LanguageIdentifier:
     """Load the identifier of some languages, which takes a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     # Dialects and ancient languages that no recognizer knows would take their neighbors' texts.
-    wanted = known | {NO_LANGUAGE}
+    wanted = candidates | {NO_LANGUAGE}
     identifier.set_languages(
         [label for label in identifier.labels if OTHER_CODES.get(label, label) in wanted]
     )

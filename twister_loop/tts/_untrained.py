@@ -25,5 +25,5 @@ class UntrainedSynthesizer(Synthesizer):
         out: Path,
         seed: int,
     ) -> Checkpoint:
-        """Return a checkpoint without weights; a round does not even ask for it."""
+        """Return a checkpoint without weights, as rounds make one without asking."""
         return Checkpoint(self.name)

@@ -66,17 +66,17 @@ def check(first: Draft, language: str | None, reason: str, preset: str = "plain"
 
 def test_a_neighbor_that_is_heard_as_often_is_no_second_language(tmp_path: Path) -> None:
     """Whisper base hears half of some Czech dialogues in Polish, and is sure of it."""
-    heard = make_hearing(*["cs", "pl"] * 4, confidence=-0.55)
-    told = "as your transcripts are written; of 8 clips: cs in 4, pl in 4"
-    check(draft(make_folder(tmp_path / "a", transcripts=CZECH), heard), "cs", told)
-    told = "as your sentences are written; of 8 clips: cs in 4, pl in 4"
-    check(draft(make_folder(tmp_path / "b", sentences=CZECH), heard), "cs", told)
+    hearing = make_hearing(*["cs", "pl"] * 4, confidence=-0.55)
+    reason = "as your transcripts are written; of 8 clips: cs in 4, pl in 4"
+    check(draft(make_folder(tmp_path / "a", transcripts=CZECH), hearing), "cs", reason)
+    reason = "as your sentences are written; of 8 clips: cs in 4, pl in 4"
+    check(draft(make_folder(tmp_path / "b", sentences=CZECH), hearing), "cs", reason)
     # Nothing is written: people may switch, and nobody can tell.
-    check(draft(make_folder(tmp_path / "c"), heard), None, "detected clip by clip", "code-switch")
+    check(draft(make_folder(tmp_path / "c"), hearing), None, "detected clip by clip", "code-switch")
 
 
 @pytest.mark.parametrize(
-    ("heard", "transcribed", "language"),
+    ("hearing", "transcribed", "language"),
     [
         # Never heard as what it is, where Whisper is weak.
         (make_hearing(*["pl"] * 8, confidence=-0.6), True, "cs"),
@@ -90,10 +90,10 @@ def test_a_neighbor_that_is_heard_as_often_is_no_second_language(tmp_path: Path)
     ],
 )
 def test_text_decides_where_the_sound_is_unsure(
-    tmp_path: Path, heard: Hearing, transcribed: bool, language: str
+    tmp_path: Path, hearing: Hearing, transcribed: bool, language: str
 ) -> None:
     folder = make_folder(tmp_path, **{"transcripts" if transcribed else "sentences": CZECH})
-    assert draft(folder, heard).language == language
+    assert draft(folder, hearing).language == language
 
 
 @pytest.mark.parametrize(("confidence", "is_weak"), [(-0.55, True), (-0.13, False)])
@@ -120,8 +120,8 @@ def test_few_telephone_clips_are_trained_on_several_times(
 
 
 def test_two_languages_that_are_heard_and_written_are_two(tmp_path: Path) -> None:
-    heard = make_hearing("it", "en", "it", "en", "it")
+    hearing = make_hearing("it", "en", "it", "en", "it")
     both = make_folder(tmp_path / "both", sentences=[*ITALIAN, *ENGLISH])
-    assert draft(both, heard).preset == "code-switch"
+    assert draft(both, hearing).preset == "code-switch"
     one = make_folder(tmp_path / "one", sentences=ITALIAN)
-    check(draft(one, heard), "it", "detected in 3 of 5 clips")
+    check(draft(one, hearing), "it", "detected in 3 of 5 clips")

@@ -43,8 +43,8 @@ def test_clips_that_were_cut_out_of_the_pool_keep_their_recording_out_of_it(fold
     first = draft(folder, search=True)
     [pool] = first.pool
     assert {line.path.name for line in pool.lines} == set(names(4))
-    told = "recordings for the pool that hold speech of a held-out set too, in whole or in part: 1"
-    assert any(remark.startswith(told) for remark in first.remarks)
+    start = "recordings for the pool that hold speech of a held-out set too, in whole or in part: 1"
+    assert any(remark.startswith(start) for remark in first.remarks)
     assert first.development["dev"].utterances == first.test["test"].utterances == 6
 
 

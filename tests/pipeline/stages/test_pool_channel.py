@@ -245,9 +245,9 @@ def test_later_rounds_copy_the_speech_of_a_voice_that_learns_nothing(
         voice = next_round(plan, tmp_path / "run").folder / "voices" / "noise"
         assert (".spoken" in folders) == (number == 1), folders
         spoken.append([line.audio_filepath.read_bytes() for line in Manifest(voice / "spoken")])
-        heard = Manifest(voice / "verified")
-        assert {line.made_by for line in heard} == {"noise+pool_channel"}
-        assert {line.audio_filepath.parents[1] for line in heard} == {voice / "in_channel"}
+        verified = Manifest(voice / "verified")
+        assert {line.made_by for line in verified} == {"noise+pool_channel"}
+        assert {line.audio_filepath.parents[1] for line in verified} == {voice / "in_channel"}
         assert not (voice / "voice").exists()
         folders.clear()
     assert spoken[0] == spoken[1]

@@ -120,7 +120,7 @@ def draft_plan(
     """
     groups = group_transcripts(recordings, sources)
     written = identify_written(groups, texts)
-    language, language_reason = choose_language(groups, texts, hearing, written, wishes.language)
+    language, language_reason = choose_language(groups, hearing, written, wishes.language)
     preset, preset_reason = _choose_preset(recordings, hearing, written, wishes)
     # Copies of transcribed recordings are transcribed too, under whatever name.
     transcribed = {recordings.first_twin(line.path) for line in iter_transcripts(sources)}

@@ -10,12 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...asr.whisper.published import LANGUAGES
 from ...core.types import Language
-from ...text.language_identification import identify_languages
 from .listening import Hearing
 from .roles import Group
-from .sentences import SentenceList, guess_language
+from .sentences import SentenceList, guess_language, list_languages
 
 MIN_MAJORITY = 0.6
 """Share of the clips in one language from which it is that of the recordings."""
@@ -26,7 +24,6 @@ SURE_OF_WORDS = -0.35
 
 def choose_language(
     groups: Iterable[Group],
-    texts: Iterable[SentenceList],
     hearing: Hearing,
     written: WrittenLanguages,
     wished: Language | None,
@@ -66,10 +63,6 @@ def choose_language(
         return languages[0], "as your transcripts say"
     if written.language:
         return written.language, f"as your {written.source} are written"
-    # The script alone decides only where one language is written in it.
-    by_script = {language for file in texts if (language := file.language)}
-    if len(by_script) == 1:
-        return by_script.pop(), "by the script of the texts"
     return None, "not known, so Whisper detects it clip by clip; name it if it is one"
 
 
@@ -101,7 +94,7 @@ def identify_written(groups: Iterable[Group], texts: Iterable[SentenceList]) -> 
     transcripts = [
         line.text for group in groups if not group.language for line in group.transcripts
     ]
-    if languages := identify_languages(transcripts, LANGUAGES):
+    if languages := list_languages(transcripts):
         return WrittenLanguages(languages, "transcripts")
     of_files = dict.fromkeys(language for file in texts for language in file.languages)
     return WrittenLanguages(tuple(of_files), "sentences")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -111,6 +111,16 @@ def guess_language(texts: Iterable[str]) -> Language | None:
     return "zh" if script == "CJK" else LANGUAGE_OF_SCRIPT.get(script)
 
 
+def list_languages(texts: Sequence[str]) -> tuple[Language, ...]:
+    """Return the languages of texts by their script, or else by their words.
+
+    >>> list_languages(["안녕하세요"]), list_languages(["ciao"])
+    (('ko',), ())
+    """
+    by_script = guess_language(texts)
+    return (by_script,) if by_script else identify_languages(texts, LANGUAGES)
+
+
 def _read_plain(path: Path) -> list[str]:
     lines = list[str]()
     for line in read_lines(path):
@@ -171,5 +181,5 @@ def _describe(path: Path, lines: list[str]) -> SentenceList:
         words=round(words * len(lines) / len(sample)),
         script=guess_script(sample) or "",
         language=guess_language(sample),
-        languages=identify_languages(sample, LANGUAGES),
+        languages=list_languages(sample),
     )
