@@ -109,12 +109,14 @@ def _estimate_recognizer(
     plan: Plan, parameters: int, amounts: Mapping[str, DataAmount]
 ) -> dict[str, Seconds]:
     """Return the seconds of labeling, checking, fine-tuning and evaluation."""
-    epochs, batch = getattr(plan.asr, "epochs", 1), getattr(plan.asr, "batch", MEASURED_BATCH)
+    batch = getattr(plan.asr, "batch", MEASURED_BATCH)
     slowness = estimate_slowness(parameters)
     samples = count_samples(plan, amounts["texts"].utterances) if "texts" in amounts else 0
     pool = amounts["pool"]
     human = amounts["human"].utterances if "human" in amounts else 0
-    updates = epochs * (pool.utterances + human + samples) / batch
+    updates = (pool.utterances + human + samples) / batch
+    if count_epochs := getattr(plan.asr, "count_epochs", None):
+        updates *= count_epochs(updates)
     updates = min(updates, getattr(plan.asr, "max_steps", None) or updates)
     held_out = [amounts[f"{kind}.{name}"] for name, (kind, _) in plan.sets.items()]
     # Both decodings of every set are measured, and the full window is by far the slower one.

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.model
 @pytest.mark.parametrize(
     ("width", "expected_rate", "expected_reason"),
     [
-        (384, 3.75e-5, "tiny was trained; this model has the width of tiny"),
-        (512, 2.5e-5, "base was"),
-        (768, 1.25e-5, "small was"),
-        (1024, 6.25e-6, "medium was"),
-        (1280, 5e-6, "large was"),
-        (32, 3.75e-5, "tiny was trained; this model is nearest in width to tiny"),
+        (384, 3e-5, "tiny was trained; this model has the width of tiny"),
+        (512, 2e-5, "base was"),
+        (768, 1e-5, "small was"),
+        (1024, 5e-6, "medium was"),
+        (1280, 4e-6, "large was"),
+        (32, 3e-5, "tiny was trained; this model is nearest in width to tiny"),
     ],
 )
 def test_the_default_rate_depends_on_the_size(
@@ -53,6 +53,6 @@ def test_training_logs_the_rate_with_its_reason_and_uses_it(
     recognizer = build_trainable(batch=4, learning_rate=None, epochs=1, warmup=0.5)
     with caplog.at_level("INFO"):
         recognizer.train(tiny_whisper, training_set, tmp_path / "out", 1)
-    assert "peak learning rate 3.75e-05: a fortieth of 0.0015" in caplog.text
+    assert "peak learning rate 3e-05: a fiftieth of 0.0015" in caplog.text
     first_line = read_json_lines(tmp_path / "out/training.jsonl")[0]
-    assert first_line["learning_rate"] == pytest.approx(3.75e-5)
+    assert first_line["learning_rate"] == pytest.approx(3e-5)

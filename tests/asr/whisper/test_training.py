@@ -15,7 +15,7 @@ from tests.asr.whisper.builders import (
     load_model,
     read_json_lines,
 )
-from twister_loop.core.errors import EngineError
+from twister_loop.core.errors import ConfigError, EngineError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
 
@@ -104,6 +104,21 @@ def test_training_killed_and_resumed_gives_the_same_bytes(
     evaluations = ["stopping.jsonl"] if recognizer.early_stopping_set else []
     for name in ("model.safetensors", "training.jsonl", "config.json", *evaluations):
         assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_small_set_is_trained_on_in_more_than_one_epoch(
+    tiny_whisper: Checkpoint, clips: list[Utterance], tmp_path: Path
+) -> None:
+    # Batches of 2: an epoch of 20 clips is 10 updates, and four are as many as the default takes.
+    repeated = [replace(clips[n % len(clips)], id=f"clip-{n}") for n in range(20)]
+    training_set = Manifest.write(repeated, tmp_path / "filtered_labels")
+    build_trainable(epochs=None).train(tiny_whisper, training_set, tmp_path / "out", seed=3)
+    assert len(read_json_lines(tmp_path / "out/training.jsonl")) == 40
+
+
+def test_an_average_of_epochs_needs_their_number() -> None:
+    with pytest.raises(ConfigError, match=r"say how many there are in all \(`epochs`\)"):
+        build_trainable(epochs=None, average=2)
 
 
 def test_the_weights_of_every_epoch_can_be_kept_and_are_those_that_are_averaged(

@@ -107,18 +107,6 @@ def test_where_whisper_is_weak_a_faster_labeler_may_change_more(
     assert ("labeler: {at_most: 0.15}" in text) == is_weak
 
 
-@pytest.mark.parametrize(("sentences", "epochs"), [(100, 4), (300, 2), (1000, 1)])
-def test_few_telephone_clips_are_trained_on_several_times(
-    tmp_path: Path, sentences: int, epochs: int
-) -> None:
-    lines = [f"{line} {n}" for n in range(sentences // len(ITALIAN) + 1) for line in ITALIAN]
-    folder = make_folder(tmp_path / "in", sentences=lines[:sentences])
-    first = draft(folder, make_hearing("it", bandwidth=3400.0))
-    plan = tmp_path / "plan.yaml"
-    text = write_plan_text(first, Wishes(), "openai/whisper-base", [], plan, "runs/mine")
-    assert f"epochs: {epochs}}}" in text and ("More than one epoch" in text) == (epochs > 1)
-
-
 def test_two_languages_that_are_heard_and_written_are_two(tmp_path: Path) -> None:
     hearing = make_hearing("it", "en", "it", "en", "it")
     both = make_folder(tmp_path / "both", sentences=[*ITALIAN, *ENGLISH])

@@ -1,9 +1,8 @@
 """Default peak learning rate of Whisper: the larger the model, the smaller the rate.
 
-It is a fortieth of the rate that the size was trained with (Radford et al., arXiv 2212.04356, the
-table of learning rates in the appendix), the advice of Hugging Face's Whisper fine-tuning event of
-2022; the 6.25e-6 with which Whisper's authors said there that they fine-tuned on LibriSpeech is
-that of medium.
+It is a fiftieth of the rate that the size was trained with (Radford et al., arXiv 2212.04356, the
+table of learning rates in the appendix): for base 2e-5, which the comparisons in Italian and French
+have (BENCHMARKS.md). The advice of Hugging Face's Whisper fine-tuning event of 2022 is a fortieth.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from transformers import WhisperConfig
 
 from .options import WhisperOptions
 
-FINE_TUNING_DIVISOR = 40
+FINE_TUNING_DIVISOR = 50
 """Ratio of the learning rate in training from scratch to that in fine-tuning."""
 LORA_RATE = 1e-3
 """Rate for adapters, which start at zero: that of PEFT's own examples with Whisper large-v2."""
@@ -50,7 +49,7 @@ def peak_learning_rate(options: WhisperOptions, config: WhisperConfig) -> tuple[
     size = SIZES[width]
     match = "has the width of" if width == config.d_model else "is nearest in width to"
     reason = (
-        f"a fortieth of {size.pretraining_rate:g}, with which Whisper {size.name} was trained; "
+        f"a fiftieth of {size.pretraining_rate:g}, with which Whisper {size.name} was trained; "
         f"this model {match} {size.name}"
     )
     return size.pretraining_rate / FINE_TUNING_DIVISOR, reason

@@ -126,7 +126,8 @@ def disk_bytes_needed(options: WhisperOptions, start: Checkpoint, trainings: int
     # The weights and AdamW's two moments, and the average or the best weights.
     copies = 4 if options.average or options.stop else 3
     resume_state = round(trained * copies)
-    epochs = weights * options.epochs if options.keep_epochs else 0
+    most_epochs = options.count_epochs(updates_per_epoch=1)
+    epochs = weights * most_epochs if options.keep_epochs else 0
     return trainings * (weights + epochs) + max(2 * resume_state, weights)
 
 

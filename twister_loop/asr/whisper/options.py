@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,6 +17,12 @@ from .._precision import Precision
 
 Decoding = Literal["clip", "sequential"]
 LongForm = Literal["sequential", "segments"]
+
+LEAST_UPDATES = 60
+"""Updates that the default of `epochs` reaches where four epochs can: as many as every arm of the
+comparisons in BENCHMARKS.md has. More were not better."""
+MOST_EPOCHS = 4
+"""Most epochs that the default takes; more would rather learn a few clips by heart."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,9 @@ class WhisperOptions(DecodingOptions):
     # Chosen for the memory of a machine; another machine may read the same results.
     decode_batch: Annotated[int, Range(1, 10000)] = not_in_cache_key(8)
     """Maximum clips per batch in decoding; it does not change the transcripts."""
-    epochs: Annotated[int, Range(1, 100000)] = used_by("fine_tune", 2)
-    """Passes over the training set."""
+    epochs: Annotated[int, Range(1, 100000)] | None = used_by("fine_tune", None)
+    """Passes over the training set. The default is one, or as many as make 60 updates of a small
+    set, at most 4."""
     max_steps: Count | None = used_by("fine_tune", None)
     """Maximum number of updates. The learning rate falls to its end in that time."""
     batch: Annotated[int, Range(1, 10000)] = used_by("fine_tune", 8)
@@ -90,9 +98,9 @@ class WhisperOptions(DecodingOptions):
     """Training processes, one per GPU of this machine. They share the batches of an update, so
     `accumulate` must be a multiple."""
     learning_rate: Annotated[float, Range(above=0, high=1)] | None = used_by("fine_tune", None)
-    """Peak learning rate. The default depends on the size of the model, a fortieth of the rate that
-    it was pretrained with: tiny 3.75e-5, base 2.5e-5, small 1.25e-5, medium 6.25e-6, large 5e-6;
-    with `lora` 1e-3."""
+    """Peak learning rate. The default depends on the size of the model, a fiftieth of the rate that
+    it was pretrained with: tiny 3e-5, base 2e-5, small 1e-5, medium 5e-6, large 4e-6; with `lora`
+    1e-3."""
     warmup: Fraction = used_by("fine_tune", 0.1)
     """Share of all updates in which the learning rate rises, 0 to 1."""
     weight_decay: Fraction = used_by("fine_tune", 0.01)
@@ -148,8 +156,23 @@ class WhisperOptions(DecodingOptions):
             raise ValueError("temperature above 0 needs `beam: 1`")
         self._check_training()
 
+    def count_epochs(self, updates_per_epoch: float) -> int:
+        """Return the passes over a training set that takes so many updates for each.
+
+        >>> [WhisperOptions().count_epochs(updates) for updates in (5, 25, 160)]
+        [4, 3, 1]
+        """
+        if self.epochs is not None:
+            return self.epochs
+        return min(MOST_EPOCHS, math.ceil(LEAST_UPDATES / max(1, updates_per_epoch)))
+
     def _check_training(self) -> None:
-        if self.average > self.epochs:
+        if self.average and self.epochs is None:
+            raise ValueError(
+                f"average takes the weights of the last {self.average} epochs; say how many there "
+                "are in all (`epochs`)"
+            )
+        if self.epochs is not None and self.average > self.epochs:
             raise ValueError(
                 f"average takes the weights of the last {self.average} epochs, and there are only "
                 f"{self.epochs} (`epochs`)"

@@ -80,7 +80,7 @@ def train(
         if any(example.utterance.speechless for example in labeled):
             allow_empty_texts(whisper)
         epoch_steps = steps_per_epoch(len(labeled), options.batch, options.accumulate)
-        total_steps = options.epochs * epoch_steps
+        total_steps = options.count_epochs(epoch_steps) * epoch_steps
         total_steps = min(total_steps, options.max_steps or total_steps)
         log.info("training on %d utterances for %d steps", len(labeled), total_steps)
         trainer = build_trainer(

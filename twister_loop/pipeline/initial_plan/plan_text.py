@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import textwrap
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from ...asr._base import WeightsStatus
 from ...core.errors import ConfigError
-from ...core.types import Share
 from ..model_needs import find_embedding_weights
 from .draft import Draft, Preset, Wishes
 from .recordings import is_text
@@ -25,16 +23,6 @@ RECIPES: Mapping[Preset, str] = {
     "code-switch": "two languages",
 }
 """Presets in words. Their choices and figures are those of the plans of these names in configs/."""
-LEAST_UPDATES = 60
-"""Updates of a training, as in all comparisons. On 200 Italian clips WER of the development set
-fell to 10.1 % with 25 and to 9.0 with 60, one seed (BENCHMARKS.md, small training set)."""
-CLIPS_PER_UPDATE = 8
-"""The default of `batch`."""
-KEPT_SHARE: Share = 0.45
-"""Share of the labels of telephone prompts that the filters keep: of the pools of BENCHMARKS.md
-0.33 in French (213 of 647), 0.43 in Italian (350 of 817) and 0.58 in Russian (144 of 247)."""
-MAX_EPOCHS = 4
-"""More would rather learn a few clips by heart."""
 WIDTH = 100
 COMMENT_COLUMN = 34
 DEVELOPMENT_FOLDER = "development"
@@ -143,19 +131,13 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
     # Named, since a larger one may be worth its time.
     others = [name for name in names if name != model]
     reason = f"{where}; also here: {', '.join(others)}" if others else where
-    # Only the two recipes that were measured with other options than the default ones.
-    epochs = choose_epochs(draft)
-    options = {
-        "telephone": f", learning_rate: 2.0e-5, epochs: {epochs}",
-        "code-switch": ", learning_rate: 2.0e-5, epochs: 1, timestamps: 0.2",
-    }.get(draft.preset, "")
-    if draft.preset == "telephone" and epochs > 1:
-        reason += f". More than one epoch, for about {LEAST_UPDATES} updates of so few clips"
+    # Only the recipe that was measured with another option than the default ones.
+    options = ", timestamps: 0.2" if draft.preset == "code-switch" else ""
     yield from _line(f"asr: {{use: whisper, model: {quote(model)}{options}}}", reason)
     if draft.language in OWN_NORMALIZERS and draft.preset != "code-switch":
         normalizer = OWN_NORMALIZERS[draft.language]
         yield from _line(f"normalizer: {normalizer}", "how transcripts and references are compared")
-    # Voices, rescoring, trainings and interpolation are left out: the defaults were measured.
+    # Epochs, voices, rescoring, trainings, interpolation are left out: the defaults were measured.
     if draft.is_weak or draft.preset == "conversation":
         yield from _line(
             "labeler: {at_most: 0.15}", "faster, where Whisper is weak and any change changes words"
@@ -180,16 +162,6 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
             "pack: {limit: 10, gap: 0.3, switched: 0.5, inside: 0.5}",
             "joins clips of both languages",
         )
-
-
-def choose_epochs(draft: Draft) -> int:
-    """Return the epochs of short clips with which a training has enough updates."""
-    pool = sum(speech.utterances for speech in draft.pool)
-    human = sum(speech.utterances for speech in draft.human)
-    # One sample of each sentence: spliced words, which give three, can say few of a small pool's.
-    sentences = sum(texts.sentences for texts in draft.texts)
-    clips = KEPT_SHARE * pool + human + sentences
-    return min(MAX_EPOCHS, math.ceil(LEAST_UPDATES * CLIPS_PER_UPDATE / max(1.0, clips)))
 
 
 def _write_scan(draft: Draft) -> Iterator[str]:
