@@ -145,7 +145,6 @@ def _write_recipe(draft: Draft, model: str, at_hand: Sequence[WeightsStatus]) ->
     if draft.preset == "conversation":
         yield from _write_scan(draft)
         yield from _line("filters: {pseudo: [default, hallucination]}", "without credits of films")
-        yield from _line("pack: {limit: 30, gap: 0.3}", "neighboring turns stay together")
         return
     if draft.split_channels:
         yield from _line("scan: {channels: split}", "two channels: often the two sides of a call")
