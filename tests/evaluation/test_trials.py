@@ -30,6 +30,11 @@ def test_the_sentence_tells_errors_share_and_limits() -> None:
     )
 
 
+def test_the_sentence_tells_no_errors_of_a_voice_that_was_not_trained() -> None:
+    trial = VoiceTrial("splice", 32, 3, ErrorCount(), limit=0.35, least_share=0.25)
+    assert not trial.passed and str(trial).startswith("voice splice: speaks 3 of 32 trial texts")
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "suggested"),
     [(4, 96, None), (5, 95, None), (6, 94, 0.06), (9, 94, 0.09), (15, 85, 0.15), (16, 84, None),

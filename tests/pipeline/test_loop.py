@@ -29,6 +29,7 @@ from twister_loop.pipeline.experiments.compare import share_stages
 from twister_loop.pipeline.plan import Labeler
 from twister_loop.pipeline.run_folder import verdict_of
 from twister_loop.pipeline.stages.labeling import LabelOptions
+from twister_loop.tts.concatenative import ConcatenativeSynthesizer
 from twister_loop.types import Checkpoint, Plan, Report
 
 STAGES = (
@@ -264,6 +265,18 @@ def test_a_voice_that_fails_its_trial_is_not_used_and_the_round_continues(
         "human",
         "pseudo",
     }
+
+
+def test_a_voice_that_lacks_the_words_of_the_texts_is_not_trained(
+    plan: Plan, world: Path, tmp_path: Path
+) -> None:
+    (world.parent / "data/texts.txt").write_text("daft zebras jump\n" * 4)
+    [toy_voice] = plan.voices
+    splice = replace(toy_voice, name="splice", synthesizer=ConcatenativeSynthesizer())
+    done = next_round(replace(plan, voices=(splice, toy_voice)), tmp_path / "run")
+    refused, other = sorted(done.trials, key=lambda trial: trial.voice)
+    assert not refused.passed and not refused.synthesized and other.passed
+    assert [path.name for path in (done.folder / "voices" / "splice").iterdir()] == ["trial"]
 
 
 def test_a_voice_that_passed_its_trial_is_reused_even_after_a_refused_round(

@@ -112,6 +112,16 @@ def test_one_speaker_is_preferred_to_two(tmp_path: Path) -> None:
     assert synthetic.speaker == "b"
 
 
+def test_texts_that_can_be_spoken_are_counted_before_training(tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "filtered_labels", SENTENCES)
+    texts = write_texts(tmp_path / "texts", "Press one again!", "press zebra", "", "hear it")
+    foreign = [replace(text, lang="it") for text in texts]
+    synthesizer = ConcatenativeSynthesizer()
+    assert synthesizer.count_speakable(labels, texts) == 2
+    assert synthesizer.count_speakable(labels, foreign) == 0
+    assert synthesizer.count_speakable(labels, [replace(text, lang=None) for text in texts]) == 2
+
+
 def test_labels_without_a_usable_word_give_a_voice_that_speaks_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,9 +22,11 @@ class VoiceTrial(JsonRecord):
     texts: int
     """Texts of the trial."""
     synthesized: int
-    """Texts that the voice could synthesize."""
+    """Texts that the voice could synthesize, or can at most if it was not trained for want of
+    words."""
     characters: ErrorCount
-    """Character errors of the transcripts, with the texts as references."""
+    """Character errors of the transcripts, with the texts as references; without characters if
+    nothing was synthesized."""
     limit: Share
     """Character error rate above which the voice is not used."""
     least_share: Share = 0.0
@@ -43,8 +45,9 @@ class VoiceTrial(JsonRecord):
     def __str__(self) -> str:
         verdict = "passed" if self.passed else "failed, so the voice is not used"
         share = self.synthesized / self.texts if self.texts else 0.0
+        errors = f"CER {self.characters.rate:.2f}, limit {self.limit:.2f}; "
         return (
-            f"voice {self.voice}: CER {self.characters.rate:.2f}, limit {self.limit:.2f}; speaks "
+            f"voice {self.voice}: {errors if self.characters.length else ''}speaks "
             f"{self.synthesized} of {self.texts} trial texts ({share:.0%}), at least "
             f"{self.least_share:.0%}: {verdict}"
         )

@@ -8,13 +8,14 @@ from ..asr._base import Recognizer
 from ..core.artifacts import PROVENANCE, reuse_result
 from ..core.manifest import Manifest
 from ..core.types import Checkpoint
+from ..evaluation.trials import VoiceTrial
 from ..tts._untrained import UntrainedSynthesizer
 from . import stage_table
 from .plan import VoicePlan
 from .stages.filtering import filter_utterances
 from .stages.labeling import transcribe
 from .stages.pool_channel import apply_pool_channel, measure_pool_channel
-from .stages.voices import synthesize, train_voice, try_voice
+from .stages.voices import refuse_voice, synthesize, train_voice, try_voice
 from .steps import RoundSteps
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,16 @@ def train_and_synthesize(
         checker: The decoder with which the champion checks what was synthesized.
 
     Returns:
-        The synthetic speech, or None if the voice failed its trial on a few dozen texts: the
-        champion does not understand it, or it can speak few of them. So no hours are spent on a
-        voice that speaks noise.
+        The synthetic speech, or None if the voice failed its trial on a few dozen texts: it can
+        speak few of them, which may be known before it is trained, or the champion does not
+        understand it. So no hours are spent on a voice that speaks noise.
     """
     synthesizer = voice.synthesizer
-    checkpoint = _train(steps, voice, filtered_labels, texts)
+    labels = _filter_labels(steps, voice, filtered_labels)
+    if refusal := _refuse(steps, voice, labels, texts):
+        log.info("%s", refusal)
+        return None
+    checkpoint = _train(steps, voice, labels, texts)
     # Before anything is judged: what the champion checks must be what training hears.
     channel = (
         steps.run_stage(measure_pool_channel)(
@@ -101,30 +106,55 @@ def train_and_synthesize(
     )
 
 
-def _train(
-    steps: RoundSteps, voice: VoicePlan, filtered_labels: Manifest, texts: Manifest
-) -> Checkpoint:
-    """Train a voice on the labels that its own filters keep too, unless it learns nothing."""
+def _filter_labels(steps: RoundSteps, voice: VoicePlan, filtered_labels: Manifest) -> Manifest:
+    """Return the labels that a voice learns from: those that its own filters keep too."""
+    if not voice.filters or isinstance(voice.synthesizer, UntrainedSynthesizer):
+        return filtered_labels
+    return steps.run_stage(filter_utterances)(
+        filters=voice.filters,
+        speech=filtered_labels,
+        human=None,
+        held_out=(),
+        context=steps.filter_context(voice.filters),
+        cluster=steps.cluster,
+        out=stage_table.VOICE_LABELS.path(steps.folder, voice=voice.name),
+    )
+
+
+def _refuse(
+    steps: RoundSteps, voice: VoicePlan, labels: Manifest, texts: Manifest
+) -> VoiceTrial | None:
+    """Return a failed trial if a voice can speak too few of its texts, or None if it can.
+
+    A voice of recorded words is aligned with all labels, which takes longer than its trial, and
+    where hardly a word occurs twice it can speak hardly any text.
+    """
+    options = steps.plan.trial
+    trial_texts = texts.draw(options.texts, steps.seed)
+    speakable = voice.synthesizer.count_speakable(labels, trial_texts)
+    if speakable is None or speakable >= options.speaks_at_least * len(trial_texts):
+        return None
+    return steps.run_stage(refuse_voice)(
+        name=voice.name,
+        texts=len(trial_texts),
+        speakable=speakable,
+        options=options,
+        out=stage_table.VOICE_TRIAL.path(steps.folder, voice=voice.name),
+    )
+
+
+def _train(steps: RoundSteps, voice: VoicePlan, labels: Manifest, texts: Manifest) -> Checkpoint:
+    """Train a voice, unless it learns nothing."""
     synthesizer = voice.synthesizer
     if isinstance(synthesizer, UntrainedSynthesizer):
         # Not a stage, which would be another one in every round, with the labels of the round: the
         # speech of earlier rounds could not be told to be the same.
         return Checkpoint(synthesizer.name)
-    if voice.filters:
-        filtered_labels = steps.run_stage(filter_utterances)(
-            filters=voice.filters,
-            speech=filtered_labels,
-            human=None,
-            held_out=(),
-            context=steps.filter_context(voice.filters),
-            cluster=steps.cluster,
-            out=stage_table.VOICE_LABELS.path(steps.folder, voice=voice.name),
-        )
     continues = synthesizer.continues_from_last_round
     return steps.run_stage(train_voice)(
         synthesizer=synthesizer,
         start=steps.run_folder.voice(voice.name) if continues else None,
-        filtered_labels=filtered_labels,
+        filtered_labels=labels,
         texts=texts,
         champion=steps.champion,
         # A synthesizer that draws nothing gives the same for every seed; with 0 it is reused.

@@ -90,6 +90,18 @@ class Synthesizer(Part):
         """Return why texts in a language cannot be spoken; None if they can, as by default."""
         return None
 
+    def count_speakable(self, filtered_labels: Manifest, texts: Iterable[Utterance]) -> int | None:
+        """Count the texts that the voice can speak at most; None, the default, if it can speak any.
+
+        It is asked before training, with the texts of the trial, so it should take seconds. A voice
+        that can speak too few of them is not trained.
+
+        Args:
+            filtered_labels: what the voice would be trained on.
+            texts: texts of the corpus.
+        """
+        return None
+
     @abstractmethod
     def train(
         self,

@@ -78,6 +78,22 @@ class ConcatenativeSynthesizer(Synthesizer):
     gap: Annotated[Seconds, Range(0, 10)] = 0.0
     """Silence at a join, in seconds."""
 
+    def count_speakable(self, filtered_labels: Manifest, texts: Iterable[Utterance]) -> int:
+        """Count the texts whose words all occur in the labels of their language."""
+        languages_of_word = defaultdict[str, set[Language | None]](set)
+        for label in filtered_labels:
+            for word in split_words(label.text, label.lang):
+                languages_of_word[word].add(label.lang)
+
+        def can_speak(word: str, lang: Language | None) -> bool:
+            return any(_same_language(of_label, lang) for of_label in languages_of_word[word])
+
+        words_of_texts = ((split_words(text.text, text.lang), text.lang) for text in texts)
+        return sum(
+            bool(words) and all(can_speak(word, lang) for word in words)
+            for words, lang in words_of_texts
+        )
+
     def train(
         self,
         start: Checkpoint | None,
@@ -122,7 +138,8 @@ class ConcatenativeSynthesizer(Synthesizer):
         for text in texts:
             words = split_words(text.text, text.lang)
             candidates = [
-                [clip for clip in clips[word] if _same_language(clip, text)] for word in words
+                [clip for clip in clips[word] if _same_language(clip.lang, text.lang)]
+                for word in words
             ]
             missing = [word for word, of_word in zip(words, candidates, strict=True) if not of_word]
             if missing or not words:
@@ -156,12 +173,12 @@ def split_words(text: str | None, lang: Language | None) -> list[str]:
     return [word for word in normalized if word]
 
 
-def _same_language(clip: Utterance, text: Utterance) -> bool:
+def _same_language(of_clip: Language | None, of_text: Language | None) -> bool:
     """Return whether clip and text share their language, or one of the two is unknown.
 
     Some words are spelled alike in two languages and sound differently.
     """
-    return clip.lang == text.lang or clip.lang is None or text.lang is None
+    return of_clip == of_text or of_clip is None or of_text is None
 
 
 def _cut_words(utterance: Utterance, min_confidence: float) -> Iterator[Utterance]:

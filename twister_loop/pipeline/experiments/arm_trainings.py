@@ -130,8 +130,10 @@ def describe_rounds(
             label_measure=measure,
             label_errors=label_errors,
             trial_rates={
-                trial.parent.name: VoiceTrial.load(trial).characters.rate
-                for trial in sorted(round_folder.glob(VOICE_TRIAL.folder.format(voice="*")))
+                folder.parent.name: trial.characters.rate
+                for folder in sorted(round_folder.glob(VOICE_TRIAL.folder.format(voice="*")))
+                # A voice that speaks too few texts was not transcribed.
+                if (trial := VoiceTrial.load(folder)).characters.length
             },
             kept_share=filtered / pool if pool else 0.0,
         )

@@ -14,7 +14,7 @@ from ...core.artifacts import stage
 from ...core.file_hashes import VerifiedManifest
 from ...core.manifest import Manifest
 from ...core.ranges import Fraction, Range
-from ...core.types import Checkpoint
+from ...core.types import Checkpoint, ErrorCount
 from ...evaluation import metrics
 from ...evaluation.trials import VoiceTrial
 from ...tts._base import Synthesizer
@@ -59,6 +59,21 @@ def train_voice(
         )
     verified = VerifiedManifest(filtered_labels.folder)
     return synthesizer.train(start, verified, texts, champion, out, seed).save(out)
+
+
+@stage(version=1)
+def refuse_voice(
+    name: str, texts: int, speakable: int, options: VoiceTrialOptions, *, out: Path
+) -> VoiceTrial:
+    """Record the trial of a voice that is not trained, since it can speak too few texts."""
+    return VoiceTrial(
+        voice=name,
+        texts=texts,
+        synthesized=speakable,
+        characters=ErrorCount(),
+        limit=options.at_most,
+        least_share=options.speaks_at_least,
+    ).save(out)
 
 
 @stage(version=4)
