@@ -132,6 +132,23 @@ def test_paths_are_relative_to_the_plan(world: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("written", ["./models/mine", "models/mine"])
+@pytest.mark.parametrize("pool", ["~/data/pool", {"use": "audiofolder", "folder": "~/data/pool"}])
+def test_a_path_may_begin_at_the_home_folder(
+    world: Path, monkeypatch: pytest.MonkeyPatch, pool: Any
+) -> None:
+    monkeypatch.setenv("HOME", str(world.parent))
+    plan = load(changed(world, pool=pool, terms="~/data/texts.txt"))
+    assert plan.pool == load(changed(world, pool="data/pool")).pool and plan.terms
+
+
+@pytest.mark.parametrize("key", ["pool", "asr"])
+def test_the_home_folder_of_nobody_is_refused(world: Path, key: str) -> None:
+    place = "~no-such-user/x"
+    value = {"use": "whisper", "model": place} if key == "asr" else place
+    with pytest.raises(ConfigError, match=f"{key}: .*{place}: this machine has no user"):
+        load(changed(world, **{key: value}))
+
+
 def test_folders_of_models_are_relative_to_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:

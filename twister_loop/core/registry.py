@@ -180,16 +180,19 @@ class Part(ABC):
         """Return this part with all paths among its options made relative to a folder.
 
         That is the folder of the plan and not the working directory, so that a plan can be run
-        from anywhere.
+        from anywhere. `~` is a home folder, as in a shell.
+
+        Raises:
+            ValueError: a path begins with `~NAME`, and there is no such user.
         """
         changes: dict[str, Path | str] = {
-            option.name: folder / path
+            option.name: folder / expand_home(path)
             for option in dataclasses.fields(self)  # type: ignore[arg-type]
             if isinstance(path := getattr(self, option.name), Path)
         }
         for name in list_folders_or_names(type(self)):
             value = getattr(self, name)
-            path = (folder / Path(value).expanduser()).absolute()
+            path = (folder / expand_home(value)).absolute()
             # What is neither written as a path nor there is a name.
             if value.startswith(WRITTEN_AS_PATH) or path.is_dir():
                 changes[name] = str(path)
@@ -198,6 +201,21 @@ class Part(ABC):
     def validation_errors(self) -> Iterator[str]:
         """Yield what is wrong with the options beyond their types, such as an empty folder."""
         yield from ()
+
+
+def expand_home(path: Path | str) -> Path:
+    """Return a path with `~` or `~NAME` at its beginning replaced by the home folder.
+
+    Raises:
+        ValueError: there is no such user.
+
+    >>> expand_home("calls/may"), expand_home("~/calls") == Path.home() / "calls"
+    (PosixPath('calls/may'), True)
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: this machine has no user of that name") from None
 
 
 def list_folders_or_names(part_class: type[Part]) -> list[str]:
