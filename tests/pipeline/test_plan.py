@@ -131,7 +131,6 @@ def test_paths_are_relative_to_the_plan(world: Path, monkeypatch: pytest.MonkeyP
     assert len(list(corpus.utterances())) == 3
 
 
-@pytest.mark.parametrize("written", ["./models/mine", "models/mine"])
 @pytest.mark.parametrize("pool", ["~/data/pool", {"use": "audiofolder", "folder": "~/data/pool"}])
 def test_a_path_may_begin_at_the_home_folder(
     world: Path, monkeypatch: pytest.MonkeyPatch, pool: Any
@@ -149,6 +148,7 @@ def test_the_home_folder_of_nobody_is_refused(world: Path, key: str) -> None:
         load(changed(world, **{key: value}))
 
 
+@pytest.mark.parametrize("written", ["./models/mine", "models/mine"])
 def test_folders_of_models_are_relative_to_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
