@@ -20,7 +20,8 @@ def build_whisper(**options: Any) -> Recognizer:
 
 def build_trainable(**options: Any) -> Recognizer:
     """Return a Whisper that trains the tiny model fast: small batches, a high learning rate."""
-    return build_whisper(**{"batch": 2, "margins": [0.2, 0.6], "learning_rate": 1e-3, **options})
+    defaults = {"epochs": 2, "batch": 2, "margins": [0.2, 0.6], "learning_rate": 1e-3}
+    return build_whisper(**{**defaults, **options})
 
 
 def load_model(checkpoint: Checkpoint) -> Whisper:
