@@ -20,7 +20,7 @@ LongForm = Literal["sequential", "segments"]
 
 LEAST_UPDATES = 60
 """Updates that the default of `epochs` reaches where four epochs can: as many as every arm of the
-comparisons in BENCHMARKS.md has. More were not better."""
+comparisons in BENCHMARKS.md has. That more are better was not shown."""
 MOST_EPOCHS = 4
 """Most epochs that the default takes; more would rather learn a few clips by heart."""
 
