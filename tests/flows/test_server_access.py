@@ -31,39 +31,50 @@ FOREIGN_ORIGINS = ["http://evil.example", "null", "http://127.0.0.1:1", "https:/
 
 def check_access(address: str, password: str) -> None:
     """Check that a server answers its own clients only."""
-    port = address.rpartition(":")[2]
-    api = f"{address}/api"
-    auth = httpx.BasicAuth(*password.split(":"))
-    for path in READING:
-        assert httpx.get(f"{api}{path}").status_code == 401
-        assert httpx.get(f"{api}{path}", auth=("twister", "wrong")).status_code == 401
-    for path in WRITING:
-        assert httpx.post(f"{api}{path}", json={}).status_code == 401
-    assert httpx.get(f"{api}/admin/version", auth=auth).status_code == 200
-    assert httpx.get(f"{api}/health").status_code == 200
-    assert httpx.get(f"{api}/health", headers={"Host": f"localhost:{port}"}).status_code == 200
-    for path in ("/api/health", "/api/admin/version", "/api/missing", "/openapi.json", "/missing"):
-        for host in FOREIGN_HOSTS:
-            headers = {"Host": host.format(port=port)}
-            assert httpx.get(f"{address}{path}", headers=headers, auth=auth).status_code == 400
-        for origin in FOREIGN_ORIGINS:
-            headers = {"Origin": origin.format(port=port)}
-            for login in (None, auth):
-                answer = httpx.get(f"{address}{path}", headers=headers, auth=login)
-                assert answer.status_code == 403
-                assert "access-control-allow-origin" not in answer.headers
-            headers["Access-Control-Request-Method"] = "POST"
-            preflight = httpx.options(f"{address}{path}", headers=headers)
-            assert preflight.status_code == 403
-            assert "access-control-allow-origin" not in preflight.headers
-        headers = {"Origin": f"http://localhost:{port}"}
-        answer = httpx.get(f"{address}{path}", headers=headers, auth=auth)
-        assert answer.headers["access-control-allow-origin"] == headers["Origin"]
-    websocket = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-    websocket |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Origin": "http://evil.example"}
-    assert httpx.get(f"{api}/events/in", headers=websocket).status_code == 403
-    del websocket["Origin"]  # and without the password no event may be sent
-    assert httpx.get(f"{api}/events/in", headers=websocket).status_code == 403
+    # One client: each would read the certificates again. A busy machine answers late.
+    with httpx.Client(timeout=60) as client:
+        port = address.rpartition(":")[2]
+        api = f"{address}/api"
+        auth = httpx.BasicAuth(*password.split(":"))
+        for path in READING:
+            assert client.get(f"{api}{path}").status_code == 401
+            assert client.get(f"{api}{path}", auth=("twister", "wrong")).status_code == 401
+        for path in WRITING:
+            assert client.post(f"{api}{path}", json={}).status_code == 401
+        assert client.get(f"{api}/admin/version", auth=auth).status_code == 200
+        assert client.get(f"{api}/health").status_code == 200
+        assert client.get(f"{api}/health", headers={"Host": f"localhost:{port}"}).status_code == 200
+        for path in (
+            "/api/health",
+            "/api/admin/version",
+            "/api/missing",
+            "/openapi.json",
+            "/missing",
+        ):
+            for host in FOREIGN_HOSTS:
+                headers = {"Host": host.format(port=port)}
+                assert client.get(f"{address}{path}", headers=headers, auth=auth).status_code == 400
+            for origin in FOREIGN_ORIGINS:
+                headers = {"Origin": origin.format(port=port)}
+                for login in (None, auth):
+                    answer = client.get(f"{address}{path}", headers=headers, auth=login)
+                    assert answer.status_code == 403
+                    assert "access-control-allow-origin" not in answer.headers
+                headers["Access-Control-Request-Method"] = "POST"
+                preflight = client.options(f"{address}{path}", headers=headers)
+                assert preflight.status_code == 403
+                assert "access-control-allow-origin" not in preflight.headers
+            headers = {"Origin": f"http://localhost:{port}"}
+            answer = client.get(f"{address}{path}", headers=headers, auth=auth)
+            assert answer.headers["access-control-allow-origin"] == headers["Origin"]
+        websocket = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        websocket |= {
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+            "Origin": "http://evil.example",
+        }
+        assert client.get(f"{api}/events/in", headers=websocket).status_code == 403
+        del websocket["Origin"]  # and without the password no event may be sent
+        assert client.get(f"{api}/events/in", headers=websocket).status_code == 403
 
 
 def check_that_nobody_reads(secret: str, home: Path, *files: Path) -> None:
