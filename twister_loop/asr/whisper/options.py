@@ -157,7 +157,10 @@ class WhisperOptions(DecodingOptions):
         self._check_training()
 
     def count_epochs(self, updates_per_epoch: float) -> int:
-        """Return the passes over a training set that takes so many updates for each.
+        """Return the number of passes over a training set.
+
+        Args:
+            updates_per_epoch: Updates that one pass takes.
 
         >>> [WhisperOptions().count_epochs(updates) for updates in (5, 25, 160)]
         [4, 3, 1]
