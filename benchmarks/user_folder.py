@@ -7,7 +7,8 @@
 `prompts` divides recordings by a list of `name: text` lines, as Debian's `asterisk-core-sounds-*`
 packages have them, into `recordings/`, `dev/`, `test/` and sentences that nobody speaks. `corpora`
 copies the pool, texts and held-out sets of a plan. `few` draws 170 recordings of a plan's first
-pool corpus, as a list, and 110 of its texts.
+pool corpus, as a list, and 110 of its texts. `prompts --references FILE` writes the texts of
+`recordings/` too, as a manifest for `pool_references` of `twister compare`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import gzip
 import json
 import random
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,18 +40,23 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder of recordings, or a plan")
     parser.add_argument("list", type=Path, nargs="?", help="list of prompts, with `prompts` alone")
     parser.add_argument("folder", type=Path, help="folder to write")
+    parser.add_argument("--references", type=Path, help="manifest to write, with `prompts` alone")
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
     if options.kind == "prompts":
-        divide_prompts(options.source, options.list, options.folder)
+        rows = divide_prompts(options.source, options.list, options.folder)
+        if options.references:
+            write_references(rows, options.folder, options.references)
     elif options.kind == "corpora":
         copy_corpora(load(options.source), options.folder)
     else:
         draw_few(load(options.source), options.folder)
 
 
-def divide_prompts(recordings: Path, prompts: Path, folder: Path) -> None:
-    """Divide recordings that have a text, by a seed."""
+def divide_prompts(
+    recordings: Path, prompts: Path, folder: Path
+) -> Sequence[tuple[Path, str, str]]:
+    """Divide recordings that have a text, by a seed; return path, name and text of the pool's."""
     with gzip.open(prompts, "rt", encoding="utf-8", errors="replace") as lines:
         pairs = [line.strip().partition(": ") for line in lines if not line.startswith(";")]
     # Texts in brackets describe tones; others without a letter of the list's script are no speech.
@@ -64,12 +70,16 @@ def divide_prompts(recordings: Path, prompts: Path, folder: Path) -> None:
     random.Random(7).shuffle(names)
     shares = [sum(list(PARTS.values())[:count]) for count in range(len(PARTS) + 1)]
     bounds = pairwise(int(share * len(names) + 1e-6) for share in shares)
+    pool = list[tuple[Path, str, str]]()
     for part, (first, end) in zip(PARTS, bounds, strict=True):
         if part == "sentences":
             write_sentences([texts[name] for name in names[first:end]], folder)
         else:
             rows = [(recordings / f"{name}.wav", name, texts[name]) for name in names[first:end]]
             copy_recordings(rows, folder / part, with_texts=part != "recordings")
+            if part == "recordings":
+                pool = rows
+    return pool
 
 
 def copy_corpora(plan: Plan, folder: Path) -> None:
@@ -100,6 +110,18 @@ def draw_few(plan: Plan, folder: Path) -> None:
     write_sentences(generator.sample(_list_texts(plan), SENTENCES), folder)
 
 
+def write_references(rows: Iterable[tuple[Path, str, str]], folder: Path, file: Path) -> None:
+    """Write the texts of the recordings that `copy_recordings` put into the folder of the pool."""
+    lines = [
+        {
+            "audio_filepath": str(_name_copy(folder.resolve() / "recordings", path, name)),
+            "text": text,
+        }
+        for path, name, text in rows
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+
 def copy_recordings(
     rows: Iterable[tuple[Path, str, str | None]], folder: Path, *, with_texts: bool
 ) -> None:
@@ -107,13 +129,17 @@ def copy_recordings(
     folder.mkdir()
     table = [("file_name", "text")]
     for path, name, text in rows:
-        # Names may have folders, such as `digits/1`.
-        file_name = f"{name.replace('/', '_')}{path.suffix}"
-        shutil.copy(path, folder / file_name)
-        table.append((file_name, text or ""))
+        copy = _name_copy(folder, path, name)
+        shutil.copy(path, copy)
+        table.append((copy.name, text or ""))
     if with_texts:
         with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(table)
+
+
+def _name_copy(folder: Path, path: Path, name: str) -> Path:
+    # Names may have folders, such as `digits/1`.
+    return folder / f"{name.replace('/', '_')}{path.suffix}"
 
 
 def write_sentences(sentences: Iterable[str], folder: Path) -> None:
