@@ -15,9 +15,12 @@ ROUNDS ?= 1
 VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
 RUN ?= runs/demo$(ALL)
-WORKERS ?= 2
-# Whole files go to processes of one thread each: much of a test is waiting, and the networks of
-# tests are so small that a second thread is waited for longer than it computes.
+# Modules are compiled when they are first imported: to compile all of them here takes two minutes.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# For two cores: much of a test is waiting for servers and processes.
+WORKERS ?= 3
+# Whole files go to processes of one thread each: the networks of tests are so small that a second
+# thread is waited for longer than it computes.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all test-fast check clean
@@ -48,15 +51,15 @@ check: $(STAMP)
 # be compiled.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt Resemblyzer
+	$(PIP) torch
+	$(PIP) -e '.[all,dev]'
+	$(PIP) --no-deps Resemblyzer
 	$(BIN)/twister doctor --fix
 	touch $@
 
 # Ray only for the tests: it is large, and of no use on a single machine.
 $(RAY): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	$(PIP) -e '.[ray]'
 	touch $@
 
 clean:
