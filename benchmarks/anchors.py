@@ -23,6 +23,7 @@ from twister_loop.asr.whisper.weight_averaging import average_weights
 from twister_loop.core.types import Checkpoint, ErrorCount
 from twister_loop.data.corpora._base import Corpus
 from twister_loop.evaluation import metrics
+from twister_loop.pipeline.plan import Plan
 
 ENGLISH = {"use": "ivr", "split": "retention"}
 
@@ -37,14 +38,8 @@ def main() -> None:
     plan = load(options.plan)
     untouched = plan.asr.initial_checkpoint()
     with tempfile.TemporaryDirectory() as scratch:
-        sets = {
-            name: list(write_held_out(corpus, Path(scratch) / name))
-            for name, (kind, corpus) in plan.sets.items()
-            if kind == "development"
-        }
-        english = write_held_out(Corpus.build(ENGLISH), Path(scratch) / "en")
-        sets["en"] = list(english)[: options.english]
-        _print("untouched", _count(plan.asr, untouched, sets))
+        sets = list_sets(plan, Path(scratch), options.english)
+        print_counts("untouched", count_words(plan.asr, untouched, sets))
         sums: dict[str, dict[str, ErrorCount]] = defaultdict(lambda: defaultdict(ErrorCount))
         for run in options.runs:
             trainings = _find_trainings(run)
@@ -54,13 +49,24 @@ def main() -> None:
                 weights = average_weights(
                     trainings[:number], untouched, share, Path(scratch) / "weights"
                 )
-                counts = _count(plan.asr, weights, sets)
+                counts = count_words(plan.asr, weights, sets)
                 name = f"{number} training{'s' * (number > 1)}, share {share:g}"
-                _print(f"{run.name}, {name}", counts)
+                print_counts(f"{run.name}, {name}", counts)
                 for set_name, count in counts.items():
                     sums[name][set_name] += count
         for name, counts in sums.items():
-            _print(f"all runs, {name}", counts)
+            print_counts(f"all runs, {name}", counts)
+
+
+def list_sets(plan: Plan, folder: Path, english: int) -> dict[str, Sequence[Utterance]]:
+    """Return the utterances of the development sets, and of so many English prompts, by name."""
+    sets: dict[str, Sequence[Utterance]] = {
+        name: list(write_held_out(corpus, folder / name))
+        for name, (kind, corpus) in plan.sets.items()
+        if kind == "development"
+    }
+    sets["en"] = list(write_held_out(Corpus.build(ENGLISH), folder / "en"))[:english]
+    return sets
 
 
 def write_held_out(corpus: Corpus, folder: Path) -> Manifest:
@@ -84,7 +90,7 @@ def _find_trainings(run: Path) -> list[Checkpoint]:
     return [Checkpoint("whisper", path.parent) for path in folders if path.parents[1] == last]
 
 
-def _count(
+def count_words(
     recognizer: Recognizer, checkpoint: Checkpoint, sets: Mapping[str, Sequence[Utterance]]
 ) -> dict[str, ErrorCount]:
     """Return the word errors of each set, each clip decoded in its own context."""
@@ -99,7 +105,7 @@ def _count(
     }
 
 
-def _print(name: str, counts: Mapping[str, ErrorCount]) -> None:
+def print_counts(name: str, counts: Mapping[str, ErrorCount]) -> None:
     rates = "  ".join(
         f"{set_name} {100 * count.rate:.2f} ({count.errors}/{count.length})"
         for set_name, count in counts.items()
