@@ -11,6 +11,7 @@ import pytest
 
 from tests.asr.whisper.builders import build_trainable, read_json_lines
 from twister_loop.asr._base import Recognizer
+from twister_loop.asr.whisper.options import EarlyStoppingOptions, WhisperOptions
 from twister_loop.core.errors import ConfigError
 from twister_loop.core.manifest import Manifest
 from twister_loop.core.types import Checkpoint, Utterance
@@ -147,6 +148,11 @@ def test_the_best_adapters_are_kept(
     without_stopping.train(tiny_whisper, training_set, tmp_path / "plain", 1)
     last = (tmp_path / "plain" / "model.safetensors").read_bytes()
     assert weights[0] != last == weights[1]
+
+
+def test_by_default_there_are_several_epochs_to_choose_from() -> None:
+    assert WhisperOptions(stop=EarlyStoppingOptions("dev")).count_epochs(500) == 4
+    assert WhisperOptions(stop=EarlyStoppingOptions("dev"), epochs=2).count_epochs(500) == 2
 
 
 def test_a_fixed_number_of_updates_has_no_early_stopping() -> None:

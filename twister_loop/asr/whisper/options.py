@@ -87,7 +87,7 @@ class WhisperOptions(DecodingOptions):
     """Maximum clips per batch in decoding; it does not change the transcripts."""
     epochs: Annotated[int, Range(1, 100000)] | None = used_by("fine_tune", None)
     """Passes over the training set. The default is one, or as many as make 60 updates of a small
-    set, at most 4."""
+    set, at most 4; with `stop` it is 4, which may end earlier."""
     max_steps: Count | None = used_by("fine_tune", None)
     """Maximum number of updates. The learning rate falls to its end in that time."""
     batch: Annotated[int, Range(1, 10000)] = used_by("fine_tune", 8)
@@ -167,6 +167,8 @@ class WhisperOptions(DecodingOptions):
         """
         if self.epochs is not None:
             return self.epochs
+        if self.stop:  # one evaluation would have nothing to choose from
+            return MOST_EPOCHS
         return min(MOST_EPOCHS, math.ceil(LEAST_UPDATES / max(1, updates_per_epoch)))
 
     def _check_training(self) -> None:
