@@ -56,8 +56,24 @@ def test_the_reference_of_options_is_the_one_that_the_command_writes() -> None:
     assert reference == write_reference(), "run: twister options > docs/options.md"
 
 
+def list_anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("document", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=str)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
-        if not target.startswith("http"):
-            assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", document.read_text()):
+        if target.startswith("http"):
+            continue
+        page = document.parent / target if target else document
+        assert page.exists(), target
+        assert not anchor or anchor in list_anchors(page), f"{target}#{anchor}"
+
+
+def test_the_contents_of_the_benchmarks_list_every_section() -> None:
+    text = (ROOT / "BENCHMARKS.md").read_text()
+    listed = set(re.findall(r"^  - \[(.+)\]\(#", text, re.MULTILINE))
+    sections = re.findall(r"^## (.+?)(?: \(2026-[\d-]+\))?$", text, re.MULTILINE)
+    assert listed == set(sections) - {"Contents"}
