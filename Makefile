@@ -15,12 +15,9 @@ ROUNDS ?= 1
 VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
 RUN ?= runs/demo$(ALL)
-# Modules are compiled when they are first imported: to compile all of them here takes two minutes.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
-# For two cores: much of a test is waiting for servers and processes.
-WORKERS ?= 3
-# Whole files go to processes of one thread each: the networks of tests are so small that a second
-# thread is waited for longer than it computes.
+WORKERS ?= 2
+# Whole files go to processes of one thread each: much of a test is waiting, and the networks of
+# tests are so small that a second thread is waited for longer than it computes.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all test-fast check clean
@@ -51,15 +48,15 @@ check: $(STAMP)
 # be compiled.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(PIP) torch
-	$(PIP) -e '.[all,dev]'
-	$(PIP) --no-deps Resemblyzer
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt Resemblyzer
 	$(BIN)/twister doctor --fix
 	touch $@
 
 # Ray only for the tests: it is large, and of no use on a single machine.
 $(RAY): $(STAMP)
-	$(PIP) -e '.[ray]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	touch $@
 
 clean:
