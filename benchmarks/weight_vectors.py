@@ -23,6 +23,7 @@ from twister_loop import load
 from twister_loop.asr._training.averaging import ExactMean
 from twister_loop.asr.whisper.model import Whisper
 from twister_loop.asr.whisper.model_folder import weights_folder
+from twister_loop.asr.whisper.weight_averaging import save_mean
 from twister_loop.core.types import Checkpoint
 
 
@@ -57,13 +58,7 @@ def add_vector(
     total = ExactMean()
     for checkpoint, factor in ((candidate, 1.0), (real, share), (pseudo, -share)):
         total.update(dict(_load(checkpoint).model.named_parameters()), factor)
-    whisper = _load(candidate)
-    whisper.model.load_state_dict(total.mean(), strict=False)  # the second name of tied weights
-    # What decoding may write, such as an empty text, is in there; saving the model leaves it out.
-    whisper.model.generation_config = whisper.generation_config
-    whisper.model.save_pretrained(out)
-    whisper.processor.save_pretrained(out)
-    return Checkpoint("whisper", out)
+    return save_mean(_load(candidate), total, out)
 
 
 def _load(checkpoint: Checkpoint) -> Whisper:

@@ -47,9 +47,14 @@ def average_weights(
         # So that the trained weights make up `interpolate` of the whole.
         _add(mean, untouched, share=len(trained) * (1 - interpolate) / interpolate)
     whisper = _load(trained[0])
-    whisper.model.load_state_dict(mean.mean(), strict=False)  # the second name of tied weights
     # The mean can be decoded with a margin that all of them have learned.
     whisper.model.config.trained_margin = max(margins)
+    return save_mean(whisper, mean, out)
+
+
+def save_mean(whisper: Whisper, mean: ExactMean, out: Path) -> Checkpoint:
+    """Write a mean of weights to a transformers folder, all else as in `whisper`."""
+    whisper.model.load_state_dict(mean.mean(), strict=False)  # the second name of tied weights
     # What decoding may write, such as an empty text, is in there; saving the model leaves it out.
     whisper.model.generation_config = whisper.generation_config
     whisper.model.save_pretrained(out)
