@@ -53,6 +53,16 @@ def test_folders_with_telling_names_are_named_as_they_are(folder: Path) -> None:
     assert set(plan.sets) == {"dev", "test"} and plan.minimum_utterances == 20
 
 
+def test_the_working_directory_is_read_like_any_other_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("dev", "test"):
+        record(folder / name, names(20))
+        transcribe(folder / name, names(20))
+    monkeypatch.chdir(folder)
+    assert [speech.place for speech in draft(Path()).pool] == [Path("calls")]
+
+
 def test_a_small_set_lowers_the_minimum_with_the_reason(folder: Path) -> None:
     record(folder / "dev", names(15))
     transcribe(folder / "dev", names(15))

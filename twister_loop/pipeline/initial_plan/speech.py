@@ -143,7 +143,9 @@ def _cover(recordings: FolderRecordings, paths: set[Path]) -> list[Path] | None:
     # By parent, since a folder of a hundred thousand folders is searched once and not for each.
     children = defaultdict[Path, list[Path]](list)
     for folder in below:
-        children[folder.parent].append(folder)
+        # The working directory `.` is its own parent, and would be searched without end.
+        if folder != recordings.folder:
+            children[folder.parent].append(folder)
     has_own = {path.parent for path in paths}
     folders = list[Path]()
     pending = [recordings.folder]
