@@ -91,6 +91,28 @@ def test_a_finished_run_says_so_and_reads_no_data(
     assert "nothing to do: all rounds of this plan are finished" in capsys.readouterr().out
 
 
+def test_a_run_in_the_working_directory_is_a_run_like_any_other(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.parent / "run"
+    run.mkdir()
+    monkeypatch.chdir(run)
+    assert main(["run", str(world), ".", "--no-prefect"]) == 0
+    assert main(["reproduce", "round-01/.."]) == 0
+    # Named after the run, whichever way its folder was written.
+    assert (world.parent / "run.again" / "round-01").is_dir()
+
+
+def test_an_empty_path_is_refused_instead_of_taken_for_the_working_directory(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run)
+    with pytest.raises(SystemExit) as stopped:
+        main(["status", ""])
+    assert stopped.value.code == 2
+    assert "expected a path, not an empty text" in capsys.readouterr().err
+
+
 def test_a_finished_run_whose_voices_were_chosen_by_default_is_finished(
     world: Path, run: Path
 ) -> None:

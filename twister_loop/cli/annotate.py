@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from ..core.errors import ConfigError
 from ..core.terminal import printable
 from ..pipeline.annotation.opening import DEFAULT_COUNT, AnnotationOptions, open_session
 from ..pipeline.annotation.session import Session
 from ..pipeline.plan_reader import load
-from .argument_types import add_server_arguments, parse_positive
+from .argument_types import add_server_arguments, parse_path, parse_positive
 
 
 def annotate(options: argparse.Namespace) -> int:
@@ -65,7 +64,7 @@ def _describe_end(session: Session) -> Iterator[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument("plan", type=parse_path, metavar="PLAN", help="YAML file of the experiment")
     parser.add_argument(
         "--set",
         dest="set_name",
@@ -73,7 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set of the plan, or `human` for training data (default: the only development set)",
     )
     parser.add_argument(
-        "--run", type=Path, metavar="RUN", help="run whose rounds, labels and champion are read"
+        "--run",
+        type=parse_path,
+        metavar="RUN",
+        help="run whose rounds, labels and champion are read",
     )
     parser.add_argument(
         "--count",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ..pipeline.plan_reader import parse_value
@@ -18,6 +19,27 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not equals:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, not {text!r}")
     return key, parse_value(plan_value)  # YAML, as in a plan: 3, [a, b], {human: 2}
+
+
+def parse_path(text: str) -> Path:
+    """Return a path that has a name: `.` and `..` become absolute, other paths stay as typed.
+
+    >>> parse_path("runs/demo/").as_posix()
+    'runs/demo'
+    >>> parse_path(".") == Path.cwd().resolve()
+    True
+    """
+    # An unset variable of a script, which would be taken for the working directory.
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, not an empty text")
+    path = Path(text)
+    # Notices name a run by its folder, and the folder of another run is named after it.
+    if path.name not in {"", ".."}:
+        return path
+    try:
+        return path.resolve()
+    except OSError as cause:
+        raise argparse.ArgumentTypeError(f"{text}: not found ({cause.strerror})") from cause
 
 
 def parse_positive(text: str) -> int:

@@ -19,7 +19,7 @@ from ..pipeline.plan_reader import load
 from ..pipeline.run_folder import RunFolder
 from ..reporting import dashboard
 from . import toy_demo
-from .argument_types import parse_positive
+from .argument_types import parse_path, parse_positive
 from .check import describe_time, quiet_corpora, refuse_problems
 from .commands import print_rounds, print_run
 from .finished import is_finished
@@ -120,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "folder",
-        type=Path,
+        type=parse_path,
         nargs="?",
         metavar="FOLDER",
         help=f"folder of the run (default: {FULL_RUN}, with --quick {QUICK_RUN}); with --toy a new "

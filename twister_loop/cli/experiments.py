@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..asr._base import Recognizer
 from ..pipeline.experiments.arms import CompareOptions
@@ -11,7 +10,7 @@ from ..pipeline.experiments.compare import compare
 from ..pipeline.experiments.fine_tuning import run_study
 from ..pipeline.plan_reader import load
 from ..reporting.comparison import TABLE, write_comparison
-from .argument_types import parse_positive, parse_spec
+from .argument_types import parse_path, parse_positive, parse_spec
 from .check import load_checked
 from .json_output import print_json
 
@@ -63,9 +62,9 @@ def study(options: argparse.Namespace) -> int:
 
 def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `twister compare`."""
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument("plan", type=parse_path, metavar="PLAN", help="YAML file of the experiment")
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
+        "folder", type=parse_path, metavar="FOLDER", help="folder of all arms; resumed if it exists"
     )
     for name, default, description in (
         # 60 updates as in the comparisons of BENCHMARKS.md.
@@ -97,9 +96,12 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `twister study`."""
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument("plan", type=parse_path, metavar="PLAN", help="YAML file of the experiment")
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of the study; resumed if it exists"
+        "folder",
+        type=parse_path,
+        metavar="FOLDER",
+        help="folder of the study; resumed if it exists",
     )
     parser.add_argument(
         "--from-scratch",

@@ -29,6 +29,7 @@ from ..pipeline.initial_plan.plan_text import show_hours, write_plan_text
 from ..pipeline.initial_plan.voices import VoiceCount, count_voices
 from ..pipeline.plan_reader import load
 from ..text.language_names import find_language_code
+from .argument_types import parse_path
 from .check import describe_forecast, quiet_corpora
 from .json_output import print_json
 
@@ -40,11 +41,11 @@ MAX_REMARKS = 12
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `twister init`."""
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder with recordings, texts and tables"
+        "folder", type=parse_path, metavar="FOLDER", help="folder with recordings, texts and tables"
     )
     parser.add_argument(
         "--plan",
-        type=Path,
+        type=parse_path,
         default=Path("plan.yaml"),
         metavar="FILE",
         help="plan to write; never overwritten (default: %(default)s)",

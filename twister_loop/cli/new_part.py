@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..core.errors import ConfigError
 from ..core.part_origins import VARIABLE, list_origins
 from ..data.presets import FILTERS
+from .argument_types import parse_path
 from .json_output import print_json
 from .options import ROOMS
 
@@ -84,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parts",
         dest="folder",
-        type=Path,
+        type=parse_path,
         metavar="FOLDER",
         help="folder of your own parts (default: the variable TWISTER_PARTS, else ./parts)",
     )

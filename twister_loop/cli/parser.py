@@ -33,7 +33,6 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import __version__
@@ -53,7 +52,7 @@ from . import (
     rollback,
     transcribe,
 )
-from .argument_types import add_server_arguments, parse_change, parse_positive
+from .argument_types import add_server_arguments, parse_change, parse_path, parse_positive
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -115,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
         if name in USING_PARTS:
             subparser.add_argument(
                 "--parts",
-                type=Path,
+                type=parse_path,
                 metavar="FOLDER",
                 help="folder with parts of your own: filters/NAME.py, gates/NAME.py, ... "
                 "(default: the variable TWISTER_PARTS)",
@@ -166,9 +165,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", type=Path, metavar="PLAN", help="YAML file of the experiment")
+    parser.add_argument("plan", type=parse_path, metavar="PLAN", help="YAML file of the experiment")
     parser.add_argument(
-        "run", type=Path, nargs="?", metavar="RUN", help="run directory that it will have"
+        "run", type=parse_path, nargs="?", metavar="RUN", help="run directory that it will have"
     )
     _add_changes(parser)
 
@@ -177,15 +176,15 @@ def _add_plan_and_run(parser: argparse.ArgumentParser, optional: bool = False) -
     # Optional for servers: their deployments get plan and run as parameters of every flow run.
     nargs: dict[str, Any] = {"nargs": "?"} if optional else {}
     parser.add_argument(
-        "plan", type=Path, metavar="PLAN", help="YAML file of the experiment", **nargs
+        "plan", type=parse_path, metavar="PLAN", help="YAML file of the experiment", **nargs
     )
     parser.add_argument(
-        "run", type=Path, metavar="RUN", help="run directory; resumed if it exists", **nargs
+        "run", type=parse_path, metavar="RUN", help="run directory; resumed if it exists", **nargs
     )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=Path, metavar="RUN", help="run directory")
+    parser.add_argument("run", type=parse_path, metavar="RUN", help="run directory")
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
@@ -257,17 +256,23 @@ def _add_decision(parser: argparse.ArgumentParser, note_required: bool) -> None:
 
 def _add_dashboard(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of run directories, or one of them"
+        "folder",
+        type=parse_path,
+        metavar="FOLDER",
+        help="folder of run directories, or one of them",
     )
     add_server_arguments(parser, port=8787)
 
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "audio", type=Path, nargs="+", metavar="AUDIO", help="audio files, or folders of them"
+        "audio", type=parse_path, nargs="+", metavar="AUDIO", help="audio files, or folders of them"
     )
     parser.add_argument(
-        "--run", type=Path, metavar="RUN", help="use the champion of this run, as its plan decodes"
+        "--run",
+        type=parse_path,
+        metavar="RUN",
+        help="use the champion of this run, as its plan decodes",
     )
     parser.add_argument(
         "--asr",
@@ -284,14 +289,17 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
         help="text, lines of a manifest, or subtitles (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="write a file for each recording in this folder"
+        "--out",
+        type=parse_path,
+        metavar="FOLDER",
+        help="write a file for each recording in this folder",
     )
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="output directory, new or empty"
+        "folder", type=parse_path, metavar="FOLDER", help="output directory, new or empty"
     )
     parser.add_argument(
         "--ctranslate2",
@@ -309,7 +317,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     _add_run(parser)
     parser.add_argument(
-        "--into", type=Path, metavar="FOLDER", help="output directory (default: RUN.again)"
+        "--into", type=parse_path, metavar="FOLDER", help="output directory (default: RUN.again)"
     )
 
 
@@ -321,7 +329,9 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
         metavar="CORPUS",
         help="corpus name or YAML spec, such as ksponspeech or {use: kaldi, lang: ko}",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the local copy")
+    parser.add_argument(
+        "folder", type=parse_path, metavar="FOLDER", help="folder of the local copy"
+    )
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
