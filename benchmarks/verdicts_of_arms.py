@@ -1,10 +1,10 @@
 """What the gates say of the candidates of a comparison, whose arms have none.
 
-python benchmarks/verdicts_of_arms.py PLAN FOLDER ARM_FOLDER [...]
+python benchmarks/verdicts_of_arms.py PLAN FOLDER ARM_FOLDER [...] [--full-window]
 
 PLAN has development sets, and English prompts become its retention set. The untouched model and the
 candidate of each arm are measured on them, and the default gates judge. No test set is read. What
-is measured lies in FOLDER and is not measured again.
+is measured lies in FOLDER and is not measured again. `--full-window` also decodes in 30 s windows.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("plan", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("arms", type=Path, nargs="+")
+    parser.add_argument("--full-window", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     plan = load(options.plan)
@@ -47,14 +48,17 @@ def main() -> None:
             checkpoint=checkpoint,
             sets=sets,
             normalizer=plan.normalizer,
-            full_window=False,
+            full_window=options.full_window,
             out=options.folder / name,
         )
-        rates = "  ".join(
-            f"{score.name} {100 * score.words.rate:.2f} ({score.words.errors}/{score.words.length})"
-            for score in report.scores
-        )
-        sys.stdout.write(f"{name}: {rates}\n")
+        for decoding, scores in (("", report.scores), (", 30 s windows", report.full_window)):
+            rates = "  ".join(
+                f"{score.name} {100 * score.words.rate:.2f} "
+                f"({score.words.errors}/{score.words.length})"
+                for score in scores
+            )
+            if rates:
+                sys.stdout.write(f"{name}{decoding}: {rates}\n")
         sys.stdout.flush()
         return report
 

@@ -19,7 +19,8 @@ class Noted(ToyRecognizer):
 
     notes: Path = not_in_cache_key(Path())
     fatal: str = ""
-    """Line at which it kills the worker that started its process, the first time."""
+    """Line at which it kills the worker that started its process, the first time, and notes the
+    niceness that the worker has given it."""
 
     def transcribe(
         self, checkpoint: Checkpoint, speech: Iterable[Utterance]
@@ -28,7 +29,7 @@ class Noted(ToyRecognizer):
             with (self.notes / utterance.id).open("a") as note:
                 note.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}\n")
             if utterance.id == self.fatal and not (self.notes / "killed").exists():
-                (self.notes / "killed").write_text(str(os.getpid()))
+                (self.notes / "killed").write_text(str(os.nice(0)))
                 os.kill(os.getppid(), signal.SIGKILL)
                 time.sleep(60)  # this process is killed long before
             yield utterance

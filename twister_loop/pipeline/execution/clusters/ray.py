@@ -55,7 +55,7 @@ class Ray(WorkerCluster):
             self.check()
             ray.init(self.address, log_to_driver=False, job_config=job)
         else:
-            with _module_path_in_environment():
+            with _environment_of_workers():
                 ray.init(
                     num_cpus=self.count or os.cpu_count(),
                     num_gpus=self.count if self.gpu else None,
@@ -82,10 +82,13 @@ def _call(work: Callable[[T], R], task: T) -> R:
 
 
 @contextmanager
-def _module_path_in_environment() -> Iterator[None]:
-    """Make workers that are started inherit a module path equal to the one of this process."""
+def _environment_of_workers() -> Iterator[None]:
+    """Give workers that are started the module path of this process, and its priority."""
     before = dict(os.environ)
     os.environ.update(child_environment())
+    # Ray's workers have the lowest priority but a few, and would hardly run beside other work,
+    # although the round waits for nothing else.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         yield
     finally:
