@@ -15,7 +15,7 @@ ROUNDS ?= 1
 VOICES ?= splice
 ALL := $(if $(filter all,$(VOICES)),-all)
 RUN ?= runs/demo$(ALL)
-WORKERS ?= 2
+WORKERS ?= 4
 # Whole files go to processes of one thread each: much of a test is waiting, and the networks of
 # tests are so small that a second thread is waited for longer than it computes.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
