@@ -86,8 +86,8 @@ def _environment_of_workers() -> Iterator[None]:
     """Give workers that are started the module path of this process, and its priority."""
     before = dict(os.environ)
     os.environ.update(child_environment())
-    # Ray's workers have the lowest priority but a few, and would hardly run beside other work,
-    # although the round waits for nothing else.
+    # Ray gives its workers a niceness of 15, with which they hardly run beside other work, although
+    # the round waits for nothing else.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         yield
